@@ -1,0 +1,62 @@
+//! Changing a text by its byte spans: what is not named stays byte for byte as it was.
+//!
+//! Masking, filtering and capability clamping all come through here. Refuses spans that overlap, run backwards or lie
+//! outside; whoever splices JSON parses the result again before it is used.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::ErrorKind;
+
+/// New bytes for a span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// What is taken out; empty to insert only.
+    pub span: Range<usize>,
+    /// What is put in.
+    pub with: Bytes,
+}
+
+impl Replacement {
+    /// Takes a span out.
+    pub fn remove(span: Range<usize>) -> Self {
+        Self { span, with: Bytes::new() }
+    }
+}
+
+/// Replacements that do not fit the text: a fault of the caller, never of the peer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("replacements overlap, are out of order or lie outside the text, at byte {offset}")]
+pub struct SpliceError {
+    /// The start of the first replacement that does not fit.
+    pub offset: usize,
+}
+
+impl SpliceError {
+    /// Always [`ErrorKind::Internal`].
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Internal
+    }
+}
+
+/// The text with its replacements, which must be in ascending order. Without any, `bytes` itself.
+pub fn splice(bytes: &Bytes, replacements: &[Replacement]) -> Result<Bytes, SpliceError> {
+    if replacements.is_empty() {
+        return Ok(bytes.clone());
+    }
+    let added: usize = replacements.iter().map(|replacement| replacement.with.len()).sum();
+    let mut out = Vec::with_capacity(bytes.len().saturating_add(added));
+    let mut at = 0;
+    for Replacement { span, with } in replacements {
+        let kept = bytes.get(at..span.start).ok_or(SpliceError { offset: span.start })?;
+        if span.start > span.end {
+            return Err(SpliceError { offset: span.start });
+        }
+        out.extend_from_slice(kept);
+        out.extend_from_slice(with);
+        at = span.end;
+    }
+    out.extend_from_slice(bytes.get(at..).ok_or(SpliceError { offset: at })?);
+    Ok(out.into())
+}
