@@ -1,0 +1,123 @@
+// A real OpenID provider on a free port of 127.0.0.1, with people who approve at once and a CI job.
+//
+// Run in the directory that holds node_modules. It says `issuer URL` when it listens. People get their tokens by CIBA
+// (OpenID Connect Client-Initiated Backchannel Authentication, poll mode), the CI job by client credentials; both are
+// JWT access tokens (RFC 9068) for the audience asked for (RFC 8707). `POST /testkit/rotate` replaces the signing
+// keys of the running provider; with `?keep=1` the old ones stay published. `GET /testkit/served` counts requests.
+import { generateKeyPairSync } from "node:crypto";
+import { createServer } from "node:http";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const { Provider, errors } = await import(pathToFileURL(resolve("node_modules/oidc-provider/lib/index.js")));
+
+const people = {
+  alice: { name: "Alice", email: "alice@example.com", groups: ["support"] },
+  bob: { name: "Bob", email: "bob@example.com", groups: ["finance"] },
+  carol: { name: "Carol", email: "carol@example.com", groups: ["fraud"] },
+};
+// What a CI system says of the job that runs, beside who it is.
+const job = { azp_type: "service", repository: "acme/payments", ref: "refs/heads/main", run_id: "4711" };
+// Resource indicators must be URIs, audiences need not: this prefix marks an audience that is no URI.
+const audiencePrefix = "urn:testkit:audience:";
+const algorithms = { ES256: ["ec", { namedCurve: "P-256" }], RS256: ["rsa", { modulusLength: 2048 }] };
+
+let generation = 0;
+
+function newKeys() {
+  generation += 1;
+  return Object.entries(algorithms).map(([alg, [type, options]]) => ({
+    ...generateKeyPairSync(type, options).privateKey.export({ format: "jwk" }),
+    alg,
+    use: "sig",
+    kid: `${alg}-${generation}`,
+  }));
+}
+
+function newProvider(issuer, keys) {
+  const provider = new Provider(issuer, {
+    jwks: { keys },
+    clients: [
+      {
+        client_id: "people",
+        client_secret: "people-secret",
+        grant_types: ["urn:openid:params:grant-type:ciba"],
+        backchannel_token_delivery_mode: "poll",
+        redirect_uris: [],
+        response_types: [],
+      },
+      {
+        client_id: "ci-job",
+        client_secret: "ci-job-secret",
+        grant_types: ["client_credentials"],
+        redirect_uris: [],
+        response_types: [],
+      },
+    ],
+    cookies: { keys: ["only tests use this"] },
+    findAccount: (_ctx, id) => people[id] && { accountId: id, claims: () => ({ sub: id, ...people[id] }) },
+    extraTokenClaims: (_ctx, token) => (token.accountId ? people[token.accountId] : job),
+    features: {
+      devInteractions: { enabled: false },
+      clientCredentials: { enabled: true },
+      ciba: {
+        enabled: true,
+        deliveryModes: ["poll"],
+        processLoginHint: (_ctx, hint) => hint,
+        validateRequestContext: () => {},
+        validateBindingMessage: () => {},
+        verifyUserCode: () => {},
+        // The authentication device: the person says yes at once.
+        triggerAuthenticationDevice: async (ctx, request, account, client) => {
+          const grant = new ctx.oidc.provider.Grant({ accountId: account.accountId, clientId: client.clientId });
+          grant.addOIDCScope("openid");
+          grant.addResourceScope(ctx.oidc.params.resource, "use");
+          await grant.save();
+          await ctx.oidc.provider.backchannelResult(request, grant, { amr: ["pwd", "otp"] });
+        },
+      },
+      resourceIndicators: {
+        enabled: true,
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_ctx, resource, client) => ({
+          scope: "use",
+          audience: resource.startsWith(audiencePrefix)
+            ? decodeURIComponent(resource.slice(audiencePrefix.length))
+            : resource,
+          accessTokenFormat: "jwt",
+          accessTokenTTL: 3600,
+          // Both families of keys are in use at once, as at a provider that moves from one to the other.
+          jwt: { sign: { alg: client.clientId === "ci-job" ? "ES256" : "RS256" } },
+        }),
+      },
+    },
+  });
+  provider.on("server_error", (_ctx, error) => console.error(error));
+  return provider.callback();
+}
+
+const served = {};
+let keys = newKeys();
+let answer;
+
+const server = createServer((request, response) => {
+  const { pathname, searchParams } = new URL(request.url, "http://127.0.0.1");
+  if (pathname === "/testkit/served") {
+    response.end(JSON.stringify(served));
+  } else if (pathname === "/testkit/rotate" && request.method === "POST") {
+    // Providers sign with the first key that fits, so the new ones go in front.
+    keys = [...newKeys(), ...(searchParams.has("keep") ? keys : [])];
+    answer = newProvider(issuer, keys);
+    response.end();
+  } else {
+    served[pathname] = (served[pathname] ?? 0) + 1;
+    answer(request, response);
+  }
+});
+
+let issuer;
+server.listen(0, "127.0.0.1", () => {
+  issuer = `http://127.0.0.1:${server.address().port}`;
+  answer = newProvider(issuer, keys);
+  console.log(`issuer ${issuer}`);
+});

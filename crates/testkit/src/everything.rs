@@ -1,0 +1,56 @@
+//! npm's `@modelcontextprotocol/server-everything`: the reference MCP server, over Streamable HTTP.
+//!
+//! It would listen on every interface and a fixed port; `npm/loopback.mjs`, loaded before it, binds a free loopback port
+//! instead and prints which. One server serves any number of sessions; tests that count its requests start their own.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::install;
+use crate::process::Process;
+
+/// Node starts within two seconds on a busy two-core machine; the rest is margin.
+const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// A running server. Dropping it kills it.
+#[derive(Debug)]
+pub struct EverythingServer {
+    process: Process,
+    port: u16,
+}
+
+impl EverythingServer {
+    /// Installs the pinned version if need be, starts it and waits until it listens. Blocks.
+    pub fn start() -> Result<Self> {
+        let dir = install::npm("server-everything")?;
+        let mut process = Process::start(
+            "server-everything",
+            Command::new("node")
+                .arg("--import")
+                .arg(install::source_dir().join("npm/loopback.mjs"))
+                .arg(dir.join("node_modules/@modelcontextprotocol/server-everything/dist/index.js"))
+                .arg("streamableHttp")
+                .current_dir(&dir)
+                .env("PORT", "0"),
+        )?;
+        let port = process.wait_for_line(START_LIMIT, |line| line.strip_prefix("listening on port ")?.parse().ok())?;
+        Ok(Self { process, port })
+    }
+
+    /// The MCP endpoint.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/mcp", self.port)
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process: its log names every request, one per line.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+}

@@ -1,0 +1,17 @@
+//! What tests share: real servers on free ports, pinned clients, child processes that end with the test.
+//!
+//! Everything listens on loopback alone, lives in a directory of its own, and is installed once per lock file below
+//! `<target>/testkit`, so that parallel tests and later runs find it there. Nothing here is part of the gateway: it is a
+//! dev-dependency only (`cargo xtask floors` checks that).
+
+pub mod everything;
+pub mod install;
+pub mod port;
+pub mod process;
+pub mod python;
+
+pub use everything::EverythingServer;
+pub use port::free_port;
+pub use process::Process;
+pub use python::python_client;
+pub use tempfile::{TempDir, tempdir};
