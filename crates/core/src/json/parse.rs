@@ -9,9 +9,9 @@ use super::error::{JsonError, Problem};
 use super::{Entries, Kind, Limits, Node, string, text};
 
 /// Up to this many keys, comparing every pair is cheaper than sorting.
-const FEW_KEYS: usize = 8;
+const FEW_KEYS: usize = 12;
 /// Nodes reserved at first; a typical call has fewer.
-const FIRST_NODES: usize = 64;
+const FIRST_NODES: usize = 128;
 /// No container is open. Never a node's place: [`parse`] allows fewer nodes than this.
 const NONE: u32 = u32::MAX;
 
@@ -30,8 +30,8 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Vec<Node>, JsonErro
     let mut parser = Parser {
         bytes,
         at: 0,
-        nodes: Vec::with_capacity(FIRST_NODES.min(bytes.len())),
-        keys: Vec::new(),
+        nodes: Vec::with_capacity(FIRST_NODES.min(bytes.len() / 4 + 1)),
+        keys: Vec::with_capacity(FEW_KEYS),
         open: NONE,
         depth: 0,
         max_depth: limits.max_depth,
@@ -46,7 +46,7 @@ struct Parser<'a> {
     at: usize,
     nodes: Vec<Node>,
     /// Keys of the object being closed, and where they are. Kept between objects for its memory.
-    keys: Vec<(Cow<'a, str>, u32)>,
+    keys: Vec<(Cow<'a, [u8]>, u32)>,
     /// The innermost open container.
     open: u32,
     depth: usize,
@@ -226,20 +226,20 @@ impl Parser<'_> {
     }
 
     fn refuse_duplicate_keys(&mut self, object: usize) -> Result<(), JsonError> {
+        let bytes = self.bytes;
+        let members = Entries { bytes, rest: self.nodes.get(object + 1..).unwrap_or_default() };
         self.keys.clear();
-        let members = Entries { bytes: self.bytes, rest: self.nodes.get(object + 1..).unwrap_or_default() };
-        self.keys.extend(
-            members.map(|(key, _)| {
-                (string::decoded(text(self.bytes, key.node.inner()), key.node.escaped), key.node.start)
-            }),
-        );
+        self.keys.extend(members.map(|(key, _)| (key_text(bytes, key.node), key.node.start)));
         let twin = if self.keys.len() <= FEW_KEYS {
             self.keys.iter().enumerate().find_map(|(position, (key, offset))| {
                 self.keys.iter().take(position).any(|(other, _)| other == key).then_some(*offset)
             })
         } else {
-            self.keys.sort_unstable();
-            self.keys.array_windows().find_map(|[(first, _), (second, offset)]| (first == second).then_some(*offset))
+            // The shorter first, so that most comparisons are of two lengths.
+            self.keys.sort_unstable_by(|(one, at), (other, other_at)| {
+                one.len().cmp(&other.len()).then_with(|| one.cmp(other)).then(at.cmp(other_at))
+            });
+            self.keys.array_windows().find_map(|[(one, _), (other, offset)]| (one == other).then_some(*offset))
         };
         match twin {
             Some(offset) => Err(JsonError { problem: Problem::DuplicateKey, offset: super::widen(offset) }),
@@ -268,6 +268,14 @@ impl Parser<'_> {
     fn fail<T>(&self, problem: Problem) -> Result<T, JsonError> {
         Err(JsonError { problem, offset: self.at })
     }
+}
+
+/// The decoded bytes of a key.
+fn key_text(bytes: &[u8], key: Node) -> Cow<'_, [u8]> {
+    if key.escaped {
+        return Cow::Owned(string::decoded(text(bytes, key.inner()), true).into_owned().into_bytes());
+    }
+    Cow::Borrowed(bytes.get(key.inner()).unwrap_or_default())
 }
 
 /// Offsets fit: [`parse`] refuses longer texts first.
