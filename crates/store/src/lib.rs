@@ -1,0 +1,16 @@
+//! The index of sessions and events: a projection of the evidence log in SQLite, for lists and look-ups.
+//!
+//! The log is the source of truth. What stands here can be deleted at any time and is made again by applying every
+//! leaf from the first. [`Index`] is the one writer; each [`Reader`] has a connection of its own and never waits for
+//! the writer (SQLite write-ahead log). No payload and no argument of an operation ever enters the index.
+//! Design: `ARCHITECTURE.md`, "State".
+
+mod error;
+mod index;
+mod leaf;
+mod reader;
+mod schema;
+
+pub use error::StoreError;
+pub use index::Index;
+pub use reader::{MAX_SESSIONS, Reader, SessionFilter, SessionRow};

@@ -1,0 +1,127 @@
+//! The tables, and how a connection to them is opened.
+//!
+//! A file of an older or newer version of these tables is emptied, because it can be made again; a file that some
+//! other program made is refused. The file is readable by its owner alone, and SQLite gives its `-wal` and `-shm`
+//! companions the same mode.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::StoreError;
+
+/// Marks the file as ours (SQLite `PRAGMA application_id`): "VDMS".
+const APPLICATION_ID: i64 = 0x5644_4D53;
+/// The version of the tables below (SQLite `PRAGMA user_version`). Raise it with every change to them.
+const VERSION: i64 = 1;
+/// How long a connection waits for a lock that another one holds for a moment.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `number` stands for a session in `entries`, so that the row of an event stays a few bytes. Times are RFC 3339 in
+/// UTC with nine fractional digits, which sort as text. `target` is null for control sessions.
+const TABLES: &str = "
+    CREATE TABLE state (
+        only       INTEGER PRIMARY KEY CHECK (only = 1),
+        applied    INTEGER NOT NULL,
+        unreadable INTEGER NOT NULL
+    );
+    INSERT INTO state VALUES (1, 0, 0);
+    CREATE TABLE sessions (
+        number     INTEGER PRIMARY KEY,
+        id         BLOB NOT NULL UNIQUE,
+        opened     TEXT NOT NULL,
+        who        TEXT,
+        display    TEXT,
+        target     TEXT,
+        protocol   TEXT,
+        durability TEXT,
+        record     TEXT,
+        client     TEXT,
+        closed     TEXT,
+        reason     TEXT,
+        events     INTEGER NOT NULL DEFAULT 0,
+        operations INTEGER NOT NULL DEFAULT 0,
+        denied     INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX sessions_opened ON sessions (opened);
+    CREATE TABLE entries (
+        session INTEGER NOT NULL,
+        seq     INTEGER NOT NULL,
+        leaf    INTEGER NOT NULL,
+        PRIMARY KEY (session, seq)
+    ) WITHOUT ROWID;
+    CREATE TABLE events (
+        id   BLOB PRIMARY KEY,
+        leaf INTEGER NOT NULL
+    ) WITHOUT ROWID;
+";
+
+const DROP_TABLES: &str = "
+    DROP TABLE IF EXISTS state;
+    DROP TABLE IF EXISTS sessions;
+    DROP TABLE IF EXISTS entries;
+    DROP TABLE IF EXISTS events;
+";
+
+/// Opens the file for the writer, making it and its tables when they are not there.
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    let mut connection = connect(path)?;
+    // A power cut may take the last transactions but not the file's consistency; they are applied again.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "normal")?;
+    match (pragma(&connection, "application_id")?, pragma(&connection, "user_version")?) {
+        (APPLICATION_ID, VERSION) => {}
+        (APPLICATION_ID, _) => recreate(&mut connection)?,
+        (0, 0) if is_empty(&connection)? => recreate(&mut connection)?,
+        _ => return Err(StoreError::Foreign(path.to_owned())),
+    }
+    Ok(connection)
+}
+
+/// Opens the file for reading only. The writer must have made it.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "query_only", true)?;
+    match (pragma(&connection, "application_id")?, pragma(&connection, "user_version")?) {
+        (APPLICATION_ID, VERSION) => Ok(connection),
+        _ => Err(StoreError::Foreign(path.to_owned())),
+    }
+}
+
+/// Empties the index: drops the tables and makes them anew, in one transaction.
+pub(crate) fn recreate(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(DROP_TABLES)?;
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Readers too open for writing, because they share the `-shm` file with the writer; `query_only` holds them back.
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+fn pragma(connection: &Connection, name: &str) -> Result<i64, StoreError> {
+    Ok(connection.pragma_query_value(None, name, |row| row.get(0))?)
+}
+
+fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", (), |row| row.get(0))?)
+}
