@@ -1,0 +1,115 @@
+//! What the other steps need: compilers, Node, Python, cargo tools, and the pinned programs that tests start.
+//!
+//! On Debian and as root, missing packages are installed with `apt-get`; otherwise each missing one is named with the
+//! command that gets it. Rust itself is there, or this would not run; `rust-toolchain.toml` pins it.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+use std::{fs, io};
+
+use anyhow::{Context, Result, bail};
+use vidimus_testkit::install;
+
+use super::tools;
+use crate::output::print;
+use crate::workspace::Workspace;
+
+/// A program that must be there, and the Debian packages that bring it.
+struct Program {
+    what: &'static str,
+    /// A command line that ends with status 0 if it is there.
+    probe: &'static [&'static str],
+    packages: &'static [&'static str],
+}
+
+const PROGRAMS: &[Program] = &[
+    Program { what: "a C compiler", probe: &["cc", "--version"], packages: &["gcc", "libc6-dev"] },
+    Program { what: "make", probe: &["make", "--version"], packages: &["make"] },
+    Program {
+        what: "Node 20 or later",
+        probe: &["node", "-e", "process.exit(Number(process.versions.node.split('.')[0]) >= 20 ? 0 : 1)"],
+        packages: &["nodejs"],
+    },
+    Program { what: "npm", probe: &["npm", "--version"], packages: &["npm"] },
+    Program {
+        what: "Python 3.10 or later",
+        probe: &["python3", "-c", "import sys; sys.exit(sys.version_info < (3, 10))"],
+        packages: &["python3"],
+    },
+    Program { what: "Python's venv", probe: &["python3", "-c", "import ensurepip, venv"], packages: &["python3-venv"] },
+];
+
+/// Makes sure that everything is there.
+pub(super) fn ensure(workspace: &Workspace) -> Result<()> {
+    let missing = missing();
+    if !missing.is_empty() {
+        install_packages(&missing)?;
+    }
+    if let Some(program) = self::missing().first() {
+        // Debian 12 has Node 18: a package is there, and too old.
+        bail!("{} is still missing after installing {}", program.what, program.packages.join(" "));
+    }
+    print(&format!("programs: {} found", PROGRAMS.len()));
+    tools::ensure(workspace)?;
+    test_programs()
+}
+
+fn missing() -> Vec<&'static Program> {
+    PROGRAMS.iter().filter(|program| !answers(program.probe)).collect()
+}
+
+fn answers(probe: &[&str]) -> bool {
+    let Some((program, arguments)) = probe.split_first() else { return false };
+    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+}
+
+fn install_packages(missing: &[&Program]) -> Result<()> {
+    let names: Vec<&str> = missing.iter().map(|program| program.what).collect();
+    let packages: Vec<&str> = missing.iter().flat_map(|program| program.packages).copied().collect();
+    let by_hand = format!("missing: {}; on Debian: apt-get install {}", names.join(", "), packages.join(" "));
+    if !is_root().unwrap_or(false) || !answers(&["apt-get", "--version"]) {
+        bail!("{by_hand}");
+    }
+    print(&format!("installing {}", packages.join(" ")));
+    apt_get(&["update", "--quiet"]).context(by_hand.clone())?;
+    let install = [&["install", "--quiet", "--yes", "--no-install-recommends"], packages.as_slice()].concat();
+    apt_get(&install).context(by_hand)
+}
+
+fn apt_get(arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new("apt-get");
+    super::finish({
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    })
+}
+
+/// The owner of a process's entry in /proc is its effective user.
+fn is_root() -> io::Result<bool> {
+    Ok(fs::metadata("/proc/self")?.uid() == 0)
+}
+
+/// Installs the pinned servers and clients now, so that no test waits for a download.
+fn test_programs() -> Result<()> {
+    let interpreter = install::python()?;
+    print(&format!("python client: {}", shown(&interpreter)));
+    let mut names = Vec::new();
+    for entry in fs::read_dir(install::source_dir().join("npm"))? {
+        let entry = entry?;
+        if entry.path().join("package-lock.json").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    for name in names {
+        print(&format!("npm {name}: {}", shown(&install::npm(&name)?)));
+    }
+    Ok(())
+}
+
+/// The part of a path below the target directory.
+fn shown(path: &Path) -> String {
+    let target = install::target_dir().unwrap_or_default();
+    path.strip_prefix(&target).unwrap_or(path).display().to_string()
+}
