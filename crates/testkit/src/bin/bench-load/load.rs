@@ -1,0 +1,243 @@
+//! The load: sessions that each call `echo` in a closed loop, over a connection of their own, one call at a time.
+//!
+//! Every answer is checked: its status, its text, that it is no error. A wrong answer ends the run, because figures that
+//! contain refusals mean nothing. Latency is counted from the request's first byte to the answer's last.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderValue, Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::SendRequest;
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use crate::histogram::Histogram;
+
+/// The revision asked for.
+const REVISION: &str = "2025-06-18";
+/// One call may take this long; a load that hangs is a failed run.
+const CALL_LIMIT: Duration = Duration::from_secs(20);
+/// Bytes of an answer's end in which `isError` would stand.
+const END: usize = 64;
+
+/// What to do; the JSON argument of `bench-load load`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// The MCP endpoint, `http://127.0.0.1:PORT/PATH`.
+    url: String,
+    /// A file with one bearer token per line; sessions take theirs in order. None: no token is sent.
+    tokens: Option<String>,
+    sessions: usize,
+    /// Bytes of text in the arguments, and so in the result.
+    payload: usize,
+    /// Unmeasured time before.
+    warmup_seconds: f64,
+    seconds: f64,
+}
+
+/// Runs the load and returns `{calls, seconds, p50_us, p99_us, mean_us}`.
+pub(crate) async fn run(settings: &str) -> Result<Value> {
+    let settings: Settings = serde_json::from_str(settings).context("the settings are not what load needs")?;
+    let tokens = settings.tokens.as_ref().map(std::fs::read_to_string).transpose()?.unwrap_or_default();
+    let mut tokens = tokens.lines();
+    let phase = Arc::new(Phase::default());
+    let opened = Arc::new(Barrier::new(settings.sessions + 1));
+
+    let mut callers = JoinSet::new();
+    for number in 0..settings.sessions {
+        let mut session = Session::new(&settings.url, tokens.next()).await?;
+        let (phase, opened, payload) = (Arc::clone(&phase), Arc::clone(&opened), text(settings.payload));
+        callers.spawn(async move {
+            session.open().await?;
+            opened.wait().await;
+            let histogram = session.call_until_over(number, &payload, &phase).await?;
+            session.close().await?;
+            anyhow::Ok(histogram)
+        });
+    }
+    // A session that cannot open never reaches the barrier: its error must not be waited for in vain.
+    tokio::select! {
+        _ = opened.wait() => {}
+        Some(early) = callers.join_next() => { early??; bail!("a session ended before the load began") }
+    }
+    tokio::time::sleep(Duration::from_secs_f64(settings.warmup_seconds)).await;
+    phase.measuring.store(true, Ordering::Relaxed);
+    let begin = Instant::now();
+    tokio::time::sleep(Duration::from_secs_f64(settings.seconds)).await;
+    phase.over.store(true, Ordering::Relaxed);
+    let seconds = begin.elapsed().as_secs_f64();
+
+    let mut all = Histogram::default();
+    while let Some(caller) = callers.join_next().await {
+        caller??.into_iter().for_each(|nanoseconds| all.record(nanoseconds));
+    }
+    let microseconds = |nanoseconds: u64| Duration::from_nanos(nanoseconds).as_secs_f64() * 1e6;
+    Ok(json!({
+        "calls": all.count(), "seconds": seconds, "p50_us": microseconds(all.quantile(0.5)),
+        "p99_us": microseconds(all.quantile(0.99)), "mean_us": microseconds(all.mean()),
+    }))
+}
+
+#[derive(Debug, Default)]
+struct Phase {
+    measuring: AtomicBool,
+    over: AtomicBool,
+}
+
+struct Session {
+    connection: SendRequest<Full<Bytes>>,
+    path: String,
+    headers: HeaderMap,
+}
+
+impl Session {
+    /// Connects.
+    async fn new(url: &str, token: Option<&str>) -> Result<Self> {
+        let rest = url.strip_prefix("http://").context("the address is not http://")?;
+        let (authority, path) = rest.split_once('/').context("the address has no path")?;
+        let stream = TcpStream::connect(authority).await.with_context(|| format!("cannot reach {authority}"))?;
+        stream.set_nodelay(true)?;
+        let (connection, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        // Its error is the next request's error too.
+        tokio::spawn(async move { driver.await.ok() });
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_str(authority)?);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        if let Some(token) = token {
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);
+        }
+        Ok(Self { connection, path: format!("/{path}"), headers })
+    }
+
+    /// The MCP handshake, and the list of tools as every client asks for it.
+    async fn open(&mut self) -> Result<()> {
+        let client = json!({ "name": "bench-load", "version": "1" });
+        let parameters = json!({ "protocolVersion": REVISION, "capabilities": {}, "clientInfo": client });
+        let message = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": parameters });
+        let (status, headers, body) = self.send(Method::POST, message.to_string().into()).await?;
+        if status != 200 {
+            bail!("initialize: {status} {}", String::from_utf8_lossy(&body));
+        }
+        if let Some(session) = headers.get("mcp-session-id") {
+            self.headers.insert("mcp-session-id", session.clone());
+        }
+        self.headers.insert("mcp-protocol-version", HeaderValue::from_static(REVISION));
+        let message = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        let (status, ..) = self.send(Method::POST, message.to_string().into()).await?;
+        if status != 202 {
+            bail!("notifications/initialized: {status}");
+        }
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+        let (status, _, body) = self.send(Method::POST, message.to_string().into()).await?;
+        if status != 200 || !contains(&body, b"\"echo\"") {
+            bail!("tools/list: {status} {}", String::from_utf8_lossy(&body));
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        let (status, ..) = self.send(Method::DELETE, Bytes::new()).await?;
+        if !matches!(status, 200 | 202 | 204) {
+            bail!("DELETE: {status}");
+        }
+        Ok(())
+    }
+
+    /// Calls until the phase is over; returns the latencies, in nanoseconds, of the calls that began while measuring.
+    async fn call_until_over(&mut self, number: usize, payload: &str, phase: &Phase) -> Result<Vec<u64>> {
+        let mut latencies = Vec::new();
+        let mut call = 1_u64;
+        while !phase.over.load(Ordering::Relaxed) {
+            call += 1;
+            // No two calls are alike, so no cache can answer one.
+            let text = format!(r#""text":"{number:04} {call:010} {payload}""#);
+            let message = format!(
+                r#"{{"jsonrpc":"2.0","id":{call},"method":"tools/call","params":{{"name":"echo","arguments":{{{text}}}}}}}"#
+            );
+            let measuring = phase.measuring.load(Ordering::Relaxed);
+            let begin = Instant::now();
+            let (status, _, body) = self.send(Method::POST, Bytes::from(message)).await?;
+            if measuring {
+                latencies.push(u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            }
+            let end = body.len().saturating_sub(END);
+            let failed = body.get(end..).is_some_and(|end| contains(end, b"\"isError\":true"));
+            if status != 200 || failed || !contains(&body, text.as_bytes()) {
+                bail!("a call was answered {status} {:.400}", String::from_utf8_lossy(&body));
+            }
+        }
+        Ok(latencies)
+    }
+
+    async fn send(&mut self, method: Method, body: Bytes) -> Result<(u16, HeaderMap, Bytes)> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.path.parse()?;
+        *request.headers_mut() = self.headers.clone();
+        let exchange = async {
+            self.connection.ready().await?;
+            let (head, body) = self.connection.send_request(request).await?.into_parts();
+            anyhow::Ok((head.status.as_u16(), head.headers, body.collect().await?.to_bytes()))
+        };
+        tokio::time::timeout(CALL_LIMIT, exchange).await.context("no answer in time")?
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+/// About `length` bytes of prose with what real arguments have: escapes, and characters beyond ASCII.
+fn text(length: usize) -> String {
+    const WORDS: &[&str] =
+        &["customer", "7402", "café", "said:", r#"\"no\""#, "and", r"left.\n", "Refund", "4021 €", "to", "account"];
+    let words = WORDS.iter().cycle().scan(0, |bytes, word| {
+        *bytes += word.len() + 1;
+        (*bytes <= length).then_some(*word)
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_as_long_as_asked_and_part_of_valid_json() {
+        for length in [0, 1, 1024, 65_536] {
+            let text = text(length);
+            assert!(text.len() <= length && length - text.len() <= 16, "{length}: {}", text.len());
+            serde_json::from_str::<String>(&format!("\"{text}\"")).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_the_server_and_counts() {
+        let (url, _serving) = crate::server::start().await.unwrap();
+        let settings = json!({ "url": url, "sessions": 3, "payload": 1024, "warmup_seconds": 0.05, "seconds": 0.2 });
+        let figures = run(&settings.to_string()).await.unwrap();
+        assert!(figures["calls"].as_u64() > Some(3), "{figures}");
+        assert!(figures["p50_us"].as_f64() > Some(0.0) && figures["p99_us"].as_f64() >= figures["p50_us"].as_f64());
+    }
+
+    #[tokio::test]
+    async fn a_wrong_answer_ends_the_run() {
+        let origin = crate::server::start_document("{}".to_owned()).await.unwrap();
+        let settings = json!({
+            "url": format!("{origin}/mcp"), "sessions": 2, "payload": 10, "warmup_seconds": 0, "seconds": 5,
+        });
+        let error = run(&settings.to_string()).await.unwrap_err();
+        assert!(error.to_string().contains("notifications/initialized"), "{error:#}");
+    }
+}

@@ -1,0 +1,43 @@
+//! What `cargo xtask bench` measures the gateway with: a fast MCP server, an issuer, a load generator, a commit loop.
+//!
+//! One program so that one release build gives all of it; each part is a process of its own, pinned by the caller.
+//! `serve` runs the MCP server and the issuer and prints one line of JSON about them; `load SETTINGS` and
+//! `commit SETTINGS` run for the time they are told and print their figures as one line of JSON. Loopback only.
+
+mod commit;
+mod histogram;
+mod issuer;
+mod load;
+mod server;
+
+use std::io::Write;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // One thread each: the caller gives every part one core, and a second thread would only compete for it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match arguments.as_slice() {
+        ["serve"] => runtime.block_on(serve()),
+        ["load", settings] => report(&runtime.block_on(load::run(settings))?),
+        ["commit", settings] => report(&runtime.block_on(commit::run(settings))?),
+        _ => bail!("usage: bench-load serve | load SETTINGS | commit SETTINGS"),
+    }
+}
+
+/// Serves until it is killed.
+async fn serve() -> Result<()> {
+    let (mcp, serving) = server::start().await?;
+    let issuer = issuer::start().await?;
+    report(&json!({ "mcp": mcp, "issuer": issuer.url, "jwks": issuer.jwks_url, "tokens": issuer.tokens }))?;
+    serving.await.context("the server ended")
+}
+
+fn report(figures: &Value) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{figures}")?;
+    Ok(stdout.flush()?)
+}
