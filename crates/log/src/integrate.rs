@@ -1,0 +1,462 @@
+//! Integration: durable journal frames become tiles, recordings, and signed checkpoints, in the background.
+//!
+//! Only what is durable in the journal is integrated, so only that is ever signed. Tiles become durable before the
+//! journal segment they came from is given up, not one by one: until then the journal is their copy, and recovery
+//! writes them again. Order when giving up: tiles and recordings durable, checkpoint durable, state durable, trim.
+//! A full disk is waited out; any other failure, and every failed sync, fails the log.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use vidimus_core::{Clock as _, SystemClock, Timestamp};
+
+use crate::codec::{length, lock};
+use crate::edge::Edge;
+use crate::error::{Damage, OpenError, ReadError};
+use crate::frame::{self, Entry, Frame, HEADER, MAX_FRAME_BYTES, Parsed};
+use crate::journal::{Journal, segment_path};
+use crate::note::{Checkpoint, Signer};
+use crate::recordings::Recordings;
+use crate::state::State;
+use crate::storage::{Access, Storage, StorageError, StorageFile, Unsynced, replace_file};
+use crate::sync::Progress;
+use crate::tile::{Kind, TILE_WIDTH, Tile, TileReader, entries};
+
+/// How much of the journal is read at a time.
+const READ_BYTES: usize = 1 << 20;
+/// Pause between rounds, so that leaves are integrated in batches.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long until a write is tried again on a full disk.
+const RETRY_FULL_DISK: Duration = Duration::from_secs(1);
+
+/// How many files may wait to be synced before that is done, a segment being finished or not.
+const MAX_UNSYNCED_FILES: usize = 1024;
+
+/// Is told of every integrated leaf, in order, in batches, on a background thread: for projections of the log.
+pub trait Observer: Send {
+    /// How many leaves it already has. Asked once, when the log is opened; what is missing is then told first.
+    fn observed(&self) -> u64;
+    /// Takes leaves `first_index` and following. All of them are durable.
+    fn leaves(&mut self, first_index: u64, leaves: &[&[u8]]);
+}
+
+/// The checkpoint readers work with.
+#[derive(Debug, Clone)]
+pub(crate) struct Published {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) note: Arc<str>,
+    pub(crate) at: Timestamp,
+}
+
+/// Where everything lies.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    pub(crate) journal: PathBuf,
+    pub(crate) log: PathBuf,
+    pub(crate) recordings: PathBuf,
+}
+
+impl Places {
+    pub(crate) fn state(&self) -> PathBuf {
+        self.journal.join("state")
+    }
+
+    pub(crate) fn checkpoint(&self) -> PathBuf {
+        self.log.join("checkpoint")
+    }
+}
+
+/// Why integration stopped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IntegrateError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    #[error("the checkpoint cannot be signed")]
+    Signing,
+}
+
+impl From<IntegrateError> for OpenError {
+    fn from(error: IntegrateError) -> Self {
+        match error {
+            IntegrateError::Storage(error) => Self::Storage(error),
+            IntegrateError::Damaged(damage) => Self::Damaged(damage),
+            IntegrateError::Signing => Self::Signing,
+        }
+    }
+}
+
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Storage(error) => Self::Storage(error),
+            ReadError::Damaged(damage) => Self::Damaged(damage),
+            ReadError::NotInCheckpoint { index, size } => Self::Damaged(Damage {
+                file: PathBuf::from("checkpoint"),
+                offset: 0,
+                expected: format!("a tree with entry {index}"),
+                found: format!("size {size}"),
+            }),
+        }
+    }
+}
+
+/// Moves frames from the journal to where they stay.
+pub(crate) struct Integrator {
+    storage: Arc<dyn Storage>,
+    places: Places,
+    signer: Signer,
+    edge: Edge,
+    recordings: Recordings,
+    unsynced: Unsynced,
+    observer: Option<Box<dyn Observer>>,
+    observed: u64,
+    /// Up to where frames are integrated.
+    pub(crate) cursor: State,
+    /// Up to where that is durable outside the journal.
+    stored: State,
+    published: Arc<Mutex<Published>>,
+    published_at: Instant,
+    /// A checkpoint that must come out when the tree reaches its size; recovery's proof of consistency.
+    pub(crate) expected: Option<Checkpoint>,
+    file: Option<(u64, Arc<dyn StorageFile>)>,
+    buffer: Vec<u8>,
+}
+
+impl fmt::Debug for Integrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Integrator").field("cursor", &self.cursor).field("stored", &self.stored).finish_non_exhaustive()
+    }
+}
+
+impl Integrator {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        places: Places,
+        signer: Signer,
+        edge: Edge,
+        state: State,
+        published: Published,
+    ) -> Self {
+        let recordings = Recordings::new(places.recordings.clone());
+        Self {
+            storage,
+            places,
+            signer,
+            edge,
+            recordings,
+            unsynced: Unsynced::default(),
+            observer: None,
+            observed: 0,
+            cursor: state,
+            stored: state,
+            published: Arc::new(Mutex::new(published)),
+            published_at: Instant::now(),
+            expected: None,
+            file: None,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// The checkpoint as readers see it.
+    pub(crate) fn published(&self) -> Arc<Mutex<Published>> {
+        Arc::clone(&self.published)
+    }
+
+    /// Sets who is told of leaves, and tells it the integrated ones it does not have yet.
+    pub(crate) fn observe(&mut self, mut observer: Box<dyn Observer>) -> Result<(), ReadError> {
+        let size = self.edge.size();
+        let mut next = observer.observed();
+        while next < size {
+            let index = next / TILE_WIDTH;
+            let Some(tile) = Tile::in_tree(Kind::Entries, index, size) else { break };
+            let bundle = self.reader().bundle(tile)?;
+            let (leaves, _) = entries(&bundle, tile.width).unwrap_or_default();
+            let known = usize::try_from(next % TILE_WIDTH).unwrap_or(0);
+            observer.leaves(next, leaves.get(known..).unwrap_or_default());
+            next = index * TILE_WIDTH + tile.width;
+        }
+        self.observed = next;
+        self.observer = Some(observer);
+        Ok(())
+    }
+
+    /// The integrator thread.
+    pub(crate) fn run(&mut self, journal: &Journal, progress: &Progress, interval: Duration) {
+        loop {
+            let timeout =
+                if self.is_changed() { interval.saturating_sub(self.published_at.elapsed()) } else { interval };
+            let stops = progress.wait_past(self.cursor.sequence, timeout);
+            if progress.failure().is_some() {
+                return;
+            }
+            match self.round(journal, progress.durable(), stops, interval) {
+                Ok(()) if stops => return,
+                Ok(()) => std::thread::sleep(PAUSE),
+                Err(IntegrateError::Storage(error)) if error.is_full() => {
+                    tracing::warn!(%error, "integration waits for space");
+                    if stops {
+                        // All of it is durable in the journal; the next start integrates it.
+                        return;
+                    }
+                    std::thread::sleep(RETRY_FULL_DISK);
+                }
+                Err(error) => return progress.fail(&error.to_string()),
+            }
+        }
+    }
+
+    fn round(
+        &mut self,
+        journal: &Journal,
+        durable: u64,
+        stops: bool,
+        interval: Duration,
+    ) -> Result<(), IntegrateError> {
+        let started = Instant::now();
+        loop {
+            self.write_finished()?;
+            let caught_up = self.read(durable)?;
+            // Leaves the loop to publish on time also when there is much to integrate.
+            if caught_up || (!stops && started.elapsed() >= interval) {
+                break;
+            }
+        }
+        self.write_finished()?;
+        if stops || (self.is_changed() && self.published_at.elapsed() >= interval) {
+            self.publish()?;
+            if self.is_due_to_store() || (stops && self.cursor != self.stored) {
+                self.store()?;
+                journal.trim(self.stored.segment)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something was integrated that checkpoint or state do not cover.
+    fn is_changed(&self) -> bool {
+        self.is_due_to_store() || self.edge.size() > lock(&self.published).checkpoint.size
+    }
+
+    /// Whether a segment can be given up, or many files wait to be synced.
+    fn is_due_to_store(&self) -> bool {
+        self.cursor.segment > self.stored.segment || self.unsynced.count() >= MAX_UNSYNCED_FILES
+    }
+
+    /// Integrates the frames of one read that are below `durable`. True when there are no more.
+    pub(crate) fn read(&mut self, durable: u64) -> Result<bool, IntegrateError> {
+        if self.cursor.sequence >= durable {
+            return Ok(true);
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut wanted = READ_BYTES;
+        let result = loop {
+            if let Err(error) = self.fill(&mut buffer, wanted) {
+                break Err(error);
+            }
+            match self.integrate(&buffer, durable) {
+                Ok(Some(larger)) if larger > wanted => wanted = larger,
+                Ok(Some(needed)) => break Err(self.missing_frame(&Parsed::Incomplete { needed }).into()),
+                Ok(None) => break Ok(self.cursor.sequence >= durable),
+                Err(error) => break Err(error),
+            }
+        };
+        if buffer.capacity() <= READ_BYTES {
+            self.buffer = buffer;
+        }
+        result
+    }
+
+    fn fill(&mut self, buffer: &mut Vec<u8>, wanted: usize) -> Result<(), IntegrateError> {
+        let (segment, offset) = (self.cursor.segment, self.cursor.offset);
+        let path = segment_path(&self.places.journal, segment);
+        let file = match &self.file {
+            Some((open, file)) if *open == segment => Arc::clone(file),
+            _ => {
+                let file = self.storage.open(&path, Access::Read);
+                file.map_err(|error| StorageError::new("open", &path, error))?
+            }
+        };
+        buffer.resize(wanted, 0);
+        let read = file.read_at(buffer, offset).map_err(|error| StorageError::new("read", &path, error))?;
+        buffer.truncate(read);
+        self.file = Some((segment, file));
+        Ok(())
+    }
+
+    /// Integrates the frames in `buffer`, which begins at the cursor. `Some` asks for a buffer of that size.
+    fn integrate(&mut self, buffer: &[u8], durable: u64) -> Result<Option<usize>, IntegrateError> {
+        let started = self.cursor;
+        let first_leaf = self.edge.size();
+        let mut rest = buffer;
+        let mut leaves = Vec::new();
+        let mut outcome = Ok(None);
+        while self.cursor.sequence < durable {
+            let frame = match frame::parse(rest, self.cursor.segment) {
+                Parsed::Frame(frame) if frame.header.sequence == self.cursor.sequence => frame,
+                Parsed::Incomplete { needed } if self.cursor == started && needed > buffer.len() => {
+                    outcome = Ok(Some(needed.min(MAX_FRAME_BYTES)));
+                    break;
+                }
+                Parsed::Incomplete { .. } => break,
+                // What is no frame here is the end of the segment when there is room for nothing, or when the next
+                // segment goes on with the very frame that is expected; `durable` says that it exists.
+                _ if self.cursor != started && rest.len() < HEADER => break,
+                _ if self.cursor.offset > 0 => {
+                    self.cursor = State { segment: self.cursor.segment + 1, offset: 0, ..self.cursor };
+                    break;
+                }
+                found => {
+                    outcome = Err(self.missing_frame(&found).into());
+                    break;
+                }
+            };
+            if let Err(error) = self.apply(&frame, &mut leaves) {
+                outcome = Err(error);
+                break;
+            }
+            rest = rest.get(frame.length()..).unwrap_or_default();
+        }
+        self.tell(first_leaf, &leaves);
+        outcome
+    }
+
+    /// Takes one frame in: payloads first, as that may fail and be repeated; then leaves, which cannot fail.
+    pub(crate) fn apply<'a>(&mut self, frame: &Frame<'a>, leaves: &mut Vec<&'a [u8]>) -> Result<(), IntegrateError> {
+        let State { segment, offset, sequence, .. } = self.cursor;
+        let damage = |expected: String, found: String| Damage {
+            file: segment_path(&self.places.journal, segment),
+            offset,
+            expected,
+            found,
+        };
+        if frame.header.first_leaf != self.edge.size() {
+            let expected = format!("frame {sequence} with leaf {}", self.edge.size());
+            return Err(damage(expected, format!("leaf {}", frame.header.first_leaf)).into());
+        }
+        let Some(entries) = frame.entries() else {
+            return Err(damage("whole entries".to_owned(), "a frame that ends inside an entry".to_owned()).into());
+        };
+        for entry in &entries {
+            if let Entry::Payload { session, segment, offset, bytes } = entry {
+                let storage = self.storage.as_ref();
+                self.recordings.write(storage, &mut self.unsynced, (*session, *segment), *offset, bytes)?;
+            }
+        }
+        for entry in entries {
+            if let Entry::Leaf(leaf) = entry {
+                self.edge.push(leaf);
+                leaves.push(leaf);
+                self.check_expected()?;
+            }
+        }
+        self.cursor = State {
+            segment,
+            offset: offset + length(frame.length()),
+            sequence: sequence + 1,
+            leaves: self.edge.size(),
+        };
+        Ok(())
+    }
+
+    /// Tells the observer those of the leaves from `first` on that it does not have.
+    pub(crate) fn tell(&mut self, first: u64, leaves: &[&[u8]]) {
+        let Some(observer) = &mut self.observer else { return };
+        let known = usize::try_from(self.observed.saturating_sub(first)).unwrap_or(usize::MAX);
+        if let Some(new) = leaves.get(known..)
+            && !new.is_empty()
+        {
+            observer.leaves(self.observed, new);
+            self.observed += length(new.len());
+        }
+    }
+
+    /// When the tree has the size of the expected checkpoint it must have its root; its partial tiles are written
+    /// again then, as a power cut may have spoiled them.
+    pub(crate) fn check_expected(&mut self) -> Result<(), IntegrateError> {
+        let Some(expected) = self.expected.take_if(|expected| expected.size == self.edge.size()) else { return Ok(()) };
+        let root = self.edge.root();
+        if root != expected.root {
+            let expected = format!("entries whose tree of size {} has root {}", expected.size, expected.root);
+            let found = format!("entries with root {root}");
+            return Err(Damage { file: self.places.checkpoint(), offset: 0, expected, found }.into());
+        }
+        Ok(self.edge.write_partial(self.storage.as_ref(), &self.places.log, &mut self.unsynced)?)
+    }
+
+    pub(crate) fn write_finished(&mut self) -> Result<(), StorageError> {
+        self.edge.write_finished(self.storage.as_ref(), &self.places.log, &mut self.unsynced)
+    }
+
+    pub(crate) fn rewrite_narrower(&mut self) -> Result<(), StorageError> {
+        self.edge.rewrite_narrower(self.storage.as_ref(), &self.places.log, &mut self.unsynced)
+    }
+
+    /// Signs a checkpoint over what is integrated, when it is more than the last one covers.
+    pub(crate) fn publish(&mut self) -> Result<(), IntegrateError> {
+        self.published_at = Instant::now();
+        if self.edge.size() == lock(&self.published).checkpoint.size {
+            return Ok(());
+        }
+        self.edge.write_partial(self.storage.as_ref(), &self.places.log, &mut self.unsynced)?;
+        let published = sign(&self.signer, self.edge.size(), self.edge.root()).ok_or(IntegrateError::Signing)?;
+        replace_file(self.storage.as_ref(), &self.places.checkpoint(), published.note.as_bytes())?;
+        *lock(&self.published) = published;
+        Ok(())
+    }
+
+    /// Makes everything integrated durable and remembers the place; call after [`Self::publish`].
+    pub(crate) fn store(&mut self) -> Result<(), IntegrateError> {
+        let storage = self.storage.as_ref();
+        self.unsynced.sync(storage)?;
+        self.cursor.store(storage, &self.places.state())?;
+        self.stored = self.cursor;
+        for dir in self.edge.take_superseded(&self.places.log) {
+            match storage.remove(&dir) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StorageError::new("remove", &dir, error).into());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The place up to which the journal may be given up.
+    pub(crate) fn stored(&self) -> State {
+        self.stored
+    }
+
+    fn reader(&self) -> TileReader<'_> {
+        TileReader { storage: self.storage.as_ref(), dir: &self.places.log }
+    }
+
+    fn missing_frame(&self, found: &Parsed<'_>) -> Damage {
+        Damage {
+            file: segment_path(&self.places.journal, self.cursor.segment),
+            offset: self.cursor.offset,
+            expected: format!("frame {}, which is durable", self.cursor.sequence),
+            found: describe(found),
+        }
+    }
+}
+
+/// A checkpoint signed now; `None` when the key does not sign.
+pub(crate) fn sign(signer: &Signer, size: u64, root: crate::tree::Hash) -> Option<Published> {
+    let checkpoint = Checkpoint { origin: signer.verifier().name().to_owned(), size, root };
+    let note = signer.sign(&checkpoint.to_string())?;
+    Some(Published { checkpoint, note: note.into(), at: SystemClock.now() })
+}
+
+/// What stands where a frame was expected.
+pub(crate) fn describe(found: &Parsed<'_>) -> String {
+    match found {
+        Parsed::Frame(frame) => format!("frame {}", frame.header.sequence),
+        Parsed::Incomplete { needed } => format!("the beginning of a frame of {needed} bytes"),
+        Parsed::Torn { header, .. } => format!("frame {} with a wrong checksum", header.sequence),
+        Parsed::Nothing => "no frame".to_owned(),
+    }
+}

@@ -1,0 +1,358 @@
+//! The write-ahead journal: appends, group sync, and segments made ahead of time.
+//!
+//! An append takes one lock, assigns indexes, and writes one frame at the tail; it survives the end of the process
+//! when it returns, and a power cut when [`Progress`] has passed its position. Segments are filled with zeros
+//! beforehand, so a sync writes data only; trimmed ones are used again under a new name. Syncs never hold the lock.
+//! After a failed write or sync nothing is taken any more.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use crate::codec::{length, lock};
+use crate::error::AppendError;
+use crate::frame::{self, Entry, Header, MAX_FRAME_BYTES};
+use crate::state::State;
+use crate::storage::{Access, SYNC, Storage, StorageError, StorageFile, temporary_name};
+use crate::sync::{Position, Progress};
+
+/// How much may be written before a sync starts even if nobody waits.
+const MAX_UNSYNCED_BYTES: u64 = 8 << 20;
+/// Trimmed segments kept to be used again.
+pub(crate) const MAX_FREE_SEGMENTS: usize = 2;
+/// How long an append waits for the next segment while it is being made.
+const MAX_WAIT_FOR_SEGMENT: Duration = Duration::from_secs(2);
+/// How long until a segment is tried again on a full disk.
+const RETRY_FULL_DISK: Duration = Duration::from_secs(1);
+/// Zeros written at a time.
+const ZEROS: usize = 1 << 20;
+/// A larger frame buffer is given back after use.
+const MAX_KEPT_BUFFER: usize = 1 << 20;
+
+/// The journal's bounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) segment_bytes: u64,
+    pub(crate) max_segments: u64,
+}
+
+/// Where a fresh or recovered journal goes on.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// Where the next frame goes.
+    pub(crate) tail: State,
+    /// The oldest segment still needed.
+    pub(crate) first_segment: u64,
+    /// Whether the segment after the tail's is already there, empty.
+    pub(crate) has_next: bool,
+    /// Old segment files that may be used again.
+    pub(crate) free: Vec<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Journal {
+    storage: Arc<dyn Storage>,
+    dir: PathBuf,
+    bounds: Bounds,
+    progress: Arc<Progress>,
+    writer: Mutex<Writer>,
+    /// The next segment is ready, or needed, or the journal is closing.
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Writer {
+    tail: State,
+    current: Arc<dyn StorageFile>,
+    next: Option<Arc<dyn StorageFile>>,
+    /// Files with bytes not yet handed to a sync, oldest first, with their segment.
+    unsynced: Vec<(u64, Arc<dyn StorageFile>)>,
+    unsynced_bytes: u64,
+    /// The oldest segment still needed.
+    first_segment: u64,
+    /// Trimmed segments whose files may be used again.
+    free: Vec<u64>,
+    /// Why the next segment cannot be made at the moment.
+    blocked: Option<Arc<str>>,
+    closed: bool,
+    buffer: Vec<u8>,
+}
+
+impl Journal {
+    /// A journal that goes on at `start`.
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        dir: PathBuf,
+        bounds: Bounds,
+        progress: Arc<Progress>,
+        start: Start,
+    ) -> Result<Self, StorageError> {
+        let Start { tail, first_segment, has_next, free } = start;
+        let open = |id| {
+            let path = segment_path(&dir, id);
+            storage.open(&path, Access::Update).map_err(|error| StorageError::new("open", &path, error))
+        };
+        let current = if tail == State::GENESIS {
+            make_segment(storage.as_ref(), &dir, tail.segment, bounds.segment_bytes)?
+        } else {
+            open(tail.segment)?
+        };
+        let next = if has_next { Some(open(tail.segment + 1)?) } else { None };
+        let writer = Writer {
+            tail,
+            current,
+            next,
+            unsynced: Vec::new(),
+            unsynced_bytes: 0,
+            first_segment,
+            free,
+            blocked: None,
+            closed: false,
+            buffer: Vec::new(),
+        };
+        Ok(Self { storage, dir, bounds, progress, writer: Mutex::new(writer), changed: Condvar::new() })
+    }
+
+    /// Appends all entries as one frame; returns the first leaf's index and the position after the frame.
+    pub(crate) fn append(&self, entries: &[Entry<'_>]) -> Result<(u64, Position), AppendError> {
+        let limit = usize::try_from(self.bounds.segment_bytes).unwrap_or(usize::MAX).min(MAX_FRAME_BYTES);
+        let size = length(frame::encoded_length(entries, limit)?);
+        let mut writer = lock(&self.writer);
+        self.progress.check()?;
+        if writer.closed {
+            return Err(AppendError::Closed);
+        }
+        if entries.is_empty() {
+            return Ok((writer.tail.leaves, Position(writer.tail.sequence)));
+        }
+        if writer.tail.offset + size > self.bounds.segment_bytes {
+            writer = self.roll(writer)?;
+        }
+        let Writer { tail, current, unsynced, unsynced_bytes, buffer, .. } = &mut *writer;
+        let first_leaf = tail.leaves;
+        let header =
+            Header { segment: tail.segment, sequence: tail.sequence, durable: self.progress.durable(), first_leaf };
+        frame::encode(buffer, header, entries);
+        if let Err(error) = current.write_at(buffer, tail.offset) {
+            let error = StorageError::new("write", &segment_path(&self.dir, tail.segment), error);
+            self.progress.fail(&error.to_string());
+            return Err(self.progress.check().err().unwrap_or(AppendError::Closed));
+        }
+        if unsynced.last().is_none_or(|(segment, _)| *segment != tail.segment) {
+            unsynced.push((tail.segment, Arc::clone(current)));
+        }
+        let leaves = entries.iter().filter(|entry| matches!(entry, Entry::Leaf(_))).count();
+        tail.offset += size;
+        tail.sequence += 1;
+        tail.leaves += length(leaves);
+        let position = Position(tail.sequence);
+        *unsynced_bytes += size;
+        let much = *unsynced_bytes >= MAX_UNSYNCED_BYTES;
+        if buffer.capacity() > MAX_KEPT_BUFFER {
+            *buffer = Vec::new();
+        }
+        drop(writer);
+        if much {
+            self.progress.hurry();
+        }
+        Ok((first_leaf, position))
+    }
+
+    /// Goes to the next segment. Refuses when there is none and none is coming soon.
+    fn roll<'a>(&'a self, writer: MutexGuard<'a, Writer>) -> Result<MutexGuard<'a, Writer>, AppendError> {
+        let waits = |writer: &mut Writer| {
+            writer.next.is_none()
+                && self.no_room(writer).is_none()
+                && !writer.closed
+                && self.progress.failure().is_none()
+        };
+        let (mut writer, _) = match self.changed.wait_timeout_while(writer, MAX_WAIT_FOR_SEGMENT, waits) {
+            Ok(woken) => woken,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        self.progress.check()?;
+        let Some(next) = writer.next.take() else {
+            let why = self.no_room(&writer).unwrap_or_else(|| "the disk is too slow to make the next segment".into());
+            return Err(AppendError::Full { why });
+        };
+        writer.current = next;
+        writer.tail.segment += 1;
+        writer.tail.offset = 0;
+        self.changed.notify_all();
+        Ok(writer)
+    }
+
+    /// Why there can be no further segment at the moment.
+    fn no_room(&self, writer: &Writer) -> Option<Arc<str>> {
+        if writer.tail.segment + 1 - writer.first_segment >= self.bounds.max_segments {
+            let Bounds { segment_bytes, max_segments } = self.bounds;
+            let why = format!(
+                "{max_segments} segments of {segment_bytes} bytes wait to be integrated; relieve the disk or raise \
+                 max_journal_bytes"
+            );
+            return Some(why.into());
+        }
+        writer.blocked.clone()
+    }
+
+    /// Makes everything appended so far durable with as few syncs as there are files.
+    pub(crate) fn sync(&self) -> Result<(), StorageError> {
+        let (tail, files) = {
+            let mut writer = lock(&self.writer);
+            writer.unsynced_bytes = 0;
+            (writer.tail, std::mem::take(&mut writer.unsynced))
+        };
+        if files.is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        for (segment, file) in files {
+            file.sync_data().map_err(|error| StorageError::new(SYNC, &segment_path(&self.dir, segment), error))?;
+        }
+        self.progress.reached(tail.sequence, tail.leaves, started.elapsed());
+        Ok(())
+    }
+
+    /// The syncer thread: one sync serves all who wait; the next starts when it returns.
+    pub(crate) fn run_syncer(&self, interval: Duration) {
+        loop {
+            let stops = self.progress.wait_for_work(interval);
+            if self.progress.failure().is_some() {
+                return;
+            }
+            if let Err(error) = self.sync() {
+                self.progress.fail(&error.to_string());
+                return;
+            }
+            if stops {
+                return;
+            }
+        }
+    }
+
+    /// The allocator thread: keeps one segment ready ahead of the current one.
+    pub(crate) fn run_allocator(&self) {
+        let mut writer = lock(&self.writer);
+        loop {
+            if writer.closed || self.progress.failure().is_some() {
+                return;
+            }
+            let at_bound = writer.tail.segment + 1 - writer.first_segment >= self.bounds.max_segments;
+            if writer.next.is_some() || at_bound {
+                writer = self.changed.wait(writer).unwrap_or_else(std::sync::PoisonError::into_inner);
+                continue;
+            }
+            let (id, free) = (writer.tail.segment + 1, writer.free.pop());
+            drop(writer);
+            let made = self.make_next(id, free);
+            writer = lock(&self.writer);
+            match made {
+                Ok(file) => {
+                    writer.next = Some(file);
+                    writer.blocked = None;
+                    self.changed.notify_all();
+                }
+                Err(error) if error.is_full() => {
+                    tracing::warn!(%error, "no room for the next journal segment");
+                    writer.blocked = Some(format!("{error}; free some space").into());
+                    self.changed.notify_all();
+                    let closed = |writer: &mut Writer| !writer.closed;
+                    (writer, _) = match self.changed.wait_timeout_while(writer, RETRY_FULL_DISK, closed) {
+                        Ok(woken) => woken,
+                        Err(poisoned) => poisoned.into_inner(),
+                    };
+                }
+                Err(error) => return self.progress.fail(&error.to_string()),
+            }
+        }
+    }
+
+    fn make_next(&self, id: u64, free: Option<u64>) -> Result<Arc<dyn StorageFile>, StorageError> {
+        let storage = self.storage.as_ref();
+        let path = segment_path(&self.dir, id);
+        if let Some(free) = free {
+            let old = segment_path(&self.dir, free);
+            storage.rename(&old, &path).map_err(|error| StorageError::new("rename", &old, error))?;
+            storage.sync_dir(&self.dir).map_err(|error| StorageError::new(SYNC, &self.dir, error))?;
+            return storage.open(&path, Access::Update).map_err(|error| StorageError::new("open", &path, error));
+        }
+        make_segment(storage, &self.dir, id, self.bounds.segment_bytes)
+    }
+
+    /// Gives up segments before `first`, whose contents are durable elsewhere.
+    pub(crate) fn trim(&self, first: u64) -> Result<(), StorageError> {
+        let gone = {
+            let mut writer = lock(&self.writer);
+            let mut gone: Vec<u64> = (writer.first_segment..first).collect();
+            writer.first_segment = writer.first_segment.max(first);
+            while writer.free.len() < MAX_FREE_SEGMENTS
+                && let Some(free) = gone.pop()
+            {
+                writer.free.push(free);
+            }
+            gone
+        };
+        self.changed.notify_all();
+        for segment in gone {
+            let path = segment_path(&self.dir, segment);
+            self.storage.remove(&path).map_err(|error| StorageError::new("remove", &path, error))?;
+        }
+        Ok(())
+    }
+
+    /// Where the next frame goes, and how many bytes of segments are in use.
+    pub(crate) fn tail(&self) -> (State, u64) {
+        let writer = lock(&self.writer);
+        let full = (writer.tail.segment - writer.first_segment).saturating_mul(self.bounds.segment_bytes);
+        (writer.tail, full.saturating_add(writer.tail.offset))
+    }
+
+    /// Why the journal may soon be without room, if so.
+    pub(crate) fn blocked(&self) -> Option<Arc<str>> {
+        lock(&self.writer).blocked.clone()
+    }
+
+    /// Takes no more entries and ends the allocator.
+    pub(crate) fn close(&self) {
+        lock(&self.writer).closed = true;
+        self.changed.notify_all();
+    }
+}
+
+/// The file of a segment.
+pub(crate) fn segment_path(dir: &Path, segment: u64) -> PathBuf {
+    dir.join(format!("{segment:08}.seg"))
+}
+
+/// Makes a segment of zeros, durable with its name.
+fn make_segment(
+    storage: &dyn Storage,
+    dir: &Path,
+    segment: u64,
+    bytes: u64,
+) -> Result<Arc<dyn StorageFile>, StorageError> {
+    let path = segment_path(dir, segment);
+    let temporary = temporary_name(&path);
+    let made = fill_with_zeros(storage, &temporary, bytes);
+    if made.is_err() {
+        // Gives the space back; that it cannot be removed is no further harm, the next start removes it.
+        let _ = storage.remove(&temporary);
+    }
+    made?;
+    storage.rename(&temporary, &path).map_err(|error| StorageError::new("rename to", &path, error))?;
+    storage.sync_dir(dir).map_err(|error| StorageError::new(SYNC, dir, error))?;
+    storage.open(&path, Access::Update).map_err(|error| StorageError::new("open", &path, error))
+}
+
+fn fill_with_zeros(storage: &dyn Storage, path: &Path, bytes: u64) -> Result<(), StorageError> {
+    let file = storage.open(path, Access::Replace).map_err(|error| StorageError::new("create", path, error))?;
+    let zeros = vec![0; ZEROS.min(usize::try_from(bytes).unwrap_or(ZEROS))];
+    let mut offset = 0;
+    while offset < bytes {
+        let count = usize::try_from(bytes - offset).unwrap_or(ZEROS).min(zeros.len());
+        let chunk = zeros.get(..count).unwrap_or(&zeros);
+        file.write_at(chunk, offset).map_err(|error| StorageError::new("make room in", path, error))?;
+        offset += length(count);
+    }
+    file.sync_data().map_err(|error| StorageError::new(SYNC, path, error))
+}

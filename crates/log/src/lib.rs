@@ -1,0 +1,36 @@
+//! The evidence log: a write-ahead journal that acknowledges, and a Merkle log that proves.
+//!
+//! Events and payload frames are appended to one journal and made durable by shared `fdatasync`s. In the background
+//! leaves move to C2SP tlog-tiles (RFC 6962 hashing), payload frames to recordings, and a checkpoint (C2SP
+//! tlog-checkpoint, signed-note, Ed25519) is signed about once a second over what is durable.
+//!
+//! Refused: a second process in the same directory, damage that recovery cannot explain by a crash, and anything at
+//! all after a failed write or sync. Nothing here knows of a runtime: [`Durable`] is a plain `Future`.
+
+mod codec;
+mod edge;
+pub mod error;
+mod frame;
+mod integrate;
+mod journal;
+mod log;
+pub mod note;
+pub mod proof;
+mod recordings;
+mod recover;
+mod state;
+pub mod storage;
+mod sync;
+pub mod tile;
+pub mod tree;
+
+pub use error::{AppendError, Damage, OpenError, ReadError};
+pub use frame::{Entry, MAX_FRAME_BYTES, MAX_LEAF_BYTES};
+pub use integrate::Observer;
+pub use log::{Appended, Health, Log, MIN_SEGMENT_BYTES, Options, Status};
+pub use note::{Checkpoint, Signer, VerifierKey};
+pub use proof::InclusionProof;
+pub use recover::Recovered;
+pub use storage::{FileSystem, Storage};
+pub use sync::{Durable, Position};
+pub use tree::Hash;

@@ -1,0 +1,360 @@
+//! The log as its users hold it: open, append, wait, read, prove, close.
+//!
+//! [`Log`] is a handle, cheap to clone. Three threads serve it: the syncer, the allocator of segments, and the
+//! integrator. Closing it, or dropping the last handle, makes everything durable, integrates it, and signs it.
+
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use vidimus_core::Timestamp;
+
+use crate::codec::lock;
+use crate::error::{AppendError, Damage, OpenError, ReadError};
+use crate::frame::Entry;
+use crate::integrate::{Observer, Places, Published};
+use crate::journal::{Bounds, Journal};
+use crate::note::Signer;
+use crate::proof::InclusionProof;
+use crate::recover::{self, Recovered};
+use crate::storage::{Storage, StorageError, create_dirs};
+use crate::sync::{Durable, Position, Progress};
+use crate::tile::{Kind, TILE_WIDTH, Tile, TileNodes, TileReader, entries};
+use crate::tree::{Hash, consistency_path, inclusion_path};
+
+/// The smallest segment that holds a leaf of the longest length.
+pub const MIN_SEGMENT_BYTES: u64 = 128 << 10;
+
+/// How a log is kept.
+pub struct Options {
+    /// The data directory; `journal`, `log` and `recordings` are made below it.
+    pub dir: PathBuf,
+    /// The log's name: origin of its checkpoints and name of its key.
+    pub origin: String,
+    /// Length of a journal segment, at least [`MIN_SEGMENT_BYTES`], a multiple of 8.
+    pub segment_bytes: u64,
+    /// Past this much journal waiting to be integrated appends are refused. At least two segments.
+    pub max_journal_bytes: u64,
+    /// Entries nobody waits for are synced at least this often.
+    pub sync_interval: Duration,
+    /// While entries come, a checkpoint is signed this often.
+    pub checkpoint_interval: Duration,
+    /// Is told of every leaf, in order.
+    pub observer: Option<Box<dyn Observer>>,
+}
+
+impl Options {
+    /// The defaults for a data directory and a name.
+    pub fn new(dir: impl Into<PathBuf>, origin: impl Into<String>) -> Self {
+        Self {
+            dir: dir.into(),
+            origin: origin.into(),
+            segment_bytes: 64 << 20,
+            max_journal_bytes: 1 << 30,
+            sync_interval: Duration::from_millis(500),
+            checkpoint_interval: Duration::from_secs(1),
+            observer: None,
+        }
+    }
+
+    fn check(&self, signer: &Signer) -> Result<(), OpenError> {
+        let refuse = |option, expected: String, found: String| Err(OpenError::BadOption { option, expected, found });
+        if self.origin != signer.verifier().name() {
+            return refuse("origin", format!("the key's name, {}", signer.verifier().name()), self.origin.clone());
+        }
+        if self.segment_bytes < MIN_SEGMENT_BYTES || !self.segment_bytes.is_multiple_of(8) {
+            let expected = format!("a multiple of 8 of at least {MIN_SEGMENT_BYTES}");
+            return refuse("segment_bytes", expected, self.segment_bytes.to_string());
+        }
+        if self.max_journal_bytes / 2 < self.segment_bytes {
+            let expected = format!("at least two segments, {}", self.segment_bytes.saturating_mul(2));
+            return refuse("max_journal_bytes", expected, self.max_journal_bytes.to_string());
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("dir", &self.dir).field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+/// What an append was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The index of the first leaf; the others follow. The next free index when there was no leaf.
+    pub first_leaf: u64,
+    /// What to wait for with [`Log::durable`].
+    pub position: Position,
+}
+
+/// Whether the log takes entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Running,
+    /// It does until the current segment is full: there is no space for the next.
+    NoSpace {
+        /// What is missing.
+        why: Arc<str>,
+    },
+    /// It does not any more.
+    Failed {
+        /// The first failure.
+        why: Arc<str>,
+    },
+}
+
+/// The log at one moment. Counts of leaves are sizes: indexes below them are meant.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Leaves appended.
+    pub appended: u64,
+    /// Leaves that survive a power cut.
+    pub durable: u64,
+    /// Leaves the checkpoint covers.
+    pub integrated: u64,
+    /// The checkpoint's root.
+    pub root: Hash,
+    /// When the checkpoint was signed, or read at start.
+    pub checkpoint_at: Timestamp,
+    /// Journal in use, in bytes.
+    pub journal_bytes: u64,
+    /// Whether entries are taken.
+    pub health: Health,
+    /// Syncs of the journal since start.
+    pub syncs: u64,
+    /// How long the last one took.
+    pub last_sync: Duration,
+}
+
+/// A handle on the open log.
+#[derive(Clone)]
+pub struct Log {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    storage: Arc<dyn Storage>,
+    places: Places,
+    journal: Arc<Journal>,
+    progress: Arc<Progress>,
+    published: Arc<Mutex<Published>>,
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    syncer: JoinHandle<()>,
+    allocator: JoinHandle<()>,
+    integrator: JoinHandle<()>,
+    /// Held as long as the threads live.
+    lock: File,
+}
+
+impl Log {
+    /// Opens or creates the log in a directory, recovering what a crash left.
+    pub fn open(storage: Arc<dyn Storage>, options: Options, signer: Signer) -> Result<(Self, Recovered), OpenError> {
+        options.check(&signer)?;
+        let Options { dir, segment_bytes, max_journal_bytes, sync_interval, checkpoint_interval, observer, .. } =
+            options;
+        let lock = take_lock(storage.as_ref(), &dir)?;
+        let places = Places { journal: dir.join("journal"), log: dir.join("log"), recordings: dir.join("recordings") };
+        let recover::Opened { mut integrator, start, recovered } =
+            recover::open(&storage, &places, segment_bytes, signer, observer)?;
+
+        let progress = Arc::new(Progress::new(start.tail.sequence, start.tail.leaves));
+        let bounds = Bounds { segment_bytes, max_segments: max_journal_bytes / segment_bytes };
+        let journal =
+            Arc::new(Journal::new(Arc::clone(&storage), places.journal.clone(), bounds, Arc::clone(&progress), start)?);
+        let published = integrator.published();
+        let starter = Starter { journal: &journal, progress: &progress };
+        let threads = Threads {
+            syncer: starter.spawn("log-sync", move |journal, _| journal.run_syncer(sync_interval))?,
+            allocator: starter.spawn("log-allocate", |journal, _| journal.run_allocator())?,
+            integrator: starter.spawn("log-integrate", move |journal, progress| {
+                integrator.run(journal, progress, checkpoint_interval);
+            })?,
+            lock,
+        };
+        let threads = Mutex::new(Some(threads));
+        Ok((Self { inner: Arc::new(Inner { storage, places, journal, progress, published, threads }) }, recovered))
+    }
+
+    /// Appends all entries, in order, or none. When this returns they survive the end of the process; see
+    /// [`Log::durable`] for power cuts. Blocks for one write, and rarely while the next segment is being made.
+    pub fn append(&self, entries: &[Entry<'_>]) -> Result<Appended, AppendError> {
+        let (first_leaf, position) = self.inner.journal.append(entries)?;
+        Ok(Appended { first_leaf, position })
+    }
+
+    /// Resolves when everything up to `position` survives a power cut. The sync is asked for at once, not at the
+    /// first poll.
+    pub fn durable(&self, position: Position) -> Durable {
+        Durable::new(Arc::clone(&self.inner.progress), position)
+    }
+
+    /// The log at this moment.
+    pub fn status(&self) -> Status {
+        let progress = &self.inner.progress;
+        let (tail, journal_bytes) = self.inner.journal.tail();
+        let published = self.published();
+        let (syncs, last_sync) = progress.syncs();
+        let health = match (progress.failure(), self.inner.journal.blocked()) {
+            (Some(why), _) => Health::Failed { why: Arc::clone(why) },
+            (None, Some(why)) => Health::NoSpace { why },
+            (None, None) => Health::Running,
+        };
+        Status {
+            appended: tail.leaves,
+            durable: progress.durable_leaves(),
+            integrated: published.checkpoint.size,
+            root: published.checkpoint.root,
+            checkpoint_at: published.at,
+            journal_bytes,
+            health,
+            syncs,
+            last_sync,
+        }
+    }
+
+    /// The latest checkpoint, signed.
+    pub fn checkpoint(&self) -> Arc<str> {
+        self.published().note
+    }
+
+    /// An entry of the log, when the checkpoint covers it.
+    pub fn leaf(&self, index: u64) -> Result<Vec<u8>, ReadError> {
+        let size = self.published().checkpoint.size;
+        let missing = ReadError::NotInCheckpoint { index, size };
+        if index >= size {
+            return Err(missing);
+        }
+        let Some(tile) = Tile::in_tree(Kind::Entries, index / TILE_WIDTH, size) else { return Err(missing) };
+        let bundle = self.reader().bundle(tile)?;
+        let within = usize::try_from(index % TILE_WIDTH).unwrap_or(usize::MAX);
+        let leaf = entries(&bundle, tile.width).and_then(|(leaves, _)| leaves.get(within).map(|leaf| leaf.to_vec()));
+        leaf.ok_or_else(|| {
+            let file = self.inner.places.log.join(tile.path());
+            Damage { file, offset: 0, expected: format!("entry {index}"), found: "fewer entries".to_owned() }.into()
+        })
+    }
+
+    /// Proof that an entry is in the tree of the latest checkpoint.
+    pub fn prove(&self, index: u64) -> Result<InclusionProof, ReadError> {
+        let Published { checkpoint, note, .. } = self.published();
+        if index >= checkpoint.size {
+            return Err(ReadError::NotInCheckpoint { index, size: checkpoint.size });
+        }
+        let path = inclusion_path(&mut TileNodes::new(self.reader(), checkpoint.size), index, checkpoint.size)?;
+        Ok(InclusionProof { extra: None, index, path, checkpoint: note.to_string() })
+    }
+
+    /// Proof that the tree of the latest checkpoint begins with the tree of `old` leaves, with that checkpoint.
+    pub fn prove_consistency(&self, old: u64) -> Result<(Vec<Hash>, Arc<str>), ReadError> {
+        let Published { checkpoint, note, .. } = self.published();
+        if old > checkpoint.size {
+            return Err(ReadError::NotInCheckpoint { index: old, size: checkpoint.size });
+        }
+        if old == 0 {
+            return Ok((Vec::new(), note));
+        }
+        Ok((consistency_path(&mut TileNodes::new(self.reader(), checkpoint.size), old, checkpoint.size)?, note))
+    }
+
+    /// Takes no more entries, makes all durable, integrates them, signs, and ends the threads. Later calls return
+    /// the same. Dropping the last handle does this too, but cannot say how it went.
+    pub fn close(&self) -> Result<(), AppendError> {
+        self.inner.close()
+    }
+
+    fn published(&self) -> Published {
+        lock(&self.inner.published).clone()
+    }
+
+    fn reader(&self) -> TileReader<'_> {
+        TileReader { storage: self.inner.storage.as_ref(), dir: &self.inner.places.log }
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("log", &self.inner.places.log).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn close(&self) -> Result<(), AppendError> {
+        if let Some(Threads { syncer, allocator, integrator, lock }) = lock(&self.threads).take() {
+            // Each thread ends after the one that feeds it. One that panicked has failed the log on its way out.
+            self.journal.close();
+            self.progress.stop_syncer();
+            let _ = syncer.join();
+            self.progress.stop_integrator();
+            let _ = integrator.join();
+            let _ = allocator.join();
+            drop(lock);
+        }
+        self.progress.check()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Who wants to know how it went calls `Log::close`.
+        let _ = self.close();
+    }
+}
+
+/// Starts the background threads; when one cannot be started, the others end.
+struct Starter<'a> {
+    journal: &'a Arc<Journal>,
+    progress: &'a Arc<Progress>,
+}
+
+impl Starter<'_> {
+    fn spawn(
+        &self,
+        name: &str,
+        run: impl FnOnce(&Journal, &Progress) + Send + 'static,
+    ) -> Result<JoinHandle<()>, OpenError> {
+        let (journal, progress) = (Arc::clone(self.journal), Arc::clone(self.progress));
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let guard = FailOnPanic(&progress);
+            run(&journal, &progress);
+            drop(guard);
+        });
+        thread.map_err(|error| {
+            self.journal.close();
+            self.progress.fail("a background thread could not be started");
+            OpenError::Thread(error)
+        })
+    }
+}
+
+/// Fails the log when a background thread ends by a panic, so that nobody waits for it for ever.
+struct FailOnPanic<'a>(&'a Progress);
+
+impl Drop for FailOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.fail("a background thread of the log panicked");
+        }
+    }
+}
+
+fn take_lock(storage: &dyn Storage, dir: &Path) -> Result<File, OpenError> {
+    create_dirs(storage, dir)?;
+    let path = dir.join("lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(|error| StorageError::new("create", &path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { lock: path }),
+        Err(TryLockError::Error(error)) => Err(StorageError::new("lock", &path, error).into()),
+    }
+}

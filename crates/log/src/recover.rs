@@ -1,0 +1,545 @@
+//! Opening the data directory: replay of the journal, comparison with the checkpoint, and what a crash may explain.
+//!
+//! A bad frame ends the journal. It and what follows are dropped only when nothing says that it was durable: no
+//! later frame was written after its sync (`durable` in frame headers), and the checkpoint does not cover it. So a
+//! power cut in the middle of a sync passes, in whatever order the disk wrote; anything else is refused, and nothing
+//! is changed then. Dropping is final: the places are zeroed, so that no dropped frame ever returns.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::codec::length;
+use crate::edge::Edge;
+use crate::error::{Damage, OpenError};
+use crate::frame::{self, ALIGNMENT, Entry, MAX_FRAME_BYTES, Parsed};
+use crate::integrate::{Integrator, Observer, Places, Published, describe, sign};
+use crate::journal::{MAX_FREE_SEGMENTS, Start, segment_path};
+use crate::note::{Checkpoint, MAX_NOTE_BYTES, Signer};
+use crate::state::State;
+use crate::storage::{Access, SYNC, Storage, StorageError, StorageFile, create_dirs, read_file, replace_file};
+use crate::tile::TileReader;
+use crate::tree::Hash;
+
+use vidimus_core::{Clock as _, SystemClock};
+
+/// How much of a segment is read at a time.
+const READ_BYTES: usize = 1 << 20;
+/// The most bytes of the file of public keys that are read.
+const MAX_KEYS_BYTES: usize = 1 << 20;
+
+/// What opening found and did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovered {
+    /// Frames that were in the journal only and were integrated now.
+    pub frames: u64,
+    /// Leaves in those frames.
+    pub leaves: u64,
+    /// Frames dropped at the end of the journal: written, never acknowledged as durable, not whole or after such.
+    pub dropped_frames: u64,
+    /// Their bytes, as far as they can be told.
+    pub dropped_bytes: u64,
+}
+
+/// An opened directory, ready to go on.
+pub(crate) struct Opened {
+    pub(crate) integrator: Integrator,
+    pub(crate) start: Start,
+    pub(crate) recovered: Recovered,
+}
+
+/// Opens the directory. Changes nothing before it has decided that all is well or explained.
+pub(crate) fn open(
+    storage: &Arc<dyn Storage>,
+    places: &Places,
+    segment_bytes: u64,
+    signer: Signer,
+    observer: Option<Box<dyn Observer>>,
+) -> Result<Opened, OpenError> {
+    for dir in [&places.journal, &places.log, &places.recordings] {
+        create_dirs(storage.as_ref(), dir)?;
+    }
+    let (state, published) = load(storage.as_ref(), places, &signer)?;
+    let segments = segments(storage.as_ref(), &places.journal)?;
+    let reader = TileReader { storage: storage.as_ref(), dir: &places.log };
+    let checkpoint = published.checkpoint.clone();
+    let tree = Replay::new(Edge::load(reader, state.leaves)?, checkpoint.clone(), places.checkpoint())?;
+    let end = find_end(storage.as_ref(), &places.journal, state, &segments, tree)?;
+    let tail = State { segment: end.segment, offset: end.offset, sequence: end.sequence, leaves: end.leaves };
+    if let Some(observed) = observer.as_ref().map(|observer| observer.observed())
+        && observed > tail.leaves
+    {
+        let expected = format!("at least {observed} entries, which the index has seen");
+        return Err(damage(places.log.clone(), 0, expected, format!("{} entries", tail.leaves)));
+    }
+
+    // From here on all is decided, and every step may be repeated after a crash.
+    publish_key(storage.as_ref(), places, &signer)?;
+    end.settle(storage.as_ref(), &places.journal)?;
+    let edge = Edge::load(reader, state.leaves)?;
+    let mut integrator = Integrator::new(Arc::clone(storage), places.clone(), signer, edge, state, published);
+    integrator.expected = Some(checkpoint);
+    integrator.check_expected()?;
+    if let Some(observer) = observer {
+        integrator.observe(observer)?;
+    }
+    loop {
+        let is_done = integrator.read(end.sequence)?;
+        integrator.write_finished()?;
+        if is_done {
+            break;
+        }
+    }
+    integrator.rewrite_narrower()?;
+    integrator.cursor = tail;
+    let recovered = Recovered {
+        frames: tail.sequence - state.sequence,
+        leaves: tail.leaves - state.leaves,
+        dropped_frames: end.dropped_frames,
+        dropped_bytes: end.dropped_bytes,
+    };
+    if recovered.frames > 0 {
+        integrator.publish()?;
+        integrator.store()?;
+    }
+    let stored = integrator.stored().segment;
+    let (has_next, free) = tidy(storage.as_ref(), &places.journal, &segments, stored, tail.segment, segment_bytes)?;
+    let start = Start { tail, first_segment: stored, has_next, free };
+    Ok(Opened { integrator, start, recovered })
+}
+
+/// Reads state and checkpoint, or makes those of an empty log.
+fn load(storage: &dyn Storage, places: &Places, signer: &Signer) -> Result<(State, Published), OpenError> {
+    let state = State::load(storage, &places.state())?;
+    let note = match read_file(storage, &places.checkpoint(), MAX_NOTE_BYTES + 1) {
+        Err(error) if error.is_not_found() => None,
+        other => Some(other?),
+    };
+    let refuse =
+        |file: PathBuf, expected: &str, found: &str| Err(damage(file, 0, expected.to_owned(), found.to_owned()));
+    let published = note.map(|note| read_checkpoint(places, signer, note)).transpose()?;
+    match (state, published) {
+        (Some(state), Some(published)) => {
+            let size = published.checkpoint.size;
+            if state.leaves > size {
+                let expected = format!("a checkpoint of at least size {}, which was published", state.leaves);
+                return Err(damage(places.checkpoint(), 0, expected, format!("size {size}")));
+            }
+            Ok((state, published))
+        }
+        (Some(_), None) => refuse(places.checkpoint(), "the last checkpoint", "no such file"),
+        (None, Some(published)) if published.checkpoint.size > 0 => {
+            refuse(places.state(), "the journal's state beside a checkpoint that covers entries", "no such file")
+        }
+        (None, _) => {
+            if let Some(segment) = segments(storage, &places.journal)?.first() {
+                return refuse(segment_path(&places.journal, *segment), "no segment in a new log", "a segment");
+            }
+            let published = sign(signer, 0, Hash::empty_root()).ok_or(OpenError::Signing)?;
+            replace_file(storage, &places.checkpoint(), published.note.as_bytes())?;
+            State::GENESIS.store(storage, &places.state())?;
+            Ok((State::GENESIS, published))
+        }
+    }
+}
+
+fn read_checkpoint(places: &Places, signer: &Signer, note: Vec<u8>) -> Result<Published, OpenError> {
+    let key = signer.verifier();
+    let refuse = |why: String| {
+        let expected = format!("a checkpoint signed by {}", key.name());
+        damage(places.checkpoint(), 0, expected, why)
+    };
+    let note = String::from_utf8(note).map_err(|_| refuse("bytes that are not UTF-8".to_owned()))?;
+    let checkpoint = Checkpoint::open(&note, std::slice::from_ref(key)).map_err(|error| refuse(error.to_string()))?;
+    Ok(Published { checkpoint, note: note.into(), at: SystemClock.now() })
+}
+
+/// Writes the public key where verifiers find it, beside those that stand there.
+fn publish_key(storage: &dyn Storage, places: &Places, signer: &Signer) -> Result<(), OpenError> {
+    let path = places.log.join("keys");
+    let mut keys = match read_file(storage, &path, MAX_KEYS_BYTES) {
+        Err(error) if error.is_not_found() => Vec::new(),
+        other => other?,
+    };
+    let key = signer.verifier().to_string();
+    if keys.split(|byte| *byte == b'\n').any(|line| line == key.as_bytes()) {
+        return Ok(());
+    }
+    keys.extend_from_slice(key.as_bytes());
+    keys.push(b'\n');
+    Ok(replace_file(storage, &path, &keys)?)
+}
+
+/// The ids of all segment files, ascending.
+fn segments(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64>, OpenError> {
+    let names = storage.list(dir).map_err(|error| StorageError::new("list", dir, error))?;
+    let mut ids: Vec<u64> = names.iter().filter_map(|name| name.strip_suffix(".seg")?.parse().ok()).collect();
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// Where the journal ends.
+#[derive(Debug)]
+struct End {
+    segment: u64,
+    offset: u64,
+    /// Frames before the end.
+    sequence: u64,
+    /// Leaves before the end.
+    leaves: u64,
+    /// Where frames begin that no later frame says to be durable: segment, offset, sequence.
+    uncertain: VecDeque<(u64, u64, u64)>,
+    dropped_frames: u64,
+    dropped_bytes: u64,
+    /// Segments after the end's in which frames were dropped.
+    spoiled: Vec<u64>,
+}
+
+/// Walks the journal from `state` to its end and decides whether a crash explains that end. Changes nothing.
+fn find_end(
+    storage: &dyn Storage,
+    dir: &Path,
+    state: State,
+    segments: &[u64],
+    mut tree: Replay,
+) -> Result<End, OpenError> {
+    let mut end = End {
+        segment: state.segment,
+        offset: state.offset,
+        sequence: state.sequence,
+        leaves: state.leaves,
+        uncertain: VecDeque::new(),
+        dropped_frames: 0,
+        dropped_bytes: 0,
+        spoiled: Vec::new(),
+    };
+    if !segments.contains(&state.segment) {
+        // Only a log that never took a frame may be without a segment.
+        if state == State::GENESIS && segments.is_empty() {
+            return Ok(end);
+        }
+        let found = "no such file".to_owned();
+        return Err(damage(segment_path(dir, state.segment), state.offset, "the journal's segment".to_owned(), found));
+    }
+    let mut segment = Segment::open(storage, dir, state.segment)?;
+    loop {
+        if end.take_frame(&mut segment, &mut tree)? {
+            continue;
+        }
+        let next = end.segment + 1;
+        if segments.contains(&next) {
+            let mut following = Segment::open(storage, dir, next)?;
+            if following.frame_at(0)?.is_some_and(|(header, _)| header.sequence == end.sequence) {
+                (end.segment, end.offset, segment) = (next, 0, following);
+                continue;
+            }
+        }
+        break;
+    }
+    end.judge_rest(storage, dir, segment, segments)?;
+    if let Some(checkpoint) = tree.expected {
+        let expected = format!("entries up to the checkpoint's size of {}", checkpoint.size);
+        let found = format!("the journal's end after {} entries", end.leaves);
+        return Err(damage(segment_path(dir, end.segment), end.offset, expected, found));
+    }
+    Ok(end)
+}
+
+/// The tree as replay makes it, in memory only, up to the checkpoint's size: there the roots must agree.
+struct Replay {
+    edge: Edge,
+    /// The checkpoint as long as the tree is smaller.
+    expected: Option<Checkpoint>,
+    file: PathBuf,
+}
+
+impl Replay {
+    fn new(edge: Edge, checkpoint: Checkpoint, file: PathBuf) -> Result<Self, OpenError> {
+        let mut tree = Self { edge, expected: Some(checkpoint), file };
+        tree.compare()?;
+        Ok(tree)
+    }
+
+    fn push(&mut self, leaf: &[u8]) -> Result<(), OpenError> {
+        if self.expected.is_some() {
+            self.edge.push(leaf);
+            self.edge.forget_finished();
+            self.compare()?;
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self) -> Result<(), OpenError> {
+        let size = self.edge.size();
+        let Some(checkpoint) = self.expected.take_if(|checkpoint| checkpoint.size == size) else { return Ok(()) };
+        let root = self.edge.root();
+        if root == checkpoint.root {
+            return Ok(());
+        }
+        let expected = format!("the root {root} of the {size} entries in tiles and journal");
+        Err(damage(self.file.clone(), 0, expected, format!("root {}", checkpoint.root)))
+    }
+}
+
+impl End {
+    /// Goes past the frame at the end, if there is one.
+    fn take_frame(&mut self, segment: &mut Segment, tree: &mut Replay) -> Result<bool, OpenError> {
+        let path = segment.path.clone();
+        let frame = match segment.parsed_at(self.offset)? {
+            Parsed::Frame(frame) if frame.header.sequence == self.sequence => frame,
+            _ => return Ok(false),
+        };
+        let wrong = |expected: String, found: String| damage(path, self.offset, expected, found);
+        if frame.header.first_leaf != self.leaves {
+            let expected = format!("frame {} with leaf {}", self.sequence, self.leaves);
+            return Err(wrong(expected, format!("leaf {}", frame.header.first_leaf)));
+        }
+        let Some(entries) = frame.entries() else {
+            return Err(wrong("whole entries".to_owned(), "a frame that ends inside an entry".to_owned()));
+        };
+        for entry in entries {
+            if let Entry::Leaf(leaf) = entry {
+                tree.push(leaf)?;
+                self.leaves += 1;
+            }
+        }
+        self.uncertain.push_back((self.segment, self.offset, self.sequence));
+        while self.uncertain.front().is_some_and(|(_, _, sequence)| *sequence < frame.header.durable) {
+            self.uncertain.pop_front();
+        }
+        self.offset += length(frame.length());
+        self.sequence += 1;
+        Ok(true)
+    }
+
+    /// Looks at all that follows the end. Refuses when the frame missing there was durable.
+    fn judge_rest(
+        &mut self,
+        storage: &dyn Storage,
+        dir: &Path,
+        mut segment: Segment,
+        segments: &[u64],
+    ) -> Result<(), OpenError> {
+        let torn = segment.torn_at(self.offset)?;
+        let found = segment.describe_at(self.offset)?;
+        self.dropped_frames += u64::from(torn.is_some());
+        self.dropped_bytes += torn.unwrap_or(0);
+        let mut from = self.offset;
+        let mut later = segments.iter().copied().filter(|id| *id > self.segment);
+        loop {
+            while let Some((at, header, size)) = segment.next_frame(from)? {
+                if header.durable > self.sequence {
+                    let expected = format!(
+                        "frame {}, which was durable when frame {} was written ({} at byte {at})",
+                        self.sequence,
+                        header.sequence,
+                        segment.path.display()
+                    );
+                    return Err(damage(segment_path(dir, self.segment), self.offset, expected, found));
+                }
+                self.dropped_frames += 1;
+                self.dropped_bytes += length(size);
+                if segment.id > self.segment && self.spoiled.last() != Some(&segment.id) {
+                    self.spoiled.push(segment.id);
+                }
+                from = at + length(size);
+            }
+            let Some(id) = later.next() else { return Ok(()) };
+            segment = Segment::open(storage, dir, id)?;
+            from = 0;
+        }
+    }
+
+    /// Makes the end final: what is kept is durable, what is dropped is gone.
+    fn settle(&self, storage: &dyn Storage, dir: &Path) -> Result<(), OpenError> {
+        for id in &self.spoiled {
+            let path = segment_path(dir, *id);
+            storage.remove(&path).map_err(|error| StorageError::new("remove", &path, error))?;
+        }
+        if self.dropped_bytes > 0 {
+            storage.sync_dir(dir).map_err(|error| StorageError::new(SYNC, dir, error))?;
+            let segment = Segment::open_for_writing(storage, dir, self.segment)?;
+            segment.zero_from(self.offset)?;
+        }
+        // A sync that failed before the crash may have left these bytes in memory only, marked as written. Writing
+        // them again makes this sync a true one.
+        let Some((first, start, _)) = self.uncertain.front().copied() else { return Ok(()) };
+        for id in first..=self.segment {
+            let segment = Segment::open_for_writing(storage, dir, id)?;
+            let from = if id == first { start } else { 0 };
+            let to = if id == self.segment { self.offset } else { segment.size };
+            segment.write_again(from, to)?;
+        }
+        Ok(())
+    }
+}
+
+/// One segment file under examination.
+#[derive(Debug)]
+struct Segment {
+    id: u64,
+    path: PathBuf,
+    file: Arc<dyn StorageFile>,
+    size: u64,
+    /// Bytes of the file from `start` on.
+    buffer: Vec<u8>,
+    start: u64,
+}
+
+impl Segment {
+    fn open(storage: &dyn Storage, dir: &Path, id: u64) -> Result<Self, OpenError> {
+        Self::open_with(storage, dir, id, Access::Read)
+    }
+
+    fn open_for_writing(storage: &dyn Storage, dir: &Path, id: u64) -> Result<Self, OpenError> {
+        Self::open_with(storage, dir, id, Access::Update)
+    }
+
+    fn open_with(storage: &dyn Storage, dir: &Path, id: u64, access: Access) -> Result<Self, OpenError> {
+        let path = segment_path(dir, id);
+        let file = storage.open(&path, access).map_err(|error| StorageError::new("open", &path, error))?;
+        let size = file.length().map_err(|error| StorageError::new("read", &path, error))?;
+        Ok(Self { id, path, file, size, buffer: Vec::new(), start: 0 })
+    }
+
+    /// The valid frame at `offset`: its header and length.
+    fn frame_at(&mut self, offset: u64) -> Result<Option<(frame::Header, usize)>, OpenError> {
+        match self.parsed_at(offset)? {
+            Parsed::Frame(frame) => Ok(Some((frame.header, frame.length()))),
+            _ => Ok(None),
+        }
+    }
+
+    /// The length of the frame at `offset` when its header is of this segment but the frame is not whole.
+    fn torn_at(&mut self, offset: u64) -> Result<Option<u64>, OpenError> {
+        Ok(match self.parsed_at(offset)? {
+            Parsed::Torn { claimed, .. } | Parsed::Incomplete { needed: claimed } => Some(length(claimed)),
+            Parsed::Frame(_) | Parsed::Nothing => None,
+        })
+    }
+
+    fn describe_at(&mut self, offset: u64) -> Result<String, OpenError> {
+        Ok(describe(&self.parsed_at(offset)?))
+    }
+
+    /// The first valid frame at or after `offset`, wherever it begins.
+    fn next_frame(&mut self, mut offset: u64) -> Result<Option<(u64, frame::Header, usize)>, OpenError> {
+        let word = length(ALIGNMENT);
+        while offset < self.size {
+            self.read(offset, READ_BYTES)?;
+            let words = self.bytes_from(offset).as_chunks::<ALIGNMENT>().0;
+            // The segment's id is the second word of a header.
+            let id = self.id.to_le_bytes();
+            let Some(at) = words.iter().skip(1).position(|word| *word == id) else {
+                // A header whose first word ends the buffer is found in the next one.
+                offset += length(words.len().saturating_sub(1).max(1)) * word;
+                continue;
+            };
+            offset += length(at) * word;
+            if let Some((header, size)) = self.frame_at(offset)? {
+                return Ok(Some((offset, header, size)));
+            }
+            offset += word;
+        }
+        Ok(None)
+    }
+
+    fn parsed_at(&mut self, offset: u64) -> Result<Parsed<'_>, OpenError> {
+        self.read(offset, frame::HEADER)?;
+        if let Parsed::Incomplete { needed } = frame::parse(self.bytes_from(offset), self.id) {
+            self.read(offset, needed.min(MAX_FRAME_BYTES))?;
+        }
+        Ok(frame::parse(self.bytes_from(offset), self.id))
+    }
+
+    /// Has at least `wanted` bytes from `offset` in the buffer, unless the file ends.
+    fn read(&mut self, offset: u64, wanted: usize) -> Result<(), OpenError> {
+        let end = self.start + length(self.buffer.len());
+        if offset >= self.start && (offset + length(wanted)).min(self.size) <= end {
+            return Ok(());
+        }
+        self.buffer.resize(wanted.max(READ_BYTES), 0);
+        let read = self.file.read_at(&mut self.buffer, offset);
+        let read = read.map_err(|error| StorageError::new("read", &self.path, error))?;
+        self.buffer.truncate(read);
+        self.start = offset;
+        Ok(())
+    }
+
+    fn bytes_from(&self, offset: u64) -> &[u8] {
+        let skipped = usize::try_from(offset.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        self.buffer.get(skipped..).unwrap_or_default()
+    }
+
+    fn zero_from(&self, offset: u64) -> Result<(), OpenError> {
+        self.overwrite(offset, self.size, |buffer, _| {
+            buffer.fill(0);
+            Ok(())
+        })
+    }
+
+    fn write_again(&self, from: u64, to: u64) -> Result<(), OpenError> {
+        self.overwrite(from, to, |buffer, at| {
+            let read = self.file.read_at(buffer, at).map_err(|error| StorageError::new("read", &self.path, error))?;
+            buffer.truncate(read);
+            Ok(())
+        })
+    }
+
+    fn overwrite(
+        &self,
+        from: u64,
+        to: u64,
+        content: impl Fn(&mut Vec<u8>, u64) -> Result<(), OpenError>,
+    ) -> Result<(), OpenError> {
+        let mut at = from;
+        while at < to {
+            let size = usize::try_from(to - at).unwrap_or(READ_BYTES).min(READ_BYTES);
+            let mut buffer = vec![0; size];
+            content(&mut buffer, at)?;
+            self.file.write_at(&buffer, at).map_err(|error| StorageError::new("write", &self.path, error))?;
+            at += length(size);
+        }
+        Ok(self.file.sync_data().map_err(|error| StorageError::new(SYNC, &self.path, error))?)
+    }
+}
+
+/// Removes what no one needs: temporary files, segments given up or not yet begun. Those of the right size are kept:
+/// the one after the tail in its place, which the first result tells, old ones to be used again.
+fn tidy(
+    storage: &dyn Storage,
+    dir: &Path,
+    segments: &[u64],
+    stored: u64,
+    tail: u64,
+    segment_bytes: u64,
+) -> Result<(bool, Vec<u64>), OpenError> {
+    let mut has_next = false;
+    let mut free = Vec::new();
+    let remove = |path: &Path| match storage.remove(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StorageError::new("remove", path, error)),
+        _ => Ok(()),
+    };
+    for id in segments.iter().copied().filter(|id| *id < stored || *id > tail) {
+        let path = segment_path(dir, id);
+        let size = storage.open(&path, Access::Read).and_then(|file| file.length());
+        let is_whole = matches!(size, Ok(size) if size == segment_bytes);
+        if is_whole && id == tail + 1 {
+            has_next = true;
+        } else if is_whole && id < stored && free.len() < MAX_FREE_SEGMENTS {
+            free.push(id);
+        } else {
+            remove(&path)?;
+        }
+    }
+    for name in storage.list(dir).map_err(|error| StorageError::new("list", dir, error))? {
+        if Path::new(&name).extension().is_some_and(|extension| extension == "tmp") {
+            remove(&dir.join(name))?;
+        }
+    }
+    Ok((has_next, free))
+}
+
+fn damage(file: PathBuf, offset: u64, expected: String, found: String) -> OpenError {
+    Damage { file, offset, expected, found }.into()
+}
