@@ -20,7 +20,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 pub use self::error::{JsonError, Problem};
-pub use self::splice::{Replacement, SpliceError, splice};
+pub use self::splice::{Replacement, SpliceError, splice, without_elements, without_members};
 
 /// How large a document may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

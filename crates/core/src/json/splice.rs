@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::Value;
 use crate::ErrorKind;
 
 /// New bytes for a span.
@@ -59,4 +60,38 @@ pub fn splice(bytes: &Bytes, replacements: &[Replacement]) -> Result<Bytes, Spli
     }
     out.extend_from_slice(bytes.get(at..).ok_or(SpliceError { offset: at })?);
     Ok(out.into())
+}
+
+/// The replacements that take members out of an object, each with its comma; none when it is not an object.
+pub fn without_members(object: Value<'_>, mut unwanted: impl FnMut(&str) -> bool) -> Vec<Replacement> {
+    removals(
+        object
+            .entries()
+            .map(|(key, value)| (key.span().start..value.span().end, unwanted(&key.as_str().unwrap_or_default()))),
+    )
+}
+
+/// The replacements that take elements out of an array, each with its comma; none when it is not an array.
+pub fn without_elements<'a>(array: Value<'a>, mut unwanted: impl FnMut(Value<'a>) -> bool) -> Vec<Replacement> {
+    removals(array.elements().map(|element| (element.span(), unwanted(element))))
+}
+
+/// What goes with an item is the separator before it, or the one after it while nothing before it stays.
+fn removals(items: impl Iterator<Item = (Range<usize>, bool)>) -> Vec<Replacement> {
+    let mut items = items.peekable();
+    let mut removals = Vec::new();
+    let mut stays_before = false;
+    let mut previous_end = 0;
+    while let Some((span, unwanted)) = items.next() {
+        if !unwanted {
+            stays_before = true;
+        } else if stays_before {
+            removals.push(Replacement::remove(previous_end..span.end));
+        } else {
+            let end = items.peek().map_or(span.end, |(next, _)| next.start);
+            removals.push(Replacement::remove(span.start..end));
+        }
+        previous_end = span.end;
+    }
+    removals
 }

@@ -194,6 +194,32 @@ fn splices_by_span_and_refuses_spans_that_do_not_fit() {
     }
 }
 
+#[test]
+fn takes_items_out_with_their_commas() {
+    for (text, dropped, left) in [
+        ("[1 , 2, 3]", "1", "[2, 3]"),
+        ("[1 , 2, 3]", "2", "[1, 3]"),
+        ("[1 , 2, 3 ]", "3", "[1 , 2 ]"),
+        ("[1 , 2, 3]", "12", "[3]"),
+        ("[1 , 2, 3]", "13", "[2]"),
+        ("[1 , 2, 3]", "23", "[1]"),
+        ("[ 1 , 2, 3 ]", "123", "[  ]"),
+        ("[1]", "", "[1]"),
+        ("{}", "1", "{}"),
+        (r#"{"1" : [1,1], "2":2}"#, "1", r#"{"2":2}"#),
+        (r#"{"0":0 ,"1" : [1,1], "2":2}"#, "1", r#"{"0":0, "2":2}"#),
+        (r#"{"0":0 ,"\u0031" : [1,1]}"#, "1", r#"{"0":0}"#),
+    ] {
+        let document = parse(text).unwrap();
+        let replacements = if document.root().is_array() {
+            without_elements(document.root(), |element| dropped.contains(element.raw()))
+        } else {
+            without_members(document.root(), |key| dropped.contains(key))
+        };
+        assert_eq!(splice(document.bytes(), &replacements).unwrap(), left, "{text} without {dropped}");
+    }
+}
+
 /// Any JSON value, small.
 fn any_json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
@@ -289,6 +315,22 @@ proptest! {
             // A number past the range of a double is still a number.
             (Ok(_), Err(error)) => prop_assert!(error.to_string().starts_with("number out of range"), "{}: {}", text, error),
         }
+    }
+
+    #[test]
+    fn what_is_left_after_taking_out_is_the_rest(
+        members in prop::collection::vec((any_json(), any::<bool>(), "[ \n]{0,2}"), 0..12)
+    ) {
+        let text = |value: &serde_json::Value, space: &str| format!("{space}{value}{space}");
+        let elements: Vec<_> = members.iter().map(|(value, _, space)| text(value, space)).collect();
+        let document = parse(format!("[{}]", elements.join(","))).unwrap();
+        let mut unwanted = members.iter().map(|(_, unwanted, _)| *unwanted);
+        let replacements = without_elements(document.root(), |_| unwanted.next().unwrap());
+        let left = parse(splice(document.bytes(), &replacements).unwrap()).unwrap();
+        let expected: Vec<_> =
+            members.iter().filter(|(_, unwanted, _)| !unwanted).map(|(value, ..)| value.to_string()).collect();
+        let found: Vec<_> = left.root().elements().map(|element| element.raw().to_owned()).collect();
+        prop_assert_eq!(found, expected);
     }
 
     #[test]
