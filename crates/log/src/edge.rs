@@ -64,8 +64,12 @@ impl Edge {
     /// Adds a leaf.
     pub(crate) fn push(&mut self, leaf: &[u8]) {
         push_entry(&mut self.bundle, leaf);
+        self.push_hash(Hash::of_leaf(leaf));
+    }
+
+    /// Adds a leaf of which only the hash is at hand: for a tree that is only computed.
+    pub(crate) fn push_hash(&mut self, mut hash: Hash) {
         self.size += 1;
-        let mut hash = Hash::of_leaf(leaf);
         for level in 0_u32.. {
             let position = usize::try_from(level).unwrap_or(usize::MAX);
             if self.levels.len() <= position {
@@ -89,9 +93,9 @@ impl Edge {
         }
     }
 
-    /// Gives up tiles that became full, for a tree that is only computed.
-    pub(crate) fn forget_finished(&mut self) {
-        self.finished.clear();
+    /// Takes the tiles that became full, for a tree that is only computed.
+    pub(crate) fn take_finished(&mut self) -> impl Iterator<Item = (Tile, Vec<u8>)> + '_ {
+        self.finished.drain(..)
     }
 
     /// Writes the tiles that became full. May be repeated after a full disk.
@@ -149,7 +153,8 @@ impl Edge {
         self.superseded.drain(..).map(|tile| dir.join(tile.partial_dir())).collect()
     }
 
-    fn partial(&self) -> impl Iterator<Item = (Tile, Vec<u8>)> + '_ {
+    /// The partial tiles of the present size.
+    pub(crate) fn partial(&self) -> impl Iterator<Item = (Tile, Vec<u8>)> + '_ {
         let entries = Tile { kind: Kind::Entries, index: self.size / TILE_WIDTH, width: self.size % TILE_WIDTH };
         let bundle = (entries.width > 0).then(|| (entries, self.bundle.clone()));
         let hashes = (0_u32..).zip(&self.levels).filter(|(_, hashes)| !hashes.is_empty()).map(|(level, hashes)| {

@@ -13,6 +13,7 @@ pub mod error;
 mod frame;
 mod integrate;
 mod journal;
+mod leaf;
 mod log;
 pub mod note;
 pub mod proof;
@@ -23,6 +24,7 @@ pub mod storage;
 mod sync;
 pub mod tile;
 pub mod tree;
+pub mod verify;
 
 pub use error::{AppendError, Damage, OpenError, ReadError};
 pub use frame::{Entry, MAX_FRAME_BYTES, MAX_LEAF_BYTES};

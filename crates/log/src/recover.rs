@@ -32,13 +32,13 @@ const MAX_KEYS_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Recovered {
     /// Frames that were in the journal only and were integrated now.
-    pub frames: u64,
+    pub replayed: u64,
     /// Leaves in those frames.
     pub leaves: u64,
-    /// Frames dropped at the end of the journal: written, never acknowledged as durable, not whole or after such.
+    /// Frames dropped at the end of the journal: not whole, or after such a one, and never acknowledged as durable.
     pub dropped_frames: u64,
     /// Their bytes, as far as they can be told.
-    pub dropped_bytes: u64,
+    pub dropped: u64,
 }
 
 /// An opened directory, ready to go on.
@@ -93,12 +93,12 @@ pub(crate) fn open(
     integrator.rewrite_narrower()?;
     integrator.cursor = tail;
     let recovered = Recovered {
-        frames: tail.sequence - state.sequence,
+        replayed: tail.sequence - state.sequence,
         leaves: tail.leaves - state.leaves,
         dropped_frames: end.dropped_frames,
-        dropped_bytes: end.dropped_bytes,
+        dropped: end.dropped_bytes,
     };
-    if recovered.frames > 0 {
+    if recovered.replayed > 0 {
         integrator.publish()?;
         integrator.store()?;
     }
@@ -263,7 +263,7 @@ impl Replay {
     fn push(&mut self, leaf: &[u8]) -> Result<(), OpenError> {
         if self.expected.is_some() {
             self.edge.push(leaf);
-            self.edge.forget_finished();
+            self.edge.take_finished().for_each(drop);
             self.compare()?;
         }
         Ok(())
