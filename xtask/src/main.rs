@@ -3,6 +3,7 @@
 //! Nothing here is part of the gateway. Every chore says what it does, runs from any directory of the workspace, and
 //! ends with status 0 only when all of it holds.
 
+mod bench;
 mod floors;
 mod output;
 mod test;
@@ -29,6 +30,8 @@ enum Chore {
     Floors,
     /// Run every check and every test, on a fresh machine too: what is needed is installed or named.
     Test(test::Arguments),
+    /// Measure the gateway against a direct connection: speed, CPU time, memory.
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -47,5 +50,6 @@ fn run(chore: Chore) -> Result<bool> {
     match chore {
         Chore::Floors => floors::run(&workspace),
         Chore::Test(arguments) => Ok(test::run(&workspace, &arguments)),
+        Chore::Bench(arguments) => bench::run(&workspace, &arguments).map(|()| true),
     }
 }

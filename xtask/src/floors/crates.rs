@@ -27,8 +27,8 @@ const FLOORS: &[(&str, u8)] = &[
 
 /// Beside the floors: shared by tests, never by the gateway.
 const TESTKIT: &str = "vidimus-testkit";
-/// Beside the floors: nobody depends on it.
-const XTASK: &str = "xtask";
+/// Beside the floors: programs for developers, on which nobody depends.
+const CHORES: &[&str] = &["vidimus-bench", "xtask"];
 
 /// The highest floor that knows no runtime and does no network I/O.
 const PURE: u8 = 1;
@@ -78,12 +78,10 @@ fn check_package(workspace: &Workspace, package: &Package) -> Vec<Violation> {
     let place = workspace.relative(&package.manifest_path).display().to_string();
     let violation = |(what, remedy): (String, &'static str)| Violation { place: place.clone(), what, remedy };
     let edges = package.dependencies.iter();
-    if package.name == XTASK {
-        return Vec::new();
-    }
-    if package.name == TESTKIT {
-        let ours = edges.filter(|edge| is_ours(workspace, edge) && floor(&edge.name) != Some(0));
-        return ours.map(|edge| violation(above_testkit(edge))).collect();
+    if package.name == TESTKIT || CHORES.contains(&package.name.as_str()) {
+        let beside = |name: &str| name == TESTKIT || floor(name) == Some(0);
+        let ours = edges.filter(|edge| is_ours(workspace, edge) && !beside(&edge.name));
+        return ours.map(|edge| violation(is_beside(package, edge))).collect();
     }
     let Some(floor) = floor(&package.name) else {
         return vec![violation((
@@ -162,10 +160,10 @@ fn is_typed(package: &Package, edge: &Dependency) -> Finding {
     })
 }
 
-fn above_testkit(edge: &Dependency) -> (String, &'static str) {
+fn is_beside(package: &Package, edge: &Dependency) -> (String, &'static str) {
     (
-        format!("{TESTKIT} depends on {}", edge.name),
-        "the testkit knows vidimus-core at most: every crate's tests use it",
+        format!("{} depends on {}", package.name, edge.name),
+        "what stands beside the floors knows the testkit and vidimus-core at most: it uses the gateway as a program",
     )
 }
 

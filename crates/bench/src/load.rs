@@ -45,7 +45,7 @@ struct Settings {
     seconds: f64,
 }
 
-/// Runs the load and returns `{calls, seconds, p50_us, p99_us, mean_us}`.
+/// Runs the load and returns `{calls, seconds, p50_us, p99_us, mean_us, all_calls}`; the last counts unmeasured ones too.
 pub(crate) async fn run(settings: &str) -> Result<Value> {
     let settings: Settings = serde_json::from_str(settings).context("the settings are not what load needs")?;
     let tokens = settings.tokens.as_ref().map(std::fs::read_to_string).transpose()?.unwrap_or_default();
@@ -60,9 +60,9 @@ pub(crate) async fn run(settings: &str) -> Result<Value> {
         callers.spawn(async move {
             session.open().await?;
             opened.wait().await;
-            let histogram = session.call_until_over(number, &payload, &phase).await?;
+            let called = session.call_until_over(number, &payload, &phase).await?;
             session.close().await?;
-            anyhow::Ok(histogram)
+            anyhow::Ok(called)
         });
     }
     // A session that cannot open never reaches the barrier: its error must not be waited for in vain.
@@ -78,13 +78,19 @@ pub(crate) async fn run(settings: &str) -> Result<Value> {
     let seconds = begin.elapsed().as_secs_f64();
 
     let mut all = Histogram::default();
+    let mut all_calls = 0;
     while let Some(caller) = callers.join_next().await {
-        caller??.into_iter().for_each(|nanoseconds| all.record(nanoseconds));
+        let (calls, latencies) = caller??;
+        for latency in latencies {
+            all.record(latency);
+        }
+        all_calls += calls;
     }
     let microseconds = |nanoseconds: u64| Duration::from_nanos(nanoseconds).as_secs_f64() * 1e6;
     Ok(json!({
         "calls": all.count(), "seconds": seconds, "p50_us": microseconds(all.quantile(0.5)),
         "p99_us": microseconds(all.quantile(0.99)), "mean_us": microseconds(all.mean()),
+        "all_calls": all_calls,
     }))
 }
 
@@ -154,12 +160,14 @@ impl Session {
         Ok(())
     }
 
-    /// Calls until the phase is over; returns the latencies, in nanoseconds, of the calls that began while measuring.
-    async fn call_until_over(&mut self, number: usize, payload: &str, phase: &Phase) -> Result<Vec<u64>> {
+    /// Calls until the phase is over; returns how many calls it made, and the latencies, in nanoseconds, of those that
+    /// began while measuring.
+    async fn call_until_over(&mut self, number: usize, payload: &str, phase: &Phase) -> Result<(u64, Vec<u64>)> {
         let mut latencies = Vec::new();
-        let mut call = 1_u64;
+        let mut calls = 0_u64;
         while !phase.over.load(Ordering::Relaxed) {
-            call += 1;
+            calls += 1;
+            let call = calls + 1; // 0 and 1 were taken by the handshake
             // No two calls are alike, so no cache can answer one.
             let text = format!(r#""text":"{number:04} {call:010} {payload}""#);
             let message = format!(
@@ -177,7 +185,7 @@ impl Session {
                 bail!("a call was answered {status} {:.400}", String::from_utf8_lossy(&body));
             }
         }
-        Ok(latencies)
+        Ok((calls, latencies))
     }
 
     async fn send(&mut self, method: Method, body: Bytes) -> Result<(u16, HeaderMap, Bytes)> {

@@ -67,7 +67,9 @@ pub(crate) async fn run(settings: &str) -> Result<Value> {
     drop(ask);
     let mut all = Histogram::default();
     while let Some(waits) = waiters.join_next().await {
-        waits??.into_iter().for_each(|wait| all.record(wait));
+        for wait in waits?? {
+            all.record(wait);
+        }
     }
     let batches = batches.await??;
     std::fs::remove_file(path)?;

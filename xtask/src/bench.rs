@@ -1,0 +1,142 @@
+//! `cargo xtask bench`: what the gateway costs, against a direct connection, in one run.
+//!
+//! Rounds are interleaved (direct, async, strict, and the bare commit loop, for every case, then all again), so that a
+//! machine that changes its speed changes it for all. Core 0 is the gateway's; load and MCP server share core 1. Every run has a fresh gateway with an empty data directory, which records every payload; CPU time is counted until
+//! the gateway's background work is done. Figures are benchmarks, not tests: what misses its mark is said, and the
+//! status is 0 all the same.
+
+mod gateway;
+mod parts;
+mod report;
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use crate::output::print;
+use crate::workspace::Workspace;
+
+use gateway::Gateway;
+use parts::{Commits, Load, Parts};
+
+/// What to measure.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Print one JSON document and no table.
+    #[arg(long)]
+    json: bool,
+    /// Numbers of sessions.
+    #[arg(long, value_delimiter = ',', default_value = "1,16,64")]
+    sessions: Vec<usize>,
+    /// Bytes of text, each way.
+    #[arg(long, value_delimiter = ',', default_value = "1024,65536")]
+    payload: Vec<usize>,
+    /// Measured seconds of each run.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// How often everything is run.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+}
+
+/// One size of load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+struct Case {
+    sessions: usize,
+    payload: usize,
+}
+
+/// Between client and MCP server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    Direct,
+    Async,
+    Strict,
+}
+
+/// What one run of one case in one mode gave.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    case: Case,
+    mode: Mode,
+    load: Load,
+    /// None without a gateway.
+    usage: Option<Usage>,
+}
+
+/// What a run cost the gateway.
+#[derive(Debug, Clone, Copy)]
+struct Usage {
+    cpu_seconds: f64,
+    /// Resident before the first session, in bytes.
+    idle: u64,
+    /// Resident at most.
+    peak: u64,
+}
+
+/// Measures and prints.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    if std::thread::available_parallelism()?.get() < 2 {
+        bail!("the benchmark pins the gateway to one core and the load to another: it needs two");
+    }
+    let say = |text: &str| {
+        if !arguments.json {
+            print(text);
+        }
+    };
+    say("building the release binaries");
+    parts::build(workspace)?;
+    let parts = Parts::start(workspace)?;
+    // Below the target directory: /tmp may be memory, where a sync costs nothing.
+    let scratch = workspace.target.join("bench");
+    std::fs::create_dir_all(&scratch)?;
+
+    let (mut runs, mut commits) = (Vec::new(), Vec::new());
+    for round in 1..=arguments.rounds {
+        for case in cases(arguments) {
+            say(&format!("round {round}/{}: {} × {} B", arguments.rounds, case.sessions, case.payload));
+            commits.push((case, measure_commits(&parts, &scratch, case)?));
+            for mode in [Mode::Direct, Mode::Async, Mode::Strict] {
+                runs.push(measure(workspace, &parts, &scratch, case, mode, arguments.seconds)?);
+            }
+        }
+    }
+    let report = report::summarize(&runs, &commits);
+    print(&if arguments.json { serde_json::to_string_pretty(&report)? } else { report.to_string() });
+    Ok(())
+}
+
+fn cases(arguments: &Arguments) -> Vec<Case> {
+    let with = |payload: usize| arguments.sessions.iter().map(move |sessions| Case { sessions: *sessions, payload });
+    arguments.payload.iter().flat_map(|payload| with(*payload)).collect()
+}
+
+fn measure_commits(parts: &Parts, scratch: &Path, case: Case) -> Result<Commits> {
+    let dir = tempdir_in(scratch)?;
+    parts.commit(dir.path(), case)
+}
+
+fn measure(workspace: &Workspace, parts: &Parts, scratch: &Path, case: Case, mode: Mode, seconds: f64) -> Result<Run> {
+    let durability = match mode {
+        Mode::Direct => {
+            let load = parts.load(parts.mcp(), case, seconds)?;
+            return Ok(Run { case, mode, load, usage: None });
+        }
+        Mode::Async => "async",
+        Mode::Strict => "strict",
+    };
+    let dir = tempdir_in(scratch)?;
+    let gateway = Gateway::start(workspace, parts, dir.path(), durability)?;
+    let (idle, before) = (gateway.resident()?, gateway.cpu_seconds()?);
+    let load = parts.load(&gateway.url(), case, seconds)?;
+    let cpu_seconds = gateway.cpu_seconds_when_quiet()? - before;
+    let usage = Usage { cpu_seconds, idle, peak: gateway.peak_resident()? };
+    gateway.stop()?;
+    Ok(Run { case, mode, load, usage: Some(usage) })
+}
+
+fn tempdir_in(dir: &Path) -> Result<vidimus_testkit::TempDir> {
+    Ok(vidimus_testkit::TempDir::new_in(dir)?)
+}

@@ -1,0 +1,148 @@
+//! A gateway under measurement: configured, started, pinned, and what the kernel says about it.
+//!
+//! It does all of its work: tokens are verified, a policy set that reads arguments decides, payloads are recorded.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use vidimus_testkit::{Process, free_port, port};
+
+use super::parts::{self, Parts};
+use crate::workspace::Workspace;
+
+/// What starting may take.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// What stopping may take.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// How long background work may go on after a run.
+const QUIET_LIMIT: Duration = Duration::from_secs(30);
+/// The gateway is quiet when it used less than `QUIET_CPU_SECONDS` in so long.
+const QUIET_SAMPLE: Duration = Duration::from_millis(500);
+const QUIET_CPU_SECONDS: f64 = 0.03;
+/// Ticks of the CPU times in /proc (`USER_HZ`, proc(5)): 100 on every Linux we build for.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Two rules that allow and one that looks at an argument and does not forbid.
+const POLICIES: &str = r#"
+permit (principal in Group::"bench/bench", action == Action::"connect", resource == Target::"echo");
+@id("tools")
+permit (principal in Group::"bench/bench", action in Action::"tools/call", resource == Target::"echo");
+@id("no-secrets")
+forbid (principal, action == Action::"echo/echo", resource == Target::"echo")
+when { context.arguments has text && context.arguments.text like "secret*" };
+"#;
+
+/// A running gateway.
+#[derive(Debug)]
+pub(super) struct Gateway {
+    process: Process,
+    port: u16,
+}
+
+impl Gateway {
+    /// Writes a configuration into `dir` and starts the release binary with it on its core.
+    pub(super) fn start(workspace: &Workspace, parts: &Parts, dir: &Path, durability: &str) -> Result<Self> {
+        let (port, admin) = (free_port()?, free_port()?);
+        let (issuer, jwks) = parts.issuer();
+        fs::create_dir(dir.join("policies"))?;
+        fs::write(dir.join("policies/bench.cedar"), POLICIES)?;
+        fs::write(dir.join("key"), "5f".repeat(32))?;
+        fs::set_permissions(dir.join("key"), fs::Permissions::from_mode(0o600))?;
+        let configuration = format!(
+            r#"
+[gateway]
+listen = "127.0.0.1:{port}"
+admin = "127.0.0.1:{admin}"
+data_dir = "data"
+key = {{ file = "key" }}
+
+[identity.oidc.bench]
+issuer = "{issuer}"
+audience = "vidimus-bench"
+jwks_url = "{jwks}"
+allow_private = true
+
+[policy]
+dir = "policies"
+
+[targets.echo]
+protocol = "mcp"
+url = "{mcp}"
+durability = "{durability}"
+record = "unmasked"
+"#,
+            mcp = parts.mcp()
+        );
+        fs::write(dir.join("vidimus.toml"), configuration)?;
+        let mut command = parts::pinned(parts::GATEWAY_CORE, &parts::binary(workspace, "vidimus"));
+        command.args(["serve", "--config", "vidimus.toml"]).current_dir(dir).env("RUST_LOG", "warn");
+        let mut process = Process::start("vidimus serve", &mut command)?;
+        if let Err(error) = port::wait_for_port(port, START_LIMIT) {
+            let status = process.kill()?;
+            bail!("{error}; vidimus serve ({status}) said:\n{}", process.log());
+        }
+        Ok(Self { process, port })
+    }
+
+    /// The MCP endpoint.
+    pub(super) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/mcp/echo", self.port)
+    }
+
+    /// CPU seconds used so far, by all threads, in user and kernel mode.
+    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+        // proc(5): fields 14 and 15 are utime and stime; the second field ends with the last `)` and may hold spaces.
+        let stat = self.proc("stat")?;
+        let (_, fields) = stat.rsplit_once(')').context("an unknown form of /proc/PID/stat")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+        Ok(ticks / TICKS_PER_SECOND)
+    }
+
+    /// The same, once background work is done.
+    pub(super) fn cpu_seconds_when_quiet(&self) -> Result<f64> {
+        let deadline = Instant::now() + QUIET_LIMIT;
+        let mut last = self.cpu_seconds()?;
+        loop {
+            std::thread::sleep(QUIET_SAMPLE);
+            let now = self.cpu_seconds()?;
+            if now - last < QUIET_CPU_SECONDS || Instant::now() > deadline {
+                return Ok(now);
+            }
+            last = now;
+        }
+    }
+
+    /// Resident memory, in bytes.
+    pub(super) fn resident(&self) -> Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most there was.
+    pub(super) fn peak_resident(&self) -> Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    /// Ends it as an operator would.
+    pub(super) fn stop(mut self) -> Result<()> {
+        let status = self.process.terminate(STOP_LIMIT)?;
+        if !status.success() {
+            bail!("vidimus serve ended with {status}:\n{}", self.process.log());
+        }
+        Ok(())
+    }
+
+    fn status(&self, field: &str) -> Result<u64> {
+        let status = self.proc("status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).context("no memory in /proc/PID/status")?;
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kibibytes * 1024)
+    }
+
+    fn proc(&self, file: &str) -> Result<String> {
+        let path = format!("/proc/{}/{file}", self.process.id());
+        fs::read_to_string(path).with_context(|| format!("the gateway has gone; it said:\n{}", self.process.log()))
+    }
+}

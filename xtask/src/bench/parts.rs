@@ -1,0 +1,140 @@
+//! The other side of the measurement: `bench-load` as MCP server, issuer, load and commit loop, each pinned.
+//!
+//! Settings and figures travel as one line of JSON. A part that fails ends the benchmark with what the part said.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use vidimus_testkit::{Process, TempDir};
+
+use super::Case;
+use crate::workspace::{Workspace, cargo};
+
+/// The gateway's core.
+pub(super) const GATEWAY_CORE: &str = "0";
+/// The core of everything else.
+const LOAD_CORE: &str = "1";
+/// What a part may take to start.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// Unmeasured seconds before each run.
+const WARMUP_SECONDS: f64 = 0.5;
+/// Seconds of one run of the commit loop.
+const COMMIT_SECONDS: f64 = 1.0;
+/// An event and the heads of two frames, which go to disk with every payload.
+const EVENT_BYTES: usize = 700;
+
+/// What a run of the load gave; latencies in microseconds.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Load {
+    pub(super) calls: f64,
+    pub(super) seconds: f64,
+    pub(super) p50_us: f64,
+    pub(super) p99_us: f64,
+    pub(super) mean_us: f64,
+    /// Measured calls and those of the warm-up.
+    pub(super) all_calls: f64,
+}
+
+/// What a run of the commit loop gave.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Commits {
+    /// How long a frame waited until it was durable.
+    pub(super) mean_us: f64,
+}
+
+/// The MCP server and issuer, running, and how to start the rest.
+#[derive(Debug)]
+pub(super) struct Parts {
+    program: PathBuf,
+    served: Served,
+    tokens: TempDir,
+    _server: Process,
+}
+
+/// What `bench-load serve` says about itself.
+#[derive(Debug, Deserialize)]
+struct Served {
+    mcp: String,
+    issuer: String,
+    jwks: String,
+    tokens: Vec<String>,
+}
+
+/// Builds the gateway and `bench-load` for measuring.
+pub(super) fn build(workspace: &Workspace) -> Result<()> {
+    let status = Command::new(cargo())
+        .current_dir(&workspace.root)
+        .args(["build", "--release", "--locked", "--quiet", "--bins"])
+        .args(["--package", "vidimus", "--package", "vidimus-bench"])
+        .status()?;
+    if !status.success() {
+        bail!("the release build failed: {status}");
+    }
+    Ok(())
+}
+
+/// A release binary.
+pub(super) fn binary(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.target.join("release").join(name)
+}
+
+/// `program`, confined to one core.
+pub(super) fn pinned(core: &str, program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", core]).arg(program);
+    command
+}
+
+impl Parts {
+    /// Starts the MCP server and the issuer.
+    pub(super) fn start(workspace: &Workspace) -> Result<Self> {
+        let program = binary(workspace, "bench-load");
+        let mut server = Process::start("bench-load serve", pinned(LOAD_CORE, &program).arg("serve"))?;
+        let served: Served = server.wait_for_line(START_LIMIT, |line| serde_json::from_str(line).ok())?;
+        let tokens = vidimus_testkit::tempdir()?;
+        std::fs::write(tokens.path().join("tokens"), served.tokens.join("\n"))?;
+        Ok(Self { program, served, tokens, _server: server })
+    }
+
+    /// The MCP server's endpoint.
+    pub(super) fn mcp(&self) -> &str {
+        &self.served.mcp
+    }
+
+    /// The `iss` of the tokens, and where its keys are.
+    pub(super) fn issuer(&self) -> (&str, &str) {
+        (&self.served.issuer, &self.served.jwks)
+    }
+
+    /// Runs the load against an endpoint.
+    pub(super) fn load(&self, url: &str, case: Case, seconds: f64) -> Result<Load> {
+        let settings = json!({
+            "url": url, "tokens": self.tokens.path().join("tokens"), "sessions": case.sessions,
+            "payload": case.payload, "warmup_seconds": WARMUP_SECONDS, "seconds": seconds,
+        });
+        self.run(LOAD_CORE, "load", &settings)
+    }
+
+    /// Runs the commit loop in `dir`, on the gateway's core, with frames as the gateway would write them.
+    pub(super) fn commit(&self, dir: &Path, case: Case) -> Result<Commits> {
+        let frame = case.payload + EVENT_BYTES;
+        let settings = json!({ "dir": dir, "waiters": case.sessions, "frame": frame, "seconds": COMMIT_SECONDS });
+        self.run(GATEWAY_CORE, "commit", &settings)
+    }
+
+    fn run<T: DeserializeOwned>(&self, core: &str, part: &str, settings: &Value) -> Result<T> {
+        let output = pinned(core, &self.program)
+            .args([part, &settings.to_string()])
+            .output()
+            .context("cannot start taskset (Debian: util-linux)")?;
+        if !output.status.success() {
+            bail!("bench-load {part} {settings}: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
