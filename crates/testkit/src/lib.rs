@@ -5,12 +5,15 @@
 //! dev-dependency only (`cargo xtask floors` checks that).
 
 pub mod everything;
+pub mod http_client;
 pub mod install;
+pub mod oidc_provider;
 pub mod port;
 pub mod process;
 pub mod python;
 
 pub use everything::EverythingServer;
+pub use oidc_provider::OidcProvider;
 pub use port::free_port;
 pub use process::Process;
 pub use python::python_client;

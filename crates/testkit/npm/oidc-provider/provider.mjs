@@ -41,6 +41,7 @@ function newProvider(issuer, keys) {
       {
         client_id: "people",
         client_secret: "people-secret",
+        token_endpoint_auth_method: "client_secret_post",
         grant_types: ["urn:openid:params:grant-type:ciba"],
         backchannel_token_delivery_mode: "poll",
         redirect_uris: [],
@@ -49,6 +50,7 @@ function newProvider(issuer, keys) {
       {
         client_id: "ci-job",
         client_secret: "ci-job-secret",
+        token_endpoint_auth_method: "client_secret_post",
         grant_types: ["client_credentials"],
         redirect_uris: [],
         response_types: [],
