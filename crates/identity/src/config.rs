@@ -11,6 +11,8 @@ use std::time::Duration;
 use http::Uri;
 use vidimus_core::ErrorKind;
 
+/// The longest token that is looked at, in bytes: what HTTP servers commonly take as a header.
+pub const MAX_TOKEN_BYTES: usize = 16 << 10;
 /// The longest name of an issuer, in bytes.
 const MAX_NAME: usize = 64;
 /// The most clock difference an operator may allow for: more would keep expired tokens alive for too long.

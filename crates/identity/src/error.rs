@@ -4,7 +4,7 @@
 
 use vidimus_core::ErrorKind;
 
-use crate::jws::MAX_TOKEN_BYTES;
+use crate::config::MAX_TOKEN_BYTES;
 
 /// Why a token proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

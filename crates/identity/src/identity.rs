@@ -13,11 +13,11 @@ use quick_cache::sync::Cache;
 use vidimus_core::{Clock, Principal, Timestamp};
 
 use crate::claims;
-use crate::config::{ConfigError, IssuerConfig};
+use crate::config::{ConfigError, IssuerConfig, MAX_TOKEN_BYTES};
 use crate::error::AuthError;
 use crate::fetch::Fetch;
 use crate::issuer::{Issuer, IssuerStatus};
-use crate::jws::{MAX_TOKEN_BYTES, Unverified};
+use crate::jws::Unverified;
 use crate::keys::Key;
 
 /// Verified tokens that are remembered; the least used go first. About 1 KiB each.

@@ -9,11 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use vidimus_core::json::{Document, Limits};
 
-use crate::config::Algorithm;
+use crate::config::{Algorithm, MAX_TOKEN_BYTES};
 use crate::error::AuthError;
 
-/// The longest token that is looked at, in bytes: what HTTP servers commonly take as a header.
-pub const MAX_TOKEN_BYTES: usize = 16 << 10;
 /// The longest key id, in bytes.
 const MAX_KEY_ID: usize = 512;
 /// Header and claims: within the token's size, so many values and levels.

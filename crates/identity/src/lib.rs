@@ -19,9 +19,8 @@ mod jws;
 mod keys;
 mod principal;
 
-pub use config::{Algorithm, ClaimRule, ConfigError, IssuerConfig};
+pub use config::{Algorithm, ClaimRule, ConfigError, IssuerConfig, MAX_TOKEN_BYTES};
 pub use error::AuthError;
 pub use fetch::{Fetch, FetchError};
 pub use identity::{Identity, Verified};
 pub use issuer::{IssuerStatus, RefreshError};
-pub use jws::MAX_TOKEN_BYTES;

@@ -1,3 +1,7 @@
+//! Keys against the specifications' own examples (RFC 7515 A.3, RFC 8037 A), and against everything a set may hold that
+//! must not be used. That whole tokens are refused is tested in `tests/refusals.rs`, how sets follow each other in
+//! `tests/key_rotation.rs`.
+
 use super::*;
 
 /// RFC 8037 appendix A: the public key of A.2, and the JWS of A.4.
