@@ -1,0 +1,281 @@
+//! Writing evidence: one strand of events per session, with dense numbers, and the payloads they commit to.
+//!
+//! An event and its payload are appended together, or not at all; a number is taken only when both were written.
+//! `Strict` writers then wait until the journal is durable past them. A failed append never passes silently: the
+//! caller of every function here must refuse what it was about to do.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use vidimus_core::event::{Body, Decided, Ended, Payload};
+use vidimus_core::{Clock, Durability, ErrorKind, Event, EventId, Record, SessionId, TargetName};
+use vidimus_log::{AppendError, Entry, Log, Position};
+
+use crate::keys::{KeyEncryptionKey, KeyError};
+use crate::recording::{PayloadName, Sealed, Writer};
+
+/// What all strands write with.
+pub(crate) struct Evidence {
+    /// The log.
+    pub(crate) log: Log,
+    /// The name of this gateway in events.
+    pub(crate) gateway: Arc<str>,
+    /// Where the time comes from.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Wraps the keys of recordings.
+    pub(crate) wrapping: KeyEncryptionKey,
+}
+
+/// Why evidence was not written; nothing may pass.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// The log refused.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// A recording's key is not to be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The session's last event was written already.
+    #[error("the session is closed")]
+    Closed,
+}
+
+impl EvidenceError {
+    /// Who is at fault.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Append(_) | Self::Key(_) => ErrorKind::Evidence,
+            Self::Closed => ErrorKind::NotFound,
+        }
+    }
+}
+
+/// The events of one session, in order.
+pub(crate) struct Strand {
+    session: SessionId,
+    who: Option<Arc<str>>,
+    target: Option<TargetName>,
+    record: Record,
+    state: Mutex<State>,
+}
+
+struct State {
+    next: u64,
+    closed: bool,
+    writer: Option<Writer>,
+}
+
+/// An event that was written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written {
+    /// Its number in the session.
+    pub(crate) seq: u64,
+    /// Durable when the journal is past this.
+    pub(crate) position: Position,
+}
+
+/// A part of a streamed result that was written.
+pub(crate) struct WrittenChunk {
+    /// The commitment to it.
+    pub(crate) commitment: [u8; 32],
+    /// Durable when the journal is past this.
+    pub(crate) position: Position,
+}
+
+impl Strand {
+    /// The strand of a session whose first event is still to come, or, after a crash, has `written` events.
+    pub(crate) fn new(
+        session: SessionId,
+        who: Option<Arc<str>>,
+        target: Option<TargetName>,
+        record: Record,
+        written: u64,
+    ) -> Self {
+        Self { session, who, target, record, state: Mutex::new(State { next: written, closed: false, writer: None }) }
+    }
+
+    /// The session.
+    pub(crate) const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Appends an event.
+    pub(crate) fn append(&self, evidence: &Evidence, body: Body<'_>) -> Result<Written, EvidenceError> {
+        self.append_with(evidence, &[], body)
+    }
+
+    /// Appends an event of another principal or target than the strand's: the control session speaks for many.
+    pub(crate) fn append_for(
+        &self,
+        evidence: &Evidence,
+        who: Option<&str>,
+        target: Option<&str>,
+        body: Body<'_>,
+    ) -> Result<Written, EvidenceError> {
+        let mut state = self.lock()?;
+        let seq = state.next;
+        let leaf = self.leaf(evidence, seq, (who, target), body);
+        let appended = evidence.log.append(&[Entry::Leaf(&leaf)])?;
+        state.next += 1;
+        Ok(Written { seq, position: appended.position })
+    }
+
+    /// Appends an event on an operation, with the payloads it is to commit to.
+    pub(crate) fn append_with(
+        &self,
+        evidence: &Evidence,
+        payloads: &[(PayloadName, &[u8])],
+        body: Body<'_>,
+    ) -> Result<Written, EvidenceError> {
+        let mut state = self.lock()?;
+        let State { next, writer: slot, .. } = &mut *state;
+        let before = slot.as_ref().map(Writer::place);
+        let mut opening = None;
+        let mut sealed = Vec::with_capacity(payloads.len());
+        let time = evidence.clock.now();
+        for (name, payload) in payloads {
+            let writer = self.writer(slot, &mut opening, evidence)?;
+            let frame = writer.seal(*next, time, *name, payload)?;
+            writer.advance(&frame);
+            sealed.push(frame);
+        }
+        let commitments: Vec<Payload> = sealed.iter().map(|frame| frame.payload.clone()).collect();
+        let leaf = self.leaf(evidence, *next, self.scope(), with_payloads(body, &commitments));
+        let mut entries = self.entries(opening.as_deref(), &sealed);
+        entries.push(Entry::Leaf(&leaf));
+        match evidence.log.append(&entries) {
+            Ok(appended) => {
+                let seq = *next;
+                *next += 1;
+                Ok(Written { seq, position: appended.position })
+            }
+            Err(error) => {
+                // Nothing was written, so the places are free again; the numbers of the frames are not.
+                match (before, slot.as_mut()) {
+                    (Some(place), Some(writer)) => writer.return_to(place),
+                    _ => *slot = None,
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Appends one part of the result of the operation admitted as `intent`. It has no event of its own: the
+    /// outcome commits to all parts.
+    pub(crate) fn append_chunk(
+        &self,
+        evidence: &Evidence,
+        intent: u64,
+        payload: &[u8],
+    ) -> Result<WrittenChunk, EvidenceError> {
+        let mut state = self.lock()?;
+        let mut opening = None;
+        let writer = self.writer(&mut state.writer, &mut opening, evidence)?;
+        let sealed = writer.seal(intent, evidence.clock.now(), PayloadName::Chunk, payload)?;
+        match evidence.log.append(&self.entries(opening.as_deref(), std::slice::from_ref(&sealed))) {
+            Ok(appended) => {
+                writer.advance(&sealed);
+                Ok(WrittenChunk { commitment: sealed.commitment, position: appended.position })
+            }
+            Err(error) => {
+                if opening.is_some() {
+                    state.writer = None;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Appends the last event of the session, which `body` makes of the count of all events. A second call finds
+    /// the session closed.
+    pub(crate) fn close<'a>(
+        &self,
+        evidence: &Evidence,
+        body: impl FnOnce(u64) -> Body<'a>,
+    ) -> Result<Written, EvidenceError> {
+        let mut state = self.lock()?;
+        let seq = state.next;
+        let leaf = self.leaf(evidence, seq, self.scope(), body(seq + 1));
+        let appended = evidence.log.append(&[Entry::Leaf(&leaf)])?;
+        state.next += 1;
+        state.closed = true;
+        Ok(Written { seq, position: appended.position })
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, State>, EvidenceError> {
+        // A poisoned lock means a panic between two plain assignments; the state is consistent either way.
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.closed { Err(EvidenceError::Closed) } else { Ok(state) }
+    }
+
+    /// The recording's writer; when it is new, `opening` gets the frame that opens the recording.
+    fn writer<'s>(
+        &self,
+        slot: &'s mut Option<Writer>,
+        opening: &mut Option<Vec<u8>>,
+        evidence: &Evidence,
+    ) -> Result<&'s mut Writer, KeyError> {
+        if slot.is_none() {
+            let (writer, frame) = Writer::open(self.session, self.record, &evidence.wrapping)?;
+            *slot = Some(writer);
+            *opening = Some(frame);
+        }
+        // Filled just above, so the error cannot arise.
+        slot.as_mut().ok_or(KeyError::Random)
+    }
+
+    fn entries<'a>(&self, opening: Option<&'a [u8]>, sealed: &'a [Sealed]) -> Vec<Entry<'a>> {
+        let session = *self.session.as_bytes();
+        let opening = opening.map(|bytes| Entry::Payload { session, segment: 0, offset: 0, bytes });
+        let frames = sealed.iter().map(|frame| Entry::Payload {
+            session,
+            segment: frame.segment,
+            offset: frame.offset,
+            bytes: &frame.bytes,
+        });
+        opening.into_iter().chain(frames).collect()
+    }
+
+    fn scope(&self) -> (Option<&str>, Option<&str>) {
+        (self.who.as_deref(), self.target.as_ref().map(TargetName::as_str))
+    }
+
+    fn leaf(
+        &self,
+        evidence: &Evidence,
+        seq: u64,
+        (who, target): (Option<&str>, Option<&str>),
+        body: Body<'_>,
+    ) -> Vec<u8> {
+        Event {
+            id: EventId::random(),
+            time: evidence.clock.now(),
+            gateway: &evidence.gateway,
+            session: self.session,
+            seq,
+            who,
+            target,
+            body,
+        }
+        .to_leaf()
+    }
+}
+
+/// The event with its commitments filled in.
+fn with_payloads<'a>(body: Body<'a>, payloads: &'a [Payload]) -> Body<'a> {
+    match body {
+        Body::OperationAdmitted(decided) => Body::OperationAdmitted(Decided { payloads, ..decided }),
+        Body::OperationDenied(decided) => Body::OperationDenied(Decided { payloads, ..decided }),
+        Body::OperationOutcome(ended) => Body::OperationOutcome(Ended { payloads, ..ended }),
+        other => other,
+    }
+}
+
+impl Evidence {
+    /// Waits until `position` is durable, if `durability` promises that.
+    pub(crate) async fn settle(&self, durability: Durability, position: Position) -> Result<(), EvidenceError> {
+        match durability {
+            Durability::Strict => Ok(self.log.durable(position).await?),
+            Durability::Async => Ok(()),
+        }
+    }
+}

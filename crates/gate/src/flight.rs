@@ -1,0 +1,210 @@
+//! An admitted operation on its way: the task that carries it, the parts of its result, its outcome.
+//!
+//! The task belongs to the gate. A client that goes away takes only its receiver with it: the exchange goes on and
+//! its outcome is recorded. Whatever ends an exchange early (a panic, the end of the gateway's grace) leaves an
+//! outcome too, written when [`InFlight`] is dropped; after a crash the next start writes it.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use aws_lc_rs::digest;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use vidimus_core::event::{Body, Ended, Status};
+use vidimus_core::{Action, Protocol};
+
+use crate::evidence::{EvidenceError, Written};
+use crate::recording::PayloadName;
+use crate::released::Released;
+use crate::session::Session;
+use crate::upstream::Wire;
+
+/// Parts of a result that wait for a slow client; past it the target is not read.
+const PARTS_WAITING: usize = 4;
+
+/// An operation that may pass: allowed, and its intent written.
+#[must_use = "an admitted operation that is dropped is recorded as cancelled"]
+pub struct Admitted {
+    wire: Wire,
+    flight: InFlight,
+    answers: Answers,
+}
+
+/// The running operation. Dropped without [`Self::finish`], it records that it was cancelled.
+pub struct InFlight {
+    session: Session,
+    action: Action,
+    protocol: Protocol,
+    intent: u64,
+    started: Instant,
+    parts: u64,
+    part_bytes: u64,
+    part_commitments: digest::Context,
+    answers: mpsc::Sender<Answer>,
+    ended: bool,
+}
+
+/// How an exchange ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// The last message for the client, as it is to be delivered.
+    pub body: Bytes,
+}
+
+/// What an exchange gives its client.
+#[derive(Debug)]
+pub enum Answer {
+    /// One part of a streamed result.
+    Chunk(Released),
+    /// The result, or the end of a streamed one.
+    Last {
+        /// How it ended.
+        status: Status,
+        /// The message.
+        released: Released,
+    },
+    /// The record could not be written, so the result is not released.
+    Unrecorded,
+}
+
+/// What an exchange gives its client, in order.
+#[derive(Debug)]
+pub struct Answers(mpsc::Receiver<Answer>);
+
+impl Answers {
+    /// The next answer; `None` when the exchange was given up.
+    pub async fn next(&mut self) -> Option<Answer> {
+        self.0.recv().await
+    }
+
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answer>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+/// What was measured of an exchange.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    microseconds: u64,
+    bytes: u64,
+}
+
+impl Admitted {
+    pub(crate) fn new(session: Session, action: Action, protocol: Protocol, intent: Written, bytes: Bytes) -> Self {
+        let (sender, receiver) = mpsc::channel(PARTS_WAITING);
+        let wire = Wire {
+            bytes,
+            evidence: Arc::clone(session.evidence()),
+            durability: session.durability(),
+            intent: intent.position,
+        };
+        let flight = InFlight {
+            session,
+            action,
+            protocol,
+            intent: intent.seq,
+            started: Instant::now(),
+            parts: 0,
+            part_bytes: 0,
+            part_commitments: digest::Context::new(&digest::SHA256),
+            answers: sender,
+            ended: false,
+        };
+        Self { wire, flight, answers: Answers(receiver) }
+    }
+
+    /// Runs `exchange` in a task of the gate: send the wire, read the target's answer, hand parts and outcome to
+    /// the flight.
+    pub fn run<F, T>(self, exchange: F) -> Answers
+    where
+        F: FnOnce(Wire, InFlight) -> T,
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let tasks = self.flight.session.tasks().clone();
+        tasks.spawn(exchange(self.wire, self.flight));
+        self.answers
+    }
+}
+
+impl InFlight {
+    /// The session it runs in.
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Records one part of the result, then releases it. Waits for a slow client, not for one that is gone.
+    pub async fn chunk(&mut self, body: Bytes) -> Result<(), EvidenceError> {
+        let written = self.session.strand().append_chunk(self.session.evidence(), self.intent, &body)?;
+        self.parts += 1;
+        self.part_bytes += body.len() as u64;
+        self.part_commitments.update(&written.commitment);
+        self.session.evidence().settle(self.session.durability(), written.position).await?;
+        // A client that is gone does not end the exchange.
+        let _ = self.answers.send(Answer::Chunk(Released::new(body))).await;
+        Ok(())
+    }
+
+    /// Records the outcome, then releases the last message.
+    pub async fn finish(mut self, outcome: Outcome) {
+        let answer = match self.record(outcome.status, Some(&outcome.body)) {
+            Ok(written) => {
+                match self.session.evidence().settle(self.session.durability(), written.position).await {
+                    Ok(()) => Answer::Last { status: outcome.status, released: Released::new(outcome.body) },
+                    Err(error) => self.unrecorded(&error),
+                }
+            }
+            Err(error) => self.unrecorded(&error),
+        };
+        let _ = self.answers.send(answer).await;
+    }
+
+    fn record(&mut self, status: Status, body: Option<&Bytes>) -> Result<Written, EvidenceError> {
+        self.ended = true;
+        let measured = Measured {
+            microseconds: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            bytes: self.part_bytes + body.map_or(0, |body| body.len() as u64),
+        };
+        let mut payloads: Vec<(PayloadName, &[u8])> = Vec::with_capacity(2);
+        let parts = self.part_commitments.clone().finish();
+        if self.parts > 0 {
+            payloads.push((PayloadName::Chunks, parts.as_ref()));
+        }
+        if let Some(body) = body.filter(|body| !body.is_empty()) {
+            payloads.push((PayloadName::Response, body));
+        }
+        let written = self.session.strand().append_with(
+            self.session.evidence(),
+            &payloads,
+            Body::OperationOutcome(Ended {
+                action: &self.action,
+                protocol: self.protocol,
+                intent: self.intent,
+                status,
+                microseconds: Some(measured.microseconds),
+                bytes: measured.bytes,
+                durability: self.session.durability(),
+                payloads: &[],
+            }),
+        );
+        self.session.metrics().ended(self.session.target(), status, measured.microseconds);
+        written
+    }
+
+    fn unrecorded(&self, error: &EvidenceError) -> Answer {
+        tracing::error!(%error, session = %self.session.id(), "an outcome cannot be recorded; its result is withheld");
+        Answer::Unrecorded
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if !self.ended
+            && let Err(error) = self.record(Status::Cancelled, None)
+        {
+            tracing::error!(%error, session = %self.session.id(), "a cancelled operation cannot be recorded");
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! The gate itself: what all sessions share, from start to stop.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use prometheus_client::registry::Registry;
+use vidimus_core::event::{Body, Decided, Opened};
+use vidimus_core::{
+    Action, Clock, Durability, Effect, ErrorKind, Principal, PrincipalKind, Protocol, Record, SessionId, Timestamp,
+};
+use vidimus_identity::Identity;
+use vidimus_log::{FileSystem, Log, Observer, OpenError, Signer, Storage};
+use vidimus_net::HttpTarget;
+use vidimus_policy::Policies;
+use vidimus_store::{Index, StoreError};
+
+use crate::authenticate::{Authenticator, Caller};
+use crate::evidence::{Evidence, EvidenceError, Strand};
+use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
+use crate::metrics::Metrics;
+use crate::recover;
+use crate::session::{self, Denied, Facts, Kind, Refusal, Rejection, Session, Standing, TargetSpec};
+use crate::tasks::Tasks;
+use crate::unauthenticated::Unauthenticated;
+use crate::upstream::Upstream;
+use crate::view::Viewer;
+
+/// The issuer under which the gateway itself acts.
+const OWN_ISSUER: &str = "vidimus";
+
+/// The choke point. Cheap to clone.
+#[derive(Clone)]
+pub struct Gate {
+    shared: Arc<Shared>,
+    data_dir: Arc<Path>,
+}
+
+/// What all sessions share.
+pub(crate) struct Shared {
+    pub(crate) evidence: Arc<Evidence>,
+    pub(crate) policies: ArcSwap<Policies>,
+    /// The strand of what belongs to no session.
+    pub(crate) control: Strand,
+    pub(crate) metrics: Metrics,
+    pub(crate) tasks: Tasks,
+    authenticator: Authenticator,
+    unauthenticated: Unauthenticated,
+}
+
+/// How to start.
+pub struct Options {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// The name of this gateway in events and checkpoints.
+    pub gateway: String,
+    /// The key-encryption key.
+    pub key: Secret,
+    /// The policies in force.
+    pub policies: Policies,
+    /// Who vouches for callers.
+    pub identity: Arc<Identity>,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// The files the log is kept in; tests put a failing one here.
+    pub storage: Arc<dyn Storage>,
+    /// The version of the program, for `log.started`.
+    pub version: &'static str,
+}
+
+impl Options {
+    /// The files of this machine.
+    pub fn files() -> Arc<dyn Storage> {
+        Arc::new(FileSystem)
+    }
+}
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The log does not open.
+    #[error(transparent)]
+    Log(#[from] OpenError),
+    /// A key is not to be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The signing key cannot be used.
+    #[error("the log's signing key cannot be used: {0}")]
+    Signing(#[from] vidimus_log::note::NoteError),
+    /// The index does not open.
+    #[error(transparent)]
+    Index(#[from] StoreError),
+    /// What a crash left open cannot be closed.
+    #[error("sessions that a crash left open cannot be closed: {0}")]
+    Recovery(#[from] recover::RecoveryError),
+    /// The first events cannot be written.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+}
+
+impl StartError {
+    /// Who is at fault.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Log(_) | Self::Index(_) | Self::Recovery(_) | Self::Evidence(_) => ErrorKind::Evidence,
+            Self::Key(_) | Self::Signing(_) => ErrorKind::Configuration,
+        }
+    }
+}
+
+impl Gate {
+    /// Opens the evidence log, finishes what a crash left open, and records the start. Blocks on the disk.
+    pub fn start(options: Options, registry: &mut Registry) -> Result<Self, StartError> {
+        let wrapping = KeyEncryptionKey::new(&options.key)?;
+        let seed = keys::signing_seed(&options.data_dir, &wrapping)?;
+        let origin = format!("vidimus/{}", options.gateway);
+        let signer = Signer::from_seed(&origin, seed.expose())?;
+        let index_path = options.data_dir.join("index.db");
+        let index = Index::open(&index_path)?;
+        let log_options = vidimus_log::Options {
+            observer: Some(Box::new(Projection { index, failed: false })),
+            ..vidimus_log::Options::new(&options.data_dir, &origin)
+        };
+        let (log, recovered) = Log::open(options.storage, log_options, signer)?;
+        let evidence = Arc::new(Evidence {
+            log,
+            gateway: options.gateway.into(),
+            clock: options.clock,
+            wrapping,
+        });
+        let control = Strand::new(SessionId::random(), None, None, Record::Sizes, 0);
+        control.append(&evidence, Body::LogStarted { version: options.version })?;
+        if recovered.replayed > 0 || recovered.dropped > 0 {
+            let (frames, dropped) = (recovered.replayed, recovered.dropped);
+            control.append(&evidence, Body::LogRecovered { frames, dropped })?;
+        }
+        recover::close_open_sessions(&evidence, &index_path)?;
+        let started = control.append(&evidence, Body::PolicyLoaded { hash: options.policies.hash() })?;
+        evidence.log.durable(started.position).wait().map_err(EvidenceError::from)?;
+        let shared = Shared {
+            evidence,
+            policies: ArcSwap::from_pointee(options.policies),
+            control,
+            metrics: Metrics::register(registry),
+            tasks: Tasks::default(),
+            authenticator: Authenticator::new(options.identity),
+            unauthenticated: Unauthenticated::default(),
+        };
+        Ok(Self { shared: Arc::new(shared), data_dir: options.data_dir.into() })
+    }
+
+    /// Decides whether `caller` may connect, and opens a session.
+    pub async fn open(&self, caller: Caller, target: Arc<TargetSpec>) -> Result<Session, Denied> {
+        let shared = &self.shared;
+        let facts = Facts {
+            address: caller.address,
+            client: caller.client.as_deref(),
+            time: shared.evidence.clock.now(),
+        };
+        let standing = Standing::new(shared.policies.load_full(), &caller.principal, &target, &facts);
+        if standing.connect().effect == Effect::Deny {
+            return Err(self.refuse_connect(&caller, &target, &standing).await);
+        }
+        self.opened(caller, target, Kind::Caller, standing).await
+    }
+
+    /// A session of the gateway's own, to read the definitions of a target.
+    pub async fn open_own(&self, target: Arc<TargetSpec>) -> Result<Session, Denied> {
+        let principal = Principal {
+            kind: PrincipalKind::Workload,
+            issuer: OWN_ISSUER.into(),
+            subject: self.shared.evidence.gateway.to_string(),
+            groups: Vec::new(),
+            display: None,
+            actor_chain: Vec::new(),
+            amr: Vec::new(),
+            client_id: None,
+        };
+        let address = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        let caller = Caller { principal: Arc::new(principal), address, client: None };
+        let facts = Facts { address, client: None, time: self.shared.evidence.clock.now() };
+        let standing = Standing::new(self.shared.policies.load_full(), &caller.principal, &target, &facts);
+        self.opened(caller, target, Kind::Own, standing).await
+    }
+
+    async fn opened(
+        &self,
+        caller: Caller,
+        target: Arc<TargetSpec>,
+        kind: Kind,
+        standing: Standing,
+    ) -> Result<Session, Denied> {
+        let shared = &self.shared;
+        let id = SessionId::random();
+        let who = caller.principal.id().into();
+        let strand = Strand::new(id, Some(who), Some(target.name.clone()), target.record, 0);
+        let own = [Arc::from(session::OWN_POLICY)];
+        let written = strand.append(
+            &shared.evidence,
+            Body::SessionOpened(Opened {
+                principal: &caller.principal,
+                address: &caller.address.to_string(),
+                client: caller.client.as_deref(),
+                protocol: target.protocol,
+                policies: match kind {
+                    Kind::Caller => &standing.connect().policies,
+                    Kind::Own => &own,
+                },
+                policy: standing.policy_hash(),
+                durability: target.durability,
+                record: target.record,
+            }),
+        );
+        let settled = match written {
+            Ok(written) => shared.evidence.settle(target.durability, written.position).await,
+            Err(error) => Err(error),
+        };
+        settled.map_err(|error| session::unrecorded(&error, id))?;
+        shared.metrics.sessions.inc();
+        let Caller { principal, address, client } = caller;
+        Ok(Session::new(Arc::clone(shared), strand, principal, target, (address, client), kind, standing))
+    }
+
+    async fn refuse_connect(&self, caller: &Caller, target: &TargetSpec, standing: &Standing) -> Denied {
+        let connect = standing.connect();
+        let denial = Denial {
+            action: &Action::Connect,
+            policies: &connect.policies,
+            policy: standing.policy_hash(),
+            reason: None,
+            refusal: Refusal {
+                kind: ErrorKind::Denied,
+                reason: "policy",
+                message: connect.message.clone(),
+                reference: None,
+            },
+        };
+        self.deny_outside(&caller.principal, Some(target), denial).await
+    }
+
+    /// Records what a caller with a valid token sent outside any session, and was refused.
+    pub async fn reject(
+        &self,
+        principal: &Principal,
+        target: Option<&TargetSpec>,
+        rejection: Rejection<'_>,
+    ) -> Denied {
+        let policies = self.shared.policies.load_full();
+        let denial = Denial {
+            action: &rejection.action,
+            policies: &[],
+            policy: policies.hash(),
+            reason: Some(rejection.reason),
+            refusal: Refusal {
+                kind: rejection.kind,
+                reason: rejection.reason,
+                message: rejection.message,
+                reference: None,
+            },
+        };
+        self.deny_outside(principal, target, denial).await
+    }
+
+    /// A session of one event: nothing was opened, but the attempt has a principal and a target.
+    async fn deny_outside(&self, principal: &Principal, target: Option<&TargetSpec>, denial: Denial<'_>) -> Denied {
+        let shared = &self.shared;
+        let durability = target.map_or(Durability::Strict, |target| target.durability);
+        if let Some(target) = target {
+            shared.metrics.decided(&target.name, Effect::Deny);
+        }
+        let body = Body::OperationDenied(Decided {
+            action: denial.action,
+            protocol: target.map_or(Protocol::Admin, |target| target.protocol),
+            trace: None,
+            effect: Effect::Deny,
+            policies: denial.policies,
+            policy: denial.policy,
+            reason: denial.reason,
+            durability,
+            payloads: &[],
+        });
+        let who = principal.id();
+        let name = target.map(|target| target.name.as_str());
+        let written = shared.control.append_for(&shared.evidence, Some(&who), name, body);
+        let settled = match written {
+            Ok(written) => shared.evidence.settle(durability, written.position).await.map(|()| written),
+            Err(error) => Err(error),
+        };
+        let mut refusal = denial.refusal;
+        match settled {
+            Ok(written) => {
+                refusal.reference = Some(format!("{}/{}", shared.control.session(), written.seq));
+                Denied::new(refusal)
+            }
+            Err(error) => session::unrecorded(&error, shared.control.session()),
+        }
+    }
+
+    /// Records that a token was accepted for the first time.
+    pub(crate) fn authenticated(&self, who: &str, address: IpAddr, expires: Timestamp) -> Result<(), EvidenceError> {
+        let address = address.to_string();
+        let body = Body::AuthSucceeded { address: &address, expires };
+        self.shared.control.append_for(&self.shared.evidence, Some(who), None, body).map(drop)
+    }
+
+    pub(crate) fn authenticator(&self) -> &Authenticator {
+        &self.shared.authenticator
+    }
+
+    /// Counts a request without a valid token, and records it: the first ones of a source singly, then in sum.
+    pub(crate) fn unauthenticated(&self, address: IpAddr, reason: &'static str) -> Result<(), EvidenceError> {
+        self.shared.metrics.unauthenticated.inc();
+        let now = self.shared.evidence.clock.now();
+        for failure in self.shared.unauthenticated.count(address, reason, now) {
+            self.record_unauthenticated(&failure)?;
+        }
+        Ok(())
+    }
+
+    fn record_unauthenticated(&self, failure: &crate::unauthenticated::Failures) -> Result<(), EvidenceError> {
+        let address = failure.address.map_or_else(|| "others".to_owned(), |address| address.to_string());
+        let body = Body::AuthFailed { address: &address, count: failure.count, reason: failure.reason };
+        self.shared.control.append(&self.shared.evidence, body).map(drop)
+    }
+
+    /// Records the configuration in force.
+    pub fn configured(&self, hash: &str) -> Result<(), EvidenceError> {
+        self.shared.control.append(&self.shared.evidence, Body::ConfigLoaded { hash }).map(drop)
+    }
+
+    /// Puts a policy set into force, for new and open sessions alike, after the change is on record.
+    pub async fn adopt(&self, policies: Policies) -> Result<(), EvidenceError> {
+        let body = Body::PolicyLoaded { hash: policies.hash() };
+        let written = self.shared.control.append(&self.shared.evidence, body)?;
+        self.shared.evidence.settle(Durability::Strict, written.position).await?;
+        self.shared.policies.store(Arc::new(policies));
+        Ok(())
+    }
+
+    /// Records that a changed policy set was refused; the one in force stays.
+    pub async fn refuse_policies(&self, reason: &str) -> Result<(), EvidenceError> {
+        let kept = self.shared.policies.load_full();
+        let body = Body::PolicyRefused { kept: kept.hash(), reason };
+        let written = self.shared.control.append(&self.shared.evidence, body)?;
+        self.shared.evidence.settle(Durability::Strict, written.position).await
+    }
+
+    /// The hash of the policy set in force.
+    pub fn policy_hash(&self) -> String {
+        self.shared.policies.load().hash().to_owned()
+    }
+
+    /// The only way to a target over HTTP.
+    pub fn upstream(&self, target: HttpTarget) -> Upstream<HttpTarget> {
+        Upstream::new(target)
+    }
+
+    /// Reads evidence, by policy, and records that it was read.
+    pub fn viewer(&self) -> Viewer {
+        Viewer::new(Arc::clone(&self.shared), Arc::clone(&self.data_dir))
+    }
+
+    /// What the log says of itself.
+    pub fn log_status(&self) -> vidimus_log::Status {
+        self.shared.evidence.log.status()
+    }
+
+    /// Lets operations in flight end within `grace` and cuts off the rest; each leaves its outcome.
+    pub async fn drain(&self, grace: Duration) {
+        self.shared.tasks.finish(grace).await;
+    }
+
+    /// Records the stop and closes the log. Before it come [`Self::drain`] and the end of all sessions.
+    pub async fn stop(&self) -> Result<(), EvidenceError> {
+        let shared = &self.shared;
+        for failure in shared.unauthenticated.drain() {
+            self.record_unauthenticated(&failure)?;
+        }
+        let written = shared.control.close(&shared.evidence, |count| Body::LogStopped { count })?;
+        shared.evidence.log.durable(written.position).await?;
+        shared.evidence.log.close()?;
+        Ok(())
+    }
+}
+
+struct Denial<'a> {
+    action: &'a Action,
+    policies: &'a [Arc<str>],
+    policy: &'a str,
+    reason: Option<&'a str>,
+    refusal: Refusal,
+}
+
+/// Feeds the index with what the log has integrated.
+struct Projection {
+    index: Index,
+    failed: bool,
+}
+
+impl Observer for Projection {
+    fn leaves(&mut self, first_index: u64, leaves: &[&[u8]]) {
+        if self.failed {
+            return;
+        }
+        if let Err(error) = self.index.apply(first_index, leaves) {
+            // The log is the source of truth: evidence is complete, only lists and search stand still.
+            tracing::error!(%error, "the index takes no more events; remove index.db and restart to rebuild it");
+            self.failed = true;
+        }
+    }
+
+    fn observed(&self) -> u64 {
+        self.index.applied()
+    }
+}

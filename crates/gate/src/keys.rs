@@ -1,0 +1,181 @@
+//! Keys at rest: everything secret is wrapped by the key-encryption key (AES-256-GCM, NIST SP 800-38D).
+//!
+//! A wrapped key is `nonce (12) ‖ ciphertext ‖ tag (16)`, bound to its purpose by the associated data. The
+//! key-encryption key itself is never written. A wrapped key that does not open is refused, never replaced: making
+//! a new one would orphan what the old one protects.
+
+use std::fmt;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use vidimus_core::ErrorKind;
+use zeroize::Zeroizing;
+
+/// Bytes of a key.
+pub const KEY_BYTES: usize = 32;
+
+/// Bytes that wrapping adds: nonce and tag.
+pub(crate) const WRAPPING_BYTES: usize = NONCE_LEN + 16;
+
+/// The associated data of the log's signing key.
+const SIGNING_PURPOSE: &[u8] = b"vidimus.log-signing-key/1";
+
+/// A 256-bit secret; wiped when dropped, never printed.
+pub struct Secret(Zeroizing<[u8; KEY_BYTES]>);
+
+impl Secret {
+    /// Takes these bytes.
+    pub fn new(bytes: [u8; KEY_BYTES]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// New random bytes.
+    pub fn random() -> Result<Self, KeyError> {
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| KeyError::Random)?;
+        Ok(Self(bytes))
+    }
+
+    /// The bytes, for the one call that needs them.
+    pub fn expose(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Why a key is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The operating system gave no random bytes.
+    #[error("the operating system gives no random bytes")]
+    Random,
+    /// Another key-encryption key wrapped it, or it was altered.
+    #[error("`{0}` does not open with the configured key-encryption key: restore the key it was made with, or use another data_dir")]
+    Unwrap(String),
+    /// A key file cannot be read or written.
+    #[error("key file `{path}`: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        error: std::io::Error,
+    },
+}
+
+impl KeyError {
+    /// Who is at fault.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Random => ErrorKind::Internal,
+            Self::Unwrap(_) | Self::File { .. } => ErrorKind::Configuration,
+        }
+    }
+}
+
+/// The key that wraps all others.
+#[derive(Debug)]
+pub struct KeyEncryptionKey {
+    key: LessSafeKey,
+}
+
+impl KeyEncryptionKey {
+    /// From the configured secret.
+    pub fn new(secret: &Secret) -> Result<Self, KeyError> {
+        Ok(Self { key: cipher(secret)? })
+    }
+
+    /// `key`, wrapped and bound to `purpose`.
+    pub fn wrap(&self, key: &Secret, purpose: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let mut nonce = [0; NONCE_LEN];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| KeyError::Random)?;
+        let mut sealed = key.expose().to_vec();
+        self.key
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(purpose), &mut sealed)
+            .map_err(|_| KeyError::Random)?;
+        let mut wrapped = nonce.to_vec();
+        wrapped.append(&mut sealed);
+        Ok(wrapped)
+    }
+
+    /// The key that [`Self::wrap`] wrapped for the same purpose; `name` says which one in the error.
+    pub fn unwrap(&self, wrapped: &[u8], purpose: &[u8], name: &str) -> Result<Secret, KeyError> {
+        let refused = || KeyError::Unwrap(name.to_owned());
+        let (nonce, sealed) = wrapped.split_first_chunk::<NONCE_LEN>().ok_or_else(refused)?;
+        let mut opened = Zeroizing::new(sealed.to_vec());
+        let key = self
+            .key
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(purpose), &mut opened)
+            .map_err(|_| refused())?;
+        Ok(Secret::new(<[u8; KEY_BYTES]>::try_from(&*key).map_err(|_| refused())?))
+    }
+}
+
+/// An AES-256-GCM key from a secret.
+pub(crate) fn cipher(secret: &Secret) -> Result<LessSafeKey, KeyError> {
+    UnboundKey::new(&AES_256_GCM, secret.expose()).map(LessSafeKey::new).map_err(|_| KeyError::Random)
+}
+
+/// The seed of the log's Ed25519 signing key, from `<data_dir>/keys/log-signing`; made at the first start.
+pub(crate) fn signing_seed(data_dir: &Path, key: &KeyEncryptionKey) -> Result<Secret, KeyError> {
+    let directory = data_dir.join("keys");
+    let path = directory.join("log-signing");
+    let failed = |error| KeyError::File { path: path.clone(), error };
+    match std::fs::read(&path) {
+        Ok(wrapped) => key.unwrap(&wrapped, SIGNING_PURPOSE, &path.display().to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let seed = Secret::random()?;
+            let wrapped = key.wrap(&seed, SIGNING_PURPOSE)?;
+            write_new(&directory, &path, &wrapped).map_err(failed)?;
+            Ok(seed)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Writes a file that must not exist yet, durable under its name, for the owner only.
+fn write_new(directory: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrapped_key_opens_only_with_its_key_and_purpose() -> Result<(), KeyError> {
+        let (first, second) = (Secret::new([1; 32]), Secret::new([2; 32]));
+        let key = KeyEncryptionKey::new(&first)?;
+        let wrapped = key.wrap(&Secret::new([7; 32]), b"purpose")?;
+        assert_eq!(wrapped.len(), KEY_BYTES + WRAPPING_BYTES);
+        assert_eq!(key.unwrap(&wrapped, b"purpose", "x")?.expose(), &[7; 32]);
+        assert!(key.unwrap(&wrapped, b"another", "x").is_err());
+        assert!(KeyEncryptionKey::new(&second)?.unwrap(&wrapped, b"purpose", "x").is_err());
+        for length in 0..wrapped.len() {
+            assert!(key.unwrap(wrapped.get(..length).unwrap_or_default(), b"purpose", "x").is_err());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_signing_seed_stays_and_is_never_replaced() -> Result<(), KeyError> {
+        let directory = tempfile::tempdir().map_err(|error| KeyError::File { path: PathBuf::new(), error })?;
+        let key = KeyEncryptionKey::new(&Secret::new([1; 32]))?;
+        let seed = signing_seed(directory.path(), &key)?;
+        assert_eq!(signing_seed(directory.path(), &key)?.expose(), seed.expose());
+        let other = KeyEncryptionKey::new(&Secret::new([2; 32]))?;
+        assert!(matches!(signing_seed(directory.path(), &other), Err(KeyError::Unwrap(_))));
+        Ok(())
+    }
+}

@@ -1,0 +1,33 @@
+//! The choke point: every operation of every protocol passes here, or it does not pass.
+//!
+//! An adapter submits an [`Operation`](vidimus_core::Operation); policy decides; the decision is on record before
+//! the [`Wire`] can go to the target, and the result before a [`Released`] can go to the client. Only this crate
+//! makes [`Admitted`], [`Wire`] and [`Released`], so another order is a compile error (`tests/compile_fail`).
+//! Cancel safety: operations run in tasks of the gate; what an adapter drops is still recorded.
+
+mod authenticate;
+mod evidence;
+mod flight;
+mod gate;
+mod keys;
+mod metrics;
+mod recording;
+mod recover;
+mod released;
+mod session;
+mod tasks;
+mod unauthenticated;
+mod upstream;
+mod view;
+
+pub use authenticate::Caller;
+pub use evidence::EvidenceError;
+pub use flight::{Admitted, Answer, Answers, InFlight, Outcome};
+pub use gate::{Gate, Options, StartError};
+pub use keys::{KEY_BYTES, KeyEncryptionKey, KeyError, Secret};
+pub use metrics::Metrics;
+pub use recording::{Frame, PayloadName, RecordingError, SALT_BYTES, commitment};
+pub use released::{Framing, Notice, Released, ReleasedBody};
+pub use session::{Denied, Refusal, Rejection, Session, TargetSpec, Verdict};
+pub use upstream::{Dial, SendError, Transport, Upstream, Wire};
+pub use view::{Recorded, ViewError, Viewed, Viewer};

@@ -1,0 +1,378 @@
+//! Recordings: the payloads of a session, sealed under a key of its own, committed to by its events.
+//!
+//! A recording is a sequence of frames (design part 3). The first holds the session's key, wrapped by the
+//! key-encryption key; every further one is `header ‖ AES-256-GCM(salt ‖ payload)`. The nonce is the frame's number,
+//! which is never used twice under a key because a session has one writer and never outlives its process. The
+//! header is authenticated, with the session, so a frame can be neither altered, moved nor given to another session.
+//!
+//! A commitment is `HMAC-SHA256(salt, len‖domain ‖ len‖field ‖ len‖bytes)` with 64-bit big-endian lengths: whoever
+//! holds the salt can prove what the bytes were, who does not cannot guess them.
+
+use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use vidimus_core::event::Payload;
+use vidimus_core::{Record, SessionId, Timestamp};
+
+use crate::keys::{self, KEY_BYTES, KeyEncryptionKey, KeyError, Secret, WRAPPING_BYTES};
+
+/// The first bytes of a recording.
+const MAGIC: &[u8; 8] = b"VIDIREC1";
+
+/// The associated data of a session's wrapped key, before the session's id.
+const KEY_PURPOSE: &[u8] = b"vidimus.recording-key/1 ";
+
+/// The domain of commitments to payloads.
+const COMMITMENT_DOMAIN: &[u8] = b"vidimus.payload/1";
+
+/// Bytes of a salt.
+pub const SALT_BYTES: usize = 32;
+
+/// Bytes of the frame that opens a recording.
+pub(crate) const OPENING_BYTES: usize = MAGIC.len() + KEY_BYTES + WRAPPING_BYTES;
+
+/// Bytes of a frame's header: length (4), number (8), event `seq` (8), time (8), name (1), kept (1).
+const HEADER_BYTES: usize = 30;
+
+/// Bytes of an authentication tag.
+const TAG_BYTES: usize = 16;
+
+/// A recording goes on in a new segment past this size.
+const SEGMENT_BYTES: u64 = 256 << 20;
+
+/// Which payload of an operation a frame holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadName {
+    /// What the caller sent.
+    Request,
+    /// What the caller got, whole or last.
+    Response,
+    /// One part of a streamed result.
+    Chunk,
+    /// SHA-256 over the commitments to all chunks, in order.
+    Chunks,
+}
+
+impl PayloadName {
+    /// The word in events and commitments.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+            Self::Chunk => "chunk",
+            Self::Chunks => "chunks",
+        }
+    }
+
+    const fn code(self) -> u8 {
+        match self {
+            Self::Request => 1,
+            Self::Response => 2,
+            Self::Chunk => 3,
+            Self::Chunks => 4,
+        }
+    }
+
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Request),
+            2 => Some(Self::Response),
+            3 => Some(Self::Chunk),
+            4 => Some(Self::Chunks),
+            _ => None,
+        }
+    }
+}
+
+/// The HMAC-SHA256 commitment to `bytes` as `field`.
+pub fn commitment(salt: &[u8; SALT_BYTES], field: &str, bytes: &[u8]) -> [u8; 32] {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, salt);
+    let mut context = hmac::Context::with_key(&key);
+    for part in [COMMITMENT_DOMAIN, field.as_bytes(), bytes] {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.sign().as_ref());
+    out
+}
+
+/// The writing side of one session's recording: seals frames and keeps their places.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    session: SessionId,
+    record: Record,
+    key: LessSafeKey,
+    number: u64,
+    segment: u32,
+    offset: u64,
+}
+
+/// A sealed frame and where it goes.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    /// The frame.
+    pub(crate) bytes: Vec<u8>,
+    /// The segment of the recording.
+    pub(crate) segment: u32,
+    /// The place in the segment.
+    pub(crate) offset: u64,
+    /// The raw commitment.
+    pub(crate) commitment: [u8; 32],
+    /// What the event says of it.
+    pub(crate) payload: Payload,
+}
+
+impl Writer {
+    /// A new recording and its first frame, which goes to segment 0, offset 0.
+    pub(crate) fn open(
+        session: SessionId,
+        record: Record,
+        wrapping: &KeyEncryptionKey,
+    ) -> Result<(Self, Vec<u8>), KeyError> {
+        let secret = Secret::random()?;
+        let mut opening = MAGIC.to_vec();
+        opening.append(&mut wrapping.wrap(&secret, &key_purpose(session))?);
+        let key = keys::cipher(&secret)?;
+        Ok((Self { session, record, key, number: 0, segment: 0, offset: OPENING_BYTES as u64 }, opening))
+    }
+
+    /// Seals one payload of the operation whose event has number `seq`. The place is taken by [`Self::advance`].
+    pub(crate) fn seal(
+        &mut self,
+        seq: u64,
+        time: Timestamp,
+        name: PayloadName,
+        payload: &[u8],
+    ) -> Result<Sealed, KeyError> {
+        let mut salt = [0; SALT_BYTES];
+        aws_lc_rs::rand::fill(&mut salt).map_err(|_| KeyError::Random)?;
+        let commitment = commitment(&salt, name.name(), payload);
+        let kept: &[u8] = match (self.record, name) {
+            (Record::Unmasked, _) | (_, PayloadName::Chunks) => payload,
+            (Record::Sizes, _) => &[],
+        };
+        let length = HEADER_BYTES + SALT_BYTES + kept.len() + TAG_BYTES;
+        let number = self.number;
+        // Taken at once: a number that failed to be written is not used again.
+        self.number += 1;
+        let mut bytes = Vec::with_capacity(length);
+        bytes.extend_from_slice(&u32::try_from(length).map_err(|_| KeyError::Random)?.to_be_bytes());
+        bytes.extend_from_slice(&number.to_be_bytes());
+        bytes.extend_from_slice(&seq.to_be_bytes());
+        bytes.extend_from_slice(&time.nanoseconds().to_be_bytes());
+        bytes.push(name.code());
+        bytes.push(u8::from(kept.len() == payload.len()));
+        bytes.extend_from_slice(&salt);
+        bytes.extend_from_slice(kept);
+        let (header, body) = bytes.split_at_mut(HEADER_BYTES);
+        let aad = associated(self.session, header);
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(nonce(number), Aad::from(&aad), body)
+            .map_err(|_| KeyError::Random)?;
+        bytes.extend_from_slice(tag.as_ref());
+        let payload = Payload {
+            name: name.name(),
+            commitment: STANDARD.encode(commitment),
+            at: [u64::from(self.segment), self.offset, length as u64],
+            bytes: payload.len() as u64,
+        };
+        Ok(Sealed { bytes, segment: self.segment, offset: self.offset, commitment, payload })
+    }
+
+    /// Segment and offset of the next frame.
+    pub(crate) const fn place(&self) -> (u32, u64) {
+        (self.segment, self.offset)
+    }
+
+    /// Goes back to a place, after what was sealed since was not written.
+    pub(crate) const fn return_to(&mut self, (segment, offset): (u32, u64)) {
+        self.segment = segment;
+        self.offset = offset;
+    }
+
+    /// Takes the place of what was sealed.
+    pub(crate) fn advance(&mut self, sealed: &Sealed) {
+        self.offset = sealed.offset + sealed.bytes.len() as u64;
+        if self.offset >= SEGMENT_BYTES {
+            self.segment += 1;
+            self.offset = 0;
+        }
+    }
+}
+
+/// One frame of a recording, opened.
+#[derive(Debug)]
+pub struct Frame {
+    /// The `seq` of the event it belongs to; for a chunk, of the operation's `operation.admitted`.
+    pub seq: u64,
+    /// When it was sealed.
+    pub time: Timestamp,
+    /// Which payload it is.
+    pub name: PayloadName,
+    /// The salt of its commitment.
+    pub salt: [u8; SALT_BYTES],
+    /// The payload; `None` when the target keeps sizes only.
+    pub payload: Option<Vec<u8>>,
+    /// Segment, offset and length.
+    pub at: [u64; 3],
+}
+
+/// Why a recording cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// The session's key does not open.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A frame is not what was written.
+    #[error("the recording of session {session} is damaged in segment {segment} at byte {offset}: {problem}")]
+    Damaged {
+        /// The session.
+        session: SessionId,
+        /// The segment.
+        segment: u32,
+        /// The byte in the segment.
+        offset: u64,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+/// Opens all frames of a recording, given its segments in order.
+pub(crate) fn read(
+    session: SessionId,
+    segments: &[Vec<u8>],
+    wrapping: &KeyEncryptionKey,
+) -> Result<Vec<Frame>, RecordingError> {
+    let mut frames = Vec::new();
+    let Some(first) = segments.first() else { return Ok(frames) };
+    let damaged = |segment: usize, offset: usize, problem| RecordingError::Damaged {
+        session,
+        segment: u32::try_from(segment).unwrap_or(u32::MAX),
+        offset: offset as u64,
+        problem,
+    };
+    let (magic, rest) = first.split_first_chunk::<8>().ok_or(damaged(0, 0, "too short"))?;
+    if magic != MAGIC {
+        return Err(damaged(0, 0, "not a recording"));
+    }
+    let wrapped = rest.get(..KEY_BYTES + WRAPPING_BYTES).ok_or(damaged(0, 0, "too short"))?;
+    let key = keys::cipher(&wrapping.unwrap(wrapped, &key_purpose(session), &format!("recording of {session}"))?)?;
+    for (index, segment) in segments.iter().enumerate() {
+        let mut offset = if index == 0 { OPENING_BYTES } else { 0 };
+        while let Some(rest) = segment.get(offset..).filter(|rest| !rest.is_empty()) {
+            let length = rest.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes) as usize);
+            let frame = rest.get(..length).ok_or(damaged(index, offset, "a frame is cut short"))?;
+            let at = [index as u64, offset as u64, length as u64];
+            frames.push(open(session, &key, frame, at).ok_or(damaged(index, offset, "a frame does not open"))?);
+            offset += length;
+        }
+    }
+    Ok(frames)
+}
+
+fn open(session: SessionId, key: &LessSafeKey, frame: &[u8], at: [u64; 3]) -> Option<Frame> {
+    let (header, sealed) = frame.split_at_checked(HEADER_BYTES)?;
+    let (_, fields) = header.split_first_chunk::<4>()?;
+    let (number, fields) = fields.split_first_chunk::<8>()?;
+    let (seq, fields) = fields.split_first_chunk::<8>()?;
+    let (time, fields) = fields.split_first_chunk::<8>()?;
+    let [name, kept] = fields else { return None };
+    let mut body = sealed.to_vec();
+    let aad = associated(session, header);
+    let opened = key.open_in_place(nonce(u64::from_be_bytes(*number)), Aad::from(&aad), &mut body).ok()?;
+    let (salt, payload) = opened.split_first_chunk::<SALT_BYTES>()?;
+    Some(Frame {
+        seq: u64::from_be_bytes(*seq),
+        time: Timestamp::from_nanoseconds(u64::from_be_bytes(*time)),
+        name: PayloadName::from_code(*name)?,
+        salt: *salt,
+        payload: (*kept == 1).then(|| payload.to_vec()),
+        at,
+    })
+}
+
+fn key_purpose(session: SessionId) -> Vec<u8> {
+    [KEY_PURPOSE, session.as_bytes()].concat()
+}
+
+fn associated(session: SessionId, header: &[u8]) -> Vec<u8> {
+    [session.as_bytes().as_slice(), header].concat()
+}
+
+/// The frame's number as a nonce: unique under the session's key.
+fn nonce(number: u64) -> Nonce {
+    let mut nonce = [0; NONCE_LEN];
+    let [_, _, _, _, low @ ..] = &mut nonce;
+    *low = number.to_be_bytes();
+    Nonce::assume_unique_for_key(nonce)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+    use super::*;
+
+    fn written(record: Record) -> (SessionId, KeyEncryptionKey, Vec<u8>, Vec<Payload>) {
+        let session = SessionId::from_bytes([9; 16]);
+        let wrapping = KeyEncryptionKey::new(&Secret::new([1; 32])).unwrap();
+        let (mut writer, mut segment) = Writer::open(session, record, &wrapping).unwrap();
+        let mut payloads = Vec::new();
+        for (seq, name, text) in
+            [(1, PayloadName::Request, "a request"), (2, PayloadName::Response, ""), (3, PayloadName::Chunk, "part")]
+        {
+            let sealed = writer.seal(seq, Timestamp::from_seconds(seq), name, text.as_bytes()).unwrap();
+            assert_eq!(sealed.offset, segment.len() as u64);
+            writer.advance(&sealed);
+            segment.extend_from_slice(&sealed.bytes);
+            payloads.push(sealed.payload);
+        }
+        (session, wrapping, segment, payloads)
+    }
+
+    #[test]
+    fn frames_come_back_and_match_their_commitments() {
+        let (session, wrapping, segment, payloads) = written(Record::Unmasked);
+        let frames = read(session, &[segment], &wrapping).unwrap();
+        assert_eq!(frames.len(), 3);
+        for (frame, payload) in frames.iter().zip(&payloads) {
+            let kept = frame.payload.as_deref().unwrap();
+            assert_eq!(STANDARD.encode(commitment(&frame.salt, frame.name.name(), kept)), payload.commitment);
+            assert_eq!((frame.at, kept.len() as u64), (payload.at, payload.bytes));
+        }
+        assert_eq!(frames[0].payload.as_deref(), Some(b"a request".as_slice()));
+    }
+
+    #[test]
+    fn sizes_only_keeps_salts_and_no_payload() {
+        let (session, wrapping, segment, payloads) = written(Record::Sizes);
+        let frames = read(session, &[segment], &wrapping).unwrap();
+        assert_eq!(frames[0].payload, None);
+        assert_eq!(STANDARD.encode(commitment(&frames[0].salt, "request", b"a request")), payloads[0].commitment);
+    }
+
+    #[test]
+    fn no_payload_is_readable_in_the_file() {
+        let (_, _, segment, _) = written(Record::Unmasked);
+        assert!(!segment.windows(9).any(|window| window == b"a request"));
+    }
+
+    #[test]
+    fn any_altered_byte_is_noticed() {
+        let (session, wrapping, segment, _) = written(Record::Unmasked);
+        for at in 0..segment.len() {
+            let mut altered = segment.clone();
+            altered[at] ^= 1;
+            assert!(read(session, &[altered], &wrapping).is_err(), "byte {at}");
+        }
+        for length in 1..segment.len() {
+            let cut = read(session, &[segment[..length].to_vec()], &wrapping);
+            // A cut between frames is found by the events that commit to what is missing, not here.
+            assert!(cut.is_err() || cut.is_ok_and(|frames| frames.len() < 3), "cut to {length}");
+        }
+        assert!(read(SessionId::from_bytes([8; 16]), &[segment], &wrapping).is_err());
+    }
+}

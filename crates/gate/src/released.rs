@@ -1,0 +1,182 @@
+//! What may go to a client: bytes whose record stands.
+//!
+//! Only this crate makes [`Released`], from a recorded denial, a recorded result, or a [`Notice`] whose text is
+//! fixed. An HTTP answer can be built from nothing else, so releasing before recording does not compile.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::flight::{Answer, Answers};
+
+/// Bytes that may go to a client.
+#[derive(Debug)]
+pub struct Released(Bytes);
+
+impl Released {
+    pub(crate) const fn new(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    /// How many bytes.
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// An answer without content of a target, whose text is fixed here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// Nothing to say (202, 204).
+    Empty,
+    /// No or no valid token.
+    Unauthenticated,
+    /// `Host` or `Origin` is not one of the gateway's.
+    ForeignOrigin,
+    /// No such path.
+    NotFound,
+    /// The method is not offered at this path.
+    MethodNotAllowed,
+    /// The session is unknown, closed, or another's.
+    UnknownSession,
+    /// The body is too large.
+    TooLarge,
+    /// The body did not arrive.
+    Incomplete,
+    /// The body is of another media type than the protocol's.
+    MediaType,
+    /// The client takes neither of the media types the protocol answers with.
+    NotAcceptable,
+    /// Evidence cannot be written (NIST SP 800-53 AU-5).
+    EvidenceUnavailable,
+    /// The gateway is stopping.
+    Stopping,
+    /// The gateway cannot check tokens now: the identity provider does not answer.
+    IdentityUnavailable,
+}
+
+impl Notice {
+    /// The text: a JSON object with `error` and `help`, or nothing.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Empty => "",
+            Self::Unauthenticated => {
+                r#"{"error":"unauthenticated","help":"send a valid bearer token in the Authorization header"}"#
+            }
+            Self::ForeignOrigin => {
+                r#"{"error":"forbidden_origin","help":"the Host or Origin header is not one this gateway answers to"}"#
+            }
+            Self::NotFound => r#"{"error":"not_found","help":"MCP targets are at /mcp/{target}"}"#,
+            Self::MethodNotAllowed => {
+                r#"{"error":"method_not_allowed","help":"POST sends a message, DELETE ends a session"}"#
+            }
+            Self::UnknownSession => {
+                r#"{"error":"unknown_session","help":"start a new session: send initialize without Mcp-Session-Id"}"#
+            }
+            Self::TooLarge => r#"{"error":"too_large","help":"the message is larger than this gateway accepts"}"#,
+            Self::Incomplete => r#"{"error":"incomplete","help":"the body did not arrive whole"}"#,
+            Self::MediaType => {
+                r#"{"error":"unsupported_media_type","help":"send Content-Type: application/json without Content-Encoding"}"#
+            }
+            Self::NotAcceptable => {
+                r#"{"error":"not_acceptable","help":"send Accept: application/json, text/event-stream"}"#
+            }
+            Self::EvidenceUnavailable => {
+                r#"{"error":"evidence_unavailable","help":"nothing passes while evidence cannot be written; tell the operator of this gateway"}"#
+            }
+            Self::Stopping => r#"{"error":"stopping","help":"the gateway is stopping; try again"}"#,
+            Self::IdentityUnavailable => {
+                r#"{"error":"identity_unavailable","help":"the identity provider does not answer; try again"}"#
+            }
+        }
+    }
+}
+
+impl From<Notice> for Released {
+    fn from(notice: Notice) -> Self {
+        Self(Bytes::from_static(notice.text().as_bytes()))
+    }
+}
+
+/// The body of an HTTP answer: made of what was released, and of nothing else.
+#[derive(Debug)]
+pub struct ReleasedBody(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Whole(Option<Bytes>),
+    Stream { first: Option<Released>, answers: Answers, framing: Framing },
+}
+
+/// What stands before and after each message of a stream. Static, so it carries nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Framing {
+    /// Before each message.
+    pub before: &'static [u8],
+    /// After each message.
+    pub after: &'static [u8],
+}
+
+impl ReleasedBody {
+    /// A body that is all here.
+    pub fn whole(released: impl Into<Released>) -> Self {
+        Self(Inner::Whole(Some(released.into().0)))
+    }
+
+    /// A body that grows with the answers of an operation: `first`, then the rest, each framed.
+    pub const fn stream(first: Released, answers: Answers, framing: Framing) -> Self {
+        Self(Inner::Stream { first: Some(first), answers, framing })
+    }
+}
+
+fn framed(released: &Released, framing: Framing) -> Bytes {
+    let mut out = BytesMut::with_capacity(framing.before.len() + released.len() + framing.after.len());
+    out.extend_from_slice(framing.before);
+    out.extend_from_slice(&released.0);
+    out.extend_from_slice(framing.after);
+    out.freeze()
+}
+
+impl Body for ReleasedBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut self.get_mut().0 {
+            Inner::Whole(bytes) => {
+                Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Inner::Stream { first, answers, framing } => {
+                if let Some(first) = first.take() {
+                    return Poll::Ready(Some(Ok(Frame::data(framed(&first, *framing)))));
+                }
+                answers.poll_next(cx).map(|answer| match answer? {
+                    Answer::Chunk(released) | Answer::Last { released, .. } => {
+                        Some(Ok(Frame::data(framed(&released, *framing))))
+                    }
+                    // What cannot be recorded is not sent: the stream ends without its result.
+                    Answer::Unrecorded => None,
+                })
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.0, Inner::Whole(bytes) if bytes.as_ref().is_none_or(Bytes::is_empty))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Inner::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Inner::Stream { .. } => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! A session: one principal's use of one target. The only place where an operation becomes a wire.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use vidimus_core::event::{Body, Decided};
+use vidimus_core::{Action, Durability, Effect, ErrorKind, Operation, Principal, Protocol, Record, SessionId, TargetName};
+use vidimus_policy::{Claimed, Decision, Policies, Request, Subject};
+
+use crate::evidence::{Evidence, EvidenceError, Strand, Written};
+use crate::flight::Admitted;
+use crate::gate::Shared;
+use crate::metrics::Metrics;
+use crate::recording::PayloadName;
+use crate::released::Released;
+use crate::tasks::SessionTasks;
+use crate::upstream::Dial;
+
+/// What the gate must know of a target.
+#[derive(Debug, Clone)]
+pub struct TargetSpec {
+    /// Its name.
+    pub name: TargetName,
+    /// The protocol it is reached by.
+    pub protocol: Protocol,
+    /// What an acknowledged record survives.
+    pub durability: Durability,
+    /// Whether payloads are kept.
+    pub record: Record,
+}
+
+/// One principal's use of one target. Cheap to clone.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+    strand: Strand,
+    principal: Arc<Principal>,
+    target: Arc<TargetSpec>,
+    address: IpAddr,
+    client: Option<String>,
+    kind: Kind,
+    tasks: SessionTasks,
+    standing: ArcSwap<Standing>,
+}
+
+/// Whose session it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A caller's; policy decides.
+    Caller,
+    /// The gateway's own, to read a target's definitions; a fixed list of methods decides.
+    Own,
+}
+
+/// What policy says of the session itself, under one version of it.
+pub(crate) struct Standing {
+    policies: Arc<Policies>,
+    subject: Subject,
+    connect: Decision,
+}
+
+/// The id that stands for the gateway's own permissions in events.
+pub(crate) const OWN_POLICY: &str = "builtin:definitions";
+
+/// What the gateway's own sessions may do.
+const OWN_METHODS: [&str; 3] = ["initialize", "notifications/initialized", "tools/list"];
+
+/// What became of an operation that was submitted.
+pub enum Verdict {
+    /// It may pass.
+    Admitted(Admitted),
+    /// It may not; the denial is on record.
+    Denied(Denied),
+}
+
+/// A denial on record.
+#[derive(Debug)]
+#[must_use = "the caller must be told"]
+pub struct Denied(Refusal);
+
+/// Why something was refused, for the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Who is at fault.
+    pub kind: ErrorKind,
+    /// `policy`, or why it could not be decided: `malformed`, `unknown_tool`, `evidence`, …
+    pub reason: &'static str,
+    /// The text for the caller: the policy's message, or what to do next.
+    pub message: String,
+    /// `session/seq` of the record, for whoever asks.
+    pub reference: Option<String>,
+}
+
+impl Denied {
+    pub(crate) const fn new(refusal: Refusal) -> Self {
+        Self(refusal)
+    }
+
+    /// Why.
+    pub const fn refusal(&self) -> &Refusal {
+        &self.0
+    }
+
+    /// The denial in the words of the protocol.
+    pub fn release(&self, encode: impl FnOnce(&Refusal) -> Bytes) -> Released {
+        Released::new(encode(&self.0))
+    }
+}
+
+/// An operation that an adapter refused before policy was asked.
+#[derive(Debug)]
+pub struct Rejection<'a> {
+    /// Who is at fault.
+    pub kind: ErrorKind,
+    /// The label in evidence, e.g. `malformed`.
+    pub reason: &'static str,
+    /// What to tell the caller.
+    pub message: String,
+    /// What it wanted to do, as far as that is known.
+    pub action: Action,
+    /// What was received; committed to, and kept as the target's `record` says.
+    pub received: &'a [u8],
+}
+
+impl Standing {
+    pub(crate) fn new(policies: Arc<Policies>, principal: &Principal, target: &TargetSpec, facts: &Facts<'_>) -> Self {
+        let subject = policies.subject(principal);
+        let connect = policies.decide(&subject, &facts.request(&Action::Connect, &target.name));
+        Self { policies, subject, connect }
+    }
+
+    pub(crate) const fn connect(&self) -> &Decision {
+        &self.connect
+    }
+
+    pub(crate) fn policy_hash(&self) -> &str {
+        self.policies.hash()
+    }
+}
+
+/// What is known of a caller beside its identity.
+pub(crate) struct Facts<'a> {
+    pub(crate) address: IpAddr,
+    pub(crate) client: Option<&'a str>,
+    pub(crate) time: vidimus_core::Timestamp,
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn request(&self, action: &'a Action, target: &'a TargetName) -> Request<'a> {
+        Request {
+            action,
+            target,
+            arguments: None,
+            annotations: None,
+            claimed: Claimed { client: self.client, model: None },
+            address: Some(self.address),
+            time: self.time,
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        strand: Strand,
+        principal: Arc<Principal>,
+        target: Arc<TargetSpec>,
+        (address, client): (IpAddr, Option<String>),
+        kind: Kind,
+        standing: Standing,
+    ) -> Self {
+        let standing = ArcSwap::from_pointee(standing);
+        let tasks = shared.tasks.session();
+        Self(Arc::new(Inner { shared, strand, principal, target, address, client, kind, tasks, standing }))
+    }
+
+    /// Its id.
+    pub fn id(&self) -> SessionId {
+        self.0.strand.session()
+    }
+
+    /// Whose it is.
+    pub fn principal(&self) -> &Arc<Principal> {
+        &self.0.principal
+    }
+
+    /// The target's name.
+    pub fn target(&self) -> &TargetName {
+        &self.0.target.name
+    }
+
+    /// Leave to end the upstream session; permits nothing with content.
+    pub fn dial(&self) -> Dial {
+        Dial(())
+    }
+
+    /// Decides on an operation and records the decision. Never waits for people.
+    ///
+    /// An admitted operation's intent is written when this returns; `Upstream::send` waits until it is durable.
+    /// A denial is as durable as the target demands when this returns.
+    pub async fn submit(&self, operation: Operation) -> Verdict {
+        let standing = self.standing();
+        let decision = self.decide(&standing, &operation);
+        let body = Decided {
+            action: &operation.action,
+            protocol: operation.protocol,
+            trace: operation.trace.as_deref(),
+            effect: decision.effect,
+            policies: &decision.policies,
+            policy: standing.policies.hash(),
+            reason: None,
+            durability: self.durability(),
+            payloads: &[],
+        };
+        self.metrics().decided(self.target(), decision.effect);
+        let request = [(PayloadName::Request, &*operation.wire)];
+        match decision.effect {
+            Effect::Allow => {
+                match self.strand().append_with(self.evidence(), &request, Body::OperationAdmitted(body)) {
+                    Ok(written) => Verdict::Admitted(Admitted::new(
+                        self.clone(),
+                        operation.action,
+                        operation.protocol,
+                        written,
+                        operation.wire,
+                    )),
+                    Err(error) => Verdict::Denied(self.unrecorded(&error)),
+                }
+            }
+            Effect::Deny => {
+                let written = self.strand().append_with(self.evidence(), &request, Body::OperationDenied(body));
+                Verdict::Denied(self.denied(written, ErrorKind::Denied, "policy", decision.message).await)
+            }
+        }
+    }
+
+    /// Records an operation that the adapter refuses: it could not be understood, or names what is not there.
+    pub async fn reject(&self, rejection: Rejection<'_>) -> Denied {
+        let standing = self.standing();
+        self.metrics().decided(self.target(), Effect::Deny);
+        let body = Decided {
+            action: &rejection.action,
+            protocol: self.0.target.protocol,
+            trace: None,
+            effect: Effect::Deny,
+            policies: &[],
+            policy: standing.policies.hash(),
+            reason: Some(rejection.reason),
+            durability: self.durability(),
+            payloads: &[],
+        };
+        let received = [(PayloadName::Request, rejection.received)];
+        let written = self.strand().append_with(self.evidence(), &received, Body::OperationDenied(body));
+        self.denied(written, rejection.kind, rejection.reason, rejection.message).await
+    }
+
+    /// Whether the caller may know of a tool (design part 4, "Lists").
+    pub fn may_see(&self, tool: &vidimus_core::ToolDefinition) -> bool {
+        let standing = self.standing();
+        match self.0.kind {
+            Kind::Caller => standing.policies.visible(&standing.subject, self.target(), tool),
+            Kind::Own => true,
+        }
+    }
+
+    /// Whether the caller may do this, as far as that is known before it is asked for: for lists.
+    pub fn may_do(&self, action: &Action) -> bool {
+        let standing = self.standing();
+        let facts = self.facts();
+        match self.0.kind {
+            Kind::Caller => {
+                let decision = standing.policies.decide(&standing.subject, &facts.request(action, self.target()));
+                decision.effect == Effect::Allow
+            }
+            Kind::Own => true,
+        }
+    }
+
+    /// Ends the session: cuts off what still runs in it, then records the end. A second close does nothing.
+    pub async fn close(&self, reason: &'static str) -> Result<(), EvidenceError> {
+        self.0.tasks.cut_off().await;
+        let closed = self.strand().close(self.evidence(), |count| Body::SessionClosed { count, reason });
+        match closed {
+            Ok(written) => {
+                self.metrics().sessions.dec();
+                self.evidence().settle(self.durability(), written.position).await
+            }
+            Err(EvidenceError::Closed) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn decide(&self, standing: &Standing, operation: &Operation) -> Decision {
+        match (self.0.kind, &operation.action) {
+            (Kind::Own, Action::Method(method)) if OWN_METHODS.contains(&&**method) => {
+                Decision { effect: Effect::Allow, policies: vec![OWN_POLICY.into()], message: String::new() }
+            }
+            (Kind::Own, _) => Decision {
+                effect: Effect::Deny,
+                policies: vec![OWN_POLICY.into()],
+                message: "the gateway itself only reads definitions".into(),
+            },
+            // The policy may have changed since the session was opened.
+            (Kind::Caller, _) if standing.connect.effect == Effect::Deny => standing.connect.clone(),
+            (Kind::Caller, Action::Method(_)) => standing.connect.clone(),
+            (Kind::Caller, action) => {
+                let arguments = operation
+                    .arguments
+                    .as_ref()
+                    .and_then(|arguments| arguments.document.root().at(arguments.path));
+                standing.policies.decide(
+                    &standing.subject,
+                    &Request {
+                        arguments,
+                        annotations: operation.annotations,
+                        ..self.facts().request(action, self.target())
+                    },
+                )
+            }
+        }
+    }
+
+    /// What policy in force now says of the session.
+    fn standing(&self) -> Arc<Standing> {
+        let current = self.0.shared.policies.load();
+        let known = self.0.standing.load_full();
+        if Arc::ptr_eq(&known.policies, &current) {
+            return known;
+        }
+        let fresh =
+            Arc::new(Standing::new(Arc::clone(&current), &self.0.principal, &self.0.target, &self.facts()));
+        self.0.standing.store(Arc::clone(&fresh));
+        fresh
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            address: self.0.address,
+            client: self.0.client.as_deref(),
+            time: self.evidence().clock.now(),
+        }
+    }
+
+    async fn denied(
+        &self,
+        written: Result<Written, EvidenceError>,
+        kind: ErrorKind,
+        reason: &'static str,
+        message: String,
+    ) -> Denied {
+        let settled = match written {
+            Ok(written) => self.evidence().settle(self.durability(), written.position).await.map(|()| written),
+            Err(error) => Err(error),
+        };
+        match settled {
+            Ok(written) => {
+                let reference = Some(format!("{}/{}", self.id(), written.seq));
+                Denied(Refusal { kind, reason, message, reference })
+            }
+            Err(error) => self.unrecorded(&error),
+        }
+    }
+
+    fn unrecorded(&self, error: &EvidenceError) -> Denied {
+        unrecorded(error, self.id())
+    }
+
+    pub(crate) fn evidence(&self) -> &Arc<Evidence> {
+        &self.0.shared.evidence
+    }
+
+    pub(crate) fn strand(&self) -> &Strand {
+        &self.0.strand
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.shared.metrics
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        self.0.target.durability
+    }
+
+    pub(crate) fn tasks(&self) -> &SessionTasks {
+        &self.0.tasks
+    }
+}
+
+/// The refusal when evidence cannot be written.
+pub(crate) fn unrecorded(error: &EvidenceError, session: SessionId) -> Denied {
+    let (reason, message) = match error {
+        EvidenceError::Closed => ("session_closed", "the session is closed; start a new one"),
+        EvidenceError::Append(_) | EvidenceError::Key(_) => {
+            tracing::error!(%error, %session, "evidence cannot be written, so nothing passes");
+            ("evidence", "nothing passes while evidence cannot be written; tell the operator of this gateway")
+        }
+    };
+    Denied(Refusal { kind: error.kind(), reason, message: message.into(), reference: None })
+}

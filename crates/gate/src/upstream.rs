@@ -1,0 +1,91 @@
+//! What may go to a target: the bytes that were evaluated, once the intent is on record.
+//!
+//! Only this crate makes [`Wire`], and only [`Upstream`] takes it, so dispatching what was not decided, or before
+//! its intent is durable, does not compile.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use hyper::body::Incoming;
+use vidimus_core::Durability;
+use vidimus_log::Position;
+use vidimus_net::{HttpTarget, UpstreamError};
+
+use crate::evidence::{Evidence, EvidenceError};
+
+/// Exactly the bytes of an admitted operation. Ready when the intent is as durable as its target demands.
+pub struct Wire {
+    pub(crate) bytes: Bytes,
+    pub(crate) evidence: Arc<Evidence>,
+    pub(crate) durability: Durability,
+    pub(crate) intent: Position,
+}
+
+/// Leave to talk to the target beside operations: the `connect` decision. Permits what carries no content.
+#[derive(Debug)]
+pub struct Dial(pub(crate) ());
+
+/// A way to a target. Implemented for the transports of `vidimus-net`; adapters only name it.
+pub trait Transport: Send + Sync {
+    /// What goes along with the bytes, e.g. HTTP headers.
+    type Head: Send;
+    /// What comes back.
+    type Answer: Send;
+
+    /// Sends the bytes.
+    fn send(
+        &self,
+        head: Self::Head,
+        bytes: Bytes,
+    ) -> impl Future<Output = Result<Self::Answer, UpstreamError>> + Send;
+
+    /// Tells the target that the session is over.
+    fn end(&self, head: Self::Head) -> impl Future<Output = Result<Self::Answer, UpstreamError>> + Send;
+}
+
+impl Transport for HttpTarget {
+    type Head = HeaderMap;
+    type Answer = http::Response<Incoming>;
+
+    async fn send(&self, head: HeaderMap, bytes: Bytes) -> Result<Self::Answer, UpstreamError> {
+        Self::send(self, Method::POST, head, bytes).await
+    }
+
+    async fn end(&self, head: HeaderMap) -> Result<Self::Answer, UpstreamError> {
+        Self::send(self, Method::DELETE, head, Bytes::new()).await
+    }
+}
+
+/// The only writer to a target.
+#[derive(Debug, Clone)]
+pub struct Upstream<T>(T);
+
+/// Why nothing came back.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The intent is not durable, so nothing was sent.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// The target did not answer.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+}
+
+impl<T: Transport> Upstream<T> {
+    pub(crate) const fn new(transport: T) -> Self {
+        Self(transport)
+    }
+
+    /// Sends what was evaluated, after its intent is durable.
+    pub async fn send(&self, wire: Wire, head: T::Head) -> Result<T::Answer, SendError> {
+        wire.evidence.settle(wire.durability, wire.intent).await?;
+        Ok(self.0.send(head, wire.bytes).await?)
+    }
+
+    /// Tells the target that the session is over.
+    pub async fn end(&self, _leave: &Dial, head: T::Head) -> Result<T::Answer, SendError> {
+        Ok(self.0.end(head).await?)
+    }
+}

@@ -1,0 +1,325 @@
+//! Reading evidence: decided by policy, recorded before anything is shown.
+//!
+//! Evidence is as sensitive as the systems it is about. A session's events and recording need `recording.view` on
+//! its target; the log's status, proofs and the gateway's own events need `log.read`. What a caller may not see
+//! answers like what does not exist.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use vidimus_core::event::Body;
+use vidimus_core::{Action, Durability, Effect, ErrorKind, EventId, Principal, SessionId, TargetName};
+use vidimus_log::{InclusionProof, ReadError};
+use vidimus_policy::{Claimed, Decision, Request};
+use vidimus_store::{Reader, SessionFilter, SessionRow, StoreError};
+
+use crate::evidence::EvidenceError;
+use crate::gate::Shared;
+use crate::recording::{self, Frame, RecordingError};
+
+/// Stands for the gateway itself where policy wants a target.
+const GATEWAY: &str = "gateway";
+
+/// Reads evidence for principals.
+#[derive(Clone)]
+pub struct Viewer {
+    shared: Arc<Shared>,
+    data_dir: Arc<Path>,
+}
+
+/// A session with its events.
+#[derive(Debug)]
+pub struct Viewed {
+    /// The session.
+    pub session: SessionRow,
+    /// Its events: index in the log and canonical JSON.
+    pub events: Vec<(u64, Vec<u8>)>,
+}
+
+/// A session with its events and its recording.
+#[derive(Debug)]
+pub struct Recorded {
+    /// The session and its events.
+    pub viewed: Viewed,
+    /// Its frames, each checked against the commitment in its event.
+    pub frames: Vec<Frame>,
+}
+
+/// Why nothing is shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// Policy says no.
+    #[error("{0}")]
+    Denied(String),
+    /// The read cannot be recorded.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// The index does not know it, or does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log does not give it.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The recording is not what was written.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// A recording's frame and the event that commits to it differ.
+    #[error("the recording of session {0} does not match the commitments in its events: run `vidimus log verify`")]
+    Mismatch(SessionId),
+    /// A recording's file cannot be read.
+    #[error("the recording of session {session} cannot be read: {error}")]
+    File {
+        /// The session.
+        session: SessionId,
+        /// What went wrong.
+        error: std::io::Error,
+    },
+    /// The reading task was cut off.
+    #[error("reading was cut off: the gateway is stopping")]
+    Stopping,
+}
+
+impl ViewError {
+    /// Who is at fault.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Denied(_) => ErrorKind::Denied,
+            Self::Evidence(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+            Self::Read(_) | Self::Stopping => ErrorKind::NotFound,
+            Self::Recording(_) | Self::Mismatch(_) | Self::File { .. } => ErrorKind::Evidence,
+        }
+    }
+}
+
+impl Viewer {
+    pub(crate) const fn new(shared: Arc<Shared>, data_dir: Arc<Path>) -> Self {
+        Self { shared, data_dir }
+    }
+
+    /// The sessions that `filter` describes, of those whose target `principal` may look into.
+    pub async fn sessions(
+        &self,
+        principal: &Principal,
+        filter: SessionFilter,
+    ) -> Result<Vec<SessionRow>, ViewError> {
+        let rows = self.blocking(move |viewer| Ok(viewer.reader()?.sessions(&filter)?)).await?;
+        let mut known: BTreeMap<Option<String>, bool> = BTreeMap::new();
+        let mut denial = None;
+        let mut shown = Vec::new();
+        for row in rows {
+            let is_allowed = *known.entry(row.target.clone()).or_insert_with(|| {
+                let decision = self.decide_row(principal, &row);
+                let is_allowed = decision.effect == Effect::Allow;
+                denial = (!is_allowed).then_some(decision);
+                is_allowed
+            });
+            if is_allowed {
+                shown.push(row);
+            }
+        }
+        // Whoever may see none of what there is, is told so rather than shown an empty list.
+        if let (true, Some(decision)) = (shown.is_empty(), denial) {
+            return Err(self.denied(principal, &Action::RecordingView, None, &decision).await);
+        }
+        self.viewed(principal, "sessions", None).await?;
+        Ok(shown)
+    }
+
+    /// A session and its events.
+    pub async fn session(&self, principal: &Principal, id: &str) -> Result<Viewed, ViewError> {
+        let row = self.permitted(principal, id).await?;
+        self.viewed(principal, "session", Some(row.id)).await?;
+        self.blocking(move |viewer| viewer.events(row)).await
+    }
+
+    /// A session with its recording, opened and checked.
+    pub async fn recording(&self, principal: &Principal, id: &str) -> Result<Recorded, ViewError> {
+        let row = self.permitted(principal, id).await?;
+        self.viewed(principal, "recording", Some(row.id)).await?;
+        self.blocking(move |viewer| {
+            let session = row.id;
+            // Events first: what they commit to is written by then.
+            let viewed = viewer.events(row)?;
+            let segments = viewer.segments(session).map_err(|error| ViewError::File { session, error })?;
+            let frames = recording::read(session, &segments, &viewer.shared.evidence.wrapping)?;
+            if commitments_hold(&viewed.events, &frames) {
+                Ok(Recorded { viewed, frames })
+            } else {
+                Err(ViewError::Mismatch(session))
+            }
+        })
+        .await
+    }
+
+    /// The proof that an event is in the log, and the event.
+    pub async fn proof(&self, principal: &Principal, event: EventId) -> Result<(Vec<u8>, InclusionProof), ViewError> {
+        self.may_read_log(principal, "proof").await?;
+        self.blocking(move |viewer| {
+            let found = viewer.reader()?.leaf_of(event)?;
+            let index = found.ok_or_else(|| StoreError::NotFound(event.to_string()))?;
+            let log = &viewer.shared.evidence.log;
+            Ok((log.leaf(index)?, log.prove(index)?))
+        })
+        .await
+    }
+
+    /// What the log says of itself.
+    pub async fn status(&self, principal: &Principal) -> Result<vidimus_log::Status, ViewError> {
+        self.may_read_log(principal, "status").await?;
+        Ok(self.shared.evidence.log.status())
+    }
+
+    async fn may_read_log(&self, principal: &Principal, what: &'static str) -> Result<(), ViewError> {
+        let decision = self.decide(principal, &Action::LogRead, GATEWAY);
+        if decision.effect == Effect::Deny {
+            return Err(self.denied(principal, &Action::LogRead, None, &decision).await);
+        }
+        self.viewed(principal, what, None).await
+    }
+
+    async fn permitted(&self, principal: &Principal, id: &str) -> Result<SessionRow, ViewError> {
+        let wanted = id.to_owned();
+        let row = self.blocking(move |viewer| Ok(viewer.reader()?.session(&wanted)?)).await?;
+        let decision = self.decide_row(principal, &row);
+        if decision.effect == Effect::Deny {
+            return Err(self.denied(principal, &Action::RecordingView, row.target.as_deref(), &decision).await);
+        }
+        Ok(row)
+    }
+
+    fn decide_row(&self, principal: &Principal, row: &SessionRow) -> Decision {
+        match row.target.as_deref() {
+            Some(target) => self.decide(principal, &Action::RecordingView, target),
+            None => self.decide(principal, &Action::LogRead, GATEWAY),
+        }
+    }
+
+    fn decide(&self, principal: &Principal, action: &Action, target: &str) -> Decision {
+        let policies = self.shared.policies.load_full();
+        let Ok(target) = target.parse::<TargetName>() else {
+            return Decision {
+                effect: Effect::Deny,
+                policies: Vec::new(),
+                message: "the session's target has no valid name".into(),
+            };
+        };
+        let subject = policies.subject(principal);
+        policies.decide(
+            &subject,
+            &Request {
+                action,
+                target: &target,
+                arguments: None,
+                annotations: None,
+                claimed: Claimed { client: None, model: None },
+                address: None,
+                time: self.shared.evidence.clock.now(),
+            },
+        )
+    }
+
+    /// Records a denial and words it.
+    async fn denied(
+        &self,
+        principal: &Principal,
+        action: &Action,
+        target: Option<&str>,
+        decision: &Decision,
+    ) -> ViewError {
+        let policies = self.shared.policies.load_full();
+        let body = Body::OperationDenied(vidimus_core::event::Decided {
+            action,
+            protocol: vidimus_core::Protocol::Admin,
+            trace: None,
+            effect: Effect::Deny,
+            policies: &decision.policies,
+            policy: policies.hash(),
+            reason: None,
+            durability: Durability::Strict,
+            payloads: &[],
+        });
+        match self.record(principal, target, body).await {
+            Ok(()) => ViewError::Denied(decision.message.clone()),
+            Err(error) => error.into(),
+        }
+    }
+
+    async fn viewed(
+        &self,
+        principal: &Principal,
+        what: &'static str,
+        viewed: Option<SessionId>,
+    ) -> Result<(), ViewError> {
+        Ok(self.record(principal, None, Body::RecordingViewed { what, viewed }).await?)
+    }
+
+    async fn record(
+        &self,
+        principal: &Principal,
+        target: Option<&str>,
+        body: Body<'_>,
+    ) -> Result<(), EvidenceError> {
+        let evidence = &self.shared.evidence;
+        let written = self.shared.control.append_for(evidence, Some(&principal.id()), target, body)?;
+        evidence.settle(Durability::Strict, written.position).await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Self) -> Result<T, ViewError> + Send + 'static,
+    ) -> Result<T, ViewError> {
+        let viewer = self.clone();
+        tokio::task::spawn_blocking(move || read(&viewer)).await.unwrap_or(Err(ViewError::Stopping))
+    }
+
+    fn reader(&self) -> Result<Reader, StoreError> {
+        Reader::open(&self.data_dir.join("index.db"))
+    }
+
+    fn events(&self, session: SessionRow) -> Result<Viewed, ViewError> {
+        let mut events = Vec::new();
+        for (_, index) in self.reader()?.leaves_of(session.id)? {
+            events.push((index, self.shared.evidence.log.leaf(index)?));
+        }
+        Ok(Viewed { session, events })
+    }
+
+    /// The files of a recording in order; none when nothing was recorded.
+    fn segments(&self, session: SessionId) -> std::io::Result<Vec<Vec<u8>>> {
+        let directory = self.data_dir.join("recordings").join(session.to_string());
+        let mut segments = Vec::new();
+        loop {
+            match std::fs::read(directory.join(format!("{:08}.seg", segments.len()))) {
+                Ok(bytes) => segments.push(bytes),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(segments),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Whether every payload an event commits to is in the recording as it was. Frames that no event commits to yet
+/// (an operation still running) do not matter.
+fn commitments_hold(events: &[(u64, Vec<u8>)], frames: &[Frame]) -> bool {
+    let by_place: BTreeMap<[u64; 3], &Frame> = frames.iter().map(|frame| (frame.at, frame)).collect();
+    let number = |value: Option<&Value>| value.and_then(Value::as_u64);
+    events.iter().all(|(_, leaf)| {
+        let Ok(event) = serde_json::from_slice::<Value>(leaf) else { return false };
+        let payloads = event.get("payloads").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        payloads.iter().all(|payload| {
+            let at = payload.get("at");
+            let part = |index: usize| number(at.and_then(|at| at.get(index)));
+            let (Some(segment), Some(offset), Some(length)) = (part(0), part(1), part(2)) else { return false };
+            let Some(frame) = by_place.get(&[segment, offset, length]) else { return false };
+            let Some(bytes) = &frame.payload else { return true };
+            let expected = payload.get("commitment").and_then(Value::as_str);
+            let found = STANDARD.encode(recording::commitment(&frame.salt, frame.name.name(), bytes));
+            expected == Some(&*found) && number(payload.get("bytes")) == Some(bytes.len() as u64)
+        })
+    })
+}

@@ -1,0 +1,585 @@
+//! The client side: Streamable HTTP at `/mcp/{target}` (MCP 2025-03-26 to 2025-11-25, "Transports").
+//!
+//! In order, each with its record: `Host` and `Origin`, the token, the target, the headers, the message, the session,
+//! the tool. Only then is the operation submitted. Refused besides: GET (no stream of the server's own is offered),
+//! responses of the client (nothing was asked of it), batches, bodies past the limit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use vidimus_core::event::Status;
+use vidimus_core::json::Limits;
+use vidimus_core::{Action, ErrorKind, Operation, Protocol, TargetName, ToolAnnotations};
+use vidimus_gate::{
+    Admitted, Answer, Answers, Caller, Denied, Framing, Gate, Notice, Refusal, Rejection, Released, ReleasedBody,
+    Verdict,
+};
+use vidimus_net::OriginPolicy;
+use vidimus_net::server::Peer;
+
+use crate::definitions::{DefinitionsError, Tools};
+use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, code};
+use crate::exchange::{self, Expected};
+use crate::headers::{self, EVENT_STREAM, JSON, SESSION_ID};
+use crate::initialize::{self, Implementation};
+use crate::sessions::{McpSession, Sessions};
+use crate::target::Target;
+use crate::{reply, sse};
+
+/// The path of a target is this and its name.
+const PATH: &str = "/mcp/";
+
+/// How long a client may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Sessions open at once over all targets.
+const MAX_SESSIONS: usize = 100_000;
+
+/// The longest claimed client name and version kept for the record, in characters.
+const MAX_CLAIM: usize = 200;
+
+/// MCP's `HeaderMismatch` is of the modern era; legacy servers answer 400 with this JSON-RPC code.
+const BAD_HEADER: i32 = code::INVALID_REQUEST;
+
+/// The code of a refusal by policy outside tool calls: the first of JSON-RPC's range for implementations.
+const DENIED: i32 = -32_001;
+
+/// What stands around each message of a stream.
+const FRAMING: Framing = Framing { before: sse::BEFORE, after: sse::AFTER };
+
+/// The MCP adapter. Cheap to clone.
+#[derive(Clone)]
+pub struct Adapter(Arc<Inner>);
+
+struct Inner {
+    gate: Gate,
+    origins: OriginPolicy,
+    targets: BTreeMap<TargetName, Arc<Target>>,
+    sessions: Sessions,
+}
+
+/// An answer and its HTTP status.
+struct Reply {
+    status: StatusCode,
+    body: ReleasedBody,
+    content_type: Option<&'static str>,
+    session: Option<HeaderValue>,
+}
+
+impl Reply {
+    fn json(status: StatusCode, released: Released) -> Self {
+        Self { status, body: ReleasedBody::whole(released), content_type: Some(JSON), session: None }
+    }
+
+    fn notice(status: StatusCode, notice: Notice) -> Self {
+        let content_type = (notice != Notice::Empty).then_some(JSON);
+        Self { status, body: ReleasedBody::whole(notice), content_type, session: None }
+    }
+}
+
+/// Where a message of a caller is about to go.
+struct Visit<'a> {
+    caller: &'a Caller,
+    target: &'a Arc<Target>,
+    session: Option<&'a Arc<McpSession>>,
+}
+
+impl Adapter {
+    /// The adapter for these targets.
+    pub fn new(gate: Gate, origins: OriginPolicy, targets: Vec<Target>) -> Self {
+        let targets = targets.into_iter().map(|target| (target.spec.name.clone(), Arc::new(target))).collect();
+        Self(Arc::new(Inner { gate, origins, targets, sessions: Sessions::new(MAX_SESSIONS) }))
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<ReleasedBody> {
+        let reply = match self.replied(peer, request).await {
+            Ok(reply) | Err(reply) => reply,
+        };
+        let mut response = Response::new(reply.body);
+        *response.status_mut() = reply.status;
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+        if let Some(content_type) = reply.content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        if let Some(session) = reply.session {
+            headers.insert(SESSION_ID, session);
+        }
+        if reply.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+        }
+        if reply.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, HeaderValue::from_static("POST, DELETE"));
+        }
+        response
+    }
+
+    /// Reads the definitions of a target, for whoever wants to check policies against them.
+    pub async fn tools(&self, name: &TargetName) -> Option<Result<Arc<Tools>, DefinitionsError>> {
+        let target = self.0.targets.get(name)?;
+        Some(target.definitions.with(&self.0.gate, target, None).await)
+    }
+
+    /// The definitions of a target as last read, however old.
+    pub fn known_tools(&self, name: &TargetName) -> Option<Arc<Tools>> {
+        self.0.targets.get(name)?.definitions.known()
+    }
+
+    /// Closes sessions unused for `idle`.
+    pub async fn expire(&self, idle: Duration) {
+        for session in self.0.sessions.expire(idle) {
+            self.close(&session, "idle").await;
+        }
+    }
+
+    /// Closes all sessions: the gateway stops.
+    pub async fn close_all(&self) {
+        for session in self.0.sessions.expire(Duration::ZERO) {
+            self.close(&session, "shutdown").await;
+        }
+    }
+
+    /// Tells the target that the session is over, and records it.
+    async fn close(&self, session: &Arc<McpSession>, reason: &'static str) {
+        if let Err(error) = session.gate.close(reason).await {
+            tracing::error!(%error, session = %session.gate.id(), "the end of a session cannot be recorded");
+        }
+        if session.upstream_id.get().is_some() && !session.is_lost() {
+            let head = exchange::request_headers(session);
+            if let Err(error) = session.target.upstream.end(&session.gate.dial(), head).await {
+                tracing::debug!(%error, session = %session.gate.id(), "the target was not told that a session ended");
+            }
+        }
+    }
+
+    async fn replied(&self, peer: Peer, request: Request<Incoming>) -> Result<Reply, Reply> {
+        let gate = &self.0.gate;
+        let address = peer.address();
+        if let Err(error) = self.0.origins.check(request.headers()) {
+            let notice = gate.refused(address, error.label(), Notice::ForeignOrigin);
+            return Err(refused(StatusCode::FORBIDDEN, notice));
+        }
+        let Some(name) = request.uri().path().strip_prefix(PATH).filter(|name| !name.contains('/')) else {
+            return Err(Reply::notice(StatusCode::NOT_FOUND, Notice::NotFound));
+        };
+        let caller = gate
+            .authenticate(bearer(request.headers()), address)
+            .await
+            .map_err(|notice| refused(StatusCode::UNAUTHORIZED, notice))?;
+        let target = name.parse::<TargetName>().ok().and_then(|name| self.0.targets.get(&name)).map(Arc::clone);
+        let Some(target) = target else {
+            let rejection = Rejection {
+                kind: ErrorKind::NotFound,
+                reason: "unknown_target",
+                message: "no such target".into(),
+                action: Action::Connect,
+                received: &[],
+            };
+            let denied = gate.reject(caller.principal(), None, rejection).await;
+            return Err(told(StatusCode::NOT_FOUND, None, code::INVALID_REQUEST, &denied));
+        };
+        match *request.method() {
+            HttpMethod::POST => self.posted(&caller, &target, request).await,
+            HttpMethod::DELETE => self.deleted(&caller, &target, request.headers()).await,
+            _ => Err(Reply::notice(StatusCode::METHOD_NOT_ALLOWED, Notice::MethodNotAllowed)),
+        }
+    }
+
+    async fn deleted(&self, caller: &Caller, target: &Arc<Target>, headers: &HeaderMap) -> Result<Reply, Reply> {
+        let visit = Visit { caller, target, session: None };
+        let session = self.session(&visit, headers, None).await?;
+        if let Ok(Some(id)) = headers::session_id(headers)
+            && let Some(session) = self.0.sessions.remove(id)
+        {
+            self.close(&session, "client").await;
+        }
+        drop(session);
+        Ok(Reply::notice(StatusCode::NO_CONTENT, Notice::Empty))
+    }
+
+    async fn posted(
+        &self,
+        caller: &Caller,
+        target: &Arc<Target>,
+        request: Request<Incoming>,
+    ) -> Result<Reply, Reply> {
+        let outside = Visit { caller, target, session: None };
+        if !headers::is_json(request.headers()) {
+            let denied = self.reject(&outside, ErrorKind::Malformed, "media_type", "", &[]).await;
+            return Err(evidenced(&denied, StatusCode::UNSUPPORTED_MEDIA_TYPE, Notice::MediaType));
+        }
+        if !headers::accepts(request.headers(), JSON) || !headers::accepts(request.headers(), EVENT_STREAM) {
+            let denied = self.reject(&outside, ErrorKind::Malformed, "not_acceptable", "", &[]).await;
+            return Err(evidenced(&denied, StatusCode::NOT_ACCEPTABLE, Notice::NotAcceptable));
+        }
+        let (head, body) = request.into_parts();
+        let body = self.body(&outside, body).await?;
+        let limits = Limits { max_bytes: target.limits.request_bytes, ..Limits::default() };
+        let message = match Message::parse(body.clone(), Sender::Client, &limits) {
+            Ok(message) => message,
+            Err(error) => return Err(self.malformed(&outside, &head.headers, &error, &body).await),
+        };
+        if message.method() == Some(Method::Initialize) && message.id().is_some() {
+            return self.initialize(&outside, &head.headers, message).await;
+        }
+        let session = self.session(&outside, &head.headers, Some(&message)).await?;
+        let visit = Visit { caller, target, session: Some(&session) };
+        if let Some(agreed) = session.version.get()
+            && let Err(error) = headers::check_revision(&head.headers, *agreed)
+        {
+            let denied = self
+                .reject(&visit, ErrorKind::Malformed, "protocol_version", &error.public_message(), message.bytes())
+                .await;
+            return Err(told(StatusCode::BAD_REQUEST, message.id(), BAD_HEADER, &denied));
+        }
+        self.within(&visit, &session, &message).await
+    }
+
+    /// The whole body, within the limits.
+    async fn body(&self, visit: &Visit<'_>, body: Incoming) -> Result<Bytes, Reply> {
+        let limited = Limited::new(body, visit.target.limits.request_bytes);
+        let (kind, reason, status, notice) = match tokio::time::timeout(BODY_TIMEOUT, limited.collect()).await {
+            Ok(Ok(collected)) => return Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                (ErrorKind::Limit, "too_large", StatusCode::PAYLOAD_TOO_LARGE, Notice::TooLarge)
+            }
+            Ok(Err(_)) => (ErrorKind::Malformed, "incomplete", StatusCode::BAD_REQUEST, Notice::Incomplete),
+            Err(_) => (ErrorKind::Malformed, "incomplete", StatusCode::REQUEST_TIMEOUT, Notice::Incomplete),
+        };
+        let denied = self.reject(visit, kind, reason, "", &[]).await;
+        Err(evidenced(&denied, status, notice))
+    }
+
+    /// Records and answers what is no message. It belongs to the caller's session, when it names one.
+    async fn malformed(&self, visit: &Visit<'_>, headers: &HeaderMap, error: &EnvelopeError, body: &[u8]) -> Reply {
+        let named = headers::session_id(headers).ok().flatten();
+        let session =
+            named.and_then(|id| self.0.sessions.find(id, visit.caller.principal(), visit.target));
+        let visit = Visit { session: session.as_ref(), ..*visit };
+        let denied = self.reject(&visit, error.kind(), error.label(), &error.public_message(), body).await;
+        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
+        told(status, error.id(), error.code(), &denied)
+    }
+
+    /// The caller's session that the headers name.
+    async fn session(
+        &self,
+        visit: &Visit<'_>,
+        headers: &HeaderMap,
+        message: Option<&Message>,
+    ) -> Result<Arc<McpSession>, Reply> {
+        let (status, reason, text) = match headers::session_id(headers) {
+            Ok(Some(id)) => match self.0.sessions.find(id, visit.caller.principal(), visit.target) {
+                Some(session) if !session.is_lost() => return Ok(session),
+                Some(session) => {
+                    self.0.sessions.remove(id);
+                    self.close(&session, "upstream").await;
+                    (StatusCode::NOT_FOUND, "unknown_session", "the target has forgotten the session; start a new one")
+                }
+                None => (StatusCode::NOT_FOUND, "unknown_session", "the session is unknown; start a new one"),
+            },
+            Ok(None) => (
+                StatusCode::BAD_REQUEST,
+                "no_session",
+                "Mcp-Session-Id is missing: send initialize first, and then the session id it answers with",
+            ),
+            Err(_) => (StatusCode::BAD_REQUEST, "session_id", "Mcp-Session-Id is malformed"),
+        };
+        let received = message.map_or(&[] as &[u8], |message| message.bytes());
+        let denied = self.reject(visit, ErrorKind::NotFound, reason, text, received).await;
+        Err(told(status, message.and_then(Message::id), BAD_HEADER, &denied))
+    }
+
+    async fn initialize(&self, visit: &Visit<'_>, headers: &HeaderMap, message: Message) -> Result<Reply, Reply> {
+        let id = message.id().cloned();
+        let rejected = |status, reason, text: String| {
+            let (id, message) = (id.clone(), &message);
+            async move {
+                let denied = self.reject(visit, ErrorKind::Malformed, reason, &text, message.bytes()).await;
+                told(status, id.as_ref(), code::INVALID_PARAMS, &denied)
+            }
+        };
+        if headers.contains_key(&SESSION_ID) {
+            let text = "initialize starts a session; send it without Mcp-Session-Id".into();
+            return Err(rejected(StatusCode::BAD_REQUEST, "initialize_in_session", text).await);
+        }
+        let hello = match initialize::client_hello(&message) {
+            Ok(hello) => hello,
+            Err(error) => return Err(rejected(StatusCode::BAD_REQUEST, "initialize", error.to_string()).await),
+        };
+        if !self.0.sessions.has_room() {
+            let text = "too many sessions are open; try again later".into();
+            return Err(rejected(StatusCode::SERVICE_UNAVAILABLE, "sessions", text).await);
+        }
+        let caller = visit.caller.clone().claiming(claimed(&hello.client));
+        let opened = self.0.gate.open(caller, Arc::clone(&visit.target.spec)).await;
+        let gate = opened.map_err(|denied| told(StatusCode::FORBIDDEN, id.as_ref(), DENIED, &denied))?;
+        let session = Arc::new(McpSession::new(gate, Arc::clone(visit.target)));
+        let expected = expected(&message);
+        let operation = Operation {
+            protocol: Protocol::Mcp,
+            action: Action::Method("initialize".into()),
+            wire: hello.wire,
+            arguments: None,
+            annotations: None,
+            trace: message.traceparent(),
+        };
+        let inside = Visit { session: Some(&session), ..*visit };
+        let mut answers = match session.gate.submit(operation).await {
+            Verdict::Admitted(admitted) => run(admitted, &session, expected),
+            Verdict::Denied(denied) => {
+                self.close(&session, "policy").await;
+                return Err(self.denied(&inside, &message, &denied));
+            }
+        };
+        let answer = answers.next().await;
+        let Some(Answer::Last { status: Status::Ok, released }) = answer else {
+            self.close(&session, "upstream").await;
+            return match answer {
+                Some(Answer::Last { released, .. }) => Err(Reply::json(StatusCode::BAD_GATEWAY, released)),
+                _ => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)),
+            };
+        };
+        match self.0.sessions.enter(Arc::clone(&session)).and_then(|id| HeaderValue::from_str(&id).ok()) {
+            Some(id) => Ok(Reply { session: Some(id), ..Reply::json(StatusCode::OK, released) }),
+            None => {
+                self.close(&session, "upstream").await;
+                Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable))
+            }
+        }
+    }
+
+    async fn within(
+        &self,
+        visit: &Visit<'_>,
+        session: &Arc<McpSession>,
+        message: &Message,
+    ) -> Result<Reply, Reply> {
+        let annotations = match message.method() {
+            Some(Method::CallTool) => Some(self.tool(visit, session, message).await?),
+            Some(Method::ListTools) => {
+                // The list is filtered by the gateway's own definitions; without them it would come out empty.
+                if let Err(error) = visit.target.definitions.with(&self.0.gate, visit.target, None).await {
+                    return Err(self.no_definitions(visit, message, &error).await);
+                }
+                None
+            }
+            _ => None,
+        };
+        let Some(action) = action(message) else {
+            return Err(self.not_offered(visit, message).await);
+        };
+        let operation = Operation {
+            protocol: Protocol::Mcp,
+            action,
+            wire: message.bytes().clone(),
+            arguments: message.operation_arguments(),
+            annotations,
+            trace: message.traceparent(),
+        };
+        let answers = match session.gate.submit(operation).await {
+            Verdict::Admitted(admitted) => run(admitted, session, expected(message)),
+            Verdict::Denied(denied) => return Err(self.denied(visit, message, &denied)),
+        };
+        relayed(session, message, answers).await
+    }
+
+    /// The accepted annotations of the tool that is called, if the caller may know of it.
+    async fn tool(
+        &self,
+        visit: &Visit<'_>,
+        session: &Arc<McpSession>,
+        message: &Message,
+    ) -> Result<ToolAnnotations, Reply> {
+        let name = message.tool_name().unwrap_or_default();
+        match visit.target.definitions.with(&self.0.gate, visit.target, Some(&name)).await {
+            Err(error) => Err(self.no_definitions(visit, message, &error).await),
+            Ok(tools) => match tools.get(&name).filter(|tool| session.gate.may_see(tool)) {
+                Some(tool) => Ok(tool.annotations),
+                None => {
+                    let action = Action::ToolCall(Arc::from(&*name));
+                    let rejection = Rejection {
+                        kind: ErrorKind::NotFound,
+                        reason: "unknown_tool",
+                        message: String::new(),
+                        action,
+                        received: message.bytes(),
+                    };
+                    let denied = session.gate.reject(rejection).await;
+                    Err(match message.id() {
+                        Some(id) if recorded(&denied) => {
+                            Reply::json(StatusCode::OK, denied.release(|_| reply::unknown_tool(id, &name)))
+                        }
+                        id => told(StatusCode::OK, id, code::INVALID_PARAMS, &denied),
+                    })
+                }
+            },
+        }
+    }
+
+    async fn no_definitions(&self, visit: &Visit<'_>, message: &Message, error: &DefinitionsError) -> Reply {
+        tracing::warn!(target = %visit.target.spec.name, %error, "a call cannot be decided");
+        let text = "the target's tools are not known: it does not answer";
+        let denied = self.reject(visit, ErrorKind::Upstream, "definitions", text, message.bytes()).await;
+        told(StatusCode::OK, message.id(), code::INTERNAL_ERROR, &denied)
+    }
+
+    /// A method that is not offered, a response to nothing that was asked.
+    async fn not_offered(&self, visit: &Visit<'_>, message: &Message) -> Reply {
+        let text = "Method not found";
+        let denied = self.reject(visit, ErrorKind::Malformed, "unknown_method", text, message.bytes()).await;
+        match (message.kind(), message.id()) {
+            (MessageKind::Request { .. }, id) => told(StatusCode::OK, id, code::METHOD_NOT_FOUND, &denied),
+            _ => told(StatusCode::BAD_REQUEST, None, code::INVALID_REQUEST, &denied),
+        }
+    }
+
+    /// A denial in the words of what was asked: a tool answers that it failed, so that a model reads why.
+    fn denied(&self, _visit: &Visit<'_>, message: &Message, denied: &Denied) -> Reply {
+        match (message.method(), message.id()) {
+            (Some(Method::CallTool), Some(id)) if denied.refusal().kind == ErrorKind::Denied => {
+                let encode = |refusal: &Refusal| reply::tool_error(id, &refusal.message, refusal.reference.as_deref());
+                Reply::json(StatusCode::OK, denied.release(encode))
+            }
+            (_, Some(id)) => told(StatusCode::OK, Some(id), DENIED, denied),
+            (_, None) => told(StatusCode::FORBIDDEN, None, DENIED, denied),
+        }
+    }
+
+    /// Records what is refused before policy is asked: in the session, or else with the gateway's own events.
+    async fn reject(
+        &self,
+        visit: &Visit<'_>,
+        kind: ErrorKind,
+        reason: &'static str,
+        text: &str,
+        received: &[u8],
+    ) -> Denied {
+        let rejection =
+            Rejection { kind, reason, message: text.to_owned(), action: Action::Method("unknown".into()), received };
+        match visit.session {
+            Some(session) => session.gate.reject(rejection).await,
+            None => self.0.gate.reject(visit.caller.principal(), Some(&visit.target.spec), rejection).await,
+        }
+    }
+}
+
+/// Starts the exchange in a task of the gate.
+fn run(admitted: Admitted, session: &Arc<McpSession>, expected: Expected) -> Answers {
+    let session = Arc::clone(session);
+    admitted.run(move |wire, flight| exchange::exchange(session, expected, wire, flight))
+}
+
+fn expected(message: &Message) -> Expected {
+    match message.kind() {
+        MessageKind::Request { id, method } => Expected::Response { id: id.clone(), method: *method },
+        MessageKind::Notification { .. } | MessageKind::Response { .. } => Expected::Nothing,
+    }
+}
+
+/// The answers of an exchange as an HTTP answer: JSON when there is only a result, else a stream.
+async fn relayed(session: &McpSession, message: &Message, mut answers: Answers) -> Result<Reply, Reply> {
+    let is_notification = message.id().is_none();
+    match answers.next().await {
+        Some(Answer::Last { status: Status::Ok, .. }) if is_notification => {
+            Ok(Reply::notice(StatusCode::ACCEPTED, Notice::Empty))
+        }
+        Some(Answer::Last { released, .. }) => {
+            let status = if session.is_lost() {
+                StatusCode::NOT_FOUND
+            } else if is_notification {
+                StatusCode::BAD_GATEWAY
+            } else {
+                StatusCode::OK
+            };
+            Ok(Reply::json(status, released))
+        }
+        Some(Answer::Chunk(first)) => Ok(Reply {
+            status: StatusCode::OK,
+            body: ReleasedBody::stream(first, answers, FRAMING),
+            content_type: Some(EVENT_STREAM),
+            session: None,
+        }),
+        Some(Answer::Unrecorded) => {
+            Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable))
+        }
+        None => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::Stopping)),
+    }
+}
+
+/// The action policy decides on; none for what is not offered.
+fn action(message: &Message) -> Option<Action> {
+    let owned = |text: std::borrow::Cow<'_, str>| Arc::from(&*text);
+    match message.method()? {
+        // Subscribing to a resource and completing its URI disclose what reading it does.
+        Method::Subscribe | Method::Unsubscribe => message.uri().map(owned).map(Action::ResourceRead),
+        Method::Complete => {
+            let reference = message.params()?.get("ref")?;
+            let text = |key: &str| reference.get(key).and_then(|value| value.as_str()).map(owned);
+            match reference.get("type")?.as_str()?.as_ref() {
+                "ref/prompt" => text("name").map(Action::PromptGet),
+                "ref/resource" => text("uri").map(Action::ResourceRead),
+                _ => None,
+            }
+        }
+        _ => message.action(),
+    }
+}
+
+/// The client's name and version as it claims them, cut to a length fit for the record.
+fn claimed(client: &Implementation) -> Option<String> {
+    let text = format!("{} {}", client.name, client.version);
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.chars().take(MAX_CLAIM).collect())
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750 §2.1); none when there is not exactly one.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
+}
+
+/// The status of a notice, unless evidence or identity are what is wrong.
+fn refused(status: StatusCode, notice: Notice) -> Reply {
+    match notice {
+        Notice::EvidenceUnavailable | Notice::IdentityUnavailable => {
+            Reply::notice(StatusCode::SERVICE_UNAVAILABLE, notice)
+        }
+        _ => Reply::notice(status, notice),
+    }
+}
+
+/// A notice, if the denial it answers is on record.
+fn evidenced(denied: &Denied, status: StatusCode, notice: Notice) -> Reply {
+    if recorded(denied) {
+        Reply::notice(status, notice)
+    } else {
+        Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)
+    }
+}
+
+fn recorded(denied: &Denied) -> bool {
+    denied.refusal().reference.is_some()
+}
+
+/// A refusal as a JSON-RPC error, with the reference to its record; 503 when it could not be recorded.
+fn told(status: StatusCode, id: Option<&Id>, code: i32, denied: &Denied) -> Reply {
+    let refusal = denied.refusal();
+    let status = match refusal.kind {
+        ErrorKind::Evidence => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::NotFound if refusal.reason == "session_closed" => StatusCode::NOT_FOUND,
+        _ => status,
+    };
+    let encode = |refusal: &Refusal| reply::error(id, code, &refusal.message, refusal.reference.as_deref());
+    Reply::json(status, denied.release(encode))
+}

@@ -1,0 +1,199 @@
+//! What a target's tools are, as the gateway itself has read them.
+//!
+//! A call is decided with the annotations and argument types of these definitions, never with what stands in an
+//! answer to a client. They are read in a session of the gateway's own, at the first need and again when a name
+//! turns up that is not among them, at a bounded rate.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use tokio::sync::{Mutex, oneshot};
+use vidimus_core::event::Status;
+use vidimus_core::{Action, Operation, Protocol, ToolDefinition};
+use vidimus_gate::{Gate, Outcome, Session, Verdict};
+
+use crate::envelope::{Id, ListKind, Message, Method, Sender};
+use crate::exchange::{self, Expected};
+use crate::initialize::Implementation;
+use crate::sessions::McpSession;
+use crate::target::Target;
+use crate::{initialize, lists};
+
+/// The least time between two readings of one target.
+const LEAST_INTERVAL: Duration = Duration::from_secs(5);
+
+/// After this time definitions are read again at the next call.
+const MAX_AGE: Duration = Duration::from_secs(300);
+
+/// Pages of a tool list that are read.
+const MAX_PAGES: u64 = 100;
+
+/// The tools of one target by name.
+#[derive(Debug)]
+pub struct Tools {
+    by_name: HashMap<String, ToolDefinition>,
+    read_at: Instant,
+}
+
+impl Tools {
+    /// The definition of a tool.
+    pub fn get(&self, name: &str) -> Option<&ToolDefinition> {
+        self.by_name.get(name)
+    }
+
+    /// All definitions, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &ToolDefinition> {
+        self.by_name.values()
+    }
+}
+
+/// Why definitions are not to be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DefinitionsError {
+    /// The gate refused the reading.
+    #[error("the definitions of the target cannot be read: {0}")]
+    Refused(String),
+    /// The target did not answer as it must.
+    #[error("the definitions of the target cannot be read: {0}")]
+    Upstream(String),
+}
+
+/// What is known of one target's tools.
+#[derive(Debug, Default)]
+pub(crate) struct Definitions {
+    known: ArcSwapOption<Tools>,
+    reading: Mutex<Option<Instant>>,
+}
+
+impl Definitions {
+    /// The tools as last read, however old.
+    pub(crate) fn known(&self) -> Option<Arc<Tools>> {
+        self.known.load_full()
+    }
+
+    /// The tools; read from the target when they are unknown or old, or lack `name`, and the last reading is not
+    /// too recent. One reading at a time; others wait for it.
+    pub(crate) async fn with(
+        &self,
+        gate: &Gate,
+        target: &Arc<Target>,
+        name: Option<&str>,
+    ) -> Result<Arc<Tools>, DefinitionsError> {
+        let is_enough = |tools: &Tools| {
+            tools.read_at.elapsed() < MAX_AGE && name.is_none_or(|name| tools.by_name.contains_key(name))
+        };
+        if let Some(tools) = self.known().filter(|tools| is_enough(tools)) {
+            return Ok(tools);
+        }
+        let mut last = self.reading.lock().await;
+        let known = self.known();
+        if let Some(tools) = &known
+            && (is_enough(tools) || last.is_some_and(|last| last.elapsed() < LEAST_INTERVAL))
+        {
+            return Ok(Arc::clone(tools));
+        }
+        let read = read(gate, target).await;
+        *last = Some(Instant::now());
+        match (read, known) {
+            (Ok(definitions), _) => {
+                let by_name = definitions.into_iter().map(|tool| (tool.name.clone(), tool)).collect();
+                let tools = Arc::new(Tools { by_name, read_at: Instant::now() });
+                self.known.store(Some(Arc::clone(&tools)));
+                Ok(tools)
+            }
+            // What was read before stays: a target that is down for a moment does not lose its tools.
+            (Err(error), Some(tools)) => {
+                tracing::warn!(target = %target.spec.name, %error, "definitions stay as they were");
+                Ok(tools)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+async fn read(gate: &Gate, target: &Arc<Target>) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+    let opened = gate.open_own(Arc::clone(&target.spec)).await;
+    let session = opened.map_err(|denied| DefinitionsError::Refused(denied.refusal().message.clone()))?;
+    let session = Arc::new(McpSession::new(session, Arc::clone(target)));
+    let read = read_in(&session).await;
+    if session.upstream_id.get().is_some() {
+        // Whether the target lets us end it or not, the session is over.
+        let _ = target.upstream.end(&session.gate.dial(), exchange::request_headers(&session)).await;
+    }
+    session.gate.close("client").await.map_err(|error| DefinitionsError::Refused(error.to_string()))?;
+    read
+}
+
+async fn read_in(session: &Arc<McpSession>) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+    let id = Id::from_number(0);
+    let gateway = Implementation { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() };
+    let hello = initialize::request(&id, &gateway);
+    let answer = ask(session, "initialize", hello, Expected::Response { id, method: Method::Initialize }).await?;
+    ask(session, "notifications/initialized", initialize::initialized(), Expected::Nothing).await?;
+    let answer = message(&answer)?;
+    if answer.result().and_then(|result| result.at(&["capabilities", "tools"])).is_none() {
+        return Ok(Vec::new());
+    }
+    let mut definitions = Vec::new();
+    let mut cursor: Option<String> = None;
+    for page in 1..=MAX_PAGES {
+        let id = Id::from_number(page);
+        let body = lists::request(&id, ListKind::Tools, cursor.as_deref());
+        let answer = ask(session, "tools/list", body, Expected::Response { id, method: Method::ListTools }).await?;
+        let page = lists::tools(&message(&answer)?).map_err(|error| DefinitionsError::Upstream(error.to_string()))?;
+        definitions.extend(page.tools);
+        match page.next_cursor {
+            Some(next) => cursor = Some(next),
+            None => return Ok(definitions),
+        }
+    }
+    Err(DefinitionsError::Upstream(format!("its tool list has more than {MAX_PAGES} pages")))
+}
+
+fn message(answer: &Bytes) -> Result<Message, DefinitionsError> {
+    Message::parse(answer.clone(), Sender::Server, &vidimus_core::json::Limits::default())
+        .map_err(|error| DefinitionsError::Upstream(error.to_string()))
+}
+
+/// One message of the gateway's own, through the choke point like any other; the target's answer.
+async fn ask(
+    session: &Arc<McpSession>,
+    method: &str,
+    body: Bytes,
+    expected: Expected,
+) -> Result<Bytes, DefinitionsError> {
+    let operation = Operation {
+        protocol: Protocol::Mcp,
+        action: Action::Method(method.into()),
+        wire: body,
+        arguments: None,
+        annotations: None,
+        trace: None,
+    };
+    let gate: &Session = &session.gate;
+    let admitted = match gate.submit(operation).await {
+        Verdict::Admitted(admitted) => admitted,
+        Verdict::Denied(denied) => return Err(DefinitionsError::Refused(denied.refusal().message.clone())),
+    };
+    let (sender, receiver) = oneshot::channel();
+    let carrier = Arc::clone(session);
+    let mut answers = admitted.run(move |wire, mut flight| async move {
+        let outcome = exchange::outcome(&carrier, &expected, wire, &mut flight).await;
+        let answer = match outcome.status {
+            Status::Ok => Ok(outcome.body.clone()),
+            status => Err(status.name()),
+        };
+        flight.finish(Outcome { status: outcome.status, body: outcome.body }).await;
+        let _ = sender.send(answer);
+    });
+    // The parts are of no interest, but an unread part would hold the exchange.
+    while answers.next().await.is_some() {}
+    match receiver.await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(status)) => Err(DefinitionsError::Upstream(format!("{method} ended with status `{status}`"))),
+        Err(_) => Err(DefinitionsError::Upstream(format!("{method} was given up"))),
+    }
+}

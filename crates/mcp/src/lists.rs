@@ -1,0 +1,190 @@
+//! The answers to `tools/list`, `resources/list`, `resources/templates/list` and `prompts/list` (MCP 2025-11-25).
+//!
+//! A list is filtered by taking elements out by their spans: what stays is byte for byte the target's, unknown fields
+//! included. An element that cannot be read for certain is taken out too, and counted: no name, another letter case of
+//! a known key, a hint that is no boolean. A result with another letter case of the list's own key is refused whole.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use vidimus_core::canonical::write_string;
+use vidimus_core::json::{Document, JsonError, Limits, SpliceError, Value, splice, without_elements};
+use vidimus_core::{ErrorKind, ToolAnnotations, ToolDefinition};
+
+use crate::envelope::{Id, ListKind, MAX_NAME_BYTES, MAX_URI_BYTES, Message, case_variant};
+use crate::reply;
+
+/// Keys of a list element that identify it or that policy reads.
+const ELEMENT_KEYS: &[&str] =
+    &["annotations", "description", "inputSchema", "name", "outputSchema", "uri", "uriTemplate"];
+/// The hints of `ToolAnnotations`.
+const HINT_KEYS: &[&str] = &["destructiveHint", "idempotentHint", "openWorldHint", "readOnlyHint"];
+
+/// A list without what the caller may not see.
+#[derive(Debug, Clone)]
+pub struct Filtered {
+    /// The message to pass on, parsed.
+    pub document: Arc<Document>,
+    /// How many elements were taken out because of `visible`.
+    pub hidden: usize,
+    /// How many were taken out because they could not be read.
+    pub unreadable: usize,
+}
+
+/// One page of a target's tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolPage {
+    /// The tools that could be read.
+    pub tools: Vec<ToolDefinition>,
+    /// How many could not.
+    pub unreadable: usize,
+    /// Where the next page is, if there is one.
+    pub next_cursor: Option<String>,
+}
+
+/// An answer that is no list.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ListError {
+    /// An error, no array under the list's key, or a cursor that is no string.
+    #[error("the target's answer is no list of {key}")]
+    NotAList {
+        /// The key of the list.
+        key: &'static str,
+    },
+    /// A key that differs from a known one in letter case only.
+    #[error("the target's answer has a key that differs from {known} in letter case only")]
+    CaseVariant {
+        /// The known key.
+        known: &'static str,
+    },
+    /// The filtered list does not fit together: a fault of ours.
+    #[error("the filtered list could not be put together: {0}")]
+    Splice(#[from] SpliceError),
+    /// The filtered list is no JSON: a fault of ours.
+    #[error("the filtered list is no JSON: {0}")]
+    Json(#[from] JsonError),
+}
+
+impl ListError {
+    /// The target's fault, or ours.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NotAList { .. } | Self::CaseVariant { .. } => ErrorKind::Upstream,
+            Self::Splice(_) | Self::Json(_) => ErrorKind::Internal,
+        }
+    }
+}
+
+/// A request for a page of a list, of the gateway's own.
+pub fn request(id: &Id, kind: ListKind, cursor: Option<&str>) -> Bytes {
+    let mut params = b"{".to_vec();
+    if let Some(cursor) = cursor {
+        params.extend_from_slice(br#""cursor":"#);
+        write_string(&mut params, cursor);
+    }
+    params.push(b'}');
+    reply::request(id, kind.method_name(), &params)
+}
+
+/// Takes out of a list what `visible` does not say yes to. It is asked by name, URI or URI template.
+pub fn filter(
+    message: &Message,
+    kind: ListKind,
+    limits: &Limits,
+    mut visible: impl FnMut(&str) -> bool,
+) -> Result<Filtered, ListError> {
+    let list = list(message, kind)?;
+    let (mut hidden, mut unreadable) = (0, 0);
+    let replacements = without_elements(list, |element| match identity(element, kind) {
+        Some(name) if visible(&name) => false,
+        Some(_) => {
+            hidden += 1;
+            true
+        }
+        None => {
+            unreadable += 1;
+            true
+        }
+    });
+    if replacements.is_empty() {
+        return Ok(Filtered { document: Arc::clone(message.document()), hidden, unreadable });
+    }
+    let bytes = splice(message.bytes(), &replacements)?;
+    let document = Arc::new(Document::parse(bytes, limits)?);
+    Ok(Filtered { document, hidden, unreadable })
+}
+
+/// Reads the tools of one page of a target's `tools/list`.
+pub fn tools(message: &Message) -> Result<ToolPage, ListError> {
+    let mut page = ToolPage { tools: Vec::new(), unreadable: 0, next_cursor: next_cursor(message)? };
+    for element in list(message, ListKind::Tools)?.elements() {
+        match tool(message.bytes(), element) {
+            Some(tool) => page.tools.push(tool),
+            None => page.unreadable += 1,
+        }
+    }
+    Ok(page)
+}
+
+/// Where the next page of any list is.
+pub fn next_cursor(message: &Message) -> Result<Option<String>, ListError> {
+    match message.result().and_then(|result| result.get("nextCursor")) {
+        None => Ok(None),
+        Some(cursor) if cursor.is_null() => Ok(None),
+        Some(cursor) => match cursor.as_str() {
+            Some(cursor) => Ok(Some(cursor.into_owned())),
+            None => Err(ListError::NotAList { key: "nextCursor" }),
+        },
+    }
+}
+
+fn list(message: &Message, kind: ListKind) -> Result<Value<'_>, ListError> {
+    let not_a_list = ListError::NotAList { key: kind.key() };
+    let Some(result) = message.result() else { return Err(not_a_list) };
+    if let Some(known) = case_variant(result, &[kind.key(), "nextCursor"]) {
+        return Err(ListError::CaseVariant { known });
+    }
+    result.get(kind.key()).filter(Value::is_array).ok_or(not_a_list)
+}
+
+/// What an element is decided by; none when it could be read in more than one way, or not at all.
+fn identity(element: Value<'_>, kind: ListKind) -> Option<Cow<'_, str>> {
+    let longest = match kind {
+        ListKind::Prompts | ListKind::Tools => MAX_NAME_BYTES,
+        ListKind::ResourceTemplates | ListKind::Resources => MAX_URI_BYTES,
+    };
+    if case_variant(element, ELEMENT_KEYS).is_some() {
+        return None;
+    }
+    if kind == ListKind::Tools {
+        annotations(element)?;
+    }
+    let name = element.get(kind.identity())?.as_str()?;
+    (!name.is_empty() && name.len() <= longest && !name.chars().any(char::is_control)).then_some(name)
+}
+
+fn tool(bytes: &Bytes, element: Value<'_>) -> Option<ToolDefinition> {
+    let name = identity(element, ListKind::Tools)?.into_owned();
+    let schema = element.get("inputSchema").filter(Value::is_object)?;
+    Some(ToolDefinition { name, annotations: annotations(element)?, input_schema: bytes.slice(schema.span()) })
+}
+
+/// The hints, with MCP's defaults where there are none; nothing when one is not a boolean.
+fn annotations(element: Value<'_>) -> Option<ToolAnnotations> {
+    let defaults = ToolAnnotations::default();
+    let Some(hints) = element.get("annotations") else { return Some(defaults) };
+    if !hints.is_object() || case_variant(hints, HINT_KEYS).is_some() {
+        return None;
+    }
+    let hint = |key: &str, default: bool| hints.get(key).map_or(Some(default), |value| value.as_bool());
+    Some(ToolAnnotations {
+        read_only: hint("readOnlyHint", defaults.read_only)?,
+        destructive: hint("destructiveHint", defaults.destructive)?,
+        idempotent: hint("idempotentHint", defaults.idempotent)?,
+        open_world: hint("openWorldHint", defaults.open_world)?,
+    })
+}

@@ -1,0 +1,101 @@
+//! Messages the gateway itself writes: answers keyed to the exact id of the request, notifications, own requests.
+//!
+//! Texts go in escaped; ids go in as they were received (an [`Id`] is valid JSON). What a caller is told of a refusal
+//! is the policy's message and a reference to the evidence, never more.
+
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use vidimus_core::canonical::write_string;
+
+use crate::envelope::{EnvelopeError, Id, code};
+
+/// The key of `_meta` and of an error's `data` that holds the reference (MCP 2025-11-25, "_meta": a prefix and a name).
+const REFERENCE_KEY: &str = "vidimus/reference";
+
+/// An error (JSON-RPC 2.0 §5.1). Without an id it answers a message whose id could not be read.
+pub fn error(id: Option<&Id>, code: i32, message: &str, reference: Option<&str>) -> Bytes {
+    let mut out = start(id);
+    out.extend_from_slice(format!(r#","error":{{"code":{code},"message":"#).as_bytes());
+    write_string(&mut out, message);
+    if let Some(reference) = reference {
+        out.extend_from_slice(br#","data":"#);
+        write_reference(&mut out, reference);
+    }
+    end(out, "}}")
+}
+
+/// The answer to a message that was refused before anything was decided.
+pub fn refused(refusal: &EnvelopeError) -> Bytes {
+    error(refusal.id(), refusal.code(), &refusal.public_message(), None)
+}
+
+/// The answer to a tool that is not there for this caller, in the words of MCP 2025-11-25 ("Tools", "Error Handling"),
+/// so that it tells nothing of whether the tool exists.
+pub fn unknown_tool(id: &Id, name: &str) -> Bytes {
+    error(Some(id), code::INVALID_PARAMS, &format!("Unknown tool: {name}"), None)
+}
+
+/// The answer to a method that is not offered.
+pub fn method_not_found(id: &Id) -> Bytes {
+    error(Some(id), code::METHOD_NOT_FOUND, "Method not found", None)
+}
+
+/// A result of a tool that says it failed: what a model reads of a denial, an approval that is pending, a target that
+/// did not answer. The reference is in the text, where the user sees it, and in `_meta`, where a program finds it.
+pub fn tool_error(id: &Id, message: &str, reference: Option<&str>) -> Bytes {
+    let mut out = start(Some(id));
+    out.extend_from_slice(br#","result":{"content":[{"type":"text","text":"#);
+    match reference {
+        Some(reference) => write_string(&mut out, &format!("{message} (reference {reference})")),
+        None => write_string(&mut out, message),
+    }
+    out.extend_from_slice(br#"}],"isError":true"#);
+    if let Some(reference) = reference {
+        out.extend_from_slice(br#","_meta":"#);
+        write_reference(&mut out, reference);
+    }
+    end(out, "}}")
+}
+
+/// An empty result: the answer to `ping`, `logging/setLevel` and the like.
+pub fn empty(id: &Id) -> Bytes {
+    end(start(Some(id)), r#","result":{}}"#)
+}
+
+/// A notification without parameters.
+pub fn notification(method: &str) -> Bytes {
+    let mut out = br#"{"jsonrpc":"2.0","method":"#.to_vec();
+    write_string(&mut out, method);
+    end(out, "}")
+}
+
+/// A request of the gateway's own. `params` is the JSON text of an object.
+pub(crate) fn request(id: &Id, method: &str, params: &[u8]) -> Bytes {
+    let mut out = start(Some(id));
+    out.extend_from_slice(br#","method":"#);
+    write_string(&mut out, method);
+    out.extend_from_slice(br#","params":"#);
+    out.extend_from_slice(params);
+    end(out, "}")
+}
+
+fn start(id: Option<&Id>) -> Vec<u8> {
+    let mut out = br#"{"jsonrpc":"2.0","id":"#.to_vec();
+    out.extend_from_slice(id.map_or("null", Id::lexeme).as_bytes());
+    out
+}
+
+fn write_reference(out: &mut Vec<u8>, reference: &str) {
+    out.push(b'{');
+    write_string(out, REFERENCE_KEY);
+    out.push(b':');
+    write_string(out, reference);
+    out.push(b'}');
+}
+
+fn end(mut out: Vec<u8>, tail: &str) -> Bytes {
+    out.extend_from_slice(tail.as_bytes());
+    out.into()
+}

@@ -1,0 +1,139 @@
+//! The sessions of legacy clients: `Mcp-Session-Id` to a session, bound to the principal that opened it.
+//!
+//! An id is 256 random bits and authenticates nothing: whoever presents it must also be the principal the session
+//! belongs to, on the same target (MCP 2025-11-25, "Security Best Practices: Session Hijacking"). An unknown id and
+//! another's id answer alike.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderValue;
+use vidimus_core::Principal;
+use vidimus_gate::Session;
+
+use crate::initialize::Revision;
+use crate::target::Target;
+
+/// Bytes of randomness in a session id.
+const ID_BYTES: usize = 32;
+
+/// One legacy session, with what both sides agreed on.
+pub(crate) struct McpSession {
+    /// The session in the gate.
+    pub(crate) gate: Session,
+    /// The target it is on.
+    pub(crate) target: Arc<Target>,
+    /// The target's own session id, if it gave one.
+    pub(crate) upstream_id: OnceLock<HeaderValue>,
+    /// The agreed protocol version.
+    pub(crate) version: OnceLock<Revision>,
+    lost: AtomicBool,
+    last_used: AtomicU64,
+}
+
+impl McpSession {
+    /// A session that is being initialised.
+    pub(crate) fn new(gate: Session, target: Arc<Target>) -> Self {
+        Self {
+            gate,
+            target,
+            upstream_id: OnceLock::new(),
+            version: OnceLock::new(),
+            lost: AtomicBool::new(false),
+            last_used: AtomicU64::new(0),
+        }
+    }
+
+    /// The target does not know its session any more.
+    pub(crate) fn set_lost(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the target has forgotten the session.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+/// All sessions.
+pub(crate) struct Sessions {
+    started: Instant,
+    open: RwLock<HashMap<Box<str>, Arc<McpSession>>>,
+    max: usize,
+}
+
+impl Sessions {
+    /// A table for at most `max` sessions.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { started: Instant::now(), open: RwLock::default(), max }
+    }
+
+    /// Whether there is room for one more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.read().len() < self.max
+    }
+
+    /// Enters a session; its new id.
+    pub(crate) fn enter(&self, session: Arc<McpSession>) -> Option<String> {
+        let mut bytes = [0; ID_BYTES];
+        aws_lc_rs::rand::fill(&mut bytes).ok()?;
+        let id = URL_SAFE_NO_PAD.encode(bytes);
+        self.touch(&session);
+        self.open.write().unwrap_or_else(PoisonError::into_inner).insert(id.clone().into(), session);
+        Some(id)
+    }
+
+    /// The session with this id, if it is this principal's on this target.
+    pub(crate) fn find(&self, id: &str, principal: &Principal, target: &Target) -> Option<Arc<McpSession>> {
+        let session = self.read().get(id).map(Arc::clone)?;
+        let owner = session.gate.principal();
+        let is_owner = owner.issuer == principal.issuer
+            && owner.subject == principal.subject
+            && owner.kind == principal.kind
+            && owner.actor_chain == principal.actor_chain;
+        if !is_owner || session.target.spec.name != target.spec.name {
+            return None;
+        }
+        self.touch(&session);
+        Some(session)
+    }
+
+    /// Takes a session out.
+    pub(crate) fn remove(&self, id: &str) -> Option<Arc<McpSession>> {
+        self.open.write().unwrap_or_else(PoisonError::into_inner).remove(id)
+    }
+
+    /// Takes out those unused for `idle`; with zero, all.
+    pub(crate) fn expire(&self, idle: Duration) -> Vec<Arc<McpSession>> {
+        let now = self.now();
+        let limit = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+        let mut expired = Vec::new();
+        self.open.write().unwrap_or_else(PoisonError::into_inner).retain(|_, session| {
+            let unused = now.saturating_sub(session.last_used.load(Ordering::Relaxed));
+            // A call in flight holds the session, which is then in use however long it takes.
+            let is_expired = limit == 0 || unused >= limit && Arc::strong_count(session) == 1;
+            if is_expired {
+                expired.push(Arc::clone(session));
+            }
+            !is_expired
+        });
+        expired
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Box<str>, Arc<McpSession>>> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn touch(&self, session: &McpSession) {
+        session.last_used.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Milliseconds since the table was made.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
