@@ -2,7 +2,8 @@
 //! and every new tile follow.
 //!
 //! Pushing a leaf cannot fail; tiles that became full wait in `finished` until they are written, so a full disk
-//! loses nothing and the writing may be repeated.
+//! loses nothing and the writing may be repeated. A partial tile that may be durable is never written again: that
+//! would put a file that a power cut can empty in its place, and recovery starts from those of the last stored size.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,10 @@ use crate::tree::{Hash, fold, fold_with};
 #[derive(Debug, Default)]
 pub(crate) struct Edge {
     size: u64,
+    /// The size whose partial tiles were durable when this was loaded.
+    durable: u64,
+    /// The size whose partial tiles were written last.
+    written: u64,
     /// Entries of the partial bundle.
     bundle: Vec<u8>,
     /// Hashes of the partial tile at each level, lowest first; each shorter than a full tile.
@@ -33,12 +38,11 @@ impl Edge {
         let mut levels = Vec::new();
         let mut level = 0;
         while size.checked_shr(TILE_HEIGHT * level).unwrap_or(0) > 0 {
-            let filled = size >> (TILE_HEIGHT * level);
-            let tile = Tile { kind: Kind::Hashes(level), index: filled / TILE_WIDTH, width: filled % TILE_WIDTH };
+            let tile = partial_tile(Kind::Hashes(level), size);
             levels.push(if tile.width == 0 { Vec::new() } else { reader.hashes(tile)? });
             level += 1;
         }
-        let tile = Tile { kind: Kind::Entries, index: size / TILE_WIDTH, width: size % TILE_WIDTH };
+        let tile = partial_tile(Kind::Entries, size);
         let bundle = if tile.width == 0 { Vec::new() } else { reader.bundle(tile)? };
         let (leaves, _) = entries(&bundle, tile.width).unwrap_or_default();
         let hashes: Vec<Hash> = leaves.into_iter().map(Hash::of_leaf).collect();
@@ -47,7 +51,7 @@ impl Edge {
             let expected = format!("entries with the hashes of {}", Tile { kind: Kind::Hashes(0), ..tile }.path());
             return Err(Damage { file, offset: 0, expected, found: "other entries".to_owned() }.into());
         }
-        Ok(Self { size, bundle, levels, finished: VecDeque::new(), superseded: Vec::new() })
+        Ok(Self { size, durable: size, written: size, bundle, levels, ..Self::default() })
     }
 
     /// How many leaves the tree has.
@@ -113,21 +117,24 @@ impl Edge {
         Ok(())
     }
 
-    /// Writes the partial tiles of the present size.
+    /// Writes the partial tiles of the present size that do not stand there yet.
     pub(crate) fn write_partial(
-        &self,
+        &mut self,
         storage: &dyn Storage,
         dir: &Path,
         unsynced: &mut Unsynced,
     ) -> Result<(), StorageError> {
         for (tile, bytes) in self.partial() {
-            unsynced.replace(storage, &dir.join(tile.path()), &bytes)?;
+            if partial_tile(tile.kind, self.written) != tile {
+                unsynced.replace(storage, &dir.join(tile.path()), &bytes)?;
+            }
         }
+        self.written = self.size;
         Ok(())
     }
 
-    /// Writes again every narrower version of the present partial tiles: a power cut may have spoiled files that
-    /// earlier checkpoints promised and that were not yet synced.
+    /// Writes narrower versions of the present partial tiles again, as far as they are newer than what was durable
+    /// at the start: earlier checkpoints promised them, and a power cut may have spoiled them.
     pub(crate) fn rewrite_narrower(
         &self,
         storage: &dyn Storage,
@@ -135,8 +142,11 @@ impl Edge {
         unsynced: &mut Unsynced,
     ) -> Result<(), StorageError> {
         for (tile, bytes) in self.partial() {
+            let durable = partial_tile(tile.kind, self.durable);
+            let is_durable = |width: u64| tile.index == durable.index && width <= durable.width;
             let names = storage.list(&dir.join(tile.partial_dir())).unwrap_or_default();
-            for width in names.iter().filter_map(|name| name.parse().ok()).filter(|width| *width < tile.width) {
+            let widths = names.iter().filter_map(|name| name.parse().ok());
+            for width in widths.filter(|width| *width < tile.width && !is_durable(*width)) {
                 let end = match tile.kind {
                     Kind::Entries => entries(&bytes, width).map_or(0, |(_, end)| end),
                     Kind::Hashes(_) => usize::try_from(width * 32).unwrap_or(0),
@@ -155,12 +165,16 @@ impl Edge {
 
     /// The partial tiles of the present size.
     pub(crate) fn partial(&self) -> impl Iterator<Item = (Tile, Vec<u8>)> + '_ {
-        let entries = Tile { kind: Kind::Entries, index: self.size / TILE_WIDTH, width: self.size % TILE_WIDTH };
-        let bundle = (entries.width > 0).then(|| (entries, self.bundle.clone()));
-        let hashes = (0_u32..).zip(&self.levels).filter(|(_, hashes)| !hashes.is_empty()).map(|(level, hashes)| {
-            let index = (self.size >> (TILE_HEIGHT * level)) / TILE_WIDTH;
-            (Tile { kind: Kind::Hashes(level), index, width: length(hashes.len()) }, hash_bytes(hashes))
-        });
-        bundle.into_iter().chain(hashes)
+        let bundle = (!self.bundle.is_empty()).then(|| (partial_tile(Kind::Entries, self.size), self.bundle.clone()));
+        let hashes = (0_u32..).zip(&self.levels).filter(|(_, hashes)| !hashes.is_empty());
+        let tiles = hashes.map(|(level, hashes)| (partial_tile(Kind::Hashes(level), self.size), hash_bytes(hashes)));
+        bundle.into_iter().chain(tiles)
     }
+}
+
+/// The partial tile of that kind in the tree of `size` leaves; of no width where the tree has none.
+fn partial_tile(kind: Kind, size: u64) -> Tile {
+    let level = if let Kind::Hashes(level) = kind { level } else { 0 };
+    let filled = size.checked_shr(TILE_HEIGHT * level).unwrap_or(0);
+    Tile { kind, index: filled / TILE_WIDTH, width: filled % TILE_WIDTH }
 }

@@ -14,8 +14,8 @@ use vidimus_core::ErrorKind;
 use crate::codec::{base64, decimal, from_base64};
 use crate::tree::Hash;
 
-/// The longest note in bytes that is parsed.
-pub const MAX_NOTE_BYTES: usize = 65_536;
+/// The longest note in bytes that is parsed: room for the 16 signatures of 5 kB that signed-note asks for.
+pub const MAX_NOTE_BYTES: usize = 128 << 10;
 /// The most signatures of a note that are looked at (signed-note: implementations may limit them).
 const MAX_SIGNATURES: usize = 100;
 /// The signature type byte of Ed25519 (signed-note, "Signature types").

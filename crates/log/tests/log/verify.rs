@@ -1,0 +1,182 @@
+//! The verifier finds every kind of damage, says where, and finds nothing in a good log.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use vidimus_log::verify::{self, Report};
+use vidimus_log::{Entry, FileSystem, Signer};
+
+use super::disk::Disk;
+use super::{ORIGIN, key, open, open_on};
+
+fn event(session: &str, seq: u64, kind: &str, count: Option<u64>) -> Vec<u8> {
+    let count = count.map_or_else(String::new, |count| format!("\"count\":{count},"));
+    format!("{{{count}\"gateway\":\"g\",\"seq\":{seq},\"session\":\"{session}\",\"type\":\"{kind}\"}}").into_bytes()
+}
+
+/// Session `s0` closed, `s1` still open, 600 events in all, interleaved.
+fn events() -> Vec<Vec<u8>> {
+    let mut events: Vec<_> =
+        (0..598).map(|n| event(&format!("s{}", n % 2), n / 2, "operation.outcome", None)).collect();
+    events.push(event("s0", 299, "session.closed", Some(300)));
+    events.push(event("s1", 299, "operation.outcome", None));
+    events
+}
+
+fn write(events: &[Vec<u8>], dir: &Path) -> Arc<Disk> {
+    let disk = Arc::new(Disk::default());
+    let (log, _) = open_on(&disk, dir).unwrap();
+    for event in events {
+        log.append(&[Entry::Leaf(event)]).unwrap();
+    }
+    log.close().unwrap();
+    disk
+}
+
+fn check(disk: &Disk, dir: &Path) -> Report {
+    verify::log(disk, dir, &[key()], &mut |_, _| {})
+}
+
+fn findings(report: &Report, dir: &Path) -> Vec<String> {
+    assert!(!report.holds());
+    let prefix = format!("{}/", dir.display());
+    report.findings.iter().map(|finding| finding.to_string().replace(&prefix, "")).collect()
+}
+
+#[test]
+fn a_good_log_holds_also_while_it_is_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(dir.path());
+    for event in events() {
+        log.append(&[Entry::Leaf(&event)]).unwrap();
+    }
+    super::eventually("integration", || log.status().integrated == 600);
+    let mut calls = Vec::new();
+    let report = verify::log(&FileSystem, dir.path(), &[key()], &mut |done, of| calls.push((done, of)));
+    assert_eq!(report.findings, []);
+    assert!(report.holds());
+    assert_eq!((report.entries, report.tiles, report.sessions, report.open_sessions), (600, 4, 2, 1));
+    assert_eq!(calls, [(0, 600), (256, 600), (512, 600), (600, 600)]);
+}
+
+#[test]
+fn an_empty_log_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = write(&[], dir.path());
+    let report = check(&disk, dir.path());
+    assert!(report.holds() && report.checkpoint.is_some_and(|checkpoint| checkpoint.size == 0));
+}
+
+#[test]
+fn every_changed_byte_of_entries_and_tiles_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = write(&events(), dir.path());
+    for (path, len) in [
+        ("tile/entries/000", 256 * 50),
+        ("tile/entries/002.p/88", 88 * 50),
+        ("tile/0/001", 8192),
+        ("tile/0/002.p/88", 88 * 32),
+        ("tile/1/000.p/2", 64),
+    ] {
+        for at in (0..len).step_by(len / 17) {
+            let spoiled = disk.killed();
+            spoiled.tamper(&dir.path().join("log").join(path), |bytes| bytes[at] ^= 4);
+            let found = findings(&check(&spoiled, dir.path()), dir.path());
+            assert!(found.iter().any(|finding| finding.contains("log/tile/")), "{path} {at}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn findings_say_which_entry_what_was_expected_and_what_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = write(&events(), dir.path());
+    let spoiled = disk.killed();
+    spoiled.tamper(&dir.path().join("log/tile/0/001"), |bytes| bytes[32 * 4..32 * 5].fill(0));
+    let found = findings(&check(&spoiled, dir.path()), dir.path());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("entry 260, log/tile/0/001: expected hash "), "{found:?}");
+    assert!(found[0].ends_with(" at 260, found hash AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), "{found:?}");
+
+    let spoiled = disk.killed();
+    spoiled.delete(&dir.path().join("log/tile/entries/001"));
+    let report = check(&spoiled, dir.path());
+    let found = findings(&report, dir.path());
+    assert_eq!(found[0], "entry 256, log/tile/entries/001: expected 256 hashes or entries, found no such file");
+    assert_eq!(report.entries, 344, "the others are still checked");
+}
+
+#[test]
+fn an_entry_replaced_with_all_tiles_made_again_is_found_by_the_root() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = write(&events(), dir.path());
+    let mut others = events();
+    others[77] = event("s1", 38, "operation.denied", None);
+    std::fs::create_dir(dir.path().join("forged")).unwrap();
+    let forged = write(&others, &dir.path().join("forged"));
+    let checkpoint = disk.all()[&dir.path().join("log/checkpoint")].clone();
+    forged.tamper(&dir.path().join("forged/log/checkpoint"), |bytes| *bytes = checkpoint);
+    let found = findings(&check(&forged, &dir.path().join("forged")), dir.path());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("forged/log/checkpoint: expected root "), "{found:?}");
+}
+
+#[test]
+fn another_key_or_a_changed_checkpoint_does_not_verify() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = write(&events(), dir.path());
+    let other = Signer::from_seed(ORIGIN, &[1; 32]).unwrap().verifier().clone();
+    let report = verify::log(disk.as_ref(), dir.path(), &[other], &mut |_, _| {});
+    assert!(findings(&report, dir.path())[0].ends_with("found not signed by any of the given keys"));
+    let checkpoint = dir.path().join("log/checkpoint");
+    disk.tamper(&checkpoint, |bytes| {
+        let at = bytes.windows(5).position(|window| window == b"\n600\n").unwrap();
+        bytes[at + 1] = b'5';
+    });
+    assert!(findings(&check(&disk, dir.path()), dir.path())[0].contains("does not verify"));
+    disk.delete(&checkpoint);
+    assert!(findings(&check(&disk, dir.path()), dir.path())[0].contains("cannot read"));
+}
+
+#[test]
+fn a_missing_event_shows() {
+    let found = |change: fn(&mut Vec<Vec<u8>>)| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut events = events();
+        change(&mut events);
+        findings(&check(&write(&events, dir.path()), dir.path()), dir.path())
+    };
+    let file = "log/tile/entries/000";
+    assert_eq!(
+        found(|events| drop(events.remove(100))),
+        [format!("entry 101, {file}: expected seq 50 of session s0, found seq 51")]
+    );
+    assert_eq!(
+        found(|events| events.swap(20, 22)),
+        [
+            format!("entry 20, {file}: expected seq 10 of session s0, found seq 11"),
+            format!("entry 22, {file}: expected seq 12 of session s0, found seq 10"),
+            format!("entry 24, {file}: expected seq 11 of session s0, found seq 12"),
+        ]
+    );
+    // The last events before the end are gone; only the count tells.
+    assert_eq!(
+        found(|events| {
+            events.truncate(10);
+            events.push(event("s0", 5, "session.closed", Some(7)));
+        }),
+        ["entry 10, log/tile/entries/000.p/11: expected count 6 in the last event of session s0, found count 7"]
+    );
+    assert_eq!(
+        found(|events| events.push(event("s0", 300, "operation.outcome", None))),
+        [
+            "entry 600, log/tile/entries/002.p/89: expected no event of session s0 after its last, found operation.outcome with seq 300"
+        ]
+    );
+    assert_eq!(
+        found(|events| events.push(b"{}".to_vec())),
+        [
+            "entry 600, log/tile/entries/002.p/89: expected an event: canonical JSON with session, seq and type, found 2 other bytes"
+        ]
+    );
+}
