@@ -1,0 +1,125 @@
+//! One decision: allowed if a permit holds, no forbid does, and no policy failed (design part 5, "Semantics" 1).
+//!
+//! Cedar skips a policy that errs, which would let a forbid on an absent argument fall through; here any error is a
+//! denial that names the policy. So is an argument that a policy reads but that Cedar cannot hold ([`crate::value`]).
+
+use std::error::Error;
+use std::sync::Arc;
+
+use cedar_policy::{Authorizer, Context, Entities, EntityUid, PrincipalConstraint, Response};
+use vidimus_core::{Action, Effect, ToolAnnotations};
+
+use crate::context;
+use crate::request::{Decision, Request};
+use crate::rules::{Rule, Rules, Site, Slice};
+use crate::subject::Subject;
+use crate::value::Unfit;
+
+pub(crate) fn decide(rules: &Rules, subject: &Subject, request: &Request<'_>) -> Decision {
+    let site = rules.site(request.action, request.target);
+    let Some(site) = site else {
+        return denied(Vec::new(), format!("there is no target `{}`", request.target));
+    };
+    let shape = match request.action {
+        Action::ToolCall(tool) => rules.tool(request.target, tool).and_then(|tool| tool.shape.as_ref()),
+        _ => None,
+    };
+    let evaluated = context::of_request(request, &subject.amr, shape, &site.slice.reads)
+        .and_then(|(context, unfit)| Ok((evaluate(&site.slice, site, subject, context)?, unfit)));
+    match evaluated {
+        Ok((response, unfit)) => conclude(rules, subject, request, site, &response, &unfit),
+        Err(error) => {
+            tracing::error!(%error, "a request cannot be put to policy, so it is denied");
+            denied(Vec::new(), "policy cannot judge this request".to_owned())
+        }
+    }
+}
+
+/// Whether a list shows a tool. A policy that fails hides it.
+pub(crate) fn lists(slice: &Slice, site: &Site, subject: &Subject, annotations: ToolAnnotations) -> bool {
+    let response = context::of_tool(annotations).ok().and_then(|context| evaluate(slice, site, subject, context).ok());
+    response.is_some_and(|response| {
+        response.decision() == cedar_policy::Decision::Allow && response.diagnostics().errors().next().is_none()
+    })
+}
+
+pub(crate) fn denied(policies: Vec<Arc<str>>, message: String) -> Decision {
+    Decision { effect: Effect::Deny, policies, message }
+}
+
+fn evaluate(slice: &Slice, site: &Site, subject: &Subject, context: Context) -> Result<Response, Box<dyn Error>> {
+    let (principal, action, resource) = (subject.principal.clone(), site.action.clone(), site.resource.clone());
+    // Without a schema: what is built here need not be checked against what it was built from.
+    let request = cedar_policy::Request::new(principal, action, resource, context, None)?;
+    Ok(Authorizer::new().is_authorized(&request, &slice.policies, &subject.entities))
+}
+
+fn conclude(
+    rules: &Rules,
+    subject: &Subject,
+    request: &Request<'_>,
+    site: &Site,
+    response: &Response,
+    unfit: &[Unfit],
+) -> Decision {
+    let reasons = || response.diagnostics().reason().filter_map(|id| rules.by_id(id.as_ref()));
+    let mut failed: Vec<&Arc<Rule>> = Vec::new();
+    for error in response.diagnostics().errors() {
+        let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+        tracing::warn!(policy = %error.policy_id(), error = %error.inner(), "a policy failed, so the request is denied");
+        failed.extend(rules.by_id(error.policy_id().as_ref()));
+    }
+    let blind = |value: &Unfit| site.slice.rules.iter().filter(|rule| cannot_judge(rule, value, subject)).collect();
+    let unjudged = unfit.iter().find_map(|value| {
+        let rules: Vec<_> = blind(value);
+        (!rules.is_empty()).then_some((value, rules))
+    });
+
+    let is_allowed = response.decision() == cedar_policy::Decision::Allow;
+    if is_allowed && failed.is_empty() && unjudged.is_none() && response.diagnostics().errors().next().is_none() {
+        return Decision { effect: Effect::Allow, policies: ids(reasons()), message: String::new() };
+    }
+
+    let mut forbids: Vec<_> = if is_allowed { Vec::new() } else { reasons().collect() };
+    forbids.sort_by(|a, b| a.id.cmp(&b.id));
+    let messages: Vec<&str> = forbids.iter().filter_map(|rule| rule.message.as_deref()).collect();
+    let action = request.action.name(request.target.as_str());
+    let message = match &unjudged {
+        _ if !messages.is_empty() => messages.join(" "),
+        Some((value, _)) => {
+            format!("policy cannot judge the argument `{}` of {action}: send {}", value.path.join("."), value.expected)
+        }
+        None if !failed.is_empty() => {
+            format!("policy cannot judge this {action}; are all its arguments there, each of the right kind?")
+        }
+        None if !forbids.is_empty() => format!("a policy forbids {action}"),
+        None => format!("no policy permits {action}"),
+    };
+    let unjudging = unjudged.into_iter().flat_map(|(_, rules)| rules);
+    denied(ids(forbids.into_iter().chain(failed).chain(unjudging)), message)
+}
+
+/// Whether a policy for this principal reads a value that it cannot be given.
+fn cannot_judge(rule: &Rule, value: &Unfit, subject: &Subject) -> bool {
+    let arguments = rule.reads.attribute("arguments");
+    arguments.is_some_and(|reads| reads.touches(&value.path)) && admits_principal(rule, subject)
+}
+
+fn admits_principal(rule: &Rule, subject: &Subject) -> bool {
+    let (principal, entities): (&EntityUid, &Entities) = (&subject.principal, &subject.entities);
+    let is_in = |group: &EntityUid| group == principal || entities.is_ancestor_of(group, principal);
+    match rule.policy.principal_constraint() {
+        PrincipalConstraint::Any => true,
+        PrincipalConstraint::Eq(named) => named == *principal,
+        PrincipalConstraint::In(group) => is_in(&group),
+        PrincipalConstraint::Is(kind) => kind == *principal.type_name(),
+        PrincipalConstraint::IsIn(kind, group) => kind == *principal.type_name() && is_in(&group),
+    }
+}
+
+fn ids<'a>(rules: impl Iterator<Item = &'a Arc<Rule>>) -> Vec<Arc<str>> {
+    let mut ids: Vec<_> = rules.map(|rule| Arc::clone(&rule.id)).collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}

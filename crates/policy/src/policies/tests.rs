@@ -1,0 +1,176 @@
+//! Slices against the whole: what is left out of a slice never had a say.
+
+use cedar_policy::{Authorizer, PolicySet};
+use proptest::prelude::*;
+use vidimus_core::json::{Document, Limits};
+use vidimus_core::{Action, Effect, PrincipalKind, Protocol, Timestamp, ToolAnnotations};
+
+use super::*;
+use crate::context;
+use crate::reads::Reads;
+use crate::request::Claimed;
+
+const EFFECTS: [&str; 2] = ["permit", "forbid"];
+const PRINCIPALS: [&str; 5] = [
+    "principal",
+    "principal in Group::\"demo/a\"",
+    "principal in Group::\"demo/b\"",
+    "principal == User::\"demo|alice\"",
+    "principal is Workload",
+];
+const ACTIONS: [&str; 8] = [
+    "action",
+    "action in Action::\"tools/call\"",
+    "action == Action::\"connect\"",
+    "action == Action::\"resources/read\"",
+    "action == Action::\"crm/refund\"",
+    "action in [Action::\"crm/refund\", Action::\"orders/put\"]",
+    "action in [Action::\"crm/get\", Action::\"connect\"]",
+    "action == Action::\"recording.view\"",
+];
+const RESOURCES: [&str; 5] = [
+    "resource",
+    "resource == Target::\"crm\"",
+    "resource in Target::\"orders\"",
+    "resource is Target",
+    "resource is Target in Target::\"crm\"",
+];
+/// Conditions for every action, and then those for policies on named tools only.
+const CONDITIONS: [&str; 10] = [
+    "true",
+    "context.amr.contains(\"otp\")",
+    "action in Action::\"tools/call\"",
+    "action == Action::\"crm/refund\"",
+    "resource == Target::\"crm\" || principal in Group::\"demo/a\"",
+    "context has address && context.address.isLoopback()",
+    "9223372036854775807 + (if context.amr.isEmpty() then 1 else 0) > 0",
+    "context.arguments.amount > 500",
+    "context.arguments has note && context.arguments.note like \"a*\"",
+    "context.tool.readOnlyHint",
+];
+const FOR_EVERY_ACTION: usize = 7;
+
+prop_compose! {
+    fn policy()(
+        effect in prop::sample::select(&EFFECTS[..]),
+        principal in prop::sample::select(&PRINCIPALS[..]),
+        action in prop::sample::select(&ACTIONS[..]),
+        resource in prop::sample::select(&RESOURCES[..]),
+        condition in 0..CONDITIONS.len(),
+    ) -> String {
+        let on_named_tools = action.contains('/') && !action.contains("connect") && !action.contains("s/");
+        let condition = if on_named_tools { condition } else { condition % FOR_EVERY_ACTION };
+        format!("{effect} ({principal}, {action}, {resource}) when {{ {} }};\n", CONDITIONS[condition])
+    }
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        Just(Action::Connect),
+        Just(Action::RecordingView),
+        Just(Action::ResourceRead("x:y".into())),
+        prop::sample::select(&["refund", "get", "put", "other"][..]).prop_map(|tool| Action::ToolCall(tool.into())),
+    ]
+}
+
+fn principal(is_user: bool, groups: Vec<String>, amr: Vec<String>) -> Principal {
+    Principal {
+        kind: if is_user { PrincipalKind::User } else { PrincipalKind::Workload },
+        issuer: "demo".into(),
+        subject: "alice".into(),
+        groups,
+        display: None,
+        actor_chain: Vec::new(),
+        amr,
+        client_id: None,
+    }
+}
+
+/// Every attribute there is, as if policies read them all.
+fn everything() -> Reads {
+    let names = ["amr", "address", "time", "claimed", "tool", "arguments"];
+    Reads::Attributes(names.map(|name| (name.to_owned(), Reads::All)).into())
+}
+
+/// Cedar's decision by every policy on every fact, with its errors as denials.
+fn whole(policies: &Policies, subject: &Subject, request: &Request<'_>) -> (Effect, Vec<String>) {
+    let all = PolicySet::from_policies(policies.rules.all().map(|rule| rule.policy.clone())).unwrap();
+    let site = policies.rules.site(request.action, request.target).unwrap();
+    let (context, unfit) = context::of_request(request, &subject.amr, None, &everything()).unwrap();
+    assert_eq!(unfit, []);
+    let (principal, resource) = (subject.principal.clone(), site.resource.clone());
+    let asked = cedar_policy::Request::new(principal, site.action.clone(), resource, context, None).unwrap();
+    let response = Authorizer::new().is_authorized(&asked, &all, &subject.entities);
+    let failed: Vec<String> = response
+        .diagnostics()
+        .errors()
+        .map(|error| {
+            let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+            error.policy_id().to_string()
+        })
+        .collect();
+    let is_allowed = response.decision() == cedar_policy::Decision::Allow;
+    let mut ids = failed.clone();
+    if failed.is_empty() || !is_allowed {
+        ids.extend(response.diagnostics().reason().map(ToString::to_string));
+    }
+    ids.sort();
+    (if is_allowed && failed.is_empty() { Effect::Allow } else { Effect::Deny }, ids)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #[test]
+    fn a_slice_decides_as_the_whole_does(
+        texts in prop::collection::vec(policy(), 1..12),
+        action in action(),
+        target in prop::sample::select(&["crm", "orders"][..]),
+        is_user: bool,
+        groups in prop::collection::vec("demo/[abc]", 0..3),
+        amr in prop::collection::vec("(otp|pwd)", 0..2),
+        amount in prop::option::of(0_i64..1_000),
+        note in prop::option::of("[ab]{0,2}"),
+        read_only: bool,
+        is_local: bool,
+    ) {
+        let targets = ["crm", "orders"].map(|name| TargetSchema {
+            name: name.parse().unwrap(),
+            protocol: Protocol::Mcp,
+            tools: None,
+        });
+        let source = Source { name: "p".into(), text: texts.concat() };
+        let policies = Policies::compile(&[source], &targets).unwrap();
+        let subject = policies.subject(&principal(is_user, groups, amr));
+
+        let mut arguments = serde_json::Map::new();
+        arguments.extend(amount.map(|amount| ("amount".to_owned(), amount.into())));
+        arguments.extend(note.map(|note| ("note".to_owned(), note.into())));
+        let arguments = serde_json::Value::from(arguments).to_string();
+        let document = Document::parse(arguments.into(), &Limits::default()).unwrap();
+        let request = Request {
+            action: &action,
+            target: &target.parse().unwrap(),
+            arguments: Some(document.root()),
+            annotations: Some(ToolAnnotations { read_only, ..ToolAnnotations::default() }),
+            claimed: Claimed { client: Some("c"), model: None },
+            address: is_local.then_some([127, 0, 0, 1].into()),
+            time: Timestamp::from_seconds(1),
+        };
+
+        let decision = policies.decide(&subject, &request);
+        let ids: Vec<String> = decision.policies.iter().map(ToString::to_string).collect();
+        prop_assert_eq!((decision.effect, ids), whole(&policies, &subject, &request));
+    }
+}
+
+#[test]
+fn equal_slices_are_shared() {
+    let text = "permit (principal, action in Action::\"tools/call\", resource);";
+    let source = Source { name: "p".into(), text: text.into() };
+    let targets =
+        ["a", "b", "c"].map(|name| TargetSchema { name: name.parse().unwrap(), protocol: Protocol::Mcp, tools: None });
+    let policies = Policies::compile(&[source], &targets).unwrap();
+    let slice = |name: &str| Arc::clone(&policies.rules.tool(&name.parse().unwrap(), "x").unwrap().call.slice);
+    assert!(Arc::ptr_eq(&slice("a"), &slice("b")) && Arc::ptr_eq(&slice("b"), &slice("c")));
+    assert_eq!(slice("a").rules.len(), 1);
+}

@@ -1,0 +1,47 @@
+//! The question and the answer: what a gate asks of policies, and what they say.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use vidimus_core::json::Value;
+use vidimus_core::{Action, Effect, TargetName, Timestamp, ToolAnnotations};
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// What the principal wants to do. A [`Action::Method`] is decided as `connect` is.
+    pub action: &'a Action,
+    /// The target it is done to; of no account for `log.read`.
+    pub target: &'a TargetName,
+    /// The arguments of a tool call.
+    pub arguments: Option<Value<'a>>,
+    /// The annotations of the tool's accepted definition; `None` stands for MCP's defaults.
+    pub annotations: Option<ToolAnnotations>,
+    /// What the client says of itself.
+    pub claimed: Claimed<'a>,
+    /// Where the request came from.
+    pub address: Option<IpAddr>,
+    /// When it came. Policies see milliseconds.
+    pub time: Timestamp,
+}
+
+/// What a client says of itself and nobody vouches for. A permit cannot read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Claimed<'a> {
+    /// The client's name.
+    pub client: Option<&'a str>,
+    /// The model that drives it.
+    pub model: Option<&'a str>,
+}
+
+/// What was decided, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it may pass.
+    pub effect: Effect,
+    /// The ids of the policies that determined it, sorted: the permits; or the forbids and those that failed; none
+    /// when no policy permits.
+    pub policies: Vec<Arc<str>>,
+    /// For a denial, the text for the caller: the `@message` of the forbids, else what happened. Empty when allowed.
+    pub message: String,
+}

@@ -1,0 +1,230 @@
+//! Compiled policies, sliced by where they can apply.
+//!
+//! Cedar costs time for every policy in the set it is given, so each target and action has a set of its own: those whose
+//! action and resource constraints can hold there (design part 5, "Semantics" 4). A property test holds slices to the
+//! decisions of the whole set. Equal sets are shared, so the number of sets grows with policies, not with tools.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicySet, PolicySetError, ResourceConstraint};
+use vidimus_core::{Action, TargetName};
+
+use crate::reads::Reads;
+use crate::schema::{NamedTools, TargetSchema};
+use crate::shape::Shape;
+use crate::vocabulary::{
+    CONNECT, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_VIEW, RESOURCES_READ, TOOLS_CALL, Vocabulary, tool_action,
+};
+
+/// One policy in force.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) id: Arc<str>,
+    pub(crate) policy: Policy,
+    /// The policy as lists see it, when it has a say in them.
+    pub(crate) visibility: Option<Policy>,
+    pub(crate) reads: Reads,
+    /// `@message`.
+    pub(crate) message: Option<String>,
+}
+
+/// The policies that can apply in one place, and what they read.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    pub(crate) policies: PolicySet,
+    pub(crate) rules: Vec<Arc<Rule>>,
+    pub(crate) reads: Reads,
+}
+
+/// An action on a resource, with the policies for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    pub(crate) action: EntityUid,
+    pub(crate) resource: EntityUid,
+    pub(crate) slice: Arc<Slice>,
+}
+
+/// A tool, or all tools of a target that no policy names.
+#[derive(Debug)]
+pub(crate) struct ToolSite {
+    pub(crate) call: Site,
+    pub(crate) visibility: Arc<Slice>,
+    /// What its arguments are, where that is known.
+    pub(crate) shape: Option<Shape>,
+}
+
+/// Every policy, by place.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    by_id: HashMap<Arc<str>, Arc<Rule>>,
+    targets: HashMap<TargetName, TargetRules>,
+    /// Recordings of targets that are no longer configured.
+    former_recordings: Site,
+    log: Site,
+}
+
+#[derive(Debug)]
+struct TargetRules {
+    connect: Site,
+    resources: Site,
+    prompts: Site,
+    recordings: Site,
+    named_tools: HashMap<String, ToolSite>,
+    other_tools: ToolSite,
+}
+
+impl Rules {
+    pub(crate) fn new(
+        rules: &[Arc<Rule>],
+        targets: &[TargetSchema],
+        named_tools: &NamedTools,
+        words: &Vocabulary,
+    ) -> Result<Self, Box<PolicySetError>> {
+        let mut slicer = Slicer { rules, words, made: HashMap::new() };
+        // No policy can name a target without a name, so none is picked for it alone.
+        let former_recordings = slicer.site(RECORDING_VIEW, words.target(""))?;
+        let log = slicer.site(LOG_READ, words.log())?;
+        let mut by_target = HashMap::new();
+        for target in targets {
+            by_target.insert(target.name.clone(), slicer.target(&target.name, named_tools)?);
+        }
+        let by_id = rules.iter().map(|rule| (Arc::clone(&rule.id), Arc::clone(rule))).collect();
+        Ok(Self { by_id, targets: by_target, former_recordings, log })
+    }
+
+    /// Where an action on a target is decided; `None` when there is no such target.
+    pub(crate) fn site(&self, action: &Action, target: &TargetName) -> Option<&Site> {
+        let rules = self.targets.get(target);
+        match action {
+            Action::LogRead => Some(&self.log),
+            Action::RecordingView => Some(rules.map_or(&self.former_recordings, |rules| &rules.recordings)),
+            Action::Connect | Action::Method(_) => rules.map(|rules| &rules.connect),
+            Action::ResourceRead(_) => rules.map(|rules| &rules.resources),
+            Action::PromptGet(_) => rules.map(|rules| &rules.prompts),
+            Action::ToolCall(tool) => self.tool(target, tool).map(|site| &site.call),
+        }
+    }
+
+    /// Where a tool is decided; `None` when there is no such target.
+    pub(crate) fn tool(&self, target: &TargetName, tool: &str) -> Option<&ToolSite> {
+        let rules = self.targets.get(target)?;
+        Some(rules.named_tools.get(tool).unwrap_or(&rules.other_tools))
+    }
+
+    pub(crate) fn by_id(&self, id: &str) -> Option<&Arc<Rule>> {
+        self.by_id.get(id)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.by_id.values()
+    }
+}
+
+struct Slicer<'a> {
+    rules: &'a [Arc<Rule>],
+    words: &'a Vocabulary,
+    made: HashMap<(Purpose, Vec<usize>), Arc<Slice>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Purpose {
+    Decide,
+    List,
+}
+
+impl Slicer<'_> {
+    fn target(&mut self, name: &TargetName, named: &NamedTools) -> Result<TargetRules, Box<PolicySetError>> {
+        let resource = self.words.target(name.as_str());
+        let own_prefix = tool_action(name.as_str(), "");
+        let mut named_tools = HashMap::new();
+        for (action, shape) in named {
+            if let Some(tool) = action.strip_prefix(&own_prefix) {
+                named_tools.insert(tool.to_owned(), self.tool(action, &resource, shape.clone())?);
+            }
+        }
+        Ok(TargetRules {
+            connect: self.site(CONNECT, resource.clone())?,
+            resources: self.site(RESOURCES_READ, resource.clone())?,
+            prompts: self.site(PROMPTS_GET, resource.clone())?,
+            recordings: self.site(RECORDING_VIEW, resource.clone())?,
+            named_tools,
+            other_tools: self.tool(OTHER_TOOL, &resource, None)?,
+        })
+    }
+
+    fn tool(
+        &mut self,
+        action: &str,
+        resource: &EntityUid,
+        shape: Option<Shape>,
+    ) -> Result<ToolSite, Box<PolicySetError>> {
+        let groups = [self.words.action(action), self.words.action(TOOLS_CALL)];
+        let call = self.slice(Purpose::Decide, &groups, resource)?;
+        let visibility = self.slice(Purpose::List, &groups, resource)?;
+        let [action, _] = groups;
+        Ok(ToolSite { call: Site { action, resource: resource.clone(), slice: call }, visibility, shape })
+    }
+
+    fn site(&mut self, action: &str, resource: EntityUid) -> Result<Site, Box<PolicySetError>> {
+        let action = self.words.action(action);
+        let slice = self.slice(Purpose::Decide, std::slice::from_ref(&action), &resource)?;
+        Ok(Site { action, resource, slice })
+    }
+
+    /// The policies whose scope admits an action, given with the groups it is in, on a resource.
+    fn slice(
+        &mut self,
+        purpose: Purpose,
+        actions: &[EntityUid],
+        resource: &EntityUid,
+    ) -> Result<Arc<Slice>, Box<PolicySetError>> {
+        let chosen: Vec<(usize, &Arc<Rule>, &Policy)> = self
+            .rules
+            .iter()
+            .enumerate()
+            .filter_map(|(index, rule)| {
+                let policy = match purpose {
+                    Purpose::Decide => Some(&rule.policy),
+                    Purpose::List => rule.visibility.as_ref(),
+                }?;
+                let applies = admits_action(policy, actions) && admits_resource(policy, resource);
+                applies.then_some((index, rule, policy))
+            })
+            .collect();
+        let key = (purpose, chosen.iter().map(|(index, ..)| *index).collect());
+        if let Some(slice) = self.made.get(&key) {
+            return Ok(Arc::clone(slice));
+        }
+        let mut reads = Reads::nothing();
+        for (_, rule, _) in &chosen {
+            reads.merge(&rule.reads);
+        }
+        let slice = Arc::new(Slice {
+            policies: PolicySet::from_policies(chosen.iter().map(|(_, _, policy)| (*policy).clone()))?,
+            rules: chosen.iter().map(|(_, rule, _)| Arc::clone(rule)).collect(),
+            reads,
+        });
+        self.made.insert(key, Arc::clone(&slice));
+        Ok(slice)
+    }
+}
+
+fn admits_action(policy: &Policy, actions: &[EntityUid]) -> bool {
+    match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(named) => actions.first() == Some(&named),
+        ActionConstraint::In(named) => actions.iter().any(|action| named.contains(action)),
+    }
+}
+
+fn admits_resource(policy: &Policy, resource: &EntityUid) -> bool {
+    match policy.resource_constraint() {
+        ResourceConstraint::Any => true,
+        // Targets and the log are in nothing but themselves.
+        ResourceConstraint::Eq(named) | ResourceConstraint::In(named) => named == *resource,
+        ResourceConstraint::Is(kind) => kind == *resource.type_name(),
+        ResourceConstraint::IsIn(kind, named) => kind == *resource.type_name() && named == *resource,
+    }
+}

@@ -1,0 +1,99 @@
+//! The Cedar schema that policies are validated against, made from the targets.
+//!
+//! Design part 5, "Model". An action of its own is declared for each tool that a policy names, with the arguments of
+//! its accepted definition; one more stands for all other tools. So policies over `tools/call` are held to what every
+//! tool has, and validation does not grow with tools nobody wrote a policy for.
+
+use std::collections::BTreeMap;
+
+use cedar_policy::{Schema, SchemaFragment};
+use serde_json::{Value, json};
+use vidimus_core::{Protocol, TargetName, ToolDefinition};
+
+use crate::shape::Shape;
+use crate::vocabulary::{
+    CONNECT, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_VIEW, RESOURCES_READ, TARGET, TOOLS_CALL, USER,
+    WORKLOAD,
+};
+
+/// What policy must know of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetSchema {
+    /// Its name.
+    pub name: TargetName,
+    /// The protocol it is reached by.
+    pub protocol: Protocol,
+    /// Its accepted tool definitions; `None` while they are not known.
+    pub tools: Option<Vec<ToolDefinition>>,
+}
+
+/// The tools that policies name, by action (`crm/refund`), with the shape of their arguments where it is known.
+pub(crate) type NamedTools = BTreeMap<String, Option<Shape>>;
+
+/// The schema, in the form Cedar validates with.
+pub(crate) fn build(tools: &NamedTools) -> Result<Schema, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(Schema::from_schema_fragments([fragment(tools)?])?)
+}
+
+fn fragment(tools: &NamedTools) -> Result<SchemaFragment, Box<cedar_policy::SchemaError>> {
+    let mut actions = serde_json::Map::new();
+    actions.insert(TOOLS_CALL.into(), json!({}));
+    for (name, resource, own) in [
+        (CONNECT, TARGET, json!({})),
+        (RESOURCES_READ, TARGET, json!({ "uri": { "type": "String" } })),
+        (PROMPTS_GET, TARGET, json!({ "prompt": { "type": "String" } })),
+        (RECORDING_VIEW, TARGET, json!({})),
+        (LOG_READ, LOG, json!({})),
+    ] {
+        actions.insert(name.into(), action(resource, own, &json!([])));
+    }
+    let others = [(OTHER_TOOL, None)];
+    let named = tools.iter().map(|(name, shape)| (name.as_str(), shape.as_ref()));
+    for (name, shape) in named.chain(others) {
+        let mut own = json!({ "tool": hints() });
+        if let (Some(shape), Some(attributes)) = (shape, own.as_object_mut()) {
+            attributes.insert("arguments".into(), shape.to_cedar());
+        }
+        actions.insert(name.into(), action(TARGET, own, &json!([{ "id": TOOLS_CALL }])));
+    }
+    let principal = json!({ "memberOfTypes": [GROUP], "shape": { "type": "Record", "attributes": {
+        "issuer": { "type": "String" },
+        "subject": { "type": "String" },
+        "clientId": { "type": "String", "required": false },
+        "actors": { "type": "Set", "element": { "type": "String" } },
+    } } });
+    let entities = json!({ USER: principal, WORKLOAD: principal, GROUP: {}, TARGET: {}, LOG: {} });
+    Ok(SchemaFragment::from_json_value(json!({ "": { "entityTypes": entities, "actions": actions } }))?)
+}
+
+/// An action on a resource, with the context every action has and attributes of its own.
+fn action(resource: &str, own: Value, groups: &Value) -> Value {
+    let mut attributes = json!({
+        "address": { "type": "Extension", "name": "ipaddr", "required": false },
+        "amr": { "type": "Set", "element": { "type": "String" } },
+        "claimed": { "type": "Record", "attributes": {
+            "client": { "type": "String", "required": false },
+            "model": { "type": "String", "required": false },
+        } },
+        "time": { "type": "Extension", "name": "datetime" },
+    });
+    if let (Some(attributes), Value::Object(own)) = (attributes.as_object_mut(), own) {
+        attributes.extend(own);
+    }
+    json!({ "memberOf": groups, "appliesTo": {
+        "principalTypes": [USER, WORKLOAD],
+        "resourceTypes": [resource],
+        "context": { "type": "Record", "attributes": attributes },
+    } })
+}
+
+/// MCP's annotations, which always exist here, with MCP's defaults.
+fn hints() -> Value {
+    let hint = json!({ "type": "Boolean" });
+    json!({ "type": "Record", "attributes": {
+        "readOnlyHint": hint, "destructiveHint": hint, "idempotentHint": hint, "openWorldHint": hint,
+    } })
+}
+
+#[cfg(test)]
+mod tests;

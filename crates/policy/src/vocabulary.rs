@@ -1,0 +1,95 @@
+//! The words policies are written in: entity types and actions, each in one place.
+//!
+//! Design part 5, "Model". Words of later versions (`reveal`, `approve`, `administer`, `sql:*`) are not here, so a
+//! policy that uses them is refused instead of never matching.
+
+use std::str::FromStr;
+
+use cedar_policy::{EntityId, EntityTypeName, EntityUid, ParseErrors};
+use vidimus_core::{Principal, PrincipalKind};
+
+pub(crate) const USER: &str = "User";
+pub(crate) const WORKLOAD: &str = "Workload";
+pub(crate) const GROUP: &str = "Group";
+pub(crate) const TARGET: &str = "Target";
+pub(crate) const LOG: &str = "Log";
+pub(crate) const ACTION: &str = "Action";
+
+/// Every type of entity a policy can name.
+pub(crate) const ENTITY_TYPES: [&str; 6] = [USER, WORKLOAD, GROUP, TARGET, LOG, ACTION];
+
+pub(crate) const CONNECT: &str = "connect";
+pub(crate) const TOOLS_CALL: &str = "tools/call";
+pub(crate) const RESOURCES_READ: &str = "resources/read";
+pub(crate) const PROMPTS_GET: &str = "prompts/get";
+pub(crate) const RECORDING_VIEW: &str = "recording.view";
+pub(crate) const LOG_READ: &str = "log.read";
+
+/// Every action a policy can name, besides the tools.
+pub(crate) const FIXED_ACTIONS: [&str; 6] =
+    [CONNECT, TOOLS_CALL, RESOURCES_READ, PROMPTS_GET, RECORDING_VIEW, LOG_READ];
+
+/// Stands for every tool that no policy names: policies cannot tell those apart, so one action does for all of them.
+/// Not the name of any tool: `*` is no target's name.
+pub(crate) const OTHER_TOOL: &str = "*/*";
+
+/// The one log there is.
+pub(crate) const GATEWAY_LOG: &str = "gateway";
+
+/// Makes entity ids. Type names are parsed once.
+#[derive(Debug, Clone)]
+pub(crate) struct Vocabulary {
+    user: EntityTypeName,
+    workload: EntityTypeName,
+    group: EntityTypeName,
+    target: EntityTypeName,
+    log: EntityTypeName,
+    action: EntityTypeName,
+}
+
+impl Vocabulary {
+    pub(crate) fn new() -> Result<Self, Box<ParseErrors>> {
+        let parsed = |name| EntityTypeName::from_str(name).map_err(Box::new);
+        Ok(Self {
+            user: parsed(USER)?,
+            workload: parsed(WORKLOAD)?,
+            group: parsed(GROUP)?,
+            target: parsed(TARGET)?,
+            log: parsed(LOG)?,
+            action: parsed(ACTION)?,
+        })
+    }
+
+    pub(crate) fn principal(&self, principal: &Principal) -> EntityUid {
+        let kind = match principal.kind {
+            PrincipalKind::User => &self.user,
+            PrincipalKind::Workload => &self.workload,
+        };
+        entity(kind, &principal.id())
+    }
+
+    pub(crate) fn group(&self, name: &str) -> EntityUid {
+        entity(&self.group, name)
+    }
+
+    pub(crate) fn target(&self, name: &str) -> EntityUid {
+        entity(&self.target, name)
+    }
+
+    pub(crate) fn log(&self) -> EntityUid {
+        entity(&self.log, GATEWAY_LOG)
+    }
+
+    pub(crate) fn action(&self, name: &str) -> EntityUid {
+        entity(&self.action, name)
+    }
+}
+
+/// The name of a tool's action.
+pub(crate) fn tool_action(target: &str, tool: &str) -> String {
+    format!("{target}/{tool}")
+}
+
+fn entity(kind: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+}
