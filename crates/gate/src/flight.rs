@@ -150,12 +150,10 @@ impl InFlight {
     /// Records the outcome, then releases the last message.
     pub async fn finish(mut self, outcome: Outcome) {
         let answer = match self.record(outcome.status, Some(&outcome.body)) {
-            Ok(written) => {
-                match self.session.evidence().settle(self.session.durability(), written.position).await {
-                    Ok(()) => Answer::Last { status: outcome.status, released: Released::new(outcome.body) },
-                    Err(error) => self.unrecorded(&error),
-                }
-            }
+            Ok(written) => match self.session.evidence().settle(self.session.durability(), written.position).await {
+                Ok(()) => Answer::Last { status: outcome.status, released: Released::new(outcome.body) },
+                Err(error) => self.unrecorded(&error),
+            },
             Err(error) => self.unrecorded(&error),
         };
         let _ = self.answers.send(answer).await;

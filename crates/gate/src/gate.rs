@@ -124,12 +124,7 @@ impl Gate {
             ..vidimus_log::Options::new(&options.data_dir, &origin)
         };
         let (log, recovered) = Log::open(options.storage, log_options, signer)?;
-        let evidence = Arc::new(Evidence {
-            log,
-            gateway: options.gateway.into(),
-            clock: options.clock,
-            wrapping,
-        });
+        let evidence = Arc::new(Evidence { log, gateway: options.gateway.into(), clock: options.clock, wrapping });
         let control = Strand::new(SessionId::random(), None, None, Record::Sizes, 0);
         control.append(&evidence, Body::LogStarted { version: options.version })?;
         if recovered.replayed > 0 || recovered.dropped > 0 {
@@ -154,11 +149,8 @@ impl Gate {
     /// Decides whether `caller` may connect, and opens a session.
     pub async fn open(&self, caller: Caller, target: Arc<TargetSpec>) -> Result<Session, Denied> {
         let shared = &self.shared;
-        let facts = Facts {
-            address: caller.address,
-            client: caller.client.as_deref(),
-            time: shared.evidence.clock.now(),
-        };
+        let facts =
+            Facts { address: caller.address, client: caller.client.as_deref(), time: shared.evidence.clock.now() };
         let standing = Standing::new(shared.policies.load_full(), &caller.principal, &target, &facts);
         if standing.connect().effect == Effect::Deny {
             return Err(self.refuse_connect(&caller, &target, &standing).await);
@@ -241,12 +233,7 @@ impl Gate {
     }
 
     /// Records what a caller with a valid token sent outside any session, and was refused.
-    pub async fn reject(
-        &self,
-        principal: &Principal,
-        target: Option<&TargetSpec>,
-        rejection: Rejection<'_>,
-    ) -> Denied {
+    pub async fn reject(&self, principal: &Principal, target: Option<&TargetSpec>, rejection: Rejection<'_>) -> Denied {
         let policies = self.shared.policies.load_full();
         let denial = Denial {
             action: &rejection.action,

@@ -57,7 +57,9 @@ pub enum KeyError {
     #[error("the operating system gives no random bytes")]
     Random,
     /// Another key-encryption key wrapped it, or it was altered.
-    #[error("`{0}` does not open with the configured key-encryption key: restore the key it was made with, or use another data_dir")]
+    #[error(
+        "`{0}` does not open with the configured key-encryption key: restore the key it was made with, or use another data_dir"
+    )]
     Unwrap(String),
     /// A key file cannot be read or written.
     #[error("key file `{path}`: {error}")]

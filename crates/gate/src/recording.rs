@@ -168,10 +168,8 @@ impl Writer {
         bytes.extend_from_slice(kept);
         let (header, body) = bytes.split_at_mut(HEADER_BYTES);
         let aad = associated(self.session, header);
-        let tag = self
-            .key
-            .seal_in_place_separate_tag(nonce(number), Aad::from(&aad), body)
-            .map_err(|_| KeyError::Random)?;
+        let tag =
+            self.key.seal_in_place_separate_tag(nonce(number), Aad::from(&aad), body).map_err(|_| KeyError::Random)?;
         bytes.extend_from_slice(tag.as_ref());
         let payload = Payload {
             name: name.name(),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use vidimus_core::event::{Body, Decided};
-use vidimus_core::{Action, Durability, Effect, ErrorKind, Operation, Principal, Protocol, Record, SessionId, TargetName};
+use vidimus_core::{
+    Action, Durability, Effect, ErrorKind, Operation, Principal, Protocol, Record, SessionId, TargetName,
+};
 use vidimus_policy::{Claimed, Decision, Policies, Request, Subject};
 
 use crate::evidence::{Evidence, EvidenceError, Strand, Written};
@@ -188,6 +190,11 @@ impl Session {
         &self.0.principal
     }
 
+    /// Whether it is the gateway's own, to read definitions.
+    pub fn is_own(&self) -> bool {
+        self.0.kind == Kind::Own
+    }
+
     /// The target's name.
     pub fn target(&self) -> &TargetName {
         &self.0.target.name
@@ -308,10 +315,8 @@ impl Session {
             (Kind::Caller, _) if standing.connect.effect == Effect::Deny => standing.connect.clone(),
             (Kind::Caller, Action::Method(_)) => standing.connect.clone(),
             (Kind::Caller, action) => {
-                let arguments = operation
-                    .arguments
-                    .as_ref()
-                    .and_then(|arguments| arguments.document.root().at(arguments.path));
+                let arguments =
+                    operation.arguments.as_ref().and_then(|arguments| arguments.document.root().at(arguments.path));
                 standing.policies.decide(
                     &standing.subject,
                     &Request {
@@ -331,18 +336,13 @@ impl Session {
         if Arc::ptr_eq(&known.policies, &current) {
             return known;
         }
-        let fresh =
-            Arc::new(Standing::new(Arc::clone(&current), &self.0.principal, &self.0.target, &self.facts()));
+        let fresh = Arc::new(Standing::new(Arc::clone(&current), &self.0.principal, &self.0.target, &self.facts()));
         self.0.standing.store(Arc::clone(&fresh));
         fresh
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts {
-            address: self.0.address,
-            client: self.0.client.as_deref(),
-            time: self.evidence().clock.now(),
-        }
+        Facts { address: self.0.address, client: self.0.client.as_deref(), time: self.evidence().clock.now() }
     }
 
     async fn denied(

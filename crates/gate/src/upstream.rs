@@ -35,11 +35,7 @@ pub trait Transport: Send + Sync {
     type Answer: Send;
 
     /// Sends the bytes.
-    fn send(
-        &self,
-        head: Self::Head,
-        bytes: Bytes,
-    ) -> impl Future<Output = Result<Self::Answer, UpstreamError>> + Send;
+    fn send(&self, head: Self::Head, bytes: Bytes) -> impl Future<Output = Result<Self::Answer, UpstreamError>> + Send;
 
     /// Tells the target that the session is over.
     fn end(&self, head: Self::Head) -> impl Future<Output = Result<Self::Answer, UpstreamError>> + Send;

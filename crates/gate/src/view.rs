@@ -102,11 +102,7 @@ impl Viewer {
     }
 
     /// The sessions that `filter` describes, of those whose target `principal` may look into.
-    pub async fn sessions(
-        &self,
-        principal: &Principal,
-        filter: SessionFilter,
-    ) -> Result<Vec<SessionRow>, ViewError> {
+    pub async fn sessions(&self, principal: &Principal, filter: SessionFilter) -> Result<Vec<SessionRow>, ViewError> {
         let rows = self.blocking(move |viewer| Ok(viewer.reader()?.sessions(&filter)?)).await?;
         let mut known: BTreeMap<Option<String>, bool> = BTreeMap::new();
         let mut denial = None;
@@ -258,12 +254,7 @@ impl Viewer {
         Ok(self.record(principal, None, Body::RecordingViewed { what, viewed }).await?)
     }
 
-    async fn record(
-        &self,
-        principal: &Principal,
-        target: Option<&str>,
-        body: Body<'_>,
-    ) -> Result<(), EvidenceError> {
+    async fn record(&self, principal: &Principal, target: Option<&str>, body: Body<'_>) -> Result<(), EvidenceError> {
         let evidence = &self.shared.evidence;
         let written = self.shared.control.append_for(evidence, Some(&principal.id()), target, body)?;
         evidence.settle(Durability::Strict, written.position).await

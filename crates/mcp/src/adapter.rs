@@ -205,12 +205,7 @@ impl Adapter {
         Ok(Reply::notice(StatusCode::NO_CONTENT, Notice::Empty))
     }
 
-    async fn posted(
-        &self,
-        caller: &Caller,
-        target: &Arc<Target>,
-        request: Request<Incoming>,
-    ) -> Result<Reply, Reply> {
+    async fn posted(&self, caller: &Caller, target: &Arc<Target>, request: Request<Incoming>) -> Result<Reply, Reply> {
         let outside = Visit { caller, target, session: None };
         if !headers::is_json(request.headers()) {
             let denied = self.reject(&outside, ErrorKind::Malformed, "media_type", "", &[]).await;
@@ -261,8 +256,7 @@ impl Adapter {
     /// Records and answers what is no message. It belongs to the caller's session, when it names one.
     async fn malformed(&self, visit: &Visit<'_>, headers: &HeaderMap, error: &EnvelopeError, body: &[u8]) -> Reply {
         let named = headers::session_id(headers).ok().flatten();
-        let session =
-            named.and_then(|id| self.0.sessions.find(id, visit.caller.principal(), visit.target));
+        let session = named.and_then(|id| self.0.sessions.find(id, visit.caller.principal(), visit.target));
         let visit = Visit { session: session.as_ref(), ..*visit };
         let denied = self.reject(&visit, error.kind(), error.label(), &error.public_message(), body).await;
         let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -357,12 +351,7 @@ impl Adapter {
         }
     }
 
-    async fn within(
-        &self,
-        visit: &Visit<'_>,
-        session: &Arc<McpSession>,
-        message: &Message,
-    ) -> Result<Reply, Reply> {
+    async fn within(&self, visit: &Visit<'_>, session: &Arc<McpSession>, message: &Message) -> Result<Reply, Reply> {
         let annotations = match message.method() {
             Some(Method::CallTool) => Some(self.tool(visit, session, message).await?),
             Some(Method::ListTools) => {
@@ -508,9 +497,7 @@ async fn relayed(session: &McpSession, message: &Message, mut answers: Answers) 
             content_type: Some(EVENT_STREAM),
             session: None,
         }),
-        Some(Answer::Unrecorded) => {
-            Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable))
-        }
+        Some(Answer::Unrecorded) => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)),
         None => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::Stopping)),
     }
 }

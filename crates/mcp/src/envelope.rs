@@ -87,11 +87,6 @@ impl Message {
         Ok(Self::read(Arc::new(document), sender)?)
     }
 
-    /// Reads one message of a document that was parsed before.
-    pub fn from_document(document: Arc<Document>, sender: Sender) -> Result<Self, EnvelopeError> {
-        Ok(Self::read(document, sender)?)
-    }
-
     fn read(document: Arc<Document>, sender: Sender) -> Result<Self, Refusal> {
         let kind = read_kind(document.root(), sender)?;
         Ok(Self { document, kind })

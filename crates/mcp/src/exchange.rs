@@ -88,11 +88,9 @@ impl Fault {
                 "nothing passes while evidence cannot be written".into()
             }
             Self::NotMcp(_) => "the target's answer is not MCP".into(),
-            Self::Status(_)
-            | Self::SessionLost
-            | Self::BrokenOff
-            | Self::Silence(_)
-            | Self::TooLarge(_) => self.to_string(),
+            Self::Status(_) | Self::SessionLost | Self::BrokenOff | Self::Silence(_) | Self::TooLarge(_) => {
+                self.to_string()
+            }
         }
     }
 }
@@ -209,7 +207,8 @@ async fn streamed(
     let mut decoder = sse::Decoder::new(limits.response_bytes);
     let mut events = Vec::new();
     loop {
-        let frame = tokio::time::timeout(limits.silence, body.frame()).await.map_err(|_| Fault::Silence(limits.silence))?;
+        let frame =
+            tokio::time::timeout(limits.silence, body.frame()).await.map_err(|_| Fault::Silence(limits.silence))?;
         let Some(frame) = frame else { return Err(Fault::BrokenOff) };
         let Ok(data) = frame.map_err(|_| Fault::BrokenOff)?.into_data() else { continue };
         decoder.push(&data, &mut events).map_err(|error| Fault::NotMcp(error.to_string()))?;
@@ -271,7 +270,8 @@ fn concluded(session: &McpSession, asked: &Id, method: Method, message: &Message
         return Ok(Outcome { status: Status::Error, body: sse::flatten(message.bytes()) });
     }
     let body = match method.class() {
-        Class::List(kind) => filtered(session, kind, message)?,
+        // The gateway itself reads whole lists: what it learns is what callers' lists are filtered by.
+        Class::List(kind) if !session.gate.is_own() => filtered(session, kind, message)?,
         _ if method == Method::Initialize => {
             let hello = initialize::server_hello(message).map_err(|error| Fault::NotMcp(error.to_string()))?;
             // Set once: the session is new.

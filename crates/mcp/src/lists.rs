@@ -2,12 +2,13 @@
 //!
 //! A list is filtered by taking elements out by their spans: what stays is byte for byte the target's, unknown fields
 //! included. An element that cannot be read for certain is taken out too, and counted: no name, another letter case of
-//! a known key, a hint that is no boolean. A result with another letter case of the list's own key is refused whole.
+//! a known key, a hint that is no boolean, the name of an element before it. A result with another letter case of the list's own key is refused whole.
 
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -99,7 +100,8 @@ pub fn filter(
 ) -> Result<Filtered, ListError> {
     let list = list(message, kind)?;
     let (mut hidden, mut unreadable) = (0, 0);
-    let replacements = without_elements(list, |element| match identity(element, kind) {
+    let mut seen = HashSet::new();
+    let replacements = without_elements(list, |element| match first_of_its_name(element, kind, &mut seen) {
         Some(name) if visible(&name) => false,
         Some(_) => {
             hidden += 1;
@@ -121,8 +123,10 @@ pub fn filter(
 /// Reads the tools of one page of a target's `tools/list`.
 pub fn tools(message: &Message) -> Result<ToolPage, ListError> {
     let mut page = ToolPage { tools: Vec::new(), unreadable: 0, next_cursor: next_cursor(message)? };
+    let mut seen = HashSet::new();
     for element in list(message, ListKind::Tools)?.elements() {
-        match tool(message.bytes(), element) {
+        let name = first_of_its_name(element, ListKind::Tools, &mut seen);
+        match name.and_then(|name| tool(message.bytes(), element, &name)) {
             Some(tool) => page.tools.push(tool),
             None => page.unreadable += 1,
         }
@@ -151,6 +155,12 @@ fn list(message: &Message, kind: ListKind) -> Result<Value<'_>, ListError> {
     result.get(kind.key()).filter(Value::is_array).ok_or(not_a_list)
 }
 
+/// What an element is decided by; none when an element before it has the same.
+fn first_of_its_name<'a>(element: Value<'a>, kind: ListKind, seen: &mut HashSet<Cow<'a, str>>) -> Option<Cow<'a, str>> {
+    let name = identity(element, kind)?;
+    seen.insert(name.clone()).then_some(name)
+}
+
 /// What an element is decided by; none when it could be read in more than one way, or not at all.
 fn identity(element: Value<'_>, kind: ListKind) -> Option<Cow<'_, str>> {
     let longest = match kind {
@@ -167,10 +177,13 @@ fn identity(element: Value<'_>, kind: ListKind) -> Option<Cow<'_, str>> {
     (!name.is_empty() && name.len() <= longest && !name.chars().any(char::is_control)).then_some(name)
 }
 
-fn tool(bytes: &Bytes, element: Value<'_>) -> Option<ToolDefinition> {
-    let name = identity(element, ListKind::Tools)?.into_owned();
+fn tool(bytes: &Bytes, element: Value<'_>, name: &str) -> Option<ToolDefinition> {
     let schema = element.get("inputSchema").filter(Value::is_object)?;
-    Some(ToolDefinition { name, annotations: annotations(element)?, input_schema: bytes.slice(schema.span()) })
+    Some(ToolDefinition {
+        name: name.to_owned(),
+        annotations: annotations(element)?,
+        input_schema: bytes.slice(schema.span()),
+    })
 }
 
 /// The hints, with MCP's defaults where there are none; nothing when one is not a boolean.

@@ -18,6 +18,9 @@ pub const AFTER: &[u8] = b"\n\n";
 /// A comment: keeps the connection open and means nothing.
 pub const KEEP_ALIVE: &[u8] = b":\n\n";
 
+/// The longest event id. Each event carries the last one, so a long one would be multiplied.
+pub const MAX_EVENT_ID_BYTES: usize = 1024;
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -32,8 +35,8 @@ pub struct Event {
 /// What a stream must not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SseError {
-    /// A line, or the data of one event, passes the limit.
-    #[error("an event of the stream is longer than {limit} bytes")]
+    /// A line, the data of one event, or an id passes its limit.
+    #[error("a line, event or id of the stream is longer than {limit} bytes")]
     TooLong {
         /// The limit.
         limit: usize,
@@ -182,6 +185,7 @@ impl Decoder {
                 self.data.extend_from_slice(value);
             }
             b"event" => text(value)?.clone_into(&mut self.name),
+            b"id" if value.len() > MAX_EVENT_ID_BYTES => return Err(SseError::TooLong { limit: MAX_EVENT_ID_BYTES }),
             b"id" if !value.contains(&0) => text(value)?.clone_into(&mut self.id),
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
                 self.retry_milliseconds = text(value)?.parse().ok();

@@ -62,6 +62,7 @@ impl<'a> Entry<'a> {
         let what = match head.kind {
             "session.opened" => What::Opened(serde_json::from_slice(leaf).ok()?),
             "session.closed" => What::Closed { reason: serde_json::from_slice::<Closing<'a>>(leaf).ok()?.reason },
+            "log.stopped" => What::Closed { reason: Some("stopped".into()) },
             "operation.admitted" => What::Admitted,
             "operation.denied" => What::Denied,
             _ => What::Other,

@@ -140,6 +140,13 @@ impl Reader {
         if rows.next().is_some() { Err(StoreError::Ambiguous(id_or_prefix.to_owned())) } else { Ok(found) }
     }
 
+    /// The sessions without a last event, control sessions too: open now, or left open by a crash.
+    pub fn unfinished(&self) -> Result<Vec<SessionId>, StoreError> {
+        let mut statement = self.connection.prepare("SELECT id FROM sessions WHERE closed IS NULL ORDER BY number")?;
+        let rows = statement.query_map((), |row| Ok(SessionId::from_bytes(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Where the session's events stand in the log: (`seq`, index of the leaf), by `seq`. Empty when there is no such
     /// session.
     pub fn leaves_of(&self, session: SessionId) -> Result<Vec<(u64, u64)>, StoreError> {

@@ -72,6 +72,8 @@ fn refuses_what_two_parsers_may_read_differently() {
         (br#""\ud800""#, LoneSurrogate, 1),
         (br#""\udc00""#, LoneSurrogate, 1),
         (br#""\ud800\ud800""#, LoneSurrogate, 1),
+        (br#""\ud800\udbff""#, LoneSurrogate, 1),
+        (br#""\udbff\ue000""#, LoneSurrogate, 1),
         (br#""\ud800x\udc00""#, LoneSurrogate, 1),
         (br#"{"\udfff":1}"#, LoneSurrogate, 2),
         (br#""\ud83d\n""#, LoneSurrogate, 1),
@@ -134,6 +136,17 @@ fn refuses_what_two_parsers_may_read_differently() {
         let refused = parse(text).expect_err(&String::from_utf8_lossy(text));
         assert_eq!(refused, JsonError { problem: *problem, offset: *offset }, "{}", String::from_utf8_lossy(text));
         assert_eq!(refused.kind(), crate::ErrorKind::Malformed);
+    }
+}
+
+#[test]
+fn surrogate_pairs_decode_to_their_ends() {
+    for (text, decoded) in [
+        (r#""\ud800\udc00""#, "\u{10000}"),
+        (r#""\uDBFF\uDFFF""#, "\u{10FFFF}"),
+        (r#""\ud7ff\ue000\u0000""#, "\u{D7FF}\u{E000}\0"),
+    ] {
+        assert_eq!(parse(text).unwrap().root().as_str().unwrap(), decoded, "{text}");
     }
 }
 

@@ -81,6 +81,17 @@ fn takes_out_what_cannot_be_read_for_certain() {
 }
 
 #[test]
+fn of_two_elements_with_one_name_the_first_counts() {
+    let message = answer(
+        r#"{"tools":[{"name":"a","inputSchema":{},"v":1},{"name":"\u0061","inputSchema":{},"annotations":{"readOnlyHint":true}}]}"#,
+    );
+    let page = filter(&message, ListKind::Tools, &Limits::default(), |_| true).unwrap();
+    assert_eq!((result_of(&page), page.unreadable), (r#"{"tools":[{"name":"a","inputSchema":{},"v":1}]}"#, 1));
+    let page = tools(&message).unwrap();
+    assert_eq!((page.tools.len(), page.unreadable, page.tools[0].annotations.read_only), (1, 1, false));
+}
+
+#[test]
 fn refuses_answers_that_are_no_list() {
     for result in [r#"{"tools":{}}"#, r#"{"tools":null}"#, "{}"] {
         let error = filtered(result, ListKind::Tools, |_| true).unwrap_err();
@@ -132,7 +143,11 @@ fn asks_for_pages() {
 proptest! {
     #[test]
     fn what_stays_is_what_was(
-        names in prop::collection::vec(("[a-c]{1,2}", "[ \n]{0,2}"), 0..10),
+        names in prop::collection::vec(("[a-c]{1,2}", "[ \n]{0,2}"), 0..10).prop_map(|mut names| {
+            names.sort();
+            names.dedup_by(|one, other| one.0 == other.0);
+            names
+        }),
         hidden in "[a-c]{1,2}"
     ) {
         let elements: Vec<_> =

@@ -96,10 +96,13 @@ fn refuses_what_is_too_long_and_stays_refused() {
 }
 
 #[test]
-fn refuses_names_and_ids_that_are_no_text() {
+fn refuses_ids_that_are_no_text_or_too_long() {
     for stream in [b"id: \xFF\n".as_slice(), b"event: \xC0\xAF\n"] {
         assert_eq!(Decoder::new(LIMIT).push(stream, &mut Vec::new()), Err(SseError::InvalidUtf8));
     }
+    let long = format!("id: {}\n", "x".repeat(MAX_EVENT_ID_BYTES + 1));
+    let error = SseError::TooLong { limit: MAX_EVENT_ID_BYTES };
+    assert_eq!(Decoder::new(LIMIT).push(long.as_bytes(), &mut Vec::new()), Err(error));
     // Data is a message, and whoever parses it refuses it.
     assert_eq!(decode(b"data: \xFF\n\n").len(), 1);
 }

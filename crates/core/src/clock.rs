@@ -1,0 +1,120 @@
+//! Wall-clock time as nanoseconds since the Unix epoch, and the trait through which code reads it.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A moment in UTC, nanoseconds since 1970-01-01T00:00:00Z (until the year 2554).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The moment `nanoseconds` after the Unix epoch.
+    pub const fn from_nanoseconds(nanoseconds: u64) -> Self {
+        Self(nanoseconds)
+    }
+
+    /// The moment `seconds` after the Unix epoch; saturates at the end of the range.
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000))
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    pub const fn nanoseconds(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch.
+    pub const fn seconds(self) -> u64 {
+        self.0 / 1_000_000_000
+    }
+
+    /// The time from `earlier` to `self`; zero when `earlier` is later (the clock stepped back).
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl std::ops::Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// RFC 3339 in UTC with nine fractional digits: `2026-11-20T23:47:40.123456789Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.seconds();
+        let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+        let (year, month, day) = civil_date(days);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:09}Z",
+            of_day / 3_600,
+            of_day / 60 % 60,
+            of_day % 60,
+            self.0 % 1_000_000_000
+        )
+    }
+}
+
+/// Days since the epoch to a Gregorian date (the era method: years that begin in March, 400-year eras).
+fn civil_date(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468; // days from 0000-03-01 to 1970-01-01
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+/// Where the time comes from. Tests put a clock of their own here.
+pub trait Clock: Send + Sync {
+    /// The current time in UTC.
+    fn now(&self) -> Timestamp;
+}
+
+/// The system's real-time clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_rfc_3339_with_nanoseconds() {
+        assert_eq!(Timestamp::from_nanoseconds(0).to_string(), "1970-01-01T00:00:00.000000000Z");
+        assert_eq!(Timestamp::from_seconds(951_782_400).to_string(), "2000-02-29T00:00:00.000000000Z");
+        assert_eq!(Timestamp::from_seconds(4_107_542_399).to_string(), "2100-02-28T23:59:59.000000000Z");
+        assert_eq!(Timestamp::from_seconds(4_107_542_400).to_string(), "2100-03-01T00:00:00.000000000Z");
+    }
+
+    #[test]
+    fn agrees_with_jiff_over_four_centuries() -> Result<(), jiff::Error> {
+        for day in (0..146_097_u64).step_by(97) {
+            let ours = Timestamp::from_seconds(day * 86_400 + day % 86_400);
+            let theirs = jiff::Timestamp::from_second(i64::try_from(ours.seconds()).unwrap_or(0))?;
+            assert_eq!(ours.to_string(), format!("{theirs:.9}"));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_step_back_is_no_negative_duration() {
+        let (early, late) = (Timestamp::from_seconds(1), Timestamp::from_seconds(2));
+        assert_eq!(early.since(late), Duration::ZERO);
+        assert_eq!(late.since(early), Duration::from_secs(1));
+    }
+}

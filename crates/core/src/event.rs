@@ -1,0 +1,436 @@
+//! Events: the entries of the evidence log, as canonical JSON leaves (`vidimus.event/1`).
+//!
+//! An event says what happened, when, where, from where, with what outcome and for whom (NIST SP 800-53 AU-3);
+//! payloads are committed to, never contained. Groups and client details stand once, in `session.opened`.
+//! [`CATALOGUE`] documents every type and why it is logged (AU-2); a leaf never exceeds 65,535 bytes, which the
+//! log enforces.
+
+use crate::canonical::ObjectWriter;
+use crate::clock::Timestamp;
+use crate::id::{EventId, SessionId};
+use crate::operation::{Action, Effect, Protocol};
+use crate::principal::Principal;
+use crate::target::{Durability, Record};
+
+/// The value of `v` in every leaf.
+pub const VERSION: &str = "vidimus.event/1";
+
+/// One entry in the evidence log.
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// Its id.
+    pub id: EventId,
+    /// When it happened, by the gateway's clock.
+    pub time: Timestamp,
+    /// The name of the gateway.
+    pub gateway: &'a str,
+    /// The session it belongs to; events without one belong to the process's control session.
+    pub session: SessionId,
+    /// Dense within the session, from 0: a missing event shows.
+    pub seq: u64,
+    /// The principal's id (`issuer|subject`), where there is one.
+    pub who: Option<&'a str>,
+    /// The target's name, where there is one.
+    pub target: Option<&'a str>,
+    /// What happened.
+    pub body: Body<'a>,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Body<'a> {
+    /// The gateway started writing.
+    LogStarted {
+        /// The program's version.
+        version: &'a str,
+    },
+    /// The gateway stopped in good order.
+    LogStopped {
+        /// Events of the control session, this one included.
+        count: u64,
+    },
+    /// Recovery at start dropped or replayed something.
+    LogRecovered {
+        /// Frames replayed from the journal.
+        frames: u64,
+        /// Bytes of torn frames that were dropped; they were never acknowledged as durable.
+        dropped: u64,
+    },
+    /// A configuration came into force.
+    ConfigLoaded {
+        /// `sha256:…` of the file.
+        hash: &'a str,
+    },
+    /// A policy set came into force.
+    PolicyLoaded {
+        /// `sha256:…` of the set.
+        hash: &'a str,
+    },
+    /// A changed policy set was refused; the old one stays in force.
+    PolicyRefused {
+        /// `sha256:…` of the set that stays.
+        kept: &'a str,
+        /// The first error.
+        reason: &'a str,
+    },
+    /// A token was accepted for the first time.
+    AuthSucceeded {
+        /// Where the caller is.
+        address: &'a str,
+        /// When the token expires.
+        expires: Timestamp,
+    },
+    /// A caller was not authenticated.
+    AuthFailed {
+        /// Where the caller is.
+        address: &'a str,
+        /// How many failures this event stands for.
+        count: u64,
+        /// The label of the failure, e.g. `expired`.
+        reason: &'a str,
+    },
+    /// A session was opened.
+    SessionOpened(Opened<'a>),
+    /// A session was closed.
+    SessionClosed {
+        /// Events of the session, this one included.
+        count: u64,
+        /// `client`, `idle`, `shutdown`, `policy`, `crash`, `upstream`.
+        reason: &'a str,
+    },
+    /// An operation was allowed and recorded before it went to the target.
+    OperationAdmitted(Decided<'a>),
+    /// An operation was refused, by policy or because it could not be understood.
+    OperationDenied(Decided<'a>),
+    /// An admitted operation ended.
+    OperationOutcome(Ended<'a>),
+    /// Evidence was read.
+    RecordingViewed {
+        /// What was read: `sessions`, `session`, `recording`, `proof`, `status`.
+        what: &'a str,
+        /// The session read, where it was one.
+        viewed: Option<SessionId>,
+    },
+}
+
+/// The identity and circumstances of a session, stated once.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    /// Who opened it.
+    pub principal: &'a Principal,
+    /// Where the caller is.
+    pub address: &'a str,
+    /// The client's name and version as it claims them.
+    pub client: Option<&'a str>,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The policies that determined the decision.
+    pub policies: &'a [std::sync::Arc<str>],
+    /// `sha256:…` of the policy set.
+    pub policy: &'a str,
+    /// The promise about evidence.
+    pub durability: Durability,
+    /// Whether payloads are kept.
+    pub record: Record,
+}
+
+/// An operation and what was decided on it.
+#[derive(Debug)]
+pub struct Decided<'a> {
+    /// What it wanted to do.
+    pub action: &'a Action,
+    /// The protocol it came in.
+    pub protocol: Protocol,
+    /// The caller's `traceparent`, as claimed.
+    pub trace: Option<&'a str>,
+    /// The decision.
+    pub effect: Effect,
+    /// The policies that determined it.
+    pub policies: &'a [std::sync::Arc<str>],
+    /// `sha256:…` of the policy set.
+    pub policy: &'a str,
+    /// Why it was refused when no policy did: `malformed`, `unknown_tool`, `evidence`, …
+    pub reason: Option<&'a str>,
+    /// The promise about evidence.
+    pub durability: Durability,
+    /// Commitments to the request.
+    pub payloads: &'a [Payload],
+}
+
+/// How an admitted operation ended.
+#[derive(Debug)]
+pub struct Ended<'a> {
+    /// What it wanted to do.
+    pub action: &'a Action,
+    /// The protocol it came in.
+    pub protocol: Protocol,
+    /// The `seq` of its `operation.admitted`.
+    pub intent: u64,
+    /// How it ended.
+    pub status: Status,
+    /// Microseconds from admission to the end; absent when unknown.
+    pub microseconds: Option<u64>,
+    /// Bytes of the result.
+    pub bytes: u64,
+    /// The promise about evidence.
+    pub durability: Durability,
+    /// Commitments to the result.
+    pub payloads: &'a [Payload],
+}
+
+/// How an admitted operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// The target answered with a result.
+    Ok,
+    /// The target answered with an error of the protocol, or a result marked as one.
+    Error,
+    /// The target did not answer, or not as its protocol demands.
+    Upstream,
+    /// The target took too long.
+    Timeout,
+    /// The operation was given up: the client cancelled it, the session or the gateway was closed.
+    Cancelled,
+    /// The gateway ended before it knew.
+    Unknown,
+}
+
+impl Status {
+    /// The word in events, and the metric label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Error => "error",
+            Self::Upstream => "upstream",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A commitment to a payload, and where the recording keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// `request`, `response` or `chunks`.
+    pub name: &'static str,
+    /// Base64 of the HMAC-SHA256 commitment (design part 3, "Event").
+    pub commitment: String,
+    /// Segment, offset and length of the frame in the session's recording.
+    pub at: [u64; 3],
+    /// Bytes of the payload that passed.
+    pub bytes: u64,
+}
+
+/// A type of event, for documentation and for readers.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The value of `type`.
+    pub name: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+    /// Why it is logged (AU-2).
+    pub reason: &'static str,
+}
+
+/// Every type of event this version writes.
+pub const CATALOGUE: &[Entry] = &[
+    entry("log.started", "the gateway started writing", "start of the audit function (AU-12, AU-14(1))"),
+    entry("log.stopped", "the gateway stopped in good order", "end of the audit function; its absence is a crash"),
+    entry("log.recovered", "the journal was replayed at start", "shows what a crash cost (AU-5)"),
+    entry("config.loaded", "a configuration came into force", "configuration change (CM-3)"),
+    entry("policy.loaded", "a policy set came into force", "change of who may do what (AC-3, CM-3)"),
+    entry("policy.refused", "a changed policy set was refused", "attempted change (CM-3)"),
+    entry("auth.succeeded", "a token was accepted for the first time", "log-on (AC-17, IA-2)"),
+    entry("auth.failed", "callers were not authenticated", "failed log-on (AC-7, IA-2)"),
+    entry("session.opened", "a principal opened a session on a target", "access, with identity in full (AU-3(1))"),
+    entry("session.closed", "a session ended", "end of access; its count shows a missing event (AU-10)"),
+    entry("operation.admitted", "an operation was allowed, before it went to the target", "use of privilege (AC-6(9))"),
+    entry("operation.denied", "an operation was refused", "attempted use of privilege (AC-6(9))"),
+    entry("operation.outcome", "an admitted operation ended", "outcome (AU-3)"),
+    entry("recording.viewed", "evidence was read", "access to audit information (AU-9)"),
+];
+
+const fn entry(name: &'static str, meaning: &'static str, reason: &'static str) -> Entry {
+    Entry { name, meaning, reason }
+}
+
+impl Body<'_> {
+    /// The value of `type`; an entry of [`CATALOGUE`].
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::LogStarted { .. } => "log.started",
+            Self::LogStopped { .. } => "log.stopped",
+            Self::LogRecovered { .. } => "log.recovered",
+            Self::ConfigLoaded { .. } => "config.loaded",
+            Self::PolicyLoaded { .. } => "policy.loaded",
+            Self::PolicyRefused { .. } => "policy.refused",
+            Self::AuthSucceeded { .. } => "auth.succeeded",
+            Self::AuthFailed { .. } => "auth.failed",
+            Self::SessionOpened(_) => "session.opened",
+            Self::SessionClosed { .. } => "session.closed",
+            Self::OperationAdmitted(_) => "operation.admitted",
+            Self::OperationDenied(_) => "operation.denied",
+            Self::OperationOutcome(_) => "operation.outcome",
+            Self::RecordingViewed { .. } => "recording.viewed",
+        }
+    }
+}
+
+impl Event<'_> {
+    /// The leaf: canonical JSON (RFC 8785), keys in ascending order.
+    pub fn to_leaf(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(768);
+        let mut object = ObjectWriter::new(&mut out);
+        self.write_before_gateway(&mut object);
+        object.string("gateway", self.gateway).string("id", &self.id.to_string());
+        self.write_after_id(&mut object);
+        object.integer("seq", self.seq).string("session", &self.session.to_string());
+        object.optional("target", self.target).string("time", &self.time.to_string());
+        object.string("type", self.body.name()).string("v", VERSION).optional("who", self.who);
+        object.end();
+        out
+    }
+
+    fn write_before_gateway(&self, object: &mut ObjectWriter<'_>) {
+        match &self.body {
+            Body::AuthSucceeded { address, .. } => {
+                object.string("address", address);
+            }
+            Body::AuthFailed { address, count, .. } => {
+                object.string("address", address).integer("count", *count);
+            }
+            Body::LogStopped { count } | Body::SessionClosed { count, .. } => {
+                object.integer("count", *count);
+            }
+            Body::ConfigLoaded { hash } => {
+                object.string("config", hash);
+            }
+            Body::SessionOpened(opened) => {
+                object.string("address", opened.address).optional("client", opened.client);
+                write_decision(object, Effect::Allow, opened.policies, opened.policy, None);
+                object.string("durability", opened.durability.name());
+            }
+            Body::OperationAdmitted(decided) | Body::OperationDenied(decided) => {
+                write_decision(object, decided.effect, decided.policies, decided.policy, decided.reason);
+                object.string("durability", decided.durability.name());
+            }
+            Body::OperationOutcome(ended) => {
+                object.string("durability", ended.durability.name());
+            }
+            Body::LogRecovered { dropped, frames } => {
+                object.integer("dropped", *dropped).integer("frames", *frames);
+            }
+            Body::LogStarted { .. }
+            | Body::PolicyLoaded { .. }
+            | Body::PolicyRefused { .. }
+            | Body::RecordingViewed { .. } => {}
+        }
+        if let Body::AuthSucceeded { expires, .. } = &self.body {
+            object.string("expires", &expires.to_string());
+        }
+    }
+
+    fn write_after_id(&self, object: &mut ObjectWriter<'_>) {
+        match &self.body {
+            Body::LogStarted { version } => {
+                object.string("program", version);
+            }
+            Body::PolicyLoaded { hash } => {
+                object.string("policy", hash);
+            }
+            Body::PolicyRefused { kept, reason } => {
+                object.string("policy", kept).string("reason", reason);
+            }
+            Body::AuthFailed { reason, .. } | Body::SessionClosed { reason, .. } => {
+                object.string("reason", reason);
+            }
+            Body::SessionOpened(opened) => write_opened(object, opened),
+            Body::OperationAdmitted(decided) | Body::OperationDenied(decided) => {
+                object.string("masking", "none");
+                self.write_operation(object, decided.action, decided.protocol, None, decided.trace);
+                write_payloads(object, decided.payloads);
+            }
+            Body::OperationOutcome(ended) => {
+                object.string("masking", "none");
+                self.write_operation(object, ended.action, ended.protocol, Some(ended.intent), None);
+                object.object("outcome", |outcome| {
+                    outcome.integer("bytes", ended.bytes).string("status", ended.status.name());
+                    if let Some(microseconds) = ended.microseconds {
+                        outcome.integer("us", microseconds);
+                    }
+                });
+                write_payloads(object, ended.payloads);
+            }
+            Body::RecordingViewed { .. }
+            | Body::LogStopped { .. }
+            | Body::LogRecovered { .. }
+            | Body::ConfigLoaded { .. }
+            | Body::AuthSucceeded { .. } => {}
+        }
+        if let Body::RecordingViewed { what, viewed } = &self.body {
+            object.object("read", |read| {
+                read.optional("session", viewed.map(|session| session.to_string()).as_deref()).string("what", what);
+            });
+        }
+    }
+
+    fn write_operation(
+        &self,
+        object: &mut ObjectWriter<'_>,
+        action: &Action,
+        protocol: Protocol,
+        intent: Option<u64>,
+        trace: Option<&str>,
+    ) {
+        object.object("operation", |operation| {
+            operation.string("action", &action.name(self.target.unwrap_or_default()));
+            if let Some(intent) = intent {
+                operation.integer("intent", intent);
+            }
+            operation.optional("object", action.object()).string("protocol", protocol.name()).optional("trace", trace);
+        });
+    }
+}
+
+fn write_decision(
+    object: &mut ObjectWriter<'_>,
+    effect: Effect,
+    policies: &[std::sync::Arc<str>],
+    policy: &str,
+    reason: Option<&str>,
+) {
+    object.object("decision", |decision| {
+        decision.string("effect", effect.name()).strings("policies", policies).string("policy", policy);
+        decision.optional("reason", reason);
+    });
+}
+
+fn write_opened(object: &mut ObjectWriter<'_>, opened: &Opened<'_>) {
+    let principal = opened.principal;
+    object.object("principal", |out| {
+        out.array("actors", &principal.actor_chain, |out, actor| {
+            crate::canonical::write_string(out, &format!("{}|{}", actor.issuer, actor.subject));
+        });
+        out.strings("amr", &principal.amr).optional("client_id", principal.client_id.as_deref());
+        out.optional("display", principal.display.as_deref()).strings("groups", &principal.groups);
+        out.string("issuer", &principal.issuer).string("kind", principal.kind.name());
+        out.string("subject", &principal.subject);
+    });
+    object.string("protocol", opened.protocol.name()).string("record", opened.record.name());
+}
+
+fn write_payloads(object: &mut ObjectWriter<'_>, payloads: &[Payload]) {
+    if payloads.is_empty() {
+        return;
+    }
+    object.array("payloads", payloads, |out, payload| {
+        let mut entry = ObjectWriter::new(out);
+        entry.integers("at", &payload.at).integer("bytes", payload.bytes);
+        entry.string("commitment", &payload.commitment).string("name", payload.name);
+        entry.end();
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Every event type writes canonical JSON and stands in the catalogue.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::sync::Arc;
+
+use super::*;
+use crate::principal::{Actor, PrincipalKind};
+
+fn principal() -> Principal {
+    Principal {
+        kind: PrincipalKind::Workload,
+        issuer: "corp".into(),
+        subject: "build-7".into(),
+        groups: vec!["corp/ci".into()],
+        display: Some("Build \"7\"".into()),
+        actor_chain: vec![Actor { issuer: "corp".into(), subject: "alice".into() }],
+        amr: vec!["pwd".into()],
+        client_id: None,
+    }
+}
+
+fn event(body: Body<'_>) -> Event<'_> {
+    Event {
+        id: EventId::from_bytes([1; 16]),
+        time: Timestamp::from_nanoseconds(1_795_000_000_123_456_789),
+        gateway: "gw-1",
+        session: SessionId::from_bytes([2; 16]),
+        seq: 7,
+        who: Some("corp|build-7"),
+        target: Some("crm"),
+        body,
+    }
+}
+
+/// One event of every type, for the tests below.
+fn leaves() -> Vec<(&'static str, Vec<u8>)> {
+    let principal = principal();
+    let policies: Vec<Arc<str>> = vec!["support-reads".into()];
+    let hash = format!("sha256:{}", "ab".repeat(32));
+    let action = Action::ToolCall("get_customer".into());
+    let payload = Payload { name: "request", commitment: "c".repeat(44), at: [0, 8_192, 1_100], bytes: 1_024 };
+    let decided = |effect, reason| Decided {
+        action: &action,
+        protocol: Protocol::Mcp,
+        trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        effect,
+        policies: &policies,
+        policy: &hash,
+        reason,
+        durability: Durability::Strict,
+        payloads: std::slice::from_ref(&payload),
+    };
+    let bodies = vec![
+        Body::LogStarted { version: "0.1.0" },
+        Body::LogStopped { count: 9 },
+        Body::LogRecovered { frames: 3, dropped: 17 },
+        Body::ConfigLoaded { hash: &hash },
+        Body::PolicyLoaded { hash: &hash },
+        Body::PolicyRefused { kept: &hash, reason: "crm.cedar:1:1: unexpected token" },
+        Body::AuthSucceeded { address: "127.0.0.1", expires: Timestamp::from_seconds(1_795_000_100) },
+        Body::AuthFailed { address: "127.0.0.1", count: 12, reason: "expired" },
+        Body::SessionOpened(Opened {
+            principal: &principal,
+            address: "127.0.0.1",
+            client: Some("test 1.0"),
+            protocol: Protocol::Mcp,
+            policies: &policies,
+            policy: &hash,
+            durability: Durability::Strict,
+            record: Record::Unmasked,
+        }),
+        Body::SessionClosed { count: 8, reason: "client" },
+        Body::OperationAdmitted(decided(Effect::Allow, None)),
+        Body::OperationDenied(decided(Effect::Deny, Some("malformed"))),
+        Body::OperationOutcome(Ended {
+            action: &action,
+            protocol: Protocol::Mcp,
+            intent: 6,
+            status: Status::Ok,
+            microseconds: Some(8_123),
+            bytes: 4_021,
+            durability: Durability::Strict,
+            payloads: std::slice::from_ref(&payload),
+        }),
+        Body::RecordingViewed { what: "recording", viewed: Some(SessionId::from_bytes([3; 16])) },
+    ];
+    bodies.into_iter().map(|body| (body.name(), event(body).to_leaf())).collect()
+}
+
+#[test]
+fn every_leaf_is_canonical_json() {
+    for (name, leaf) in leaves() {
+        let value: serde_json::Value = serde_json::from_slice(&leaf).unwrap();
+        // serde_json's map sorts keys and prints integers and strings as RFC 8785 does for what leaves hold.
+        assert_eq!(serde_json::to_vec(&value).unwrap(), leaf, "{name}");
+        assert_eq!(value["type"], name);
+        assert_eq!(value["v"], VERSION);
+        assert_eq!(value["seq"], 7);
+    }
+}
+
+#[test]
+fn the_catalogue_is_what_is_written() {
+    let written: Vec<&str> = leaves().into_iter().map(|(name, _)| name).collect();
+    let documented: Vec<&str> = CATALOGUE.iter().map(|entry| entry.name).collect();
+    assert_eq!(written, documented);
+}
+
+#[test]
+fn operation_events_answer_au_3() {
+    for (name, leaf) in leaves() {
+        if !name.starts_with("operation.") {
+            continue;
+        }
+        let value: serde_json::Value = serde_json::from_slice(&leaf).unwrap();
+        assert!(value["operation"]["action"] == "crm/get_customer", "what");
+        assert!(value["time"].is_string(), "when");
+        assert!(value["gateway"].is_string() && value["target"].is_string(), "where");
+        assert!(value["session"].is_string(), "source, by session.opened");
+        assert!(value["outcome"]["status"].is_string() || value["decision"]["effect"].is_string(), "outcome");
+        assert!(value["who"].is_string(), "identity");
+        assert!(leaf.len() <= 700, "{name} takes {} bytes", leaf.len());
+    }
+}

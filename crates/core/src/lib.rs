@@ -1,0 +1,23 @@
+//! The words every other crate shares: ids, principals, targets, operations, events, strict JSON, error kinds, clock.
+//!
+//! Nothing here does I/O or knows of a runtime. Design: `ARCHITECTURE.md`, "floor 0".
+
+pub mod canonical;
+pub mod clock;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod json;
+pub mod operation;
+pub mod principal;
+pub mod target;
+pub mod tool;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use error::ErrorKind;
+pub use event::Event;
+pub use id::{EventId, SessionId};
+pub use operation::{Action, Effect, Operation, Protocol};
+pub use principal::{Actor, Principal, PrincipalKind};
+pub use target::{Durability, Record, TargetName};
+pub use tool::{ToolAnnotations, ToolDefinition};

@@ -1,0 +1,116 @@
+//! One command in a session, as policy and evidence see it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::json::Document;
+use crate::tool::ToolAnnotations;
+
+/// The protocol an operation came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Model Context Protocol.
+    Mcp,
+    /// The gateway's own administration (reading evidence).
+    Admin,
+}
+
+impl Protocol {
+    /// The word in configuration and events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mcp => "mcp",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// What an operation wants to do: the Cedar action.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Open a session on a target.
+    Connect,
+    /// Call a tool; its Cedar action is `target/tool`, a member of `tools/call`.
+    ToolCall(Arc<str>),
+    /// `resources/read` of this URI.
+    ResourceRead(Arc<str>),
+    /// `prompts/get` of this name.
+    PromptGet(Arc<str>),
+    /// A method that policy does not decide beyond `connect`: life cycle, lists, subscriptions.
+    Method(Arc<str>),
+    /// See a session's recording or its events.
+    RecordingView,
+    /// Read the log: proofs, entries, status.
+    LogRead,
+}
+
+impl Action {
+    /// The name of the action in policy and events: `crm/get_customer` for a tool of target `crm`, else the
+    /// method or the word of design part 5.
+    pub fn name(&self, target: &str) -> Cow<'_, str> {
+        match self {
+            Self::Connect => "connect".into(),
+            Self::ToolCall(tool) => format!("{target}/{tool}").into(),
+            Self::ResourceRead(_) => "resources/read".into(),
+            Self::PromptGet(_) => "prompts/get".into(),
+            Self::Method(method) => (&**method).into(),
+            Self::RecordingView => "recording.view".into(),
+            Self::LogRead => "log.read".into(),
+        }
+    }
+
+    /// What it is done to, where the action alone does not say: a URI, a prompt's name.
+    pub fn object(&self) -> Option<&str> {
+        match self {
+            Self::ResourceRead(object) | Self::PromptGet(object) => Some(object),
+            _ => None,
+        }
+    }
+}
+
+/// What was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// It may pass.
+    Allow,
+    /// It may not.
+    Deny,
+}
+
+impl Effect {
+    /// The word in events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// One command, decoded by an adapter. The gate decides on it, records it, and passes on exactly `wire`.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// The protocol it came in.
+    pub protocol: Protocol,
+    /// What it wants to do.
+    pub action: Action,
+    /// The bytes for the target when it is admitted: what was evaluated, nothing else.
+    pub wire: Bytes,
+    /// The parsed message and the place of the arguments in it, when the action has arguments policy may read.
+    pub arguments: Option<Arguments>,
+    /// The accepted definition's annotations, for a tool call.
+    pub annotations: Option<ToolAnnotations>,
+    /// W3C `traceparent` as the caller sent it, for correlation only.
+    pub trace: Option<String>,
+}
+
+/// The arguments of an operation: a value inside a parsed document.
+#[derive(Debug, Clone)]
+pub struct Arguments {
+    /// The whole message, parsed.
+    pub document: Arc<Document>,
+    /// Keys that lead to the arguments, e.g. `["params", "arguments"]`.
+    pub path: &'static [&'static str],
+}

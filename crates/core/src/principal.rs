@@ -1,0 +1,65 @@
+//! Who acts: a user or a workload, by issuer and subject, with groups and the chain of those it acts for.
+
+use std::fmt;
+
+/// A person, or a program (CI job, agent, service).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PrincipalKind {
+    /// A person.
+    User,
+    /// A program.
+    Workload,
+}
+
+impl PrincipalKind {
+    /// The Cedar entity type and the word in events: `User` or `Workload`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "User",
+            Self::Workload => "Workload",
+        }
+    }
+}
+
+/// A party that acts on behalf of the principal (RFC 8693 §4.1, claim `act`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Actor {
+    /// The configured name of the issuer that vouches for the actor.
+    pub issuer: String,
+    /// The actor's `sub` at that issuer.
+    pub subject: String,
+}
+
+/// A verified identity. `issuer` is the *configured name* of the issuer (`corp`), not its URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// User or workload.
+    pub kind: PrincipalKind,
+    /// The configured name of the issuer, e.g. `corp`.
+    pub issuer: String,
+    /// The `sub` claim: unique and never reassigned at that issuer (OpenID Connect Core §2).
+    pub subject: String,
+    /// Groups as `issuer/name`, sorted, without duplicates.
+    pub groups: Vec<String>,
+    /// For display only, never compared: e-mail address or name as the issuer states it.
+    pub display: Option<String>,
+    /// Who acts on behalf of the principal, outermost (current) actor first; empty when it acts itself.
+    pub actor_chain: Vec<Actor>,
+    /// Authentication methods (RFC 8176, claim `amr`), as the issuer states them.
+    pub amr: Vec<String>,
+    /// The OAuth client the token was issued to (`azp` or `client_id`), as the issuer states it.
+    pub client_id: Option<String>,
+}
+
+impl Principal {
+    /// `issuer|subject`: the id in events and the Cedar entity id.
+    pub fn id(&self) -> String {
+        format!("{}|{}", self.issuer, self.subject)
+    }
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}|{}", self.issuer, self.subject)
+    }
+}

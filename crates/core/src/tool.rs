@@ -1,0 +1,35 @@
+//! What the gateway knows of a tool: its definition as the target gave it, and the annotations policy reads.
+
+use bytes::Bytes;
+
+/// The hints of a tool definition, with MCP's defaults where the definition is silent
+/// (MCP 2025-11-25, schema `ToolAnnotations`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "the four hints of the specification, each independent")]
+pub struct ToolAnnotations {
+    /// The tool does not modify its environment. Default false.
+    pub read_only: bool,
+    /// The tool may perform destructive updates. Default true.
+    pub destructive: bool,
+    /// Repeating a call has no further effect. Default false.
+    pub idempotent: bool,
+    /// The tool reaches an open world of external entities. Default true.
+    pub open_world: bool,
+}
+
+impl Default for ToolAnnotations {
+    fn default() -> Self {
+        Self { read_only: false, destructive: true, idempotent: false, open_world: true }
+    }
+}
+
+/// One tool as its target defines it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolDefinition {
+    /// The name, unique within the target.
+    pub name: String,
+    /// Annotations, defaults filled in.
+    pub annotations: ToolAnnotations,
+    /// The JSON text of `inputSchema` (an object schema), as received.
+    pub input_schema: Bytes,
+}

@@ -1,0 +1,14 @@
+//! Connections: HTTP listeners with limits, upstream HTTP with pools, checks of `Host` and `Origin`, guarded fetches.
+//!
+//! Nothing here knows of policy, evidence or MCP. What leaves through [`HttpTarget`] carries the target's own
+//! credential; the caller's never reaches it, because the adapter hands over only the headers it names.
+
+pub mod client;
+pub mod fetch;
+pub mod origin;
+pub mod server;
+
+pub use client::{HttpTarget, UpstreamError};
+pub use fetch::{FetchError, Fetcher};
+pub use origin::{OriginError, OriginPolicy};
+pub use server::{HttpLimits, Server};

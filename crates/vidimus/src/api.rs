@@ -1,0 +1,401 @@
+//! What the gateway answers on its socket, as both sides know it: JSON over HTTP/1.1, GET only.
+//!
+//! `/v1/sessions?…`, `/v1/sessions/{id}`, `/v1/sessions/{id}/recording`, `/v1/log/status`, `/v1/log/proof/{event}`.
+//! Event leaves travel as the JSON they are in the log, byte for byte, so that a client can check their proof.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use vidimus_core::{TargetName, Timestamp};
+use vidimus_gate::{Frame, PayloadName, Recorded, Viewed};
+use vidimus_log::{Health, InclusionProof, Status, VerifierKey};
+use vidimus_store::{MAX_SESSIONS, SessionFilter, SessionRow};
+
+/// Sessions listed when the query does not say how many.
+pub(crate) const DEFAULT_LIMIT: u32 = 100;
+
+/// The path of the list of sessions.
+pub(crate) const SESSIONS: &str = "/v1/sessions";
+/// The path of the log's status.
+pub(crate) const LOG_STATUS: &str = "/v1/log/status";
+/// Below it, the proofs by event id.
+pub(crate) const LOG_PROOF: &str = "/v1/log/proof";
+/// Below a session, its recording.
+pub(crate) const RECORDING: &str = "recording";
+
+/// The answer to `/v1/sessions`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SessionList {
+    /// The latest opened first.
+    pub(crate) sessions: Vec<SessionSummary>,
+}
+
+/// One session. Times are RFC 3339 in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SessionSummary {
+    pub(crate) id: String,
+    pub(crate) opened: String,
+    pub(crate) closed: Option<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) who: Option<String>,
+    pub(crate) display: Option<String>,
+    pub(crate) target: Option<String>,
+    pub(crate) protocol: Option<String>,
+    pub(crate) durability: Option<String>,
+    pub(crate) record: Option<String>,
+    pub(crate) client: Option<String>,
+    pub(crate) events: u64,
+    pub(crate) operations: u64,
+    pub(crate) denied: u64,
+}
+
+/// The answer to `/v1/sessions/{id}`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SessionDetail {
+    pub(crate) session: SessionSummary,
+    /// By `seq`.
+    pub(crate) events: Vec<EventEntry>,
+}
+
+/// One event and where it stands in the log.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct EventEntry {
+    pub(crate) index: u64,
+    pub(crate) event: Box<RawValue>,
+}
+
+/// The answer to `/v1/sessions/{id}/recording`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Recording {
+    pub(crate) session: SessionSummary,
+    /// In the order they were recorded.
+    pub(crate) frames: Vec<RecordingFrame>,
+}
+
+/// One recorded payload.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RecordingFrame {
+    /// The `seq` of the event it belongs to.
+    pub(crate) seq: u64,
+    /// What the operation was, as in its event.
+    pub(crate) operation: Option<String>,
+    pub(crate) direction: Direction,
+    pub(crate) time: String,
+    /// Bytes of the payload that passed.
+    pub(crate) bytes: u64,
+    /// Absent when the target keeps sizes only.
+    pub(crate) body: Option<FrameBody>,
+}
+
+/// Which way a payload went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Direction {
+    /// From the caller.
+    Request,
+    /// To the caller, whole or last.
+    Response,
+    /// To the caller, one part of a streamed result.
+    Chunk,
+}
+
+/// A payload: text when it is UTF-8.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FrameBody {
+    Text(String),
+    Base64(String),
+}
+
+/// The answer to `/v1/log/status`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogStatus {
+    /// The verifier key of its checkpoints, `name+hash+base64`.
+    pub(crate) key: String,
+    /// `running`, `no_space` or `failed`.
+    pub(crate) health: String,
+    /// What is missing or failed.
+    pub(crate) why: Option<String>,
+    /// Leaves appended, of those durable, of those covered by the checkpoint.
+    pub(crate) appended: u64,
+    pub(crate) durable: u64,
+    pub(crate) integrated: u64,
+    /// The checkpoint's root, in base64.
+    pub(crate) root: String,
+    pub(crate) checkpoint_at: String,
+    pub(crate) journal_bytes: u64,
+    /// Syncs since start, and how long the last took, in microseconds.
+    pub(crate) syncs: u64,
+    pub(crate) last_sync_us: u64,
+}
+
+/// The answer to `/v1/log/proof/{event}`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ProofFile {
+    /// The event's leaf, byte for byte.
+    pub(crate) event: Box<RawValue>,
+    /// The text of a `.tlog-proof` file.
+    pub(crate) proof: String,
+    /// The verifier key the gateway signs with. Whoever does not trust the gateway has it from elsewhere.
+    pub(crate) key: String,
+}
+
+/// The answer when something went wrong.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ErrorBody {
+    pub(crate) error: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) help: Option<String>,
+}
+
+impl From<SessionRow> for SessionSummary {
+    fn from(row: SessionRow) -> Self {
+        Self {
+            id: row.id.to_string(),
+            opened: row.opened,
+            closed: row.closed,
+            reason: row.reason,
+            who: row.who,
+            display: row.display,
+            target: row.target,
+            protocol: row.protocol,
+            durability: row.durability,
+            record: row.record,
+            client: row.client,
+            events: row.events,
+            operations: row.operations,
+            denied: row.denied,
+        }
+    }
+}
+
+impl TryFrom<Viewed> for SessionDetail {
+    type Error = serde_json::Error;
+
+    fn try_from(viewed: Viewed) -> Result<Self, Self::Error> {
+        let entry = |(index, leaf): (u64, Vec<u8>)| Ok(EventEntry { index, event: serde_json::from_slice(&leaf)? });
+        let events = viewed.events.into_iter().map(entry).collect::<Result<_, Self::Error>>()?;
+        Ok(Self { session: viewed.session.into(), events })
+    }
+}
+
+impl TryFrom<Recorded> for Recording {
+    type Error = serde_json::Error;
+
+    fn try_from(recorded: Recorded) -> Result<Self, Self::Error> {
+        let mut operations = std::collections::BTreeMap::new();
+        for (_, leaf) in &recorded.viewed.events {
+            let event: Described = serde_json::from_slice(leaf)?;
+            operations.insert(event.seq, event.described());
+        }
+        let frames = recorded.frames.into_iter().filter_map(|frame| RecordingFrame::new(frame, &operations)).collect();
+        Ok(Self { session: recorded.viewed.session.into(), frames })
+    }
+}
+
+/// What an event says of its operation.
+#[derive(Deserialize)]
+struct Described {
+    seq: u64,
+    operation: Option<DescribedOperation>,
+}
+
+#[derive(Deserialize)]
+struct DescribedOperation {
+    action: String,
+    object: Option<String>,
+}
+
+impl Described {
+    fn described(self) -> Option<String> {
+        let operation = self.operation?;
+        Some(match operation.object {
+            Some(object) => format!("{} {object}", operation.action),
+            None => operation.action,
+        })
+    }
+}
+
+impl RecordingFrame {
+    /// `None` for the commitment over all chunks, which is no payload.
+    fn new(frame: Frame, operations: &std::collections::BTreeMap<u64, Option<String>>) -> Option<Self> {
+        let direction = match frame.name {
+            PayloadName::Request => Direction::Request,
+            PayloadName::Response => Direction::Response,
+            PayloadName::Chunk => Direction::Chunk,
+            PayloadName::Chunks => return None,
+        };
+        let [_, _, length] = frame.at;
+        let bytes = frame.payload.as_ref().map_or(length, |payload| u64::try_from(payload.len()).unwrap_or(u64::MAX));
+        let body = frame.payload.map(|payload| match String::from_utf8(payload) {
+            Ok(text) => FrameBody::Text(text),
+            Err(error) => FrameBody::Base64(STANDARD.encode(error.as_bytes())),
+        });
+        let operation = operations.get(&frame.seq).cloned().flatten();
+        Some(Self { seq: frame.seq, operation, direction, time: frame.time.to_string(), bytes, body })
+    }
+}
+
+impl LogStatus {
+    pub(crate) fn new(status: &Status, key: &VerifierKey) -> Self {
+        let (health, why) = match &status.health {
+            Health::Running => ("running", None),
+            Health::NoSpace { why } => ("no_space", Some(why.to_string())),
+            Health::Failed { why } => ("failed", Some(why.to_string())),
+        };
+        Self {
+            key: key.to_string(),
+            health: health.to_owned(),
+            why,
+            appended: status.appended,
+            durable: status.durable,
+            integrated: status.integrated,
+            root: status.root.to_string(),
+            checkpoint_at: status.checkpoint_at.to_string(),
+            journal_bytes: status.journal_bytes,
+            syncs: status.syncs,
+            last_sync_us: u64::try_from(status.last_sync.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+impl ProofFile {
+    pub(crate) fn new(leaf: &[u8], proof: &InclusionProof, key: &VerifierKey) -> Result<Self, serde_json::Error> {
+        Ok(Self { event: serde_json::from_slice(leaf)?, proof: proof.to_string(), key: key.to_string() })
+    }
+}
+
+/// `filter` as the query of `/v1/sessions`.
+pub(crate) fn to_query(filter: &SessionFilter) -> String {
+    let mut query = format!("limit={}", filter.limit);
+    let mut add = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            query.push_str(&format!("&{key}={}", encode(&value)));
+        }
+    };
+    add("since", filter.since.map(|time| time.to_string()));
+    add("until", filter.until.map(|time| time.to_string()));
+    add("who", filter.who.clone());
+    add("target", filter.target.as_ref().map(TargetName::to_string));
+    add("control", filter.control.then(|| "true".to_owned()));
+    query
+}
+
+/// The filter in the query of `/v1/sessions`, or what is wrong with it.
+pub(crate) fn from_query(query: &str) -> Result<SessionFilter, String> {
+    let mut filter = SessionFilter { limit: DEFAULT_LIMIT, ..SessionFilter::default() };
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').ok_or_else(|| format!("`{pair}` has no value"))?;
+        let value = decode(value).ok_or_else(|| format!("the value of `{key}` is not percent-encoded UTF-8"))?;
+        let bad = |expected: &str| format!("`{key}` must be {expected}");
+        match key {
+            "since" => filter.since = Some(timestamp(&value).ok_or_else(|| bad("a time in RFC 3339"))?),
+            "until" => filter.until = Some(timestamp(&value).ok_or_else(|| bad("a time in RFC 3339"))?),
+            "who" => filter.who = Some(value),
+            "target" => filter.target = Some(value.parse().map_err(|_| bad("the name of a target"))?),
+            "control" => filter.control = value.parse().map_err(|_| bad("true or false"))?,
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=MAX_SESSIONS).contains(limit));
+                filter.limit = limit.ok_or_else(|| bad(&format!("1 to {MAX_SESSIONS}")))?;
+            }
+            _ => return Err(format!("`{key}` is no parameter: use since, until, who, target, control, limit")),
+        }
+    }
+    Ok(filter)
+}
+
+/// A moment in RFC 3339, from 1970 on.
+pub(crate) fn timestamp(text: &str) -> Option<Timestamp> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(time.as_nanosecond()).ok().map(Timestamp::from_nanoseconds)
+}
+
+/// Percent-encodes all but unreserved characters (RFC 3986 §2.3).
+pub(crate) fn encode(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+        encoded
+    })
+}
+
+/// Undoes percent-encoding (RFC 3986 §2.1). `None` when it is broken or no UTF-8.
+pub(crate) fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes().iter();
+    while let Some(&byte) = rest.next() {
+        if byte == b'%' {
+            let high = char::from(*rest.next()?).to_digit(16)?;
+            let low = char::from(*rest.next()?).to_digit(16)?;
+            bytes.push(u8::try_from(high * 16 + low).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_filter_survives_its_query() {
+        let filter = SessionFilter {
+            since: Some(Timestamp::from_nanoseconds(1_700_000_000_000_000_001)),
+            until: Some(Timestamp::from_seconds(1_800_000_000)),
+            who: Some("corp|ä b&c=d%+\u{7f}".into()),
+            target: Some("crm".parse().unwrap()),
+            control: true,
+            limit: 7,
+        };
+        for filter in [filter, SessionFilter { limit: 1, ..SessionFilter::default() }] {
+            let read = from_query(&to_query(&filter)).unwrap();
+            assert_eq!(format!("{read:?}"), format!("{filter:?}"));
+        }
+        assert_eq!(from_query("").unwrap().limit, DEFAULT_LIMIT);
+    }
+
+    #[test]
+    fn queries_that_would_be_misread_are_refused() {
+        for bad in [
+            "limit=0", "limit=10001", "limit=-1", "who", "who=%", "who=%f", "who=%zz", "who=%ff", "target=A", "control=1",
+            "since=yesterday", "since=1969-12-31T23:59:59Z", "color=red", "Limit=1",
+        ] {
+            assert!(from_query(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_leaf_travels_byte_for_byte() {
+        let leaf = br#"{"a":1,"b":"\u001f\"","time":"x"}"#;
+        let entry = EventEntry { index: 3, event: serde_json::from_slice(leaf).unwrap() };
+        let read: EventEntry = serde_json::from_str(&serde_json::to_string(&entry).unwrap()).unwrap();
+        assert_eq!(read.event.get().as_bytes(), leaf);
+    }
+
+    #[test]
+    fn payloads_that_are_no_text_travel_as_base64() {
+        let frame = |name, payload: Option<&[u8]>| Frame {
+            seq: 4,
+            time: Timestamp::from_seconds(1),
+            name,
+            salt: [0; 32],
+            payload: payload.map(<[u8]>::to_vec),
+            at: [0, 8, 99],
+        };
+        let operations = [(4, Some("crm/refund".to_owned()))].into();
+        let text = RecordingFrame::new(frame(PayloadName::Request, Some(b"{}")), &operations).unwrap();
+        assert_eq!((text.bytes, text.body), (2, Some(FrameBody::Text("{}".into()))));
+        assert_eq!(text.operation.as_deref(), Some("crm/refund"));
+        let binary = RecordingFrame::new(frame(PayloadName::Chunk, Some(b"\xff\x00")), &operations).unwrap();
+        assert_eq!(binary.body, Some(FrameBody::Base64("/wA=".into())));
+        assert_eq!(RecordingFrame::new(frame(PayloadName::Chunks, Some(b"x")), &operations), None);
+    }
+}

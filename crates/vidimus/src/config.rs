@@ -1,0 +1,148 @@
+//! The configuration: `vidimus.toml`, read whole, checked whole, and only then used.
+//!
+//! Strict: an unknown key, a wrong type or a literal secret is refused, with every problem of the file in one report.
+//! What comes out is typed and consistent; code that uses it checks nothing again. Relative paths are relative to the
+//! file. Secrets stay references here and are read when they are used (see `secret.rs`).
+
+mod document;
+mod keys;
+mod reference;
+mod sections;
+mod table;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::{HeaderName, Uri};
+use vidimus_core::{Durability, Record, TargetName};
+use vidimus_identity::IssuerConfig;
+
+use crate::secret::SecretRef;
+use document::Document;
+pub(crate) use reference::markdown;
+
+/// The largest configuration file, in bytes.
+const MAX_FILE: u64 = 1 << 20;
+
+/// A whole configuration. The reference (`vidimus reference config`) says what each key means.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The file it came from.
+    pub(crate) path: PathBuf,
+    /// `sha256:…` of the file, for evidence.
+    pub(crate) hash: String,
+    /// `[gateway]`
+    pub(crate) gateway: Gateway,
+    /// `[limits]`
+    pub(crate) limits: Limits,
+    /// `[identity.oidc.*]`, at least one, by name.
+    pub(crate) issuers: Vec<Issuer>,
+    /// `[policy] dir`
+    pub(crate) policy_dir: PathBuf,
+    /// `[targets.*]`, at least one, by name.
+    pub(crate) targets: Vec<Target>,
+}
+
+/// `[gateway]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Gateway {
+    pub(crate) name: String,
+    pub(crate) listen: SocketAddr,
+    /// Always on loopback.
+    pub(crate) admin: SocketAddr,
+    /// `https`, or `http` on loopback.
+    pub(crate) public_url: Uri,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) socket: PathBuf,
+    pub(crate) key: SecretRef,
+    /// Scheme and host, in lower case.
+    pub(crate) allowed_origins: Vec<String>,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) connections: usize,
+    pub(crate) request_bytes: usize,
+    pub(crate) response_bytes: usize,
+    pub(crate) session_idle: Duration,
+    pub(crate) shutdown_grace: Duration,
+}
+
+/// `[identity.oidc.NAME]`
+#[derive(Debug, Clone)]
+pub(crate) struct Issuer {
+    /// What the identity crate needs to know.
+    pub(crate) verification: IssuerConfig,
+    /// The algorithms by name, as in the file.
+    pub(crate) algorithms: Vec<String>,
+    /// Whether keys may be fetched from private and loopback addresses.
+    pub(crate) allow_private: bool,
+}
+
+/// `[targets.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) name: TargetName,
+    pub(crate) url: Uri,
+    /// Names are in lower case, each once.
+    pub(crate) headers: Vec<(HeaderName, SecretRef)>,
+    pub(crate) durability: Durability,
+    pub(crate) record: Record,
+    pub(crate) tools: Option<PathBuf>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) request_timeout: Duration,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It says something else than a configuration may: the report, several lines.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = read(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(path, text)
+    }
+
+    /// Checks the text of a configuration that stands, or could stand, at `path`.
+    pub(crate) fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+        let hash = digest.as_ref().iter().fold("sha256:".to_owned(), |hash, byte| format!("{hash}{byte:02x}"));
+        let document = Document::new(path, text);
+        let config = sections::read(&document, path, hash);
+        match (document.report(), config) {
+            (None, Some(config)) => Ok(config),
+            (Some(report), _) => Err(ConfigError::Refused(report)),
+            (None, None) => Err(ConfigError::Refused(format!("{} is not a configuration", path.display()))),
+        }
+    }
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    let read = std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read <= MAX_FILE) {
+        Ok(text)
+    } else {
+        Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

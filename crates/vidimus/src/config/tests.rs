@@ -1,0 +1,264 @@
+//! Configurations that hold, configurations that do not, and what is said about them.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use super::*;
+use crate::secret::Source;
+
+const SMALLEST: &str = r#"
+[gateway]
+key = { env = "VIDIMUS_KEY" }
+[identity.oidc.corp]
+issuer = "https://login.example.com/realms/corp"
+audience = "vidimus"
+[policy]
+dir = "policies"
+[targets.crm]
+protocol = "mcp"
+url = "http://127.0.0.1:9000/mcp"
+"#;
+
+/// Every key there is.
+const FULL: &str = r#"
+[gateway]
+name = "gw-1"
+listen = "0.0.0.0:8443"
+admin = "127.0.0.1:9081"
+public_url = "https://mcp.example.com"
+data_dir = "/var/lib/vidimus"
+socket = "/run/vidimus.sock"
+key = { file = "/etc/vidimus/kek" }
+allowed_origins = ["https://App.example.com"]
+
+[limits]
+connections = 500
+request_bytes = "64KiB"
+response_bytes = "1MiB"
+session_idle = "5m"
+shutdown_grace = "1s"
+
+[identity.oidc.corp]
+issuer = "http://127.0.0.1:4000/"
+audience = ["vidimus", "https://mcp.example.com"]
+groups_claim = "realm_access.roles"
+group_names = { "0b6f" = "support" }
+workload_when = { claim = "azp_type", equals = "service" }
+jwks_url = "https://10.0.0.1/jwks"
+algorithms = ["ES256"]
+leeway = "5s"
+refresh_every = "10s"
+display_claim = "upn"
+allow_private = true
+
+[identity.oidc.ci]
+issuer = "https://ci.example.com"
+audience = "vidimus"
+
+[policy]
+dir = "policies"
+
+[targets.crm]
+protocol = "mcp"
+url = "http://127.0.0.1:9000/mcp"
+headers = { Authorization = { env = "CRM_TOKEN", format = "Bearer {}" }, X-Tenant = { file = "tenant" } }
+durability = "async"
+record = "unmasked"
+tools = "crm.tools.json"
+connect_timeout = "250ms"
+request_timeout = "2h"
+"#;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new("/etc/vidimus/vidimus.toml"), text.to_owned())
+}
+
+fn report(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+/// `SMALLEST` with one line put in place of another.
+fn with(line: &str, instead: &str) -> String {
+    assert!(SMALLEST.contains(line), "{line}");
+    SMALLEST.replace(line, instead)
+}
+
+#[test]
+fn the_smallest_configuration_has_safe_defaults() {
+    let config = parse(SMALLEST).unwrap();
+    let gateway = &config.gateway;
+    assert_eq!((gateway.listen.to_string(), gateway.admin.to_string()), ("127.0.0.1:8080".into(), "127.0.0.1:9080".into()));
+    assert_eq!(gateway.public_url, "http://127.0.0.1:8080");
+    assert_eq!(gateway.data_dir, Path::new("/etc/vidimus/data"));
+    assert_eq!(gateway.socket, Path::new("/etc/vidimus/data/vidimus.sock"));
+    assert_eq!(gateway.key.source, Source::Env("VIDIMUS_KEY".into()));
+    assert_eq!(config.policy_dir, Path::new("/etc/vidimus/policies"));
+    let issuer = &config.issuers[0];
+    assert_eq!(issuer.verification.algorithms, vidimus_identity::Algorithm::DEFAULT, "the identity crate's own");
+    assert_eq!(issuer.algorithms.len(), 5);
+    let unsaid = IssuerConfig::new("corp", "https://login.example.com/realms/corp", vec!["vidimus".into()]);
+    assert_eq!(issuer.verification.leeway, unsaid.leeway);
+    assert_eq!(issuer.verification.refresh_every, unsaid.refresh_every);
+    assert!(!issuer.allow_private && issuer.verification.workload_when.is_none());
+    let target = &config.targets[0];
+    assert_eq!((target.durability, target.record), (Durability::Strict, Record::Sizes));
+    assert!(target.headers.is_empty());
+    assert!(config.hash.starts_with("sha256:") && config.hash.len() == 71);
+    assert_eq!(config.limits.request_bytes, 4 << 20);
+}
+
+#[test]
+fn every_key_is_understood() {
+    let config = parse(FULL).unwrap();
+    assert_eq!(config.gateway.allowed_origins, ["https://app.example.com"]);
+    assert_eq!(config.gateway.socket, Path::new("/run/vidimus.sock"));
+    assert_eq!(config.limits.session_idle, Duration::from_secs(300));
+    let corp = &config.issuers.iter().find(|issuer| issuer.verification.name == "corp").unwrap().verification;
+    assert_eq!(corp.issuer, "http://127.0.0.1:4000/", "the text itself, since `iss` is compared exactly");
+    assert_eq!(corp.audiences.len(), 2);
+    assert_eq!(corp.group_names["0b6f"], "support");
+    assert_eq!(corp.workload_when.as_ref().unwrap().equals, "service");
+    let target = &config.targets[0];
+    assert_eq!(target.headers[0].0, "authorization");
+    assert_eq!(target.headers[0].1.format.as_deref(), Some("Bearer {}"));
+    assert_eq!(target.headers[1].1.source, Source::File("/etc/vidimus/tenant".into()));
+    assert_eq!((target.durability, target.record), (Durability::Async, Record::Unmasked));
+    assert_eq!(target.tools.as_deref(), Some(Path::new("/etc/vidimus/crm.tools.json")));
+    assert_eq!(target.connect_timeout, Duration::from_millis(250));
+}
+
+#[test]
+fn the_sample_with_every_key_has_every_key() {
+    for section in keys::SECTIONS {
+        for key in section.keys {
+            assert!(FULL.contains(&format!("{} = ", key.name)), "{} in [{}]", key.name, section.heading);
+        }
+    }
+}
+
+#[test]
+fn all_problems_are_shown_in_one_report() {
+    let text = r#"
+[gateway]
+listn = "127.0.0.1:8080"
+listen = "localhost:8080"
+admin = "0.0.0.0:9080"
+key = "c2VjcmV0LWtleS1tYXRlcmlhbC1pbi10aGUtb3Blbg=="
+dir = "policies"
+allowed_origins = ["*"]
+
+[limit]
+connections = 5
+
+[limits]
+connections = 0
+session_idle = 30
+request_bytes = "4MB"
+
+[identity.oidc.corp]
+issuer = "http://login.example.com"
+algorithms = ["HS256", "none"]
+workload_when = { claim = "azp" }
+
+[targets.CRM]
+protocol = "postgres"
+url = "http://user:hunter2@crm/mcp"
+headers = { Authorization = "Bearer hunter2", X-Key = { env = "sk-hunter2" }, Host = { env = "H" }, host = { env = "H" } }
+durability = "maybe"
+token = "hunter2"
+record = true
+"#;
+    let report = report(text);
+    assert!(!report.contains("c2Vj"), "a literal secret is shown");
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn syntax_errors_are_shown_without_what_follows() {
+    let text = "[gateway]\nlisten = 127.0.0.1:8080\nkey = hunter2 extra\n[gateway]\n";
+    let report = report(text);
+    assert!(report.contains("/etc/vidimus/vidimus.toml:2:"), "{report}");
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn no_way_of_writing_a_secret_down_gets_it_shown() {
+    for (line, instead) in [
+        (r#"key = { env = "VIDIMUS_KEY" }"#, r#"key = "hunter2""#),
+        (r#"key = { env = "VIDIMUS_KEY" }"#, r#"key = ["hunter2"]"#),
+        (r#"key = { env = "VIDIMUS_KEY" }"#, r#"key = { env = "hunter2 !" }"#),
+        (r#"key = { env = "VIDIMUS_KEY" }"#, r#"key = { value = "hunter2", fiel = "x", env = "A" }"#),
+        (r#"key = { env = "VIDIMUS_KEY" }"#, r#"key = { env = "A", format = "hunter2" }"#),
+        (r#"key = { env = "VIDIMUS_KEY" }"#, "key = hunter2"),
+        (r#"key = { env = "VIDIMUS_KEY" }"#, "key = 'hunter2"),
+        (r#"key = { env = "VIDIMUS_KEY" }"#, "key = { env = \"A\" } hunter2"),
+        (r#"protocol = "mcp""#, "protocol = \"mcp\"\nheaders = { A = \"hunter2\", B = { env = 1 } }"),
+        (r#"protocol = "mcp""#, "protocol = \"mcp\"\nheaders = { A = { env = \"A\" }, A = \"hunter2\" }"),
+        (r#"protocol = "mcp""#, "protocol = \"mcp\"\npassword = \"hunter2\""),
+        (r#"protocol = "mcp""#, "protocol = \"mcp\"\nheaders = \"hunter2\""),
+        (r#"url = "http://127.0.0.1:9000/mcp""#, r#"url = "http://u:hunter2@127.0.0.1:9000/mcp""#),
+    ] {
+        let report = report(&with(line, instead));
+        assert!(!report.contains("hunter2"), "{instead}\n{report}");
+    }
+}
+
+#[test]
+fn what_would_be_unsafe_is_refused_with_the_reason() {
+    let key = r#"key = { env = "VIDIMUS_KEY" }"#;
+    let issuer = r#"issuer = "https://login.example.com/realms/corp""#;
+    let audience = r#"audience = "vidimus""#;
+    for (line, instead, reason) in [
+        (key, "", "no `key` in [gateway]"),
+        (key, "key = { env = \"A\", file = \"B\" }", "exactly one of `env` and `file`"),
+        (key, "key = {}", "exactly one of `env` and `file`"),
+        (key, "key = { env = \"A\", format = \"{}\" }", "`key` takes no `format`"),
+        (key, "key = { env = \"A\" }\nlisten = \"0.0.0.0:8080\"", "needs `public_url`"),
+        (key, "key = { env = \"A\" }\npublic_url = \"http://gw.example.com\"", "in the clear"),
+        (key, "key = { env = \"A\" }\nadmin = \"127.0.0.1:8080\"", "the same address"),
+        (issuer, "issuer = \"http://login.example.com\"", "can make tokens"),
+        (issuer, "issuer = \"http://login.example.com\"\nallow_private = true", "can make tokens"),
+        (issuer, "issuer = \"http://127.0.0.1:1\"", "allow_private = true"),
+        (issuer, "issuer = \"https://a\"\njwks_url = \"http://a/\"", "can make tokens"),
+        (audience, "audience = []", "tokens meant for other services"),
+        (audience, "", "no `audience`"),
+        (audience, "audience = \"a\"\nleeway = \"6m\"", "at most 5m"),
+        (audience, "audience = \"a\"\nrefresh_every = \"2h\"", "10s to 1h"),
+        (issuer, "issuer = \"https://a/?b\"", "without query"),
+        (audience, "audience = \"a\"\nalgorithms = []", "no token would be accepted"),
+        ("[targets.crm]", "[targets.x]\nprotocol = \"mcp\"\n[targets.crm]", "no `url` in [targets.x]"),
+        (
+            "[policy]",
+            "[identity.oidc.twin]\nissuer = \"https://login.example.com/realms/corp\"\naudience = \"x\"\n[policy]",
+            "have the same `issuer`",
+        ),
+    ] {
+        let report = report(&with(line, instead));
+        assert!(report.contains(reason), "{instead}\n{report}");
+    }
+}
+
+#[test]
+fn tables_without_content_are_refused() {
+    let report = report("");
+    for missing in ["no [gateway]", "no [identity]", "no [policy]", "no [targets]"] {
+        assert!(report.contains(missing), "{report}");
+    }
+    assert!(!report.contains("no [limits]"), "{report}");
+    let empty = "[gateway]\nkey = { env = \"A\" }\n[identity.oidc]\n[policy]\ndir = \"p\"\n[targets]\n";
+    let report = self::report(empty);
+    assert!(report.contains("no issuer") && report.contains("no target"), "{report}");
+}
+
+#[test]
+fn control_characters_of_the_file_stay_out_of_the_report() {
+    let report = report("[gateway]\n\"a\\u001b[31m\" = 1\nb = \"\u{9b}\u{202e}\"\n");
+    assert!(report.chars().all(|character| character == '\n' || !character.is_control()), "{report:?}");
+    assert!(!report.contains('\u{202e}'));
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = Config::load(Path::new("/nonexistent/vidimus.toml")).unwrap_err();
+    assert!(matches!(error, ConfigError::Unreadable { .. }));
+    assert!(error.to_string().contains("/nonexistent/vidimus.toml"));
+}

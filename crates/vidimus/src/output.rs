@@ -1,0 +1,105 @@
+//! What the command line prints: tables, JSON, and text that cannot act on a terminal.
+//!
+//! Names, arguments and results come from other parties. Control characters in them (escape sequences above all) and
+//! characters that reorder text are shown as escapes, never sent to the terminal.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+/// Spaces between the columns of a table.
+const GAP: &str = "  ";
+
+/// Text as a terminal may show it: one line, control and direction-changing characters escaped.
+pub(crate) fn printable(text: &str) -> String {
+    escape(text, |_| false)
+}
+
+/// The same, but line breaks and tabs stay.
+pub(crate) fn printable_lines(text: &str) -> String {
+    escape(text, |character| matches!(character, '\n' | '\t'))
+}
+
+fn escape(text: &str, keep: impl Fn(char) -> bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if keep(character) || !(character.is_control() || is_invisible(character)) {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_unicode());
+        }
+    }
+    shown
+}
+
+/// Characters that change the order of text, or hide in it: bidirectional controls (UAX #9), zero-width characters,
+/// line and paragraph separators, tags.
+const fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
+            | '\u{E0000}'..='\u{E007F}'
+    )
+}
+
+/// Rows of text in aligned columns, under a heading.
+#[derive(Debug)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(crate) fn new(heading: &[&str]) -> Self {
+        Self { rows: vec![heading.iter().map(|&cell| cell.to_owned()).collect()] }
+    }
+
+    /// Adds a row; its cells are made [`printable`].
+    pub(crate) fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        self.rows.push(cells.into_iter().map(|cell| printable(cell.as_ref())).collect());
+    }
+
+    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut widths: Vec<usize> = Vec::new();
+        for row in &self.rows {
+            widths.resize(widths.len().max(row.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        for row in &self.rows {
+            let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
+            writeln!(out, "{}", cells.join(GAP).trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// Prints a value as indented JSON.
+pub(crate) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_the_terminal_that_acts_on_it() {
+        assert_eq!(printable("\u{1b}]0;x\u{7}\r\n\t\u{9b}31m"), "\\u{1b}]0;x\\u{7}\\u{d}\\u{a}\\u{9}\\u{9b}31m");
+        assert_eq!(printable("a\u{202e}b\u{200b}c\u{e0041}\u{feff}é日"), "a\\u{202e}b\\u{200b}c\\u{e0041}\\u{feff}é日");
+        assert_eq!(printable_lines("a\n\tb\r\u{1b}"), "a\n\tb\\u{d}\\u{1b}");
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let mut table = Table::new(&["WHO", "TARGET"]);
+        table.row(["é", "crm"]);
+        table.row(["someone", "x\ny"]);
+        let mut out = Vec::new();
+        table.write(&mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "WHO      TARGET\né        crm\nsomeone  x\\u{a}y\n");
+    }
+}

@@ -1,0 +1,190 @@
+//! Policies from their directory, and the tool definitions they are checked against.
+//!
+//! Every `*.cedar` file of the directory, in order of name; directories below it are not looked into. A file that
+//! cannot be read is an error, never passed over: a `forbid` could be in it.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use vidimus_core::{Protocol, ToolAnnotations, ToolDefinition};
+use vidimus_policy::{Source, TargetSchema};
+
+use crate::config::{Config, Target};
+
+/// The most policy files.
+const MAX_FILES: usize = 1_000;
+/// The largest policy file or list of tools, in bytes.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// Why policies or definitions cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PolicyFilesError {
+    /// A directory or file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// More files than anybody means.
+    #[error("{} holds more than {MAX_FILES} policy files: is it the right directory?", .0.display())]
+    TooMany(PathBuf),
+    /// A list of tools is none.
+    #[error("{} is no result of `tools/list`: {source}", path.display())]
+    Tools {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+/// The policy files of a directory.
+pub(crate) fn sources(dir: &Path) -> Result<Vec<Source>, PolicyFilesError> {
+    let unreadable = |source| PolicyFilesError::Unreadable { path: dir.to_owned(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "cedar") {
+            names.push(path);
+        }
+        if names.len() > MAX_FILES {
+            return Err(PolicyFilesError::TooMany(dir.to_owned()));
+        }
+    }
+    names.sort();
+    names
+        .into_iter()
+        .map(|path| {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            Ok(Source { name, text: read(&path)? })
+        })
+        .collect()
+}
+
+/// What policies must know of the configured targets.
+pub(crate) fn schemas(config: &Config) -> Result<Vec<TargetSchema>, PolicyFilesError> {
+    config.targets.iter().map(schema).collect()
+}
+
+fn schema(target: &Target) -> Result<TargetSchema, PolicyFilesError> {
+    let tools = match &target.tools {
+        Some(path) => Some(
+            parse_tools(&read(path)?)
+                .map_err(|source| PolicyFilesError::Tools { path: path.clone(), source })?,
+        ),
+        None => None,
+    };
+    Ok(TargetSchema { name: target.name.clone(), protocol: Protocol::Mcp, tools })
+}
+
+fn read(path: &Path) -> Result<String, PolicyFilesError> {
+    use std::io::Read as _;
+    let unreadable = |source| PolicyFilesError::Unreadable { path: path.to_owned(), source };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let read = file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if u64::try_from(read).is_ok_and(|read| read <= MAX_BYTES) {
+        Ok(text)
+    } else {
+        Err(unreadable(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is larger than 4 MiB")))
+    }
+}
+
+/// The JSON-RPC answer around a `tools/list` result.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    result: ToolsList<'a>,
+}
+
+/// A `tools/list` result.
+#[derive(Deserialize)]
+struct ToolsList<'a> {
+    #[serde(borrow)]
+    tools: Vec<Tool<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Tool<'a> {
+    name: String,
+    #[serde(borrow)]
+    input_schema: &'a RawValue,
+    #[serde(default)]
+    annotations: Hints,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the specification's names")]
+struct Hints {
+    read_only_hint: Option<bool>,
+    destructive_hint: Option<bool>,
+    idempotent_hint: Option<bool>,
+    open_world_hint: Option<bool>,
+}
+
+/// Reads tool definitions, hints that are silent by MCP's defaults.
+pub(crate) fn parse_tools(text: &str) -> Result<Vec<ToolDefinition>, serde_json::Error> {
+    // Two attempts, because an untagged enum cannot keep the text of a schema as it is.
+    let list = match serde_json::from_str::<Answer<'_>>(text) {
+        Ok(answer) => answer.result,
+        Err(_) => serde_json::from_str(text)?,
+    };
+    let defaults = ToolAnnotations::default();
+    let definition = |tool: Tool<'_>| ToolDefinition {
+        name: tool.name,
+        annotations: ToolAnnotations {
+            read_only: tool.annotations.read_only_hint.unwrap_or(defaults.read_only),
+            destructive: tool.annotations.destructive_hint.unwrap_or(defaults.destructive),
+            idempotent: tool.annotations.idempotent_hint.unwrap_or(defaults.idempotent),
+            open_world: tool.annotations.open_world_hint.unwrap_or(defaults.open_world),
+        },
+        input_schema: Bytes::copy_from_slice(tool.input_schema.get().as_bytes()),
+    };
+    Ok(list.tools.into_iter().map(definition).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn definitions_are_read_with_the_specifications_defaults() {
+        let list = r#"{"tools":[
+            {"name":"a","inputSchema":{ "type": "object" }},
+            {"name":"b","inputSchema":{},"annotations":{"readOnlyHint":true,"destructiveHint":false,"title":"B"}}
+        ],"nextCursor":"x"}"#;
+        for text in [list.to_owned(), format!(r#"{{"jsonrpc":"2.0","id":1,"result":{list}}}"#)] {
+            let tools = parse_tools(&text).unwrap();
+            assert_eq!(tools[0].annotations, ToolAnnotations::default());
+            assert_eq!(tools[0].input_schema, r#"{ "type": "object" }"#);
+            assert!(tools[1].annotations.read_only && !tools[1].annotations.destructive);
+        }
+        for bad in ["", "{}", r#"{"tools":[{}]}"#, r#"{"tools":[{"name":"a"}]}"#, r#"{"tools":[{"name":1,"inputSchema":{}}]}"#] {
+            assert!(parse_tools(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_policy_file_is_read_in_order_and_none_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in [("b.cedar", "// b"), ("a.cedar", "// a"), ("README.md", "# no policy"), ("x.cedar~", "")] {
+            std::fs::write(directory.path().join(name), text).unwrap();
+        }
+        let names: Vec<String> = sources(directory.path()).unwrap().into_iter().map(|source| source.name).collect();
+        assert_eq!(names, ["a.cedar", "b.cedar"]);
+        std::fs::write(directory.path().join("c.cedar"), b"\xff").unwrap();
+        assert!(matches!(sources(directory.path()), Err(PolicyFilesError::Unreadable { path, .. }) if path.ends_with("c.cedar")));
+        std::fs::remove_file(directory.path().join("c.cedar")).unwrap();
+        std::fs::create_dir(directory.path().join("d.cedar")).unwrap();
+        assert!(sources(directory.path()).is_err(), "a directory that looks like a policy");
+        assert!(sources(&directory.path().join("none")).is_err());
+    }
+}

@@ -1,0 +1,238 @@
+//! The gateway from its configuration: every part made, connected, started and stopped in order.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use http::{HeaderMap, HeaderName};
+use prometheus_client::registry::Registry;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use vidimus_core::{Protocol, SystemClock};
+use vidimus_gate::{Gate, Secret, TargetSpec};
+use vidimus_identity::Identity;
+use vidimus_mcp::{Adapter, Limits, Target};
+use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server};
+
+use crate::admin::Admin;
+use crate::config::{self, Config};
+use crate::discovery::Discovery;
+use crate::evidence_api::EvidenceApi;
+use crate::{key, policies};
+
+/// How often idle sessions are looked for.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The wait before a target's definitions are asked for again, at first and at most.
+const DEFINITIONS_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+
+/// A gateway that is running.
+pub(crate) struct Running {
+    /// Where clients reach it.
+    pub(crate) listen: SocketAddr,
+    /// Where metrics and health are.
+    pub(crate) admin: SocketAddr,
+    /// The choke point.
+    pub(crate) gate: Gate,
+    adapter: Adapter,
+    stop: watch::Sender<bool>,
+    servers: Vec<JoinHandle<()>>,
+    helpers: Vec<JoinHandle<()>>,
+    grace: Duration,
+}
+
+/// Starts a gateway.
+pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
+    let gateway = &config.gateway;
+    make_private(&gateway.data_dir)?;
+    let secret = key::load(&gateway.key, &gateway.data_dir)?;
+    let listener = bind(gateway.listen, "gateway.listen").await?;
+    let admin_listener = bind(gateway.admin, "gateway.admin").await?;
+    let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
+
+    let identity = Arc::new(identity(&config.issuers)?);
+    let options = vidimus_gate::Options {
+        data_dir: gateway.data_dir.clone(),
+        gateway: gateway.name.clone(),
+        key: Secret::new(*secret),
+        policies: policies::compile(config, None)?,
+        identity: Arc::clone(&identity),
+        clock: Arc::new(SystemClock),
+        storage: vidimus_gate::Options::files(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let (gate, registry) = tokio::task::spawn_blocking(move || {
+        let mut registry = Registry::with_prefix("vidimus");
+        Gate::start(options, &mut registry).map(|gate| (gate, registry))
+    })
+    .await??;
+    gate.configured(&config.hash)?;
+
+    let targets = config.targets.iter().map(|target| connect(&gate, config, target)).collect::<anyhow::Result<_>>()?;
+    let origins = OriginPolicy::new(&gateway.public_url.to_string(), listen, &gateway.allowed_origins);
+    let adapter = Adapter::new(gate.clone(), origins, targets);
+    let (stop, stopping) = watch::channel(false);
+    let limits = HttpLimits {
+        connections: config.limits.connections,
+        grace: config.limits.shutdown_grace,
+        ..HttpLimits::default()
+    };
+
+    let api = EvidenceApi::new(&gate);
+    let socket = bind_socket(&gateway.socket)?;
+    let admin_page = Admin::new(gate.clone(), Arc::clone(&identity), registry);
+    let mcp = adapter.clone();
+    let servers = vec![
+        tokio::spawn(Server::tcp(listener, limits.clone()).serve(
+            move |peer, request| {
+                let mcp = mcp.clone();
+                async move { mcp.answer(peer, request).await }
+            },
+            stopping.clone(),
+        )),
+        tokio::spawn(Server::tcp(admin_listener, limits.clone()).serve(
+            move |_, request| {
+                let admin = admin_page.clone();
+                async move { admin.answer(&request) }
+            },
+            stopping.clone(),
+        )),
+        tokio::spawn(Server::unix(socket, limits).serve(
+            move |peer, request| {
+                let api = api.clone();
+                async move { api.answer(peer, request).await }
+            },
+            stopping.clone(),
+        )),
+    ];
+    let mut helpers = vec![
+        tokio::spawn(policies::watch(config.clone(), gate.clone(), adapter.clone(), stopping.clone())),
+        tokio::spawn(expire(adapter.clone(), config.limits.session_idle)),
+        tokio::spawn(async move { identity.run().await }),
+    ];
+    for target in &config.targets {
+        helpers.push(tokio::spawn(read_definitions(adapter.clone(), target.name.clone())));
+    }
+    Ok(Running { listen, admin, gate, adapter, stop, servers, helpers, grace: config.limits.shutdown_grace })
+}
+
+impl Running {
+    /// Serves until the process is told to stop (SIGINT, SIGTERM), then stops in order.
+    pub(crate) async fn until_told(self) -> anyhow::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("Stopping: calls in flight finish first");
+        self.stop().await
+    }
+
+    /// Stops: no new connections, calls in flight end, sessions close, the log is closed.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.stop.send_replace(true);
+        let servers = async {
+            for server in self.servers {
+                server.await?;
+            }
+            Ok::<_, tokio::task::JoinError>(())
+        };
+        let (served, ()) = tokio::join!(servers, self.gate.drain(self.grace));
+        served?;
+        for helper in self.helpers {
+            helper.abort();
+        }
+        self.adapter.close_all().await;
+        self.gate.stop().await?;
+        Ok(())
+    }
+}
+
+fn identity(issuers: &[config::Issuer]) -> anyhow::Result<Identity> {
+    let fetch = Arc::new(Discovery::new(issuers)?);
+    let configs = issuers.iter().map(|issuer| issuer.verification.clone()).collect();
+    Ok(Identity::new(configs, fetch, Arc::new(SystemClock))?)
+}
+
+fn connect(gate: &Gate, config: &Config, target: &config::Target) -> anyhow::Result<Target> {
+    let mut injected = HeaderMap::new();
+    for (name, reference) in &target.headers {
+        let value = reference
+            .resolve_header()
+            .with_context(|| format!("the header {name} of target {}", target.name))?;
+        injected.insert(HeaderName::clone(name), value);
+    }
+    let http = HttpTarget::new(target.url.clone(), injected, target.connect_timeout, target.request_timeout)?;
+    let spec = TargetSpec {
+        name: target.name.clone(),
+        protocol: Protocol::Mcp,
+        durability: target.durability,
+        record: target.record,
+    };
+    let limits = Limits {
+        request_bytes: config.limits.request_bytes,
+        silence: target.request_timeout,
+        ..Limits::default()
+    };
+    Ok(Target::new(Arc::new(spec), gate.upstream(http), limits))
+}
+
+/// Reads a target's definitions as soon as it answers, so that the first call need not wait for them.
+async fn read_definitions(adapter: Adapter, target: vidimus_core::TargetName) {
+    let (mut wait, longest) = DEFINITIONS_RETRY;
+    while let Some(Err(error)) = adapter.tools(&target).await {
+        tracing::warn!(%target, %error, retry_in = ?wait, "The target's tools are not known yet");
+        tokio::time::sleep(wait).await;
+        wait = longest.min(wait * 2);
+    }
+}
+
+async fn expire(adapter: Adapter, idle: Duration) {
+    loop {
+        tokio::time::sleep(EXPIRY_INTERVAL).await;
+        adapter.expire(idle).await;
+    }
+}
+
+async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} ({key}): is another process using it?"))
+}
+
+/// Makes a directory for the owner alone, or refuses one that others can read.
+fn make_private(directory: &Path) -> anyhow::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .with_context(|| format!("cannot make the data directory {}", directory.display()))?;
+    let mode = std::fs::metadata(directory)?.permissions().mode();
+    anyhow::ensure!(
+        mode & 0o077 == 0,
+        "the data directory {} is open to other users: run `chmod 700 {}`",
+        directory.display(),
+        directory.display()
+    );
+    Ok(())
+}
+
+/// Binds the evidence socket, for the owner alone. One that a dead process left is replaced; the lock on the log
+/// keeps a living one safe.
+fn bind_socket(path: &Path) -> anyhow::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot replace the socket {}", path.display()));
+        }
+        _ => {}
+    }
+    let listener =
+        UnixListener::bind(path).with_context(|| format!("cannot make the socket {} (gateway.socket)", path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
