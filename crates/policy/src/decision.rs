@@ -76,7 +76,8 @@ fn conclude(
     });
 
     let is_allowed = response.decision() == cedar_policy::Decision::Allow;
-    if is_allowed && failed.is_empty() && unjudged.is_none() && response.diagnostics().errors().next().is_none() {
+    let has_failed = response.diagnostics().errors().next().is_some();
+    if is_allowed && !has_failed && unjudged.is_none() {
         return Decision { effect: Effect::Allow, policies: ids(reasons()), message: String::new() };
     }
 
@@ -89,7 +90,7 @@ fn conclude(
         Some((value, _)) => {
             format!("policy cannot judge the argument `{}` of {action}: send {}", value.path.join("."), value.expected)
         }
-        None if !failed.is_empty() => {
+        None if has_failed => {
             format!("policy cannot judge this {action}; are all its arguments there, each of the right kind?")
         }
         None if !forbids.is_empty() => format!("a policy forbids {action}"),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use cedar_policy::pst::{Clause, Expr, SmolStr, Template, Var};
 
-/// What is read of a value: all of it, or these attributes.
+/// What is read of a value: all of it, or these attributes. No attributes: whether it is there (`has`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reads {
     All,
@@ -75,7 +75,8 @@ impl Reads {
         }
     }
 
-    fn add<'a>(&mut self, path: impl IntoIterator<Item = &'a str>) {
+    /// Adds a value at the end of a path, and what is read of it.
+    fn add<'a>(&mut self, path: impl IntoIterator<Item = &'a str>, reads: &Self) {
         let mut place = self;
         for name in path {
             match place {
@@ -85,17 +86,17 @@ impl Reads {
                 }
             }
         }
-        *place = Self::All;
+        place.merge(reads);
     }
 
     fn visit(&mut self, expression: &Expr) {
         if let Some(path) = context_path(expression) {
-            return self.add(path);
+            return self.add(path, &Self::All);
         }
         match expression {
             Expr::Literal(_) | Expr::Var(_) | Expr::Slot(_) => {}
             Expr::HasAttr { expr, attrs } => match context_path(expr) {
-                Some(path) => self.add(path.into_iter().chain(attrs.iter().map(SmolStr::as_str))),
+                Some(path) => self.add(path.into_iter().chain(attrs.iter().map(SmolStr::as_str)), &Self::nothing()),
                 None => self.visit(expr),
             },
             Expr::UnaryOp { expr, .. } | Expr::GetAttr { expr, .. } | Expr::Like { expr, .. } => self.visit(expr),
@@ -158,6 +159,9 @@ mod tests {
         match reads {
             Reads::All => paths.push(if path.is_empty() { "context".into() } else { path }),
             Reads::Attributes(attributes) => {
+                if attributes.is_empty() && !path.is_empty() {
+                    paths.push(format!("{path}?"));
+                }
                 for (name, reads) in attributes {
                     list(reads, format!("{path}.{name}"), paths);
                 }
@@ -173,10 +177,12 @@ mod tests {
             ("context.a.b.c > 1 || context.a.d", ".a.b.c .a.d"),
             ("context.a.b && context.a == {b: true}", ".a"),
             ("context[\"a\"][\"b c\"]", ".a.b c"),
-            ("context has a", ".a"),
-            ("context has a.b", ".a.b"),
-            ("context.a has b", ".a.b"),
-            ("context.a has \"b c\"", ".a.b c"),
+            ("context has a", ".a?"),
+            ("context has a.b", ".a.b?"),
+            ("context.a has b", ".a.b?"),
+            ("context.a has \"b c\"", ".a.b c?"),
+            ("context has a && context.a has b && context.a.b > 1", ".a.b"),
+            ("context has a && context.a == 1", ".a"),
             ("!(context.a like \"x*\")", ".a"),
             ("-context.a < 2 * context.b", ".a .b"),
             ("[context.a, 1].contains(context.b)", ".a .b"),
@@ -190,6 +196,7 @@ mod tests {
             ("(if true then context else {a: 1}).a == 1", "context"),
             ("context == {a: 1}", "context"),
             ("{x: context} has x", "context"),
+            ("{x: context.a} has x", ".a"),
         ] {
             assert_eq!(reads(condition), expected, "{condition}");
         }
@@ -199,7 +206,7 @@ mod tests {
     fn a_path_touches_what_it_is_part_of_and_its_parts() {
         let path = |text: &str| text.split('.').map(String::from).collect::<Vec<_>>();
         let mut reads = Reads::nothing();
-        reads.add(["a", "b"]);
+        reads.add(["a", "b"], &Reads::All);
         assert!(reads.touches(&path("a")) && reads.touches(&path("a.b")) && reads.touches(&path("a.b.c")));
         assert!(!reads.touches(&path("a.c")) && !reads.touches(&path("b")));
     }

@@ -63,6 +63,10 @@ type Built = Result<Option<RestrictedExpression>, &'static str>;
 
 impl Builder {
     fn build(&mut self, value: Value<'_>, shape: Option<&Shape>, reads: &Reads, depth: usize) -> Built {
+        if !value.is_null() && *reads == Reads::nothing() {
+            // Policies ask whether it is there, not what it is.
+            return Ok(Some(RestrictedExpression::new_bool(true)));
+        }
         self.values = self.values.checked_sub(1).ok_or(SMALLER)?;
         let depth = depth.checked_sub(1).ok_or(SMALLER)?;
         let expected = shape.map_or(UNTYPED, Shape::expected);

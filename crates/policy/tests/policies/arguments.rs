@@ -140,6 +140,39 @@ fn a_mixed_list_cannot_be_judged() {
 }
 
 #[test]
+fn what_has_no_type_is_judged_by_what_it_is() {
+    let policies = compile(
+        "permit (principal, action, resource);
+         @id(\"row\") forbid (principal, action == Action::\"orders/put\", resource)
+         when { context.arguments has row && context.arguments.row has owner && context.arguments.row.owner == \"x\" };
+         @id(\"ids\") forbid (principal, action == Action::\"orders/put\", resource)
+         when { context.arguments has ids && context.arguments.ids.contains(7) };",
+    )
+    .unwrap();
+    let alice = principal("alice", &[]);
+    let question = Question { target: "orders", ..Question::new(&policies, &alice) };
+    let asked = |arguments: &str| shown(&question.call("put", arguments));
+    assert_eq!(asked(r#"{"row":{"owner":"x"}}"#), "deny row: a policy forbids orders/put");
+    assert_eq!(asked(r#"{"row":{"owner":"y","other":1.5}}"#), "allow p.cedar:1");
+    assert_eq!(asked(r#"{"row":null}"#), "allow p.cedar:1");
+    assert_eq!(asked(r#"{"ids":[1,7]}"#), "deny ids: a policy forbids orders/put");
+    assert_eq!(asked(r#"{"ids":[1,2]}"#), "allow p.cedar:1");
+    let fit = "a string, a boolean, an integer of 64 bits, a list of one kind, or an object";
+    for (arguments, policy, argument, fit) in [
+        (r#"{"row":"owner"}"#, "row", "row", "an object"),
+        (r#"{"row":["owner"]}"#, "row", "row", "an object"),
+        (r#"{"row":{"owner":1.5}}"#, "row", "row.owner", fit),
+        (r#"{"ids":[1,"7"]}"#, "ids", "ids", fit),
+        (r#"{"ids":[1,null]}"#, "ids", "ids", fit),
+        (r#"{"ids":[1,7e0]}"#, "ids", "ids", fit),
+    ] {
+        let expected =
+            format!("deny {policy}: policy cannot judge the argument `{argument}` of orders/put: send {fit}");
+        assert_eq!(asked(arguments), expected, "{arguments}");
+    }
+}
+
+#[test]
 fn keys_may_be_any_text() {
     let policies = compile(
         "permit (principal, action, resource);
@@ -172,4 +205,22 @@ fn what_is_too_large_to_judge_is_denied() {
     assert_eq!(asked(&format!("{}1{}", "[".repeat(40), "]".repeat(40))), limits);
     assert_eq!(asked(&format!("[{}1]", "1,".repeat(10_000))), limits);
     assert_eq!(asked(&format!("[\"{}\"]", "x".repeat(1 << 20))), limits);
+}
+
+#[test]
+fn to_be_there_a_value_need_not_fit() {
+    let policies = compile(
+        "permit (principal, action, resource);
+         @id(\"no-note\") forbid (principal, action == Action::\"crm/refund\", resource)
+         when { context.arguments has note };",
+    )
+    .unwrap();
+    let alice = principal("alice", &[]);
+    let asked = |arguments: &str| shown(&Question::new(&policies, &alice).call("refund", arguments));
+    for there in [r#"{"note":"x"}"#, r#"{"note":[1,"x"]}"#, r#"{"note":1e99}"#, r#"{"note":{"a":null}}"#] {
+        assert_eq!(asked(there), "deny no-note: a policy forbids crm/refund", "{there}");
+    }
+    for absent in ["{}", r#"{"note":null}"#, r#"{"notes":1}"#] {
+        assert_eq!(asked(absent), "allow p.cedar:1", "{absent}");
+    }
 }
