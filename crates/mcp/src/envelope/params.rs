@@ -84,7 +84,8 @@ pub(super) fn check(method: Method, params: Option<Value<'_>>) -> Result<(), Pro
 pub(crate) fn case_variant(object: Value<'_>, known: &[&'static str]) -> Option<&'static str> {
     object
         .members()
-        .find_map(|(key, _)| known.iter().find(|known| ***known != *key && same_ignoring_case(&key, known)).copied())
+        .filter(|(key, _)| !known.contains(&&**key))
+        .find_map(|(key, _)| known.iter().find(|known| same_ignoring_case(&key, known)).copied())
 }
 
 pub(super) fn refuse_case_variants(object: Value<'_>, known: &[&'static str]) -> Result<(), Problem> {
