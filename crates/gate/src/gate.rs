@@ -12,7 +12,7 @@ use vidimus_core::{
     Action, Clock, Durability, Effect, ErrorKind, Principal, PrincipalKind, Protocol, Record, SessionId, Timestamp,
 };
 use vidimus_identity::Identity;
-use vidimus_log::{FileSystem, Log, Observer, OpenError, Signer, Storage};
+use vidimus_log::{FileSystem, Log, Observer, OpenError, Signer, Storage, VerifierKey};
 use vidimus_net::HttpTarget;
 use vidimus_policy::Policies;
 use vidimus_store::{Index, StoreError};
@@ -46,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) control: Strand,
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
+    log_key: VerifierKey,
     authenticator: Authenticator,
     unauthenticated: Unauthenticated,
 }
@@ -117,6 +118,7 @@ impl Gate {
         let seed = keys::signing_seed(&options.data_dir, &wrapping)?;
         let origin = format!("vidimus/{}", options.gateway);
         let signer = Signer::from_seed(&origin, seed.expose())?;
+        let log_key = signer.verifier().clone();
         let index_path = options.data_dir.join("index.db");
         let index = Index::open(&index_path)?;
         let log_options = vidimus_log::Options {
@@ -140,6 +142,7 @@ impl Gate {
             control,
             metrics: Metrics::register(registry),
             tasks: Tasks::default(),
+            log_key,
             authenticator: Authenticator::new(options.identity),
             unauthenticated: Unauthenticated::default(),
         };
@@ -347,6 +350,11 @@ impl Gate {
     /// Reads evidence, by policy, and records that it was read.
     pub fn viewer(&self) -> Viewer {
         Viewer::new(Arc::clone(&self.shared), Arc::clone(&self.data_dir))
+    }
+
+    /// The key that checkpoints of the log verify with.
+    pub fn log_key(&self) -> &VerifierKey {
+        &self.shared.log_key
     }
 
     /// What the log says of itself.

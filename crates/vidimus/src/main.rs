@@ -10,6 +10,7 @@ mod evidence_api;
 mod key;
 mod output;
 mod policies;
+mod policy_files;
 mod secret;
 mod serve;
 

@@ -3,87 +3,41 @@
 //! A changed set comes into force whole or not at all. One that does not compile is refused, on record, and the old
 //! one stays.
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use bytes::Bytes;
 use tokio::sync::watch;
-use vidimus_core::{Protocol, ToolDefinition};
+use vidimus_core::ToolDefinition;
 use vidimus_gate::Gate;
-use vidimus_mcp::envelope::{Message, Sender};
-use vidimus_mcp::{Adapter, lists};
+use vidimus_mcp::Adapter;
 use vidimus_policy::{Policies, PolicyError, Source, TargetSchema};
 
-use crate::config::{Config, Target};
+use crate::config::Config;
+use crate::policy_files::{self, PolicyFilesError};
 
 /// How often the directory is looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// The largest policy file, in bytes.
-const MAX_FILE: u64 = 1 << 20;
-
-/// The policy files of a directory, by name.
-pub(crate) fn sources(directory: &Path) -> anyhow::Result<Vec<Source>> {
-    let entries = std::fs::read_dir(directory)
-        .with_context(|| format!("cannot read the policy directory {}", directory.display()))?;
-    let mut sources = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != "cedar") {
-            continue;
-        }
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let length = std::fs::metadata(&path)?.len();
-        anyhow::ensure!(length <= MAX_FILE, "policy file {} is larger than 1 MiB", path.display());
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        sources.push(Source { name, text });
-    }
-    anyhow::ensure!(
-        !sources.is_empty(),
-        "no *.cedar file in {}: without policies nothing is permitted",
-        directory.display()
-    );
-    sources.sort_by(|left, right| left.name.cmp(&right.name));
-    Ok(sources)
-}
+/// What a compilation depends on; none when the files cannot be read.
+type Fingerprint = Option<(Vec<Source>, Vec<TargetSchema>)>;
 
 /// What policies are checked against: the targets, with the definitions of their tools as far as they are configured
 /// or, given an adapter, known.
-pub(crate) fn schemas(config: &Config, adapter: Option<&Adapter>) -> anyhow::Result<Vec<TargetSchema>> {
-    config
-        .targets
-        .iter()
-        .map(|target| {
-            let read = adapter.and_then(|adapter| adapter.known_tools(&target.name));
-            let tools = match (&target.tools, read) {
-                (Some(_), _) => configured_tools(target)?,
-                (None, read) => read.map(|tools| {
-                    let mut tools: Vec<ToolDefinition> = tools.all().cloned().collect();
-                    tools.sort_by(|left, right| left.name.cmp(&right.name));
-                    tools
-                }),
-            };
-            Ok(TargetSchema { name: target.name.clone(), protocol: Protocol::Mcp, tools })
-        })
-        .collect()
-}
-
-/// The definitions in the file that `targets.*.tools` names: the `result` of a `tools/list`.
-fn configured_tools(target: &Target) -> anyhow::Result<Option<Vec<ToolDefinition>>> {
-    let Some(path) = &target.tools else { return Ok(None) };
-    let text = std::fs::read(path).with_context(|| format!("cannot read the tools of {}: {}", target.name, path.display()))?;
-    let message = [br#"{"jsonrpc":"2.0","id":0,"result":"#.as_slice(), text.trim_ascii(), b"}"].concat();
-    let page = Message::parse(Bytes::from(message), Sender::Server, &vidimus_core::json::Limits::default())
-        .map_err(anyhow::Error::from)
-        .and_then(|message| Ok(lists::tools(&message)?))
-        .with_context(|| format!("{} is not the result of a tools/list", path.display()))?;
-    Ok(Some(page.tools))
+fn schemas(config: &Config, adapter: Option<&Adapter>) -> Result<Vec<TargetSchema>, PolicyFilesError> {
+    let mut schemas = policy_files::schemas(config)?;
+    for schema in &mut schemas {
+        let read = adapter.and_then(|adapter| adapter.known_tools(&schema.name));
+        if let (None, Some(read)) = (&schema.tools, read) {
+            let mut tools: Vec<ToolDefinition> = read.all().cloned().collect();
+            tools.sort_by(|left, right| left.name.cmp(&right.name));
+            schema.tools = Some(tools);
+        }
+    }
+    Ok(schemas)
 }
 
 /// Compiles the policies of a configuration.
 pub(crate) fn compile(config: &Config, adapter: Option<&Adapter>) -> anyhow::Result<Policies> {
-    let sources = sources(&config.policy_dir)?;
+    let sources = policy_files::sources(&config.policy_dir)?;
     let schemas = schemas(config, adapter)?;
     Policies::compile(&sources, &schemas).map_err(|errors| anyhow::anyhow!("{}", report(&errors)))
 }
@@ -131,10 +85,6 @@ pub(crate) async fn watch(config: Config, gate: Gate, adapter: Adapter, mut stop
     }
 }
 
-/// What a compilation depends on; `None` when the files cannot be read.
-fn fingerprint(config: &Config, adapter: Option<&Adapter>) -> Option<(Vec<(String, String)>, Vec<Option<Vec<ToolDefinition>>>)> {
-    let sources = sources(&config.policy_dir).ok()?;
-    let schemas = schemas(config, adapter).ok()?;
-    let sources = sources.into_iter().map(|source| (source.name, source.text)).collect();
-    Some((sources, schemas.into_iter().map(|schema| schema.tools).collect()))
+fn fingerprint(config: &Config, adapter: Option<&Adapter>) -> Fingerprint {
+    Some((policy_files::sources(&config.policy_dir).ok()?, schemas(config, adapter).ok()?))
 }
