@@ -1,4 +1,7 @@
-//! Small helpers shared by the crate: lengths as `u64`, base64, and locks that outlive a panicking holder.
+//! Small helpers shared by the crate: lengths as `u64`, base64, decimals, and locks that outlive a panicking holder.
+//!
+//! Refused: base64 that is not padded or not canonical (RFC 4648 §3.5), and decimals with signs or leading zeros, so
+//! that every value has one text.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

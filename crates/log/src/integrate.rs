@@ -195,9 +195,15 @@ impl Integrator {
             }
             match self.round(journal, progress.durable(), stops, interval) {
                 Ok(()) if stops => return,
-                Ok(()) => std::thread::sleep(PAUSE),
+                Ok(()) => {
+                    if progress.no_space().is_some() {
+                        progress.set_no_space(None);
+                    }
+                    std::thread::sleep(PAUSE);
+                }
                 Err(IntegrateError::Storage(error)) if error.is_full() => {
                     tracing::warn!(%error, "integration waits for space");
+                    progress.set_no_space(Some(format!("{error}; free some space").into()));
                     if stops {
                         // All of it is durable in the journal; the next start integrates it.
                         return;

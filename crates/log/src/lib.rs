@@ -19,6 +19,7 @@ pub mod note;
 pub mod proof;
 mod recordings;
 mod recover;
+mod segment;
 mod state;
 pub mod storage;
 mod sync;
@@ -36,3 +37,8 @@ pub use recover::Recovered;
 pub use storage::{FileSystem, Storage};
 pub use sync::{Durable, Position};
 pub use tree::Hash;
+
+/// Runs the example of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExample;

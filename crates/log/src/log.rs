@@ -98,7 +98,7 @@ pub struct Appended {
 pub enum Health {
     /// It does.
     Running,
-    /// It does until the current segment is full: there is no space for the next.
+    /// It does, but only until the journal's segments are full: the disk is.
     NoSpace {
         /// What is missing.
         why: Arc<str>,
@@ -204,7 +204,8 @@ impl Log {
         let (tail, journal_bytes) = self.inner.journal.tail();
         let published = self.published();
         let (syncs, last_sync) = progress.syncs();
-        let health = match (progress.failure(), self.inner.journal.blocked()) {
+        let blocked = self.inner.journal.blocked().or_else(|| progress.no_space());
+        let health = match (progress.failure(), blocked) {
             (Some(why), _) => Health::Failed { why: Arc::clone(why) },
             (None, Some(why)) => Health::NoSpace { why },
             (None, None) => Health::Running,

@@ -82,6 +82,8 @@ pub(crate) struct Progress {
     syncs: AtomicU64,
     last_sync_micros: AtomicU64,
     failure: OnceLock<Arc<str>>,
+    /// Why integration waits, when the disk is full.
+    no_space: Mutex<Option<Arc<str>>>,
     state: Mutex<Wishes>,
     /// Wakes the syncer.
     work: Condvar,
@@ -109,6 +111,7 @@ impl Progress {
             syncs: AtomicU64::new(0),
             last_sync_micros: AtomicU64::new(0),
             failure: OnceLock::new(),
+            no_space: Mutex::default(),
             state: Mutex::default(),
             work: Condvar::new(),
             advanced: Condvar::new(),
@@ -133,6 +136,15 @@ impl Progress {
     /// The first failure, if there was one.
     pub(crate) fn failure(&self) -> Option<&Arc<str>> {
         self.failure.get()
+    }
+
+    /// Why integration waits for space, if it does.
+    pub(crate) fn no_space(&self) -> Option<Arc<str>> {
+        lock(&self.no_space).clone()
+    }
+
+    pub(crate) fn set_no_space(&self, why: Option<Arc<str>>) {
+        *lock(&self.no_space) = why;
     }
 
     /// An error when the log has failed.

@@ -1,5 +1,6 @@
 //! Appending, waiting, reading back, proving, closing; the observer; permissions.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use vidimus_log::{AppendError, Entry, FileSystem, Log, OpenError, Options, Recovered, Signer};
+use vidimus_log::{AppendError, Entry, FileSystem, Log, OpenError, Options, Recovered, Signer, Storage as _};
 
 use super::{ORIGIN, SEGMENT, eventually, key, lazy_options, open, options, signer};
 
@@ -210,6 +211,20 @@ fn only_the_owner_may_read() {
     }
     drop(log);
     check(&data);
+}
+
+#[test]
+fn many_files_are_synced_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let files: BTreeSet<_> = (0..300).map(|n| dir.path().join(n.to_string())).collect();
+    for file in &files {
+        std::fs::write(file, "x").unwrap();
+    }
+    let dirs = BTreeSet::from([dir.path().to_path_buf()]);
+    FileSystem.sync(&files, &dirs).unwrap();
+    FileSystem.sync(&files.iter().take(3).cloned().collect(), &dirs).unwrap();
+    let missing = BTreeSet::from([dir.path().join("missing")]);
+    assert!(FileSystem.sync(&missing, &dirs).is_err());
 }
 
 #[test]

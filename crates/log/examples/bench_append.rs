@@ -1,0 +1,176 @@
+//! What evidence costs: `cargo run --release -p vidimus-log --example bench_append [DIRECTORY]`
+//!
+//! One line of JSON per case: appends of a 700-byte event by 1 and 64 threads, `async` (returns when written) and
+//! `strict` (waits until durable), beside the bare loop that does nothing but write and `fdatasync` for all who wait,
+//! which no log can beat. `cpu_us` is user and system time of the whole process, background work included.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use vidimus_log::{AppendError, Entry, FileSystem, Log, Options, Signer};
+
+const EVENT_BYTES: usize = 700;
+const TIME: Duration = Duration::from_secs(3);
+const FILE_BYTES: u64 = 64 << 20;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let place = std::env::args_os().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
+    let dir = tempfile::tempdir_in(place)?;
+    for threads in [1, 64] {
+        bare(dir.path(), threads)?;
+        log(dir.path(), threads, "strict")?;
+        log(dir.path(), threads, "async")?;
+    }
+    Ok(())
+}
+
+fn log(dir: &Path, threads: u64, mode: &'static str) -> Result<(), Box<dyn Error>> {
+    let dir = dir.join(format!("{mode}-{threads}"));
+    let signer = Signer::from_seed("bench", &[1; 32])?;
+    let (log, _) = Log::open(Arc::new(FileSystem), Options::new(&dir, "bench"), signer)?;
+    let refused = AtomicU64::new(0);
+    let event = vec![b'x'; EVENT_BYTES];
+    measure(
+        mode,
+        threads,
+        || {
+            let appended = loop {
+                match log.append(&[Entry::Leaf(&event)]) {
+                    Ok(appended) => break appended,
+                    Err(AppendError::Full { .. }) => {
+                        refused.fetch_add(1, Ordering::Relaxed);
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    Err(error) => return Err(error),
+                }
+            };
+            if mode == "strict" { log.durable(appended.position).wait() } else { Ok(()) }
+        },
+        || {
+            let status = log.status();
+            format!(
+                ",\"syncs\":{},\"refused\":{},\"in_checkpoint\":{}",
+                status.syncs,
+                refused.load(Ordering::Relaxed),
+                status.integrated
+            )
+        },
+    )?;
+    log.close()?;
+    std::fs::remove_dir_all(dir)?;
+    Ok(())
+}
+
+/// Runs `append` on all threads for [`TIME`] and prints a line.
+fn measure<E: Error + Send + 'static>(
+    mode: &str,
+    threads: u64,
+    append: impl Fn() -> Result<(), E> + Sync,
+    details: impl Fn() -> String,
+) -> Result<(), Box<dyn Error>> {
+    let stop = AtomicBool::new(false);
+    let (started, cpu) = (Instant::now(), cpu_time()?);
+    let counts = std::thread::scope(|scope| {
+        let run = || {
+            let mut count = 0_u64;
+            while !stop.load(Ordering::Relaxed) {
+                append()?;
+                count += 1;
+            }
+            Ok::<_, E>(count)
+        };
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        std::thread::sleep(TIME);
+        stop.store(true, Ordering::Relaxed);
+        running.into_iter().map(|thread| thread.join().map_err(|_| "a thread panicked")).collect::<Result<Vec<_>, _>>()
+    })?;
+    let mut count = 0_u32;
+    for each in counts {
+        count += u32::try_from(each?)?;
+    }
+    let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_time()?.saturating_sub(cpu).as_secs_f64());
+    let (count, clients) = (f64::from(count), f64::from(u32::try_from(threads)?));
+    writeln!(
+        std::io::stdout(),
+        "{{\"case\":\"{mode}\",\"threads\":{threads},\"appends_per_second\":{:.0},\"mean_us\":{:.1},\"cpu_us\":{:.1}{}}}",
+        count / seconds,
+        seconds * clients * 1e6 / count,
+        cpu * 1e6 / count,
+        details()
+    )?;
+    Ok(())
+}
+
+/// User and system time of this process (`/proc/self/stat`, in ticks of 10 ms).
+fn cpu_time() -> Result<Duration, Box<dyn Error>> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit_once(')').ok_or("no stat")?.1.split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).map(str::parse::<u64>).sum::<Result<_, _>>()?;
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+/// How many frames were asked for, and how many are durable.
+#[derive(Default)]
+struct Asked {
+    wanted: u64,
+    durable: u64,
+    stop: bool,
+}
+
+fn bare(dir: &Path, threads: u64) -> Result<(), Box<dyn Error>> {
+    let file = File::create(dir.join("bare"))?;
+    let zeros = vec![0; 1 << 20];
+    for offset in (0..FILE_BYTES).step_by(1 << 20) {
+        file.write_all_at(&zeros, offset)?;
+    }
+    file.sync_all()?;
+    let (asked, work, done) = (Mutex::new(Asked::default()), Condvar::new(), Condvar::new());
+    let lock = || asked.lock().unwrap_or_else(PoisonError::into_inner);
+    let syncs = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut offset = 0;
+            loop {
+                let idle = |asked: &mut Asked| asked.wanted == asked.durable && !asked.stop;
+                let (from, to, stop) = {
+                    let asked = work.wait_while(lock(), idle).unwrap_or_else(PoisonError::into_inner);
+                    (asked.durable, asked.wanted, asked.stop)
+                };
+                if stop {
+                    return Ok::<_, std::io::Error>(());
+                }
+                let bytes = vec![1; usize::try_from(to - from).unwrap_or(0) * EVENT_BYTES];
+                if offset + FILE_BYTES / 8 > FILE_BYTES {
+                    offset = 0;
+                }
+                file.write_all_at(&bytes, offset)?;
+                offset += u64::try_from(bytes.len()).unwrap_or(0);
+                file.sync_data()?;
+                syncs.fetch_add(1, Ordering::Relaxed);
+                lock().durable = to;
+                done.notify_all();
+            }
+        });
+        let append = || {
+            let mut asked = lock();
+            asked.wanted += 1;
+            let mine = asked.wanted;
+            work.notify_one();
+            drop(done.wait_while(asked, |asked| asked.durable < mine).unwrap_or_else(PoisonError::into_inner));
+            Ok::<_, std::io::Error>(())
+        };
+        let measured = measure("bare", threads, append, || format!(",\"syncs\":{}", syncs.load(Ordering::Relaxed)));
+        lock().stop = true;
+        work.notify_all();
+        writer.join().map_err(|_| "the writer panicked")??;
+        measured
+    })?;
+    std::fs::remove_file(dir.join("bare"))?;
+    Ok(())
+}
