@@ -11,7 +11,7 @@ mod report;
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::output::print;
@@ -35,6 +35,9 @@ pub(crate) struct Arguments {
     /// Measured seconds of each run.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
+    /// Measure the release binaries that are there, and build none.
+    #[arg(long)]
+    no_build: bool,
     /// How often everything is run.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -86,8 +89,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             print(text);
         }
     };
-    say("building the release binaries");
-    parts::build(workspace)?;
+    if !arguments.no_build {
+        say("building the release binaries");
+        parts::build(workspace)?;
+    }
     let parts = Parts::start(workspace)?;
     // Below the target directory: /tmp may be memory, where a sync costs nothing.
     let scratch = workspace.target.join("bench");
@@ -130,7 +135,8 @@ fn measure(workspace: &Workspace, parts: &Parts, scratch: &Path, case: Case, mod
     let dir = tempdir_in(scratch)?;
     let gateway = Gateway::start(workspace, parts, dir.path(), durability)?;
     let (idle, before) = (gateway.resident()?, gateway.cpu_seconds()?);
-    let load = parts.load(&gateway.url(), case, seconds)?;
+    let load = parts.load(&gateway.url(), case, seconds);
+    let load = load.with_context(|| format!("the gateway said: {}", gateway.log()))?;
     let cpu_seconds = gateway.cpu_seconds_when_quiet()? - before;
     let usage = Usage { cpu_seconds, idle, peak: gateway.peak_resident()? };
     gateway.stop()?;

@@ -3,6 +3,7 @@
 //! It does all of its work: tokens are verified, a policy set that reads arguments decides, payloads are recorded.
 
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -49,7 +50,9 @@ impl Gateway {
         let (issuer, jwks) = parts.issuer();
         fs::create_dir(dir.join("policies"))?;
         fs::write(dir.join("policies/bench.cedar"), POLICIES)?;
-        fs::write(dir.join("key"), "5f".repeat(32))?;
+        let mut key = [0; 32];
+        fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
+        fs::write(dir.join("key"), key)?;
         fs::set_permissions(dir.join("key"), fs::Permissions::from_mode(0o600))?;
         let configuration = format!(
             r#"
@@ -90,6 +93,11 @@ record = "unmasked"
     /// The MCP endpoint.
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/mcp/echo", self.port)
+    }
+
+    /// What it has printed.
+    pub(super) fn log(&self) -> String {
+        self.process.log()
     }
 
     /// CPU seconds used so far, by all threads, in user and kernel mode.

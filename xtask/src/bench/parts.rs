@@ -86,7 +86,8 @@ pub(super) fn binary(workspace: &Workspace, name: &str) -> PathBuf {
 /// `program`, confined to one core.
 pub(super) fn pinned(core: &str, program: &Path) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", core]).arg(program);
+    // A part's error message is enough, without the places it passed.
+    command.args(["--cpu-list", core]).arg(program).env_remove("RUST_BACKTRACE");
     command
 }
 
