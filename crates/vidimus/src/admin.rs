@@ -98,8 +98,13 @@ impl Admin {
             Health::Running => None,
         };
         log.or_else(|| {
-            let keyless: Vec<String> =
-                self.identity.status().into_iter().filter(|issuer| issuer.keys == 0).map(|issuer| issuer.name).collect();
+            let keyless: Vec<String> = self
+                .identity
+                .status()
+                .into_iter()
+                .filter(|issuer| issuer.keys == 0)
+                .map(|issuer| issuer.name)
+                .collect();
             (!keyless.is_empty()).then(|| format!("no keys were fetched yet from: {}", keyless.join(", ")))
         })
     }

@@ -17,7 +17,7 @@ use tokio::net::UnixStream;
 use crate::api::ErrorBody;
 
 /// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// The largest answer, in bytes: a long session's recording.
 const MAX_ANSWER: usize = 1 << 30;
 /// The largest text of an error that is no JSON, in characters.
@@ -70,10 +70,8 @@ pub(crate) async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Resul
 }
 
 async fn exchange(socket: &Path, path: &str) -> Result<(StatusCode, Bytes), ClientError> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| ClientError::Connection {
-        path: socket.to_owned(),
-        error,
-    };
+    let failed =
+        |error: Box<dyn std::error::Error + Send + Sync>| ClientError::Connection { path: socket.to_owned(), error };
     let stream = UnixStream::connect(socket).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
             ClientError::NotRunning(socket.to_owned())
@@ -81,7 +79,8 @@ async fn exchange(socket: &Path, path: &str) -> Result<(StatusCode, Bytes), Clie
         std::io::ErrorKind::PermissionDenied => ClientError::NotAllowed(socket.to_owned()),
         _ => failed(error.into()),
     })?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.into()))?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.into()))?;
     // Ends by itself when `sender` is dropped.
     tokio::spawn(connection);
     let request = Request::get(path)
@@ -97,8 +96,6 @@ async fn exchange(socket: &Path, path: &str) -> Result<(StatusCode, Bytes), Clie
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::UnixListener;
 

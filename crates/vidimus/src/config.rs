@@ -22,6 +22,7 @@ use vidimus_identity::IssuerConfig;
 use crate::secret::SecretRef;
 use document::Document;
 pub(crate) use reference::markdown;
+pub(crate) use sections::SOCKET;
 
 /// The largest configuration file, in bytes.
 const MAX_FILE: u64 = 1 << 20;

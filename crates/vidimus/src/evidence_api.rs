@@ -79,17 +79,14 @@ impl EvidenceApi {
                 let rows = self.viewer.sessions(principal, filter).await?;
                 json(&SessionList { sessions: rows.into_iter().map(Into::into).collect() })
             }
-            ["v1", "sessions", id] => {
-                json(&SessionDetail::try_from(self.viewer.session(principal, id).await?)?)
-            }
+            ["v1", "sessions", id] => json(&SessionDetail::try_from(self.viewer.session(principal, id).await?)?),
             ["v1", "sessions", id, "recording"] => {
                 json(&Recording::try_from(self.viewer.recording(principal, id).await?)?)
             }
             ["v1", "log", "status"] => json(&LogStatus::new(&self.viewer.status(principal).await?, &self.key)),
             ["v1", "log", "proof", event] => {
-                let event: EventId = event
-                    .parse()
-                    .map_err(|_| Failure::Bad(StatusCode::BAD_REQUEST, "an event id is a UUID".into()))?;
+                let event: EventId =
+                    event.parse().map_err(|_| Failure::Bad(StatusCode::BAD_REQUEST, "an event id is a UUID".into()))?;
                 let (leaf, proof) = self.viewer.proof(principal, event).await?;
                 json(&ProofFile::new(&leaf, &proof, &self.key)?)
             }

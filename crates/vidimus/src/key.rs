@@ -93,12 +93,10 @@ fn decode(value: &[u8], raw_allowed: bool) -> Option<Zeroizing<[u8; KEY_BYTES]>>
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
 
     fn key() -> [u8; KEY_BYTES] {
-        std::array::from_fn(|place| u8::try_from(place * 7 + 250 & 0xFF).unwrap())
+        std::array::from_fn(|place| u8::try_from((place * 7 + 250) & 0xFF).unwrap())
     }
 
     fn load_from(content: &[u8], mode: u32) -> Result<[u8; KEY_BYTES], KeyError> {

@@ -1,30 +1,112 @@
 //! The gateway: command line, configuration, wiring.
 //!
-//! Globals live here alone: the allocator and the log subscriber.
+//! Globals live here alone: the allocator and the log subscriber. Results go to standard output, logs and errors to
+//! standard error; the exit status is 0, 1 or 2 as `cli.rs` says.
 
 mod admin;
 mod api;
+mod check;
+mod cli;
+mod client;
 mod config;
 mod discovery;
 mod evidence_api;
 mod key;
+mod log_commands;
 mod output;
 mod policies;
 mod policy_files;
+mod reference;
 mod secret;
 mod serve;
+mod sessions;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> anyhow::Result<()> {
-    let path = std::env::args().nth(3).unwrap_or_default();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let config = config::Config::load(std::path::Path::new(&path))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let running = serve::start(&config).await?;
-        tracing::info!(listen = %running.listen, admin = %running.admin, "Serving");
-        running.until_told().await
+/// It failed, or a check found something.
+const FAILED: u8 = 1;
+/// The command line, the configuration or the policies are wrong.
+const WRONG: u8 = 2;
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let mut out = io::stdout().lock();
+    let ended = run(command, &mut out).and_then(|code| Ok(out.flush().map(|()| code)?));
+    match ended {
+        Ok(code) => code,
+        // Whoever reads the output has seen enough (`vidimus … | head`).
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let text = output::printable_lines(&format!("{error:#}"));
+            // Nothing is left to tell when standard error is gone.
+            let _ = writeln!(io::stderr(), "vidimus: {}", text.trim_end());
+            ExitCode::from(if is_wrong(&error) { WRONG } else { FAILED })
+        }
+    }
+}
+
+fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let status = |went_well, otherwise| if went_well { ExitCode::SUCCESS } else { ExitCode::from(otherwise) };
+    match command {
+        Command::Serve(file) => {
+            log_to_stderr();
+            let config = config::Config::load(&file.config)?;
+            runtime()?.block_on(async {
+                let running = serve::start(&config).await?;
+                tracing::info!(listen = %running.listen, admin = %running.admin, "Serving");
+                running.until_told().await
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Check { file, output } => Ok(status(check::run(&file.config, output.json, out)?, WRONG)),
+        Command::Sessions(command) => {
+            runtime()?.block_on(sessions::run(command, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Log(command) => Ok(status(runtime()?.block_on(log_commands::run(command, out))?, FAILED)),
+        Command::Reference { page } => {
+            out.write_all(reference::page(page).as_bytes())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Version => {
+            writeln!(out, "vidimus {}", env!("CARGO_PKG_VERSION"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Logs as the variable `RUST_LOG` says, else from `info` on.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}
+
+/// Whether it is the operator's to correct before anything can run.
+fn is_wrong(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.is::<config::ConfigError>()
+            || cause.is::<policy_files::PolicyFilesError>()
+            || cause.is::<key::KeyError>()
+            || cause.is::<secret::SecretError>()
     })
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

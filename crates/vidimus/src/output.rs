@@ -80,10 +80,58 @@ pub(crate) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<(
     writeln!(out)
 }
 
+/// JSON text on many lines. Only white space between tokens changes: numbers, escapes and the order of keys stay as
+/// they were recorded. `None` when it is no JSON.
+pub(crate) fn indented(text: &str) -> Option<String> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
+    let mut lines = String::with_capacity(text.len() * 2);
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    let mut characters = text.chars().filter(|character| !character.is_control()).peekable();
+    while let Some(character) = characters.next() {
+        if in_string {
+            lines.push(character);
+            in_string = escaped || character != '"';
+            escaped = character == '\\' && !escaped;
+            continue;
+        }
+        match character {
+            ' ' => {}
+            '{' | '[' => {
+                lines.push(character);
+                while characters.next_if_eq(&' ').is_some() {}
+                if let Some(close) = characters.next_if(|next| matches!(next, '}' | ']')) {
+                    lines.push(close);
+                } else {
+                    depth += 1;
+                    new_line(&mut lines, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                new_line(&mut lines, depth);
+                lines.push(character);
+            }
+            ',' => {
+                lines.push(',');
+                new_line(&mut lines, depth);
+            }
+            ':' => lines.push_str(": "),
+            _ => {
+                in_string = character == '"';
+                lines.push(character);
+            }
+        }
+    }
+    Some(lines)
+}
+
+fn new_line(lines: &mut String, depth: usize) {
+    lines.push('\n');
+    lines.extend(std::iter::repeat_n("  ", depth));
+}
+
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
 
     #[test]
@@ -101,5 +149,19 @@ mod tests {
         let mut out = Vec::new();
         table.write(&mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "WHO      TARGET\né        crm\nsomeone  x\\u{a}y\n");
+    }
+
+    #[test]
+    fn indenting_changes_white_space_only() {
+        let text =
+            "{\"b\": [1.00000000000000000001,\r\n\t9e999, {}, [ ] ],\"a\":\"x, {\\\"y\\\\\" , \"a\":\"\\u001b é\"}";
+        let shown = indented(text).unwrap();
+        assert_eq!(
+            shown,
+            "{\n  \"b\": [\n    1.00000000000000000001,\n    9e999,\n    {},\n    []\n  ],\n  \
+             \"a\": \"x, {\\\"y\\\\\",\n  \"a\": \"\\u001b é\"\n}"
+        );
+        assert_eq!(indented("[1"), None);
+        assert_eq!(indented("\"a\"").as_deref(), Some("\"a\""));
     }
 }

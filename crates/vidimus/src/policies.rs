@@ -67,7 +67,9 @@ pub(crate) async fn watch(config: Config, gate: Gate, adapter: Adapter, mut stop
                 let hash = policies.hash().to_owned();
                 match gate.adopt(policies).await {
                     Ok(()) => tracing::info!(%hash, "Policies are in force"),
-                    Err(error) => tracing::error!(%error, "Changed policies cannot be recorded, so they are not in force"),
+                    Err(error) => {
+                        tracing::error!(%error, "Changed policies cannot be recorded, so they are not in force");
+                    }
                 }
             }
             Err(error) => {

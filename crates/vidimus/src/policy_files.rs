@@ -72,10 +72,9 @@ pub(crate) fn schemas(config: &Config) -> Result<Vec<TargetSchema>, PolicyFilesE
 
 fn schema(target: &Target) -> Result<TargetSchema, PolicyFilesError> {
     let tools = match &target.tools {
-        Some(path) => Some(
-            parse_tools(&read(path)?)
-                .map_err(|source| PolicyFilesError::Tools { path: path.clone(), source })?,
-        ),
+        Some(path) => {
+            Some(parse_tools(&read(path)?).map_err(|source| PolicyFilesError::Tools { path: path.clone(), source })?)
+        }
         None => None,
     };
     Ok(TargetSchema { name: target.name.clone(), protocol: Protocol::Mcp, tools })
@@ -151,8 +150,6 @@ pub(crate) fn parse_tools(text: &str) -> Result<Vec<ToolDefinition>, serde_json:
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
     use super::*;
 
     #[test]
@@ -167,7 +164,9 @@ mod tests {
             assert_eq!(tools[0].input_schema, r#"{ "type": "object" }"#);
             assert!(tools[1].annotations.read_only && !tools[1].annotations.destructive);
         }
-        for bad in ["", "{}", r#"{"tools":[{}]}"#, r#"{"tools":[{"name":"a"}]}"#, r#"{"tools":[{"name":1,"inputSchema":{}}]}"#] {
+        for bad in
+            ["", "{}", r#"{"tools":[{}]}"#, r#"{"tools":[{"name":"a"}]}"#, r#"{"tools":[{"name":1,"inputSchema":{}}]}"#]
+        {
             assert!(parse_tools(bad).is_err(), "{bad}");
         }
     }
@@ -181,7 +180,9 @@ mod tests {
         let names: Vec<String> = sources(directory.path()).unwrap().into_iter().map(|source| source.name).collect();
         assert_eq!(names, ["a.cedar", "b.cedar"]);
         std::fs::write(directory.path().join("c.cedar"), b"\xff").unwrap();
-        assert!(matches!(sources(directory.path()), Err(PolicyFilesError::Unreadable { path, .. }) if path.ends_with("c.cedar")));
+        assert!(
+            matches!(sources(directory.path()), Err(PolicyFilesError::Unreadable { path, .. }) if path.ends_with("c.cedar"))
+        );
         std::fs::remove_file(directory.path().join("c.cedar")).unwrap();
         std::fs::create_dir(directory.path().join("d.cedar")).unwrap();
         assert!(sources(directory.path()).is_err(), "a directory that looks like a policy");

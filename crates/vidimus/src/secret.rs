@@ -143,8 +143,6 @@ impl fmt::Debug for Secret {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
 
     fn in_file(content: &[u8], format: Option<&str>) -> (tempfile::TempDir, SecretRef) {

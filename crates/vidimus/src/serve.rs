@@ -29,7 +29,7 @@ use crate::{key, policies};
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The wait before a target's definitions are asked for again, at first and at most.
-const DEFINITIONS_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+const DEFINITIONS_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
 
 /// A gateway that is running.
 pub(crate) struct Running {
@@ -162,9 +162,8 @@ fn identity(issuers: &[config::Issuer]) -> anyhow::Result<Identity> {
 fn connect(gate: &Gate, config: &Config, target: &config::Target) -> anyhow::Result<Target> {
     let mut injected = HeaderMap::new();
     for (name, reference) in &target.headers {
-        let value = reference
-            .resolve_header()
-            .with_context(|| format!("the header {name} of target {}", target.name))?;
+        let value =
+            reference.resolve_header().with_context(|| format!("the header {name} of target {}", target.name))?;
         injected.insert(HeaderName::clone(name), value);
     }
     let http = HttpTarget::new(target.url.clone(), injected, target.connect_timeout, target.request_timeout)?;
@@ -174,11 +173,8 @@ fn connect(gate: &Gate, config: &Config, target: &config::Target) -> anyhow::Res
         durability: target.durability,
         record: target.record,
     };
-    let limits = Limits {
-        request_bytes: config.limits.request_bytes,
-        silence: target.request_timeout,
-        ..Limits::default()
-    };
+    let limits =
+        Limits { request_bytes: config.limits.request_bytes, silence: target.request_timeout, ..Limits::default() };
     Ok(Target::new(Arc::new(spec), gate.upstream(http), limits))
 }
 
@@ -214,12 +210,16 @@ fn make_private(directory: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the data directory {}", directory.display()))?;
     let mode = std::fs::metadata(directory)?.permissions().mode();
     anyhow::ensure!(
-        mode & 0o077 == 0,
+        !is_open_to_others(mode),
         "the data directory {} is open to other users: run `chmod 700 {}`",
         directory.display(),
         directory.display()
     );
     Ok(())
+}
+
+fn is_open_to_others(mode: u32) -> bool {
+    mode & 0o077 != 0
 }
 
 /// Binds the evidence socket, for the owner alone. One that a dead process left is replaced; the lock on the log
@@ -231,8 +231,8 @@ fn bind_socket(path: &Path) -> anyhow::Result<UnixListener> {
         }
         _ => {}
     }
-    let listener =
-        UnixListener::bind(path).with_context(|| format!("cannot make the socket {} (gateway.socket)", path.display()))?;
+    let listener = UnixListener::bind(path)
+        .with_context(|| format!("cannot make the socket {} (gateway.socket)", path.display()))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)
 }

@@ -34,7 +34,7 @@ permit (principal in Group::"corp/finance", action == Action::"everything/get-su
 "#;
 
 struct World {
-    dir: TempDir,
+    _dir: TempDir,
     server: EverythingServer,
     provider: OidcProvider,
     gateway: Process,
@@ -79,7 +79,7 @@ record = "unmasked"
         fs::write(dir.path().join("vidimus.toml"), configuration)?;
         let gateway = serve(dir.path())?;
         port::wait_for_port(port, START_LIMIT).with_context(|| gateway.log())?;
-        Ok(Self { dir, server, provider, gateway, port })
+        Ok(Self { _dir: dir, server, provider, gateway, port })
     }
 
     fn url(&self) -> String {
@@ -105,10 +105,10 @@ fn run_client(url: &str, token: &str, steps: Option<&Value>) -> Result<Value> {
 }
 
 /// Answers in pairs, those that differ.
-fn differences<'a>(direct: &'a Value, through: &'a Value) -> Vec<(&'a Value, &'a Value)> {
-    let (direct, through) = (direct.as_array().unwrap(), through.as_array().unwrap());
+fn differences<'a>(direct: &'a Value, through: &'a Value) -> Result<Vec<(&'a Value, &'a Value)>> {
+    let (direct, through) = (direct.as_array().context("a list")?, through.as_array().context("a list")?);
     assert_eq!(direct.len(), through.len());
-    direct.iter().zip(through).filter(|(direct, through)| direct != through).collect()
+    Ok(direct.iter().zip(through).filter(|(direct, through)| direct != through).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +117,7 @@ async fn whoever_may_do_everything_sees_what_it_sees_without_the_gateway() -> Re
     let direct = run_client(&world.server.url(), "-", None)?;
     let through = world.through_the_gateway("alice", None).await?;
 
-    let mut differing = differences(&direct, &through).into_iter();
+    let mut differing = differences(&direct, &through)?.into_iter();
     // The gateway takes out the one capability that it cannot inspect yet; nothing else of the handshake changes.
     let (direct, through) = differing.next().context("initialize")?;
     let mut expected = direct.clone();

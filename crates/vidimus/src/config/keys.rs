@@ -38,8 +38,7 @@ const fn key(name: &'static str, form: &'static str, absent: Absent, about: &'st
 }
 
 /// All tables, in the order of the reference.
-pub(super) const SECTIONS: &[&Section] =
-    &[&GATEWAY, &LIMITS, &ISSUER, &WORKLOAD_WHEN, &POLICY, &TARGET, &SECRET];
+pub(super) const SECTIONS: &[&Section] = &[&GATEWAY, &LIMITS, &ISSUER, &WORKLOAD_WHEN, &POLICY, &TARGET, &SECRET];
 
 /// The top level: tables only.
 pub(super) const ROOT: Section = Section {
@@ -66,20 +65,49 @@ pub(super) const GATEWAY: Section = Section {
     about: "The gateway itself: where it listens, where it keeps evidence.",
     keys: &[
         key("name", "name", Absent::Default("vidimus"), "Stands in every event. Give each gateway its own."),
-        key("listen", "address", Absent::Default("127.0.0.1:8080"), "Where MCP clients connect. Plain HTTP: anywhere \
-             but on loopback, put a TLS-terminating proxy before it and say so in `public_url`."),
+        key(
+            "listen",
+            "address",
+            Absent::Default("127.0.0.1:8080"),
+            "Where MCP clients connect. Plain HTTP: anywhere \
+             but on loopback, put a TLS-terminating proxy before it and say so in `public_url`.",
+        ),
         key("admin", "address", Absent::Default("127.0.0.1:9080"), "Where metrics and health are. Loopback only."),
-        key("public_url", "URL", Absent::Means("`http://` and the `listen` address, which must then be on loopback"),
+        key(
+            "public_url",
+            "URL",
+            Absent::Means("`http://` and the `listen` address, which must then be on loopback"),
             "The address clients use. It names the gateway in OAuth metadata, and requests with another `Host` are \
-             refused. `https`, unless it names this machine."),
-        key("data_dir", "path", Absent::Default("data"), "The evidence log, recordings and index. Made readable by \
-             the gateway's user alone."),
-        key("socket", "path", Absent::Means("`vidimus.sock` in `data_dir`"), "The Unix socket over which \
-             `vidimus sessions` and `vidimus log` read evidence from the running gateway."),
-        key("key", "secret", Absent::Refused, "The key-encryption key: 32 bytes, raw (file only), hexadecimal or \
-             base64. Its file must be readable by its owner alone and stand outside `data_dir`."),
-        key("allowed_origins", "list of origins", Absent::Means("only the gateway's own"), "Web pages that may call \
-             the gateway from a browser, e.g. `[\"https://app.example.com\"]`."),
+             refused. `https`, unless it names this machine.",
+        ),
+        key(
+            "data_dir",
+            "path",
+            Absent::Default("data"),
+            "The evidence log, recordings and index. Made readable by \
+             the gateway's user alone.",
+        ),
+        key(
+            "socket",
+            "path",
+            Absent::Means("`vidimus.sock` in `data_dir`"),
+            "The Unix socket over which \
+             `vidimus sessions` and `vidimus log` read evidence from the running gateway.",
+        ),
+        key(
+            "key",
+            "secret",
+            Absent::Refused,
+            "The key-encryption key: 32 bytes, raw (file only), hexadecimal or \
+             base64. Its file must be readable by its owner alone and stand outside `data_dir`.",
+        ),
+        key(
+            "allowed_origins",
+            "list of origins",
+            Absent::Means("only the gateway's own"),
+            "Web pages that may call \
+             the gateway from a browser, e.g. `[\"https://app.example.com\"]`.",
+        ),
     ],
 };
 
@@ -91,8 +119,13 @@ pub(super) const LIMITS: Section = Section {
         key("request_bytes", "size", Absent::Default("4MiB"), "The largest message from a client."),
         key("response_bytes", "size", Absent::Default("16MiB"), "The largest message from a target."),
         key("session_idle", "duration", Absent::Default("30m"), "A session unused for so long is closed."),
-        key("shutdown_grace", "duration", Absent::Default("30s"), "How long calls in flight may still run at \
-             shutdown."),
+        key(
+            "shutdown_grace",
+            "duration",
+            Absent::Default("30s"),
+            "How long calls in flight may still run at \
+             shutdown.",
+        ),
     ],
 };
 
@@ -101,26 +134,65 @@ pub(super) const ISSUER: Section = Section {
     about: "An OpenID Connect issuer whose tokens are accepted. Any number; `NAME` (a-z, 0-9, `-`) begins the names of its people \
             (`NAME|subject`) and groups (`NAME/group`) in policies and events.",
     keys: &[
-        key("issuer", "URL", Absent::Refused, "The `iss` of its tokens, exactly. Its keys are found by discovery \
-             unless `jwks_url` is given."),
-        key("audience", "text or list of texts", Absent::Refused, "The `aud` a token must name. One of a list is \
-             enough."),
-        key("groups_claim", "text", Absent::Default("groups"), "The claim that lists groups, or a path to it: \
-             `realm_access.roles`."),
-        key("group_names", "table of texts", Absent::Means("groups keep the names in the token"), "Names for groups \
-             that tokens list by directory id: `{ \"0b6f…\" = \"support\" }`."),
+        key(
+            "issuer",
+            "URL",
+            Absent::Refused,
+            "The `iss` of its tokens, exactly. Its keys are found by discovery \
+             unless `jwks_url` is given.",
+        ),
+        key(
+            "audience",
+            "text or list of texts",
+            Absent::Refused,
+            "The `aud` a token must name. One of a list is \
+             enough.",
+        ),
+        key(
+            "groups_claim",
+            "text",
+            Absent::Default("groups"),
+            "The claim that lists groups, or a path to it: \
+             `realm_access.roles`.",
+        ),
+        key(
+            "group_names",
+            "table of texts",
+            Absent::Means("groups keep the names in the token"),
+            "Names for groups \
+             that tokens list by directory id: `{ \"0b6f…\" = \"support\" }`.",
+        ),
         key("workload_when", "table", Absent::Means("every principal is a user"), "Which tokens belong to programs."),
         key("jwks_url", "URL", Absent::Means("found by discovery"), "Where the issuer's keys are."),
-        key("algorithms", "list of texts", Absent::Default("RS256 PS256 ES256 ES384 EdDSA"), "Signature algorithms \
+        key(
+            "algorithms",
+            "list of texts",
+            Absent::Default("RS256 PS256 ES256 ES384 EdDSA"),
+            "Signature algorithms \
              accepted: any of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`, `ES512`, `EdDSA`. \
-             None that needs a shared secret, and not `none`."),
+             None that needs a shared secret, and not `none`.",
+        ),
         key("leeway", "duration", Absent::Default("1m"), "How far the issuer's clock may differ; at most `5m`."),
-        key("refresh_every", "duration", Absent::Default("5m"), "How often the issuer's keys are fetched, `10s` to \
-             `1h`: so long a withdrawn key may still be believed."),
-        key("display_claim", "text", Absent::Means("`email`, `preferred_username` or `name`, whichever is there"),
-            "The claim that names a principal for display. Never compared."),
-        key("allow_private", "true or false", Absent::Default("false"), "Fetch keys from private or loopback \
-             addresses too, and accept `http` there on loopback. For an issuer inside your own network."),
+        key(
+            "refresh_every",
+            "duration",
+            Absent::Default("5m"),
+            "How often the issuer's keys are fetched, `10s` to \
+             `1h`: so long a withdrawn key may still be believed.",
+        ),
+        key(
+            "display_claim",
+            "text",
+            Absent::Means("`email`, `preferred_username` or `name`, whichever is there"),
+            "The claim that names a principal for display. Never compared.",
+        ),
+        key(
+            "allow_private",
+            "true or false",
+            Absent::Default("false"),
+            "Fetch keys from private or loopback \
+             addresses too, and accept `http` there on loopback. For an issuer inside your own network.",
+        ),
     ],
 };
 
@@ -146,18 +218,43 @@ pub(super) const TARGET: Section = Section {
     keys: &[
         key("protocol", "`mcp`", Absent::Refused, "What it speaks."),
         key("url", "URL", Absent::Refused, "Its Streamable HTTP endpoint."),
-        key("headers", "table of secrets", Absent::Means("none"), "Headers the gateway adds to every request, its \
-             credential above all. Clients never see them, and a client's own token is never passed on."),
-        key("durability", "`strict` or `async`", Absent::Default("strict"), "`strict`: evidence is on the disk before \
+        key(
+            "headers",
+            "table of secrets",
+            Absent::Means("none"),
+            "Headers the gateway adds to every request, its \
+             credential above all. Clients never see them, and a client's own token is never passed on.",
+        ),
+        key(
+            "durability",
+            "`strict` or `async`",
+            Absent::Default("strict"),
+            "`strict`: evidence is on the disk before \
              an operation goes out and before its result comes back; it survives a power cut. `async`: it is written \
-             before and synced within a second; it survives the end of the process."),
-        key("record", "`sizes` or `unmasked`", Absent::Default("sizes"), "`unmasked` keeps requests and results as \
-             they passed, encrypted, with whatever secrets are in them. `sizes` keeps sizes and commitments only."),
-        key("tools", "path", Absent::Means("policies that read arguments are checked against any arguments"), "A \
-             `tools/list` result as JSON. `vidimus check` checks policies against these definitions."),
+             before and synced within a second; it survives the end of the process.",
+        ),
+        key(
+            "record",
+            "`sizes` or `unmasked`",
+            Absent::Default("sizes"),
+            "`unmasked` keeps requests and results as \
+             they passed, encrypted, with whatever secrets are in them. `sizes` keeps sizes and commitments only.",
+        ),
+        key(
+            "tools",
+            "path",
+            Absent::Means("policies that read arguments are checked against any arguments"),
+            "A \
+             `tools/list` result as JSON. `vidimus check` checks policies against these definitions.",
+        ),
         key("connect_timeout", "duration", Absent::Default("5s"), "How long connecting may take."),
-        key("request_timeout", "duration", Absent::Default("5m"), "How long the beginning of an answer may take, and \
-             each silence within it."),
+        key(
+            "request_timeout",
+            "duration",
+            Absent::Default("5m"),
+            "How long the beginning of an answer may take, and \
+             each silence within it.",
+        ),
     ],
 };
 
@@ -167,9 +264,19 @@ pub(super) const SECRET: Section = Section {
             }`, `{ file = \"/run/secrets/crm\" }`. Exactly one of `env` and `file`.",
     keys: &[
         key("env", "text", Absent::Means("`file` is given"), "The environment variable that holds it."),
-        key("file", "path", Absent::Means("`env` is given"), "The file that holds it. One line break at its end is \
-             not part of it."),
-        key("format", "text", Absent::Means("the secret as it is"), "Text with one `{}` where the secret goes, e.g. \
-             `Bearer {}`. Headers only."),
+        key(
+            "file",
+            "path",
+            Absent::Means("`env` is given"),
+            "The file that holds it. One line break at its end is \
+             not part of it.",
+        ),
+        key(
+            "format",
+            "text",
+            Absent::Means("the secret as it is"),
+            "Text with one `{}` where the secret goes, e.g. \
+             `Bearer {}`. Headers only.",
+        ),
     ],
 };

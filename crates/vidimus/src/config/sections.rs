@@ -20,7 +20,7 @@ use super::table::{Table, Value, secret};
 use super::{Config, Gateway, Issuer, Limits, Target, value};
 
 /// The socket in `data_dir`.
-const SOCKET: &str = "vidimus.sock";
+pub(crate) const SOCKET: &str = "vidimus.sock";
 
 /// The most clock difference an issuer may have.
 const MAX_LEEWAY: Duration = Duration::from_mins(5);
@@ -146,9 +146,11 @@ fn issuers<'a>(document: &'a Document, place: Range<usize>, table: &'a DeTable<'
     for (name, value) in table {
         let issuer = identity.as_table("oidc", value).and_then(|table| issuer(document, name, table));
         if let Some(issuer) = &issuer
-            && let Some(twin) = issuers.iter().flatten().find(|other| other.verification.issuer == issuer.verification.issuer)
+            && let Some(twin) =
+                issuers.iter().flatten().find(|other| other.verification.issuer == issuer.verification.issuer)
         {
-            let message = format!("`{}` and `{}` have the same `issuer`", twin.verification.name, issuer.verification.name);
+            let message =
+                format!("`{}` and `{}` have the same `issuer`", twin.verification.name, issuer.verification.name);
             let help = "a token must lead to one of them; keep one, and list its audiences";
             document.problem(name.span(), message, Some(help.to_owned()));
         }
@@ -263,11 +265,7 @@ fn targets<'a>(document: &'a Document, place: Range<usize>, table: &'a DeTable<'
     targets.into_iter().collect()
 }
 
-fn target<'a>(
-    document: &'a Document,
-    name: &'a Spanned<toml::de::DeString<'a>>,
-    value: Value<'a>,
-) -> Option<Target> {
+fn target<'a>(document: &'a Document, name: &'a Spanned<toml::de::DeString<'a>>, value: Value<'a>) -> Option<Target> {
     let own_name = name.get_ref().parse::<TargetName>();
     if let Err(error) = &own_name {
         document.problem(name.span(), error.to_string(), None);
@@ -313,7 +311,9 @@ fn headers<'a>(document: &'a Document, table: &'a DeTable<'a>) -> Option<Vec<(He
         let problem = match &header {
             Err(_) => Some("is no header name"),
             Ok(header) if RESERVED_HEADERS.contains(&header.as_str()) => Some("is set by the gateway itself"),
-            Ok(header) if headers.iter().any(|(other, _)| other == header) => Some("is there twice; case does not matter"),
+            Ok(header) if headers.iter().any(|(other, _)| other == header) => {
+                Some("is there twice; case does not matter")
+            }
             Ok(_) => None,
         };
         if let Some(problem) = problem {

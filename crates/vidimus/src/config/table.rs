@@ -27,7 +27,7 @@ pub(super) struct Table<'a> {
     heading: String,
     /// Where to say that something is missing.
     place: Range<usize>,
-    table: &'a DeTable<'a>,
+    content: &'a DeTable<'a>,
     asked: RefCell<Vec<&'static str>>,
 }
 
@@ -37,15 +37,15 @@ impl<'a> Table<'a> {
         section: &'static Section,
         heading: String,
         place: Range<usize>,
-        table: &'a DeTable<'a>,
+        content: &'a DeTable<'a>,
     ) -> Self {
-        Self { document, section, heading, place, table, asked: RefCell::default() }
+        Self { document, section, heading, place, content, asked: RefCell::default() }
     }
 
     /// A value of any type; required ones are missed.
     pub(super) fn value(&self, name: &'static str) -> Option<Value<'a>> {
         let key = self.key(name)?;
-        let value = self.table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value);
+        let value = self.content.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value);
         if value.is_none() && key.absent == Absent::Refused {
             let what = if self.heading.is_empty() { format!("no [{name}]") } else { format!("no `{name}` in {self}") };
             self.document.problem(self.place.clone(), what, Some(format!("add it: {}", key.about)));
@@ -169,7 +169,7 @@ impl<'a> Table<'a> {
             self.section.heading,
             self.asked.borrow()
         );
-        for (key, value) in self.table {
+        for (key, value) in self.content {
             if self.section.keys.iter().all(|known| known.name != key.get_ref()) {
                 if value.span().start >= key.span().end {
                     self.document.strike(value.span());
@@ -237,9 +237,7 @@ pub(super) fn secret<'a>(document: &'a Document, name: &str, value: Value<'a>) -
         return None;
     };
     let table = Table::new(document, &super::keys::SECRET, name.to_owned(), value.span(), table);
-    let env = table.parsed("env", |text| {
-        environment_name(text).inspect_err(|_| document.strike(value.span()))
-    });
+    let env = table.parsed("env", |text| environment_name(text).inspect_err(|_| document.strike(value.span())));
     let file = table.parsed("file", super::value::text);
     let format = table.parsed("format", |text| {
         let fits = text.matches(PLACEHOLDER).count() == 1 && text.bytes().all(|byte| (0x20..0x7F).contains(&byte));

@@ -1,7 +1,5 @@
 //! Configurations that hold, configurations that do not, and what is said about them.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use super::*;
 use crate::secret::Source;
 
@@ -86,7 +84,10 @@ fn with(line: &str, instead: &str) -> String {
 fn the_smallest_configuration_has_safe_defaults() {
     let config = parse(SMALLEST).unwrap();
     let gateway = &config.gateway;
-    assert_eq!((gateway.listen.to_string(), gateway.admin.to_string()), ("127.0.0.1:8080".into(), "127.0.0.1:9080".into()));
+    assert_eq!(
+        (gateway.listen.to_string(), gateway.admin.to_string()),
+        ("127.0.0.1:8080".into(), "127.0.0.1:9080".into())
+    );
     assert_eq!(gateway.public_url, "http://127.0.0.1:8080");
     assert_eq!(gateway.data_dir, Path::new("/etc/vidimus/data"));
     assert_eq!(gateway.socket, Path::new("/etc/vidimus/data/vidimus.sock"));
@@ -111,7 +112,7 @@ fn every_key_is_understood() {
     let config = parse(FULL).unwrap();
     assert_eq!(config.gateway.allowed_origins, ["https://app.example.com"]);
     assert_eq!(config.gateway.socket, Path::new("/run/vidimus.sock"));
-    assert_eq!(config.limits.session_idle, Duration::from_secs(300));
+    assert_eq!(config.limits.session_idle, Duration::from_mins(5));
     let corp = &config.issuers.iter().find(|issuer| issuer.verification.name == "corp").unwrap().verification;
     assert_eq!(corp.issuer, "http://127.0.0.1:4000/", "the text itself, since `iss` is compared exactly");
     assert_eq!(corp.audiences.len(), 2);

@@ -1,0 +1,298 @@
+//! The command line: what can be asked, and how it ends.
+//!
+//! Exit status: 0 it went well; 1 it failed, or a check found something; 2 the command line, the configuration or the
+//! policies are wrong. Results go to standard output, everything else to standard error.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use vidimus_core::{EventId, TargetName, Timestamp};
+use vidimus_log::VerifierKey;
+use vidimus_store::{MAX_SESSIONS, SessionFilter};
+
+use crate::api;
+use crate::config::{Config, ConfigError};
+
+const EXIT_STATUS: &str = "Exit status: 0 it went well; 1 it failed, or a check found something; 2 the command line, the \
+                           configuration or the policies are wrong.";
+
+/// The gateway that sees every command between an identity and a system, decides on it, and can prove it.
+#[derive(Debug, Parser)]
+#[command(name = "vidimus", version, after_help = EXIT_STATUS, propagate_version = false)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway until it is told to stop (SIGINT, SIGTERM)
+    #[command(after_help = "Example:\n  vidimus serve --config /etc/vidimus/vidimus.toml")]
+    Serve(ConfigFile),
+    /// Check the configuration and the policies it names, without starting anything
+    ///
+    /// Every problem is shown with its place. Secrets are not read; whether each is there is shown.
+    #[command(after_help = "Example:\n  vidimus check --config vidimus.toml --json")]
+    Check {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// See sessions and what was recorded of them
+    ///
+    /// Asks the running gateway, which decides who may see them and records that they were seen.
+    #[command(subcommand)]
+    Sessions(Sessions),
+    /// See and check the evidence log
+    #[command(subcommand)]
+    Log(Log),
+    /// Print reference documentation in Markdown
+    Reference {
+        #[arg(value_enum)]
+        page: Page,
+    },
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which gateway is asked.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Gateway {
+    /// The configuration of the gateway
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory of the gateway
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sessions {
+    /// List sessions, the latest first
+    #[command(after_help = "Examples:\n  vidimus sessions list --config vidimus.toml --since 2h\n  \
+                            vidimus sessions list --data-dir data --who 'corp|8f2c' --target crm --json")]
+    List {
+        #[command(flatten)]
+        gateway: Gateway,
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show one session with its events
+    #[command(after_help = "Example:\n  vidimus sessions show 0199a1b2 --config vidimus.toml")]
+    Show(OneSession),
+    /// Show what a session asked and got, in order, each payload checked against its commitment
+    #[command(after_help = "Example:\n  vidimus sessions replay 0199a1b2 --config vidimus.toml")]
+    Replay(OneSession),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneSession {
+    /// The session's id, or enough of its beginning
+    #[arg(value_parser = session_prefix)]
+    pub(crate) session: String,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Filter {
+    /// Opened since then: a time in RFC 3339, or how long ago (30s, 15m, 2h, 7d)
+    #[arg(long, value_name = "TIME", value_parser = time_or_ago)]
+    since: Option<Timestamp>,
+    /// Opened before then
+    #[arg(long, value_name = "TIME", value_parser = time_or_ago)]
+    until: Option<Timestamp>,
+    /// Of this principal: issuer|subject
+    #[arg(long, value_name = "PRINCIPAL")]
+    who: Option<String>,
+    /// On this target
+    #[arg(long, value_name = "TARGET")]
+    target: Option<TargetName>,
+    /// The gateway's own sessions too: its starts, its configuration, who read evidence
+    #[arg(long)]
+    control: bool,
+    /// At most so many
+    #[arg(long, value_name = "COUNT", default_value_t = api::DEFAULT_LIMIT,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SESSIONS)))]
+    limit: u32,
+}
+
+impl From<Filter> for SessionFilter {
+    fn from(filter: Filter) -> Self {
+        Self {
+            since: filter.since,
+            until: filter.until,
+            who: filter.who,
+            target: filter.target,
+            control: filter.control,
+            limit: filter.limit,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// Show how much is in the log, what is durable and what is signed; status 1 if it takes no more
+    #[command(after_help = "Example:\n  vidimus log status --config vidimus.toml")]
+    Status {
+        #[command(flatten)]
+        gateway: Gateway,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Check every entry, tile and session of the log against its signed checkpoint
+    ///
+    /// Reads the data directory; the gateway may be running or not. Without --key the running gateway is asked for its
+    /// key, which shows that the log is whole but not whose it is.
+    #[command(after_help = "Example:\n  vidimus log verify --data-dir data --key 'vidimus/gw-1+0a1b2c3d+AbC…'")]
+    Verify {
+        #[command(flatten)]
+        gateway: Gateway,
+        /// The key that signs the log's checkpoints, as `log status` prints it; several while it is replaced
+        #[arg(long, value_name = "KEY")]
+        key: Vec<VerifierKey>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Prove that an event is in the log
+    #[command(after_help = "Example:\n  vidimus log prove 0199a1b2-… --config vidimus.toml --out event.tlog-proof")]
+    Prove {
+        /// The event's id
+        event: EventId,
+        #[command(flatten)]
+        gateway: Gateway,
+        /// The key that must have signed; the gateway's own word if not given
+        #[arg(long, value_name = "KEY")]
+        key: Vec<VerifierKey>,
+        /// Write the proof to this file (C2SP tlog-proof), which must not exist
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Page {
+    /// Every key of the configuration
+    Config,
+    /// Every type of event
+    Events,
+    /// Every command
+    Cli,
+}
+
+impl Gateway {
+    /// The data directory and the socket of the gateway.
+    pub(crate) fn places(&self) -> Result<(PathBuf, PathBuf), ConfigError> {
+        match (&self.config, &self.data_dir) {
+            (Some(config), _) => {
+                let gateway = Config::load(config)?.gateway;
+                Ok((gateway.data_dir, gateway.socket))
+            }
+            (None, data_dir) => {
+                let data_dir = data_dir.as_deref().unwrap_or(Path::new("."));
+                Ok((data_dir.to_owned(), data_dir.join(crate::config::SOCKET)))
+            }
+        }
+    }
+}
+
+fn session_prefix(text: &str) -> Result<String, String> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+        Ok(text.to_owned())
+    } else {
+        Err("a session id is hexadecimal digits and dashes".to_owned())
+    }
+}
+
+/// A time in RFC 3339, or how long ago.
+fn time_or_ago(text: &str) -> Result<Timestamp, String> {
+    if let Some(time) = api::timestamp(text) {
+        return Ok(time);
+    }
+    let ago = || {
+        let unit = text.chars().last()?;
+        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        let seconds = match unit {
+            's' => Some(number),
+            'm' => number.checked_mul(60),
+            'h' => number.checked_mul(3_600),
+            'd' => number.checked_mul(86_400),
+            _ => None,
+        }?;
+        let now = vidimus_core::Clock::now(&vidimus_core::SystemClock);
+        now.nanoseconds().checked_sub(seconds.checked_mul(1_000_000_000)?).map(Timestamp::from_nanoseconds)
+    };
+    ago().ok_or_else(|| "expected a time such as 2026-11-20T08:00:00Z, or how long ago, such as 15m, 2h, 7d".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_lines_end_with_status_2() {
+        for bad in [
+            "vidimus",
+            "vidimus serve",
+            "vidimus sessions list",
+            "vidimus sessions list --config a --data-dir b",
+            "vidimus sessions list --data-dir d --limit 0",
+            "vidimus sessions list --data-dir d --since yesterday",
+            "vidimus sessions list --data-dir d --target A/B",
+            "vidimus sessions show ../../log/status --data-dir d",
+            "vidimus log prove not-an-id --data-dir d",
+            "vidimus log verify --data-dir d --key x",
+        ] {
+            assert_eq!(parse(bad).unwrap_err().exit_code(), 2, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_filter_takes_times_and_ages() {
+        let line = "vidimus sessions list --data-dir d --since 2026-11-20T08:00:00Z --until 2h --who corp|a --limit 5";
+        let Command::Sessions(Sessions::List { filter, gateway, .. }) = parse(line).unwrap() else { panic!("{line}") };
+        let filter = SessionFilter::from(filter);
+        assert_eq!(filter.since.unwrap().to_string(), "2026-11-20T08:00:00.000000000Z");
+        let now = vidimus_core::Clock::now(&vidimus_core::SystemClock);
+        let age = now.since(filter.until.unwrap()).as_secs();
+        assert!((7_199..7_260).contains(&age), "{age}");
+        assert_eq!((filter.who.as_deref(), filter.limit, filter.control), (Some("corp|a"), 5, false));
+        assert_eq!(gateway.places().unwrap().1, Path::new("d/vidimus.sock"));
+        for bad in ["", "5", "h", "1.5h", "99999999999999999999h", "1w", "-1h", "é", "400000d"] {
+            assert!(time_or_ago(bad).is_err(), "{bad}");
+        }
+    }
+}

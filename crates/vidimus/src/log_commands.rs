@@ -1,0 +1,230 @@
+//! `vidimus log`: the state of the evidence log, proofs out of it, and the check of all of it.
+//!
+//! A proof is verified here, with the caller's key if it has one. `verify` reads the data directory itself and shows
+//! no content, so it needs neither the gateway nor a decision.
+
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::json;
+use vidimus_log::verify::{self, Report};
+use vidimus_log::{FileSystem, InclusionProof, VerifierKey};
+
+use crate::api::{self, LogStatus, ProofFile};
+use crate::cli::Log;
+use crate::client;
+use crate::output::{self, Table, printable};
+
+/// Runs one of the commands. False when the log is not as it should be.
+pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bool> {
+    match command {
+        Log::Status { gateway, output } => {
+            let status: LogStatus = client::get(&gateway.places()?.1, api::LOG_STATUS).await?;
+            if output.json {
+                output::json(out, &status)?;
+            } else {
+                write_status(&status, out)?;
+            }
+            Ok(status.health != "failed")
+        }
+        Log::Verify { gateway, key, output } => {
+            let (data_dir, socket) = gateway.places()?;
+            let keys = if key.is_empty() {
+                let asked: Result<LogStatus, _> = client::get(&socket, api::LOG_STATUS).await;
+                let status =
+                    asked.context("give the log's key with --key, since the gateway cannot be asked for it")?;
+                vec![status.key.parse()?]
+            } else {
+                key
+            };
+            let report = verify::log(&FileSystem, &data_dir, &keys, &mut |_, _| {});
+            write_report(&report, output.json, out)?;
+            Ok(report.holds())
+        }
+        Log::Prove { event, gateway, key, out: file, output } => {
+            let path = format!("{}/{event}", api::LOG_PROOF);
+            let answer: ProofFile = client::get(&gateway.places()?.1, &path).await?;
+            let proved = prove(&answer, &key)?;
+            if let Some(file) = file {
+                write_new(&file, answer.proof.as_bytes())?;
+            }
+            if output.json {
+                output::json(out, &answer)?;
+            } else {
+                write_proof(&answer, &proved, out)?;
+            }
+            Ok(true)
+        }
+    }
+}
+
+/// What a proof showed.
+#[derive(Debug)]
+struct Proved {
+    index: u64,
+    size: u64,
+    origin: String,
+    /// Whether the key was the caller's rather than the gateway's word.
+    by_own_key: bool,
+}
+
+fn prove(answer: &ProofFile, keys: &[VerifierKey]) -> anyhow::Result<Proved> {
+    let by_own_key = !keys.is_empty();
+    let keys = if by_own_key { keys.to_vec() } else { vec![answer.key.parse()?] };
+    let proof: InclusionProof = answer.proof.parse()?;
+    let checkpoint = proof.verify(answer.event.get().as_bytes(), &keys).context("the gateway's proof does not hold")?;
+    Ok(Proved { index: proof.index, size: checkpoint.size, origin: checkpoint.origin, by_own_key })
+}
+
+fn write_status(status: &LogStatus, out: &mut impl Write) -> io::Result<()> {
+    let mut table = Table::new(&["log", &status.health]);
+    if let Some(why) = &status.why {
+        table.row(["why", why]);
+    }
+    table.row(["events", &format!("{}, {} durable, {} signed", status.appended, status.durable, status.integrated)]);
+    table.row(["checkpoint", &status.checkpoint_at]);
+    table.row(["root", &status.root]);
+    table.row(["key", &status.key]);
+    table.row(["journal", &format!("{} KiB", status.journal_bytes >> 10)]);
+    table.row(["syncs", &format!("{}, the last in {} µs", status.syncs, status.last_sync_us)]);
+    table.write(out)
+}
+
+fn write_proof(answer: &ProofFile, proved: &Proved, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{}", printable(answer.event.get()))?;
+    let Proved { index, size, origin, by_own_key } = proved;
+    let whose = if *by_own_key { "the given key" } else { "the key the gateway names" };
+    writeln!(out, "\nproved: entry {index} of {size} in {}, signed by {whose}\n", printable(origin))?;
+    write!(out, "{}", output::printable_lines(&answer.proof))
+}
+
+fn write_report(report: &Report, as_json: bool, out: &mut impl Write) -> io::Result<()> {
+    let checkpoint = report.checkpoint.as_ref();
+    if as_json {
+        let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+        let value = json!({
+            "holds": report.holds(),
+            "origin": checkpoint.map(|checkpoint| checkpoint.origin.as_str()),
+            "size": checkpoint.map(|checkpoint| checkpoint.size),
+            "root": checkpoint.map(|checkpoint| checkpoint.root.to_string()),
+            "entries": report.entries,
+            "tiles": report.tiles,
+            "sessions": report.sessions,
+            "open_sessions": report.open_sessions,
+            "findings": findings,
+            "further_findings": report.further_findings,
+        });
+        return output::json(out, &value);
+    }
+    for finding in &report.findings {
+        writeln!(out, "{}", printable(&finding.to_string()))?;
+    }
+    if report.further_findings > 0 {
+        writeln!(out, "and {} more", report.further_findings)?;
+    }
+    let checked = format!(
+        "{} entries, {} tiles, {} sessions ({} open)",
+        report.entries, report.tiles, report.sessions, report.open_sessions
+    );
+    match checkpoint {
+        Some(checkpoint) if report.holds() => {
+            writeln!(out, "ok: {} holds: {checked}, root {}", printable(&checkpoint.origin), checkpoint.root)
+        }
+        _ => writeln!(out, "the log does not hold: {checked} were checked"),
+    }
+}
+
+/// Writes a file that must not exist yet.
+fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot make {}", path.display()))?;
+    file.write_all(bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use vidimus_log::{Entry, Log as EvidenceLog, Options, Signer};
+
+    use super::*;
+
+    const LEAF: &[u8] = br#"{"seq":0,"session":"00000000-0000-7000-8000-000000000001","type":"session.opened"}"#;
+
+    /// A log with one event, and its key.
+    fn log(directory: &Path) -> (EvidenceLog, VerifierKey) {
+        let signer = Signer::from_seed("vidimus/test", &[7; 32]).unwrap();
+        let key = signer.verifier().clone();
+        let options = Options::new(directory, "vidimus/test");
+        let (log, _) = EvidenceLog::open(Arc::new(FileSystem), options, signer).unwrap();
+        log.append(&[Entry::Leaf(LEAF)]).unwrap();
+        (log, key)
+    }
+
+    fn answer(log: &EvidenceLog, key: &VerifierKey) -> ProofFile {
+        for _ in 0..500 {
+            match log.prove(0) {
+                Ok(proof) => return ProofFile::new(LEAF, &proof, key).unwrap(),
+                Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+            }
+        }
+        ProofFile::new(LEAF, &log.prove(0).unwrap(), key).unwrap()
+    }
+
+    #[test]
+    fn a_proof_holds_for_its_event_and_key_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let (log, key) = log(directory.path());
+        let mut answer = answer(&log, &key);
+        let proved = prove(&answer, &[]).unwrap();
+        assert_eq!((proved.index, proved.origin.as_str(), proved.by_own_key), (0, "vidimus/test", false));
+        assert!(prove(&answer, std::slice::from_ref(&key)).unwrap().by_own_key);
+        let other = Signer::from_seed("vidimus/test", &[8; 32]).unwrap();
+        assert!(prove(&answer, &[other.verifier().clone()]).is_err());
+
+        let mut out = Vec::new();
+        write_proof(&answer, &proved, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("proved: entry 0 of 1 in vidimus/test") && text.ends_with(&answer.proof), "{text}");
+
+        answer.event =
+            serde_json::from_slice(&String::from_utf8_lossy(LEAF).replace("opened", "closed").into_bytes()).unwrap();
+        assert!(prove(&answer, &[key]).is_err(), "an altered event");
+    }
+
+    #[test]
+    fn a_report_says_whether_the_log_holds() {
+        let directory = tempfile::tempdir().unwrap();
+        let (log, key) = log(directory.path());
+        answer(&log, &key);
+        log.close().unwrap();
+        drop(log);
+        let report = verify::log(&FileSystem, directory.path(), &[key], &mut |_, _| {});
+        let mut out = Vec::new();
+        write_report(&report, false, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("ok: vidimus/test holds: 1 entries"), "{text}");
+
+        let stranger = Signer::from_seed("vidimus/test", &[8; 32]).unwrap();
+        let report = verify::log(&FileSystem, directory.path(), &[stranger.verifier().clone()], &mut |_, _| {});
+        let mut out = Vec::new();
+        write_report(&report, true, &mut out).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value.get("holds"), Some(&json!(false)));
+    }
+
+    #[test]
+    fn a_proof_never_replaces_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("event.tlog-proof");
+        write_new(&path, b"first").unwrap();
+        assert!(write_new(&path, b"second").is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+    }
+}

@@ -1,0 +1,266 @@
+//! `vidimus sessions`: lists, events and recordings, as the running gateway shows them.
+//!
+//! What was recorded came from callers and targets: everything is escaped before it reaches the terminal. `--json`
+//! prints the gateway's answer as it is.
+
+use std::io::{self, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::api::{
+    self, Direction, EventEntry, FrameBody, Recording, RecordingFrame, SessionDetail, SessionList, SessionSummary,
+};
+use crate::cli::{OneSession, Sessions};
+use crate::client;
+use crate::output::{self, Table, printable, printable_lines};
+
+/// Bytes of a payload shown in hexadecimal when it is no text.
+const MAX_HEX_BYTES: usize = 256;
+
+/// Runs one of the commands.
+pub(crate) async fn run(command: Sessions, out: &mut impl Write) -> anyhow::Result<()> {
+    match command {
+        Sessions::List { gateway, filter, output } => {
+            let path = format!("{}?{}", api::SESSIONS, api::to_query(&filter.into()));
+            let list: SessionList = client::get(&gateway.places()?.1, &path).await?;
+            if output.json { output::json(out, &list)? } else { write_list(&list, out)? }
+        }
+        Sessions::Show(OneSession { session, gateway, output }) => {
+            let path = format!("{}/{}", api::SESSIONS, api::encode(&session));
+            let detail: SessionDetail = client::get(&gateway.places()?.1, &path).await?;
+            if output.json { output::json(out, &detail)? } else { write_detail(&detail, out)? }
+        }
+        Sessions::Replay(OneSession { session, gateway, output }) => {
+            let path = format!("{}/{}/{}", api::SESSIONS, api::encode(&session), api::RECORDING);
+            let recording: Recording = client::get(&gateway.places()?.1, &path).await?;
+            if output.json { output::json(out, &recording)? } else { write_recording(&recording, out)? }
+        }
+    }
+    Ok(())
+}
+
+fn write_list(list: &SessionList, out: &mut impl Write) -> io::Result<()> {
+    if list.sessions.is_empty() {
+        return writeln!(out, "no sessions");
+    }
+    let mut table = Table::new(&["SESSION", "OPENED", "WHO", "TARGET", "OPERATIONS", "DENIED", "STATE"]);
+    for session in &list.sessions {
+        table.row([
+            &session.id,
+            to_seconds(&session.opened),
+            name(session),
+            session.target.as_deref().unwrap_or("(control)"),
+            &session.operations.to_string(),
+            &session.denied.to_string(),
+            &state(session),
+        ]);
+    }
+    table.write(out)
+}
+
+fn write_detail(detail: &SessionDetail, out: &mut impl Write) -> io::Result<()> {
+    write_head(&detail.session, out)?;
+    let mut table = Table::new(&["SEQ", "TIME", "TYPE", "WHAT", "RESULT", "POLICIES", "EVENT"]);
+    for EventEntry { event, .. } in &detail.events {
+        // The gateway sends what is in the log; what is no event of this version still shows as a row.
+        let event: Value = serde_json::from_str(event.get()).unwrap_or_default();
+        table.row(event_row(&event));
+    }
+    table.write(out)
+}
+
+fn event_row(event: &Value) -> [String; 7] {
+    let text = |pointer: &str| match event.pointer(pointer) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    };
+    let joined = |parts: &[&str]| {
+        let parts: Vec<String> = parts.iter().map(|part| text(part)).filter(|part| !part.is_empty()).collect();
+        parts.join(" ")
+    };
+    let policies: Vec<&str> = event
+        .pointer("/decision/policies")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    [
+        text("/seq"),
+        to_milliseconds(&text("/time")).to_owned(),
+        text("/type"),
+        joined(&["/operation/action", "/operation/object", "/read/what"]),
+        joined(&["/decision/effect", "/decision/reason", "/outcome/status", "/reason"]),
+        policies.join(" "),
+        text("/id"),
+    ]
+}
+
+fn write_recording(recording: &Recording, out: &mut impl Write) -> io::Result<()> {
+    write_head(&recording.session, out)?;
+    if recording.frames.is_empty() {
+        writeln!(out, "nothing was recorded")?;
+    }
+    for frame in &recording.frames {
+        write_frame(frame, out)?;
+    }
+    Ok(())
+}
+
+fn write_frame(frame: &RecordingFrame, out: &mut impl Write) -> io::Result<()> {
+    let direction = match frame.direction {
+        Direction::Request => "-->",
+        Direction::Response => "<--",
+        Direction::Chunk => "<..",
+    };
+    let operation = frame.operation.as_deref().unwrap_or("");
+    let head =
+        format!("{direction} {} #{} {operation} ({} bytes)", to_milliseconds(&frame.time), frame.seq, frame.bytes);
+    writeln!(out, "{}", printable(&head))?;
+    let body = match &frame.body {
+        None => "not kept: the target records sizes only".to_owned(),
+        Some(FrameBody::Text(text)) => output::indented(text).unwrap_or_else(|| text.clone()),
+        Some(FrameBody::Base64(encoded)) => hex(&STANDARD.decode(encoded).unwrap_or_default()),
+    };
+    for line in printable_lines(&body).lines() {
+        writeln!(out, "    {line}")?;
+    }
+    writeln!(out)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let shown = bytes.iter().take(MAX_HEX_BYTES).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    if bytes.len() > MAX_HEX_BYTES { format!("{shown}…") } else { shown }
+}
+
+fn write_head(session: &SessionSummary, out: &mut impl Write) -> io::Result<()> {
+    let mut table = Table::new(&["session", &session.id]);
+    let optional = |value: &Option<String>| value.clone().unwrap_or_default();
+    let rows = [
+        ("who", optional(&session.who)),
+        ("name", optional(&session.display)),
+        ("target", optional(&session.target)),
+        ("client (claimed)", optional(&session.client)),
+        ("opened", session.opened.clone()),
+        ("closed", optional(&session.closed)),
+        ("reason", optional(&session.reason)),
+        ("durability", optional(&session.durability)),
+        ("record", optional(&session.record)),
+        ("events", session.events.to_string()),
+        ("operations", format!("{}, {} denied", session.operations, session.denied)),
+    ];
+    for (key, value) in rows {
+        if !value.is_empty() {
+            table.row([key, &value]);
+        }
+    }
+    table.write(out)?;
+    writeln!(out)
+}
+
+fn name(session: &SessionSummary) -> &str {
+    session.display.as_deref().or(session.who.as_deref()).unwrap_or("")
+}
+
+fn state(session: &SessionSummary) -> String {
+    match (&session.closed, &session.reason) {
+        (None, _) => "open".to_owned(),
+        (Some(_), Some(reason)) => format!("closed ({reason})"),
+        (Some(_), None) => "closed".to_owned(),
+    }
+}
+
+/// `2026-11-20T23:47:40.123456789Z` up to its seconds.
+fn to_seconds(time: &str) -> &str {
+    time.get(..19).unwrap_or(time)
+}
+
+/// The same up to its milliseconds.
+fn to_milliseconds(time: &str) -> &str {
+    time.get(..23).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary() -> SessionSummary {
+        SessionSummary {
+            id: "0199a1b2-0000-7000-8000-000000000001".into(),
+            opened: "2026-11-20T23:47:40.123456789Z".into(),
+            closed: Some("2026-11-20T23:48:00.000000000Z".into()),
+            reason: Some("client".into()),
+            who: Some("demo|alice".into()),
+            display: Some("alice\u{1b}[31m@example.com".into()),
+            target: Some("crm".into()),
+            protocol: Some("mcp".into()),
+            durability: Some("strict".into()),
+            record: Some("unmasked".into()),
+            client: Some("claude 1.0".into()),
+            events: 4,
+            operations: 2,
+            denied: 1,
+        }
+    }
+
+    fn shown(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        write(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text:?}");
+        text
+    }
+
+    #[test]
+    fn a_list_shows_who_did_how_much_on_what() {
+        let open = SessionSummary { closed: None, display: None, ..summary() };
+        let control = SessionSummary { who: None, target: None, display: None, reason: None, ..summary() };
+        insta::assert_snapshot!(shown(|out| write_list(
+            &SessionList { sessions: vec![summary(), open, control] },
+            out
+        )));
+        assert_eq!(shown(|out| write_list(&SessionList { sessions: vec![] }, out)), "no sessions\n");
+    }
+
+    #[test]
+    fn a_session_shows_its_events() {
+        let event = |text: &str| EventEntry { index: 9, event: serde_json::from_str(text).unwrap() };
+        let events = vec![
+            event(
+                r#"{"decision":{"effect":"allow","policies":["crm-connect"]},"id":"e0","seq":0,"time":"2026-11-20T23:47:40.123456789Z","type":"session.opened"}"#,
+            ),
+            event(
+                r#"{"decision":{"effect":"deny","policies":["a","b"]},"id":"e1","operation":{"action":"crm/refund"},"seq":1,"time":"2026-11-20T23:47:41.000000000Z","type":"operation.denied"}"#,
+            ),
+            event(
+                r#"{"id":"e2","operation":{"action":"resources/read","object":"file:///x\u001b[2J"},"outcome":{"status":"ok"},"seq":2,"time":"t","type":"operation.outcome"}"#,
+            ),
+            event(r#""strange""#),
+        ];
+        insta::assert_snapshot!(shown(|out| write_detail(&SessionDetail { session: summary(), events }, out)));
+    }
+
+    #[test]
+    fn a_replay_shows_payloads_in_order() {
+        let frame = |direction, body| RecordingFrame {
+            seq: 1,
+            operation: Some("crm/get_customer".into()),
+            direction,
+            time: "2026-11-20T23:47:41.000000001Z".into(),
+            bytes: 7,
+            body,
+        };
+        let frames = vec![
+            frame(Direction::Request, Some(FrameBody::Text(r#"{"id":7,"b":"\u001b[31m","a":"x"}"#.into()))),
+            frame(Direction::Chunk, Some(FrameBody::Text("plain\r\n\u{1b}]0;x\u{7}".into()))),
+            frame(Direction::Chunk, Some(FrameBody::Base64("/wA=".into()))),
+            frame(Direction::Response, None),
+        ];
+        insta::assert_snapshot!(shown(|out| write_recording(&Recording { session: summary(), frames }, out)));
+        let nothing = shown(|out| write_recording(&Recording { session: summary(), frames: vec![] }, out));
+        assert!(nothing.ends_with("nothing was recorded\n"));
+    }
+}
