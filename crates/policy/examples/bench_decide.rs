@@ -1,6 +1,6 @@
 //! What a decision costs: `cargo run --release -p vidimus-policy --example bench_decide`
 //!
-//! Microseconds per decision, context and arguments included, with 5, 50 and 500 policies: spread over targets as in
+//! Microseconds per decision (the best batch), context and arguments included, with 5, 50 and 500 policies: spread over targets as in
 //! practice, and all of them on the one tool that is called, where slicing cannot help.
 
 use std::error::Error;
@@ -13,7 +13,8 @@ use vidimus_core::json::{Document, Limits};
 use vidimus_core::{Action, Principal, PrincipalKind, Protocol, Timestamp, ToolAnnotations, ToolDefinition};
 use vidimus_policy::{Claimed, Policies, Request, Source, TargetSchema};
 
-const ROUNDS: u32 = 20_000;
+const BATCHES: usize = 20;
+const ROUNDS: u32 = 1_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let samples = include_str!("../../../policies/crm.cedar");
@@ -46,11 +47,15 @@ fn report(name: &str, policies: &str, tool: &str) -> Result<(), Box<dyn Error>> 
         address: Some([10, 0, 0, 1].into()),
         time: Timestamp::from_seconds(1_795_000_000),
     };
-    let started = Instant::now();
-    for _ in 0..ROUNDS {
-        black_box(policies.decide(black_box(&subject), black_box(&request)));
-    }
-    let each = started.elapsed() / ROUNDS;
+    // The best of several batches: what else the machine does only ever adds.
+    let batches = (0..BATCHES).map(|_| {
+        let started = Instant::now();
+        for _ in 0..ROUNDS {
+            black_box(policies.decide(black_box(&subject), black_box(&request)));
+        }
+        started.elapsed() / ROUNDS
+    });
+    let each = batches.min().unwrap_or_default();
     let decision = policies.decide(&subject, &request);
     writeln!(
         std::io::stdout(),

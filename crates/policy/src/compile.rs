@@ -11,8 +11,8 @@ use std::sync::Arc;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::pst::{self, Template};
 use cedar_policy::{
-    ActionConstraint, Effect, Policy, PolicyId, PolicySet, ValidationError, ValidationMode, ValidationResult,
-    ValidationWarning, Validator,
+    ActionConstraint, Effect, Policy, PolicyId, PolicySet, ResourceConstraint, ValidationError, ValidationMode,
+    ValidationResult, ValidationWarning, Validator,
 };
 
 use crate::error::{Place, PolicyError, Warning};
@@ -23,7 +23,7 @@ use crate::schema::{self, NamedTools, TargetSchema};
 use crate::shape::Shape;
 use crate::source::{Source, Statement};
 use crate::visibility;
-use crate::vocabulary::{ACTION, ENTITY_TYPES, OTHER_TOOL, TOOLS_CALL, Vocabulary};
+use crate::vocabulary::{ACTION, ENTITY_TYPES, OTHER_TOOL, TOOLS_CALL, Vocabulary, tool_action};
 
 /// The longest `@id`, in bytes: it stands in every event.
 const MAX_ID: usize = 128;
@@ -198,7 +198,25 @@ fn check(draft: &Draft<'_>, targets: &[TargetSchema]) -> Vec<PolicyError> {
         let help = "name them: action == Action::\"target/tool\", or action in [Action::\"target/tool\", …]";
         errors.push(draft.error(&["context.arguments", "arguments"], message, Some(help.into())));
     }
+    errors.extend(check_tools_of_target(draft));
     errors
+}
+
+/// A tool belongs to one target: on another one, its policy could never apply.
+fn check_tools_of_target(draft: &Draft<'_>) -> Vec<PolicyError> {
+    let resource = match draft.policy.resource_constraint() {
+        ResourceConstraint::Any | ResourceConstraint::Is(_) => return Vec::new(),
+        ResourceConstraint::Eq(named) | ResourceConstraint::In(named) | ResourceConstraint::IsIn(_, named) => named,
+    };
+    let target = resource.id().unescaped();
+    let own_prefix = tool_action(target, "");
+    let tools = tools_of(draft).unwrap_or_default();
+    let foreign = tools.iter().filter(|tool| !tool.starts_with(&own_prefix));
+    let fault = |tool: &String| {
+        let message = format!("`{tool}` is not a tool of `{target}`, so this can never apply");
+        draft.error(&[tool], message, Some("name the target of the tool, or none".into()))
+    };
+    foreign.map(fault).collect()
 }
 
 fn check_annotations(draft: &Draft<'_>) -> Vec<PolicyError> {

@@ -18,16 +18,18 @@ const PRINCIPALS: [&str; 5] = [
     "principal == User::\"demo|alice\"",
     "principal is Workload",
 ];
+/// Scopes over any action, and then those of named tools only.
 const ACTIONS: [&str; 8] = [
     "action",
     "action in Action::\"tools/call\"",
     "action == Action::\"connect\"",
     "action == Action::\"resources/read\"",
-    "action == Action::\"crm/refund\"",
-    "action in [Action::\"crm/refund\", Action::\"orders/put\"]",
     "action in [Action::\"crm/get\", Action::\"connect\"]",
     "action == Action::\"recording.view\"",
+    "action == Action::\"crm/refund\"",
+    "action in [Action::\"crm/refund\", Action::\"orders/put\"]",
 ];
+const OF_ANY_ACTION: usize = 6;
 const RESOURCES: [&str; 5] = [
     "resource",
     "resource == Target::\"crm\"",
@@ -54,12 +56,15 @@ prop_compose! {
     fn policy()(
         effect in prop::sample::select(&EFFECTS[..]),
         principal in prop::sample::select(&PRINCIPALS[..]),
-        action in prop::sample::select(&ACTIONS[..]),
+        action in 0..ACTIONS.len(),
         resource in prop::sample::select(&RESOURCES[..]),
         condition in 0..CONDITIONS.len(),
     ) -> String {
-        let on_named_tools = action.contains('/') && !action.contains("connect") && !action.contains("s/");
-        let condition = if on_named_tools { condition } else { condition % FOR_EVERY_ACTION };
+        let is_of_tools = action >= OF_ANY_ACTION;
+        let condition = if is_of_tools { condition } else { condition % FOR_EVERY_ACTION };
+        // A tool of one target is refused on the other.
+        let resource = if is_of_tools && resource.contains("::") { "resource is Target" } else { resource };
+        let action = ACTIONS[action];
         format!("{effect} ({principal}, {action}, {resource}) when {{ {} }};\n", CONDITIONS[condition])
     }
 }

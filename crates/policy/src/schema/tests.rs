@@ -1,3 +1,7 @@
+//! The generated schema, as a snapshot.
+//!
+//! A change here is a change of what every policy may read.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,7 @@
+//! JSON Schema to Cedar types.
+//!
+//! By table, and by property: whatever a server sends as a schema, Cedar takes what comes of it.
+
 use proptest::prelude::*;
 
 use super::*;

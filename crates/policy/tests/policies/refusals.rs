@@ -61,6 +61,18 @@ permit (principal in Team::"a/b", action, resource);
 }
 
 #[test]
+fn a_tool_on_another_target_is_refused() {
+    insta::assert_snapshot!(refused(r#"
+forbid (principal, action == Action::"crm/refund", resource == Target::"orders");
+forbid (principal, action in [Action::"orders/put", Action::"crm/refund"], resource is Target in Target::"orders");
+permit (principal, action in [Action::"connect", Action::"crm/refund"], resource == Target::"orders");
+"#), @r#"
+    p.cedar:2:39: `crm/refund` is not a tool of `orders`, so this can never apply; name the target of the tool, or none
+    p.cedar:3:62: `crm/refund` is not a tool of `orders`, so this can never apply; name the target of the tool, or none
+    "#);
+}
+
+#[test]
 fn annotations_that_would_not_be_enforced_are_refused() {
     insta::assert_snapshot!(refused(r#"
 @id("a") @approval("finance") forbid (principal, action, resource);
