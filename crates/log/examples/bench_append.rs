@@ -17,6 +17,7 @@ use vidimus_log::{AppendError, Entry, FileSystem, Log, Options, Signer};
 
 const EVENT_BYTES: usize = 700;
 const TIME: Duration = Duration::from_secs(3);
+const SETTLE: Duration = Duration::from_secs(2);
 const FILE_BYTES: u64 = 64 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -34,6 +35,8 @@ fn log(dir: &Path, threads: u64, mode: &'static str) -> Result<(), Box<dyn Error
     let dir = dir.join(format!("{mode}-{threads}"));
     let signer = Signer::from_seed("bench", &[1; 32])?;
     let (log, _) = Log::open(Arc::new(FileSystem), Options::new(&dir, "bench"), signer)?;
+    // The next segment is being made ahead of time; in the long run old ones are used again instead.
+    std::thread::sleep(SETTLE);
     let refused = AtomicU64::new(0);
     let event = vec![b'x'; EVENT_BYTES];
     measure(
