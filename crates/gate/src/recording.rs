@@ -310,8 +310,6 @@ fn nonce(number: u64) -> Nonce {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
     use super::*;
 
     fn written(record: Record) -> (SessionId, KeyEncryptionKey, Vec<u8>, Vec<Payload>) {

@@ -34,7 +34,7 @@ pub(crate) struct Unauthenticated(Mutex<Minute>);
 
 #[derive(Debug, Default)]
 struct Minute {
-    minute: u64,
+    number: u64,
     single: u64,
     sources: HashMap<Option<IpAddr>, Source>,
 }
@@ -51,7 +51,7 @@ impl Unauthenticated {
     pub(crate) fn count(&self, address: IpAddr, reason: &'static str, now: Timestamp) -> Vec<Failures> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let minute = now.seconds() / 60;
-        let mut due = if minute == state.minute { Vec::new() } else { state.roll(minute) };
+        let mut due = if minute == state.number { Vec::new() } else { state.roll(minute) };
         let known = Some(network(address));
         let key = if state.sources.len() < MAX_SOURCES || state.sources.contains_key(&known) { known } else { None };
         let single_left = state.single < MAX_SINGLE;
@@ -75,7 +75,7 @@ impl Unauthenticated {
 
 impl Minute {
     fn roll(&mut self, minute: u64) -> Vec<Failures> {
-        self.minute = minute;
+        self.number = minute;
         self.single = 0;
         let counted = std::mem::take(&mut self.sources).into_iter();
         counted

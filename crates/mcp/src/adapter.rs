@@ -36,7 +36,7 @@ use crate::{reply, sse};
 const PATH: &str = "/mcp/";
 
 /// How long a client may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Sessions open at once over all targets.
 const MAX_SESSIONS: usize = 100_000;
@@ -326,12 +326,11 @@ impl Adapter {
             annotations: None,
             trace: message.traceparent(),
         };
-        let inside = Visit { session: Some(&session), ..*visit };
         let mut answers = match session.gate.submit(operation).await {
             Verdict::Admitted(admitted) => run(admitted, &session, expected),
             Verdict::Denied(denied) => {
                 self.close(&session, "policy").await;
-                return Err(self.denied(&inside, &message, &denied));
+                return Err(denied_as_asked(&message, &denied));
             }
         };
         let answer = answers.next().await;
@@ -342,13 +341,12 @@ impl Adapter {
                 _ => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)),
             };
         };
-        match self.0.sessions.enter(Arc::clone(&session)).and_then(|id| HeaderValue::from_str(&id).ok()) {
-            Some(id) => Ok(Reply { session: Some(id), ..Reply::json(StatusCode::OK, released) }),
-            None => {
-                self.close(&session, "upstream").await;
-                Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable))
-            }
+        let entered = self.0.sessions.enter(Arc::clone(&session));
+        if let Some(id) = entered.and_then(|id| HeaderValue::from_str(&id).ok()) {
+            return Ok(Reply { session: Some(id), ..Reply::json(StatusCode::OK, released) });
         }
+        self.close(&session, "upstream").await;
+        Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable))
     }
 
     async fn within(&self, visit: &Visit<'_>, session: &Arc<McpSession>, message: &Message) -> Result<Reply, Reply> {
@@ -376,7 +374,7 @@ impl Adapter {
         };
         let answers = match session.gate.submit(operation).await {
             Verdict::Admitted(admitted) => run(admitted, session, expected(message)),
-            Verdict::Denied(denied) => return Err(self.denied(visit, message, &denied)),
+            Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied)),
         };
         relayed(session, message, answers).await
     }
@@ -389,29 +387,27 @@ impl Adapter {
         message: &Message,
     ) -> Result<ToolAnnotations, Reply> {
         let name = message.tool_name().unwrap_or_default();
-        match visit.target.definitions.with(&self.0.gate, visit.target, Some(&name)).await {
-            Err(error) => Err(self.no_definitions(visit, message, &error).await),
-            Ok(tools) => match tools.get(&name).filter(|tool| session.gate.may_see(tool)) {
-                Some(tool) => Ok(tool.annotations),
-                None => {
-                    let action = Action::ToolCall(Arc::from(&*name));
-                    let rejection = Rejection {
-                        kind: ErrorKind::NotFound,
-                        reason: "unknown_tool",
-                        message: String::new(),
-                        action,
-                        received: message.bytes(),
-                    };
-                    let denied = session.gate.reject(rejection).await;
-                    Err(match message.id() {
-                        Some(id) if recorded(&denied) => {
-                            Reply::json(StatusCode::OK, denied.release(|_| reply::unknown_tool(id, &name)))
-                        }
-                        id => told(StatusCode::OK, id, code::INVALID_PARAMS, &denied),
-                    })
-                }
-            },
+        let tools = match visit.target.definitions.with(&self.0.gate, visit.target, Some(&name)).await {
+            Ok(tools) => tools,
+            Err(error) => return Err(self.no_definitions(visit, message, &error).await),
+        };
+        if let Some(tool) = tools.get(&name).filter(|tool| session.gate.may_see(tool)) {
+            return Ok(tool.annotations);
         }
+        let rejection = Rejection {
+            kind: ErrorKind::NotFound,
+            reason: "unknown_tool",
+            message: String::new(),
+            action: Action::ToolCall(Arc::from(&*name)),
+            received: message.bytes(),
+        };
+        let denied = session.gate.reject(rejection).await;
+        Err(match message.id() {
+            Some(id) if recorded(&denied) => {
+                Reply::json(StatusCode::OK, denied.release(|_| reply::unknown_tool(id, &name)))
+            }
+            id => told(StatusCode::OK, id, code::INVALID_PARAMS, &denied),
+        })
     }
 
     async fn no_definitions(&self, visit: &Visit<'_>, message: &Message, error: &DefinitionsError) -> Reply {
@@ -431,18 +427,6 @@ impl Adapter {
         }
     }
 
-    /// A denial in the words of what was asked: a tool answers that it failed, so that a model reads why.
-    fn denied(&self, _visit: &Visit<'_>, message: &Message, denied: &Denied) -> Reply {
-        match (message.method(), message.id()) {
-            (Some(Method::CallTool), Some(id)) if denied.refusal().kind == ErrorKind::Denied => {
-                let encode = |refusal: &Refusal| reply::tool_error(id, &refusal.message, refusal.reference.as_deref());
-                Reply::json(StatusCode::OK, denied.release(encode))
-            }
-            (_, Some(id)) => told(StatusCode::OK, Some(id), DENIED, denied),
-            (_, None) => told(StatusCode::FORBIDDEN, None, DENIED, denied),
-        }
-    }
-
     /// Records what is refused before policy is asked: in the session, or else with the gateway's own events.
     async fn reject(
         &self,
@@ -458,6 +442,18 @@ impl Adapter {
             Some(session) => session.gate.reject(rejection).await,
             None => self.0.gate.reject(visit.caller.principal(), Some(&visit.target.spec), rejection).await,
         }
+    }
+}
+
+/// A denial in the words of what was asked: a tool answers that it failed, so that a model reads why.
+fn denied_as_asked(message: &Message, denied: &Denied) -> Reply {
+    match (message.method(), message.id()) {
+        (Some(Method::CallTool), Some(id)) if denied.refusal().kind == ErrorKind::Denied => {
+            let encode = |refusal: &Refusal| reply::tool_error(id, &refusal.message, refusal.reference.as_deref());
+            Reply::json(StatusCode::OK, denied.release(encode))
+        }
+        (_, Some(id)) => told(StatusCode::OK, Some(id), DENIED, denied),
+        (_, None) => told(StatusCode::FORBIDDEN, None, DENIED, denied),
     }
 }
 

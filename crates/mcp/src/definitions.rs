@@ -26,7 +26,7 @@ use crate::{initialize, lists};
 const LEAST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// After this time definitions are read again at the next call.
-const MAX_AGE: Duration = Duration::from_secs(300);
+const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// Pages of a tool list that are read.
 const MAX_PAGES: u64 = 100;

@@ -29,7 +29,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { request_bytes: 4 << 20, response_bytes: 16 << 20, silence: Duration::from_secs(300) }
+        Self { request_bytes: 4 << 20, response_bytes: 16 << 20, silence: Duration::from_mins(5) }
     }
 }
 

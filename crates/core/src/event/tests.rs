@@ -1,7 +1,5 @@
 //! Every event type writes canonical JSON and stands in the catalogue.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use std::sync::Arc;
 
 use super::*;
