@@ -8,6 +8,7 @@
 mod gateway;
 mod parts;
 mod report;
+mod soak;
 
 use std::path::Path;
 
@@ -38,6 +39,9 @@ pub(crate) struct Arguments {
     /// Measure the release binaries that are there, and build none.
     #[arg(long)]
     no_build: bool,
+    /// Run one load for so many seconds instead, and look at the gateway's memory.
+    #[arg(long, value_name = "SECONDS")]
+    soak: Option<f64>,
     /// How often everything is run.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -98,6 +102,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let scratch = workspace.target.join("bench");
     std::fs::create_dir_all(&scratch)?;
 
+    if let Some(seconds) = arguments.soak {
+        return soak(workspace, &parts, &scratch, seconds, arguments.json);
+    }
     let (mut runs, mut commits) = (Vec::new(), Vec::new());
     for round in 1..=arguments.rounds {
         for case in cases(arguments) {
@@ -110,6 +117,20 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     }
     let report = report::summarize(&runs, &commits);
     print(&if arguments.json { serde_json::to_string_pretty(&report)? } else { report.to_string() });
+    Ok(())
+}
+
+fn soak(workspace: &Workspace, parts: &Parts, scratch: &Path, seconds: f64, json: bool) -> Result<()> {
+    let dir = tempdir_in(scratch)?;
+    let gateway = Gateway::start(workspace, parts, dir.path(), "async")?;
+    let soak = soak::run(parts, &gateway, seconds)?;
+    gateway.stop()?;
+    if json {
+        print(&serde_json::to_string_pretty(&soak)?);
+    } else {
+        let (holds, text) = soak.verdict();
+        print(&format!("{:<6} {text}", if holds { "holds" } else { "MISSED" }));
+    }
     Ok(())
 }
 

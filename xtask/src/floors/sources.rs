@@ -47,7 +47,8 @@ pub(super) fn read(workspace: &Workspace) -> Result<Vec<Source>> {
 pub(super) fn check(source: &Source) -> Vec<Violation> {
     let path = source.path.display();
     let mut violations = Vec::new();
-    if !source.text.starts_with("//!") {
+    // A crate's root may open with its README instead.
+    if !source.text.starts_with("//!") && !source.text.starts_with("#![doc = include_str!(") {
         violations.push(Violation {
             place: path.to_string(),
             what: "does not open with //! lines".to_owned(),
@@ -99,6 +100,11 @@ mod tests {
     #[test]
     fn a_short_finished_file_with_a_header_holds() {
         assert!(found("//! What it is.\n\nfn main() {}\n").is_empty());
+    }
+
+    #[test]
+    fn a_readme_is_a_header() {
+        assert!(found("#![doc = include_str!(\"../README.md\")]\nmod a;\n").is_empty());
     }
 
     #[test]
