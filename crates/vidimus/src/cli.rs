@@ -39,6 +39,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Try it: a gateway with an identity provider, an MCP server, people and policies of its own
+    ///
+    /// Runs a scripted session, shows what was decided and recorded, and stays for you to try. Loopback only.
+    #[command(after_help = "Examples:\n  vidimus demo\n  vidimus demo --once --data-dir /tmp/demo")]
+    Demo(Demo),
     /// See sessions and what was recorded of them
     ///
     /// Asks the running gateway, which decides who may see them and records that they were seen.
@@ -68,6 +73,19 @@ pub(crate) struct Output {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Stop after the scripted session; status 0 only if every line of it came out as it should
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Where to keep the evidence; configuration and key go beside it, to DIR.demo. A temporary place if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The port the gateway listens on; a free one if not given
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
 }
 
 /// Which gateway is asked.
@@ -275,6 +293,7 @@ mod tests {
             "vidimus sessions show ../../log/status --data-dir d",
             "vidimus log prove not-an-id --data-dir d",
             "vidimus log verify --data-dir d --key x",
+            "vidimus demo --port 65536",
         ] {
             assert_eq!(parse(bad).unwrap_err().exit_code(), 2, "{bad}");
         }

@@ -62,20 +62,29 @@ pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bo
 
 /// What a proof showed.
 #[derive(Debug)]
-struct Proved {
-    index: u64,
-    size: u64,
-    origin: String,
+pub(crate) struct Proved {
+    pub(crate) index: u64,
+    pub(crate) size: u64,
+    pub(crate) origin: String,
+    /// How many hashes lead from the entry to the root.
+    pub(crate) hashes: usize,
     /// Whether the key was the caller's rather than the gateway's word.
     by_own_key: bool,
 }
 
-fn prove(answer: &ProofFile, keys: &[VerifierKey]) -> anyhow::Result<Proved> {
+/// Checks that the event is in the log whose checkpoint one of `keys` signed, or, without any, the gateway's own.
+pub(crate) fn prove(answer: &ProofFile, keys: &[VerifierKey]) -> anyhow::Result<Proved> {
     let by_own_key = !keys.is_empty();
     let keys = if by_own_key { keys.to_vec() } else { vec![answer.key.parse()?] };
     let proof: InclusionProof = answer.proof.parse()?;
     let checkpoint = proof.verify(answer.event.get().as_bytes(), &keys).context("the gateway's proof does not hold")?;
-    Ok(Proved { index: proof.index, size: checkpoint.size, origin: checkpoint.origin, by_own_key })
+    Ok(Proved {
+        index: proof.index,
+        size: checkpoint.size,
+        origin: checkpoint.origin,
+        hashes: proof.path.len(),
+        by_own_key,
+    })
 }
 
 fn write_status(status: &LogStatus, out: &mut impl Write) -> io::Result<()> {
@@ -94,7 +103,7 @@ fn write_status(status: &LogStatus, out: &mut impl Write) -> io::Result<()> {
 
 fn write_proof(answer: &ProofFile, proved: &Proved, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", printable(answer.event.get()))?;
-    let Proved { index, size, origin, by_own_key } = proved;
+    let Proved { index, size, origin, by_own_key, .. } = proved;
     let whose = if *by_own_key { "the given key" } else { "the key the gateway names" };
     writeln!(out, "\nproved: entry {index} of {size} in {}, signed by {whose}\n", printable(origin))?;
     write!(out, "{}", output::printable_lines(&answer.proof))

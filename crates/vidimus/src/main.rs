@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod client;
 mod config;
+mod demo;
 mod discovery;
 mod evidence_api;
 mod key;
@@ -58,7 +59,7 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let status = |went_well, otherwise| if went_well { ExitCode::SUCCESS } else { ExitCode::from(otherwise) };
     match command {
         Command::Serve(file) => {
-            log_to_stderr();
+            log_to_stderr("info");
             let config = config::Config::load(&file.config)?;
             runtime()?.block_on(async {
                 let running = serve::start(&config).await?;
@@ -68,6 +69,10 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Check { file, output } => Ok(status(check::run(&file.config, output.json, out)?, WRONG)),
+        Command::Demo(options) => {
+            log_to_stderr("warn");
+            Ok(status(runtime()?.block_on(demo::run(options, out))?, FAILED))
+        }
         Command::Sessions(command) => {
             runtime()?.block_on(sessions::run(command, out))?;
             Ok(ExitCode::SUCCESS)
@@ -88,9 +93,9 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
-/// Logs as the variable `RUST_LOG` says, else from `info` on.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+/// Logs as the variable `RUST_LOG` says, else from `level` on.
+fn log_to_stderr(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
 }
 

@@ -50,7 +50,7 @@ fn write_list(list: &SessionList, out: &mut impl Write) -> io::Result<()> {
         table.row([
             &session.id,
             to_seconds(&session.opened),
-            name(session),
+            &who(session),
             session.target.as_deref().unwrap_or("(control)"),
             &session.operations.to_string(),
             &session.denied.to_string(),
@@ -60,7 +60,8 @@ fn write_list(list: &SessionList, out: &mut impl Write) -> io::Result<()> {
     table.write(out)
 }
 
-fn write_detail(detail: &SessionDetail, out: &mut impl Write) -> io::Result<()> {
+/// Shows a session and its events.
+pub(crate) fn write_detail(detail: &SessionDetail, out: &mut impl Write) -> io::Result<()> {
     write_head(&detail.session, out)?;
     let mut table = Table::new(&["SEQ", "TIME", "TYPE", "WHAT", "RESULT", "POLICIES", "EVENT"]);
     for EventEntry { event, .. } in &detail.events {
@@ -161,8 +162,12 @@ fn write_head(session: &SessionSummary, out: &mut impl Write) -> io::Result<()> 
     writeln!(out)
 }
 
-fn name(session: &SessionSummary) -> &str {
-    session.display.as_deref().or(session.who.as_deref()).unwrap_or("")
+/// `corp|8f2c (Alice)`: the id, which `--who` takes, and the name.
+fn who(session: &SessionSummary) -> String {
+    match (&session.who, &session.display) {
+        (Some(who), Some(name)) => format!("{who} ({name})"),
+        (who, _) => who.clone().unwrap_or_default(),
+    }
 }
 
 fn state(session: &SessionSummary) -> String {

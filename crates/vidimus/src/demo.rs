@@ -1,0 +1,165 @@
+//! `vidimus demo`: the whole product on loopback, with nothing to install.
+//!
+//! Starts an identity provider (`people.rs`), an MCP server (`crm.rs`) and the gateway before it as `serve` would, from
+//! a configuration file that can be read afterwards. Runs a scripted session through it, shows what was decided, what is
+//! on record and a proof, and stays up to be tried by hand. Every step states beforehand what must come out.
+
+mod caller;
+mod crm;
+mod customers;
+mod home;
+mod people;
+mod script;
+mod server;
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use http::StatusCode;
+
+use crate::api::{self, EventEntry, ProofFile, SessionDetail, SessionList, SessionSummary};
+use crate::cli::Demo;
+use crate::client::{self, ClientError};
+use crate::config::Config;
+use crate::output::{Table, printable};
+use crate::{log_commands, serve, sessions};
+use home::Home;
+use people::People;
+
+/// The policies of the demonstration, by file name.
+const POLICIES: [(&str, &str); 3] = [
+    ("crm.cedar", include_str!("../../../policies/crm.cedar")),
+    ("evidence.cedar", include_str!("../../../policies/evidence.cedar")),
+    (
+        "local.cedar",
+        "// Whoever runs the gateway may look at what it recorded.\n\n\
+         @id(\"local-owner\")\n\
+         permit (principal in Group::\"local/owner\", action in [Action::\"recording.view\", Action::\"log.read\"], resource);\n",
+    ),
+];
+/// Any free port on loopback.
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// How often, and how long, the record of the script is waited for.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+const RECORD_LIMIT: Duration = Duration::from_secs(20);
+
+/// Runs the demonstration. False when a step did not come out as it must.
+pub(crate) async fn run(options: Demo, out: &mut impl Write) -> anyhow::Result<bool> {
+    let home = Home::make(options.data_dir.as_deref())?;
+    let secret = home.new_secret()?;
+    let (people, provider) = people::start(ANY_PORT).await?;
+    let register = crm::start(ANY_PORT, &secret).await?;
+    let port = match options.port {
+        Some(port) => port,
+        None => free_port()?,
+    };
+    home.write_configuration(port, &provider.url, &format!("{}{}", register.url, crm::PATH))?;
+    let config = Config::load(&home.configuration())?;
+    let gateway = serve::start(&config).await?;
+    let url = format!("http://{}/mcp/crm", gateway.listen);
+
+    let ended = show(&config, &url, &people, &secret, out).await;
+    if !options.once && ended.is_ok() {
+        write_invitation(&home, &url, &provider.url, &gateway.admin.to_string(), out)?;
+        gateway.until_told().await?;
+    } else {
+        gateway.stop().await?;
+    }
+    ended
+}
+
+/// Runs the script and shows what came of it. False when a step did not come out as it must.
+async fn show(config: &Config, url: &str, people: &People, secret: &str, out: &mut impl Write) -> anyhow::Result<bool> {
+    let steps = script::run(url, people, secret).await?;
+    script::write(&steps, out)?;
+    show_record(config, out).await?;
+    Ok(steps.iter().all(script::Step::is_as_expected))
+}
+
+/// Shows the session with a denial, its events, and the proof that the denial is in the log.
+async fn show_record(config: &Config, out: &mut impl Write) -> anyhow::Result<()> {
+    let socket = &config.gateway.socket;
+    let session = soon(async || {
+        let list: SessionList = client::get(socket, &format!("{}?limit=20", api::SESSIONS)).await?;
+        let denied =
+            |session: &SessionSummary| session.denied > 0 && session.operations > 1 && session.closed.is_some();
+        Ok(list.sessions.into_iter().find(denied))
+    })
+    .await
+    .context("the session with a denial is not on record")?;
+    let path = format!("{}/{}", api::SESSIONS, session.id);
+    let detail: SessionDetail =
+        soon(async || found(client::get(socket, &path).await)).await.context("its events are not in the log")?;
+    writeln!(out, "\nOn record of {}'s session:\n", printable(session.who.as_deref().unwrap_or("nobody")))?;
+    sessions::write_detail(&detail, out)?;
+
+    let denied = detail.events.iter().find_map(denied_event).context("the denial is not on record")?;
+    let path = format!("{}/{denied}", api::LOG_PROOF);
+    let answer: ProofFile =
+        soon(async || found(client::get(socket, &path).await)).await.context("no checkpoint covers the denial")?;
+    let proved = log_commands::prove(&answer, &[])?;
+    writeln!(
+        out,
+        "\nThe denial {denied} is entry {} of {} in the log {}: its signed checkpoint and {} hashes prove it.",
+        proved.index,
+        proved.size,
+        printable(&proved.origin),
+        proved.hashes
+    )?;
+    Ok(())
+}
+
+/// Asks until there is an answer: index and checkpoint follow the log within about a second.
+async fn soon<T>(ask: impl AsyncFn() -> Result<Option<T>, ClientError>) -> anyhow::Result<T> {
+    let asked = async {
+        loop {
+            if let Some(answer) = ask().await? {
+                return Ok::<_, ClientError>(answer);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    };
+    Ok(tokio::time::timeout(RECORD_LIMIT, asked).await??)
+}
+
+/// What is not there yet is no error.
+fn found<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+    match answer {
+        Err(ClientError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
+        answered => answered.map(Some),
+    }
+}
+
+/// The id of an event that denies something.
+fn denied_event(entry: &EventEntry) -> Option<String> {
+    let event: serde_json::Value = serde_json::from_str(entry.event.get()).ok()?;
+    let is_denied = event.get("type")?.as_str()? == "operation.denied";
+    is_denied.then(|| event.get("id")?.as_str().map(str::to_owned)).flatten()
+}
+
+fn write_invitation(home: &Home, url: &str, provider: &str, admin: &str, out: &mut impl Write) -> std::io::Result<()> {
+    let program = std::env::args().next().unwrap_or_else(|| "vidimus".to_owned());
+    let configuration = home.configuration().display().to_string();
+    writeln!(
+        out,
+        "\nTry it: any MCP client, with a token of alice (support), bob (finance), carol (security) or ci\n"
+    )?;
+    let mut table = Table::new(&["MCP endpoint", url]);
+    table.row(["token", &format!("curl -s '{provider}/token?user=alice'")]);
+    table.row(["metrics", &format!("http://{admin}/metrics")]);
+    table.row(["sessions", &format!("{program} sessions list --config {configuration}")]);
+    table.row(["replay", &format!("{program} sessions replay SESSION --config {configuration}")]);
+    table.row(["log", &format!("{program} log verify --config {configuration}")]);
+    table.row(["policies", &home.policies().display().to_string()]);
+    table.write(out)?;
+    writeln!(out, "\nCtrl-C ends it.{}", if home.is_temporary() { " What it recorded goes with it." } else { "" })?;
+    out.flush()
+}
+
+/// A port nobody listens on now. Known beforehand, because the configuration names it.
+fn free_port() -> std::io::Result<u16> {
+    Ok(std::net::TcpListener::bind(ANY_PORT)?.local_addr()?.port())
+}

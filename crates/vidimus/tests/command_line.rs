@@ -1,0 +1,102 @@
+//! The program as it is called: what it prints, where, and how it ends.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn vidimus(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vidimus")).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The status and standard output; standard error in the message when the status is another.
+fn ended(arguments: &[&str], status: i32) -> String {
+    let output = vidimus(arguments);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}\n{}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn path(directory: &Path, name: &str) -> String {
+    directory.join(name).display().to_string()
+}
+
+#[test]
+fn the_demonstration_comes_out_as_it_must_and_leaves_a_log_that_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = path(directory.path(), "evidence");
+    // Twice: the second starts from what the first left.
+    for _ in 0..2 {
+        let shown = ended(&["demo", "--once", "--data-dir", &data_dir], 0);
+        assert!(shown.contains("Refunds above 500 need finance"), "{shown}");
+        assert!(shown.contains("Unknown tool: delete_customer") && !shown.contains("WRONG"), "{shown}");
+        assert!(shown.contains("hashes prove it"), "{shown}");
+    }
+    let configuration = path(directory.path(), "evidence.demo/vidimus.toml");
+    let checked = ended(&["check", "--config", &configuration], 0);
+    assert!(checked.contains("ok: 3 policy files") && !checked.contains("warning"), "{checked}");
+
+    let checkpoint = std::fs::read_to_string(directory.path().join("evidence/log/checkpoint")).unwrap();
+    assert!(checkpoint.starts_with("vidimus/demo\n"), "{checkpoint}");
+    let secret = std::fs::read(directory.path().join("evidence.demo/crm-secret")).unwrap();
+    for entry in walk(&directory.path().join("evidence")) {
+        let bytes = std::fs::read(&entry).unwrap();
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret), "{}", entry.display());
+    }
+}
+
+/// The files below a directory, sockets left out.
+fn walk(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            files.extend(walk(&entry.path()));
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files
+}
+
+#[test]
+fn the_status_says_whose_fault_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().display().to_string();
+    std::fs::write(directory.path().join("vidimus.toml"), "[gateway]\nlisten = 8080\n").unwrap();
+    let configuration = path(directory.path(), "vidimus.toml");
+    for (arguments, status, said) in [
+        (vec!["frobnicate"], 2, "unrecognized subcommand"),
+        (vec!["check", "--config", "/nonexistent.toml"], 2, "cannot read the configuration /nonexistent.toml"),
+        (vec!["check", "--config", &configuration], 2, "vidimus.toml:2:10: `listen` in [gateway]"),
+        (vec!["serve", "--config", &configuration], 2, "no [targets]"),
+        (vec!["sessions", "list", "--config", &configuration], 2, "no `key` in [gateway]"),
+        (vec!["sessions", "list", "--data-dir", &data_dir], 1, "no gateway answers"),
+        (vec!["log", "verify", "--data-dir", &data_dir], 1, "give the log's key with --key"),
+    ] {
+        let output = vidimus(&arguments);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {error}");
+        assert!(error.contains(said) && output.stdout.is_empty(), "{arguments:?}: {error}");
+    }
+    assert!(ended(&["version"], 0).starts_with("vidimus "));
+    assert!(ended(&["--help"], 0).contains("Exit status:"));
+}
+
+#[test]
+fn a_reader_that_stops_early_is_no_failure() {
+    use std::process::Stdio;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vidimus"))
+        .args(["reference", "cli"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+}
