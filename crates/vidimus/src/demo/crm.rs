@@ -78,7 +78,7 @@ impl Crm {
                     self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&session);
                     server::text(StatusCode::NO_CONTENT, "")
                 }
-                Err(refusal) => refusal,
+                Err((status, why)) => server::text(status, why),
             },
             _ => server::text(StatusCode::METHOD_NOT_ALLOWED, "only POST and DELETE\n"),
         }
@@ -90,18 +90,18 @@ impl Crm {
     }
 
     /// The session a request belongs to, or the refusal (MCP 2025-11-25, "Session Management").
-    fn session_of(&self, headers: &HeaderMap) -> Result<String, Response<Full<Bytes>>> {
+    fn session_of(&self, headers: &HeaderMap) -> Result<String, (StatusCode, &'static str)> {
         let version = headers.get(PROTOCOL_VERSION).map(HeaderValue::as_bytes);
         if version.is_some_and(|version| REVISIONS.iter().all(|known| known.as_bytes() != version)) {
-            return Err(server::text(StatusCode::BAD_REQUEST, "this revision of MCP is not spoken here\n"));
+            return Err((StatusCode::BAD_REQUEST, "this revision of MCP is not spoken here\n"));
         }
         let Some(session) = headers.get(SESSION_ID).and_then(|session| session.to_str().ok()) else {
-            return Err(server::text(StatusCode::BAD_REQUEST, "Mcp-Session-Id is missing\n"));
+            return Err((StatusCode::BAD_REQUEST, "Mcp-Session-Id is missing\n"));
         };
         if self.sessions.lock().unwrap_or_else(PoisonError::into_inner).contains(session) {
             Ok(session.to_owned())
         } else {
-            Err(server::text(StatusCode::NOT_FOUND, "the session is unknown\n"))
+            Err((StatusCode::NOT_FOUND, "the session is unknown\n"))
         }
     }
 
@@ -119,8 +119,8 @@ impl Crm {
         if let (Some(id), "initialize") = (id, method) {
             return self.initialize(id, params);
         }
-        if let Err(refusal) = self.session_of(headers) {
-            return refusal;
+        if let Err((status, why)) = self.session_of(headers) {
+            return server::text(status, why);
         }
         let Some(id) = id else { return server::text(StatusCode::ACCEPTED, "") };
         let answer = match method {

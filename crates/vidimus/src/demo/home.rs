@@ -32,17 +32,14 @@ pub(super) struct Home {
 impl Home {
     /// Makes the directories. Evidence goes to `data_dir` and the rest beside it, else all to a temporary place.
     pub(super) fn make(data_dir: Option<&Path>) -> anyhow::Result<Self> {
-        let home = match data_dir {
-            Some(data_dir) => {
-                let data_dir = std::path::absolute(data_dir)?;
-                let mut name = data_dir.file_name().context("--data-dir must name a directory")?.to_owned();
-                name.push(".demo");
-                Self { directory: data_dir.with_file_name(name), data_dir, is_temporary: false }
-            }
-            None => {
-                let directory = std::env::temp_dir().join(format!("vidimus-demo-{}", random_hex()?));
-                Self { data_dir: directory.join("data"), directory, is_temporary: true }
-            }
+        let home = if let Some(data_dir) = data_dir {
+            let data_dir = std::path::absolute(data_dir)?;
+            let mut name = data_dir.file_name().context("--data-dir must name a directory")?.to_owned();
+            name.push(".demo");
+            Self { directory: data_dir.with_file_name(name), data_dir, is_temporary: false }
+        } else {
+            let directory = std::env::temp_dir().join(format!("vidimus-demo-{}", random_hex()?));
+            Self { data_dir: directory.join("data"), directory, is_temporary: true }
         };
         let mut builder = DirBuilder::new();
         builder.mode(0o700);
