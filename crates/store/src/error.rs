@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use vidimus_core::ErrorKind;
 
+/// The shortest beginning of an id that is looked for, in hexadecimal digits.
+pub(crate) const MIN_PREFIX: usize = 4;
+
 /// A failure of the index.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -35,7 +38,7 @@ pub enum StoreError {
     #[error("more than one session starts with `{0}`; give more of the id")]
     Ambiguous(String),
     /// The text is neither a session id nor the beginning of one.
-    #[error("`{0}` is no session id: give at least {min} of its hexadecimal digits", min = crate::reader::MIN_PREFIX)]
+    #[error("`{0}` is no session id: give at least {min} of its hexadecimal digits", min = MIN_PREFIX)]
     BadId(String),
     /// The database failed.
     #[error(

@@ -9,12 +9,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use vidimus_core::{EventId, SessionId, TargetName, Timestamp};
 
+use crate::error::MIN_PREFIX;
 use crate::{StoreError, schema};
 
 /// The most sessions one list answers.
 pub const MAX_SESSIONS: u32 = 10_000;
-/// The shortest beginning of an id that is looked for, in hexadecimal digits.
-pub(crate) const MIN_PREFIX: usize = 4;
 /// Hexadecimal digits in an id.
 const ID_DIGITS: usize = 32;
 

@@ -196,6 +196,13 @@ impl TryFrom<Recorded> for Recording {
     }
 }
 
+impl SessionDetail {
+    /// How many of the session's events no checkpoint covers yet, so that they are not shown.
+    pub(crate) fn unsigned(&self) -> u64 {
+        self.session.events.saturating_sub(u64::try_from(self.events.len()).unwrap_or(u64::MAX))
+    }
+}
+
 /// What an event says of its operation.
 #[derive(Deserialize)]
 struct Described {

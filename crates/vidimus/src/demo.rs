@@ -91,8 +91,12 @@ async fn show_record(config: &Config, out: &mut impl Write) -> anyhow::Result<()
     .await
     .context("the session with a denial is not on record")?;
     let path = format!("{}/{}", api::SESSIONS, session.id);
-    let detail: SessionDetail =
-        soon(async || found(client::get(socket, &path).await)).await.context("its events are not in the log")?;
+    let detail = soon(async || {
+        let detail: Option<SessionDetail> = found(client::get(socket, &path).await)?;
+        Ok(detail.filter(|detail| detail.unsigned() == 0))
+    })
+    .await
+    .context("its events are not in the log")?;
     writeln!(out, "\nOn record of {}'s session:\n", printable(session.who.as_deref().unwrap_or("nobody")))?;
     sessions::write_detail(&detail, out)?;
 

@@ -69,7 +69,11 @@ pub(crate) fn write_detail(detail: &SessionDetail, out: &mut impl Write) -> io::
         let event: Value = serde_json::from_str(event.get()).unwrap_or_default();
         table.row(event_row(&event));
     }
-    table.write(out)
+    table.write(out)?;
+    match detail.unsigned() {
+        0 => Ok(()),
+        count => writeln!(out, "\n{count} more will show when the next checkpoint is signed, within about a second"),
+    }
 }
 
 fn event_row(event: &Value) -> [String; 7] {
@@ -245,7 +249,10 @@ mod tests {
             ),
             event(r#""strange""#),
         ];
-        insta::assert_snapshot!(shown(|out| write_detail(&SessionDetail { session: summary(), events }, out)));
+        let mut detail = SessionDetail { session: summary(), events };
+        insta::assert_snapshot!(shown(|out| write_detail(&detail, out)));
+        detail.events.pop();
+        assert!(shown(|out| write_detail(&detail, out)).contains("\n1 more will show"));
     }
 
     #[test]
