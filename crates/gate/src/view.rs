@@ -275,7 +275,12 @@ impl Viewer {
     fn events(&self, session: SessionRow) -> Result<Viewed, ViewError> {
         let mut events = Vec::new();
         for (_, index) in self.reader()?.leaves_of(session.id)? {
-            events.push((index, self.shared.evidence.log.leaf(index)?));
+            match self.shared.evidence.log.leaf(index) {
+                Ok(leaf) => events.push((index, leaf)),
+                // The index is told before the checkpoint is signed: what is newer is shown a second later.
+                Err(ReadError::NotInCheckpoint { .. }) => break,
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(Viewed { session, events })
     }

@@ -173,8 +173,11 @@ fn connect(gate: &Gate, config: &Config, target: &config::Target) -> anyhow::Res
         durability: target.durability,
         record: target.record,
     };
-    let limits =
-        Limits { request_bytes: config.limits.request_bytes, silence: target.request_timeout, ..Limits::default() };
+    let limits = Limits {
+        request_bytes: config.limits.request_bytes,
+        response_bytes: config.limits.response_bytes,
+        silence: target.request_timeout,
+    };
     Ok(Target::new(Arc::new(spec), gate.upstream(http), limits))
 }
 
