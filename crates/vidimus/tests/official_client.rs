@@ -3,20 +3,14 @@
 //! What a client gets through the gateway is compared with what it gets without. The gateway runs as an operator would
 //! run it: the binary, a configuration file, policies, a data directory.
 
-use std::fs;
-use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
+mod common;
 
 use anyhow::{Context as _, Result};
+use common::{AUDIENCE, Gateway, Setup};
 use serde_json::{Value, json};
-use vidimus_testkit::{EverythingServer, OidcProvider, Process, TempDir, free_port, port, python_client, tempdir};
+use vidimus_testkit::{EverythingServer, OidcProvider, python_client};
 
-const AUDIENCE: &str = "vidimus";
 const CLIENT: &str = "e2e_client.py";
-const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// Alice may do everything but two things; Bob may open sessions and ask for sums; Carol may nothing.
 const POLICIES: &str = r#"
@@ -34,68 +28,25 @@ permit (principal in Group::"corp/finance", action == Action::"everything/get-su
 "#;
 
 struct World {
-    _dir: TempDir,
     server: EverythingServer,
     provider: OidcProvider,
-    gateway: Process,
-    port: u16,
+    gateway: Gateway,
 }
 
 impl World {
     async fn start() -> Result<Self> {
         let provider = OidcProvider::start().await?;
         let server = tokio::task::spawn_blocking(EverythingServer::start).await??;
-        let dir = tempdir()?;
-        let (port, admin) = (free_port()?, free_port()?);
-        fs::create_dir(dir.path().join("policies"))?;
-        fs::write(dir.path().join("policies/everything.cedar"), POLICIES)?;
-        let mut key = [0; 32];
-        fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
-        fs::write(dir.path().join("key"), key)?;
-        fs::set_permissions(dir.path().join("key"), fs::Permissions::from_mode(0o600))?;
-        let configuration = format!(
-            r#"
-[gateway]
-listen = "127.0.0.1:{port}"
-admin = "127.0.0.1:{admin}"
-key = {{ file = "key" }}
-
-[identity.oidc.corp]
-issuer = "{issuer}"
-audience = "{AUDIENCE}"
-allow_private = true
-
-[policy]
-dir = "policies"
-
-[targets.everything]
-protocol = "mcp"
-url = "{url}"
-record = "unmasked"
-"#,
-            issuer = provider.issuer(),
-            url = server.url(),
-        );
-        fs::write(dir.path().join("vidimus.toml"), configuration)?;
-        let gateway = serve(dir.path())?;
-        port::wait_for_port(port, START_LIMIT).with_context(|| gateway.log())?;
-        Ok(Self { _dir: dir, server, provider, gateway, port })
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/mcp/everything", self.port)
+        let gateway = Gateway::start(&Setup { policies: POLICIES, ..Setup::new(server.url()) }, provider.issuer());
+        Ok(Self { server, provider, gateway })
     }
 
     /// What the client sees as `who`, step by step.
     async fn through_the_gateway(&self, who: &str, steps: Option<&Value>) -> Result<Value> {
         let token = self.provider.token_for(who, AUDIENCE).await?;
-        run_client(&self.url(), &token, steps).with_context(|| format!("the gateway said:\n{}", self.gateway.log()))
+        run_client(&self.gateway.url(), &token, steps)
+            .with_context(|| format!("the gateway said:\n{}", self.gateway.process.log()))
     }
-}
-
-fn serve(dir: &Path) -> Result<Process> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vidimus"));
-    Process::start("vidimus serve", command.args(["serve", "--config", "vidimus.toml"]).current_dir(dir))
 }
 
 fn run_client(url: &str, token: &str, steps: Option<&Value>) -> Result<Value> {
@@ -186,7 +137,7 @@ async fn nobody_passes_without_a_token_for_this_gateway_or_a_permit() -> Result<
     let other_audience = world.provider.token_for("alice", "another-service").await?;
     let carol = world.provider.token_for("carol", AUDIENCE).await?;
     for (token, status) in [("-", "401"), ("not.a.token", "401"), (other_audience.as_str(), "401"), (&carol, "403")] {
-        let error = run_client(&world.url(), token, None).err().context("a refusal")?.to_string();
+        let error = run_client(&world.gateway.url(), token, None).err().context("a refusal")?.to_string();
         assert!(error.contains(status), "{token:.20}: {error}");
     }
     Ok(())

@@ -1,7 +1,10 @@
-//! A real gateway process with a real identity provider, in a directory of its own.
+//! A real gateway process in a directory of its own, and what tests put around it.
+//!
+//! Issuer and target are whatever a test names: npm's provider and server (`vidimus_testkit`), or the ones of this
+//! directory, which misbehave on demand.
 
 #![allow(dead_code, reason = "each suite uses a part of it")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test support")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test support")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,13 +14,24 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use serde_json::Value;
-use vidimus_testkit::{OidcProvider, Process, TempDir, free_port, tempdir};
+use vidimus_testkit::{Process, TempDir, free_port, tempdir};
+
+pub(crate) mod evidence;
+pub(crate) mod issuer;
+pub(crate) mod raw;
+pub(crate) mod upstream;
 
 /// The audience of the gateway's tokens.
-pub const AUDIENCE: &str = "vidimus";
+pub(crate) const AUDIENCE: &str = "vidimus";
+
+/// The credential for the target, in the file `secret` beside the configuration.
+pub(crate) const INJECTED_SECRET: &str = "injected-5e7d1c0aa8b94f7e";
+
+/// The line of `[targets.NAME]` that has it sent.
+pub(crate) const INJECTED_HEADER: &str = r#"headers = { X-Target-Key = { file = "secret", format = "Key {}" } }"#;
 
 /// Everybody of these tests may do everything, and this machine's user may read evidence.
-pub const ALLOW_ALL: &str = r#"
+pub(crate) const ALLOW_ALL: &str = r#"
 @id("connect") permit (principal in Group::"corp/support", action == Action::"connect", resource);
 @id("tools") permit (principal in Group::"corp/support", action in Action::"tools/call", resource);
 @id("resources") permit (principal in Group::"corp/support", action == Action::"resources/read", resource);
@@ -27,47 +41,57 @@ pub const ALLOW_ALL: &str = r#"
 "#;
 
 /// How a gateway is set up.
-pub struct Setup<'a> {
-    pub target: &'a str,
-    pub url: String,
-    pub policies: &'a str,
-    pub durability: &'a str,
-    pub record: &'a str,
-    pub extra: &'a str,
+pub(crate) struct Setup<'a> {
+    pub(crate) target: &'a str,
+    pub(crate) url: String,
+    pub(crate) policies: &'a str,
+    pub(crate) durability: &'a str,
+    pub(crate) record: &'a str,
+    /// Further lines of `[targets.NAME]`.
+    pub(crate) target_lines: &'a str,
+    /// Further tables.
+    pub(crate) tables: &'a str,
+    /// The environment's `RUST_LOG`.
+    pub(crate) log: &'a str,
 }
 
 impl Setup<'_> {
-    pub fn new(url: impl Into<String>) -> Self {
+    pub(crate) fn new(url: impl Into<String>) -> Self {
         Setup {
             target: "everything",
             url: url.into(),
             policies: ALLOW_ALL,
             durability: "strict",
             record: "record = \"unmasked\"",
-            extra: "",
+            target_lines: "",
+            tables: "",
+            log: "info",
         }
     }
 }
 
 /// A gateway process. Dropping it kills it.
-pub struct Gateway {
-    pub process: Process,
-    pub dir: TempDir,
-    pub port: u16,
-    pub admin: u16,
+pub(crate) struct Gateway {
+    pub(crate) process: Process,
+    pub(crate) dir: TempDir,
+    pub(crate) port: u16,
+    pub(crate) admin: u16,
+    pub(crate) key: [u8; 32],
     target: String,
+    log: String,
 }
 
 impl Gateway {
-    pub fn start(setup: &Setup<'_>, provider: &OidcProvider) -> Self {
+    /// Starts a gateway that believes tokens of `issuer`, and waits until it is ready.
+    pub(crate) fn start(setup: &Setup<'_>, issuer: &str) -> Self {
         let dir = tempdir().unwrap();
         let (port, admin) = (free_port().unwrap(), free_port().unwrap());
         std::fs::create_dir(dir.path().join("policies")).unwrap();
         std::fs::write(dir.path().join("policies/test.cedar"), setup.policies).unwrap();
         let key = dir.path().join("kek");
-        let mut random = [0_u8; 32];
-        std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").unwrap(), &mut random).unwrap();
-        std::fs::write(&key, random).unwrap();
+        let mut secret = [0_u8; 32];
+        aws_lc_rs::rand::fill(&mut secret).unwrap();
+        std::fs::write(&key, secret).unwrap();
         std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let config = format!(
             r#"
@@ -78,7 +102,6 @@ admin = "127.0.0.1:{admin}"
 public_url = "http://127.0.0.1:{port}"
 data_dir = "data"
 key = {{ file = "kek" }}
-{extra}
 [identity.oidc.corp]
 issuer = "{issuer}"
 audience = "{AUDIENCE}"
@@ -92,47 +115,51 @@ protocol = "mcp"
 url = "{url}"
 durability = "{durability}"
 {record}
+{target_lines}
+{tables}
 "#,
-            issuer = provider.issuer(),
-            extra = setup.extra,
+            target_lines = setup.target_lines,
+            tables = setup.tables,
             target = setup.target,
             url = setup.url,
             durability = setup.durability,
             record = setup.record,
         );
         std::fs::write(dir.path().join("vidimus.toml"), config).unwrap();
-        let process = spawn(dir.path());
-        let gateway = Self { process, dir, port, admin, target: setup.target.to_owned() };
+        std::fs::write(dir.path().join("secret"), INJECTED_SECRET).unwrap();
+        let process = spawn(dir.path(), setup.log);
+        let (target, log) = (setup.target.to_owned(), setup.log.to_owned());
+        let gateway = Self { process, dir, port, admin, key: secret, target, log };
         gateway.wait_until_ready();
         gateway
     }
 
     /// Starts the process again, on the same data.
-    pub fn restart(&mut self) {
-        self.process = spawn(self.dir.path());
+    pub(crate) fn restart(&mut self) {
+        self.process = spawn(self.dir.path(), &self.log);
         self.wait_until_ready();
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/mcp/{}", self.port, self.target)
     }
 
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("vidimus.toml")
     }
 
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
     /// What a command of the gateway's program prints, with `--json`, when it ends with status 0.
-    pub fn command(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Value {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    pub fn run(&self, arguments: &[&str]) -> std::process::Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> std::process::Output {
         Command::new(env!("CARGO_BIN_EXE_vidimus"))
             .args(arguments)
             .arg("--config")
@@ -151,7 +178,7 @@ durability = "{durability}"
     }
 
     /// A page of the admin listener, head included.
-    pub fn admin_page(&self, path: &str) -> Option<String> {
+    pub(crate) fn admin_page(&self, path: &str) -> Option<String> {
         use std::io::{Read as _, Write as _};
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.admin)).ok()?;
         write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
@@ -161,24 +188,24 @@ durability = "{durability}"
     }
 }
 
-fn spawn(dir: &Path) -> Process {
+fn spawn(dir: &Path, log: &str) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vidimus"));
-    command.args(["serve", "--config"]).arg(dir.join("vidimus.toml"));
+    command.args(["serve", "--config"]).arg(dir.join("vidimus.toml")).env("RUST_LOG", log).env("NO_COLOR", "1");
     Process::start("vidimus", &mut command).unwrap()
 }
 
 /// What came back from a POST.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub session: Option<String>,
-    pub headers: http::HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) session: Option<String>,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// The message, whether it came as JSON or as the only event of a stream.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let text = match self.text.lines().find_map(|line| line.strip_prefix("data: ")) {
             Some(data) => data,
             None => &self.text,
@@ -188,21 +215,21 @@ impl Answer {
 }
 
 /// A plain client: what it sends is what a test says, byte for byte.
-pub struct Client {
-    pub url: String,
-    pub token: String,
-    pub session: Option<String>,
+pub(crate) struct Client {
+    pub(crate) url: String,
+    pub(crate) token: String,
+    pub(crate) session: Option<String>,
     http: hyper_util::client::legacy::Client<hyper_util::client::legacy::connect::HttpConnector, Full<Bytes>>,
 }
 
 impl Client {
-    pub fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
+    pub(crate) fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
         let http = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
         Self { url: url.into(), token: token.into(), session: None, http }
     }
 
     /// Opens a session with the usual handshake.
-    pub async fn open(url: impl Into<String>, token: impl Into<String>) -> Self {
+    pub(crate) async fn open(url: impl Into<String>, token: impl Into<String>) -> Self {
         let mut client = Self::new(url, token);
         let hello = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}"#;
         let answer = client.post(hello).await.unwrap();
@@ -213,12 +240,12 @@ impl Client {
         client
     }
 
-    pub async fn post(&self, body: impl Into<Bytes>) -> anyhow::Result<Answer> {
+    pub(crate) async fn post(&self, body: impl Into<Bytes>) -> anyhow::Result<Answer> {
         self.send(Method::POST, &[], body).await
     }
 
     /// Calls a tool; the message that came back.
-    pub async fn call(&self, id: u64, tool: &str, arguments: &str) -> anyhow::Result<Value> {
+    pub(crate) async fn call(&self, id: u64, tool: &str, arguments: &str) -> anyhow::Result<Value> {
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments}}}}}"#
         );
@@ -227,14 +254,42 @@ impl Client {
         Ok(answer.json())
     }
 
+    /// Posts a message; status and body as far as they came, and whether they came whole.
+    pub(crate) async fn receive(&self, body: impl Into<Bytes>) -> (Option<u16>, Vec<u8>, bool) {
+        use http_body_util::BodyExt as _;
+        let request = self.request(Method::POST, &[], body).unwrap();
+        let Ok(mut response) = self.http.request(request).await else { return (None, Vec::new(), false) };
+        let mut received = Vec::new();
+        while let Some(frame) = response.body_mut().frame().await {
+            match frame {
+                Ok(frame) => received.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                Err(_) => return (Some(response.status().as_u16()), received, false),
+            }
+        }
+        (Some(response.status().as_u16()), received, true)
+    }
+
     /// Sends a request; `headers` come on top of the usual ones, and an empty value takes one away.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         headers: &[(&'static str, &str)],
         body: impl Into<Bytes>,
     ) -> anyhow::Result<Answer> {
         use http_body_util::BodyExt as _;
+        let response = self.http.request(self.request(method, headers, body)?).await?;
+        let (head, body) = response.into_parts();
+        let text = String::from_utf8(body.collect().await?.to_bytes().to_vec())?;
+        let session = head.headers.get("mcp-session-id").map(|id| id.to_str().unwrap().to_owned());
+        Ok(Answer { status: head.status, session, headers: head.headers, text })
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        headers: &[(&'static str, &str)],
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<Request<Full<Bytes>>> {
         let mut request = Request::builder().method(method).uri(&self.url).body(Full::new(body.into()))?;
         let map = request.headers_mut();
         map.insert("content-type", "application/json".parse()?);
@@ -250,10 +305,6 @@ impl Client {
                 map.insert(*name, value.parse()?);
             }
         }
-        let response = self.http.request(request).await?;
-        let (head, body) = response.into_parts();
-        let text = String::from_utf8(body.collect().await?.to_bytes().to_vec())?;
-        let session = head.headers.get("mcp-session-id").map(|id| id.to_str().unwrap().to_owned());
-        Ok(Answer { status: head.status, session, headers: head.headers, text })
+        Ok(request)
     }
 }

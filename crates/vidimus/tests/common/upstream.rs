@@ -1,0 +1,307 @@
+//! An MCP server that remembers every request it gets, and whose tools misbehave as their names say.
+//!
+//! Sessions that the gateway opens for itself, to read definitions, are told from those of callers by `clientInfo`.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
+
+/// What it offers, and how each behaves:
+/// `echo` answers with its arguments; `slow` after `ms`; `held` when the test says so; `hang` never; `progress` as a
+/// stream of three notifications, 50 ms apart; the others answer what is no answer.
+pub(crate) const TOOLS: [&str; 17] = [
+    "echo",
+    "slow",
+    "held",
+    "hang",
+    "progress",
+    "fail",
+    "wrong-id",
+    "redirect",
+    "oversized",
+    "announced",
+    "gzip",
+    "not-json",
+    "html",
+    "cut-off",
+    "cut-stream",
+    "status",
+    "forget",
+];
+
+/// One request it got.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) method: Method,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// Whether it belongs to a session of the gateway's own.
+    pub(crate) own: bool,
+}
+
+/// A running server; dropping it closes its port.
+pub(crate) struct Upstream {
+    pub(crate) port: u16,
+    state: Arc<State>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct State {
+    seen: Mutex<Vec<Seen>>,
+    /// Its sessions, and whether they are the gateway's own.
+    sessions: Mutex<BTreeMap<String, bool>>,
+    finished: Mutex<Vec<Value>>,
+    release: Notify,
+}
+
+type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+
+impl Upstream {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let state = Arc::new(State::default());
+        let shared = Arc::clone(&state);
+        let serving = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let state = Arc::clone(&shared);
+                connections.spawn(async move {
+                    let service = service_fn(move |request| {
+                        let state = Arc::clone(&state);
+                        async move { Ok::<_, Infallible>(state.answer(request).await) }
+                    });
+                    let _ = stream.set_nodelay(true);
+                    // Broken connections are what some tests are about.
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        Self { port, state, serving }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/mcp", self.port)
+    }
+
+    /// Every request so far.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.state.seen.lock().unwrap().clone()
+    }
+
+    /// The bodies of callers' requests, in order.
+    pub(crate) fn bodies(&self) -> Vec<Bytes> {
+        self.seen().into_iter().filter(|seen| !seen.own && seen.method == Method::POST).map(|seen| seen.body).collect()
+    }
+
+    /// The ids of the calls that it has answered in full.
+    pub(crate) fn finished(&self) -> Vec<Value> {
+        self.state.finished.lock().unwrap().clone()
+    }
+
+    /// Lets every waiting `held` call end.
+    pub(crate) fn release(&self) {
+        self.state.release.notify_waiters();
+    }
+
+    /// Closes the port and all connections.
+    pub(crate) fn stop(&self) {
+        self.serving.abort();
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl State {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let message: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let session = head.headers.get("mcp-session-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+        let is_hello = message["method"] == "initialize";
+        let own = if is_hello {
+            message["params"]["clientInfo"]["name"] == "vidimus"
+        } else {
+            self.sessions.lock().unwrap().get(&session).copied().unwrap_or(false)
+        };
+        self.seen.lock().unwrap().push(Seen { method: head.method.clone(), headers: head.headers, body, own });
+        if is_hello {
+            return self.hello(&message["id"], &message["params"]["protocolVersion"], own);
+        }
+        if head.method == Method::DELETE {
+            self.sessions.lock().unwrap().remove(&session);
+            return plain(StatusCode::OK, "");
+        }
+        if !self.sessions.lock().unwrap().contains_key(&session) {
+            return plain(StatusCode::NOT_FOUND, "no such session");
+        }
+        let id = &message["id"];
+        match message["method"].as_str().unwrap_or_default() {
+            _ if id.is_null() => plain(StatusCode::ACCEPTED, ""),
+            "tools/list" => {
+                let tools: Vec<Value> =
+                    TOOLS.iter().map(|name| json!({ "name": name, "inputSchema": { "type": "object" } })).collect();
+                result(id, &json!({ "tools": tools }))
+            }
+            "tools/call" => self.call(id, &message["params"], &session).await,
+            _ => result(id, &json!({})),
+        }
+    }
+
+    fn hello(&self, id: &Value, version: &Value, own: bool) -> Response<Body> {
+        let mut sessions = self.sessions.lock().unwrap();
+        let mut random = [0_u8; 16];
+        aws_lc_rs::rand::fill(&mut random).unwrap();
+        let session = format!("up-{:032x}", u128::from_ne_bytes(random));
+        sessions.insert(session.clone(), own);
+        let mut response = result(
+            id,
+            &json!({
+                "protocolVersion": version, "capabilities": { "tools": {} },
+                "serverInfo": { "name": "upstream", "version": "1" },
+            }),
+        );
+        response.headers_mut().insert("mcp-session-id", session.parse().unwrap());
+        response
+    }
+
+    async fn call(&self, id: &Value, params: &Value, session: &str) -> Response<Body> {
+        let arguments = &params["arguments"];
+        let text = json!({ "content": [{ "type": "text", "text": arguments.to_string() }] });
+        let response = match params["name"].as_str().unwrap_or_default() {
+            "slow" => {
+                tokio::time::sleep(Duration::from_millis(arguments["ms"].as_u64().unwrap_or(10))).await;
+                result(id, &text)
+            }
+            "held" => {
+                self.release.notified().await;
+                result(id, &text)
+            }
+            "hang" => std::future::pending().await,
+            "progress" => return progress(id, &text, &params["_meta"]["progressToken"], 3),
+            "fail" => result(id, &json!({ "content": [], "isError": true })),
+            "wrong-id" => result(&json!("another"), &text),
+            "redirect" => {
+                let mut response = plain(StatusCode::TEMPORARY_REDIRECT, "");
+                response.headers_mut().insert("location", "http://127.0.0.1:1/elsewhere".parse().unwrap());
+                response
+            }
+            "oversized" => {
+                let part = || Ok(Frame::data(Bytes::from(vec![b' '; 64 << 10])));
+                let parts: Vec<Result<_, std::io::Error>> = (0..64).map(|_| part()).collect();
+                json_response(StreamBody::new(futures_util::stream::iter(parts)).boxed_unsync())
+            }
+            "announced" => result(id, &json!({ "content": [{ "type": "text", "text": "x".repeat(4 << 20) }] })),
+            "gzip" => {
+                let mut response = result(id, &text);
+                response.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+                response
+            }
+            "not-json" => json_response(
+                Full::from(&b"{\"jsonrpc\":\"2.0\",\"jsonrpc\":\"2.0\"}"[..]).map_err(never).boxed_unsync(),
+            ),
+            "html" => plain(StatusCode::OK, "<h1>It works</h1>"),
+            "cut-off" => broken(vec![Bytes::from_static(b"{\"jsonrpc\":\"2.0\",")], "application/json"),
+            "cut-stream" => broken(vec![notification(&json!(1), 1)], "text/event-stream"),
+            "status" => plain(StatusCode::INTERNAL_SERVER_ERROR, "panic at 10.0.0.1"),
+            "forget" => {
+                self.sessions.lock().unwrap().remove(session);
+                plain(StatusCode::NOT_FOUND, "no such session")
+            }
+            _ => result(id, &text),
+        };
+        self.finished.lock().unwrap().push(id.clone());
+        response
+    }
+}
+
+/// Notifications with a pause before each, then the result.
+fn progress(id: &Value, text: &Value, token: &Value, count: u64) -> Response<Body> {
+    let (sender, receiver) = mpsc::channel(1);
+    let (last, token) = (event(&json!({ "jsonrpc": "2.0", "id": id, "result": text })), token.clone());
+    tokio::spawn(async move {
+        for step in 1..=count {
+            if sender.send(Ok(Frame::data(notification(&token, step)))).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let _ = sender.send(Ok(Frame::data(last))).await;
+    });
+    stream(receiver, "text/event-stream")
+}
+
+/// Parts of an answer, then the end of the connection.
+fn broken(parts: Vec<Bytes>, content_type: &'static str) -> Response<Body> {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        for part in parts {
+            let _ = sender.send(Ok(Frame::data(part))).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let _ = sender.send(Err(std::io::Error::other("cut off"))).await;
+    });
+    stream(receiver, content_type)
+}
+
+fn stream(
+    receiver: mpsc::Receiver<Result<Frame<Bytes>, std::io::Error>>,
+    content_type: &'static str,
+) -> Response<Body> {
+    let parts = futures_util::stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|part| (part, receiver))
+    });
+    let mut response = Response::new(StreamBody::new(parts).boxed_unsync());
+    response.headers_mut().insert("content-type", content_type.parse().unwrap());
+    response
+}
+
+fn notification(token: &Value, step: u64) -> Bytes {
+    let params = json!({ "progressToken": token, "progress": step, "total": 3 });
+    event(&json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": params }))
+}
+
+fn event(message: &Value) -> Bytes {
+    format!("event: message\ndata: {message}\n\n").into()
+}
+
+fn result(id: &Value, result: &Value) -> Response<Body> {
+    let body = json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string();
+    json_response(Full::from(body).map_err(never).boxed_unsync())
+}
+
+fn json_response(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert("content-type", "application/json".parse().unwrap());
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Full::from(text).map_err(never).boxed_unsync());
+    *response.status_mut() = status;
+    response
+}
+
+fn never(never: Infallible) -> std::io::Error {
+    match never {}
+}
