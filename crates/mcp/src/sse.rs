@@ -227,7 +227,7 @@ pub fn encode(message: &Bytes, id: Option<&str>) -> Bytes {
 /// stand only outside strings, where they mean nothing; where messages are framed by lines, what follows one would be
 /// read as a message nobody decided on. A message without any is not copied.
 pub fn flatten(message: &Bytes) -> Bytes {
-    if !message.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+    if memchr::memchr2(b'\r', b'\n', message).is_none() {
         return message.clone();
     }
     message.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect()

@@ -24,7 +24,7 @@ pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Vec<Node>, JsonErro
     if bytes.starts_with(b"\xEF\xBB\xBF") {
         return Err(JsonError { problem: Problem::ByteOrderMark, offset: 0 });
     }
-    if let Err(error) = std::str::from_utf8(bytes) {
+    if let Err(error) = simdutf8::compat::from_utf8(bytes) {
         return Err(JsonError { problem: Problem::InvalidUtf8, offset: error.valid_up_to() });
     }
     let mut parser = Parser {
