@@ -1,6 +1,6 @@
 //! The smallest HTTP/1.1 client tests need: one request, the whole answer, loopback only.
 //!
-//! Not for the gateway: there is no TLS here. Each request gives up after [`TIME_LIMIT`].
+//! Not for the gateway: there is no TLS here. Each request gives up after 20 seconds.
 
 use std::time::Duration;
 
