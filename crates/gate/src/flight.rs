@@ -5,7 +5,6 @@
 //! outcome too, written when [`InFlight`] is dropped; after a crash the next start writes it.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use aws_lc_rs::digest;
@@ -14,10 +13,11 @@ use tokio::sync::mpsc;
 use vidimus_core::event::{Body, Ended, Status};
 use vidimus_core::{Action, Protocol};
 
+use crate::answers::{Answer, Answers};
+use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
 use crate::recording::PayloadName;
 use crate::released::Released;
-use crate::session::Session;
 use crate::upstream::Wire;
 
 /// Parts of a result that wait for a slow client; past it the target is not read.
@@ -33,7 +33,7 @@ pub struct Admitted {
 
 /// The running operation. Dropped without [`Self::finish`], it records that it was cancelled.
 pub struct InFlight {
-    session: Session,
+    session: Arc<SessionContext>,
     action: Action,
     protocol: Protocol,
     intent: u64,
@@ -54,37 +54,6 @@ pub struct Outcome {
     pub body: Bytes,
 }
 
-/// What an exchange gives its client.
-#[derive(Debug)]
-pub enum Answer {
-    /// One part of a streamed result.
-    Chunk(Released),
-    /// The result, or the end of a streamed one.
-    Last {
-        /// How it ended.
-        status: Status,
-        /// The message.
-        released: Released,
-    },
-    /// The record could not be written, so the result is not released.
-    Unrecorded,
-}
-
-/// What an exchange gives its client, in order.
-#[derive(Debug)]
-pub struct Answers(mpsc::Receiver<Answer>);
-
-impl Answers {
-    /// The next answer; `None` when the exchange was given up.
-    pub async fn next(&mut self) -> Option<Answer> {
-        self.0.recv().await
-    }
-
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answer>> {
-        self.0.poll_recv(cx)
-    }
-}
-
 /// What was measured of an exchange.
 #[derive(Debug, Clone, Copy)]
 struct Measured {
@@ -93,7 +62,13 @@ struct Measured {
 }
 
 impl Admitted {
-    pub(crate) fn new(session: Session, action: Action, protocol: Protocol, intent: Written, bytes: Bytes) -> Self {
+    pub(crate) fn new(
+        session: Arc<SessionContext>,
+        action: Action,
+        protocol: Protocol,
+        intent: Written,
+        bytes: Bytes,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(PARTS_WAITING);
         let wire = Wire {
             bytes,
@@ -130,11 +105,6 @@ impl Admitted {
 }
 
 impl InFlight {
-    /// The session it runs in.
-    pub const fn session(&self) -> &Session {
-        &self.session
-    }
-
     /// Records one part of the result, then releases it. Waits for a slow client, not for one that is gone.
     pub async fn chunk(&mut self, body: Bytes) -> Result<(), EvidenceError> {
         let written = self.session.strand().append_chunk(self.session.evidence(), self.intent, &body)?;

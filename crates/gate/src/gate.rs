@@ -18,11 +18,14 @@ use vidimus_policy::Policies;
 use vidimus_store::{Index, StoreError};
 
 use crate::authenticate::{Authenticator, Caller};
+use crate::context::{SessionContext, TargetSpec};
 use crate::evidence::{Evidence, EvidenceError, Strand};
 use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
 use crate::metrics::Metrics;
 use crate::recover;
-use crate::session::{self, Denied, Facts, Kind, Refusal, Rejection, Session, Standing, TargetSpec};
+use crate::released::Notice;
+use crate::session::{self, Denied, Facts, Kind, Refusal, Rejection, Session, Standing};
+use crate::shared::Shared;
 use crate::tasks::Tasks;
 use crate::unauthenticated::Unauthenticated;
 use crate::upstream::Upstream;
@@ -36,19 +39,6 @@ const OWN_ISSUER: &str = "vidimus";
 pub struct Gate {
     shared: Arc<Shared>,
     data_dir: Arc<Path>,
-}
-
-/// What all sessions share.
-pub(crate) struct Shared {
-    pub(crate) evidence: Arc<Evidence>,
-    pub(crate) policies: ArcSwap<Policies>,
-    /// The strand of what belongs to no session.
-    pub(crate) control: Strand,
-    pub(crate) metrics: Metrics,
-    pub(crate) tasks: Tasks,
-    log_key: VerifierKey,
-    authenticator: Authenticator,
-    unauthenticated: Unauthenticated,
 }
 
 /// How to start.
@@ -149,6 +139,45 @@ impl Gate {
         Ok(Self { shared: Arc::new(shared), data_dir: options.data_dir.into() })
     }
 
+    /// The caller whose bearer token this is, or the notice to answer with.
+    pub async fn authenticate(&self, token: Option<&str>, address: IpAddr) -> Result<Caller, Notice> {
+        let Some(token) = token else {
+            return Err(self.refused(address, "missing", Notice::Unauthenticated));
+        };
+        let authenticator = &self.shared.authenticator;
+        match authenticator.identity.verify(token).await {
+            Ok(verified) => {
+                if authenticator.is_new(&verified) {
+                    let who = verified.principal.id();
+                    if let Err(error) = self.authenticated(&who, address, verified.expires) {
+                        tracing::error!(%error, "a log-on cannot be recorded, so it is refused");
+                        return Err(Notice::EvidenceUnavailable);
+                    }
+                }
+                Ok(Caller { principal: Arc::clone(&verified.principal), address, client: None })
+            }
+            Err(error) => {
+                tracing::debug!(%error, %address, "a token was refused");
+                let notice = match error.kind() {
+                    ErrorKind::Upstream | ErrorKind::Timeout => Notice::IdentityUnavailable,
+                    _ => Notice::Unauthenticated,
+                };
+                Err(self.refused(address, error.reason(), notice))
+            }
+        }
+    }
+
+    /// Records that a request was refused before anybody was asked who it is, and gives `notice` back.
+    pub fn refused(&self, address: IpAddr, reason: &'static str, notice: Notice) -> Notice {
+        match self.unauthenticated(address, reason) {
+            Ok(()) => notice,
+            Err(error) => {
+                tracing::error!(%error, "a refused request cannot be recorded");
+                Notice::EvidenceUnavailable
+            }
+        }
+    }
+
     /// Decides whether `caller` may connect, and opens a session.
     pub async fn open(&self, caller: Caller, target: Arc<TargetSpec>) -> Result<Session, Denied> {
         let shared = &self.shared;
@@ -215,7 +244,8 @@ impl Gate {
         settled.map_err(|error| session::unrecorded(&error, id))?;
         shared.metrics.sessions.inc();
         let Caller { principal, address, client } = caller;
-        Ok(Session::new(Arc::clone(shared), strand, principal, target, (address, client), kind, standing))
+        let context = SessionContext::new(Arc::clone(shared), strand, target);
+        Ok(Session::new(context, principal, (address, client), kind, standing))
     }
 
     async fn refuse_connect(&self, caller: &Caller, target: &TargetSpec, standing: &Standing) -> Denied {
@@ -289,18 +319,14 @@ impl Gate {
     }
 
     /// Records that a token was accepted for the first time.
-    pub(crate) fn authenticated(&self, who: &str, address: IpAddr, expires: Timestamp) -> Result<(), EvidenceError> {
+    fn authenticated(&self, who: &str, address: IpAddr, expires: Timestamp) -> Result<(), EvidenceError> {
         let address = address.to_string();
         let body = Body::AuthSucceeded { address: &address, expires };
         self.shared.control.append_for(&self.shared.evidence, Some(who), None, body).map(drop)
     }
 
-    pub(crate) fn authenticator(&self) -> &Authenticator {
-        &self.shared.authenticator
-    }
-
     /// Counts a request without a valid token, and records it: the first ones of a source singly, then in sum.
-    pub(crate) fn unauthenticated(&self, address: IpAddr, reason: &'static str) -> Result<(), EvidenceError> {
+    fn unauthenticated(&self, address: IpAddr, reason: &'static str) -> Result<(), EvidenceError> {
         self.shared.metrics.unauthenticated.inc();
         let now = self.shared.evidence.clock.now();
         for failure in self.shared.unauthenticated.count(address, reason, now) {

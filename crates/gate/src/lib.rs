@@ -5,7 +5,10 @@
 //! makes [`Admitted`], [`Wire`] and [`Released`], so another order is a compile error (`tests/compile_fail`).
 //! Cancel safety: operations run in tasks of the gate; what an adapter drops is still recorded.
 
+mod answers;
 mod authenticate;
+mod body;
+mod context;
 mod evidence;
 mod flight;
 mod gate;
@@ -15,19 +18,23 @@ mod recording;
 mod recover;
 mod released;
 mod session;
+mod shared;
 mod tasks;
 mod unauthenticated;
 mod upstream;
 mod view;
 
+pub use answers::{Answer, Answers};
 pub use authenticate::Caller;
+pub use body::{Framing, ReleasedBody};
+pub use context::TargetSpec;
 pub use evidence::EvidenceError;
-pub use flight::{Admitted, Answer, Answers, InFlight, Outcome};
+pub use flight::{Admitted, InFlight, Outcome};
 pub use gate::{Gate, Options, StartError};
 pub use keys::{KEY_BYTES, KeyEncryptionKey, KeyError, Secret};
 pub use metrics::Metrics;
 pub use recording::{Frame, PayloadName, RecordingError, SALT_BYTES, commitment};
-pub use released::{Framing, Notice, Released, ReleasedBody};
-pub use session::{Denied, Refusal, Rejection, Session, TargetSpec, Verdict};
+pub use released::{Notice, Released};
+pub use session::{Denied, Refusal, Rejection, Session, Verdict};
 pub use upstream::{Dial, SendError, Transport, Upstream, Wire};
 pub use view::{Recorded, ViewError, Viewed, Viewer};

@@ -1,9 +1,10 @@
 //! Recordings: the payloads of a session, sealed under a key of its own, committed to by its events.
 //!
 //! A recording is a sequence of frames (design part 3). The first holds the session's key, wrapped by the
-//! key-encryption key; every further one is `header ‖ AES-256-GCM(salt ‖ payload)`. The nonce is the frame's number,
-//! which is never used twice under a key because a session has one writer and never outlives its process. The
-//! header is authenticated, with the session, so a frame can be neither altered, moved nor given to another session.
+//! key-encryption key; every further one is `header ‖ AES-256-GCM(salt ‖ payload)`, or, when sizes only are kept, has
+//! the payload's length (64 bits, big-endian) in its place. The nonce is the frame's number, which is never used twice
+//! under a key because a session has one writer and never outlives its process. The header is authenticated, with the
+//! session, so a frame can be neither altered, moved nor given to another session.
 //!
 //! A commitment is `HMAC-SHA256(salt, len‖domain ‖ len‖field ‖ len‖bytes)` with 64-bit big-endian lengths: whoever
 //! holds the salt can prove what the bytes were, who does not cannot guess them.
@@ -32,7 +33,7 @@ pub const SALT_BYTES: usize = 32;
 /// Bytes of the frame that opens a recording.
 pub(crate) const OPENING_BYTES: usize = MAGIC.len() + KEY_BYTES + WRAPPING_BYTES;
 
-/// Bytes of a frame's header: length (4), number (8), event `seq` (8), time (8), name (1), kept (1).
+/// Bytes of a frame's header: length (4), number (8), event `seq` (8), time (8), name (1), whole (1).
 const HEADER_BYTES: usize = 30;
 
 /// Bytes of an authentication tag.
@@ -149,9 +150,10 @@ impl Writer {
         let mut salt = [0; SALT_BYTES];
         aws_lc_rs::rand::fill(&mut salt).map_err(|_| KeyError::Random)?;
         let commitment = commitment(&salt, name.name(), payload);
-        let kept: &[u8] = match (self.record, name) {
-            (Record::Unmasked, _) | (_, PayloadName::Chunks) => payload,
-            (Record::Sizes, _) => &[],
+        let size = (payload.len() as u64).to_be_bytes();
+        let (kept, is_whole): (&[u8], bool) = match (self.record, name) {
+            (Record::Unmasked, _) | (_, PayloadName::Chunks) => (payload, true),
+            (Record::Sizes, _) => (&size, false),
         };
         let length = HEADER_BYTES + SALT_BYTES + kept.len() + TAG_BYTES;
         let number = self.number;
@@ -163,7 +165,7 @@ impl Writer {
         bytes.extend_from_slice(&seq.to_be_bytes());
         bytes.extend_from_slice(&time.nanoseconds().to_be_bytes());
         bytes.push(name.code());
-        bytes.push(u8::from(kept.len() == payload.len()));
+        bytes.push(u8::from(is_whole));
         bytes.extend_from_slice(&salt);
         bytes.extend_from_slice(kept);
         let (header, body) = bytes.split_at_mut(HEADER_BYTES);
@@ -212,6 +214,8 @@ pub struct Frame {
     pub name: PayloadName,
     /// The salt of its commitment.
     pub salt: [u8; SALT_BYTES],
+    /// Bytes of the payload that passed.
+    pub bytes: u64,
     /// The payload; `None` when the target keeps sizes only.
     pub payload: Option<Vec<u8>>,
     /// Segment, offset and length.
@@ -281,13 +285,19 @@ fn open(session: SessionId, key: &LessSafeKey, frame: &[u8], at: [u64; 3]) -> Op
     let mut body = sealed.to_vec();
     let aad = associated(session, header);
     let opened = key.open_in_place(nonce(u64::from_be_bytes(*number)), Aad::from(&aad), &mut body).ok()?;
-    let (salt, payload) = opened.split_first_chunk::<SALT_BYTES>()?;
+    let (salt, content) = opened.split_first_chunk::<SALT_BYTES>()?;
+    let (bytes, payload) = match kept {
+        1 => (content.len() as u64, Some(content.to_vec())),
+        0 => (u64::from_be_bytes((*content).try_into().ok()?), None),
+        _ => return None,
+    };
     Some(Frame {
         seq: u64::from_be_bytes(*seq),
         time: Timestamp::from_nanoseconds(u64::from_be_bytes(*time)),
         name: PayloadName::from_code(*name)?,
         salt: *salt,
-        payload: (*kept == 1).then(|| payload.to_vec()),
+        bytes,
+        payload,
         at,
     })
 }
@@ -346,7 +356,7 @@ mod tests {
     fn sizes_only_keeps_salts_and_no_payload() {
         let (session, wrapping, segment, payloads) = written(Record::Sizes);
         let frames = read(session, &[segment], &wrapping).unwrap();
-        assert_eq!(frames[0].payload, None);
+        assert_eq!((&frames[0].payload, frames[0].bytes), (&None, 9));
         assert_eq!(STANDARD.encode(commitment(&frames[0].salt, "request", b"a request")), payloads[0].commitment);
     }
 

@@ -6,46 +6,26 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use vidimus_core::event::{Body, Decided};
-use vidimus_core::{
-    Action, Durability, Effect, ErrorKind, Operation, Principal, Protocol, Record, SessionId, TargetName,
-};
+use vidimus_core::{Action, Effect, ErrorKind, Operation, Principal, SessionId, TargetName};
 use vidimus_policy::{Claimed, Decision, Policies, Request, Subject};
 
-use crate::evidence::{Evidence, EvidenceError, Strand, Written};
+use crate::context::{SessionContext, TargetSpec};
+use crate::evidence::{EvidenceError, Written};
 use crate::flight::Admitted;
-use crate::gate::Shared;
-use crate::metrics::Metrics;
 use crate::recording::PayloadName;
 use crate::released::Released;
-use crate::tasks::SessionTasks;
 use crate::upstream::Dial;
-
-/// What the gate must know of a target.
-#[derive(Debug, Clone)]
-pub struct TargetSpec {
-    /// Its name.
-    pub name: TargetName,
-    /// The protocol it is reached by.
-    pub protocol: Protocol,
-    /// What an acknowledged record survives.
-    pub durability: Durability,
-    /// Whether payloads are kept.
-    pub record: Record,
-}
 
 /// One principal's use of one target. Cheap to clone.
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
 
 struct Inner {
-    shared: Arc<Shared>,
-    strand: Strand,
+    context: Arc<SessionContext>,
     principal: Arc<Principal>,
-    target: Arc<TargetSpec>,
     address: IpAddr,
     client: Option<String>,
     kind: Kind,
-    tasks: SessionTasks,
     standing: ArcSwap<Standing>,
 }
 
@@ -167,22 +147,19 @@ impl<'a> Facts<'a> {
 
 impl Session {
     pub(crate) fn new(
-        shared: Arc<Shared>,
-        strand: Strand,
+        context: SessionContext,
         principal: Arc<Principal>,
-        target: Arc<TargetSpec>,
         (address, client): (IpAddr, Option<String>),
         kind: Kind,
         standing: Standing,
     ) -> Self {
-        let standing = ArcSwap::from_pointee(standing);
-        let tasks = shared.tasks.session();
-        Self(Arc::new(Inner { shared, strand, principal, target, address, client, kind, tasks, standing }))
+        let (context, standing) = (Arc::new(context), ArcSwap::from_pointee(standing));
+        Self(Arc::new(Inner { context, principal, address, client, kind, standing }))
     }
 
     /// Its id.
     pub fn id(&self) -> SessionId {
-        self.0.strand.session()
+        self.0.context.id()
     }
 
     /// Whose it is.
@@ -197,7 +174,7 @@ impl Session {
 
     /// The target's name.
     pub fn target(&self) -> &TargetName {
-        &self.0.target.name
+        self.0.context.target()
     }
 
     /// Leave to end the upstream session; permits nothing with content.
@@ -220,16 +197,20 @@ impl Session {
             policies: &decision.policies,
             policy: standing.policies.hash(),
             reason: None,
-            durability: self.durability(),
+            durability: self.0.context.durability(),
             payloads: &[],
         };
-        self.metrics().decided(self.target(), decision.effect);
+        self.0.context.metrics().decided(self.target(), decision.effect);
         let request = [(PayloadName::Request, &*operation.wire)];
         match decision.effect {
             Effect::Allow => {
-                match self.strand().append_with(self.evidence(), &request, Body::OperationAdmitted(body)) {
+                match self.0.context.strand().append_with(
+                    self.0.context.evidence(),
+                    &request,
+                    Body::OperationAdmitted(body),
+                ) {
                     Ok(written) => Verdict::Admitted(Admitted::new(
-                        self.clone(),
+                        Arc::clone(&self.0.context),
                         operation.action,
                         operation.protocol,
                         written,
@@ -239,7 +220,11 @@ impl Session {
                 }
             }
             Effect::Deny => {
-                let written = self.strand().append_with(self.evidence(), &request, Body::OperationDenied(body));
+                let written = self.0.context.strand().append_with(
+                    self.0.context.evidence(),
+                    &request,
+                    Body::OperationDenied(body),
+                );
                 Verdict::Denied(self.denied(written, ErrorKind::Denied, "policy", decision.message).await)
             }
         }
@@ -248,20 +233,21 @@ impl Session {
     /// Records an operation that the adapter refuses: it could not be understood, or names what is not there.
     pub async fn reject(&self, rejection: Rejection<'_>) -> Denied {
         let standing = self.standing();
-        self.metrics().decided(self.target(), Effect::Deny);
+        self.0.context.metrics().decided(self.target(), Effect::Deny);
         let body = Decided {
             action: &rejection.action,
-            protocol: self.0.target.protocol,
+            protocol: self.0.context.spec().protocol,
             trace: None,
             effect: Effect::Deny,
             policies: &[],
             policy: standing.policies.hash(),
             reason: Some(rejection.reason),
-            durability: self.durability(),
+            durability: self.0.context.durability(),
             payloads: &[],
         };
         let received = [(PayloadName::Request, rejection.received)];
-        let written = self.strand().append_with(self.evidence(), &received, Body::OperationDenied(body));
+        let written =
+            self.0.context.strand().append_with(self.0.context.evidence(), &received, Body::OperationDenied(body));
         self.denied(written, rejection.kind, rejection.reason, rejection.message).await
     }
 
@@ -289,12 +275,13 @@ impl Session {
 
     /// Ends the session: cuts off what still runs in it, then records the end. A second close does nothing.
     pub async fn close(&self, reason: &'static str) -> Result<(), EvidenceError> {
-        self.0.tasks.cut_off().await;
-        let closed = self.strand().close(self.evidence(), |count| Body::SessionClosed { count, reason });
+        self.0.context.tasks().cut_off().await;
+        let closed =
+            self.0.context.strand().close(self.0.context.evidence(), |count| Body::SessionClosed { count, reason });
         match closed {
             Ok(written) => {
-                self.metrics().sessions.dec();
-                self.evidence().settle(self.durability(), written.position).await
+                self.0.context.metrics().sessions.dec();
+                self.0.context.evidence().settle(self.0.context.durability(), written.position).await
             }
             Err(EvidenceError::Closed) => Ok(()),
             Err(error) => Err(error),
@@ -331,18 +318,19 @@ impl Session {
 
     /// What policy in force now says of the session.
     fn standing(&self) -> Arc<Standing> {
-        let current = self.0.shared.policies.load();
+        let current = self.0.context.shared().policies.load();
         let known = self.0.standing.load_full();
         if Arc::ptr_eq(&known.policies, &current) {
             return known;
         }
-        let fresh = Arc::new(Standing::new(Arc::clone(&current), &self.0.principal, &self.0.target, &self.facts()));
+        let fresh =
+            Arc::new(Standing::new(Arc::clone(&current), &self.0.principal, self.0.context.spec(), &self.facts()));
         self.0.standing.store(Arc::clone(&fresh));
         fresh
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts { address: self.0.address, client: self.0.client.as_deref(), time: self.evidence().clock.now() }
+        Facts { address: self.0.address, client: self.0.client.as_deref(), time: self.0.context.evidence().clock.now() }
     }
 
     async fn denied(
@@ -353,7 +341,9 @@ impl Session {
         message: String,
     ) -> Denied {
         let settled = match written {
-            Ok(written) => self.evidence().settle(self.durability(), written.position).await.map(|()| written),
+            Ok(written) => {
+                self.0.context.evidence().settle(self.0.context.durability(), written.position).await.map(|()| written)
+            }
             Err(error) => Err(error),
         };
         match settled {
@@ -367,26 +357,6 @@ impl Session {
 
     fn unrecorded(&self, error: &EvidenceError) -> Denied {
         unrecorded(error, self.id())
-    }
-
-    pub(crate) fn evidence(&self) -> &Arc<Evidence> {
-        &self.0.shared.evidence
-    }
-
-    pub(crate) fn strand(&self) -> &Strand {
-        &self.0.strand
-    }
-
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.0.shared.metrics
-    }
-
-    pub(crate) fn durability(&self) -> Durability {
-        self.0.target.durability
-    }
-
-    pub(crate) fn tasks(&self) -> &SessionTasks {
-        &self.0.tasks
     }
 }
 

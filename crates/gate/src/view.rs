@@ -18,8 +18,8 @@ use vidimus_policy::{Claimed, Decision, Request};
 use vidimus_store::{Reader, SessionFilter, SessionRow, StoreError};
 
 use crate::evidence::EvidenceError;
-use crate::gate::Shared;
 use crate::recording::{self, Frame, RecordingError};
+use crate::shared::Shared;
 
 /// Stands for the gateway itself where policy wants a target.
 const GATEWAY: &str = "gateway";
@@ -312,10 +312,11 @@ fn commitments_hold(events: &[(u64, Vec<u8>)], frames: &[Frame]) -> bool {
             let part = |index: usize| number(at.and_then(|at| at.get(index)));
             let (Some(segment), Some(offset), Some(length)) = (part(0), part(1), part(2)) else { return false };
             let Some(frame) = by_place.get(&[segment, offset, length]) else { return false };
-            let Some(bytes) = &frame.payload else { return true };
+            let is_of_size = number(payload.get("bytes")) == Some(frame.bytes);
+            let Some(bytes) = &frame.payload else { return is_of_size };
             let expected = payload.get("commitment").and_then(Value::as_str);
             let found = STANDARD.encode(recording::commitment(&frame.salt, frame.name.name(), bytes));
-            expected == Some(&*found) && number(payload.get("bytes")) == Some(bytes.len() as u64)
+            is_of_size && expected == Some(&*found)
         })
     })
 }

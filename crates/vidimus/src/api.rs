@@ -235,14 +235,12 @@ impl RecordingFrame {
             PayloadName::Chunk => Direction::Chunk,
             PayloadName::Chunks => return None,
         };
-        let [_, _, length] = frame.at;
-        let bytes = frame.payload.as_ref().map_or(length, |payload| u64::try_from(payload.len()).unwrap_or(u64::MAX));
         let body = frame.payload.map(|payload| match String::from_utf8(payload) {
             Ok(text) => FrameBody::Text(text),
             Err(error) => FrameBody::Base64(STANDARD.encode(error.as_bytes())),
         });
         let operation = operations.get(&frame.seq).cloned().flatten();
-        Some(Self { seq: frame.seq, operation, direction, time: frame.time.to_string(), bytes, body })
+        Some(Self { seq: frame.seq, operation, direction, time: frame.time.to_string(), bytes: frame.bytes, body })
     }
 }
 
@@ -407,6 +405,7 @@ mod tests {
             time: Timestamp::from_seconds(1),
             name,
             salt: [0; 32],
+            bytes: 2,
             payload: payload.map(<[u8]>::to_vec),
             at: [0, 8, 99],
         };

@@ -1,0 +1,26 @@
+//! What all sessions of a gate share.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use vidimus_log::VerifierKey;
+use vidimus_policy::Policies;
+
+use crate::authenticate::Authenticator;
+use crate::evidence::{Evidence, Strand};
+use crate::metrics::Metrics;
+use crate::tasks::Tasks;
+use crate::unauthenticated::Unauthenticated;
+
+/// What all sessions share.
+pub(crate) struct Shared {
+    pub(crate) evidence: Arc<Evidence>,
+    pub(crate) policies: ArcSwap<Policies>,
+    /// The strand of what belongs to no session.
+    pub(crate) control: Strand,
+    pub(crate) metrics: Metrics,
+    pub(crate) tasks: Tasks,
+    pub(crate) log_key: VerifierKey,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) unauthenticated: Unauthenticated,
+}
