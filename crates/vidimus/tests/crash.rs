@@ -132,9 +132,10 @@ async fn calls(client: Arc<Client>, name: String) -> Vec<Received> {
         };
         let params = json!({ "name": tool, "arguments": arguments, "_meta": { "progressToken": call } });
         let body = json!({ "jsonrpc": "2.0", "id": call, "method": "tools/call", "params": params }).to_string();
-        let (status, body, whole) = client.receive(body).await;
-        if status == Some(200) {
-            received.push(Received { call, body, whole });
+        let answer = client.receive(body).await;
+        let whole = answer.is_whole;
+        if answer.status == Some(200) {
+            received.push(Received { call, body: answer.body(), whole });
         }
         if !whole {
             break;

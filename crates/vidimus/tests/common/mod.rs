@@ -214,6 +214,21 @@ impl Answer {
     }
 }
 
+/// An answer as it came.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// None when no head came.
+    pub(crate) status: Option<u16>,
+    pub(crate) parts: Vec<(Instant, Bytes)>,
+    pub(crate) is_whole: bool,
+}
+
+impl Received {
+    pub(crate) fn body(&self) -> Vec<u8> {
+        self.parts.iter().flat_map(|(_, part)| part).copied().collect()
+    }
+}
+
 /// A plain client: what it sends is what a test says, byte for byte.
 pub(crate) struct Client {
     pub(crate) url: String,
@@ -254,19 +269,19 @@ impl Client {
         Ok(answer.json())
     }
 
-    /// Posts a message; status and body as far as they came, and whether they came whole.
-    pub(crate) async fn receive(&self, body: impl Into<Bytes>) -> (Option<u16>, Vec<u8>, bool) {
+    /// Posts a message and takes what comes, to the end or as far as it comes.
+    pub(crate) async fn receive(&self, body: impl Into<Bytes>) -> Received {
         use http_body_util::BodyExt as _;
         let request = self.request(Method::POST, &[], body).unwrap();
-        let Ok(mut response) = self.http.request(request).await else { return (None, Vec::new(), false) };
-        let mut received = Vec::new();
+        let mut received = Received::default();
+        let Ok(mut response) = self.http.request(request).await else { return received };
+        received.status = Some(response.status().as_u16());
         while let Some(frame) = response.body_mut().frame().await {
-            match frame {
-                Ok(frame) => received.extend_from_slice(&frame.into_data().unwrap_or_default()),
-                Err(_) => return (Some(response.status().as_u16()), received, false),
-            }
+            let Ok(frame) = frame else { return received };
+            received.parts.push((Instant::now(), frame.into_data().unwrap_or_default()));
         }
-        (Some(response.status().as_u16()), received, true)
+        received.is_whole = true;
+        received
     }
 
     /// Sends a request; `headers` come on top of the usual ones, and an empty value takes one away.

@@ -1,0 +1,94 @@
+//! Answers of a target that are none, and answers in parts.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::World;
+use super::common::evidence::{of_type, outcome};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_answer_is_not_passed_on() {
+    let world = World::with(|setup| {
+        setup.target_lines = "request_timeout = \"1s\"";
+        setup.tables = "[limits]\nresponse_bytes = \"1MiB\"";
+    })
+    .await;
+    let client = world.client().await;
+    let table = [
+        ("wrong-id", "the target's answer is not MCP", "upstream"),
+        ("redirect", "the target answered with status 307 Temporary Redirect", "upstream"),
+        ("oversized", "the target's answer is larger than 1048576 bytes", "upstream"),
+        ("announced", "the target's answer is larger than 1048576 bytes", "upstream"),
+        ("gzip", "the target's answer is not MCP", "upstream"),
+        ("not-json", "the target's answer is not MCP", "upstream"),
+        ("html", "the target's answer is not MCP", "upstream"),
+        ("cut-off", "the target's answer broke off", "upstream"),
+        ("cut-stream", "the target's answer broke off", "upstream"),
+        ("status", "the target answered with status 500 Internal Server Error", "upstream"),
+        ("hang", "the target did not answer in time", "timeout"),
+    ];
+    for (id, (tool, message, _)) in (1..).zip(table) {
+        let answer = client.receive(super::call(id, tool, &json!({}))).await;
+        assert_eq!((answer.status, answer.is_whole), (Some(200), true), "{tool}");
+        let text = String::from_utf8(answer.body()).unwrap();
+        let last = text.lines().rev().find(|line| line.contains("jsonrpc")).unwrap();
+        let last: Value = serde_json::from_str(last.strip_prefix("data: ").unwrap_or(last)).unwrap();
+        assert_eq!(
+            last,
+            json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32603, "message": message } }),
+            "{tool}"
+        );
+    }
+    // The session lives.
+    assert!(client.call(100, "echo", "{}").await.unwrap()["result"].is_object());
+    // What the target says of a call that failed is passed on, as it is.
+    assert_eq!(client.call(101, "fail", "{}").await.unwrap()["result"], json!({ "content": [], "isError": true }));
+    let events = world.gateway.events();
+    for (tool, _, status) in table {
+        assert_eq!(outcome(&events, &format!("everything/{tool}")), Some(status), "{tool}");
+    }
+    assert_eq!(outcome(&events, "everything/fail"), Some("error"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_gone_is_told_without_its_address() {
+    let world = World::start().await;
+    let client = world.client().await;
+    assert!(client.call(1, "echo", "{}").await.unwrap()["result"].is_object());
+    world.upstream.stop();
+    let answer = client.call(2, "echo", "{}").await.unwrap();
+    assert_eq!(answer["error"], json!({ "code": -32603, "message": "the target cannot be reached" }));
+    assert_eq!(outcome(&world.gateway.events(), "everything/echo"), Some("upstream"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_an_answer_arrive_as_they_come_and_are_recorded() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let answer = client.receive(super::call(7, "progress", &json!({ "text": "done" }))).await;
+    assert!(answer.status == Some(200) && answer.is_whole, "{answer:?}");
+    let (first, last) = (answer.parts.first().unwrap().0, answer.parts.last().unwrap().0);
+    assert!(last - first >= Duration::from_millis(100), "the parts came at once: {answer:?}");
+    let text = String::from_utf8(answer.body()).unwrap();
+    let sent: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    assert_eq!(sent.len(), 4);
+    assert!(sent[..3].iter().all(|part| part.contains("notifications/progress")) && sent[3].contains("done"));
+
+    let events = world.gateway.events();
+    let ended = of_type(&events, "operation.outcome")
+        .into_iter()
+        .find(|event| event["operation"]["action"] == "everything/progress");
+    let ended = ended.expect("an outcome");
+    let names: Vec<&Value> = ended["payloads"].as_array().unwrap().iter().map(|payload| &payload["name"]).collect();
+    assert_eq!(names, ["chunks", "response"]);
+    assert_eq!(ended["outcome"]["bytes"], sent.iter().map(|part| part.len()).sum::<usize>());
+    let frames = world.gateway.recording(ended["session"].as_str().unwrap());
+    let of_call = |frame: &&Value| {
+        let (seq, is_chunk) = (&frame["seq"], frame["direction"] == "chunk");
+        if is_chunk { *seq == ended["operation"]["intent"] } else { *seq == ended["seq"] }
+    };
+    let recorded: Vec<&str> =
+        frames.iter().filter(of_call).map(|frame| frame["body"]["text"].as_str().unwrap()).collect();
+    assert_eq!(recorded, sent);
+}
