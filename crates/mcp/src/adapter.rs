@@ -12,7 +12,6 @@ use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming;
 use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol, TargetName, ToolAnnotations};
@@ -20,17 +19,18 @@ use vidimus_gate::{
     Admitted, Answer, Answers, Caller, Denied, Framing, Gate, Notice, Refusal, Rejection, Released, ReleasedBody,
     Verdict,
 };
-use vidimus_net::OriginPolicy;
 use vidimus_net::server::Peer;
+use vidimus_net::{Incoming, OriginPolicy};
 
-use crate::definitions::{DefinitionsError, Tools};
+use crate::definitions::DefinitionsError;
 use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, code};
 use crate::exchange::{self, Expected};
 use crate::headers::{self, EVENT_STREAM, JSON, SESSION_ID};
 use crate::initialize::{self, Implementation};
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
-use crate::{reply, sse};
+use crate::tools::Tools;
+use crate::{definitions, reply, sse};
 
 /// The path of a target is this and its name.
 const PATH: &str = "/mcp/";
@@ -125,12 +125,12 @@ impl Adapter {
     /// Reads the definitions of a target, for whoever wants to check policies against them.
     pub async fn tools(&self, name: &TargetName) -> Option<Result<Arc<Tools>, DefinitionsError>> {
         let target = self.0.targets.get(name)?;
-        Some(target.definitions.with(&self.0.gate, target, None).await)
+        Some(definitions::with(&self.0.gate, target, None).await)
     }
 
     /// The definitions of a target as last read, however old.
     pub fn known_tools(&self, name: &TargetName) -> Option<Arc<Tools>> {
-        self.0.targets.get(name)?.definitions.known()
+        self.0.targets.get(name)?.tools.known()
     }
 
     /// Closes sessions unused for `idle`.
@@ -354,7 +354,7 @@ impl Adapter {
             Some(Method::CallTool) => Some(self.tool(visit, session, message).await?),
             Some(Method::ListTools) => {
                 // The list is filtered by the gateway's own definitions; without them it would come out empty.
-                if let Err(error) = visit.target.definitions.with(&self.0.gate, visit.target, None).await {
+                if let Err(error) = definitions::with(&self.0.gate, visit.target, None).await {
                     return Err(self.no_definitions(visit, message, &error).await);
                 }
                 None
@@ -387,7 +387,7 @@ impl Adapter {
         message: &Message,
     ) -> Result<ToolAnnotations, Reply> {
         let name = message.tool_name().unwrap_or_default();
-        let tools = match visit.target.definitions.with(&self.0.gate, visit.target, Some(&name)).await {
+        let tools = match definitions::with(&self.0.gate, visit.target, Some(&name)).await {
             Ok(tools) => tools,
             Err(error) => return Err(self.no_definitions(visit, message, &error).await),
         };

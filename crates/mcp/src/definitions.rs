@@ -4,13 +4,11 @@
 //! answer to a client. They are read in a session of the gateway's own, at the first need and again when a name
 //! turns up that is not among them, at a bounded rate.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 use vidimus_core::event::Status;
 use vidimus_core::{Action, Operation, Protocol, ToolDefinition};
 use vidimus_gate::{Gate, Outcome, Session, Verdict};
@@ -20,6 +18,7 @@ use crate::exchange::{self, Expected};
 use crate::initialize::Implementation;
 use crate::sessions::McpSession;
 use crate::target::Target;
+use crate::tools::Tools;
 use crate::{initialize, lists};
 
 /// The least time between two readings of one target.
@@ -30,25 +29,6 @@ const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// Pages of a tool list that are read.
 const MAX_PAGES: u64 = 100;
-
-/// The tools of one target by name.
-#[derive(Debug)]
-pub struct Tools {
-    by_name: HashMap<String, ToolDefinition>,
-    read_at: Instant,
-}
-
-impl Tools {
-    /// The definition of a tool.
-    pub fn get(&self, name: &str) -> Option<&ToolDefinition> {
-        self.by_name.get(name)
-    }
-
-    /// All definitions, in no order.
-    pub fn all(&self) -> impl Iterator<Item = &ToolDefinition> {
-        self.by_name.values()
-    }
-}
 
 /// Why definitions are not to be had.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -61,56 +41,34 @@ pub enum DefinitionsError {
     Upstream(String),
 }
 
-/// What is known of one target's tools.
-#[derive(Debug, Default)]
-pub(crate) struct Definitions {
-    known: ArcSwapOption<Tools>,
-    reading: Mutex<Option<Instant>>,
-}
-
-impl Definitions {
-    /// The tools as last read, however old.
-    pub(crate) fn known(&self) -> Option<Arc<Tools>> {
-        self.known.load_full()
+/// The tools of a target; read from it when they are unknown or old, or lack `name`, and the last reading is not too
+/// recent. One reading at a time; others wait for it.
+pub(crate) async fn with(
+    gate: &Gate,
+    target: &Arc<Target>,
+    name: Option<&str>,
+) -> Result<Arc<Tools>, DefinitionsError> {
+    let is_enough = |tools: &Tools| tools.age() < MAX_AGE && name.is_none_or(|name| tools.get(name).is_some());
+    if let Some(tools) = target.tools.known().filter(|tools| is_enough(tools)) {
+        return Ok(tools);
     }
-
-    /// The tools; read from the target when they are unknown or old, or lack `name`, and the last reading is not
-    /// too recent. One reading at a time; others wait for it.
-    pub(crate) async fn with(
-        &self,
-        gate: &Gate,
-        target: &Arc<Target>,
-        name: Option<&str>,
-    ) -> Result<Arc<Tools>, DefinitionsError> {
-        let is_enough = |tools: &Tools| {
-            tools.read_at.elapsed() < MAX_AGE && name.is_none_or(|name| tools.by_name.contains_key(name))
-        };
-        if let Some(tools) = self.known().filter(|tools| is_enough(tools)) {
-            return Ok(tools);
+    let mut last = target.tools.reading().await;
+    let known = target.tools.known();
+    if let Some(tools) = &known
+        && (is_enough(tools) || last.is_some_and(|last| last.elapsed() < LEAST_INTERVAL))
+    {
+        return Ok(Arc::clone(tools));
+    }
+    let read = read(gate, target).await;
+    *last = Some(Instant::now());
+    match (read, known) {
+        (Ok(definitions), _) => Ok(target.tools.learn(definitions)),
+        // What was read before stays: a target that is down for a moment does not lose its tools.
+        (Err(error), Some(tools)) => {
+            tracing::warn!(target = %target.spec.name, %error, "definitions stay as they were");
+            Ok(tools)
         }
-        let mut last = self.reading.lock().await;
-        let known = self.known();
-        if let Some(tools) = &known
-            && (is_enough(tools) || last.is_some_and(|last| last.elapsed() < LEAST_INTERVAL))
-        {
-            return Ok(Arc::clone(tools));
-        }
-        let read = read(gate, target).await;
-        *last = Some(Instant::now());
-        match (read, known) {
-            (Ok(definitions), _) => {
-                let by_name = definitions.into_iter().map(|tool| (tool.name.clone(), tool)).collect();
-                let tools = Arc::new(Tools { by_name, read_at: Instant::now() });
-                self.known.store(Some(Arc::clone(&tools)));
-                Ok(tools)
-            }
-            // What was read before stays: a target that is down for a moment does not lose its tools.
-            (Err(error), Some(tools)) => {
-                tracing::warn!(target = %target.spec.name, %error, "definitions stay as they were");
-                Ok(tools)
-            }
-            (Err(error), None) => Err(error),
-        }
+        (Err(error), None) => Err(error),
     }
 }
 

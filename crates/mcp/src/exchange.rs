@@ -13,11 +13,11 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
 use vidimus_core::{Action, ErrorKind};
 use vidimus_gate::{EvidenceError, InFlight, Outcome, Rejection, SendError, Wire};
+use vidimus_net::Incoming;
 
 use crate::envelope::{Class, Id, ListKind, Message, MessageKind, Method, Sender, code};
 use crate::headers::{self, PROTOCOL_VERSION, SESSION_ID};
@@ -288,7 +288,7 @@ fn concluded(session: &McpSession, asked: &Id, method: Method, message: &Message
 
 /// A list without what the caller may not see.
 fn filtered(session: &McpSession, kind: ListKind, message: &Message) -> Result<Bytes, Fault> {
-    let tools = session.target.definitions.known();
+    let tools = session.target.tools.known();
     let is_visible = |name: &str| match kind {
         // A tool the gateway has not read the definition of cannot be called, so it is not shown.
         ListKind::Tools => {

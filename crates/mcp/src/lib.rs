@@ -15,7 +15,9 @@ pub mod reply;
 mod sessions;
 pub mod sse;
 mod target;
+mod tools;
 
 pub use adapter::Adapter;
-pub use definitions::{DefinitionsError, Tools};
+pub use definitions::DefinitionsError;
 pub use target::{Limits, Target};
+pub use tools::Tools;

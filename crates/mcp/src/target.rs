@@ -6,14 +6,14 @@ use std::time::Duration;
 use vidimus_gate::{TargetSpec, Upstream};
 use vidimus_net::HttpTarget;
 
-use crate::definitions::Definitions;
+use crate::tools::KnownTools;
 
 /// A target as the adapter sees it.
 pub struct Target {
     pub(crate) spec: Arc<TargetSpec>,
     pub(crate) upstream: Upstream<HttpTarget>,
     pub(crate) limits: Limits,
-    pub(crate) definitions: Definitions,
+    pub(crate) tools: KnownTools,
 }
 
 /// Bounds of one target's messages.
@@ -36,6 +36,6 @@ impl Default for Limits {
 impl Target {
     /// A target that is reached by `upstream`.
     pub fn new(spec: Arc<TargetSpec>, upstream: Upstream<HttpTarget>, limits: Limits) -> Self {
-        Self { spec, upstream, limits, definitions: Definitions::default() }
+        Self { spec, upstream, limits, tools: KnownTools::default() }
     }
 }

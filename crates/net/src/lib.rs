@@ -10,5 +10,7 @@ pub mod server;
 
 pub use client::{HttpTarget, UpstreamError};
 pub use fetch::{FetchError, Fetcher};
+/// The body of a message that is arriving.
+pub use hyper::body::Incoming;
 pub use origin::{OriginError, OriginPolicy};
 pub use server::{HttpLimits, Server};
