@@ -1,0 +1,178 @@
+//! Evidence that cannot be written: nothing passes, nothing is released, and only what is safe recovers by itself.
+//!
+//! A gate with real tokens, real policies and a real target on loopback; only the disk below the log is told to fail
+//! (NIST SP 800-53 AU-5). A full disk refuses and recovers; a failed write or sync ends the log until a restart.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod disk;
+mod world;
+
+use std::io::ErrorKind::{Other, StorageFull};
+
+use bytes::Bytes;
+use disk::Fault;
+use vidimus_core::event::Status;
+use vidimus_core::{Durability, ErrorKind};
+use vidimus_gate::{Answer, Notice, Outcome, SendError, Session, Verdict};
+use world::{Target, World, head, operation};
+
+/// What a caller with a good token gets of the gate now, and that the target sees nothing of it.
+async fn assert_refuses(world: &World, target: &Target, session: &Session) {
+    let before = target.requests();
+    match session.submit(operation("call")).await {
+        Verdict::Denied(denied) => {
+            assert_eq!((denied.refusal().kind, denied.refusal().reason), (ErrorKind::Evidence, "evidence"));
+            assert_eq!(denied.refusal().reference, None);
+            assert!(!denied.refusal().message.contains('/'), "the message names no file: {:?}", denied.refusal());
+        }
+        Verdict::Admitted(_) => panic!("a call passed"),
+    }
+    // Somebody whose token is new, and somebody known who opens a session.
+    assert_eq!(world.stranger().await.err(), Some(Notice::EvidenceUnavailable));
+    let alice = world.alice().await.unwrap();
+    let denied = world.gate().open(alice, world.spec(Durability::Strict)).await.err().unwrap();
+    assert_eq!(denied.refusal().kind, ErrorKind::Evidence);
+    assert_eq!(world.no_token().await, Notice::EvidenceUnavailable);
+    assert_eq!(target.requests(), before);
+}
+
+/// One call to the end; what the client gets.
+async fn answer(session: &Session, target: &Target, text: &str) -> Option<Answer> {
+    let Verdict::Admitted(admitted) = session.submit(operation(text)).await else { panic!("denied") };
+    let upstream = target.upstream.clone();
+    let mut answers = admitted.run(|wire, flight| async move {
+        let (status, body) = match upstream.send(wire, head()).await {
+            Ok(_) => (Status::Ok, Bytes::from_static(b"result")),
+            Err(_) => (Status::Cancelled, Bytes::new()),
+        };
+        flight.finish(Outcome { status, body }).await;
+    });
+    answers.next().await
+}
+
+fn assert_released(answer: &Option<Answer>) {
+    assert!(matches!(answer, Some(Answer::Last { status: Status::Ok, .. })), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_write_of_the_intent_refuses_for_good() {
+    for durability in [Durability::Strict, Durability::Async] {
+        let mut world = World::start();
+        let target = Target::start(&world, |_| {}).await;
+        let session = world.session(durability).await;
+        assert_released(&answer(&session, &target, "first").await);
+        world.disk.fail(Fault::Write(Other));
+        assert_refuses(&world, &target, &session).await;
+        world.disk.work();
+        assert_refuses(&world, &target, &session).await;
+        assert_eq!(target.requests(), 1);
+        drop((session, target));
+        world.restart();
+        assert_works(&world).await;
+        world.assert_one_outcome_each().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_sync_of_the_intent_keeps_the_call_from_the_target() {
+    let mut world = World::start();
+    let target = Target::start(&world, |_| {}).await;
+    let session = world.session(Durability::Strict).await;
+    world.disk.fail(Fault::Sync);
+    // The intent is written, so the call is admitted; it goes out only when that is durable, which it never is.
+    let Verdict::Admitted(admitted) = session.submit(operation("call")).await else { panic!("denied") };
+    let upstream = target.upstream.clone();
+    let mut answers = admitted.run(|wire, flight| async move {
+        assert!(matches!(upstream.send(wire, head()).await, Err(SendError::Evidence(_))));
+        flight.finish(Outcome { status: Status::Cancelled, body: Bytes::from_static(b"text") }).await;
+    });
+    assert!(matches!(answers.next().await, Some(Answer::Unrecorded)));
+    world.disk.work();
+    assert_refuses(&world, &target, &session).await;
+    assert_eq!(target.requests(), 0);
+    drop((session, target));
+    world.restart();
+    assert_works(&world).await;
+    world.assert_one_outcome_each().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_whose_record_fails_is_not_released() {
+    for (durability, fault) in [
+        (Durability::Strict, Fault::Sync),
+        (Durability::Strict, Fault::Write(Other)),
+        (Durability::Async, Fault::Write(Other)),
+    ] {
+        let mut world = World::start();
+        // The disk fails while the target works on the call: after the intent, before the outcome.
+        let target = Target::start(&world, move |disk| disk.fail(fault)).await;
+        let session = world.session(durability).await;
+        let answer = answer(&session, &target, "call").await;
+        assert!(matches!(answer, Some(Answer::Unrecorded)), "{durability:?} {fault:?}: {answer:?}");
+        assert_eq!(target.requests(), 1);
+        world.disk.work();
+        assert_refuses(&world, &target, &session).await;
+        drop((session, target));
+        world.restart();
+        assert_works(&world).await;
+        world.assert_one_outcome_each().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_whose_record_fails_is_not_released() {
+    for fault in [Fault::Sync, Fault::Write(Other)] {
+        let world = World::start();
+        let target = Target::start(&world, move |disk| disk.fail(fault)).await;
+        let session = world.session(Durability::Strict).await;
+        let Verdict::Admitted(admitted) = session.submit(operation("call")).await else { panic!("denied") };
+        let upstream = target.upstream.clone();
+        let mut answers = admitted.run(|wire, mut flight| async move {
+            upstream.send(wire, head()).await.unwrap();
+            assert_eq!(flight.chunk(Bytes::from_static(b"part")).await.unwrap_err().kind(), ErrorKind::Evidence);
+            flight.finish(Outcome { status: Status::Ok, body: Bytes::from_static(b"result") }).await;
+        });
+        assert!(matches!(answers.next().await, Some(Answer::Unrecorded)), "{fault:?}");
+        assert!(answers.next().await.is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_until_there_is_space() {
+    let world = World::start();
+    let target = Target::start(&world, |_| {}).await;
+    let session = world.session(Durability::Async).await;
+    // Nothing grows any more; what was made ahead of time has room yet.
+    world.disk.fail(Fault::Grow(StorageFull));
+    let mut bytes = 8 << 20;
+    while bytes > 0 {
+        match session.submit(operation(&"x".repeat(bytes))).await {
+            Verdict::Admitted(_) => {}
+            Verdict::Denied(denied) => {
+                assert_eq!(denied.refusal().kind, ErrorKind::Evidence);
+                bytes /= 16;
+            }
+        }
+    }
+    // What is left is too small for a call, and has room for a log-on or two.
+    while world.stranger().await.is_ok() {}
+    while world.no_token().await == Notice::Unauthenticated {}
+    assert_refuses(&world, &target, &session).await;
+    assert_eq!(target.requests(), 0);
+    world.disk.work();
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while let Verdict::Denied(denied) = session.submit(operation("again")).await {
+        assert_eq!(denied.refusal().kind, ErrorKind::Evidence);
+        assert!(std::time::Instant::now() < limit, "space is back, and nothing passes");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_works(&world).await;
+}
+
+/// A new session, and a call in it.
+async fn assert_works(world: &World) {
+    let target = Target::start(world, |_| {}).await;
+    let session = world.session(Durability::Strict).await;
+    assert_released(&answer(&session, &target, "works").await);
+    assert_eq!(target.requests(), 1);
+}
