@@ -50,7 +50,7 @@ async fn answer(session: &Session, target: &Target, text: &str) -> Option<Answer
     answers.next().await
 }
 
-fn assert_released(answer: &Option<Answer>) {
+fn assert_released(answer: Option<&Answer>) {
     assert!(matches!(answer, Some(Answer::Last { status: Status::Ok, .. })), "{answer:?}");
 }
 
@@ -60,7 +60,7 @@ async fn a_failed_write_of_the_intent_refuses_for_good() {
         let mut world = World::start();
         let target = Target::start(&world, |_| {}).await;
         let session = world.session(durability).await;
-        assert_released(&answer(&session, &target, "first").await);
+        assert_released(answer(&session, &target, "first").await.as_ref());
         world.disk.fail(Fault::Write(Other));
         assert_refuses(&world, &target, &session).await;
         world.disk.work();
@@ -173,6 +173,6 @@ async fn a_full_disk_refuses_until_there_is_space() {
 async fn assert_works(world: &World) {
     let target = Target::start(world, |_| {}).await;
     let session = world.session(Durability::Strict).await;
-    assert_released(&answer(&session, &target, "works").await);
+    assert_released(answer(&session, &target, "works").await.as_ref());
     assert_eq!(target.requests(), 1);
 }
