@@ -60,6 +60,8 @@ pub(crate) struct Strand {
 
 struct State {
     next: u64,
+    /// No intent is taken any more; outcomes are.
+    closing: bool,
     closed: bool,
     writer: Option<Writer>,
 }
@@ -90,7 +92,13 @@ impl Strand {
         record: Record,
         written: u64,
     ) -> Self {
-        Self { session, who, target, record, state: Mutex::new(State { next: written, closed: false, writer: None }) }
+        Self {
+            session,
+            who,
+            target,
+            record,
+            state: Mutex::new(State { next: written, closing: false, closed: false, writer: None }),
+        }
     }
 
     /// The session.
@@ -127,6 +135,9 @@ impl Strand {
         body: Body<'_>,
     ) -> Result<Written, EvidenceError> {
         let mut state = self.lock()?;
+        if state.closing && matches!(body, Body::OperationAdmitted(_)) {
+            return Err(EvidenceError::Closed);
+        }
         let State { next, writer: slot, .. } = &mut *state;
         let before = slot.as_ref().map(Writer::place);
         let mut opening = None;
@@ -183,6 +194,11 @@ impl Strand {
                 Err(error.into())
             }
         }
+    }
+
+    /// Takes no intent any more, so that every one that was taken gets its outcome before the last event.
+    pub(crate) fn begin_close(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closing = true;
     }
 
     /// Appends the last event of the session, which `body` makes of the count of all events. A second call finds

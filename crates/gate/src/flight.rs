@@ -10,6 +10,7 @@ use std::time::Instant;
 use aws_lc_rs::digest;
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use vidimus_core::event::{Body, Ended, Status};
 use vidimus_core::{Action, Protocol};
 
@@ -43,6 +44,8 @@ pub struct InFlight {
     part_commitments: digest::Context,
     answers: mpsc::Sender<Answer>,
     ended: bool,
+    /// The session closes only after this is dropped, which is after the outcome is written.
+    _token: TaskTrackerToken,
 }
 
 /// How an exchange ended.
@@ -64,6 +67,7 @@ struct Measured {
 impl Admitted {
     pub(crate) fn new(
         session: Arc<SessionContext>,
+        token: TaskTrackerToken,
         action: Action,
         protocol: Protocol,
         intent: Written,
@@ -87,6 +91,7 @@ impl Admitted {
             part_commitments: digest::Context::new(&digest::SHA256),
             answers: sender,
             ended: false,
+            _token: token,
         };
         Self { wire, flight, answers: Answers(receiver) }
     }

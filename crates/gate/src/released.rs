@@ -50,6 +50,8 @@ pub enum Notice {
     NotAcceptable,
     /// Evidence cannot be written (NIST SP 800-53 AU-5).
     EvidenceUnavailable,
+    /// A fault of the gateway's own.
+    Failed,
     /// The gateway is stopping.
     Stopping,
     /// The gateway cannot check tokens now: the identity provider does not answer.
@@ -85,6 +87,7 @@ impl Notice {
             Self::EvidenceUnavailable => {
                 r#"{"error":"evidence_unavailable","help":"nothing passes while evidence cannot be written; tell the operator of this gateway"}"#
             }
+            Self::Failed => r#"{"error":"internal","help":"the gateway failed; its log says why"}"#,
             Self::Stopping => r#"{"error":"stopping","help":"the gateway is stopping; try again"}"#,
             Self::IdentityUnavailable => {
                 r#"{"error":"identity_unavailable","help":"the identity provider does not answer; try again"}"#

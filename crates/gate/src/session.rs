@@ -204,6 +204,7 @@ impl Session {
         let request = [(PayloadName::Request, &*operation.wire)];
         match decision.effect {
             Effect::Allow => {
+                let token = self.0.context.tasks().token();
                 match self.0.context.strand().append_with(
                     self.0.context.evidence(),
                     &request,
@@ -211,6 +212,7 @@ impl Session {
                 ) {
                     Ok(written) => Verdict::Admitted(Admitted::new(
                         Arc::clone(&self.0.context),
+                        token,
                         operation.action,
                         operation.protocol,
                         written,
@@ -275,6 +277,7 @@ impl Session {
 
     /// Ends the session: cuts off what still runs in it, then records the end. A second close does nothing.
     pub async fn close(&self, reason: &'static str) -> Result<(), EvidenceError> {
+        self.0.context.strand().begin_close();
         self.0.context.tasks().cut_off().await;
         let closed =
             self.0.context.strand().close(self.0.context.evidence(), |count| Body::SessionClosed { count, reason });

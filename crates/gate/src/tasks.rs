@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// All tasks of a gate.
 #[derive(Debug, Clone, Default)]
@@ -42,13 +43,17 @@ impl SessionTasks {
     /// Runs a task until it ends or is cut off, whoever waits for it.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let cut_off = self.cut_off.clone();
-        let task = self.own.track_future(async move {
+        self.all.spawn(async move {
             cut_off.run_until_cancelled_owned(task).await;
         });
-        self.all.spawn(task);
     }
 
-    /// Cuts off what still runs, and waits until it has left its outcome.
+    /// Held by an operation from before its intent is written until its outcome is.
+    pub(crate) fn token(&self) -> TaskTrackerToken {
+        self.own.token()
+    }
+
+    /// Cuts off what still runs, and waits until every operation has left its outcome.
     pub(crate) async fn cut_off(&self) {
         self.cut_off.cancel();
         self.own.close();

@@ -22,14 +22,13 @@ use vidimus_gate::{
 use vidimus_net::server::Peer;
 use vidimus_net::{Incoming, OriginPolicy};
 
-use crate::definitions::DefinitionsError;
 use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, code};
 use crate::exchange::{self, Expected};
 use crate::headers::{self, EVENT_STREAM, JSON, SESSION_ID};
 use crate::initialize::{self, Implementation};
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
-use crate::tools::Tools;
+use crate::tools::{DefinitionsError, Tools};
 use crate::{definitions, reply, sse};
 
 /// The path of a target is this and its name.
@@ -97,10 +96,13 @@ impl Adapter {
         Self(Arc::new(Inner { gate, origins, targets, sessions: Sessions::new(MAX_SESSIONS) }))
     }
 
-    /// Answers one request.
+    /// Answers one request. The work goes on when this future is dropped because the client has gone: a session that
+    /// is being opened or closed is never left half way.
     pub async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<ReleasedBody> {
-        let reply = match self.replied(peer, request).await {
-            Ok(reply) | Err(reply) => reply,
+        let adapter = self.clone();
+        let reply = match tokio::spawn(async move { adapter.replied(peer, request).await }).await {
+            Ok(Ok(reply) | Err(reply)) => reply,
+            Err(_) => Reply::notice(StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed),
         };
         let mut response = Response::new(reply.body);
         *response.status_mut() = reply.status;

@@ -18,7 +18,7 @@ use crate::exchange::{self, Expected};
 use crate::initialize::Implementation;
 use crate::sessions::McpSession;
 use crate::target::Target;
-use crate::tools::Tools;
+use crate::tools::{Attempt, DefinitionsError, Tools};
 use crate::{initialize, lists};
 
 /// The least time between two readings of one target.
@@ -29,17 +29,6 @@ const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// Pages of a tool list that are read.
 const MAX_PAGES: u64 = 100;
-
-/// Why definitions are not to be had.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum DefinitionsError {
-    /// The gate refused the reading.
-    #[error("the definitions of the target cannot be read: {0}")]
-    Refused(String),
-    /// The target did not answer as it must.
-    #[error("the definitions of the target cannot be read: {0}")]
-    Upstream(String),
-}
 
 /// The tools of a target; read from it when they are unknown or old, or lack `name`, and the last reading is not too
 /// recent. One reading at a time; others wait for it.
@@ -54,13 +43,15 @@ pub(crate) async fn with(
     }
     let mut last = target.tools.reading().await;
     let known = target.tools.known();
-    if let Some(tools) = &known
-        && (is_enough(tools) || last.is_some_and(|last| last.elapsed() < LEAST_INTERVAL))
-    {
-        return Ok(Arc::clone(tools));
+    let is_recent = |attempt: &Attempt| attempt.at.elapsed() < LEAST_INTERVAL;
+    match (&known, last.as_ref().filter(|attempt| is_recent(attempt))) {
+        (Some(tools), recent) if is_enough(tools) || recent.is_some() => return Ok(Arc::clone(tools)),
+        // A target that is down is not asked again by each caller that waited.
+        (None, Some(Attempt { error: Some(error), .. })) => return Err(error.clone()),
+        _ => {}
     }
     let read = read(gate, target).await;
-    *last = Some(Instant::now());
+    *last = Some(Attempt { at: Instant::now(), error: read.as_ref().err().cloned() });
     match (read, known) {
         (Ok(definitions), _) => Ok(target.tools.learn(definitions)),
         // What was read before stays: a target that is down for a moment does not lose its tools.

@@ -18,6 +18,5 @@ mod target;
 mod tools;
 
 pub use adapter::Adapter;
-pub use definitions::DefinitionsError;
 pub use target::{Limits, Target};
-pub use tools::Tools;
+pub use tools::{DefinitionsError, Tools};

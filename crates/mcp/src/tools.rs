@@ -32,12 +32,32 @@ impl Tools {
     }
 }
 
+/// The last reading of definitions.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// When it began.
+    pub(crate) at: Instant,
+    /// Why it failed, if it did.
+    pub(crate) error: Option<DefinitionsError>,
+}
+
+/// Why definitions are not to be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DefinitionsError {
+    /// The gate refused the reading.
+    #[error("the definitions of the target cannot be read: {0}")]
+    Refused(String),
+    /// The target did not answer as it must.
+    #[error("the definitions of the target cannot be read: {0}")]
+    Upstream(String),
+}
+
 /// What is known of one target's tools.
 #[derive(Debug, Default)]
 pub(crate) struct KnownTools {
     known: ArcSwapOption<Tools>,
-    /// Held while reading; when the last reading ended.
-    reading: Mutex<Option<Instant>>,
+    /// Held while reading.
+    reading: Mutex<Option<Attempt>>,
 }
 
 impl KnownTools {
@@ -47,7 +67,7 @@ impl KnownTools {
     }
 
     /// Waits for a turn to read.
-    pub(crate) async fn reading(&self) -> MutexGuard<'_, Option<Instant>> {
+    pub(crate) async fn reading(&self) -> MutexGuard<'_, Option<Attempt>> {
         self.reading.lock().await
     }
 

@@ -3,6 +3,7 @@
 //! A changed set comes into force whole or not at all. One that does not compile is refused, on record, and the old
 //! one stays.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -51,17 +52,24 @@ pub(crate) fn report(errors: &[PolicyError]) -> String {
 pub(crate) async fn watch(config: Config, gate: Gate, adapter: Adapter, mut stop: watch::Receiver<bool>) {
     let mut refused: Option<String> = None;
     let mut seen = fingerprint(&config, None);
+    let config = Arc::new(config);
     loop {
         tokio::select! {
             () = tokio::time::sleep(INTERVAL) => {}
             () = async { drop(stop.wait_for(|stop| *stop).await) } => return,
         }
-        let now = fingerprint(&config, Some(&adapter));
-        if now == seen {
-            continue;
-        }
+        // Reading files and compiling take long enough to keep calls waiting, so they have a thread of their own.
+        let (files, known) = (Arc::clone(&config), adapter.clone());
+        let before = seen.take();
+        let looked = tokio::task::spawn_blocking(move || {
+            let now = fingerprint(&files, Some(&known));
+            let compiled = (now != before).then(|| compile(&files, Some(&known)));
+            (now, compiled)
+        });
+        let Ok((now, compiled)) = looked.await else { return };
         seen = now;
-        match compile(&config, Some(&adapter)) {
+        let Some(compiled) = compiled else { continue };
+        match compiled {
             Ok(policies) => {
                 refused = None;
                 let hash = policies.hash().to_owned();
