@@ -139,6 +139,8 @@ pub struct Opened<'a> {
 pub struct Decided<'a> {
     /// What it wanted to do.
     pub action: &'a Action,
+    /// The protocol's method, where the action does not say it.
+    pub method: Option<&'a str>,
     /// The protocol it came in.
     pub protocol: Protocol,
     /// The caller's `traceparent`, as claimed.
@@ -162,6 +164,8 @@ pub struct Decided<'a> {
 pub struct Ended<'a> {
     /// What it wanted to do.
     pub action: &'a Action,
+    /// The protocol's method, where the action does not say it.
+    pub method: Option<&'a str>,
     /// The protocol it came in.
     pub protocol: Protocol,
     /// The `seq` of its `operation.admitted`.
@@ -348,12 +352,17 @@ impl Event<'_> {
             Body::SessionOpened(opened) => write_opened(object, opened),
             Body::OperationAdmitted(decided) | Body::OperationDenied(decided) => {
                 object.string("masking", "none");
-                self.write_operation(object, decided.action, decided.protocol, None, decided.trace);
+                let Decided { action, method, protocol, trace, .. } = *decided;
+                self.write_operation(object, &Described { action, method, protocol, intent: None, trace });
                 write_payloads(object, decided.payloads);
             }
             Body::OperationOutcome(ended) => {
                 object.string("masking", "none");
-                self.write_operation(object, ended.action, ended.protocol, Some(ended.intent), None);
+                let Ended { action, method, protocol, intent, .. } = *ended;
+                self.write_operation(
+                    object,
+                    &Described { action, method, protocol, intent: Some(intent), trace: None },
+                );
                 object.object("outcome", |outcome| {
                     outcome.integer("bytes", ended.bytes).string("status", ended.status.name());
                     if let Some(microseconds) = ended.microseconds {
@@ -375,22 +384,25 @@ impl Event<'_> {
         }
     }
 
-    fn write_operation(
-        &self,
-        object: &mut ObjectWriter<'_>,
-        action: &Action,
-        protocol: Protocol,
-        intent: Option<u64>,
-        trace: Option<&str>,
-    ) {
+    fn write_operation(&self, object: &mut ObjectWriter<'_>, described: &Described<'_>) {
         object.object("operation", |operation| {
-            operation.string("action", &action.name(self.target.unwrap_or_default()));
-            if let Some(intent) = intent {
+            operation.string("action", &described.action.name(self.target.unwrap_or_default()));
+            if let Some(intent) = described.intent {
                 operation.integer("intent", intent);
             }
-            operation.optional("object", action.object()).string("protocol", protocol.name()).optional("trace", trace);
+            operation.optional("method", described.method).optional("object", described.action.object());
+            operation.string("protocol", described.protocol.name()).optional("trace", described.trace);
         });
     }
+}
+
+/// What an event says of its operation.
+struct Described<'a> {
+    action: &'a Action,
+    method: Option<&'a str>,
+    protocol: Protocol,
+    intent: Option<u64>,
+    trace: Option<&'a str>,
 }
 
 fn write_decision(

@@ -96,6 +96,8 @@ pub struct Operation {
     pub protocol: Protocol,
     /// What it wants to do.
     pub action: Action,
+    /// The protocol's method, where the action does not say it: subscribing to a resource is decided as reading it.
+    pub method: Option<&'static str>,
     /// The bytes for the target when it is admitted: what was evaluated, nothing else.
     pub wire: Bytes,
     /// The parsed message and the place of the arguments in it, when the action has arguments policy may read.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use vidimus_core::event::{Body, Ended, Status};
-use vidimus_core::{Action, Protocol};
+use vidimus_core::{Action, Operation, Protocol};
 
 use crate::answers::{Answer, Answers};
 use crate::context::SessionContext;
@@ -36,6 +36,7 @@ pub struct Admitted {
 pub struct InFlight {
     session: Arc<SessionContext>,
     action: Action,
+    method: Option<&'static str>,
     protocol: Protocol,
     intent: u64,
     started: Instant,
@@ -68,22 +69,21 @@ impl Admitted {
     pub(crate) fn new(
         session: Arc<SessionContext>,
         token: TaskTrackerToken,
-        action: Action,
-        protocol: Protocol,
         intent: Written,
-        bytes: Bytes,
+        operation: Operation,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(PARTS_WAITING);
         let wire = Wire {
-            bytes,
+            bytes: operation.wire,
             evidence: Arc::clone(session.evidence()),
             durability: session.durability(),
             intent: intent.position,
         };
         let flight = InFlight {
             session,
-            action,
-            protocol,
+            action: operation.action,
+            method: operation.method,
+            protocol: operation.protocol,
             intent: intent.seq,
             started: Instant::now(),
             parts: 0,
@@ -153,6 +153,7 @@ impl InFlight {
             &payloads,
             Body::OperationOutcome(Ended {
                 action: &self.action,
+                method: self.method,
                 protocol: self.protocol,
                 intent: self.intent,
                 status,

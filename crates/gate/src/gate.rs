@@ -292,6 +292,7 @@ impl Gate {
         }
         let body = Body::OperationDenied(Decided {
             action: denial.action,
+            method: None,
             protocol: target.map_or(Protocol::Admin, |target| target.protocol),
             trace: None,
             effect: Effect::Deny,

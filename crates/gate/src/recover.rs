@@ -39,7 +39,14 @@ struct Open {
     target: Option<TargetName>,
     events: u64,
     /// Intents without outcome, by number.
-    intents: BTreeMap<u64, (String, Option<String>)>,
+    intents: BTreeMap<u64, Intent>,
+}
+
+/// An admitted operation, as its event names it.
+struct Intent {
+    action: String,
+    method: Option<String>,
+    object: Option<String>,
 }
 
 /// Closes every session that has no last event. Returns how many there were.
@@ -66,8 +73,13 @@ fn read(evidence: &Evidence, reader: &Reader, session: SessionId) -> Result<Open
                 open.target = text("/target").and_then(|name| name.parse().ok());
             }
             Some("operation.admitted") => {
-                let action = text("/operation/action").unwrap_or_default().to_owned();
-                open.intents.insert(seq, (action, text("/operation/object").map(str::to_owned)));
+                let owned = |pointer| text(pointer).map(str::to_owned);
+                let intent = Intent {
+                    action: owned("/operation/action").unwrap_or_default(),
+                    method: owned("/operation/method"),
+                    object: owned("/operation/object"),
+                };
+                open.intents.insert(seq, intent);
             }
             Some("operation.outcome") => {
                 let intent = event.pointer("/operation/intent").and_then(Value::as_u64);
@@ -82,12 +94,13 @@ fn read(evidence: &Evidence, reader: &Reader, session: SessionId) -> Result<Open
 fn close(evidence: &Evidence, session: SessionId, open: &Open) -> Result<(), RecoveryError> {
     let who = open.who.as_deref().map(Into::into);
     let strand = Strand::new(session, who, open.target.clone(), Record::Sizes, open.events);
-    for (intent, (action, object)) in &open.intents {
+    for (intent, Intent { action, method, object }) in &open.intents {
         let action = action_of(action, object.as_deref(), open.target.as_ref());
         strand.append(
             evidence,
             Body::OperationOutcome(Ended {
                 action: &action,
+                method: method.as_deref(),
                 protocol: Protocol::Mcp,
                 intent: *intent,
                 status: Status::Unknown,

@@ -191,6 +191,7 @@ impl Session {
         let decision = self.decide(&standing, &operation);
         let body = Decided {
             action: &operation.action,
+            method: operation.method,
             protocol: operation.protocol,
             trace: operation.trace.as_deref(),
             effect: decision.effect,
@@ -210,14 +211,9 @@ impl Session {
                     &request,
                     Body::OperationAdmitted(body),
                 ) {
-                    Ok(written) => Verdict::Admitted(Admitted::new(
-                        Arc::clone(&self.0.context),
-                        token,
-                        operation.action,
-                        operation.protocol,
-                        written,
-                        operation.wire,
-                    )),
+                    Ok(written) => {
+                        Verdict::Admitted(Admitted::new(Arc::clone(&self.0.context), token, written, operation))
+                    }
                     Err(error) => Verdict::Denied(self.unrecorded(&error)),
                 }
             }
@@ -238,6 +234,7 @@ impl Session {
         self.0.context.metrics().decided(self.target(), Effect::Deny);
         let body = Decided {
             action: &rejection.action,
+            method: None,
             protocol: self.0.context.spec().protocol,
             trace: None,
             effect: Effect::Deny,

@@ -230,6 +230,7 @@ impl Viewer {
         let policies = self.shared.policies.load_full();
         let body = Body::OperationDenied(vidimus_core::event::Decided {
             action,
+            method: None,
             protocol: vidimus_core::Protocol::Admin,
             trace: None,
             effect: Effect::Deny,

@@ -15,21 +15,19 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol, TargetName, ToolAnnotations};
-use vidimus_gate::{
-    Admitted, Answer, Answers, Caller, Denied, Framing, Gate, Notice, Refusal, Rejection, Released, ReleasedBody,
-    Verdict,
-};
+use vidimus_gate::{Admitted, Answer, Answers, Caller, Denied, Gate, Notice, Rejection, ReleasedBody, Verdict};
 use vidimus_net::server::Peer;
 use vidimus_net::{Incoming, OriginPolicy};
 
-use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, code};
+use crate::answer::{DENIED, Reply, denied_as_asked, evidenced, recorded, refused, relayed, told};
+use crate::envelope::{EnvelopeError, Message, MessageKind, Method, Sender, code};
 use crate::exchange::{self, Expected};
 use crate::headers::{self, EVENT_STREAM, JSON, SESSION_ID};
 use crate::initialize::{self, Implementation};
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
 use crate::tools::{DefinitionsError, Tools};
-use crate::{definitions, reply, sse};
+use crate::{definitions, reply};
 
 /// The path of a target is this and its name.
 const PATH: &str = "/mcp/";
@@ -46,12 +44,6 @@ const MAX_CLAIM: usize = 200;
 /// MCP's `HeaderMismatch` is of the modern era; legacy servers answer 400 with this JSON-RPC code.
 const BAD_HEADER: i32 = code::INVALID_REQUEST;
 
-/// The code of a refusal by policy outside tool calls: the first of JSON-RPC's range for implementations.
-const DENIED: i32 = -32_001;
-
-/// What stands around each message of a stream.
-const FRAMING: Framing = Framing { before: sse::BEFORE, after: sse::AFTER };
-
 /// The MCP adapter. Cheap to clone.
 #[derive(Clone)]
 pub struct Adapter(Arc<Inner>);
@@ -61,25 +53,6 @@ struct Inner {
     origins: OriginPolicy,
     targets: BTreeMap<TargetName, Arc<Target>>,
     sessions: Sessions,
-}
-
-/// An answer and its HTTP status.
-struct Reply {
-    status: StatusCode,
-    body: ReleasedBody,
-    content_type: Option<&'static str>,
-    session: Option<HeaderValue>,
-}
-
-impl Reply {
-    fn json(status: StatusCode, released: Released) -> Self {
-        Self { status, body: ReleasedBody::whole(released), content_type: Some(JSON), session: None }
-    }
-
-    fn notice(status: StatusCode, notice: Notice) -> Self {
-        let content_type = (notice != Notice::Empty).then_some(JSON);
-        Self { status, body: ReleasedBody::whole(notice), content_type, session: None }
-    }
 }
 
 /// Where a message of a caller is about to go.
@@ -323,6 +296,7 @@ impl Adapter {
         let operation = Operation {
             protocol: Protocol::Mcp,
             action: Action::Method("initialize".into()),
+            method: None,
             wire: hello.wire,
             arguments: None,
             annotations: None,
@@ -369,6 +343,7 @@ impl Adapter {
         let operation = Operation {
             protocol: Protocol::Mcp,
             action,
+            method: method_beside_action(message),
             wire: message.bytes().clone(),
             arguments: message.operation_arguments(),
             annotations,
@@ -447,18 +422,6 @@ impl Adapter {
     }
 }
 
-/// A denial in the words of what was asked: a tool answers that it failed, so that a model reads why.
-fn denied_as_asked(message: &Message, denied: &Denied) -> Reply {
-    match (message.method(), message.id()) {
-        (Some(Method::CallTool), Some(id)) if denied.refusal().kind == ErrorKind::Denied => {
-            let encode = |refusal: &Refusal| reply::tool_error(id, &refusal.message, refusal.reference.as_deref());
-            Reply::json(StatusCode::OK, denied.release(encode))
-        }
-        (_, Some(id)) => told(StatusCode::OK, Some(id), DENIED, denied),
-        (_, None) => told(StatusCode::FORBIDDEN, None, DENIED, denied),
-    }
-}
-
 /// Starts the exchange in a task of the gate.
 fn run(admitted: Admitted, session: &Arc<McpSession>, expected: Expected) -> Answers {
     let session = Arc::clone(session);
@@ -469,34 +432,6 @@ fn expected(message: &Message) -> Expected {
     match message.kind() {
         MessageKind::Request { id, method } => Expected::Response { id: id.clone(), method: *method },
         MessageKind::Notification { .. } | MessageKind::Response { .. } => Expected::Nothing,
-    }
-}
-
-/// The answers of an exchange as an HTTP answer: JSON when there is only a result, else a stream.
-async fn relayed(session: &McpSession, message: &Message, mut answers: Answers) -> Result<Reply, Reply> {
-    let is_notification = message.id().is_none();
-    match answers.next().await {
-        Some(Answer::Last { status: Status::Ok, .. }) if is_notification => {
-            Ok(Reply::notice(StatusCode::ACCEPTED, Notice::Empty))
-        }
-        Some(Answer::Last { released, .. }) => {
-            let status = if session.is_lost() {
-                StatusCode::NOT_FOUND
-            } else if is_notification {
-                StatusCode::BAD_GATEWAY
-            } else {
-                StatusCode::OK
-            };
-            Ok(Reply::json(status, released))
-        }
-        Some(Answer::Chunk(first)) => Ok(Reply {
-            status: StatusCode::OK,
-            body: ReleasedBody::stream(first, answers, FRAMING),
-            content_type: Some(EVENT_STREAM),
-            session: None,
-        }),
-        Some(Answer::Unrecorded) => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)),
-        None => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::Stopping)),
     }
 }
 
@@ -519,6 +454,16 @@ fn action(message: &Message) -> Option<Action> {
     }
 }
 
+/// The method of an operation that is decided as another one.
+fn method_beside_action(message: &Message) -> Option<&'static str> {
+    match message.method()? {
+        Method::Subscribe => Some("resources/subscribe"),
+        Method::Unsubscribe => Some("resources/unsubscribe"),
+        Method::Complete => Some("completion/complete"),
+        _ => None,
+    }
+}
+
 /// The client's name and version as it claims them, cut to a length fit for the record.
 fn claimed(client: &Implementation) -> Option<String> {
     let text = format!("{} {}", client.name, client.version);
@@ -532,39 +477,4 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (value, None) = (values.next()?, values.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
-}
-
-/// The status of a notice, unless evidence or identity are what is wrong.
-fn refused(status: StatusCode, notice: Notice) -> Reply {
-    match notice {
-        Notice::EvidenceUnavailable | Notice::IdentityUnavailable => {
-            Reply::notice(StatusCode::SERVICE_UNAVAILABLE, notice)
-        }
-        _ => Reply::notice(status, notice),
-    }
-}
-
-/// A notice, if the denial it answers is on record.
-fn evidenced(denied: &Denied, status: StatusCode, notice: Notice) -> Reply {
-    if recorded(denied) {
-        Reply::notice(status, notice)
-    } else {
-        Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)
-    }
-}
-
-fn recorded(denied: &Denied) -> bool {
-    denied.refusal().reference.is_some()
-}
-
-/// A refusal as a JSON-RPC error, with the reference to its record; 503 when it could not be recorded.
-fn told(status: StatusCode, id: Option<&Id>, code: i32, denied: &Denied) -> Reply {
-    let refusal = denied.refusal();
-    let status = match refusal.kind {
-        ErrorKind::Evidence => StatusCode::SERVICE_UNAVAILABLE,
-        ErrorKind::NotFound if refusal.reason == "session_closed" => StatusCode::NOT_FOUND,
-        _ => status,
-    };
-    let encode = |refusal: &Refusal| reply::error(id, code, &refusal.message, refusal.reference.as_deref());
-    Reply::json(status, denied.release(encode))
 }

@@ -117,6 +117,7 @@ async fn ask(
     let operation = Operation {
         protocol: Protocol::Mcp,
         action: Action::Method(method.into()),
+        method: None,
         wire: body,
         arguments: None,
         annotations: None,

@@ -1,10 +1,11 @@
 //! The MCP adapter: strict envelopes, Streamable HTTP on both sides (MCP 2025-03-26 to 2025-11-25).
 //!
 //! `envelope` reads messages, `headers`, `initialize`, `lists`, `sse` and `reply` are the rest of the codec, without
-//! I/O. `adapter` answers clients, `exchange` talks to targets, `definitions` knows their tools, `sessions` binds
+//! I/O. `adapter` answers clients (`answer` words what it says), `exchange` talks to targets, `definitions` knows their tools, `sessions` binds
 //! session ids to principals. No policy, no storage: every message goes through `vidimus-gate`.
 
 mod adapter;
+mod answer;
 mod definitions;
 pub mod envelope;
 mod exchange;

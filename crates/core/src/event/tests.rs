@@ -40,6 +40,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
     let payload = Payload { name: "request", commitment: "c".repeat(44), at: [0, 8_192, 1_100], bytes: 1_024 };
     let decided = |effect, reason| Decided {
         action: &action,
+        method: None,
         protocol: Protocol::Mcp,
         trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         effect,
@@ -73,6 +74,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         Body::OperationDenied(decided(Effect::Deny, Some("malformed"))),
         Body::OperationOutcome(Ended {
             action: &action,
+            method: None,
             protocol: Protocol::Mcp,
             intent: 6,
             status: Status::Ok,

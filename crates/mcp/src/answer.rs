@@ -1,0 +1,115 @@
+//! Answers over HTTP: what was released, with the status and media type the protocol wants.
+//!
+//! A tool call that policy denies is HTTP 200 and a result marked as an error, so that a model reads why. What could
+//! not be recorded is 503, whatever else it would have been (NIST SP 800-53 AU-5).
+
+use http::{HeaderValue, StatusCode};
+use vidimus_core::ErrorKind;
+use vidimus_core::event::Status;
+use vidimus_gate::{Answer, Answers, Denied, Framing, Notice, Refusal, Released, ReleasedBody};
+
+use crate::envelope::{Id, Message, Method};
+use crate::headers::{EVENT_STREAM, JSON};
+use crate::sessions::McpSession;
+use crate::{reply, sse};
+
+/// The code of a refusal by policy outside tool calls: the first of JSON-RPC's range for implementations.
+pub(crate) const DENIED: i32 = -32_001;
+
+/// What stands around each message of a stream.
+const FRAMING: Framing = Framing { before: sse::BEFORE, after: sse::AFTER };
+
+/// An answer and its HTTP status.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) body: ReleasedBody,
+    pub(crate) content_type: Option<&'static str>,
+    /// `Mcp-Session-Id`, when a session begins.
+    pub(crate) session: Option<HeaderValue>,
+}
+
+impl Reply {
+    pub(crate) fn json(status: StatusCode, released: Released) -> Self {
+        Self { status, body: ReleasedBody::whole(released), content_type: Some(JSON), session: None }
+    }
+
+    pub(crate) fn notice(status: StatusCode, notice: Notice) -> Self {
+        let content_type = (notice != Notice::Empty).then_some(JSON);
+        Self { status, body: ReleasedBody::whole(notice), content_type, session: None }
+    }
+}
+
+/// A denial in the words of what was asked: a tool answers that it failed, so that a model reads why.
+pub(crate) fn denied_as_asked(message: &Message, denied: &Denied) -> Reply {
+    match (message.method(), message.id()) {
+        (Some(Method::CallTool), Some(id)) if denied.refusal().kind == ErrorKind::Denied => {
+            let encode = |refusal: &Refusal| reply::tool_error(id, &refusal.message, refusal.reference.as_deref());
+            Reply::json(StatusCode::OK, denied.release(encode))
+        }
+        (_, Some(id)) => told(StatusCode::OK, Some(id), DENIED, denied),
+        (_, None) => told(StatusCode::FORBIDDEN, None, DENIED, denied),
+    }
+}
+
+/// The answers of an exchange as an HTTP answer: JSON when there is only a result, else a stream.
+pub(crate) async fn relayed(session: &McpSession, message: &Message, mut answers: Answers) -> Result<Reply, Reply> {
+    let is_notification = message.id().is_none();
+    match answers.next().await {
+        Some(Answer::Last { status: Status::Ok, .. }) if is_notification => {
+            Ok(Reply::notice(StatusCode::ACCEPTED, Notice::Empty))
+        }
+        Some(Answer::Last { released, .. }) => {
+            let status = if session.is_lost() {
+                StatusCode::NOT_FOUND
+            } else if is_notification {
+                StatusCode::BAD_GATEWAY
+            } else {
+                StatusCode::OK
+            };
+            Ok(Reply::json(status, released))
+        }
+        Some(Answer::Chunk(first)) => Ok(Reply {
+            status: StatusCode::OK,
+            body: ReleasedBody::stream(first, answers, FRAMING),
+            content_type: Some(EVENT_STREAM),
+            session: None,
+        }),
+        Some(Answer::Unrecorded) => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)),
+        None => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::Stopping)),
+    }
+}
+
+/// The status of a notice, unless evidence or identity are what is wrong.
+pub(crate) fn refused(status: StatusCode, notice: Notice) -> Reply {
+    match notice {
+        Notice::EvidenceUnavailable | Notice::IdentityUnavailable => {
+            Reply::notice(StatusCode::SERVICE_UNAVAILABLE, notice)
+        }
+        _ => Reply::notice(status, notice),
+    }
+}
+
+/// A notice, if the denial it answers is on record.
+pub(crate) fn evidenced(denied: &Denied, status: StatusCode, notice: Notice) -> Reply {
+    if recorded(denied) {
+        Reply::notice(status, notice)
+    } else {
+        Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)
+    }
+}
+
+pub(crate) fn recorded(denied: &Denied) -> bool {
+    denied.refusal().reference.is_some()
+}
+
+/// A refusal as a JSON-RPC error, with the reference to its record; 503 when it could not be recorded.
+pub(crate) fn told(status: StatusCode, id: Option<&Id>, code: i32, denied: &Denied) -> Reply {
+    let refusal = denied.refusal();
+    let status = match refusal.kind {
+        ErrorKind::Evidence => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::NotFound if refusal.reason == "session_closed" => StatusCode::NOT_FOUND,
+        _ => status,
+    };
+    let encode = |refusal: &Refusal| reply::error(id, code, &refusal.message, refusal.reference.as_deref());
+    Reply::json(status, denied.release(encode))
+}
