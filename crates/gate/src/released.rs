@@ -52,8 +52,8 @@ pub enum Notice {
     EvidenceUnavailable,
     /// A fault of the gateway's own.
     Failed,
-    /// The gateway is stopping.
-    Stopping,
+    /// The call was given up before its result came.
+    CutOff,
     /// The gateway cannot check tokens now: the identity provider does not answer.
     IdentityUnavailable,
 }
@@ -88,7 +88,9 @@ impl Notice {
                 r#"{"error":"evidence_unavailable","help":"nothing passes while evidence cannot be written; tell the operator of this gateway"}"#
             }
             Self::Failed => r#"{"error":"internal","help":"the gateway failed; its log says why"}"#,
-            Self::Stopping => r#"{"error":"stopping","help":"the gateway is stopping; try again"}"#,
+            Self::CutOff => {
+                r#"{"error":"cut_off","help":"the call was cut off: its session was closed, or the gateway is stopping"}"#
+            }
             Self::IdentityUnavailable => {
                 r#"{"error":"identity_unavailable","help":"the identity provider does not answer; try again"}"#
             }

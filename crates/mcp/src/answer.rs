@@ -75,7 +75,7 @@ pub(crate) async fn relayed(session: &McpSession, message: &Message, mut answers
             session: None,
         }),
         Some(Answer::Unrecorded) => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)),
-        None => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::Stopping)),
+        None => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::CutOff)),
     }
 }
 

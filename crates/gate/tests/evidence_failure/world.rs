@@ -236,6 +236,7 @@ pub(crate) fn operation(text: &str) -> Operation {
     Operation {
         protocol: Protocol::Mcp,
         action: Action::ToolCall("echo".into()),
+        method: None,
         wire: Bytes::copy_from_slice(text.as_bytes()),
         arguments: None,
         annotations: None,
