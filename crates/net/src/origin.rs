@@ -41,19 +41,19 @@ impl OriginPolicy {
     /// address, to its other names. Allows the origins of those and `allowed_origins`.
     pub fn new(public_url: &str, listen: std::net::SocketAddr, allowed_origins: &[String]) -> Self {
         let mut hosts = BTreeSet::from([listen.to_string()]);
-        let mut origins: BTreeSet<String> = allowed_origins.iter().map(|origin| origin.to_ascii_lowercase()).collect();
+        if listen.ip().is_loopback() {
+            let port = listen.port();
+            hosts.extend([format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")]);
+        }
+        // The listener itself speaks plain HTTP; the scheme of the public address is what it says.
+        let mut origins: BTreeSet<String> = hosts.iter().map(|host| format!("http://{host}")).collect();
+        origins.extend(allowed_origins.iter().map(|origin| origin.to_ascii_lowercase()));
         if let Ok(uri) = public_url.parse::<Uri>()
             && let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority())
         {
             hosts.insert(authority.as_str().to_ascii_lowercase());
             origins.insert(format!("{scheme}://{authority}").to_ascii_lowercase());
         }
-        if listen.ip().is_loopback() {
-            let port = listen.port();
-            hosts.extend([format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")]);
-        }
-        let own: Vec<String> = hosts.iter().map(|host| format!("http://{host}")).collect();
-        origins.extend(own);
         Self { hosts, origins }
     }
 

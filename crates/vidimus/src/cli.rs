@@ -24,11 +24,28 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The form of the gateway's own log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogForm {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the gateway until it is told to stop (SIGINT, SIGTERM)
-    #[command(after_help = "Example:\n  vidimus serve --config /etc/vidimus/vidimus.toml")]
-    Serve(ConfigFile),
+    ///
+    /// Logs go to standard error; the variable `RUST_LOG` sets what is logged (default: info).
+    #[command(after_help = "Example:\n  vidimus serve --config /etc/vidimus/vidimus.toml --log json")]
+    Serve {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The form of the gateway's own log
+        #[arg(long, value_enum, default_value_t = LogForm::Text)]
+        log: LogForm,
+    },
     /// Check the configuration and the policies it names, without starting anything
     ///
     /// Every problem is shown with its place. Secrets are not read; whether each is there is shown.

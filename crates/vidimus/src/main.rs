@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, LogForm};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -58,8 +58,8 @@ fn main() -> ExitCode {
 fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let status = |went_well, otherwise| if went_well { ExitCode::SUCCESS } else { ExitCode::from(otherwise) };
     match command {
-        Command::Serve(file) => {
-            log_to_stderr("info");
+        Command::Serve { file, log } => {
+            log_to_stderr("info", log);
             let config = config::Config::load(&file.config)?;
             runtime()?.block_on(async {
                 let running = serve::start(&config).await?;
@@ -70,7 +70,7 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         }
         Command::Check { file, output } => Ok(status(check::run(&file.config, output.json, out)?, WRONG)),
         Command::Demo(options) => {
-            log_to_stderr("warn");
+            log_to_stderr("warn", LogForm::Text);
             Ok(status(runtime()?.block_on(demo::run(options, out))?, FAILED))
         }
         Command::Sessions(command) => {
@@ -94,9 +94,13 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 }
 
 /// Logs as the variable `RUST_LOG` says, else from `level` on.
-fn log_to_stderr(level: &str) {
+fn log_to_stderr(level: &str, form: LogForm) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match form {
+        LogForm::Text => log.init(),
+        LogForm::Json => log.json().flatten_event(true).init(),
+    }
 }
 
 /// Whether it is the operator's to correct before anything can run.
