@@ -6,9 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use vidimus_core::{Protocol, ToolAnnotations, ToolDefinition};
+use vidimus_core::json::Limits;
+use vidimus_core::{Protocol, ToolDefinition};
+use vidimus_mcp::envelope::{EnvelopeError, Message, Sender};
+use vidimus_mcp::lists::{self, ListError};
 use vidimus_policy::{Source, TargetSchema};
 
 use crate::config::{Config, Target};
@@ -38,7 +39,7 @@ pub(crate) enum PolicyFilesError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: serde_json::Error,
+        source: ToolsError,
     },
 }
 
@@ -93,63 +94,36 @@ fn read(path: &Path) -> Result<String, PolicyFilesError> {
     }
 }
 
-/// The JSON-RPC answer around a `tools/list` result.
-#[derive(Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    result: ToolsList<'a>,
+/// Why a file is no list of tools.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ToolsError {
+    /// It is no JSON-RPC answer, nor the result of one.
+    #[error(transparent)]
+    Message(#[from] EnvelopeError),
+    /// It is no list.
+    #[error(transparent)]
+    List(#[from] ListError),
+    /// Some of its tools cannot be read for certain.
+    #[error("{0} of its tools have no name, no input schema, or a name twice")]
+    Unreadable(usize),
 }
 
-/// A `tools/list` result.
-#[derive(Deserialize)]
-struct ToolsList<'a> {
-    #[serde(borrow)]
-    tools: Vec<Tool<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Tool<'a> {
-    name: String,
-    #[serde(borrow)]
-    input_schema: &'a RawValue,
-    #[serde(default)]
-    annotations: Hints,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "the specification's names")]
-struct Hints {
-    read_only_hint: Option<bool>,
-    destructive_hint: Option<bool>,
-    idempotent_hint: Option<bool>,
-    open_world_hint: Option<bool>,
-}
-
-/// Reads tool definitions, hints that are silent by MCP's defaults.
-pub(crate) fn parse_tools(text: &str) -> Result<Vec<ToolDefinition>, serde_json::Error> {
-    // Two attempts, because an untagged enum cannot keep the text of a schema as it is.
-    let list = match serde_json::from_str::<Answer<'_>>(text) {
-        Ok(answer) => answer.result,
-        Err(_) => serde_json::from_str(text)?,
+/// Reads tool definitions as strictly as a target's: from a `tools/list` result, or the JSON-RPC answer around one.
+pub(crate) fn parse_tools(text: &str) -> Result<Vec<ToolDefinition>, ToolsError> {
+    let limits = Limits::default();
+    let parse = |text: String| Message::parse(Bytes::from(text), Sender::Server, &limits);
+    let answer = match parse(text.to_owned()) {
+        Ok(answer) => answer,
+        Err(_) => parse(format!(r#"{{"jsonrpc":"2.0","id":0,"result":{text}}}"#))?,
     };
-    let defaults = ToolAnnotations::default();
-    let definition = |tool: Tool<'_>| ToolDefinition {
-        name: tool.name,
-        annotations: ToolAnnotations {
-            read_only: tool.annotations.read_only_hint.unwrap_or(defaults.read_only),
-            destructive: tool.annotations.destructive_hint.unwrap_or(defaults.destructive),
-            idempotent: tool.annotations.idempotent_hint.unwrap_or(defaults.idempotent),
-            open_world: tool.annotations.open_world_hint.unwrap_or(defaults.open_world),
-        },
-        input_schema: Bytes::copy_from_slice(tool.input_schema.get().as_bytes()),
-    };
-    Ok(list.tools.into_iter().map(definition).collect())
+    let page = lists::tools(&answer)?;
+    if page.unreadable > 0 { Err(ToolsError::Unreadable(page.unreadable)) } else { Ok(page.tools) }
 }
 
 #[cfg(test)]
 mod tests {
+    use vidimus_core::ToolAnnotations;
+
     use super::*;
 
     #[test]
