@@ -7,6 +7,7 @@ pub mod client;
 pub mod fetch;
 pub mod origin;
 pub mod server;
+mod stall;
 
 pub use client::{HttpTarget, UpstreamError};
 pub use fetch::{FetchError, Fetcher};

@@ -1,8 +1,13 @@
 //! An HTTP/1.1 listener with limits, over TCP or a Unix socket.
 //!
 //! hyper refuses conflicting `Content-Length` and `Transfer-Encoding` and control characters in headers
-//! (RFC 9112 §6.3, §11.2). Here stand the limits: connections, header bytes (and hyper's 100 headers), time to send a head.
-//! On shutdown the listener closes at once, calls in flight finish within a grace period.
+//! (RFC 9112 §6.3, §11.2). Here stand the limits: connections, header bytes (and hyper's 100 headers), time to send a
+//! head, on an idle connection too, and time to take an answer.
+//! On shutdown the listener closes at once, calls in flight finish within a grace period; what is left is aborted. So it
+//! is when the future of [`Server::serve`] is dropped.
+
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -21,7 +26,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::stall::StallGuard;
 
 /// The pause after a failed accept (the process is out of file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -31,8 +39,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct HttpLimits {
     /// Connections open at once; further ones wait in the kernel's queue.
     pub connections: usize,
-    /// Time a client may take to send a request head.
+    /// Time a client may take to send a request head, on a connection it keeps open counted from the last answer.
     pub head_timeout: Duration,
+    /// Time a client may let an answer wait without reading any of it.
+    pub write_timeout: Duration,
     /// Bytes of a request head.
     pub head_bytes: usize,
     /// Time that calls in flight get at shutdown.
@@ -44,6 +54,7 @@ impl Default for HttpLimits {
         Self {
             connections: 10_000,
             head_timeout: Duration::from_secs(15),
+            write_timeout: Duration::from_secs(30),
             head_bytes: 64 << 10,
             grace: Duration::from_secs(30),
         }
@@ -93,29 +104,37 @@ impl Server {
         Self { listener: Listener::Unix(listener), limits }
     }
 
-    /// Accepts and serves until `shutdown` turns true, then waits for calls in flight, at most the grace period.
+    /// Accepts and serves until `shutdown` turns true, then waits for calls in flight, at most the grace period,
+    /// and ends what is left.
     pub async fn serve<S, F, B>(self, service: S, mut shutdown: watch::Receiver<bool>)
     where
         S: Fn(Peer, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-        F: Future<Output = Response<B>> + Send,
+        F: Future<Output = Response<B>> + Send + 'static,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let permits = Arc::new(Semaphore::new(self.limits.connections));
-        // Every connection holds a sender; when the last is gone, all calls have ended.
-        let (alive, mut all_gone) = mpsc::channel::<()>(1);
+        let mut connections = JoinSet::new();
         let closing = shutdown.clone();
         let accept_all = async {
             loop {
                 let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-                let guard = (permit, alive.clone());
+                // Those that have ended leave the set: it never holds more than there are permits, and one turn's.
+                while connections.try_join_next().is_some() {}
                 match &self.listener {
                     Listener::Tcp(listener) => match listener.accept().await {
                         Ok((stream, address)) => {
                             // Without it small answers wait for the peer's delayed acknowledgement.
                             let _ = stream.set_nodelay(true);
                             let peer = Peer::Address(address.ip().to_canonical());
-                            spawn(stream, peer, service.clone(), &self.limits, closing.clone(), guard);
+                            connections.spawn(connection(
+                                stream,
+                                peer,
+                                service.clone(),
+                                self.limits.clone(),
+                                closing.clone(),
+                                permit,
+                            ));
                         }
                         Err(error) => pause(&error).await,
                     },
@@ -123,7 +142,14 @@ impl Server {
                         Ok((stream, _)) => match stream.peer_cred() {
                             Ok(credentials) => {
                                 let peer = Peer::User(credentials.uid());
-                                spawn(stream, peer, service.clone(), &self.limits, closing.clone(), guard);
+                                connections.spawn(connection(
+                                    stream,
+                                    peer,
+                                    service.clone(),
+                                    self.limits.clone(),
+                                    closing.clone(),
+                                    permit,
+                                ));
                             }
                             Err(error) => tracing::warn!(%error, "a local caller without credentials was refused"),
                         },
@@ -137,9 +163,10 @@ impl Server {
             () = stopped(&mut shutdown) => {}
         }
         drop(self.listener);
-        drop(alive);
-        if tokio::time::timeout(self.limits.grace, all_gone.recv()).await.is_err() {
+        let all_ended = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.limits.grace, all_ended).await.is_err() {
             tracing::warn!(grace = ?self.limits.grace, "calls in flight were cut off: they outlasted the grace period");
+            connections.shutdown().await;
         }
     }
 }
@@ -154,39 +181,37 @@ async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-fn spawn<T, S, F, B, G>(
+/// Serves one connection to its end. `_permit` is its place among the connections.
+async fn connection<T, S, F, B>(
     stream: T,
     peer: Peer,
     service: S,
-    limits: &HttpLimits,
+    limits: HttpLimits,
     mut closing: watch::Receiver<bool>,
-    guard: G,
+    _permit: OwnedSemaphorePermit,
 ) where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Fn(Peer, Request<Incoming>) -> F + Send + Sync + 'static,
-    F: Future<Output = Response<B>> + Send,
-    B: Body<Data = Bytes> + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: Fn(Peer, Request<Incoming>) -> F,
+    F: Future<Output = Response<B>>,
+    B: Body<Data = Bytes> + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
-    G: Send + 'static,
 {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout).max_buf_size(limits.head_bytes);
-    tokio::spawn(async move {
-        let _guard = guard;
-        let answer = service_fn(move |request| {
-            let response = service(peer, request);
-            async move { Ok::<_, Infallible>(response.await) }
-        });
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), answer));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stopped(&mut closing) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection broke");
-        }
+    let answer = service_fn(move |request| {
+        let response = service(peer, request);
+        async move { Ok::<_, Infallible>(response.await) }
     });
+    let stream = TokioIo::new(StallGuard::new(stream, limits.write_timeout));
+    let mut connection = pin!(builder.serve_connection(stream, answer));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut closing) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
 }
