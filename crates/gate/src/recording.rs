@@ -9,6 +9,8 @@
 //! A commitment is `HMAC-SHA256(salt, len‖domain ‖ len‖field ‖ len‖bytes)` with 64-bit big-endian lengths: whoever
 //! holds the salt can prove what the bytes were, who does not cannot guess them.
 
+mod committed;
+
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -16,6 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use vidimus_core::event::Payload;
 use vidimus_core::{Record, SessionId, Timestamp};
 
+pub(crate) use self::committed::is_as_committed;
 use crate::keys::{self, KEY_BYTES, KeyEncryptionKey, KeyError, Secret, WRAPPING_BYTES};
 
 /// The first bytes of a recording.
@@ -242,10 +245,13 @@ pub enum RecordingError {
     },
 }
 
-/// Opens all frames of a recording, given its segments in order.
+/// Opens all frames of a recording, given its segments in order; each is let go of when its frames are read.
+///
+/// The numbers of frames must rise: one may be left out, when its frame could not be written, but none comes back and
+/// none comes late, so frames that have been swapped, or put over one another, do not open.
 pub(crate) fn read(
     session: SessionId,
-    segments: &[Vec<u8>],
+    segments: Vec<Vec<u8>>,
     wrapping: &KeyEncryptionKey,
 ) -> Result<Vec<Frame>, RecordingError> {
     let mut frames = Vec::new();
@@ -262,36 +268,44 @@ pub(crate) fn read(
     }
     let wrapped = rest.get(..KEY_BYTES + WRAPPING_BYTES).ok_or(damaged(0, 0, "too short"))?;
     let key = keys::cipher(&wrapping.unwrap(wrapped, &key_purpose(session), &format!("recording of {session}"))?)?;
-    for (index, segment) in segments.iter().enumerate() {
+    let mut least_number = 0;
+    for (index, mut segment) in segments.into_iter().enumerate() {
         let mut offset = if index == 0 { OPENING_BYTES } else { 0 };
-        while let Some(rest) = segment.get(offset..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = segment.get_mut(offset..).filter(|rest| !rest.is_empty()) {
             let length = rest.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes) as usize);
-            let frame = rest.get(..length).ok_or(damaged(index, offset, "a frame is cut short"))?;
+            let frame = rest.get_mut(..length).ok_or(damaged(index, offset, "a frame is cut short"))?;
             let at = [index as u64, offset as u64, length as u64];
-            frames.push(open(session, &key, frame, at).ok_or(damaged(index, offset, "a frame does not open"))?);
+            let (number, frame) =
+                open(session, &key, frame, at).ok_or(damaged(index, offset, "a frame does not open"))?;
+            if number < least_number {
+                return Err(damaged(index, offset, "a frame is not in its place"));
+            }
+            least_number = number.saturating_add(1);
+            frames.push(frame);
             offset += length;
         }
     }
     Ok(frames)
 }
 
-fn open(session: SessionId, key: &LessSafeKey, frame: &[u8], at: [u64; 3]) -> Option<Frame> {
-    let (header, sealed) = frame.split_at_checked(HEADER_BYTES)?;
+/// A frame's number and what it holds. What is sealed is opened where it stands.
+fn open(session: SessionId, key: &LessSafeKey, frame: &mut [u8], at: [u64; 3]) -> Option<(u64, Frame)> {
+    let (header, sealed) = frame.split_at_mut_checked(HEADER_BYTES)?;
     let (_, fields) = header.split_first_chunk::<4>()?;
     let (number, fields) = fields.split_first_chunk::<8>()?;
     let (seq, fields) = fields.split_first_chunk::<8>()?;
     let (time, fields) = fields.split_first_chunk::<8>()?;
     let [name, kept] = fields else { return None };
-    let mut body = sealed.to_vec();
+    let number = u64::from_be_bytes(*number);
     let aad = associated(session, header);
-    let opened = key.open_in_place(nonce(u64::from_be_bytes(*number)), Aad::from(&aad), &mut body).ok()?;
+    let opened = key.open_in_place(nonce(number), Aad::from(&aad), sealed).ok()?;
     let (salt, content) = opened.split_first_chunk::<SALT_BYTES>()?;
     let (bytes, payload) = match kept {
         1 => (content.len() as u64, Some(content.to_vec())),
         0 => (u64::from_be_bytes((*content).try_into().ok()?), None),
         _ => return None,
     };
-    Some(Frame {
+    let frame = Frame {
         seq: u64::from_be_bytes(*seq),
         time: Timestamp::from_nanoseconds(u64::from_be_bytes(*time)),
         name: PayloadName::from_code(*name)?,
@@ -299,7 +313,8 @@ fn open(session: SessionId, key: &LessSafeKey, frame: &[u8], at: [u64; 3]) -> Op
         bytes,
         payload,
         at,
-    })
+    };
+    Some((number, frame))
 }
 
 fn key_purpose(session: SessionId) -> Vec<u8> {
@@ -342,7 +357,7 @@ mod tests {
     #[test]
     fn frames_come_back_and_match_their_commitments() {
         let (session, wrapping, segment, payloads) = written(Record::Unmasked);
-        let frames = read(session, &[segment], &wrapping).unwrap();
+        let frames = read(session, vec![segment], &wrapping).unwrap();
         assert_eq!(frames.len(), 3);
         for (frame, payload) in frames.iter().zip(&payloads) {
             let kept = frame.payload.as_deref().unwrap();
@@ -355,7 +370,7 @@ mod tests {
     #[test]
     fn sizes_only_keeps_salts_and_no_payload() {
         let (session, wrapping, segment, payloads) = written(Record::Sizes);
-        let frames = read(session, &[segment], &wrapping).unwrap();
+        let frames = read(session, vec![segment], &wrapping).unwrap();
         assert_eq!((&frames[0].payload, frames[0].bytes), (&None, 9));
         assert_eq!(STANDARD.encode(commitment(&frames[0].salt, "request", b"a request")), payloads[0].commitment);
     }
@@ -372,13 +387,37 @@ mod tests {
         for at in 0..segment.len() {
             let mut altered = segment.clone();
             altered[at] ^= 1;
-            assert!(read(session, &[altered], &wrapping).is_err(), "byte {at}");
+            assert!(read(session, vec![altered], &wrapping).is_err(), "byte {at}");
         }
         for length in 1..segment.len() {
-            let cut = read(session, &[segment[..length].to_vec()], &wrapping);
+            let cut = read(session, vec![segment[..length].to_vec()], &wrapping);
             // A cut between frames is found by the events that commit to what is missing, not here.
             assert!(cut.is_err() || cut.is_ok_and(|frames| frames.len() < 3), "cut to {length}");
         }
-        assert!(read(SessionId::from_bytes([8; 16]), &[segment], &wrapping).is_err());
+        assert!(read(SessionId::from_bytes([8; 16]), vec![segment], &wrapping).is_err());
+    }
+
+    #[test]
+    fn frames_stay_in_their_places() {
+        let session = SessionId::from_bytes([9; 16]);
+        let wrapping = KeyEncryptionKey::new(&Secret::new([1; 32])).unwrap();
+        let (mut writer, opening) = Writer::open(session, Record::Unmasked, &wrapping).unwrap();
+        let mut chunk =
+            |text: &str| writer.seal(1, Timestamp::from_seconds(1), PayloadName::Chunk, text.as_bytes()).unwrap().bytes;
+        let frames = [chunk("one"), chunk("two"), chunk("six")];
+        let read_in = |order: &[usize]| {
+            let segment = order.iter().fold(opening.clone(), |segment, at| [segment, frames[*at].clone()].concat());
+            read(session, vec![segment], &wrapping)
+        };
+        assert_eq!(read_in(&[0, 1, 2]).unwrap().len(), 3);
+        // Number 1 was sealed, and its append failed.
+        assert_eq!(read_in(&[0, 2]).unwrap().len(), 2);
+        for order in [&[1, 0, 2][..], &[0, 2, 1], &[0, 0, 2], &[0, 1, 1], &[2, 1, 2]] {
+            let error = read_in(order).unwrap_err();
+            assert!(
+                matches!(error, RecordingError::Damaged { problem: "a frame is not in its place", .. }),
+                "{order:?}"
+            );
+        }
     }
 }

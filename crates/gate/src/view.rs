@@ -5,12 +5,10 @@
 //! answers like what does not exist.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 use vidimus_core::event::Body;
 use vidimus_core::{Action, Durability, Effect, ErrorKind, EventId, Principal, SessionId, TargetName};
 use vidimus_log::{InclusionProof, ReadError};
@@ -23,6 +21,9 @@ use crate::shared::Shared;
 
 /// Stands for the gateway itself where policy wants a target.
 const GATEWAY: &str = "gateway";
+
+/// A recording that is shown: all of it is in memory then, and is answered whole.
+const MAX_RECORDING_BYTES: u64 = 256 << 20;
 
 /// Reads evidence for principals.
 #[derive(Clone)]
@@ -78,6 +79,18 @@ pub enum ViewError {
         /// What went wrong.
         error: std::io::Error,
     },
+    /// A recording is larger than what is shown at once.
+    #[error(
+        "the recording of session {session} has {bytes} bytes, more than the {limit} that can be shown at once: show the session's events instead"
+    )]
+    TooLong {
+        /// The session.
+        session: SessionId,
+        /// Bytes in its files.
+        bytes: u64,
+        /// The most.
+        limit: u64,
+    },
     /// The reading task was cut off.
     #[error("reading was cut off: the gateway is stopping")]
     Stopping,
@@ -91,6 +104,7 @@ impl ViewError {
             Self::Evidence(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Read(_) | Self::Stopping => ErrorKind::NotFound,
+            Self::TooLong { .. } => ErrorKind::Limit,
             Self::Recording(_) | Self::Mismatch(_) | Self::File { .. } => ErrorKind::Evidence,
         }
     }
@@ -141,9 +155,10 @@ impl Viewer {
             let session = row.id;
             // Events first: what they commit to is written by then.
             let viewed = viewer.events(row)?;
-            let segments = viewer.segments(session).map_err(|error| ViewError::File { session, error })?;
-            let frames = recording::read(session, &segments, &viewer.shared.evidence.wrapping)?;
-            if commitments_hold(&viewed.events, &frames) {
+            let directory = viewer.data_dir.join("recordings").join(session.to_string());
+            let segments = segments(session, &directory, MAX_RECORDING_BYTES)?;
+            let frames = recording::read(session, segments, &viewer.shared.evidence.wrapping)?;
+            if recording::is_as_committed(&viewed.events, &frames) {
                 Ok(Recorded { viewed, frames })
             } else {
                 Err(ViewError::Mismatch(session))
@@ -285,39 +300,53 @@ impl Viewer {
         }
         Ok(Viewed { session, events })
     }
-
-    /// The files of a recording in order; none when nothing was recorded.
-    fn segments(&self, session: SessionId) -> std::io::Result<Vec<Vec<u8>>> {
-        let directory = self.data_dir.join("recordings").join(session.to_string());
-        let mut segments = Vec::new();
-        loop {
-            match std::fs::read(directory.join(format!("{:08}.seg", segments.len()))) {
-                Ok(bytes) => segments.push(bytes),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(segments),
-                Err(error) => return Err(error),
-            }
-        }
-    }
 }
 
-/// Whether every payload an event commits to is in the recording as it was. Frames that no event commits to yet
-/// (an operation still running) do not matter.
-fn commitments_hold(events: &[(u64, Vec<u8>)], frames: &[Frame]) -> bool {
-    let by_place: BTreeMap<[u64; 3], &Frame> = frames.iter().map(|frame| (frame.at, frame)).collect();
-    let number = |value: Option<&Value>| value.and_then(Value::as_u64);
-    events.iter().all(|(_, leaf)| {
-        let Ok(event) = serde_json::from_slice::<Value>(leaf) else { return false };
-        let payloads = event.get("payloads").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        payloads.iter().all(|payload| {
-            let at = payload.get("at");
-            let part = |index: usize| number(at.and_then(|at| at.get(index)));
-            let (Some(segment), Some(offset), Some(length)) = (part(0), part(1), part(2)) else { return false };
-            let Some(frame) = by_place.get(&[segment, offset, length]) else { return false };
-            let is_of_size = number(payload.get("bytes")) == Some(frame.bytes);
-            let Some(bytes) = &frame.payload else { return is_of_size };
-            let expected = payload.get("commitment").and_then(Value::as_str);
-            let found = STANDARD.encode(recording::commitment(&frame.salt, frame.name.name(), bytes));
-            is_of_size && expected == Some(&*found)
-        })
-    })
+/// The files of a recording in order; none when nothing was recorded. Their sizes are asked for first.
+fn segments(session: SessionId, directory: &Path, limit: u64) -> Result<Vec<Vec<u8>>, ViewError> {
+    let file_error = |error| ViewError::File { session, error };
+    let mut files = Vec::new();
+    let mut bytes: u64 = 0;
+    loop {
+        let path = directory.join(format!("{:08}.seg", files.len()));
+        match std::fs::metadata(&path) {
+            Ok(metadata) => bytes = bytes.saturating_add(metadata.len()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,
+            Err(error) => return Err(file_error(error)),
+        }
+        files.push(path);
+    }
+    if bytes > limit {
+        return Err(ViewError::TooLong { session, bytes, limit });
+    }
+    let mut segments = Vec::with_capacity(files.len());
+    let mut left = limit;
+    for path in files {
+        // The session may go on while it is read: no more than the limit all the same.
+        let mut segment = Vec::new();
+        let file = std::fs::File::open(&path).map_err(file_error)?;
+        file.take(left.saturating_add(1)).read_to_end(&mut segment).map_err(file_error)?;
+        let length = segment.len() as u64;
+        left = left.checked_sub(length).ok_or(ViewError::TooLong { session, bytes: limit - left + length, limit })?;
+        segments.push(segment);
+    }
+    Ok(segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_past_the_limit_is_refused_by_its_size() {
+        let session = SessionId::from_bytes([9; 16]);
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(segments(session, directory.path(), 10).unwrap(), Vec::<Vec<u8>>::new());
+        std::fs::write(directory.path().join("00000000.seg"), [1; 6]).unwrap();
+        std::fs::write(directory.path().join("00000001.seg"), [2; 4]).unwrap();
+        assert_eq!(segments(session, directory.path(), 10).unwrap(), [vec![1; 6], vec![2; 4]]);
+        let error = segments(session, directory.path(), 9).unwrap_err();
+        assert!(matches!(error, ViewError::TooLong { bytes: 10, limit: 9, .. }), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Limit);
+    }
 }

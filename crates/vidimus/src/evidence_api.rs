@@ -125,6 +125,7 @@ fn failed(failure: &Failure) -> (StatusCode, Bytes) {
                 ErrorKind::Denied => StatusCode::FORBIDDEN,
                 ErrorKind::NotFound => StatusCode::NOT_FOUND,
                 ErrorKind::Malformed => StatusCode::BAD_REQUEST,
+                ErrorKind::Limit => StatusCode::UNPROCESSABLE_ENTITY,
                 ErrorKind::Evidence => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
