@@ -62,6 +62,9 @@ pub enum ViewError {
     /// The index does not know it, or does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The log has no such event.
+    #[error("no event `{0}`; a session's events name their ids")]
+    NoEvent(EventId),
     /// The log does not give it.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -103,7 +106,7 @@ impl ViewError {
             Self::Denied(_) => ErrorKind::Denied,
             Self::Evidence(error) => error.kind(),
             Self::Store(error) => error.kind(),
-            Self::Read(_) | Self::Stopping => ErrorKind::NotFound,
+            Self::NoEvent(_) | Self::Read(_) | Self::Stopping => ErrorKind::NotFound,
             Self::TooLong { .. } => ErrorKind::Limit,
             Self::Recording(_) | Self::Mismatch(_) | Self::File { .. } => ErrorKind::Evidence,
         }
@@ -117,24 +120,22 @@ impl Viewer {
 
     /// The sessions that `filter` describes, of those whose target `principal` may look into.
     pub async fn sessions(&self, principal: &Principal, filter: SessionFilter) -> Result<Vec<SessionRow>, ViewError> {
-        let rows = self.blocking(move |viewer| Ok(viewer.reader()?.sessions(&filter)?)).await?;
-        let mut known: BTreeMap<Option<String>, bool> = BTreeMap::new();
-        let mut denial = None;
+        let (named, control) = (filter.target.clone(), filter.control);
         let mut shown = Vec::new();
-        for row in rows {
-            let is_allowed = *known.entry(row.target.clone()).or_insert_with(|| {
-                let decision = self.decide_row(principal, &row);
-                let is_allowed = decision.effect == Effect::Allow;
-                denial = (!is_allowed).then_some(decision);
-                is_allowed
-            });
-            if is_allowed {
-                shown.push(row);
+        let mut denial = named.map(|target| self.decide(principal, &Action::RecordingView, target.as_str()));
+        if denial.as_ref().is_none_or(|decision| decision.effect == Effect::Allow) {
+            (shown, _) = self.visible(principal, filter).await?;
+            denial = None;
+            if shown.is_empty() {
+                // Whoever may see no session at all is told so rather than shown an empty list. That is decided
+                // without the filter: the answer tells nothing of the sessions it describes.
+                let any = SessionFilter { control, limit: 1, ..SessionFilter::default() };
+                let (seen, hidden) = self.visible(principal, any).await?;
+                denial = hidden.filter(|_| seen.is_empty());
             }
         }
-        // Whoever may see none of what there is, is told so rather than shown an empty list.
-        if let (true, Some(decision)) = (shown.is_empty(), denial) {
-            return Err(self.denied(principal, &Action::RecordingView, None, &decision).await);
+        if let Some(decision) = denial {
+            return Err(self.denied(principal, &Action::RecordingView, None, &decision, None).await);
         }
         self.viewed(principal, "sessions", None).await?;
         Ok(shown)
@@ -171,8 +172,7 @@ impl Viewer {
     pub async fn proof(&self, principal: &Principal, event: EventId) -> Result<(Vec<u8>, InclusionProof), ViewError> {
         self.may_read_log(principal, "proof").await?;
         self.blocking(move |viewer| {
-            let found = viewer.reader()?.leaf_of(event)?;
-            let index = found.ok_or_else(|| StoreError::NotFound(event.to_string()))?;
+            let index = viewer.reader()?.leaf_of(event)?.ok_or(ViewError::NoEvent(event))?;
             let log = &viewer.shared.evidence.log;
             Ok((log.leaf(index)?, log.prove(index)?))
         })
@@ -188,19 +188,64 @@ impl Viewer {
     async fn may_read_log(&self, principal: &Principal, what: &'static str) -> Result<(), ViewError> {
         let decision = self.decide(principal, &Action::LogRead, GATEWAY);
         if decision.effect == Effect::Deny {
-            return Err(self.denied(principal, &Action::LogRead, None, &decision).await);
+            return Err(self.denied(principal, &Action::LogRead, None, &decision, None).await);
         }
         self.viewed(principal, what, None).await
     }
 
+    /// The session, when `principal` may look into it. One it may not look into is answered like one that does not
+    /// exist, and both attempts are recorded as denials.
     async fn permitted(&self, principal: &Principal, id: &str) -> Result<SessionRow, ViewError> {
-        let wanted = id.to_owned();
-        let row = self.blocking(move |viewer| Ok(viewer.reader()?.session(&wanted)?)).await?;
-        let decision = self.decide_row(principal, &row);
-        if decision.effect == Effect::Deny {
-            return Err(self.denied(principal, &Action::RecordingView, row.target.as_deref(), &decision).await);
+        let (wanted, viewing) = (id.to_owned(), principal.clone());
+        let mut hidden = None;
+        let (row, hidden) = self
+            .blocking(move |viewer| {
+                let row = viewer.reader()?.session(&wanted, |row| {
+                    let decision = viewer.decide_row(&viewing, row);
+                    let is_allowed = decision.effect == Effect::Allow;
+                    if !is_allowed {
+                        hidden.get_or_insert((row.target.clone(), decision));
+                    }
+                    is_allowed
+                });
+                Ok((row, hidden))
+            })
+            .await?;
+        if let Err(StoreError::NotFound(_)) = &row {
+            let unknown = || Decision { effect: Effect::Deny, policies: Vec::new(), message: String::new() };
+            let reason = hidden.is_none().then_some("unknown_session");
+            let (target, decision) = hidden.unwrap_or_else(|| (None, unknown()));
+            let denied = self.denied(principal, &Action::RecordingView, target.as_deref(), &decision, reason).await;
+            if let ViewError::Evidence(_) = denied {
+                return Err(denied);
+            }
         }
-        Ok(row)
+        Ok(row?)
+    }
+
+    /// The sessions that `filter` describes and `principal` may look into, and why another one is left out.
+    async fn visible(
+        &self,
+        principal: &Principal,
+        filter: SessionFilter,
+    ) -> Result<(Vec<SessionRow>, Option<Decision>), ViewError> {
+        let principal = principal.clone();
+        self.blocking(move |viewer| {
+            let mut known: BTreeMap<Option<String>, bool> = BTreeMap::new();
+            let mut denial = None;
+            let shown = viewer.reader()?.sessions_that(&filter, |row| {
+                *known.entry(row.target.clone()).or_insert_with(|| {
+                    let decision = viewer.decide_row(&principal, row);
+                    let is_allowed = decision.effect == Effect::Allow;
+                    if !is_allowed {
+                        denial = Some(decision);
+                    }
+                    is_allowed
+                })
+            })?;
+            Ok((shown, denial))
+        })
+        .await
     }
 
     fn decide_row(&self, principal: &Principal, row: &SessionRow) -> Decision {
@@ -241,6 +286,7 @@ impl Viewer {
         action: &Action,
         target: Option<&str>,
         decision: &Decision,
+        reason: Option<&str>,
     ) -> ViewError {
         let policies = self.shared.policies.load_full();
         let body = Body::OperationDenied(vidimus_core::event::Decided {
@@ -251,7 +297,7 @@ impl Viewer {
             effect: Effect::Deny,
             policies: &decision.policies,
             policy: policies.hash(),
-            reason: None,
+            reason,
             durability: Durability::Strict,
             payloads: &[],
         });

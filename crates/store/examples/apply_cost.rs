@@ -56,6 +56,7 @@ fn leaf(session: SessionId, batch: u64, at: usize) -> Vec<u8> {
         target: Some("crm"),
         body: Body::OperationAdmitted(Decided {
             action: &Action::ToolCall("get_customer".into()),
+            method: None,
             protocol: Protocol::Mcp,
             trace: None,
             effect: Effect::Allow,

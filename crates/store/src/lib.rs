@@ -13,4 +13,4 @@ mod schema;
 
 pub use error::StoreError;
 pub use index::Index;
-pub use reader::{MAX_SESSIONS, Reader, SessionFilter, SessionRow};
+pub use reader::{MAX_ASKED, MAX_SESSIONS, Reader, SessionFilter, SessionRow};

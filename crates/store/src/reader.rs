@@ -14,6 +14,8 @@ use crate::{StoreError, schema};
 
 /// The most sessions one list answers.
 pub const MAX_SESSIONS: u32 = 10_000;
+/// The most sessions that one list asks for whether they may be shown; whoever needs older ones narrows the filter.
+pub const MAX_ASKED: u32 = 100_000;
 /// Hexadecimal digits in an id.
 const ID_DIGITS: usize = 32;
 
@@ -96,6 +98,16 @@ impl Reader {
 
     /// The sessions that `filter` describes, the latest opened first.
     pub fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionRow>, StoreError> {
+        self.sessions_that(filter, |_| true)
+    }
+
+    /// The sessions that `filter` describes and `may_show` says yes to, the latest opened first. The filter's limit is
+    /// on those; of the described ones at most [`MAX_ASKED`] are asked for.
+    pub fn sessions_that(
+        &self,
+        filter: &SessionFilter,
+        mut may_show: impl FnMut(&SessionRow) -> bool,
+    ) -> Result<Vec<SessionRow>, StoreError> {
         let mut conditions = vec!["1"];
         let mut values: Vec<Value> = Vec::new();
         let mut condition = |text, value: String| {
@@ -117,26 +129,35 @@ impl Reader {
         if !filter.control {
             conditions.push("target IS NOT NULL");
         }
-        values.push(Value::Integer(filter.limit.min(MAX_SESSIONS).into()));
+        values.push(Value::Integer(MAX_ASKED.into()));
         let query = format!(
             "SELECT {COLUMNS} FROM sessions WHERE {} ORDER BY opened DESC, number DESC LIMIT ?",
             conditions.join(" AND ")
         );
         let mut statement = self.connection.prepare(&query)?;
+        // Read row by row: the first ones are enough, as a rule.
         let rows = statement.query_map(params_from_iter(values), session)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let limit = usize::try_from(filter.limit.min(MAX_SESSIONS)).unwrap_or(usize::MAX);
+        let is_shown = |row: &Result<SessionRow, _>| row.as_ref().map_or(true, &mut may_show);
+        Ok(rows.filter(is_shown).take(limit).collect::<Result<_, _>>()?)
     }
 
-    /// The session with this id, or the only one whose id starts so (dashes may be left out).
-    pub fn session(&self, id_or_prefix: &str) -> Result<SessionRow, StoreError> {
+    /// The session with this id, or the only one whose id starts so (dashes may be left out), of those that `may_show`
+    /// says yes to: the others are as if they were not there.
+    pub fn session(
+        &self,
+        id_or_prefix: &str,
+        mut may_show: impl FnMut(&SessionRow) -> bool,
+    ) -> Result<SessionRow, StoreError> {
         let (low, high) = bounds(id_or_prefix)?;
-        let query = format!("SELECT {COLUMNS} FROM sessions WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 2");
+        let query = format!("SELECT {COLUMNS} FROM sessions WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT {MAX_ASKED}");
         let mut statement = self.connection.prepare(&query)?;
-        let mut rows = statement.query_map(params![low.as_slice(), high.as_slice()], session)?;
-        let Some(found) = rows.next().transpose()? else {
+        let rows = statement.query_map(params![low.as_slice(), high.as_slice()], session)?;
+        let mut shown = rows.filter(|row: &Result<SessionRow, _>| row.as_ref().map_or(true, &mut may_show));
+        let Some(found) = shown.next().transpose()? else {
             return Err(StoreError::NotFound(id_or_prefix.to_owned()));
         };
-        if rows.next().is_some() { Err(StoreError::Ambiguous(id_or_prefix.to_owned())) } else { Ok(found) }
+        if shown.next().is_some() { Err(StoreError::Ambiguous(id_or_prefix.to_owned())) } else { Ok(found) }
     }
 
     /// The sessions without a last event, control sessions too: open now, or left open by a crash.

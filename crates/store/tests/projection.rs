@@ -93,6 +93,7 @@ fn opening<'a>(principal: &'a Principal, client: Option<&'a str>) -> Body<'a> {
 fn decided<'a>(effect: Effect) -> Decided<'a> {
     Decided {
         action: &Action::Connect,
+        method: None,
         protocol: Protocol::Mcp,
         trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         effect,
@@ -107,6 +108,7 @@ fn decided<'a>(effect: Effect) -> Decided<'a> {
 fn ended<'a>() -> Ended<'a> {
     Ended {
         action: &Action::Connect,
+        method: None,
         protocol: Protocol::Mcp,
         intent: 1,
         status: Status::Ok,
@@ -165,7 +167,7 @@ fn lists_what_the_log_says() {
     }
     assert_eq!(reader.leaf_of(EventId::random()).unwrap(), None);
 
-    let control = reader.session("0100").unwrap();
+    let control = reader.session("0100", |_| true).unwrap();
     assert!(control.is_control());
     assert_eq!((control.who, control.events), (None, 2));
 }
@@ -193,6 +195,9 @@ fn every_condition_of_a_filter_narrows_the_list() {
     assert_eq!(targets(all.clone()), ["orders", "crm"]);
     assert_eq!(targets(SessionFilter { limit: 1, ..all.clone() }), ["orders"]);
     assert_eq!(targets(SessionFilter { control: true, ..all.clone() }), ["orders", "crm", ""]);
+    let one = SessionFilter { limit: 1, ..all.clone() };
+    let of_crm = reader.sessions_that(&one, |row| row.target.as_deref() == Some("crm")).unwrap();
+    assert_eq!(of_crm.len(), 1, "the newer one, which is not shown, takes no place");
     assert_eq!(targets(SessionFilter { since: at(2), ..all.clone() }), ["orders"]);
     assert_eq!(targets(SessionFilter { until: at(2), ..all.clone() }), ["crm"]);
     assert_eq!(targets(SessionFilter { who: Some("corp|alice".into()), ..all.clone() }), ["crm"]);
@@ -206,12 +211,15 @@ fn a_session_is_found_by_the_beginning_of_its_id() {
     let reader = Reader::open(&made_at_once(&directory, &sample())).unwrap();
     let alice = session_id(0xAB, 1);
     for good in [alice.to_string(), alice.to_string().to_uppercase(), alice.to_string().replace('-', "")] {
-        assert_eq!(reader.session(&good).unwrap().id, alice, "{good}");
+        assert_eq!(reader.session(&good, |_| true).unwrap().id, alice, "{good}");
     }
-    let kind = |text: &str| reader.session(text).unwrap_err().kind();
-    assert!(matches!(reader.session("AB00"), Err(StoreError::Ambiguous(_))));
-    assert!(matches!(reader.session("ab00000000000000000000000000000"), Err(StoreError::Ambiguous(_))));
+    let kind = |text: &str| reader.session(text, |_| true).unwrap_err().kind();
+    assert!(matches!(reader.session("AB00", |_| true), Err(StoreError::Ambiguous(_))));
+    assert!(matches!(reader.session("ab00000000000000000000000000000", |_| true), Err(StoreError::Ambiguous(_))));
     assert_eq!(kind("ffff"), ErrorKind::NotFound);
+    // What may not be shown is not there, and makes no other id ambiguous.
+    assert_eq!(reader.session("ab00", |row| row.id == alice).unwrap().id, alice);
+    assert!(matches!(reader.session("ab00", |_| false), Err(StoreError::NotFound(_))));
     for bad in ["", "ab", "xyz1", "%%%%", "+123", "ab0000000000000000000000000000010", "ééé1"] {
         assert_eq!(kind(bad), ErrorKind::Malformed, "{bad}");
     }
