@@ -67,6 +67,28 @@ impl Unauthenticated {
         due
     }
 
+    /// What earlier minutes counted and nobody recorded: to be asked for by the clock, so that the last failures of a
+    /// flood wait for no further one.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the timer that asks is the gate's"))]
+    pub(crate) fn due(&self, now: Timestamp) -> Vec<Failures> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = now.seconds() / 60;
+        if minute == state.number { Vec::new() } else { state.roll(minute) }
+    }
+
+    /// Takes back what could not be recorded; it is due again with the minute that runs now.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the timer that asks is the gate's"))]
+    pub(crate) fn put_back(&self, failures: impl IntoIterator<Item = Failures>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for Failures { address, count, reason } in failures {
+            let known = address.map(network);
+            let is_told_apart = state.sources.len() < MAX_SOURCES || state.sources.contains_key(&known);
+            let key = known.filter(|_| is_told_apart);
+            let source = state.sources.entry(key).or_insert(Source { seen: 0, unrecorded: 0, reason });
+            source.unrecorded = source.unrecorded.saturating_add(count);
+        }
+    }
+
     /// What is counted and not yet recorded, at shutdown.
     pub(crate) fn drain(&self) -> Vec<Failures> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).roll(0)
@@ -120,6 +142,39 @@ mod tests {
         assert!(events <= 1_000, "{events} events");
         let rest: u64 = counts.drain().iter().map(|failures| failures.count).sum();
         assert_eq!(rest + events as u64, 20_000, "every failure is counted once");
+    }
+
+    #[test]
+    fn the_clock_alone_brings_what_is_due() {
+        let counts = Unauthenticated::default();
+        let source = IpAddr::from([192, 0, 2, 1]);
+        for _ in 0..15 {
+            counts.count(source, "signature", Timestamp::from_seconds(120));
+        }
+        assert_eq!(counts.due(Timestamp::from_seconds(179)), []);
+        let sum = || Failures { address: Some(source), count: 5, reason: "signature" };
+        assert_eq!(counts.due(Timestamp::from_seconds(180)), [sum()]);
+        assert_eq!(counts.due(Timestamp::from_seconds(240)), [], "once");
+
+        // It could not be recorded: it is due again, with what came since, and takes nobody's single records.
+        counts.put_back([sum()]);
+        let next = counts.count(source, "expired", Timestamp::from_seconds(250));
+        assert_eq!(next, [Failures { address: Some(source), count: 1, reason: "expired" }]);
+        assert_eq!(counts.due(Timestamp::from_seconds(300)), [Failures { reason: "expired", ..sum() }]);
+    }
+
+    #[test]
+    fn what_is_put_back_stays_within_the_bound() {
+        let counts = Unauthenticated::default();
+        let failures = (0..20_000_u32).map(|source| Failures {
+            address: Some(source.to_be_bytes().into()),
+            count: 2,
+            reason: "key",
+        });
+        counts.put_back(failures);
+        let back = counts.drain();
+        assert_eq!(back.len(), MAX_SOURCES + 1, "and one for the others");
+        assert_eq!(back.iter().map(|failures| failures.count).sum::<u64>(), 40_000);
     }
 
     #[test]
