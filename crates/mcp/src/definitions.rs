@@ -4,6 +4,7 @@
 //! answer to a client. They are read in a session of the gateway's own, at the first need and again when a name
 //! turns up that is not among them, at a bounded rate.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,9 @@ const LEAST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// After this time definitions are read again at the next call.
 const MAX_AGE: Duration = Duration::from_mins(5);
+
+/// Bytes of all pages of a tool list together.
+const MAX_LIST_BYTES: usize = 32 << 20;
 
 /// Pages of a tool list that are read.
 const MAX_PAGES: u64 = 100;
@@ -87,12 +91,19 @@ async fn read_in(session: &Arc<McpSession>) -> Result<Vec<ToolDefinition>, Defin
         return Ok(Vec::new());
     }
     let mut definitions = Vec::new();
+    let mut seen = HashSet::new();
+    let mut bytes: usize = 0;
     let mut cursor: Option<String> = None;
     for page in 1..=MAX_PAGES {
         let id = Id::from_number(page);
         let body = lists::request(&id, ListKind::Tools, cursor.as_deref());
         let answer = ask(session, "tools/list", body, Expected::Response { id, method: Method::ListTools }).await?;
-        let page = lists::tools(&message(&answer)?).map_err(|error| DefinitionsError::Upstream(error.to_string()))?;
+        bytes = bytes.saturating_add(answer.len());
+        if bytes > MAX_LIST_BYTES {
+            return Err(DefinitionsError::Upstream(format!("its tool list has more than {MAX_LIST_BYTES} bytes")));
+        }
+        let page = lists::tools(&message(&answer)?, &mut seen)
+            .map_err(|error| DefinitionsError::Upstream(error.to_string()))?;
         definitions.extend(page.tools);
         match page.next_cursor {
             Some(next) => cursor = Some(next),

@@ -9,6 +9,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -120,13 +121,13 @@ pub fn filter(
     Ok(Filtered { document, hidden, unreadable })
 }
 
-/// Reads the tools of one page of a target's `tools/list`.
-pub fn tools(message: &Message) -> Result<ToolPage, ListError> {
+/// Reads the tools of one page of a target's `tools/list`. `seen` are the names on the pages before: of tools with one
+/// name the first counts, on whichever page it is. What is read keeps no page in memory.
+pub fn tools<S: BuildHasher>(message: &Message, seen: &mut HashSet<String, S>) -> Result<ToolPage, ListError> {
     let mut page = ToolPage { tools: Vec::new(), unreadable: 0, next_cursor: next_cursor(message)? };
-    let mut seen = HashSet::new();
     for element in list(message, ListKind::Tools)?.elements() {
-        let name = first_of_its_name(element, ListKind::Tools, &mut seen);
-        match name.and_then(|name| tool(message.bytes(), element, &name)) {
+        let name = identity(element, ListKind::Tools).filter(|name| seen.insert(name.clone().into_owned()));
+        match name.and_then(|name| tool(element, &name)) {
             Some(tool) => page.tools.push(tool),
             None => page.unreadable += 1,
         }
@@ -177,12 +178,12 @@ fn identity(element: Value<'_>, kind: ListKind) -> Option<Cow<'_, str>> {
     (!name.is_empty() && name.len() <= longest && !name.chars().any(char::is_control)).then_some(name)
 }
 
-fn tool(bytes: &Bytes, element: Value<'_>, name: &str) -> Option<ToolDefinition> {
+fn tool(element: Value<'_>, name: &str) -> Option<ToolDefinition> {
     let schema = element.get("inputSchema").filter(Value::is_object)?;
     Some(ToolDefinition {
         name: name.to_owned(),
         annotations: annotations(element)?,
-        input_schema: bytes.slice(schema.span()),
+        input_schema: Bytes::copy_from_slice(schema.raw().as_bytes()),
     })
 }
 

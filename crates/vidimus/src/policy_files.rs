@@ -3,6 +3,7 @@
 //! Every `*.cedar` file of the directory, in order of name; directories below it are not looked into. A file that
 //! cannot be read is an error, never passed over: a `forbid` could be in it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -116,7 +117,7 @@ pub(crate) fn parse_tools(text: &str) -> Result<Vec<ToolDefinition>, ToolsError>
         Ok(answer) => answer,
         Err(_) => parse(format!(r#"{{"jsonrpc":"2.0","id":0,"result":{text}}}"#))?,
     };
-    let page = lists::tools(&answer)?;
+    let page = lists::tools(&answer, &mut HashSet::new())?;
     if page.unreadable > 0 { Err(ToolsError::Unreadable(page.unreadable)) } else { Ok(page.tools) }
 }
 

@@ -87,8 +87,21 @@ fn of_two_elements_with_one_name_the_first_counts() {
     );
     let page = filter(&message, ListKind::Tools, &Limits::default(), |_| true).unwrap();
     assert_eq!((result_of(&page), page.unreadable), (r#"{"tools":[{"name":"a","inputSchema":{},"v":1}]}"#, 1));
-    let page = tools(&message).unwrap();
+    let page = tools(&message, &mut HashSet::new()).unwrap();
     assert_eq!((page.tools.len(), page.unreadable, page.tools[0].annotations.read_only), (1, 1, false));
+}
+
+#[test]
+fn a_name_of_an_earlier_page_is_taken() {
+    let mut seen = HashSet::new();
+    let first = r#"{"tools":[{"name":"a","inputSchema":{}},{"name":"b"}],"nextCursor":"2"}"#;
+    assert_eq!(tools(&answer(first), &mut seen).unwrap().tools.len(), 1);
+    // `b` was there, if unreadable: a client may have seen it as it was.
+    let second = r#"{"tools":[{"name":"a","inputSchema":{},"annotations":{"readOnlyHint":true}},
+        {"name":"b","inputSchema":{}},{"name":"c","inputSchema":{}}]}"#;
+    let page = tools(&answer(second), &mut seen).unwrap();
+    let names: Vec<_> = page.tools.iter().map(|tool| &*tool.name).collect();
+    assert_eq!((names, page.unreadable), (vec!["c"], 2));
 }
 
 #[test]
@@ -100,23 +113,26 @@ fn refuses_answers_that_are_no_list() {
     // A client that ignores letter case would show the second list, which nobody filtered.
     let error = filtered(r#"{"tools":[],"Tools":[{"name":"hidden"}]}"#, ListKind::Tools, |_| false).unwrap_err();
     assert!(matches!(error, ListError::CaseVariant { known: "tools" }));
-    assert!(matches!(tools(&answer(r#"{"tools":[],"nextCursor":1}"#)), Err(ListError::NotAList { key: "nextCursor" })));
+    assert!(matches!(
+        tools(&answer(r#"{"tools":[],"nextCursor":1}"#), &mut HashSet::new()),
+        Err(ListError::NotAList { key: "nextCursor" })
+    ));
     let refusal = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}"#;
     let refusal = Message::parse(refusal.into(), Sender::Server, &Limits::default()).unwrap();
-    assert!(tools(&refusal).is_err());
+    assert!(tools(&refusal, &mut HashSet::new()).is_err());
 }
 
 #[test]
 fn reads_definitions_with_the_defaults_of_the_specification() {
-    let page = tools(&answer(
+    let message = answer(
         r#"{"tools":[
             {"name":"a","inputSchema": {"type" : "object"} },
             {"name":"b","annotations":{"readOnlyHint":true,"openWorldHint":false,"title":"B"},"inputSchema":{}},
             {"name":"no schema"},
             {"name":"no object","inputSchema":[]}
         ],"nextCursor":"2"}"#,
-    ))
-    .unwrap();
+    );
+    let page = tools(&message, &mut HashSet::new()).unwrap();
     let [a, b] = page.tools.as_slice() else { panic!("{:?}", page.tools) };
     assert_eq!(
         (&*a.name, &a.annotations, &a.input_schema[..]),
@@ -127,7 +143,7 @@ fn reads_definitions_with_the_defaults_of_the_specification() {
         ToolAnnotations { read_only: true, destructive: true, idempotent: false, open_world: false }
     );
     assert_eq!((page.unreadable, page.next_cursor.as_deref()), (2, Some("2")));
-    assert_eq!(tools(&answer(r#"{"tools":[],"nextCursor":null}"#)).unwrap().next_cursor, None);
+    assert_eq!(tools(&answer(r#"{"tools":[],"nextCursor":null}"#), &mut HashSet::new()).unwrap().next_cursor, None);
 }
 
 #[test]
