@@ -158,9 +158,14 @@ impl Edge {
         Ok(())
     }
 
-    /// The directories of partial tiles whose full versions were written. To be removed once those are durable.
-    pub(crate) fn take_superseded(&mut self, dir: &Path) -> Vec<PathBuf> {
-        self.superseded.drain(..).map(|tile| dir.join(tile.partial_dir())).collect()
+    /// A directory of partial tiles whose full version was written. To be removed once that is durable.
+    pub(crate) fn superseded(&self, dir: &Path) -> Option<PathBuf> {
+        self.superseded.last().map(|tile| dir.join(tile.partial_dir()))
+    }
+
+    /// Forgets the directory that [`Self::superseded`] names.
+    pub(crate) fn superseded_is_gone(&mut self) {
+        self.superseded.pop();
     }
 
     /// The partial tiles of the present size.

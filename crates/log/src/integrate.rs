@@ -3,7 +3,7 @@
 //! Only what is durable in the journal is integrated, so only that is ever signed. Tiles become durable before the
 //! journal segment they came from is given up, not one by one: until then the journal is their copy, and recovery
 //! writes them again. Order when giving up: tiles and recordings durable, checkpoint durable, state durable, trim.
-//! A full disk is waited out; any other failure, and every failed sync, fails the log.
+//! A full disk and a lack of file descriptors are waited out; any other failure, and every failed sync, fails the log.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -28,8 +28,8 @@ use crate::tile::{Kind, TILE_WIDTH, Tile, TileReader, entries};
 const READ_BYTES: usize = 1 << 20;
 /// Pause between rounds, so that leaves are integrated in batches.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long until a write is tried again on a full disk.
-const RETRY_FULL_DISK: Duration = Duration::from_secs(1);
+/// How long until a write is tried again on a full disk, or without a file descriptor.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// How many files may wait to be synced before that is done, a segment being finished or not.
 const MAX_UNSYNCED_FILES: usize = 1024;
@@ -201,14 +201,16 @@ impl Integrator {
                     }
                     std::thread::sleep(PAUSE);
                 }
-                Err(IntegrateError::Storage(error)) if error.is_full() => {
-                    tracing::warn!(%error, "integration waits for space");
-                    progress.set_no_space(Some(format!("{error}; free some space").into()));
+                Err(IntegrateError::Storage(error)) if let Some(remedy) = error.remedy() => {
+                    tracing::warn!(%error, remedy, "integration waits");
+                    progress.set_no_space(Some(format!("{error}; {remedy}").into()));
+                    // They are opened again when needed; meanwhile others may need their descriptors more.
+                    self.recordings.close_files();
                     if stops {
                         // All of it is durable in the journal; the next start integrates it.
                         return;
                     }
-                    std::thread::sleep(RETRY_FULL_DISK);
+                    std::thread::sleep(RETRY);
                 }
                 Err(error) => return progress.fail(&error.to_string()),
             }
@@ -419,15 +421,16 @@ impl Integrator {
         let storage = self.storage.as_ref();
         self.unsynced.sync(storage)?;
         self.cursor.store(storage, &self.places.state())?;
-        self.stored = self.cursor;
-        for dir in self.edge.take_superseded(&self.places.log) {
+        while let Some(dir) = self.edge.superseded(&self.places.log) {
             match storage.remove(&dir) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(StorageError::new("remove", &dir, error).into());
                 }
-                _ => {}
+                _ => self.edge.superseded_is_gone(),
             }
         }
+        // Last, so that all of it is repeated when a part must be.
+        self.stored = self.cursor;
         Ok(())
     }
 

@@ -22,8 +22,8 @@ const MAX_UNSYNCED_BYTES: u64 = 8 << 20;
 pub(crate) const MAX_FREE_SEGMENTS: usize = 2;
 /// How long an append waits for the next segment while it is being made.
 const MAX_WAIT_FOR_SEGMENT: Duration = Duration::from_secs(2);
-/// How long until a segment is tried again on a full disk.
-const RETRY_FULL_DISK: Duration = Duration::from_secs(1);
+/// How long until a segment is tried again on a full disk, or without a file descriptor.
+const RETRY: Duration = Duration::from_secs(1);
 /// Zeros written at a time.
 const ZEROS: usize = 1 << 20;
 /// A larger frame buffer is given back after use.
@@ -252,12 +252,12 @@ impl Journal {
                     writer.blocked = None;
                     self.changed.notify_all();
                 }
-                Err(error) if error.is_full() => {
-                    tracing::warn!(%error, "no room for the next journal segment");
-                    writer.blocked = Some(format!("{error}; free some space").into());
+                Err(error) if let Some(remedy) = error.remedy() => {
+                    tracing::warn!(%error, remedy, "the next journal segment waits");
+                    writer.blocked = Some(format!("{error}; {remedy}").into());
                     self.changed.notify_all();
                     let closed = |writer: &mut Writer| !writer.closed;
-                    (writer, _) = match self.changed.wait_timeout_while(writer, RETRY_FULL_DISK, closed) {
+                    (writer, _) = match self.changed.wait_timeout_while(writer, RETRY, closed) {
                         Ok(woken) => woken,
                         Err(poisoned) => poisoned.into_inner(),
                     };

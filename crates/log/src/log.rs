@@ -98,7 +98,7 @@ pub struct Appended {
 pub enum Health {
     /// It does.
     Running,
-    /// It does, but only until the journal's segments are full: the disk is.
+    /// It does, but only until the journal's segments are full: the disk is, or no file can be opened.
     NoSpace {
         /// What is missing.
         why: Arc<str>,

@@ -38,6 +38,11 @@ impl Recordings {
         Self { dir, open: HashMap::new(), uses: 0 }
     }
 
+    /// Gives the descriptors of all files back.
+    pub(crate) fn close_files(&mut self) {
+        self.open.clear();
+    }
+
     /// Writes `bytes` at `offset` of the session's file.
     pub(crate) fn write(
         &mut self,

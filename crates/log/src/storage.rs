@@ -79,9 +79,17 @@ impl StorageError {
         Self { action, path: path.to_path_buf(), source }
     }
 
-    /// Whether the disk or quota is full and nothing was lost: the operation may be repeated. A sync never may.
-    pub(crate) fn is_full(&self) -> bool {
-        self.action != SYNC && matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    /// What to do about a failure that lost nothing, after which the operation may be repeated; `None` for all others.
+    ///
+    /// A full disk or quota is one, except in a sync. Too few file descriptors are one everywhere: only opening a file
+    /// needs one, so what was to be done, a sync included, was not begun.
+    pub(crate) fn remedy(&self) -> Option<&'static str> {
+        let errno = rustix::io::Errno::from_io_error(&self.source);
+        if matches!(errno, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)) {
+            return Some("raise the limit of open files, or lower limits.connections");
+        }
+        let is_full = matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        (is_full && self.action != SYNC).then_some("free some space")
     }
 
     /// Whether the file was not there.

@@ -82,7 +82,7 @@ pub(crate) struct Progress {
     syncs: AtomicU64,
     last_sync_micros: AtomicU64,
     failure: OnceLock<Arc<str>>,
-    /// Why integration waits, when the disk is full.
+    /// Why integration waits, when the disk is full or no file can be opened.
     no_space: Mutex<Option<Arc<str>>>,
     state: Mutex<Wishes>,
     /// Wakes the syncer.

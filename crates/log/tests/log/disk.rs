@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use vidimus_log::Storage;
 use vidimus_log::storage::{Access, StorageFile};
 
@@ -36,6 +37,8 @@ pub(crate) struct Faults {
     pub(crate) sync: Option<&'static str>,
     /// Writes to paths that contain this fail.
     pub(crate) write: Option<&'static str>,
+    /// Opening paths that contain this fails for want of a descriptor; syncs by path open too.
+    pub(crate) open: Option<(&'static str, Errno)>,
     /// Bytes the disk holds.
     pub(crate) capacity: Option<usize>,
     /// After this many further changes every change and sync fails, as if the program had ended there.
@@ -97,6 +100,13 @@ impl State {
         }
     }
 
+    fn open(&self, path: &Path) -> io::Result<()> {
+        match self.faults.open {
+            Some((part, errno)) if path.to_string_lossy().contains(part) => Err(errno.into()),
+            _ => Ok(()),
+        }
+    }
+
     fn change(&mut self, change: Change) -> io::Result<()> {
         self.burn()?;
         change.apply(&mut self.names);
@@ -117,6 +127,7 @@ impl State {
     }
 
     fn sync_names(&mut self, dir: &Path) -> io::Result<()> {
+        self.open(dir)?;
         self.burn()?;
         if self.faults.sync.is_some_and(|part| dir.to_string_lossy().contains(part)) {
             return Err(io::Error::other("injected sync failure"));
@@ -210,6 +221,7 @@ impl Disk {
 impl Storage for Disk {
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
         let mut state = self.0.lock().unwrap();
+        state.open(path)?;
         let file = match state.names.get(path) {
             Some(file) => *file,
             None if access == Access::Read => return Err(ErrorKind::NotFound.into()),
@@ -255,6 +267,9 @@ impl Storage for Disk {
         let mut state = self.0.lock().unwrap();
         let below: Vec<PathBuf> = state.names.keys().filter(|name| name.starts_with(path)).cloned().collect();
         let is_dir = state.dirs.contains(path);
+        if is_dir {
+            state.open(path)?;
+        }
         if below.is_empty() && !is_dir {
             return Err(ErrorKind::NotFound.into());
         }
@@ -279,6 +294,7 @@ impl Storage for Disk {
         let mut state = self.0.lock().unwrap();
         for path in files {
             let file = *state.names.get(path).ok_or(ErrorKind::NotFound)?;
+            state.open(path)?;
             state.sync_file(path, file, usize::MAX)?;
         }
         dirs.iter().try_for_each(|dir| state.sync_names(dir))

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use vidimus_core::ErrorKind;
 use vidimus_log::{AppendError, Entry, Health, Log, Storage};
 
@@ -106,6 +107,42 @@ fn a_full_disk_refuses_and_recovers_when_space_returns() {
     eventually("integration", || log.status().integrated == appended + 1);
     eventually("health", || log.status().health == Health::Running);
     log.close().unwrap();
+}
+
+#[test]
+fn without_file_descriptors_the_log_waits_and_loses_nothing() {
+    for (place, errno) in [
+        ("", Errno::MFILE),
+        ("tile", Errno::NFILE),
+        (".p", Errno::MFILE),
+        ("recordings", Errno::MFILE),
+        ("checkpoint", Errno::MFILE),
+        ("state", Errno::NFILE),
+        ("journal", Errno::MFILE),
+    ] {
+        let (disk, dir) = (Arc::new(Disk::default()), tempfile::tempdir().unwrap());
+        let (log, _) = open_on(&disk, dir.path()).unwrap();
+        let leaf = vec![b'x'; 1000];
+        let payload = |offset| Entry::Payload { session: [1; 16], segment: 0, offset, bytes: b"payload" };
+        log.append(&[Entry::Leaf(&leaf), payload(0)]).unwrap();
+        eventually(place, || log.status().integrated == 1);
+        disk.set_faults(|faults| faults.open = Some((place, errno)));
+        let mut appended = 1;
+        // What has room is taken; past a segment every file is needed.
+        eventually(place, || {
+            appended += u64::from(log.append(&[Entry::Leaf(&leaf), payload(appended * 7)]).is_ok());
+            matches!(log.status().health, Health::NoSpace { .. })
+        });
+        let Health::NoSpace { why } = log.status().health else { unreachable!("it cannot open yet") };
+        assert!(why.ends_with("raise the limit of open files, or lower limits.connections"), "{place}: {why}");
+        disk.set_faults(|faults| faults.open = None);
+        eventually(place, || log.status().integrated == appended && log.status().health == Health::Running);
+        log.close().unwrap();
+        let recordings = disk.all().into_iter().find(|(path, _)| path.starts_with(dir.path().join("recordings")));
+        assert_eq!(recordings.unwrap().1, b"payload".repeat(usize::try_from(appended).unwrap()), "{place}");
+        let (log, _) = open_on(&disk, dir.path()).unwrap();
+        assert_eq!(log.leaf(appended - 1).unwrap(), leaf, "{place}");
+    }
 }
 
 #[test]
