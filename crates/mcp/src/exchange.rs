@@ -3,7 +3,8 @@
 //!
 //! The target's answer is read as strictly as a client's message: one response with the id that was asked, or
 //! notifications before it. Refused: redirects, compressed or oversized bodies, a response to something else, and
-//! requests of the target to the client, which `initialize` never offered it. What goes back to the client are the
+//! requests of the target to the client, which `initialize` never offered it; silence, with or without comments in it,
+//! and answers that take longer or are larger than the target's limits allow. What goes back to the client are the
 //! target's bytes, with lists filtered and capabilities clamped by splicing.
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt as _;
+use tokio::time::Instant;
 use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
 use vidimus_core::{Action, ErrorKind};
@@ -51,6 +53,8 @@ enum Fault {
     BrokenOff,
     #[error("the target's answer stopped for {0:?}")]
     Silence(Duration),
+    #[error("the target's answer was not complete after {0:?}")]
+    Unfinished(Duration),
     #[error("the target's answer is larger than {0} bytes")]
     TooLarge(usize),
     #[error("the target's answer is not MCP: {0}")]
@@ -62,7 +66,7 @@ enum Fault {
 impl Fault {
     const fn status(&self) -> Status {
         match self {
-            Self::Silence(_) => Status::Timeout,
+            Self::Silence(_) | Self::Unfinished(_) => Status::Timeout,
             Self::Send(error) => match error {
                 SendError::Evidence(_) => Status::Cancelled,
                 SendError::Upstream(error) => match error.kind() {
@@ -88,9 +92,12 @@ impl Fault {
                 "nothing passes while evidence cannot be written".into()
             }
             Self::NotMcp(_) => "the target's answer is not MCP".into(),
-            Self::Status(_) | Self::SessionLost | Self::BrokenOff | Self::Silence(_) | Self::TooLarge(_) => {
-                self.to_string()
-            }
+            Self::Status(_)
+            | Self::SessionLost
+            | Self::BrokenOff
+            | Self::Silence(_)
+            | Self::Unfinished(_)
+            | Self::TooLarge(_) => self.to_string(),
         }
     }
 }
@@ -137,7 +144,10 @@ async fn answered(
     wire: Wire,
     flight: &mut InFlight,
 ) -> Result<Outcome, Fault> {
-    let response = session.target.upstream.send(wire, request_headers(session)).await?;
+    let mut patience = Patience::new(&session.target.limits);
+    let sent = session.target.upstream.send(wire, request_headers(session));
+    let response = tokio::time::timeout_at(patience.deadline, sent).await.map_err(|_| patience.unfinished())??;
+    patience.heard();
     let status = response.status();
     if status == StatusCode::NOT_FOUND && session.upstream_id.get().is_some() {
         return Err(Fault::SessionLost);
@@ -154,7 +164,7 @@ async fn answered(
         Err(error) => return Err(Fault::NotMcp(error.to_string())),
     };
     let outcome = if headers::is_json(response.headers()) {
-        let body = collect(response, session.target.limits.response_bytes, session.target.limits.silence).await?;
+        let body = collect(response, session.target.limits.response_bytes, &mut patience).await?;
         let message = read(session, body)?;
         // An error status may carry the reason as a JSON-RPC error; a result under one is none.
         let is_error = matches!(message.kind(), MessageKind::Response { is_error: true, .. });
@@ -165,7 +175,7 @@ async fn answered(
     } else if status != StatusCode::OK {
         return Err(Fault::Status(status));
     } else if headers::is_event_stream(response.headers()) {
-        streamed(session, id, *method, response, flight).await?
+        streamed(session, id, *method, response, flight, &mut patience).await?
     } else {
         return Err(Fault::NotMcp("it is neither plain JSON nor a stream of events".into()));
     };
@@ -201,16 +211,16 @@ async fn streamed(
     method: Method,
     response: Response<Incoming>,
     flight: &mut InFlight,
+    patience: &mut Patience,
 ) -> Result<Outcome, Fault> {
     let limits = &session.target.limits;
     let mut body = response.into_body();
     let mut decoder = sse::Decoder::new(limits.response_bytes);
     let mut events = Vec::new();
+    let mut left = limits.stream_bytes;
     loop {
-        let frame =
-            tokio::time::timeout(limits.silence, body.frame()).await.map_err(|_| Fault::Silence(limits.silence))?;
-        let Some(frame) = frame else { return Err(Fault::BrokenOff) };
-        let Ok(data) = frame.map_err(|_| Fault::BrokenOff)?.into_data() else { continue };
+        let Some(data) = patience.data(&mut body).await? else { return Err(Fault::BrokenOff) };
+        left = left.checked_sub(data.len()).ok_or(Fault::TooLarge(limits.stream_bytes))?;
         decoder.push(&data, &mut events).map_err(|error| Fault::NotMcp(error.to_string()))?;
         for event in events.drain(..) {
             if event.data.is_empty() {
@@ -225,6 +235,8 @@ async fn streamed(
                 }
                 MessageKind::Notification { .. } | MessageKind::Request { .. } => withhold(session, &message).await,
             }
+            // Only a message counts: comments and empty events say nothing of the call.
+            patience.heard();
         }
     }
 }
@@ -312,7 +324,7 @@ fn filtered(session: &McpSession, kind: ListKind, message: &Message) -> Result<B
 }
 
 /// The whole body, without a copy when it came in one piece.
-async fn collect(response: Response<Incoming>, limit: usize, silence: Duration) -> Result<Bytes, Fault> {
+async fn collect(response: Response<Incoming>, limit: usize, patience: &mut Patience) -> Result<Bytes, Fault> {
     let announced = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(Fault::TooLarge(limit));
@@ -320,10 +332,10 @@ async fn collect(response: Response<Incoming>, limit: usize, silence: Duration) 
     let mut body = response.into_body();
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
-    loop {
-        let frame = tokio::time::timeout(silence, body.frame()).await.map_err(|_| Fault::Silence(silence))?;
-        let Some(frame) = frame else { break };
-        let Ok(data) = frame.map_err(|_| Fault::BrokenOff)?.into_data() else { continue };
+    while let Some(data) = patience.data(&mut body).await? {
+        if !data.is_empty() {
+            patience.heard();
+        }
         if first.len() + all.len() + data.len() > limit {
             return Err(Fault::TooLarge(limit));
         }
@@ -338,4 +350,50 @@ async fn collect(response: Response<Incoming>, limit: usize, silence: Duration) 
         }
     }
     Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// How long the target's answer is still waited for: until it has been silent for too long, or the call has taken too
+/// long, whichever is first.
+struct Patience {
+    silence: Duration,
+    silent_until: Instant,
+    total: Duration,
+    deadline: Instant,
+}
+
+impl Patience {
+    fn new(limits: &crate::target::Limits) -> Self {
+        let now = Instant::now();
+        let (silence, total) = (limits.silence, limits.total);
+        Self { silence, silent_until: now + silence, total, deadline: now + total }
+    }
+
+    /// The target has said something.
+    fn heard(&mut self) {
+        self.silent_until = Instant::now() + self.silence;
+    }
+
+    /// The next data of the body; `None` at its end.
+    async fn data(&self, body: &mut Incoming) -> Result<Option<Bytes>, Fault> {
+        let until = self.silent_until.min(self.deadline);
+        loop {
+            // A timeout alone does not end a body that always has something ready.
+            if Instant::now() >= until {
+                return Err(self.lost());
+            }
+            let frame = tokio::time::timeout_at(until, body.frame()).await.map_err(|_| self.lost())?;
+            let Some(frame) = frame else { return Ok(None) };
+            if let Ok(data) = frame.map_err(|_| Fault::BrokenOff)?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    fn lost(&self) -> Fault {
+        if self.silent_until < self.deadline { Fault::Silence(self.silence) } else { self.unfinished() }
+    }
+
+    const fn unfinished(&self) -> Fault {
+        Fault::Unfinished(self.total)
+    }
 }

@@ -23,13 +23,23 @@ pub struct Limits {
     pub request_bytes: usize,
     /// Bytes of a message from the target.
     pub response_bytes: usize,
-    /// The longest silence inside an answer of the target.
+    /// Bytes of a streamed answer of the target, all of its messages together.
+    pub stream_bytes: usize,
+    /// The longest time inside an answer of the target without a message, or a part of the one message it is.
     pub silence: Duration,
+    /// The longest time from sending a message to the end of its answer.
+    pub total: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { request_bytes: 4 << 20, response_bytes: 16 << 20, silence: Duration::from_mins(5) }
+        Self {
+            request_bytes: 4 << 20,
+            response_bytes: 16 << 20,
+            stream_bytes: 1 << 30,
+            silence: Duration::from_mins(5),
+            total: Duration::from_hours(1),
+        }
     }
 }
 

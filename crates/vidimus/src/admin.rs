@@ -1,7 +1,10 @@
 //! The admin listener: `/metrics` for Prometheus, `/healthz` (the process lives), `/readyz` (it can take calls).
 //!
-//! Loopback only, by configuration. It shows no evidence and changes nothing.
+//! Loopback only, by configuration. It shows no evidence and changes nothing. Requests with another `Host` than the
+//! listener's own, or from a page elsewhere, are refused: a name that is made to lead to loopback (DNS rebinding) would
+//! let any page read the metrics.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,12 +17,14 @@ use vidimus_core::{Clock as _, SystemClock};
 use vidimus_gate::Gate;
 use vidimus_identity::Identity;
 use vidimus_log::Health;
+use vidimus_net::OriginPolicy;
 
 /// Answers the admin listener. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Admin {
     gate: Gate,
     identity: Arc<Identity>,
+    origins: Arc<OriginPolicy>,
     registry: Arc<Registry>,
     log: LogGauges,
 }
@@ -63,15 +68,19 @@ impl LogGauges {
 }
 
 impl Admin {
-    /// Serves the metrics of `registry` and the state of these parts.
-    pub(crate) fn new(gate: Gate, identity: Arc<Identity>, mut registry: Registry) -> Self {
+    /// Serves the metrics of `registry` and the state of these parts, to requests that name `listen`.
+    pub(crate) fn new(gate: Gate, identity: Arc<Identity>, listen: SocketAddr, mut registry: Registry) -> Self {
         let log = LogGauges::register(&mut registry);
-        Self { gate, identity, registry: Arc::new(registry), log }
+        let origins = Arc::new(OriginPolicy::new(&format!("http://{listen}"), listen, &[]));
+        Self { gate, identity, origins, registry: Arc::new(registry), log }
     }
 
     /// Answers one request.
     pub(crate) fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let (status, content_type, text) = match (request.method(), request.uri().path()) {
+            _ if self.origins.check(request.headers()).is_err() => {
+                (StatusCode::FORBIDDEN, "text/plain", "the Host or Origin header is not this listener's\n".to_owned())
+            }
             (&Method::GET, "/healthz") => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
             (&Method::GET, "/readyz") => match self.not_ready() {
                 None => (StatusCode::OK, "text/plain", "ready\n".to_owned()),

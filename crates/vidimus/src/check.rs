@@ -159,6 +159,7 @@ fn described_target(target: &Target) -> Value {
         "tools": target.tools,
         "connect_timeout_s": target.connect_timeout.as_secs_f64(),
         "request_timeout_s": target.request_timeout.as_secs_f64(),
+        "call_timeout_s": target.call_timeout.as_secs_f64(),
     })
 }
 

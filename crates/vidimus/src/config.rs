@@ -95,6 +95,7 @@ pub(crate) struct Target {
     pub(crate) tools: Option<PathBuf>,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
+    pub(crate) call_timeout: Duration,
 }
 
 /// Why there is no configuration.

@@ -85,7 +85,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
 
     let api = EvidenceApi::new(&gate);
     let socket = bind_socket(&gateway.socket)?;
-    let admin_page = Admin::new(gate.clone(), Arc::clone(&identity), registry);
+    let admin_page = Admin::new(gate.clone(), Arc::clone(&identity), admin, registry);
     let mcp = adapter.clone();
     let servers = vec![
         tokio::spawn(Server::tcp(listener, limits.clone()).serve(
@@ -177,6 +177,8 @@ fn connect(gate: &Gate, config: &Config, target: &config::Target) -> anyhow::Res
         request_bytes: config.limits.request_bytes,
         response_bytes: config.limits.response_bytes,
         silence: target.request_timeout,
+        total: target.call_timeout,
+        ..Limits::default()
     };
     Ok(Target::new(Arc::new(spec), gate.upstream(http), limits))
 }

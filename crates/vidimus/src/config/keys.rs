@@ -253,8 +253,10 @@ pub(super) const TARGET: Section = Section {
             "duration",
             Absent::Default("5m"),
             "How long the beginning of an answer may take, and \
-             each silence within it.",
+             each silence within it. Comments that keep a stream open do not end a silence; messages, such as \
+             notifications of progress, do.",
         ),
+        key("call_timeout", "duration", Absent::Default("1h"), "How long a whole answer may take, streams too."),
     ],
 };
 

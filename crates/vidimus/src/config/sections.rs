@@ -288,6 +288,7 @@ fn target<'a>(document: &'a Document, name: &'a Spanned<toml::de::DeString<'a>>,
     let tools = table.parsed("tools", value::text).map(|path| document.resolve(&path));
     let connect_timeout = table.parsed("connect_timeout", value::duration);
     let request_timeout = table.parsed("request_timeout", value::duration);
+    let call_timeout = table.parsed("call_timeout", value::duration);
     table.finish();
     protocol?;
     Some(Target {
@@ -299,6 +300,7 @@ fn target<'a>(document: &'a Document, name: &'a Spanned<toml::de::DeString<'a>>,
         tools,
         connect_timeout: connect_timeout?,
         request_timeout: request_timeout?,
+        call_timeout: call_timeout?,
     })
 }
 

@@ -64,6 +64,7 @@ record = "unmasked"
 tools = "crm.tools.json"
 connect_timeout = "250ms"
 request_timeout = "2h"
+call_timeout = "3h"
 "#;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -103,6 +104,7 @@ fn the_smallest_configuration_has_safe_defaults() {
     let target = &config.targets[0];
     assert_eq!((target.durability, target.record), (Durability::Strict, Record::Sizes));
     assert!(target.headers.is_empty());
+    assert_eq!(target.call_timeout, Duration::from_hours(1));
     assert!(config.hash.starts_with("sha256:") && config.hash.len() == 71);
     assert_eq!(config.limits.request_bytes, 4 << 20);
 }
@@ -125,6 +127,7 @@ fn every_key_is_understood() {
     assert_eq!((target.durability, target.record), (Durability::Async, Record::Unmasked));
     assert_eq!(target.tools.as_deref(), Some(Path::new("/etc/vidimus/crm.tools.json")));
     assert_eq!(target.connect_timeout, Duration::from_millis(250));
+    assert_eq!(target.call_timeout, Duration::from_hours(3));
 }
 
 #[test]

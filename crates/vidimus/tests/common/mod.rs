@@ -179,9 +179,14 @@ durability = "{durability}"
 
     /// A page of the admin listener, head included.
     pub(crate) fn admin_page(&self, path: &str) -> Option<String> {
+        self.admin_answer(path, &format!("host: localhost:{}", self.admin))
+    }
+
+    /// What the admin listener answers to a request with these header lines.
+    pub(crate) fn admin_answer(&self, path: &str, headers: &str) -> Option<String> {
         use std::io::{Read as _, Write as _};
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.admin)).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\n{headers}\r\nconnection: close\r\n\r\n").ok()?;
         let mut page = String::new();
         stream.read_to_string(&mut page).ok()?;
         Some(page)

@@ -21,13 +21,17 @@ use tokio::sync::{Notify, mpsc};
 
 /// What it offers, and how each behaves:
 /// `echo` answers with its arguments; `slow` after `ms`; `held` when the test says so; `hang` never; `progress` as a
-/// stream of three notifications, 50 ms apart; the others answer what is no answer.
-pub(crate) const TOOLS: [&str; 17] = [
+/// stream of three notifications, 50 ms apart; `comments` as a stream of nothing but comments and empty events;
+/// `chatter` as one of notifications without end; `drip` as JSON without end; the others answer what is no answer.
+pub(crate) const TOOLS: [&str; 20] = [
     "echo",
     "slow",
     "held",
     "hang",
     "progress",
+    "comments",
+    "chatter",
+    "drip",
     "fail",
     "wrong-id",
     "redirect",
@@ -199,6 +203,9 @@ impl State {
             }
             "hang" => std::future::pending().await,
             "progress" => return progress(id, &text, &params["_meta"]["progressToken"], 3),
+            "comments" => endless(Bytes::from_static(b": still there\n\ndata:\n\n"), "text/event-stream"),
+            "chatter" => endless(notification(&params["_meta"]["progressToken"], 1), "text/event-stream"),
+            "drip" => endless(Bytes::from_static(b" "), "application/json"),
             "fail" => result(id, &json!({ "content": [], "isError": true })),
             "wrong-id" => result(&json!("another"), &text),
             "redirect" => {
@@ -249,6 +256,17 @@ fn progress(id: &Value, text: &Value, token: &Value, count: u64) -> Response<Bod
         let _ = sender.send(Ok(Frame::data(last))).await;
     });
     stream(receiver, "text/event-stream")
+}
+
+/// The same part again and again, for as long as somebody listens.
+fn endless(part: Bytes, content_type: &'static str) -> Response<Body> {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while sender.send(Ok(Frame::data(part.clone()))).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    stream(receiver, content_type)
 }
 
 /// Parts of an answer, then the end of the connection.

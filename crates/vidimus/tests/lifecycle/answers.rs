@@ -10,7 +10,7 @@ use super::common::evidence::{of_type, outcome};
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_answer_is_not_passed_on() {
     let world = World::with(|setup| {
-        setup.target_lines = "request_timeout = \"1s\"";
+        setup.target_lines = "request_timeout = \"1s\"\ncall_timeout = \"3s\"";
         setup.tables = "[limits]\nresponse_bytes = \"1MiB\"";
     })
     .await;
@@ -27,6 +27,9 @@ async fn what_is_no_answer_is_not_passed_on() {
         ("cut-stream", "the target's answer broke off", "upstream"),
         ("status", "the target answered with status 500 Internal Server Error", "upstream"),
         ("hang", "the target did not answer in time", "timeout"),
+        ("comments", "the target's answer stopped for 1s", "timeout"),
+        ("chatter", "the target's answer was not complete after 3s", "timeout"),
+        ("drip", "the target's answer was not complete after 3s", "timeout"),
     ];
     for (id, (tool, message, _)) in (1..).zip(table) {
         let answer = client.receive(super::call(id, tool, &json!({}))).await;
