@@ -12,6 +12,7 @@ mod config;
 mod demo;
 mod discovery;
 mod evidence_api;
+mod file_limit;
 mod key;
 mod log_commands;
 mod output;
@@ -61,6 +62,7 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         Command::Serve { file, log } => {
             log_to_stderr("info", log);
             let config = config::Config::load(&file.config)?;
+            file_limit::raise().warn_below(config.limits.connections);
             runtime()?.block_on(async {
                 let running = serve::start(&config).await?;
                 tracing::info!(listen = %running.listen, admin = %running.admin, "Serving");
@@ -71,6 +73,7 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         Command::Check { file, output } => Ok(status(check::run(&file.config, output.json, out)?, WRONG)),
         Command::Demo(options) => {
             log_to_stderr("warn", LogForm::Text);
+            file_limit::raise();
             Ok(status(runtime()?.block_on(demo::run(options, out))?, FAILED))
         }
         Command::Sessions(command) => {
