@@ -1,6 +1,7 @@
 //! One command in a session, as policy and evidence see it.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -104,6 +105,8 @@ pub struct Operation {
     pub arguments: Option<Arguments>,
     /// The accepted definition's annotations, for a tool call.
     pub annotations: Option<ToolAnnotations>,
+    /// Where the caller is now; `None` for the gateway's own operations.
+    pub address: Option<IpAddr>,
     /// W3C `traceparent` as the caller sent it, for correlation only.
     pub trace: Option<String>,
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use vidimus_core::{Principal, Timestamp};
+use vidimus_core::Principal;
 use vidimus_identity::{Identity, Verified};
 
 /// Tokens remembered as recorded. One that is forgotten is recorded once more.
@@ -27,6 +27,11 @@ impl Caller {
         &self.principal
     }
 
+    /// Where it is.
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// The caller with the client's name and version as it claims them.
     #[must_use]
     pub fn claiming(self, client: Option<String>) -> Self {
@@ -37,7 +42,7 @@ impl Caller {
 /// Verifies tokens and keeps what was recorded of them.
 pub(crate) struct Authenticator {
     pub(crate) identity: Arc<Identity>,
-    recorded: Cache<[u8; 32], Timestamp>,
+    recorded: Cache<[u8; 32], ()>,
 }
 
 impl Authenticator {
@@ -45,12 +50,13 @@ impl Authenticator {
         Self { identity, recorded: Cache::new(TOKENS_REMEMBERED) }
     }
 
-    /// Whether this token's acceptance is on record; from now on it is.
-    pub(crate) fn is_new(&self, verified: &Verified) -> bool {
-        if self.recorded.get(&verified.token_digest).is_some() {
-            return false;
-        }
-        self.recorded.insert(verified.token_digest, verified.expires);
-        true
+    /// Whether this token's acceptance is on record.
+    pub(crate) fn is_recorded(&self, verified: &Verified) -> bool {
+        self.recorded.get(&verified.token_digest).is_some()
+    }
+
+    /// Remembers that it is.
+    pub(crate) fn set_recorded(&self, verified: &Verified) {
+        self.recorded.insert(verified.token_digest, ());
     }
 }

@@ -37,13 +37,16 @@ pub enum EvidenceError {
     /// The session's last event was written already.
     #[error("the session is closed")]
     Closed,
+    /// The session has intents whose outcome could not be written. The next start closes it.
+    #[error("{0} operations of the session have no outcome on record, so it is not closed")]
+    Dangling(u64),
 }
 
 impl EvidenceError {
     /// Who is at fault.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Append(_) | Self::Key(_) => ErrorKind::Evidence,
+            Self::Append(_) | Self::Key(_) | Self::Dangling(_) => ErrorKind::Evidence,
             Self::Closed => ErrorKind::NotFound,
         }
     }
@@ -63,6 +66,8 @@ struct State {
     /// No intent is taken any more; outcomes are.
     closing: bool,
     closed: bool,
+    /// Intents without outcome.
+    intents: u64,
     writer: Option<Writer>,
 }
 
@@ -97,7 +102,7 @@ impl Strand {
             who,
             target,
             record,
-            state: Mutex::new(State { next: written, closing: false, closed: false, writer: None }),
+            state: Mutex::new(State { next: written, closing: false, closed: false, intents: 0, writer: None }),
         }
     }
 
@@ -138,26 +143,19 @@ impl Strand {
         if state.closing && matches!(body, Body::OperationAdmitted(_)) {
             return Err(EvidenceError::Closed);
         }
-        let State { next, writer: slot, .. } = &mut *state;
+        let State { next, intents, writer: slot, .. } = &mut *state;
         let before = slot.as_ref().map(Writer::place);
-        let mut opening = None;
-        let mut sealed = Vec::with_capacity(payloads.len());
-        let time = evidence.clock.now();
-        for (name, payload) in payloads {
-            let writer = self.writer(slot, &mut opening, evidence)?;
-            let frame = writer.seal(*next, time, *name, payload)?;
-            writer.advance(&frame);
-            sealed.push(frame);
-        }
-        let commitments: Vec<Payload> = sealed.iter().map(|frame| frame.payload.clone()).collect();
-        let leaf = self.leaf(evidence, *next, self.scope(), with_payloads(body, &commitments));
-        let mut entries = self.entries(opening.as_deref(), &sealed);
-        entries.push(Entry::Leaf(&leaf));
-        match evidence.log.append(&entries) {
-            Ok(appended) => {
+        let opened = match &body {
+            Body::OperationAdmitted(_) => intents.saturating_add(1),
+            Body::OperationOutcome(_) => intents.saturating_sub(1),
+            _ => *intents,
+        };
+        match self.try_append(evidence, *next, slot, payloads, body) {
+            Ok(position) => {
                 let seq = *next;
                 *next += 1;
-                Ok(Written { seq, position: appended.position })
+                *intents = opened;
+                Ok(Written { seq, position })
             }
             Err(error) => {
                 // Nothing was written, so the places are free again; the numbers of the frames are not.
@@ -165,9 +163,33 @@ impl Strand {
                     (Some(place), Some(writer)) => writer.return_to(place),
                     _ => *slot = None,
                 }
-                Err(error.into())
+                Err(error)
             }
         }
+    }
+
+    fn try_append(
+        &self,
+        evidence: &Evidence,
+        seq: u64,
+        slot: &mut Option<Writer>,
+        payloads: &[(PayloadName, &[u8])],
+        body: Body<'_>,
+    ) -> Result<Position, EvidenceError> {
+        let mut opening = None;
+        let mut sealed = Vec::with_capacity(payloads.len());
+        let time = evidence.clock.now();
+        for (name, payload) in payloads {
+            let writer = self.writer(slot, &mut opening, evidence)?;
+            let frame = writer.seal(seq, time, *name, payload)?;
+            writer.advance(&frame);
+            sealed.push(frame);
+        }
+        let commitments: Vec<Payload> = sealed.iter().map(|frame| frame.payload.clone()).collect();
+        let leaf = self.leaf(evidence, seq, self.scope(), with_payloads(body, &commitments));
+        let mut entries = self.entries(opening.as_deref(), &sealed);
+        entries.push(Entry::Leaf(&leaf));
+        Ok(evidence.log.append(&entries)?.position)
     }
 
     /// Appends one part of the result of the operation admitted as `intent`. It has no event of its own: the
@@ -179,21 +201,31 @@ impl Strand {
         payload: &[u8],
     ) -> Result<WrittenChunk, EvidenceError> {
         let mut state = self.lock()?;
-        let mut opening = None;
-        let writer = self.writer(&mut state.writer, &mut opening, evidence)?;
-        let sealed = writer.seal(intent, evidence.clock.now(), PayloadName::Chunk, payload)?;
-        match evidence.log.append(&self.entries(opening.as_deref(), std::slice::from_ref(&sealed))) {
-            Ok(appended) => {
-                writer.advance(&sealed);
-                Ok(WrittenChunk { commitment: sealed.commitment, position: appended.position })
-            }
+        let is_new = state.writer.is_none();
+        match self.try_append_chunk(evidence, &mut state.writer, intent, payload) {
+            Ok(written) => Ok(written),
             Err(error) => {
-                if opening.is_some() {
+                if is_new {
                     state.writer = None;
                 }
-                Err(error.into())
+                Err(error)
             }
         }
+    }
+
+    fn try_append_chunk(
+        &self,
+        evidence: &Evidence,
+        slot: &mut Option<Writer>,
+        intent: u64,
+        payload: &[u8],
+    ) -> Result<WrittenChunk, EvidenceError> {
+        let mut opening = None;
+        let writer = self.writer(slot, &mut opening, evidence)?;
+        let sealed = writer.seal(intent, evidence.clock.now(), PayloadName::Chunk, payload)?;
+        let appended = evidence.log.append(&self.entries(opening.as_deref(), std::slice::from_ref(&sealed)))?;
+        writer.advance(&sealed);
+        Ok(WrittenChunk { commitment: sealed.commitment, position: appended.position })
     }
 
     /// Takes no intent any more, so that every one that was taken gets its outcome before the last event.
@@ -209,6 +241,9 @@ impl Strand {
         body: impl FnOnce(u64) -> Body<'a>,
     ) -> Result<Written, EvidenceError> {
         let mut state = self.lock()?;
+        if state.intents > 0 {
+            return Err(EvidenceError::Dangling(state.intents));
+        }
         let seq = state.next;
         let leaf = self.leaf(evidence, seq, self.scope(), body(seq + 1));
         let appended = evidence.log.append(&[Entry::Leaf(&leaf)])?;

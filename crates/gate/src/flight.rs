@@ -5,7 +5,7 @@
 //! outcome too, written when [`InFlight`] is dropped; after a crash the next start writes it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
@@ -13,16 +13,21 @@ use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use vidimus_core::event::{Body, Ended, Status};
 use vidimus_core::{Action, Operation, Protocol};
+use vidimus_log::AppendError;
 
 use crate::answers::{Answer, Answers};
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
 use crate::recording::PayloadName;
 use crate::released::Released;
+use crate::tasks::Permit;
 use crate::upstream::Wire;
 
 /// Parts of a result that wait for a slow client; past it the target is not read.
 const PARTS_WAITING: usize = 4;
+
+/// How often an outcome that found no room is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An operation that may pass: allowed, and its intent written.
 #[must_use = "an admitted operation that is dropped is recorded as cancelled"]
@@ -47,6 +52,8 @@ pub struct InFlight {
     ended: bool,
     /// The session closes only after this is dropped, which is after the outcome is written.
     _token: TaskTrackerToken,
+    /// One of the operations that may run at once.
+    _permit: Permit,
 }
 
 /// How an exchange ended.
@@ -68,7 +75,7 @@ struct Measured {
 impl Admitted {
     pub(crate) fn new(
         session: Arc<SessionContext>,
-        token: TaskTrackerToken,
+        (token, permit): (TaskTrackerToken, Permit),
         intent: Written,
         operation: Operation,
     ) -> Self {
@@ -92,6 +99,7 @@ impl Admitted {
             answers: sender,
             ended: false,
             _token: token,
+            _permit: permit,
         };
         Self { wire, flight, answers: Answers(receiver) }
     }
@@ -122,20 +130,30 @@ impl InFlight {
         Ok(())
     }
 
-    /// Records the outcome, then releases the last message.
+    /// Records the outcome, then releases the last message. When there is no room for the record, the result is
+    /// withheld and the record is tried again until there is.
     pub async fn finish(mut self, outcome: Outcome) {
-        let answer = match self.record(outcome.status, Some(&outcome.body)) {
-            Ok(written) => match self.session.evidence().settle(self.session.durability(), written.position).await {
-                Ok(()) => Answer::Last { status: outcome.status, released: Released::new(outcome.body) },
-                Err(error) => self.unrecorded(&error),
-            },
+        let mut recorded = self.record(outcome.status, Some(&outcome.body));
+        if let Err(EvidenceError::Append(AppendError::Full { .. })) = recorded {
+            let _ = self.answers.send(Answer::Unrecorded).await;
+            while let Err(EvidenceError::Append(AppendError::Full { .. })) = recorded {
+                tokio::time::sleep(RETRY_INTERVAL).await;
+                recorded = self.record(outcome.status, Some(&outcome.body));
+            }
+            return;
+        }
+        let settled = match recorded {
+            Ok(written) => self.session.evidence().settle(self.session.durability(), written.position).await,
+            Err(error) => Err(error),
+        };
+        let answer = match settled {
+            Ok(()) => Answer::Last { status: outcome.status, released: Released::new(outcome.body) },
             Err(error) => self.unrecorded(&error),
         };
         let _ = self.answers.send(answer).await;
     }
 
     fn record(&mut self, status: Status, body: Option<&Bytes>) -> Result<Written, EvidenceError> {
-        self.ended = true;
         let measured = Measured {
             microseconds: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             bytes: self.part_bytes + body.map_or(0, |body| body.len() as u64),
@@ -163,7 +181,10 @@ impl InFlight {
                 payloads: &[],
             }),
         );
-        self.session.metrics().ended(self.session.target(), status, measured.microseconds);
+        self.ended = written.is_ok();
+        if self.ended {
+            self.session.metrics().ended(self.session.target(), status, measured.microseconds);
+        }
         written
     }
 

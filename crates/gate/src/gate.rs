@@ -14,7 +14,7 @@ use vidimus_core::{
 use vidimus_identity::Identity;
 use vidimus_log::{FileSystem, Log, Observer, OpenError, Signer, Storage, VerifierKey};
 use vidimus_net::HttpTarget;
-use vidimus_policy::Policies;
+use vidimus_policy::{Decision, Policies};
 use vidimus_store::{Index, StoreError};
 
 use crate::authenticate::{Authenticator, Caller};
@@ -118,12 +118,14 @@ impl Gate {
         let (log, recovered) = Log::open(options.storage, log_options, signer)?;
         let evidence = Arc::new(Evidence { log, gateway: options.gateway.into(), clock: options.clock, wrapping });
         let control = Strand::new(SessionId::random(), None, None, Record::Sizes, 0);
+        // Asked before this process writes, so that its own control session is not among them.
+        let unfinished = recover::unfinished(&index_path)?;
         control.append(&evidence, Body::LogStarted { version: options.version })?;
         if recovered.replayed > 0 || recovered.dropped > 0 {
             let (frames, dropped) = (recovered.replayed, recovered.dropped);
             control.append(&evidence, Body::LogRecovered { frames, dropped })?;
         }
-        recover::close_open_sessions(&evidence, &index_path)?;
+        recover::close_open_sessions(&evidence, &index_path, &unfinished)?;
         let started = control.append(&evidence, Body::PolicyLoaded { hash: options.policies.hash() })?;
         evidence.log.durable(started.position).wait().map_err(EvidenceError::from)?;
         let shared = Shared {
@@ -147,12 +149,13 @@ impl Gate {
         let authenticator = &self.shared.authenticator;
         match authenticator.identity.verify(token).await {
             Ok(verified) => {
-                if authenticator.is_new(&verified) {
+                if !authenticator.is_recorded(&verified) {
                     let who = verified.principal.id();
                     if let Err(error) = self.authenticated(&who, address, verified.expires) {
                         tracing::error!(%error, "a log-on cannot be recorded, so it is refused");
                         return Err(Notice::EvidenceUnavailable);
                     }
+                    authenticator.set_recorded(&verified);
                 }
                 Ok(Caller { principal: Arc::clone(&verified.principal), address, client: None })
             }
@@ -183,11 +186,12 @@ impl Gate {
         let shared = &self.shared;
         let facts =
             Facts { address: caller.address, client: caller.client.as_deref(), time: shared.evidence.clock.now() };
-        let standing = Standing::new(shared.policies.load_full(), &caller.principal, &target, &facts);
-        if standing.connect().effect == Effect::Deny {
-            return Err(self.refuse_connect(&caller, &target, &standing).await);
+        let standing = Standing::new(shared.policies.load_full(), &caller.principal);
+        let connect = standing.connect(&target.name, &facts);
+        if connect.effect == Effect::Deny {
+            return Err(self.refuse_connect(&caller, &target, &standing, connect).await);
         }
-        self.opened(caller, target, Kind::Caller, standing).await
+        self.opened(caller, target, Kind::Caller, standing, &connect.policies).await
     }
 
     /// A session of the gateway's own, to read the definitions of a target.
@@ -204,9 +208,9 @@ impl Gate {
         };
         let address = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
         let caller = Caller { principal: Arc::new(principal), address, client: None };
-        let facts = Facts { address, client: None, time: self.shared.evidence.clock.now() };
-        let standing = Standing::new(self.shared.policies.load_full(), &caller.principal, &target, &facts);
-        self.opened(caller, target, Kind::Own, standing).await
+        let standing = Standing::new(self.shared.policies.load_full(), &caller.principal);
+        let own = [Arc::from(session::OWN_POLICY)];
+        self.opened(caller, target, Kind::Own, standing, &own).await
     }
 
     async fn opened(
@@ -215,12 +219,12 @@ impl Gate {
         target: Arc<TargetSpec>,
         kind: Kind,
         standing: Standing,
+        policies: &[Arc<str>],
     ) -> Result<Session, Denied> {
         let shared = &self.shared;
         let id = SessionId::random();
         let who = caller.principal.id().into();
         let strand = Strand::new(id, Some(who), Some(target.name.clone()), target.record, 0);
-        let own = [Arc::from(session::OWN_POLICY)];
         let written = strand.append(
             &shared.evidence,
             Body::SessionOpened(Opened {
@@ -228,10 +232,7 @@ impl Gate {
                 address: &caller.address.to_string(),
                 client: caller.client.as_deref(),
                 protocol: target.protocol,
-                policies: match kind {
-                    Kind::Caller => &standing.connect().policies,
-                    Kind::Own => &own,
-                },
+                policies,
                 policy: standing.policy_hash(),
                 durability: target.durability,
                 record: target.record,
@@ -248,19 +249,19 @@ impl Gate {
         Ok(Session::new(context, principal, (address, client), kind, standing))
     }
 
-    async fn refuse_connect(&self, caller: &Caller, target: &TargetSpec, standing: &Standing) -> Denied {
-        let connect = standing.connect();
+    async fn refuse_connect(
+        &self,
+        caller: &Caller,
+        target: &TargetSpec,
+        standing: &Standing,
+        connect: Decision,
+    ) -> Denied {
         let denial = Denial {
             action: &Action::Connect,
             policies: &connect.policies,
             policy: standing.policy_hash(),
             reason: None,
-            refusal: Refusal {
-                kind: ErrorKind::Denied,
-                reason: "policy",
-                message: connect.message.clone(),
-                reference: None,
-            },
+            refusal: Refusal { kind: ErrorKind::Denied, reason: "policy", message: connect.message, reference: None },
         };
         self.deny_outside(&caller.principal, Some(target), denial).await
     }

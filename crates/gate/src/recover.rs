@@ -49,15 +49,23 @@ struct Intent {
     object: Option<String>,
 }
 
-/// Closes every session that has no last event. Returns how many there were.
-pub(crate) fn close_open_sessions(evidence: &Evidence, index: &Path) -> Result<usize, RecoveryError> {
+/// The sessions without a last event.
+pub(crate) fn unfinished(index: &Path) -> Result<Vec<SessionId>, RecoveryError> {
+    Ok(Reader::open(index)?.unfinished()?)
+}
+
+/// Closes sessions that have no last event.
+pub(crate) fn close_open_sessions(
+    evidence: &Evidence,
+    index: &Path,
+    unfinished: &[SessionId],
+) -> Result<(), RecoveryError> {
     let reader = Reader::open(index)?;
-    let unfinished = reader.unfinished()?;
-    for session in &unfinished {
+    for session in unfinished {
         let open = read(evidence, &reader, *session)?;
         close(evidence, *session, &open)?;
     }
-    Ok(unfinished.len())
+    Ok(())
 }
 
 fn read(evidence: &Evidence, reader: &Reader, session: SessionId) -> Result<Open, RecoveryError> {

@@ -9,7 +9,7 @@ use vidimus_core::event::{Body, Decided};
 use vidimus_core::{Action, Effect, ErrorKind, Operation, Principal, SessionId, TargetName};
 use vidimus_policy::{Claimed, Decision, Policies, Request, Subject};
 
-use crate::context::{SessionContext, TargetSpec};
+use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
 use crate::flight::Admitted;
 use crate::recording::PayloadName;
@@ -42,7 +42,6 @@ pub(crate) enum Kind {
 pub(crate) struct Standing {
     policies: Arc<Policies>,
     subject: Subject,
-    connect: Decision,
 }
 
 /// The id that stands for the gateway's own permissions in events.
@@ -54,7 +53,7 @@ const OWN_METHODS: [&str; 3] = ["initialize", "notifications/initialized", "tool
 /// What became of an operation that was submitted.
 pub enum Verdict {
     /// It may pass.
-    Admitted(Admitted),
+    Admitted(Box<Admitted>),
     /// It may not; the denial is on record.
     Denied(Denied),
 }
@@ -109,14 +108,14 @@ pub struct Rejection<'a> {
 }
 
 impl Standing {
-    pub(crate) fn new(policies: Arc<Policies>, principal: &Principal, target: &TargetSpec, facts: &Facts<'_>) -> Self {
+    pub(crate) fn new(policies: Arc<Policies>, principal: &Principal) -> Self {
         let subject = policies.subject(principal);
-        let connect = policies.decide(&subject, &facts.request(&Action::Connect, &target.name));
-        Self { policies, subject, connect }
+        Self { policies, subject }
     }
 
-    pub(crate) const fn connect(&self) -> &Decision {
-        &self.connect
+    /// Whether the session may be at all, now: policy may read the time and the caller's address.
+    pub(crate) fn connect(&self, target: &TargetName, facts: &Facts<'_>) -> Decision {
+        self.policies.decide(&self.subject, &facts.request(&Action::Connect, target))
     }
 
     pub(crate) fn policy_hash(&self) -> &str {
@@ -177,11 +176,6 @@ impl Session {
         self.0.context.target()
     }
 
-    /// Leave to end the upstream session; permits nothing with content.
-    pub fn dial(&self) -> Dial {
-        Dial(())
-    }
-
     /// Decides on an operation and records the decision. Never waits for people.
     ///
     /// An admitted operation's intent is written when this returns; `Upstream::send` waits until it is durable.
@@ -205,15 +199,21 @@ impl Session {
         let request = [(PayloadName::Request, &*operation.wire)];
         match decision.effect {
             Effect::Allow => {
+                let Some(permit) = self.0.context.tasks().permit() else {
+                    return Verdict::Denied(self.too_many(operation).await);
+                };
                 let token = self.0.context.tasks().token();
                 match self.0.context.strand().append_with(
                     self.0.context.evidence(),
                     &request,
                     Body::OperationAdmitted(body),
                 ) {
-                    Ok(written) => {
-                        Verdict::Admitted(Admitted::new(Arc::clone(&self.0.context), token, written, operation))
-                    }
+                    Ok(written) => Verdict::Admitted(Box::new(Admitted::new(
+                        Arc::clone(&self.0.context),
+                        (token, permit),
+                        written,
+                        operation,
+                    ))),
                     Err(error) => Verdict::Denied(self.unrecorded(&error)),
                 }
             }
@@ -226,6 +226,17 @@ impl Session {
                 Verdict::Denied(self.denied(written, ErrorKind::Denied, "policy", decision.message).await)
             }
         }
+    }
+
+    async fn too_many(&self, operation: Operation) -> Denied {
+        self.reject(Rejection {
+            kind: ErrorKind::Limit,
+            reason: "too_many_operations",
+            message: "too many calls run at once; wait for some to end".into(),
+            action: operation.action,
+            received: &operation.wire,
+        })
+        .await
     }
 
     /// Records an operation that the adapter refuses: it could not be understood, or names what is not there.
@@ -262,7 +273,7 @@ impl Session {
     /// Whether the caller may do this, as far as that is known before it is asked for: for lists.
     pub fn may_do(&self, action: &Action) -> bool {
         let standing = self.standing();
-        let facts = self.facts();
+        let facts = self.facts(None);
         match self.0.kind {
             Kind::Caller => {
                 let decision = standing.policies.decide(&standing.subject, &facts.request(action, self.target()));
@@ -272,20 +283,16 @@ impl Session {
         }
     }
 
-    /// Ends the session: cuts off what still runs in it, then records the end. A second close does nothing.
-    pub async fn close(&self, reason: &'static str) -> Result<(), EvidenceError> {
+    /// Ends the session: cuts off what still runs in it, then records the end. Gives leave to tell the target; a second
+    /// close fails.
+    pub async fn close(&self, reason: &'static str) -> Result<Dial, EvidenceError> {
         self.0.context.strand().begin_close();
         self.0.context.tasks().cut_off().await;
-        let closed =
-            self.0.context.strand().close(self.0.context.evidence(), |count| Body::SessionClosed { count, reason });
-        match closed {
-            Ok(written) => {
-                self.0.context.metrics().sessions.dec();
-                self.0.context.evidence().settle(self.0.context.durability(), written.position).await
-            }
-            Err(EvidenceError::Closed) => Ok(()),
-            Err(error) => Err(error),
-        }
+        let evidence = self.0.context.evidence();
+        let written = self.0.context.strand().close(evidence, |count| Body::SessionClosed { count, reason })?;
+        self.0.context.metrics().sessions.dec();
+        evidence.settle(self.0.context.durability(), written.position).await?;
+        Ok(Dial(()))
     }
 
     fn decide(&self, standing: &Standing, operation: &Operation) -> Decision {
@@ -298,19 +305,17 @@ impl Session {
                 policies: vec![OWN_POLICY.into()],
                 message: "the gateway itself only reads definitions".into(),
             },
-            // The policy may have changed since the session was opened.
-            (Kind::Caller, _) if standing.connect.effect == Effect::Deny => standing.connect.clone(),
-            (Kind::Caller, Action::Method(_)) => standing.connect.clone(),
             (Kind::Caller, action) => {
+                let facts = self.facts(operation.address);
+                let connect = standing.connect(self.target(), &facts);
+                if connect.effect == Effect::Deny || matches!(action, Action::Method(_)) {
+                    return connect;
+                }
                 let arguments =
                     operation.arguments.as_ref().and_then(|arguments| arguments.document.root().at(arguments.path));
                 standing.policies.decide(
                     &standing.subject,
-                    &Request {
-                        arguments,
-                        annotations: operation.annotations,
-                        ..self.facts().request(action, self.target())
-                    },
+                    &Request { arguments, annotations: operation.annotations, ..facts.request(action, self.target()) },
                 )
             }
         }
@@ -323,14 +328,18 @@ impl Session {
         if Arc::ptr_eq(&known.policies, &current) {
             return known;
         }
-        let fresh =
-            Arc::new(Standing::new(Arc::clone(&current), &self.0.principal, self.0.context.spec(), &self.facts()));
+        let fresh = Arc::new(Standing::new(Arc::clone(&current), &self.0.principal));
         self.0.standing.store(Arc::clone(&fresh));
         fresh
     }
 
-    fn facts(&self) -> Facts<'_> {
-        Facts { address: self.0.address, client: self.0.client.as_deref(), time: self.0.context.evidence().clock.now() }
+    /// What is known of the caller now; `address` is where the operation comes from.
+    fn facts(&self, address: Option<IpAddr>) -> Facts<'_> {
+        Facts {
+            address: address.unwrap_or(self.0.address),
+            client: self.0.client.as_deref(),
+            time: self.0.context.evidence().clock.now(),
+        }
     }
 
     async fn denied(
@@ -364,7 +373,7 @@ impl Session {
 pub(crate) fn unrecorded(error: &EvidenceError, session: SessionId) -> Denied {
     let (reason, message) = match error {
         EvidenceError::Closed => ("session_closed", "the session is closed; start a new one"),
-        EvidenceError::Append(_) | EvidenceError::Key(_) => {
+        EvidenceError::Append(_) | EvidenceError::Key(_) | EvidenceError::Dangling(_) => {
             tracing::error!(%error, %session, "evidence cannot be written, so nothing passes");
             ("evidence", "nothing passes while evidence cannot be written; tell the operator of this gateway")
         }

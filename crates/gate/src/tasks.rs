@@ -2,17 +2,44 @@
 //!
 //! Cutting a task off drops its [`InFlight`](crate::InFlight), which records that the operation was cancelled.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+/// Operations that run at once, over all sessions. A call runs on when its client leaves, so connections do not bound
+/// them.
+const MAX_OPERATIONS: usize = 4_096;
+
+/// Operations that run at once in one session.
+const MAX_SESSION_OPERATIONS: usize = 128;
+
 /// All tasks of a gate.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tasks {
     tracker: TaskTracker,
     cut_off: CancellationToken,
+    permits: Arc<Semaphore>,
+}
+
+/// Leave for one operation to run.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    _of_session: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        Self {
+            tracker: TaskTracker::new(),
+            cut_off: CancellationToken::new(),
+            permits: Arc::new(Semaphore::new(MAX_OPERATIONS)),
+        }
+    }
 }
 
 /// The tasks of one session.
@@ -21,12 +48,20 @@ pub(crate) struct SessionTasks {
     all: TaskTracker,
     own: TaskTracker,
     cut_off: CancellationToken,
+    of_all: Arc<Semaphore>,
+    of_session: Arc<Semaphore>,
 }
 
 impl Tasks {
     /// The tasks of a new session.
     pub(crate) fn session(&self) -> SessionTasks {
-        SessionTasks { all: self.tracker.clone(), own: TaskTracker::new(), cut_off: self.cut_off.child_token() }
+        SessionTasks {
+            all: self.tracker.clone(),
+            own: TaskTracker::new(),
+            cut_off: self.cut_off.child_token(),
+            of_all: Arc::clone(&self.permits),
+            of_session: Arc::new(Semaphore::new(MAX_SESSION_OPERATIONS)),
+        }
     }
 
     /// Waits for all tasks, then cuts off those that outlast `grace`.
@@ -46,6 +81,13 @@ impl SessionTasks {
         self.all.spawn(async move {
             cut_off.run_until_cancelled_owned(task).await;
         });
+    }
+
+    /// Leave to run one more operation; `None` when too many run already.
+    pub(crate) fn permit(&self) -> Option<Permit> {
+        let of_session = Arc::clone(&self.of_session).try_acquire_owned().ok()?;
+        let of_all = Arc::clone(&self.of_all).try_acquire_owned().ok()?;
+        Some(Permit { _of_session: of_session, _of_all: of_all })
     }
 
     /// Held by an operation from before its intent is written until its outcome is.

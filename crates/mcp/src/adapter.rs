@@ -9,13 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio_util::task::TaskTracker;
 use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol, TargetName, ToolAnnotations};
-use vidimus_gate::{Admitted, Answer, Answers, Caller, Denied, Gate, Notice, Rejection, ReleasedBody, Verdict};
+use vidimus_gate::{
+    Admitted, Answer, Answers, Caller, Denied, EvidenceError, Gate, Notice, Rejection, ReleasedBody, Verdict,
+};
 use vidimus_net::server::Peer;
 use vidimus_net::{Incoming, OriginPolicy};
 
@@ -35,6 +39,9 @@ const PATH: &str = "/mcp/";
 /// How long a client may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Sessions that are closed at once.
+const CLOSED_AT_ONCE: usize = 64;
+
 /// Sessions open at once over all targets.
 const MAX_SESSIONS: usize = 100_000;
 
@@ -53,6 +60,8 @@ struct Inner {
     origins: OriginPolicy,
     targets: BTreeMap<TargetName, Arc<Target>>,
     sessions: Sessions,
+    /// The requests being answered.
+    requests: TaskTracker,
 }
 
 /// Where a message of a caller is about to go.
@@ -66,14 +75,15 @@ impl Adapter {
     /// The adapter for these targets.
     pub fn new(gate: Gate, origins: OriginPolicy, targets: Vec<Target>) -> Self {
         let targets = targets.into_iter().map(|target| (target.spec.name.clone(), Arc::new(target))).collect();
-        Self(Arc::new(Inner { gate, origins, targets, sessions: Sessions::new(MAX_SESSIONS) }))
+        let sessions = Sessions::new(MAX_SESSIONS);
+        Self(Arc::new(Inner { gate, origins, targets, sessions, requests: TaskTracker::new() }))
     }
 
     /// Answers one request. The work goes on when this future is dropped because the client has gone: a session that
     /// is being opened or closed is never left half way.
     pub async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<ReleasedBody> {
         let adapter = self.clone();
-        let reply = match tokio::spawn(async move { adapter.replied(peer, request).await }).await {
+        let reply = match self.0.requests.spawn(async move { adapter.replied(peer, request).await }).await {
             Ok(Ok(reply) | Err(reply)) => reply,
             Err(_) => Reply::notice(StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed),
         };
@@ -110,29 +120,14 @@ impl Adapter {
 
     /// Closes sessions unused for `idle`.
     pub async fn expire(&self, idle: Duration) {
-        for session in self.0.sessions.expire(idle) {
-            self.close(&session, "idle").await;
-        }
+        close(self.0.sessions.expire(idle), "idle").await;
     }
 
-    /// Closes all sessions: the gateway stops.
+    /// Waits for requests that are being answered, then closes all sessions: the gateway stops.
     pub async fn close_all(&self) {
-        for session in self.0.sessions.expire(Duration::ZERO) {
-            self.close(&session, "shutdown").await;
-        }
-    }
-
-    /// Tells the target that the session is over, and records it.
-    async fn close(&self, session: &Arc<McpSession>, reason: &'static str) {
-        if let Err(error) = session.gate.close(reason).await {
-            tracing::error!(%error, session = %session.gate.id(), "the end of a session cannot be recorded");
-        }
-        if session.upstream_id.get().is_some() && !session.is_lost() {
-            let head = exchange::request_headers(session);
-            if let Err(error) = session.target.upstream.end(&session.gate.dial(), head).await {
-                tracing::debug!(%error, session = %session.gate.id(), "the target was not told that a session ended");
-            }
-        }
+        self.0.requests.close();
+        self.0.requests.wait().await;
+        close(self.0.sessions.expire(Duration::ZERO), "shutdown").await;
     }
 
     async fn replied(&self, peer: Peer, request: Request<Incoming>) -> Result<Reply, Reply> {
@@ -174,7 +169,7 @@ impl Adapter {
         if let Ok(Some(id)) = headers::session_id(headers)
             && let Some(session) = self.0.sessions.remove(id)
         {
-            self.close(&session, "client").await;
+            close(vec![Arc::clone(&session)], "client").await;
         }
         drop(session);
         Ok(Reply::notice(StatusCode::NO_CONTENT, Notice::Empty))
@@ -250,7 +245,7 @@ impl Adapter {
                 Some(session) if !session.is_lost() => return Ok(session),
                 Some(session) => {
                     self.0.sessions.remove(id);
-                    self.close(&session, "upstream").await;
+                    close(vec![Arc::clone(&session)], "upstream").await;
                     (StatusCode::NOT_FOUND, "unknown_session", "the target has forgotten the session; start a new one")
                 }
                 None => (StatusCode::NOT_FOUND, "unknown_session", "the session is unknown; start a new one"),
@@ -300,18 +295,19 @@ impl Adapter {
             wire: hello.wire,
             arguments: None,
             annotations: None,
+            address: Some(visit.caller.address()),
             trace: message.traceparent(),
         };
         let mut answers = match session.gate.submit(operation).await {
             Verdict::Admitted(admitted) => run(admitted, &session, expected),
             Verdict::Denied(denied) => {
-                self.close(&session, "policy").await;
+                close(vec![Arc::clone(&session)], "policy").await;
                 return Err(denied_as_asked(&message, &denied));
             }
         };
         let answer = answers.next().await;
         let Some(Answer::Last { status: Status::Ok, released }) = answer else {
-            self.close(&session, "upstream").await;
+            close(vec![Arc::clone(&session)], "upstream").await;
             return match answer {
                 Some(Answer::Last { released, .. }) => Err(Reply::json(StatusCode::BAD_GATEWAY, released)),
                 _ => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)),
@@ -321,7 +317,7 @@ impl Adapter {
         if let Some(id) = entered.and_then(|id| HeaderValue::from_str(&id).ok()) {
             return Ok(Reply { session: Some(id), ..Reply::json(StatusCode::OK, released) });
         }
-        self.close(&session, "upstream").await;
+        close(vec![Arc::clone(&session)], "upstream").await;
         Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable))
     }
 
@@ -347,6 +343,7 @@ impl Adapter {
             wire: message.bytes().clone(),
             arguments: message.operation_arguments(),
             annotations,
+            address: Some(visit.caller.address()),
             trace: message.traceparent(),
         };
         let answers = match session.gate.submit(operation).await {
@@ -422,8 +419,22 @@ impl Adapter {
     }
 }
 
+/// Records the end of sessions, all at once, then tells their targets.
+async fn close(sessions: Vec<Arc<McpSession>>, reason: &'static str) {
+    let close = |session: Arc<McpSession>| async move {
+        match session.gate.close(reason).await {
+            Ok(leave) => exchange::end(&session, &leave).await,
+            Err(EvidenceError::Closed) => {}
+            Err(error) => {
+                tracing::error!(%error, session = %session.gate.id(), "the end of a session cannot be recorded");
+            }
+        }
+    };
+    futures_util::stream::iter(sessions).for_each_concurrent(CLOSED_AT_ONCE, close).await;
+}
+
 /// Starts the exchange in a task of the gate.
-fn run(admitted: Admitted, session: &Arc<McpSession>, expected: Expected) -> Answers {
+fn run(admitted: Box<Admitted>, session: &Arc<McpSession>, expected: Expected) -> Answers {
     let session = Arc::clone(session);
     admitted.run(move |wire, flight| exchange::exchange(session, expected, wire, flight))
 }

@@ -107,6 +107,7 @@ pub(crate) fn told(status: StatusCode, id: Option<&Id>, code: i32, denied: &Deni
     let refusal = denied.refusal();
     let status = match refusal.kind {
         ErrorKind::Evidence => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Limit if status == StatusCode::OK => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::NotFound if refusal.reason == "session_closed" => StatusCode::NOT_FOUND,
         _ => status,
     };

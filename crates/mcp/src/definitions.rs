@@ -72,11 +72,8 @@ async fn read(gate: &Gate, target: &Arc<Target>) -> Result<Vec<ToolDefinition>, 
     let session = opened.map_err(|denied| DefinitionsError::Refused(denied.refusal().message.clone()))?;
     let session = Arc::new(McpSession::new(session, Arc::clone(target)));
     let read = read_in(&session).await;
-    if session.upstream_id.get().is_some() {
-        // Whether the target lets us end it or not, the session is over.
-        let _ = target.upstream.end(&session.gate.dial(), exchange::request_headers(&session)).await;
-    }
-    session.gate.close("client").await.map_err(|error| DefinitionsError::Refused(error.to_string()))?;
+    let leave = session.gate.close("client").await.map_err(|error| DefinitionsError::Refused(error.to_string()))?;
+    exchange::end(&session, &leave).await;
     read
 }
 
@@ -132,6 +129,7 @@ async fn ask(
         wire: body,
         arguments: None,
         annotations: None,
+        address: None,
         trace: None,
     };
     let gate: &Session = &session.gate;

@@ -18,13 +18,16 @@ use tokio::time::Instant;
 use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
 use vidimus_core::{Action, ErrorKind};
-use vidimus_gate::{EvidenceError, InFlight, Outcome, Rejection, SendError, Wire};
+use vidimus_gate::{Dial, EvidenceError, InFlight, Outcome, Rejection, SendError, Wire};
 use vidimus_net::Incoming;
 
 use crate::envelope::{Class, Id, ListKind, Message, MessageKind, Method, Sender, code};
 use crate::headers::{self, PROTOCOL_VERSION, SESSION_ID};
 use crate::sessions::McpSession;
 use crate::{initialize, lists, reply, sse};
+
+/// How long the target may take to answer the end of a session.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the answer to a message must be.
 #[derive(Debug, Clone)]
@@ -189,8 +192,23 @@ async fn answered(
     Ok(outcome)
 }
 
+/// Tells the target that its session is over, without waiting long: whether it listens changes nothing.
+pub(crate) async fn end(session: &McpSession, leave: &Dial) {
+    if session.upstream_id.get().is_none() || session.is_lost() {
+        return;
+    }
+    let told = session.target.upstream.end(leave, request_headers(session));
+    match tokio::time::timeout(END_TIMEOUT, told).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            tracing::debug!(%error, session = %session.gate.id(), "the target was not told that a session ended");
+        }
+        Err(_) => tracing::debug!(session = %session.gate.id(), "the target did not answer the end of a session"),
+    }
+}
+
 /// The headers of every message to the target. Nothing of the caller's request is among them.
-pub(crate) fn request_headers(session: &McpSession) -> HeaderMap {
+fn request_headers(session: &McpSession) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));

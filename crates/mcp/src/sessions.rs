@@ -59,6 +59,19 @@ impl McpSession {
     }
 }
 
+/// Whether a token's principal is the one a session was opened by, in everything policy may read: a token with other
+/// groups needs a new session, in which they are decided on and recorded.
+fn is_same(owner: &Principal, presented: &Principal) -> bool {
+    let Principal { kind, issuer, subject, groups, display: _, actor_chain, amr, client_id } = owner;
+    *kind == presented.kind
+        && *issuer == presented.issuer
+        && *subject == presented.subject
+        && *groups == presented.groups
+        && *actor_chain == presented.actor_chain
+        && *amr == presented.amr
+        && *client_id == presented.client_id
+}
+
 /// All sessions.
 pub(crate) struct Sessions {
     started: Instant,
@@ -72,30 +85,29 @@ impl Sessions {
         Self { started: Instant::now(), open: RwLock::default(), max }
     }
 
-    /// Whether there is room for one more.
+    /// Whether there is room for one more, as far as can be said before it is entered.
     pub(crate) fn has_room(&self) -> bool {
         self.read().len() < self.max
     }
 
-    /// Enters a session; its new id.
+    /// Enters a session; its new id. `None` when there is no room.
     pub(crate) fn enter(&self, session: Arc<McpSession>) -> Option<String> {
         let mut bytes = [0; ID_BYTES];
         aws_lc_rs::rand::fill(&mut bytes).ok()?;
         let id = URL_SAFE_NO_PAD.encode(bytes);
         self.touch(&session);
-        self.open.write().unwrap_or_else(PoisonError::into_inner).insert(id.clone().into(), session);
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= self.max {
+            return None;
+        }
+        open.insert(id.clone().into(), session);
         Some(id)
     }
 
     /// The session with this id, if it is this principal's on this target.
     pub(crate) fn find(&self, id: &str, principal: &Principal, target: &Target) -> Option<Arc<McpSession>> {
         let session = self.read().get(id).map(Arc::clone)?;
-        let owner = session.gate.principal();
-        let is_owner = owner.issuer == principal.issuer
-            && owner.subject == principal.subject
-            && owner.kind == principal.kind
-            && owner.actor_chain == principal.actor_chain;
-        if !is_owner || session.target.spec.name != target.spec.name {
+        if !is_same(session.gate.principal(), principal) || session.target.spec.name != target.spec.name {
             return None;
         }
         self.touch(&session);

@@ -18,8 +18,12 @@ use crate::policy_files::{self, PolicyFilesError};
 /// How often the directory is looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// What a compilation depends on; none when the files cannot be read.
-type Fingerprint = Option<(Vec<Source>, Vec<TargetSchema>)>;
+/// What a compilation depends on.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Inputs {
+    sources: Vec<Source>,
+    schemas: Vec<TargetSchema>,
+}
 
 /// What policies are checked against: the targets, with the definitions of their tools as far as they are configured
 /// or, given an adapter, known.
@@ -36,11 +40,14 @@ fn schemas(config: &Config, adapter: Option<&Adapter>) -> Result<Vec<TargetSchem
     Ok(schemas)
 }
 
-/// Compiles the policies of a configuration.
-pub(crate) fn compile(config: &Config, adapter: Option<&Adapter>) -> anyhow::Result<Policies> {
-    let sources = policy_files::sources(&config.policy_dir)?;
-    let schemas = schemas(config, adapter)?;
-    Policies::compile(&sources, &schemas).map_err(|errors| anyhow::anyhow!("{}", report(&errors)))
+/// Reads what policies are made of.
+pub(crate) fn inputs(config: &Config, adapter: Option<&Adapter>) -> Result<Inputs, PolicyFilesError> {
+    Ok(Inputs { sources: policy_files::sources(&config.policy_dir)?, schemas: schemas(config, adapter)? })
+}
+
+/// Compiles policies.
+pub(crate) fn compile(inputs: &Inputs) -> anyhow::Result<Policies> {
+    Policies::compile(&inputs.sources, &inputs.schemas).map_err(|errors| anyhow::anyhow!("{}", report(&errors)))
 }
 
 /// All errors, one a line or more.
@@ -49,9 +56,15 @@ pub(crate) fn report(errors: &[PolicyError]) -> String {
 }
 
 /// Puts changed policies into force until `stop` turns true.
-pub(crate) async fn watch(config: Config, gate: Gate, adapter: Adapter, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn watch(
+    config: Config,
+    in_force: Inputs,
+    gate: Gate,
+    adapter: Adapter,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut refused: Option<String> = None;
-    let mut seen = fingerprint(&config, None);
+    let mut seen = Some(in_force);
     let config = Arc::new(config);
     loop {
         tokio::select! {
@@ -59,28 +72,32 @@ pub(crate) async fn watch(config: Config, gate: Gate, adapter: Adapter, mut stop
             () = async { drop(stop.wait_for(|stop| *stop).await) } => return,
         }
         // Reading files and compiling take long enough to keep calls waiting, so they have a thread of their own.
-        let (files, known) = (Arc::clone(&config), adapter.clone());
-        let before = seen.take();
-        let looked = tokio::task::spawn_blocking(move || {
-            let now = fingerprint(&files, Some(&known));
-            let compiled = (now != before).then(|| compile(&files, Some(&known)));
-            (now, compiled)
+        let (files, known, before) = (Arc::clone(&config), adapter.clone(), seen.take());
+        let looked = tokio::task::spawn_blocking(move || match inputs(&files, Some(&known)) {
+            Ok(now) if Some(&now) == before.as_ref() => (before, None),
+            Ok(now) => {
+                let compiled = compile(&now);
+                (Some(now), Some(compiled))
+            }
+            Err(error) => (None, Some(Err(error.into()))),
         });
         let Ok((now, compiled)) = looked.await else { return };
         seen = now;
-        let Some(compiled) = compiled else { continue };
         match compiled {
-            Ok(policies) => {
+            None => {}
+            Some(Ok(policies)) => {
                 refused = None;
                 let hash = policies.hash().to_owned();
                 match gate.adopt(policies).await {
                     Ok(()) => tracing::info!(%hash, "Policies are in force"),
                     Err(error) => {
-                        tracing::error!(%error, "Changed policies cannot be recorded, so they are not in force");
+                        tracing::error!(%error, "Changed policies cannot be recorded, so they are not in force yet");
+                        // Tried again at the next look.
+                        seen = None;
                     }
                 }
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 let reason = format!("{error:#}");
                 if refused.as_ref() == Some(&reason) {
                     continue;
@@ -93,8 +110,4 @@ pub(crate) async fn watch(config: Config, gate: Gate, adapter: Adapter, mut stop
             }
         }
     }
-}
-
-fn fingerprint(config: &Config, adapter: Option<&Adapter>) -> Fingerprint {
-    Some((policy_files::sources(&config.policy_dir).ok()?, schemas(config, adapter).ok()?))
 }

@@ -25,6 +25,9 @@ use crate::discovery::Discovery;
 use crate::evidence_api::EvidenceApi;
 use crate::{key, policies};
 
+/// How long the gateway's own tasks may take to end at shutdown.
+const HELPER_GRACE: Duration = Duration::from_secs(5);
+
 /// How often idle sessions are looked for.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -56,11 +59,12 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
 
     let identity = Arc::new(identity(&config.issuers)?);
+    let in_force = policies::inputs(config, None)?;
     let options = vidimus_gate::Options {
         data_dir: gateway.data_dir.clone(),
         gateway: gateway.name.clone(),
         key: Secret::new(*secret),
-        policies: policies::compile(config, None)?,
+        policies: policies::compile(&in_force)?,
         identity: Arc::clone(&identity),
         clock: Arc::new(SystemClock),
         storage: vidimus_gate::Options::files(),
@@ -111,12 +115,12 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         )),
     ];
     let mut helpers = vec![
-        tokio::spawn(policies::watch(config.clone(), gate.clone(), adapter.clone(), stopping.clone())),
-        tokio::spawn(expire(adapter.clone(), config.limits.session_idle)),
-        tokio::spawn(async move { identity.run().await }),
+        tokio::spawn(policies::watch(config.clone(), in_force, gate.clone(), adapter.clone(), stopping.clone())),
+        tokio::spawn(expire(adapter.clone(), config.limits.session_idle, stopping.clone())),
+        tokio::spawn(keep_keys_fresh(identity, stopping.clone())),
     ];
     for target in &config.targets {
-        helpers.push(tokio::spawn(read_definitions(adapter.clone(), target.name.clone())));
+        helpers.push(tokio::spawn(read_definitions(adapter.clone(), target.name.clone(), stopping.clone())));
     }
     Ok(Running { listen, admin, gate, adapter, stop, servers, helpers, grace: config.limits.shutdown_grace })
 }
@@ -144,8 +148,11 @@ impl Running {
         };
         let (served, ()) = tokio::join!(servers, self.gate.drain(self.grace));
         served?;
-        for helper in self.helpers {
-            helper.abort();
+        // They end by themselves now; one that reads definitions closes its session first.
+        for mut helper in self.helpers {
+            if tokio::time::timeout(HELPER_GRACE, &mut helper).await.is_err() {
+                helper.abort();
+            }
         }
         self.adapter.close_all().await;
         self.gate.stop().await?;
@@ -184,20 +191,38 @@ fn connect(gate: &Gate, config: &Config, target: &config::Target) -> anyhow::Res
 }
 
 /// Reads a target's definitions as soon as it answers, so that the first call need not wait for them.
-async fn read_definitions(adapter: Adapter, target: vidimus_core::TargetName) {
+async fn read_definitions(adapter: Adapter, target: vidimus_core::TargetName, mut stop: watch::Receiver<bool>) {
     let (mut wait, longest) = DEFINITIONS_RETRY;
     while let Some(Err(error)) = adapter.tools(&target).await {
         tracing::warn!(%target, %error, retry_in = ?wait, "The target's tools are not known yet");
-        tokio::time::sleep(wait).await;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stopped(&mut stop) => return,
+        }
         wait = longest.min(wait * 2);
     }
 }
 
-async fn expire(adapter: Adapter, idle: Duration) {
+async fn expire(adapter: Adapter, idle: Duration, mut stop: watch::Receiver<bool>) {
     loop {
-        tokio::time::sleep(EXPIRY_INTERVAL).await;
+        tokio::select! {
+            () = tokio::time::sleep(EXPIRY_INTERVAL) => {}
+            () = stopped(&mut stop) => return,
+        }
         adapter.expire(idle).await;
     }
+}
+
+async fn keep_keys_fresh(identity: Arc<Identity>, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = identity.run() => {}
+        () = stopped(&mut stop) => {}
+    }
+}
+
+/// Waits until the gateway is told to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {

@@ -240,6 +240,7 @@ pub(crate) fn operation(text: &str) -> Operation {
         wire: Bytes::copy_from_slice(text.as_bytes()),
         arguments: None,
         annotations: None,
+        address: None,
         trace: None,
     }
 }

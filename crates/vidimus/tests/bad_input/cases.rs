@@ -492,6 +492,26 @@ fn sessions(world: &World<'_>) -> Vec<Case> {
             -32600,
             "unknown_session",
         ),
+        refused(
+            "the same person with other groups",
+            {
+                let token = world.issuer.token_with(json!({ "groups": ["support", "finance"] }));
+                Draft::new(world).with("Authorization", format!("Bearer {token}"))
+            },
+            404,
+            -32600,
+            "unknown_session",
+        ),
+        refused(
+            "the same person logged on in another way",
+            {
+                let token = world.issuer.token_with(json!({ "amr": ["pwd"] }));
+                Draft::new(world).with("Authorization", format!("Bearer {token}"))
+            },
+            404,
+            -32600,
+            "unknown_session",
+        ),
         refused("initialize in a session", Draft::new(world).body(HELLO), 400, -32602, "initialize_in_session"),
         refused("initialize without a version", hello_with("protocolVersion", "x"), 200, -32602, "missing_param"),
         refused("initialize with a numeric version", hello_with("\"2025-06-18\"", "1"), 200, -32602, "bad_param"),
