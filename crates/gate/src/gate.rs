@@ -27,7 +27,7 @@ use crate::released::Notice;
 use crate::session::{self, Denied, Facts, Kind, Refusal, Rejection, Session, Standing};
 use crate::shared::Shared;
 use crate::tasks::Tasks;
-use crate::unauthenticated::Unauthenticated;
+use crate::unauthenticated::{Failures, Unauthenticated};
 use crate::upstream::Upstream;
 use crate::view::Viewer;
 
@@ -331,13 +331,29 @@ impl Gate {
     fn unauthenticated(&self, address: IpAddr, reason: &'static str) -> Result<(), EvidenceError> {
         self.shared.metrics.unauthenticated.inc();
         let now = self.shared.evidence.clock.now();
-        for failure in self.shared.unauthenticated.count(address, reason, now) {
-            self.record_unauthenticated(&failure)?;
+        self.record_unauthenticated(self.shared.unauthenticated.count(address, reason, now))
+    }
+
+    /// Records the failures that were counted in minutes past. To be called by the clock: the last failures of a flood
+    /// wait for no further one.
+    pub fn record_counted(&self) -> Result<(), EvidenceError> {
+        let now = self.shared.evidence.clock.now();
+        self.record_unauthenticated(self.shared.unauthenticated.due(now))
+    }
+
+    /// Records failures; what cannot be recorded is counted again.
+    fn record_unauthenticated(&self, failures: Vec<Failures>) -> Result<(), EvidenceError> {
+        let mut left = failures.into_iter();
+        while let Some(failure) = left.next() {
+            if let Err(error) = self.record_failure(&failure) {
+                self.shared.unauthenticated.put_back(std::iter::once(failure).chain(left));
+                return Err(error);
+            }
         }
         Ok(())
     }
 
-    fn record_unauthenticated(&self, failure: &crate::unauthenticated::Failures) -> Result<(), EvidenceError> {
+    fn record_failure(&self, failure: &Failures) -> Result<(), EvidenceError> {
         let address = failure.address.map_or_else(|| "others".to_owned(), |address| address.to_string());
         let body = Body::AuthFailed { address: &address, count: failure.count, reason: failure.reason };
         self.shared.control.append(&self.shared.evidence, body).map(drop)
@@ -398,9 +414,7 @@ impl Gate {
     /// Records the stop and closes the log. Before it come [`Self::drain`] and the end of all sessions.
     pub async fn stop(&self) -> Result<(), EvidenceError> {
         let shared = &self.shared;
-        for failure in shared.unauthenticated.drain() {
-            self.record_unauthenticated(&failure)?;
-        }
+        self.record_unauthenticated(shared.unauthenticated.drain())?;
         let written = shared.control.close(&shared.evidence, |count| Body::LogStopped { count })?;
         shared.evidence.log.durable(written.position).await?;
         shared.evidence.log.close()?;

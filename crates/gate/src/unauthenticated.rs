@@ -69,7 +69,6 @@ impl Unauthenticated {
 
     /// What earlier minutes counted and nobody recorded: to be asked for by the clock, so that the last failures of a
     /// flood wait for no further one.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the timer that asks is the gate's"))]
     pub(crate) fn due(&self, now: Timestamp) -> Vec<Failures> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let minute = now.seconds() / 60;
@@ -77,7 +76,6 @@ impl Unauthenticated {
     }
 
     /// Takes back what could not be recorded; it is due again with the minute that runs now.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the timer that asks is the gate's"))]
     pub(crate) fn put_back(&self, failures: impl IntoIterator<Item = Failures>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for Failures { address, count, reason } in failures {

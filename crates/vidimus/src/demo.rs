@@ -18,6 +18,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use http::StatusCode;
+use vidimus_core::{Clock as _, SystemClock, Timestamp};
+use vidimus_store::SessionFilter;
 
 use crate::api::{self, EventEntry, ProofFile, SessionDetail, SessionList, SessionSummary};
 use crate::cli::Demo;
@@ -73,17 +75,20 @@ pub(crate) async fn run(options: Demo, out: &mut impl Write) -> anyhow::Result<b
 
 /// Runs the script and shows what came of it. False when a step did not come out as it must.
 async fn show(config: &Config, url: &str, people: &People, secret: &str, out: &mut impl Write) -> anyhow::Result<bool> {
+    let started = SystemClock.now();
     let steps = script::run(url, people, secret).await?;
     script::write(&steps, out)?;
-    show_record(config, out).await?;
+    show_record(config, started, out).await?;
     Ok(steps.iter().all(script::Step::is_as_expected))
 }
 
 /// Shows the session with a denial, its events, and the proof that the denial is in the log.
-async fn show_record(config: &Config, out: &mut impl Write) -> anyhow::Result<()> {
+async fn show_record(config: &Config, started: Timestamp, out: &mut impl Write) -> anyhow::Result<()> {
     let socket = &config.gateway.socket;
+    // The data directory may hold earlier runs.
+    let query = api::to_query(&SessionFilter { since: Some(started), limit: 20, ..SessionFilter::default() });
     let session = soon(async || {
-        let list: SessionList = client::get(socket, &format!("{}?limit=20", api::SESSIONS)).await?;
+        let list: SessionList = client::get(socket, &format!("{}?{query}", api::SESSIONS)).await?;
         let denied =
             |session: &SessionSummary| session.denied > 0 && session.operations > 1 && session.closed.is_some();
         Ok(list.sessions.into_iter().find(denied))

@@ -23,7 +23,7 @@ mod secret;
 mod serve;
 mod sessions;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -99,7 +99,8 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 /// Logs as the variable `RUST_LOG` says, else from `level` on.
 fn log_to_stderr(level: &str, form: LogForm) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal()).with_writer(io::stderr);
     match form {
         LogForm::Text => log.init(),
         LogForm::Json => log.json().flatten_event(true).init(),

@@ -28,8 +28,8 @@ use crate::{key, policies};
 /// How long the gateway's own tasks may take to end at shutdown.
 const HELPER_GRACE: Duration = Duration::from_secs(5);
 
-/// How often idle sessions are looked for.
-const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
+/// How often idle sessions and counted log-on failures are looked for.
+const HOUSE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The wait before a target's definitions are asked for again, at first and at most.
 const DEFINITIONS_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
@@ -116,7 +116,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     ];
     let mut helpers = vec![
         tokio::spawn(policies::watch(config.clone(), in_force, gate.clone(), adapter.clone(), stopping.clone())),
-        tokio::spawn(expire(adapter.clone(), config.limits.session_idle, stopping.clone())),
+        tokio::spawn(keep_house(gate.clone(), adapter.clone(), config.limits.session_idle, stopping.clone())),
         tokio::spawn(keep_keys_fresh(identity, stopping.clone())),
     ];
     for target in &config.targets {
@@ -203,11 +203,14 @@ async fn read_definitions(adapter: Adapter, target: vidimus_core::TargetName, mu
     }
 }
 
-async fn expire(adapter: Adapter, idle: Duration, mut stop: watch::Receiver<bool>) {
+async fn keep_house(gate: Gate, adapter: Adapter, idle: Duration, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(EXPIRY_INTERVAL) => {}
+            () = tokio::time::sleep(HOUSE_INTERVAL) => {}
             () = stopped(&mut stop) => return,
+        }
+        if let Err(error) = gate.record_counted() {
+            tracing::error!(%error, "Counted log-on failures cannot be recorded yet");
         }
         adapter.expire(idle).await;
     }
