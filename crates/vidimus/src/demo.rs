@@ -154,7 +154,7 @@ fn write_invitation(home: &Home, url: &str, provider: &str, admin: &str, out: &m
     let configuration = home.configuration().display().to_string();
     writeln!(
         out,
-        "\nTry it: any MCP client, with a token of alice (support), bob (finance), carol (security) or ci\n"
+        "\nTry it: any MCP client, with a token of alice (support) or bob (finance); carol and ci are refused\n"
     )?;
     let mut table = Table::new(&["MCP endpoint", url]);
     table.row(["token", &format!("curl -s '{provider}/token?user=alice'")]);

@@ -77,8 +77,7 @@ pub(super) const GATEWAY: Section = Section {
             "public_url",
             "URL",
             Absent::Means("`http://` and the `listen` address, which must then be on loopback"),
-            "The address clients use. It names the gateway in OAuth metadata, and requests with another `Host` are \
-             refused. `https`, unless it names this machine.",
+            "The address clients use; requests with another `Host` are refused. `https`, unless it names this machine.",
         ),
         key(
             "data_dir",
