@@ -1,7 +1,7 @@
-//! The few members of an event that completeness rests on: session, place in it, type, count.
+//! The few members of an event that completeness rests on: session, place in it, type, count, and its operation's intent.
 //!
-//! Leaves are canonical JSON (RFC 8785): no white space, keys ascending, so finding the top-level members takes no
-//! parser. Refused: anything whose top level is not of that form. Values that are not asked for are not examined.
+//! Leaves are canonical JSON (RFC 8785): no white space, keys ascending, so finding members takes no parser. Refused:
+//! anything whose top level, or whose `operation`, is not of that form. Values that are not asked for are not examined.
 
 /// What an event says about its place in its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,14 +10,36 @@ pub(crate) struct Place<'a> {
     pub(crate) seq: u64,
     pub(crate) kind: &'a str,
     pub(crate) count: Option<u64>,
+    /// The `seq` of the event that an outcome belongs to.
+    pub(crate) intent: Option<u64>,
 }
 
 /// Reads them; `None` when the leaf is no event.
 pub(crate) fn place(leaf: &[u8]) -> Option<Place<'_>> {
-    let text = std::str::from_utf8(leaf).ok()?;
-    let (mut session, mut seq, mut kind, mut count) = (None, None, None, None);
+    let (mut session, mut seq, mut kind, mut count, mut intent) = (None, None, None, None, None);
+    members(std::str::from_utf8(leaf).ok()?, |key, value| {
+        match key {
+            "session" => session = Some(string(value)?),
+            "seq" => seq = Some(crate::codec::decimal(value)?),
+            "type" => kind = Some(string(value)?),
+            "count" => count = Some(crate::codec::decimal(value)?),
+            "operation" => members(value, |key, value| {
+                if key == "intent" {
+                    intent = Some(crate::codec::decimal(value)?);
+                }
+                Some(())
+            })?,
+            _ => {}
+        }
+        Some(())
+    })?;
+    Some(Place { session: session?, seq: seq?, kind: kind?, count, intent })
+}
+
+/// Gives the members of an object to `take`, in order; `None` when it is no canonical object, or `take` refuses.
+fn members<'a>(object: &'a str, mut take: impl FnMut(&'a str, &'a str) -> Option<()>) -> Option<()> {
     let mut last_key = "";
-    let mut rest = text.strip_prefix('{')?;
+    let mut rest = object.strip_prefix('{')?;
     loop {
         let (key, after) = rest.strip_prefix('"')?.split_once('"')?;
         if key <= last_key || key.contains('\\') {
@@ -26,20 +48,12 @@ pub(crate) fn place(leaf: &[u8]) -> Option<Place<'_>> {
         last_key = key;
         let value;
         (value, rest) = split_value(after.strip_prefix(':')?)?;
-        match key {
-            "session" => session = Some(string(value)?),
-            "seq" => seq = Some(crate::codec::decimal(value)?),
-            "type" => kind = Some(string(value)?),
-            "count" => count = Some(crate::codec::decimal(value)?),
-            _ => {}
-        }
+        take(key, value)?;
         match rest.strip_prefix(',') {
             Some(next) => rest = next,
-            None if rest == "}" => break,
-            None => return None,
+            None => return (rest == "}").then_some(()),
         }
     }
-    Some(Place { session: session?, seq: seq?, kind: kind?, count })
 }
 
 /// A string without escapes: ids and type names have none.
@@ -77,8 +91,14 @@ mod tests {
 
     #[test]
     fn finds_top_level_members_only() {
-        let leaf = br#"{"a":{"seq":1,"x":["}",{"session":"no"}]},"b":"\",\"seq\":9,\\","count":3,"seq":2,"session":"s","type":"t"}"#;
-        assert_eq!(place(leaf), Some(Place { session: "s", seq: 2, kind: "t", count: Some(3) }));
+        let leaf = br#"{"a":{"intent":4,"seq":1,"x":["}",{"session":"no"}]},"b":"\",\"seq\":9,\\","count":3,"seq":2,"session":"s","type":"t"}"#;
+        assert_eq!(place(leaf), Some(Place { session: "s", seq: 2, kind: "t", count: Some(3), intent: None }));
+    }
+
+    #[test]
+    fn finds_the_intent_in_the_operation_only() {
+        let leaf = br#"{"operation":{"action":"\"intent\":9","intent":7,"x":{"intent":8}},"outcome":{"intent":6},"seq":9,"session":"s","type":"t"}"#;
+        assert_eq!(place(leaf).and_then(|place| place.intent), Some(7));
     }
 
     #[test]
@@ -98,6 +118,11 @@ mod tests {
             r#"{"seq":2,"session":"s","type":"t}"#,
             r#"{"seq":2,"session":5,"type":"t"}"#,
             r#"{"seq":,"session":"s","type":"t"}"#,
+            r#"{"operation":5,"seq":2,"session":"s","type":"t"}"#,
+            r#"{"operation":{},"seq":2,"session":"s","type":"t"}"#,
+            r#"{"operation":{"intent":"1"},"seq":2,"session":"s","type":"t"}"#,
+            r#"{"operation":{"intent":1,"action":"a"},"seq":2,"session":"s","type":"t"}"#,
+            r#"{"operation":{"intent":1}"x","seq":2,"session":"s","type":"t"}"#,
             "{\"seq\":2,\"session\":\"\u{fffd}",
         ] {
             assert_eq!(place(leaf.as_bytes()), None, "{leaf}");

@@ -12,6 +12,7 @@ mod edge;
 pub mod error;
 mod frame;
 mod integrate;
+mod intents;
 mod journal;
 mod leaf;
 mod log;

@@ -2,8 +2,9 @@
 //!
 //! Everything is computed again from the entries and compared with what stands in the files; only the checkpoint's
 //! signature is trusted, by the keys given. Dense `seq` numbers and the count in a session's last event show missing
-//! events, which a Merkle log alone cannot. Sessions still open are fine. Entries newer than the checkpoint are not
-//! examined. The directory may be in use meanwhile.
+//! events, which a Merkle log alone cannot; an operation that was admitted has one outcome by then, whoever left it out.
+//! Sessions still open, and their operations, are fine. Entries newer than the checkpoint are not examined, and payloads
+//! are not: who knows their form looks at each event through [`log_and`]. The directory may be in use meanwhile.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::codec::length;
 use crate::edge::Edge;
 use crate::error::{Damage, ReadError};
+use crate::intents::{Intents, MAX_OPEN_INTENTS, TooMany};
 use crate::leaf::{Place, place};
 use crate::note::{Checkpoint, MAX_NOTE_BYTES, VerifierKey};
 use crate::storage::{Storage, read_file};
@@ -22,6 +24,12 @@ use crate::tree::Hash;
 pub const MAX_FINDINGS: usize = 1000;
 /// Types of the events that end a session and carry its count.
 const LAST_EVENTS: [&str; 2] = ["session.closed", "log.stopped"];
+/// The type of the events that admit an operation.
+const ADMITTED: &str = "operation.admitted";
+/// The type of the events that say how an admitted operation ended.
+const OUTCOME: &str = "operation.outcome";
+/// How many operations without outcome one finding names.
+const MAX_NAMED_INTENTS: usize = 8;
 
 /// One thing that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +66,10 @@ pub struct Report {
     pub sessions: u64,
     /// Those of them without their last event.
     pub open_sessions: u64,
+    /// Operations that were admitted.
+    pub operations: u64,
+    /// Those of them without outcome, in sessions that are open.
+    pub open_operations: u64,
     /// The first [`MAX_FINDINGS`] findings.
     pub findings: Vec<Finding>,
     /// How many findings there were beyond those.
@@ -82,6 +94,18 @@ impl Report {
 
 /// Checks the log below the data directory `dir`. `progress` is told how many entries of how many are done.
 pub fn log(storage: &dyn Storage, dir: &Path, keys: &[VerifierKey], progress: &mut dyn FnMut(u64, u64)) -> Report {
+    log_and(storage, dir, keys, progress, &mut |_, _| Vec::new())
+}
+
+/// Checks the log as [`log()`] does, and has `examine` look at every entry in order (index and leaf): what it finds counts
+/// as the log's own findings.
+pub fn log_and(
+    storage: &dyn Storage,
+    dir: &Path,
+    keys: &[VerifierKey],
+    progress: &mut dyn FnMut(u64, u64),
+    examine: &mut dyn FnMut(u64, &[u8]) -> Vec<Finding>,
+) -> Report {
     let dir = dir.join("log");
     let mut report = Report::default();
     let checkpoint = match read_checkpoint(storage, &dir, keys) {
@@ -92,7 +116,14 @@ pub fn log(storage: &dyn Storage, dir: &Path, keys: &[VerifierKey], progress: &m
         }
     };
     let reader = TileReader { storage, dir: &dir };
-    let mut check = Check { reader, report, edge: Edge::default(), sessions: HashMap::new() };
+    let mut check = Check {
+        reader,
+        report,
+        edge: Edge::default(),
+        sessions: HashMap::new(),
+        intents: Intents::new(MAX_OPEN_INTENTS),
+        examine,
+    };
     let size = checkpoint.size;
     progress(0, size);
     while check.edge.size() < size {
@@ -121,9 +152,13 @@ struct Check<'a> {
     /// The tree as the entries make it.
     edge: Edge,
     sessions: HashMap<Box<str>, Session>,
+    intents: Intents,
+    examine: &'a mut dyn FnMut(u64, &[u8]) -> Vec<Finding>,
 }
 
 struct Session {
+    /// Its place among the sessions seen.
+    number: u64,
     /// The next `seq`.
     next: u64,
     is_closed: bool,
@@ -147,6 +182,9 @@ impl Check<'_> {
                     self.edge.push(leaf);
                     self.report.entries += 1;
                     self.event(entry, &file, leaf);
+                    for finding in (self.examine)(entry, leaf) {
+                        self.report.add(finding);
+                    }
                 }
             }
             Err(error) => {
@@ -188,32 +226,46 @@ impl Check<'_> {
         }
     }
 
-    /// Checks an event's place in its session.
+    /// Checks an event's place in its session, and that it opens or ends its operation rightly.
     fn event(&mut self, entry: u64, file: &Path, leaf: &[u8]) {
+        let Self { report, sessions, intents, .. } = self;
         let mut add = |expected: String, found: String| {
-            self.report.add(Finding { entry: Some(entry), file: file.to_path_buf(), expected, found });
+            report.add(Finding { entry: Some(entry), file: file.to_path_buf(), expected, found });
         };
-        let Some(Place { session, seq, kind, count }) = place(leaf) else {
+        let Some(place) = place(leaf) else {
             let expected = "an event: canonical JSON with session, seq and type".to_owned();
             return add(expected, format!("{} other bytes", leaf.len()));
         };
-        if !self.sessions.contains_key(session) {
-            self.sessions.insert(session.into(), Session { next: 0, is_closed: false });
+        let Place { session, seq, kind, count, .. } = place;
+        if !sessions.contains_key(session) {
+            let number = length(sessions.len());
+            sessions.insert(session.into(), Session { number, next: 0, is_closed: false });
         }
-        let Some(known) = self.sessions.get_mut(session) else { return };
+        let Some(known) = sessions.get_mut(session) else { return };
         if known.is_closed {
             add(format!("no event of session {session} after its last"), format!("{kind} with seq {seq}"));
         } else if seq != known.next {
             add(format!("seq {} of session {session}", known.next), format!("seq {seq}"));
         }
         known.next = seq.saturating_add(1);
+        if let Some((expected, found)) = operation(intents, known.number, &place) {
+            add(expected, found);
+        }
         if LAST_EVENTS.contains(&kind) {
             known.is_closed = true;
             if count != Some(known.next) {
                 let found = count.map_or_else(|| "no count".to_owned(), |count| format!("count {count}"));
                 add(format!("count {} in the last event of session {session}", known.next), found);
             }
+            let left = intents.take(known.number);
+            if !left.is_empty() {
+                add(
+                    format!("an outcome of every operation before the last event of session {session}"),
+                    none_of(&left),
+                );
+            }
         }
+        report.operations += u64::from(kind == ADMITTED);
     }
 
     fn finish(mut self, checkpoint: Checkpoint) -> Report {
@@ -231,6 +283,7 @@ impl Check<'_> {
         }
         self.report.sessions = length(self.sessions.len());
         self.report.open_sessions = length(self.sessions.values().filter(|session| !session.is_closed).count());
+        self.report.open_operations = length(self.intents.count());
         self.report.checkpoint = Some(checkpoint);
         self.report
     }
@@ -245,4 +298,30 @@ impl Check<'_> {
         };
         self.report.add(finding);
     }
+}
+
+/// Tracks the operation that an event admits or ends: what was expected and found when that is not right.
+fn operation(intents: &mut Intents, number: u64, place: &Place<'_>) -> Option<(String, String)> {
+    let Place { session, seq, kind, intent, .. } = *place;
+    match (kind, intent) {
+        (ADMITTED, _) if intents.admit(number, seq) == Err(TooMany) => Some((
+            format!("at most {MAX_OPEN_INTENTS} operations without outcome at once"),
+            format!("one more, seq {seq} of session {session}; no outcome is checked from here on"),
+        )),
+        (OUTCOME, None) => {
+            Some((format!("the intent of the outcome with seq {seq} of session {session}"), "none".to_owned()))
+        }
+        (OUTCOME, Some(intent)) if !intents.end(number, intent) => Some((
+            format!("an outcome of an operation of session {session} that was admitted and has none yet"),
+            format!("a second outcome, or one of what was not admitted: seq {seq} for intent {intent}"),
+        )),
+        _ => None,
+    }
+}
+
+/// Names the operations that have no outcome.
+fn none_of(intents: &[u64]) -> String {
+    let named: Vec<String> = intents.iter().take(MAX_NAMED_INTENTS).map(u64::to_string).collect();
+    let dots = if intents.len() > MAX_NAMED_INTENTS { ", …" } else { "" };
+    format!("none of {}: seq {}{dots}", intents.len(), named.join(", "))
 }

@@ -19,7 +19,7 @@ const THREADS: u64 = 4;
 
 fn event(run: u64, thread: u64, count: u64) -> Vec<u8> {
     let mut text = format!("{{\"padding\":\"{:.<1$}\"", "", usize::try_from(count * 37 % 600).unwrap());
-    write!(text, ",\"seq\":{count},\"session\":\"{run}-{thread}\",\"type\":\"operation.outcome\"}}").unwrap();
+    write!(text, ",\"seq\":{count},\"session\":\"{run}-{thread}\",\"type\":\"operation.denied\"}}").unwrap();
     text.into_bytes()
 }
 

@@ -16,10 +16,9 @@ fn event(session: &str, seq: u64, kind: &str, count: Option<u64>) -> Vec<u8> {
 
 /// Session `s0` closed, `s1` still open, 600 events in all, interleaved.
 fn events() -> Vec<Vec<u8>> {
-    let mut events: Vec<_> =
-        (0..598).map(|n| event(&format!("s{}", n % 2), n / 2, "operation.outcome", None)).collect();
+    let mut events: Vec<_> = (0..598).map(|n| event(&format!("s{}", n % 2), n / 2, "operation.denied", None)).collect();
     events.push(event("s0", 299, "session.closed", Some(300)));
-    events.push(event("s1", 299, "operation.outcome", None));
+    events.push(event("s1", 299, "operation.denied", None));
     events
 }
 
@@ -111,7 +110,7 @@ fn an_entry_replaced_with_all_tiles_made_again_is_found_by_the_root() {
     let dir = tempfile::tempdir().unwrap();
     let disk = write(&events(), dir.path());
     let mut others = events();
-    others[77] = event("s1", 38, "operation.denied", None);
+    others[77] = event("s1", 38, "recording.viewed", None);
     std::fs::create_dir(dir.path().join("forged")).unwrap();
     let forged = write(&others, &dir.path().join("forged"));
     let checkpoint = disk.all()[&dir.path().join("log/checkpoint")].clone();
@@ -168,9 +167,9 @@ fn a_missing_event_shows() {
         ["entry 10, log/tile/entries/000.p/11: expected count 6 in the last event of session s0, found count 7"]
     );
     assert_eq!(
-        found(|events| events.push(event("s0", 300, "operation.outcome", None))),
+        found(|events| events.push(event("s0", 300, "operation.denied", None))),
         [
-            "entry 600, log/tile/entries/002.p/89: expected no event of session s0 after its last, found operation.outcome with seq 300"
+            "entry 600, log/tile/entries/002.p/89: expected no event of session s0 after its last, found operation.denied with seq 300"
         ]
     );
     assert_eq!(
@@ -179,4 +178,109 @@ fn a_missing_event_shows() {
             "entry 600, log/tile/entries/002.p/89: expected an event: canonical JSON with session, seq and type, found 2 other bytes"
         ]
     );
+}
+
+/// The end of an operation.
+fn outcome(session: &str, seq: u64, intent: &str) -> Vec<u8> {
+    format!(
+        "{{\"gateway\":\"g\",\"operation\":{{\"action\":\"a\"{intent}}},\"outcome\":{{\"status\":\"unknown\"}},\"seq\":{seq},\
+         \"session\":\"{session}\",\"type\":\"operation.outcome\"}}"
+    )
+    .into_bytes()
+}
+
+/// Two sessions whose operations overlap: that of `a` is closed, that of `b` still has an open operation.
+fn operations() -> Vec<Vec<u8>> {
+    vec![
+        event("a", 0, "session.opened", None),
+        event("b", 0, "session.opened", None),
+        event("a", 1, "operation.admitted", None),
+        event("b", 1, "operation.admitted", None),
+        event("a", 2, "operation.admitted", None),
+        event("b", 2, "operation.admitted", None),
+        outcome("a", 3, ",\"intent\":2"),
+        event("a", 4, "operation.denied", None),
+        outcome("a", 5, ",\"intent\":1"),
+        event("a", 6, "session.closed", Some(7)),
+        outcome("b", 3, ",\"intent\":2"),
+    ]
+}
+
+fn checked(events: &[Vec<u8>]) -> (Report, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    let report = check(&write(events, dir.path()), dir.path());
+    let found = if report.holds() { Vec::new() } else { findings(&report, dir.path()) };
+    (report, found)
+}
+
+#[test]
+fn operations_of_open_sessions_may_be_open() {
+    let (report, found) = checked(&operations());
+    assert_eq!(found, Vec::<String>::new());
+    assert_eq!((report.operations, report.open_operations, report.open_sessions), (4, 1, 1));
+}
+
+#[test]
+fn an_operation_without_exactly_one_outcome_is_found_though_the_tree_holds() {
+    let found = |change: fn(&mut Vec<Vec<u8>>)| {
+        let mut events = operations();
+        change(&mut events);
+        checked(&events).1
+    };
+    let file = "log/tile/entries/000.p";
+    let second = "expected an outcome of an operation of session b that was admitted and has none yet, found a second \
+                  outcome, or one of what was not admitted";
+    // An outcome was never written, and the numbers are dense all the same.
+    assert_eq!(
+        found(|events| events[8] = event("a", 5, "operation.denied", None)),
+        [format!(
+            "entry 9, {file}/11: expected an outcome of every operation before the last event of session a, found none \
+             of 1: seq 1"
+        )]
+    );
+    assert_eq!(
+        found(|events| events.push(outcome("b", 4, ",\"intent\":2"))),
+        [format!("entry 11, {file}/12: {second}: seq 4 for intent 2")],
+        "answered twice"
+    );
+    for (what, intent) in [("opened the session", 0), ("is to come", 9), ("is the outcome itself", 4)] {
+        let mut events = operations();
+        events.push(outcome("b", 4, &format!(",\"intent\":{intent}")));
+        let expected = [format!("entry 11, {file}/12: {second}: seq 4 for intent {intent}")];
+        assert_eq!(checked(&events).1, expected, "of an event that {what}");
+    }
+    assert_eq!(
+        found(|events| events.push(outcome("b", 4, ""))),
+        [format!("entry 11, {file}/12: expected the intent of the outcome with seq 4 of session b, found none")]
+    );
+    // Of another session: its own operation 1 is still open, the other one has its outcome.
+    assert_eq!(
+        found(|events| events[8] = outcome("a", 5, ",\"intent\":2")).len(),
+        2,
+        "a second outcome of one operation, and none of the other"
+    );
+}
+
+#[test]
+fn operations_without_outcome_are_counted_and_the_first_named() {
+    let mut events: Vec<_> = (0..20).map(|seq| event("a", seq, "operation.admitted", None)).collect();
+    events.push(event("a", 20, "session.closed", Some(21)));
+    let (report, found) = checked(&events);
+    assert!(found[0].ends_with("found none of 20: seq 0, 1, 2, 3, 4, 5, 6, 7, …"), "{found:?}");
+    assert_eq!((found.len(), report.operations, report.open_operations), (1, 20, 0));
+}
+
+#[test]
+fn who_looks_at_every_event_adds_findings_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = write(&operations(), dir.path());
+    let mut seen = Vec::new();
+    let report = verify::log_and(disk.as_ref(), dir.path(), &[key()], &mut |_, _| {}, &mut |entry, leaf| {
+        seen.push((entry, leaf.to_vec()));
+        let file = "a file".into();
+        let finding = verify::Finding { entry: Some(entry), file, expected: "more".into(), found: "less".into() };
+        if entry == 4 { vec![finding] } else { Vec::new() }
+    });
+    assert_eq!(seen, (0..).zip(operations()).collect::<Vec<_>>());
+    assert_eq!(findings(&report, dir.path()), ["entry 4, a file: expected more, found less"]);
 }
