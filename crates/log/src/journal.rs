@@ -18,8 +18,8 @@ use crate::sync::{Position, Progress};
 
 /// How much may be written before a sync starts even if nobody waits.
 const MAX_UNSYNCED_BYTES: u64 = 8 << 20;
-/// Trimmed segments kept to be used again.
-pub(crate) const MAX_FREE_SEGMENTS: usize = 2;
+/// Trimmed segments kept to be used again: as many as are written between two checkpoints when payloads are large.
+pub(crate) const MAX_FREE_SEGMENTS: usize = 4;
 /// How long an append waits for the next segment while it is being made.
 const MAX_WAIT_FOR_SEGMENT: Duration = Duration::from_secs(2);
 /// How long until a segment is tried again on a full disk, or without a file descriptor.

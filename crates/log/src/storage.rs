@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +21,8 @@ const DIRECTORY_MODE: u32 = 0o700;
 /// Up to this many files are synced one by one; above, one `syncfs` is cheaper than as many commits of the file
 /// system's own journal.
 const MAX_SINGLE_SYNCS: usize = 128;
+/// The smallest unit in which files are cached; a multiple of it is one as well.
+const PAGE_BYTES: u64 = 64 << 10;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +49,8 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Makes a directory's names durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
-    /// Makes the bytes of `files` and the names in `dirs` durable, in any order.
+    /// Makes the bytes of `files` and the names in `dirs` durable, in any order. None of them is read again soon, so
+    /// memory that caches them may go to others.
     fn sync(&self, files: &BTreeSet<PathBuf>, dirs: &BTreeSet<PathBuf>) -> io::Result<()>;
 }
 
@@ -149,15 +153,29 @@ impl Storage for FileSystem {
         if files.len() + dirs.len() > MAX_SINGLE_SYNCS
             && let Some(any) = dirs.first()
         {
-            return Ok(rustix::fs::syncfs(File::open(any)?)?);
+            rustix::fs::syncfs(File::open(any)?)?;
+            files.iter().filter_map(|file| File::open(file).ok()).for_each(|file| uncache(&file));
+            return Ok(());
         }
         for file in files {
-            File::open(file)?.sync_all()?;
+            let file = File::open(file)?;
+            file.sync_all()?;
+            uncache(&file);
         }
         for dir in dirs {
             self.sync_dir(dir)?;
         }
         Ok(())
+    }
+}
+
+/// Lets the memory go that caches a file whose bytes are durable: what is recorded all day would otherwise push out what
+/// the machine's other programs read, and every new page costs more than one used again. Its last, unfinished page
+/// stays, as the next write goes there. Only advice: that it is not taken does no harm.
+fn uncache(file: &File) {
+    let whole_pages = file.metadata().map_or(0, |metadata| metadata.len() / PAGE_BYTES * PAGE_BYTES);
+    if let Some(length) = NonZeroU64::new(whole_pages) {
+        let _ = rustix::fs::fadvise(file, 0, Some(length), rustix::fs::Advice::DontNeed);
     }
 }
 
