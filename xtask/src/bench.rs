@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
     /// Bytes of text, each way.
     #[arg(long, value_delimiter = ',', default_value = "1024,65536")]
     payload: Vec<usize>,
+    /// What is asked, of which kind of server.
+    #[arg(long, value_delimiter = ',', default_value = "json")]
+    shape: Vec<Shape>,
     /// Measured seconds of each run.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
@@ -50,8 +53,46 @@ pub(crate) struct Arguments {
 /// One size of load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 struct Case {
+    shape: Shape,
     sessions: usize,
     payload: usize,
+}
+
+/// What is asked, of which kind of server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Shape {
+    /// Calls, answered with JSON.
+    Json,
+    /// Calls, answered with a stream of events.
+    Sse,
+    /// Calls without a session (MCP 2026-07-28).
+    Modern,
+    /// Calls to a server that the gateway starts; there is no direct connection to compare with.
+    Stdio,
+    /// Lists of 500 tools; the payload counts for nothing.
+    List,
+}
+
+impl Shape {
+    /// The path at the MCP server.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Json | Self::Modern | Self::Stdio => "/mcp",
+            Self::Sse => "/sse",
+            Self::List => "/tools/500",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Sse => "sse",
+            Self::Modern => "modern",
+            Self::Stdio => "stdio",
+            Self::List => "list",
+        }
+    }
 }
 
 /// Between client and MCP server.
@@ -108,9 +149,13 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let (mut runs, mut commits) = (Vec::new(), Vec::new());
     for round in 1..=arguments.rounds {
         for case in cases(arguments) {
-            say(&format!("round {round}/{}: {} × {} B", arguments.rounds, case.sessions, case.payload));
+            let Case { shape, sessions, payload } = case;
+            say(&format!("round {round}/{}: {} {sessions} × {payload} B", arguments.rounds, shape.name()));
             commits.push((case, measure_commits(&parts, &scratch, case)?));
             for mode in [Mode::Direct, Mode::Async, Mode::Strict] {
+                if (mode, shape) == (Mode::Direct, Shape::Stdio) {
+                    continue;
+                }
                 runs.push(measure(workspace, &parts, &scratch, case, mode, arguments.seconds)?);
             }
         }
@@ -122,7 +167,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 
 fn soak(workspace: &Workspace, parts: &Parts, scratch: &Path, seconds: f64, json: bool) -> Result<()> {
     let dir = tempdir_in(scratch)?;
-    let gateway = Gateway::start(workspace, parts, dir.path(), "async")?;
+    let gateway = Gateway::start(workspace, parts, dir.path(), Shape::Json, "async")?;
     let soak = soak::run(parts, &gateway, seconds)?;
     gateway.stop()?;
     if json {
@@ -135,8 +180,13 @@ fn soak(workspace: &Workspace, parts: &Parts, scratch: &Path, seconds: f64, json
 }
 
 fn cases(arguments: &Arguments) -> Vec<Case> {
-    let with = |payload: usize| arguments.sessions.iter().map(move |sessions| Case { sessions: *sessions, payload });
-    arguments.payload.iter().flat_map(|payload| with(*payload)).collect()
+    let mut cases = Vec::new();
+    for &shape in &arguments.shape {
+        for &payload in &arguments.payload {
+            cases.extend(arguments.sessions.iter().map(|&sessions| Case { shape, sessions, payload }));
+        }
+    }
+    cases
 }
 
 fn measure_commits(parts: &Parts, scratch: &Path, case: Case) -> Result<Commits> {
@@ -147,14 +197,14 @@ fn measure_commits(parts: &Parts, scratch: &Path, case: Case) -> Result<Commits>
 fn measure(workspace: &Workspace, parts: &Parts, scratch: &Path, case: Case, mode: Mode, seconds: f64) -> Result<Run> {
     let durability = match mode {
         Mode::Direct => {
-            let load = parts.load(parts.mcp(), case, seconds)?;
+            let load = parts.load(&format!("{}{}", parts.origin(), case.shape.path()), case, seconds)?;
             return Ok(Run { case, mode, load, usage: None });
         }
         Mode::Async => "async",
         Mode::Strict => "strict",
     };
     let dir = tempdir_in(scratch)?;
-    let gateway = Gateway::start(workspace, parts, dir.path(), durability)?;
+    let gateway = Gateway::start(workspace, parts, dir.path(), case.shape, durability)?;
     let (idle, before) = (gateway.resident()?, gateway.cpu_seconds()?);
     let load = parts.load(&gateway.url(), case, seconds);
     let load = load.with_context(|| format!("the gateway said: {}", gateway.log()))?;

@@ -1,4 +1,5 @@
-//! The load: sessions that each call `echo` in a closed loop, over a connection of their own, one call at a time.
+//! The load: sessions that each call `echo`, or list the tools, in a closed loop, over a connection of their own, one
+//! request at a time; with a handshake first (MCP 2025-06-18) or without (2026-07-28).
 //!
 //! Every answer is checked: its status, its text, that it is no error. A wrong answer ends the run, because figures that
 //! contain refusals mean nothing. Latency is counted from the request's first byte to the answer's last.
@@ -24,6 +25,13 @@ use crate::histogram::Histogram;
 
 /// The revision asked for.
 const REVISION: &str = "2025-06-18";
+/// The revision without sessions, and what every request of it carries.
+const MODERN_REVISION: &str = "2026-07-28";
+const MODERN_META: &str = concat!(
+    r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","#,
+    r#""io.modelcontextprotocol/clientCapabilities":{},"#,
+    r#""io.modelcontextprotocol/clientInfo":{"name":"bench-load","version":"1"}}"#
+);
 /// One call may take this long; a load that hangs is a failed run.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
 /// Bytes of an answer's end in which `isError` would stand.
@@ -40,6 +48,12 @@ struct Settings {
     sessions: usize,
     /// Bytes of text in the arguments, and so in the result.
     payload: usize,
+    /// List the tools instead of calling one.
+    #[serde(default)]
+    list: bool,
+    /// MCP 2026-07-28: no session, all that is to be known in every request.
+    #[serde(default)]
+    modern: bool,
     /// Unmeasured time before.
     warmup_seconds: f64,
     seconds: f64,
@@ -55,12 +69,13 @@ pub(crate) async fn run(settings: &str) -> Result<Value> {
 
     let mut callers = JoinSet::new();
     for number in 0..settings.sessions {
-        let mut session = Session::new(&settings.url, tokens.next()).await?;
+        let mut session = Session::new(&settings.url, tokens.next(), settings.modern).await?;
+        let list = settings.list;
         let (phase, opened, payload) = (Arc::clone(&phase), Arc::clone(&opened), text(settings.payload));
         callers.spawn(async move {
             session.open().await?;
             opened.wait().await;
-            let called = session.call_until_over(number, &payload, &phase).await?;
+            let called = session.call_until_over(number, (!list).then_some(&*payload), &phase).await?;
             session.close().await?;
             anyhow::Ok(called)
         });
@@ -104,11 +119,12 @@ struct Session {
     connection: SendRequest<Full<Bytes>>,
     path: String,
     headers: HeaderMap,
+    modern: bool,
 }
 
 impl Session {
     /// Connects.
-    async fn new(url: &str, token: Option<&str>) -> Result<Self> {
+    async fn new(url: &str, token: Option<&str>, modern: bool) -> Result<Self> {
         let rest = url.strip_prefix("http://").context("the address is not http://")?;
         let (authority, path) = rest.split_once('/').context("the address has no path")?;
         let stream = TcpStream::connect(authority).await.with_context(|| format!("cannot reach {authority}"))?;
@@ -123,11 +139,15 @@ impl Session {
         if let Some(token) = token {
             headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);
         }
-        Ok(Self { connection, path: format!("/{path}"), headers })
+        Ok(Self { connection, path: format!("/{path}"), headers, modern })
     }
 
     /// The MCP handshake, and the list of tools as every client asks for it.
     async fn open(&mut self) -> Result<()> {
+        if self.modern {
+            self.headers.insert("mcp-protocol-version", HeaderValue::from_static(MODERN_REVISION));
+            return Ok(());
+        }
         let client = json!({ "name": "bench-load", "version": "1" });
         let parameters = json!({ "protocolVersion": REVISION, "capabilities": {}, "clientInfo": client });
         let message = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": parameters });
@@ -153,6 +173,9 @@ impl Session {
     }
 
     async fn close(&mut self) -> Result<()> {
+        if self.modern {
+            return Ok(());
+        }
         let (status, ..) = self.send(Method::DELETE, Bytes::new()).await?;
         if !matches!(status, 200 | 202 | 204) {
             bail!("DELETE: {status}");
@@ -160,19 +183,38 @@ impl Session {
         Ok(())
     }
 
-    /// Calls until the phase is over; returns how many calls it made, and the latencies, in nanoseconds, of those that
-    /// began while measuring.
-    async fn call_until_over(&mut self, number: usize, payload: &str, phase: &Phase) -> Result<(u64, Vec<u64>)> {
+    /// Calls `echo` with the payload, or lists the tools without one, until the phase is over; returns how many requests
+    /// it made, and the latencies, in nanoseconds, of those that began while measuring.
+    async fn call_until_over(
+        &mut self,
+        number: usize,
+        payload: Option<&str>,
+        phase: &Phase,
+    ) -> Result<(u64, Vec<u64>)> {
+        let meta = if self.modern { MODERN_META } else { "" };
+        let method = if payload.is_some() { "tools/call" } else { "tools/list" };
+        if self.modern {
+            self.headers.insert("mcp-method", HeaderValue::from_static(method));
+            if payload.is_some() {
+                self.headers.insert("mcp-name", HeaderValue::from_static("echo"));
+            }
+        }
         let mut latencies = Vec::new();
         let mut calls = 0_u64;
         while !phase.over.load(Ordering::Relaxed) {
             calls += 1;
             let call = calls + 1; // 0 and 1 were taken by the handshake
             // No two calls are alike, so no cache can answer one.
-            let text = format!(r#""text":"{number:04} {call:010} {payload}""#);
-            let message = format!(
-                r#"{{"jsonrpc":"2.0","id":{call},"method":"tools/call","params":{{"name":"echo","arguments":{{{text}}}}}}}"#
-            );
+            let (params, wanted) = match payload {
+                Some(payload) => {
+                    let text = format!(r#""text":"{number:04} {call:010} {payload}""#);
+                    (format!(r#""name":"echo","arguments":{{{text}}}"#), text)
+                }
+                None => (String::new(), r#""name":"echo""#.to_owned()),
+            };
+            let comma = if params.is_empty() || meta.is_empty() { "" } else { "," };
+            let message =
+                format!(r#"{{"jsonrpc":"2.0","id":{call},"method":"{method}","params":{{{params}{comma}{meta}}}}}"#);
             let measuring = phase.measuring.load(Ordering::Relaxed);
             let begin = Instant::now();
             let (status, _, body) = self.send(Method::POST, Bytes::from(message)).await?;
@@ -181,8 +223,8 @@ impl Session {
             }
             let end = body.len().saturating_sub(END);
             let failed = body.get(end..).is_some_and(|end| contains(end, b"\"isError\":true"));
-            if status != 200 || failed || !contains(&body, text.as_bytes()) {
-                bail!("a call was answered {status} {:.400}", String::from_utf8_lossy(&body));
+            if status != 200 || failed || !contains(&body, wanted.as_bytes()) {
+                bail!("a request was answered {status} {:.400}", String::from_utf8_lossy(&body));
             }
         }
         Ok((calls, latencies))
@@ -232,11 +274,18 @@ mod tests {
 
     #[tokio::test]
     async fn calls_the_server_and_counts() {
-        let (url, _serving) = crate::server::start().await.unwrap();
-        let settings = json!({ "url": url, "sessions": 3, "payload": 1024, "warmup_seconds": 0.05, "seconds": 0.2 });
-        let figures = run(&settings.to_string()).await.unwrap();
-        assert!(figures["calls"].as_u64() > Some(3), "{figures}");
-        assert!(figures["p50_us"].as_f64() > Some(0.0) && figures["p99_us"].as_f64() >= figures["p50_us"].as_f64());
+        let (origin, _serving) = crate::server::start().await.unwrap();
+        for (path, list, modern) in
+            [("mcp", false, false), ("sse", false, false), ("tools/500", true, false), ("mcp", false, true)]
+        {
+            let settings = json!({
+                "url": format!("{origin}/{path}"), "sessions": 3, "payload": 1024, "list": list, "modern": modern,
+                "warmup_seconds": 0.05, "seconds": 0.2,
+            });
+            let figures = run(&settings.to_string()).await.unwrap();
+            assert!(figures["calls"].as_u64() > Some(3), "{path}: {figures}");
+            assert!(figures["p50_us"].as_f64() > Some(0.0) && figures["p99_us"].as_f64() >= figures["p50_us"].as_f64());
+        }
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! What `cargo xtask bench` measures the gateway with: a fast MCP server, an issuer, a load generator, a commit loop.
 //!
 //! One program so that one release build gives all of it; each part is a process of its own, pinned by the caller.
-//! `serve` runs the MCP server and the issuer and prints one line of JSON about them; `load SETTINGS` and
+//! `serve` runs the MCP server and the issuer and prints one line of JSON about them, `stdio` is the same server on its
+//! standard input and output; `load SETTINGS` and
 //! `commit SETTINGS` run for the time they are told and print their figures as one line of JSON. Loopback only.
 
 mod commit;
@@ -22,17 +23,18 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match arguments.as_slice() {
         ["serve"] => runtime.block_on(serve()),
+        ["stdio"] => server::serve_stdio(),
         ["load", settings] => report(&runtime.block_on(load::run(settings))?),
         ["commit", settings] => report(&runtime.block_on(commit::run(settings))?),
-        _ => bail!("usage: bench-load serve | load SETTINGS | commit SETTINGS"),
+        _ => bail!("usage: bench-load serve | stdio | load SETTINGS | commit SETTINGS"),
     }
 }
 
 /// Serves until it is killed.
 async fn serve() -> Result<()> {
-    let (mcp, serving) = server::start().await?;
+    let (origin, serving) = server::start().await?;
     let issuer = issuer::start().await?;
-    report(&json!({ "mcp": mcp, "issuer": issuer.url, "jwks": issuer.jwks_url, "tokens": issuer.tokens }))?;
+    report(&json!({ "origin": origin, "issuer": issuer.url, "jwks": issuer.jwks_url, "tokens": issuer.tokens }))?;
     serving.await.context("the server ended")
 }
 

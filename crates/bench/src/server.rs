@@ -1,10 +1,13 @@
-//! The MCP server behind the gateway: `echo` as fast as hyper allows, nothing else (MCP 2025-06-18, Streamable HTTP).
+//! The MCP server behind the gateway: `echo` as fast as hyper allows, nothing else (MCP 2025-06-18 by Streamable HTTP
+//! and by stdio, and 2026-07-28).
 //!
 //! Arguments are not parsed and printed again: the text goes back byte for byte, so the server's cost stays far below
-//! what is measured. Answers are JSON; there is no GET stream.
+//! what is measured. The path chooses: `/mcp` answers JSON, `/sse` streams of events, `/tools/N` has N tools. There is
+//! no GET stream.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::io::{BufRead as _, Write as _};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,16 +28,16 @@ use tokio::task::JoinHandle;
 
 /// The revision offered to every client.
 const REVISION: &str = "2025-06-18";
+/// The revision of clients that open no session.
+const MODERN_REVISION: &str = "2026-07-28";
 
 static SESSIONS: AtomicU64 = AtomicU64::new(1);
 
 type Answer = Response<Full<Bytes>>;
 
-/// Starts the MCP server on a free loopback port and returns its endpoint.
+/// Starts the MCP server on a free loopback port and returns its origin.
 pub(crate) async fn start() -> Result<(String, JoinHandle<()>)> {
-    let (origin, serving) =
-        listen(|request| async { answer(request).await.unwrap_or_else(|_| status(StatusCode::BAD_REQUEST)) }).await?;
-    Ok((format!("{origin}/mcp"), serving))
+    listen(|request| async { answer(request).await.unwrap_or_else(|_| status(StatusCode::BAD_REQUEST)) }).await
 }
 
 /// Serves one JSON document at every path of a free loopback port and returns its origin.
@@ -100,38 +103,83 @@ async fn answer(request: Request<Incoming>) -> Result<Answer> {
     if request.method() != Method::POST {
         return Ok(status(StatusCode::METHOD_NOT_ALLOWED));
     }
+    let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await?.to_bytes();
-    let message: Message = serde_json::from_slice(&body)?;
-    let Some(id) = message.id.map(RawValue::get) else { return Ok(status(StatusCode::ACCEPTED)) };
-    let result = match message.method.as_deref() {
-        Some("tools/call") => {
-            let text = message.params.and_then(|params| params.arguments).context("no text")?.text;
-            // Built by hand: the text is a JSON string already.
-            let content = format!(r#"{{"content":[{{"type":"text","text":{}}}],"isError":false}}"#, text.get());
-            return Ok(json_answer(Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{content}}}"#))));
-        }
-        Some("initialize") => json!({
-            "protocolVersion": REVISION, "capabilities": { "tools": {} },
-            "serverInfo": { "name": "bench-load", "version": "1" },
-        }),
-        Some("tools/list") => json!({ "tools": [{
-            "name": "echo", "description": "Gives the text back",
-            "inputSchema": { "type": "object", "properties": { "text": { "type": "string" } }, "required": ["text"] },
-        }]}),
-        Some("prompts/list") => json!({ "prompts": [] }),
-        Some("resources/list") => json!({ "resources": [] }),
-        Some("ping") => json!({}),
-        _ => {
-            let error = r#"{"code":-32601,"message":"method not found"}"#;
-            return Ok(json_answer(Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))));
-        }
-    };
-    let mut answer = json_answer(Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)));
-    if message.method.as_deref() == Some("initialize") {
+    let tools = path.strip_prefix("/tools/").map(str::parse).transpose()?.unwrap_or(1);
+    let Some((reply, opens)) = reply(&body, tools)? else { return Ok(status(StatusCode::ACCEPTED)) };
+    let mut answer = if path == "/sse" { event_answer(&reply) } else { json_answer(Bytes::from(reply)) };
+    if opens {
         let session = SESSIONS.fetch_add(1, Ordering::Relaxed);
         answer.headers_mut().insert("mcp-session-id", HeaderValue::from(session));
     }
     Ok(answer)
+}
+
+/// Serves standard input and output, one message a line, until the input ends.
+pub(crate) fn serve_stdio() -> Result<()> {
+    let (input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    for line in input.lines() {
+        if let Some((reply, _)) = reply(line?.as_bytes(), 1)? {
+            writeln!(output, "{reply}")?;
+            output.flush()?;
+        }
+    }
+    Ok(())
+}
+
+/// What a message is answered with, and whether it opens a session; none to a notification.
+fn reply(message: &[u8], tools: usize) -> Result<Option<(String, bool)>> {
+    let message: Message = serde_json::from_slice(message)?;
+    let Some(id) = message.id.map(RawValue::get) else { return Ok(None) };
+    let method = message.method.as_deref();
+    let result = match method {
+        Some("tools/call") => {
+            let text = message.params.and_then(|params| params.arguments).context("no text")?.text;
+            // Built by hand: the text is a JSON string already.
+            format!(
+                r#"{{"resultType":"complete","content":[{{"type":"text","text":{}}}],"isError":false}}"#,
+                text.get()
+            )
+        }
+        Some("initialize") => json!({
+            "protocolVersion": REVISION, "capabilities": { "tools": {} },
+            "serverInfo": { "name": "bench-load", "version": "1" },
+        })
+        .to_string(),
+        Some("server/discover") => json!({
+            "resultType": "complete", "supportedVersions": [MODERN_REVISION, REVISION],
+            "capabilities": { "tools": {} }, "serverInfo": { "name": "bench-load", "version": "1" },
+            "ttlMs": 60_000, "cacheScope": "public",
+        })
+        .to_string(),
+        Some("tools/list") => {
+            let tools: Vec<_> = (0..tools).map(tool).collect();
+            json!({ "resultType": "complete", "tools": tools, "ttlMs": 60_000, "cacheScope": "public" }).to_string()
+        }
+        Some("prompts/list") => json!({ "prompts": [] }).to_string(),
+        Some("resources/list") => json!({ "resources": [] }).to_string(),
+        Some("ping") => "{}".to_owned(),
+        _ => {
+            let error = r#"{"code":-32601,"message":"method not found"}"#;
+            return Ok(Some((format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#), false)));
+        }
+    };
+    Ok(Some((format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#), method == Some("initialize"))))
+}
+
+/// The definition of a tool; the first is `echo`, and all take what it takes.
+fn tool(number: usize) -> serde_json::Value {
+    json!({
+        "name": if number == 0 { "echo".to_owned() } else { format!("tool_{number:04}") },
+        "description": "Gives the text back",
+        "inputSchema": { "type": "object", "properties": { "text": { "type": "string" } }, "required": ["text"] },
+    })
+}
+
+fn event_answer(message: &str) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(format!("event: message\ndata: {message}\n\n"))));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    answer
 }
 
 fn json_answer(body: Bytes) -> Answer {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use vidimus_testkit::{Process, free_port, port};
 
+use super::Shape;
 use super::parts::{self, Parts};
 use crate::workspace::Workspace;
 
@@ -45,7 +46,13 @@ pub(super) struct Gateway {
 
 impl Gateway {
     /// Writes a configuration into `dir` and starts the release binary with it on its core.
-    pub(super) fn start(workspace: &Workspace, parts: &Parts, dir: &Path, durability: &str) -> Result<Self> {
+    pub(super) fn start(
+        workspace: &Workspace,
+        parts: &Parts,
+        dir: &Path,
+        shape: Shape,
+        durability: &str,
+    ) -> Result<Self> {
         let (port, admin) = (free_port()?, free_port()?);
         let (issuer, jwks) = parts.issuer();
         fs::create_dir(dir.join("policies"))?;
@@ -54,6 +61,10 @@ impl Gateway {
         fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
         fs::write(dir.join("key"), key)?;
         fs::set_permissions(dir.join("key"), fs::Permissions::from_mode(0o600))?;
+        let server = match shape {
+            Shape::Stdio => format!("command = [{:?}, \"stdio\"]", parts.program().to_string_lossy()),
+            _ => format!("url = \"{}{}\"", parts.origin(), shape.path()),
+        };
         let configuration = format!(
             r#"
 [gateway]
@@ -73,11 +84,10 @@ dir = "policies"
 
 [targets.echo]
 protocol = "mcp"
-url = "{mcp}"
+{server}
 durability = "{durability}"
 record = "unmasked"
 "#,
-            mcp = parts.mcp()
         );
         fs::write(dir.join("vidimus.toml"), configuration)?;
         let mut command = parts::pinned(parts::GATEWAY_CORE, &parts::binary(workspace, "vidimus"));

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use vidimus_testkit::{Process, TempDir};
 
-use super::Case;
+use super::{Case, Shape};
 use crate::workspace::{Workspace, cargo};
 
 /// The gateway's core.
@@ -59,7 +59,7 @@ pub(super) struct Parts {
 /// What `bench-load serve` says about itself.
 #[derive(Debug, Deserialize)]
 struct Served {
-    mcp: String,
+    origin: String,
     issuer: String,
     jwks: String,
     tokens: Vec<String>,
@@ -102,9 +102,14 @@ impl Parts {
         Ok(Self { program, served, tokens, _server: server })
     }
 
-    /// The MCP server's endpoint.
-    pub(super) fn mcp(&self) -> &str {
-        &self.served.mcp
+    /// Where the MCP server's endpoints are.
+    pub(super) fn origin(&self) -> &str {
+        &self.served.origin
+    }
+
+    /// The program that is the MCP server.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
     }
 
     /// The `iss` of the tokens, and where its keys are.
@@ -116,7 +121,8 @@ impl Parts {
     pub(super) fn load(&self, url: &str, case: Case, seconds: f64) -> Result<Load> {
         let settings = json!({
             "url": url, "tokens": self.tokens.path().join("tokens"), "sessions": case.sessions,
-            "payload": case.payload, "warmup_seconds": WARMUP_SECONDS, "seconds": seconds,
+            "payload": case.payload, "list": case.shape == Shape::List, "modern": case.shape == Shape::Modern,
+            "warmup_seconds": WARMUP_SECONDS, "seconds": seconds,
         });
         self.run(LOAD_CORE, "load", &settings)
     }

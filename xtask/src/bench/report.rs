@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::parts::Commits;
-use super::{Case, Mode, Run};
+use super::{Case, Mode, Run, Shape};
 
 /// `strict` reaches at least this share of what two bare waits leave possible.
 const STRICT_SHARE: f64 = 0.85;
@@ -91,7 +91,7 @@ fn row(first: &Run, runs: &[&Run], commit_wait_us: f64) -> Row {
 /// The marks for which there is a row.
 fn marks(rows: &[Row]) -> Vec<Mark> {
     let find = |mode, sessions, kibibytes| {
-        let case = Case { sessions, payload: kibibytes * KIBIBYTE };
+        let case = Case { shape: Shape::Json, sessions, payload: kibibytes * KIBIBYTE };
         rows.iter().find(|row| (row.case, row.mode) == (case, mode))
     };
     let mut marks = Vec::new();
@@ -107,11 +107,11 @@ fn marks(rows: &[Row]) -> Vec<Mark> {
     }
     for strict in rows.iter().filter(|row| row.mode == Mode::Strict) {
         let Some(other) = rows.iter().find(|row| row.mode == Mode::Async && row.case == strict.case) else { continue };
-        let Case { sessions, payload } = strict.case;
+        let Case { shape, sessions, payload } = strict.case;
         // A call waits for two commits: its intent and its outcome.
         #[expect(clippy::cast_precision_loss, reason = "a few sessions")]
         let possible = sessions as f64 / ((other.mean_us + 2.0 * strict.commit_wait_us) / 1e6);
-        let what = format!("strict, {sessions} sessions, {} KiB: calls/s", payload / KIBIBYTE);
+        let what = format!("strict, {}, {sessions} sessions, {} KiB: calls/s", shape.name(), payload / KIBIBYTE);
         marks.push(at_least(&what, STRICT_SHARE * possible.min(other.calls_per_second), strict.calls_per_second));
     }
     let idle = rows.iter().filter_map(|row| row.idle_bytes).reduce(f64::max);
@@ -140,7 +140,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\n{:>8} {:>8} {:<7} {:>9} {:>9} {:>9} {:>11} {:>8} {:>8} {:>12}",
+            "\n{:<7} {:>8} {:>8} {:<7} {:>9} {:>9} {:>9} {:>11} {:>8} {:>8} {:>12}",
+            "shape",
             "sessions",
             "payload",
             "mode",
@@ -156,7 +157,8 @@ impl fmt::Display for Report {
             let optional = |value: Option<f64>, digits| value.map_or("–".to_owned(), |v| format!("{v:.digits$}"));
             writeln!(
                 f,
-                "{:>8} {:>8} {:<7} {:>9.0} {:>9.0} {:>9.0} {:>11} {:>8} {:>8} {:>12.0}",
+                "{:<7} {:>8} {:>8} {:<7} {:>9.0} {:>9.0} {:>9.0} {:>11} {:>8} {:>8} {:>12.0}",
+                row.case.shape.name(),
                 row.case.sessions,
                 row.case.payload,
                 row.mode.name(),
@@ -194,7 +196,7 @@ mod tests {
     use super::*;
     use crate::bench::Usage;
 
-    const CASE: Case = Case { sessions: 64, payload: 1024 };
+    const CASE: Case = Case { shape: Shape::Json, sessions: 64, payload: 1024 };
 
     fn run(mode: Mode, calls: f64, mean_us: f64, cpu_seconds: f64) -> Run {
         let load = Load { calls, seconds: 1.0, p50_us: mean_us, p99_us: mean_us, mean_us, all_calls: calls * 2.0 };

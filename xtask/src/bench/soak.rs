@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 
-use super::Case;
 use super::gateway::Gateway;
 use super::parts::Parts;
+use super::{Case, Shape};
 
 /// What runs: a middling number of sessions, small payloads.
-const CASE: Case = Case { sessions: 16, payload: 1024 };
+const CASE: Case = Case { shape: Shape::Json, sessions: 16, payload: 1024 };
 /// How often memory is read in a run.
 const SAMPLES: u32 = 60;
 /// Memory at the end is at most this much above that after the warm-up.
