@@ -39,6 +39,12 @@ pub enum Action {
     ResourceRead(Arc<str>),
     /// `prompts/get` of this name.
     PromptGet(Arc<str>),
+    /// The target asks the client's model to write something (`sampling/createMessage`).
+    Sampling,
+    /// The target asks the user for something (`elicitation/create`): in a form, or at this URL.
+    Elicitation(Option<Arc<str>>),
+    /// The target asks for the client's directories (`roots/list`).
+    Roots,
     /// A method that policy does not decide beyond `connect`: life cycle, lists, subscriptions.
     Method(Arc<str>),
     /// See a session's recording or its events.
@@ -56,6 +62,9 @@ impl Action {
             Self::ToolCall(tool) => format!("{target}/{tool}").into(),
             Self::ResourceRead(_) => "resources/read".into(),
             Self::PromptGet(_) => "prompts/get".into(),
+            Self::Sampling => "sampling/createMessage".into(),
+            Self::Elicitation(_) => "elicitation/create".into(),
+            Self::Roots => "roots/list".into(),
             Self::Method(method) => (&**method).into(),
             Self::RecordingView => "recording.view".into(),
             Self::LogRead => "log.read".into(),
@@ -66,6 +75,7 @@ impl Action {
     pub fn object(&self) -> Option<&str> {
         match self {
             Self::ResourceRead(object) | Self::PromptGet(object) => Some(object),
+            Self::Elicitation(url) => url.as_deref(),
             _ => None,
         }
     }

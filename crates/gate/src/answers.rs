@@ -10,6 +10,8 @@ use crate::released::Released;
 /// What an exchange gives its client.
 #[derive(Debug)]
 pub enum Answer {
+    /// The target has begun a stream; nothing has come on it yet.
+    Opened,
     /// One part of a streamed result.
     Chunk(Released),
     /// The result, or the end of a streamed one.

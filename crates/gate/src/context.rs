@@ -6,6 +6,7 @@ use vidimus_core::{Durability, Protocol, Record, SessionId, TargetName};
 
 use crate::evidence::{Evidence, Strand};
 use crate::metrics::Metrics;
+use crate::questions::Questions;
 use crate::shared::Shared;
 use crate::tasks::SessionTasks;
 
@@ -28,12 +29,13 @@ pub(crate) struct SessionContext {
     strand: Strand,
     target: Arc<TargetSpec>,
     tasks: SessionTasks,
+    questions: Questions,
 }
 
 impl SessionContext {
     pub(crate) fn new(shared: Arc<Shared>, strand: Strand, target: Arc<TargetSpec>) -> Self {
         let tasks = shared.tasks.session();
-        Self { shared, strand, target, tasks }
+        Self { shared, strand, target, tasks, questions: Questions::default() }
     }
 
     pub(crate) const fn id(&self) -> SessionId {
@@ -66,6 +68,10 @@ impl SessionContext {
 
     pub(crate) fn durability(&self) -> Durability {
         self.target.durability
+    }
+
+    pub(crate) const fn questions(&self) -> &Questions {
+        &self.questions
     }
 
     pub(crate) const fn tasks(&self) -> &SessionTasks {

@@ -12,15 +12,16 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use vidimus_core::event::{Body, Ended, Status};
-use vidimus_core::{Action, Operation, Protocol};
+use vidimus_core::{Action, Operation, Protocol, SessionId};
 use vidimus_log::AppendError;
 
 use crate::answers::{Answer, Answers};
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
+use crate::questions::Pen;
 use crate::recording::PayloadName;
 use crate::released::Released;
-use crate::tasks::Permit;
+use crate::tasks::{Length, Permit};
 use crate::upstream::Wire;
 
 /// Parts of a result that wait for a slow client; past it the target is not read.
@@ -35,6 +36,7 @@ pub struct Admitted {
     wire: Wire,
     flight: InFlight,
     answers: Answers,
+    length: Length,
 }
 
 /// The running operation. Dropped without [`Self::finish`], it records that it was cancelled.
@@ -76,7 +78,7 @@ impl Admitted {
     pub(crate) fn new(
         session: Arc<SessionContext>,
         (token, permit): (TaskTrackerToken, Permit),
-        intent: Written,
+        (intent, length): (Written, Length),
         operation: Operation,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(PARTS_WAITING);
@@ -84,7 +86,7 @@ impl Admitted {
             bytes: operation.wire,
             evidence: Arc::clone(session.evidence()),
             durability: session.durability(),
-            intent: intent.position,
+            intent: Some(intent.position),
         };
         let flight = InFlight {
             session,
@@ -101,7 +103,7 @@ impl Admitted {
             _token: token,
             _permit: permit,
         };
-        Self { wire, flight, answers: Answers(receiver) }
+        Self { wire, flight, answers: Answers(receiver), length }
     }
 
     /// Runs `exchange` in a task of the gate: send the wire, read the target's answer, hand parts and outcome to
@@ -112,7 +114,11 @@ impl Admitted {
         T: Future<Output = ()> + Send + 'static,
     {
         let tasks = self.flight.session.tasks().clone();
-        tasks.spawn(exchange(self.wire, self.flight));
+        let exchange = exchange(self.wire, self.flight);
+        match self.length {
+            Length::Call => tasks.spawn(exchange),
+            Length::Stream => tasks.spawn_stream(exchange),
+        }
         self.answers
     }
 }
@@ -128,6 +134,34 @@ impl InFlight {
         // A client that is gone does not end the exchange.
         let _ = self.answers.send(Answer::Chunk(Released::new(body))).await;
         Ok(())
+    }
+
+    /// Releases a question of the target that was written, when it is as durable as it must be.
+    pub(crate) async fn hand_over(&mut self, question: Bytes, written: Written) -> Result<(), EvidenceError> {
+        self.session.evidence().settle(self.session.durability(), written.position).await?;
+        let _ = self.answers.send(Answer::Chunk(Released::new(question))).await;
+        Ok(())
+    }
+
+    /// The `seq` of its `operation.admitted`.
+    pub(crate) const fn intent(&self) -> u64 {
+        self.intent
+    }
+
+    /// The session it belongs to.
+    pub(crate) fn session(&self) -> SessionId {
+        self.session.id()
+    }
+
+    /// Says that the target has begun a stream, before anything has come on it.
+    pub async fn opened(&self) {
+        let _ = self.answers.send(Answer::Opened).await;
+    }
+
+    /// Resolves when nobody waits for the result any more. To be dropped before [`Self::finish`].
+    pub fn abandonment(&self) -> impl Future<Output = ()> + Send + use<> {
+        let answers = self.answers.clone();
+        async move { answers.closed().await }
     }
 
     /// Records the outcome, then releases the last message. When there is no room for the record, the result is
@@ -154,6 +188,9 @@ impl InFlight {
     }
 
     fn record(&mut self, status: Status, body: Option<&Bytes>) -> Result<Written, EvidenceError> {
+        let strand = self.session.strand();
+        let pen = Pen { strand, evidence: self.session.evidence(), durability: self.session.durability() };
+        self.session.questions().give_up(self.intent, pen);
         let measured = Measured {
             microseconds: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             bytes: self.part_bytes + body.map_or(0, |body| body.len() as u64),

@@ -6,6 +6,7 @@
 //! Cancel safety: operations run in tasks of the gate; what an adapter drops is still recorded.
 
 mod answers;
+mod ask;
 mod authenticate;
 mod body;
 mod context;
@@ -14,6 +15,7 @@ mod flight;
 mod gate;
 mod keys;
 mod metrics;
+mod questions;
 mod recording;
 mod recover;
 mod released;
@@ -25,6 +27,7 @@ mod upstream;
 mod view;
 
 pub use answers::{Answer, Answers};
+pub use ask::{Asked, Declined};
 pub use authenticate::Caller;
 pub use body::{Framing, ReleasedBody};
 pub use context::TargetSpec;
@@ -33,7 +36,7 @@ pub use flight::{Admitted, InFlight, Outcome};
 pub use gate::{Gate, Options, StartError};
 pub use keys::{KEY_BYTES, KeyEncryptionKey, KeyError, Secret};
 pub use metrics::Metrics;
-pub use recording::{Frame, PayloadName, RecordingError, SALT_BYTES, commitment};
+pub use recording::{Checked, Frame, PayloadName, RecordingError, RecordingVerifier, SALT_BYTES, commitment};
 pub use released::{Notice, Released};
 pub use session::{Denied, Refusal, Rejection, Session, Verdict};
 pub use upstream::{Dial, SendError, Transport, Upstream, Wire};

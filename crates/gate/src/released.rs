@@ -54,6 +54,10 @@ pub enum Notice {
     Failed,
     /// The call was given up before its result came.
     CutOff,
+    /// The target offers no stream of its own.
+    NoStream,
+    /// The target did not take what the client sent.
+    NotDelivered,
     /// The gateway cannot check tokens now: the identity provider does not answer.
     IdentityUnavailable,
 }
@@ -71,7 +75,7 @@ impl Notice {
             }
             Self::NotFound => r#"{"error":"not_found","help":"MCP targets are at /mcp/{target}"}"#,
             Self::MethodNotAllowed => {
-                r#"{"error":"method_not_allowed","help":"POST sends a message, DELETE ends a session"}"#
+                r#"{"error":"method_not_allowed","help":"POST sends a message; sessions have GET to listen and DELETE to end"}"#
             }
             Self::UnknownSession => {
                 r#"{"error":"unknown_session","help":"start a new session: send initialize without Mcp-Session-Id"}"#
@@ -91,6 +95,10 @@ impl Notice {
             Self::CutOff => {
                 r#"{"error":"cut_off","help":"the call was cut off: its session was closed, or the gateway is stopping"}"#
             }
+            Self::NoStream => {
+                r#"{"error":"no_stream","help":"the target offers no stream of its own; answers to POST may be streams"}"#
+            }
+            Self::NotDelivered => r#"{"error":"not_delivered","help":"the target did not take the message"}"#,
             Self::IdentityUnavailable => {
                 r#"{"error":"identity_unavailable","help":"the identity provider does not answer; try again"}"#
             }

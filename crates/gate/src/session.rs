@@ -14,6 +14,7 @@ use crate::evidence::{EvidenceError, Written};
 use crate::flight::Admitted;
 use crate::recording::PayloadName;
 use crate::released::Released;
+use crate::tasks::Length;
 use crate::upstream::Dial;
 
 /// One principal's use of one target. Cheap to clone.
@@ -156,6 +157,10 @@ impl Session {
         Self(Arc::new(Inner { context, principal, address, client, kind, standing }))
     }
 
+    pub(crate) fn context(&self) -> &SessionContext {
+        &self.0.context
+    }
+
     /// Its id.
     pub fn id(&self) -> SessionId {
         self.0.context.id()
@@ -181,25 +186,22 @@ impl Session {
     /// An admitted operation's intent is written when this returns; `Upstream::send` waits until it is durable.
     /// A denial is as durable as the target demands when this returns.
     pub async fn submit(&self, operation: Operation) -> Verdict {
-        let standing = self.standing();
-        let decision = self.decide(&standing, &operation);
-        let body = Decided {
-            action: &operation.action,
-            method: operation.method,
-            protocol: operation.protocol,
-            trace: operation.trace.as_deref(),
-            effect: decision.effect,
-            policies: &decision.policies,
-            policy: standing.policies.hash(),
-            reason: None,
-            durability: self.0.context.durability(),
-            payloads: &[],
-        };
+        self.submitted(operation, Length::Call).await
+    }
+
+    /// The same for an operation that listens for as long as its client does. It ends when the gateway stops.
+    pub async fn listen(&self, operation: Operation) -> Verdict {
+        self.submitted(operation, Length::Stream).await
+    }
+
+    async fn submitted(&self, operation: Operation, length: Length) -> Verdict {
+        let (decision, policy) = self.decided(&operation);
+        let body = self.body(&operation, &decision, &policy);
         self.0.context.metrics().decided(self.target(), decision.effect);
         let request = [(PayloadName::Request, &*operation.wire)];
         match decision.effect {
             Effect::Allow => {
-                let Some(permit) = self.0.context.tasks().permit() else {
+                let Some(permit) = self.0.context.tasks().permit(length) else {
                     return Verdict::Denied(self.too_many(operation).await);
                 };
                 let token = self.0.context.tasks().token();
@@ -211,7 +213,7 @@ impl Session {
                     Ok(written) => Verdict::Admitted(Box::new(Admitted::new(
                         Arc::clone(&self.0.context),
                         (token, permit),
-                        written,
+                        (written, length),
                         operation,
                     ))),
                     Err(error) => Verdict::Denied(self.unrecorded(&error)),
@@ -225,6 +227,28 @@ impl Session {
                 );
                 Verdict::Denied(self.denied(written, ErrorKind::Denied, "policy", decision.message).await)
             }
+        }
+    }
+
+    /// What policy says of an operation now, and the hash of the policy set that says it.
+    pub(crate) fn decided(&self, operation: &Operation) -> (Decision, String) {
+        let standing = self.standing();
+        (self.decide(&standing, operation), standing.policies.hash().to_owned())
+    }
+
+    /// An operation and its decision, for the record.
+    pub(crate) fn body<'a>(&self, operation: &'a Operation, decision: &'a Decision, policy: &'a str) -> Decided<'a> {
+        Decided {
+            action: &operation.action,
+            method: operation.method,
+            protocol: operation.protocol,
+            trace: operation.trace.as_deref(),
+            effect: decision.effect,
+            policies: &decision.policies,
+            policy,
+            reason: None,
+            durability: self.0.context.durability(),
+            payloads: &[],
         }
     }
 
@@ -342,7 +366,7 @@ impl Session {
         }
     }
 
-    async fn denied(
+    pub(crate) async fn denied(
         &self,
         written: Result<Written, EvidenceError>,
         kind: ErrorKind,
@@ -364,7 +388,7 @@ impl Session {
         }
     }
 
-    fn unrecorded(&self, error: &EvidenceError) -> Denied {
+    pub(crate) fn unrecorded(&self, error: &EvidenceError) -> Denied {
         unrecorded(error, self.id())
     }
 }

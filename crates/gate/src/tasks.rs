@@ -17,12 +17,27 @@ const MAX_OPERATIONS: usize = 4_096;
 /// Operations that run at once in one session.
 const MAX_SESSION_OPERATIONS: usize = 128;
 
+/// Streams that listen to targets at once, over all sessions. Each waits most of its time.
+const MAX_STREAMS: usize = 16_384;
+
 /// All tasks of a gate.
 #[derive(Debug, Clone)]
 pub(crate) struct Tasks {
     tracker: TaskTracker,
     cut_off: CancellationToken,
+    /// Ends streams, which never end by themselves, as soon as the gate is told to finish.
+    streams_end: CancellationToken,
     permits: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+}
+
+/// How long an operation runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// Until it is answered.
+    Call,
+    /// For as long as somebody listens.
+    Stream,
 }
 
 /// Leave for one operation to run.
@@ -37,7 +52,9 @@ impl Default for Tasks {
         Self {
             tracker: TaskTracker::new(),
             cut_off: CancellationToken::new(),
+            streams_end: CancellationToken::new(),
             permits: Arc::new(Semaphore::new(MAX_OPERATIONS)),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         }
     }
 }
@@ -48,7 +65,9 @@ pub(crate) struct SessionTasks {
     all: TaskTracker,
     own: TaskTracker,
     cut_off: CancellationToken,
+    streams_end: CancellationToken,
     of_all: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     of_session: Arc<Semaphore>,
 }
 
@@ -59,7 +78,9 @@ impl Tasks {
             all: self.tracker.clone(),
             own: TaskTracker::new(),
             cut_off: self.cut_off.child_token(),
+            streams_end: self.streams_end.clone(),
             of_all: Arc::clone(&self.permits),
+            streams: Arc::clone(&self.streams),
             of_session: Arc::new(Semaphore::new(MAX_SESSION_OPERATIONS)),
         }
     }
@@ -67,6 +88,7 @@ impl Tasks {
     /// Waits for all tasks, then cuts off those that outlast `grace`.
     pub(crate) async fn finish(&self, grace: Duration) {
         self.tracker.close();
+        self.streams_end.cancel();
         if tokio::time::timeout(grace, self.tracker.wait()).await.is_err() {
             self.cut_off.cancel();
             self.tracker.wait().await;
@@ -83,10 +105,22 @@ impl SessionTasks {
         });
     }
 
+    /// Runs a task that listens until it ends, is cut off, or the gate is told to finish.
+    pub(crate) fn spawn_stream(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let end = self.streams_end.clone();
+        self.spawn(async move {
+            end.run_until_cancelled_owned(task).await;
+        });
+    }
+
     /// Leave to run one more operation; `None` when too many run already.
-    pub(crate) fn permit(&self) -> Option<Permit> {
+    pub(crate) fn permit(&self, length: Length) -> Option<Permit> {
+        let all = match length {
+            Length::Call => &self.of_all,
+            Length::Stream => &self.streams,
+        };
         let of_session = Arc::clone(&self.of_session).try_acquire_owned().ok()?;
-        let of_all = Arc::clone(&self.of_all).try_acquire_owned().ok()?;
+        let of_all = Arc::clone(all).try_acquire_owned().ok()?;
         Some(Permit { _of_session: of_session, _of_all: of_all })
     }
 

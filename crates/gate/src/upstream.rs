@@ -20,7 +20,22 @@ pub struct Wire {
     pub(crate) bytes: Bytes,
     pub(crate) evidence: Arc<Evidence>,
     pub(crate) durability: Durability,
-    pub(crate) intent: Position,
+    /// Where the record of it is; none when it is as durable as it must be already.
+    pub(crate) intent: Option<Position>,
+}
+
+impl Wire {
+    /// Bytes whose record stands already.
+    pub(crate) const fn settled(bytes: Bytes, evidence: Arc<Evidence>, durability: Durability) -> Self {
+        Self { bytes, evidence, durability, intent: None }
+    }
+
+    async fn ready(&self) -> Result<(), EvidenceError> {
+        match self.intent {
+            Some(position) => self.evidence.settle(self.durability, position).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// Leave to talk to the target beside operations: the `connect` decision. Permits what carries no content.
@@ -37,6 +52,9 @@ pub trait Transport: Send + Sync {
     /// Sends the bytes.
     fn send(&self, head: Self::Head, bytes: Bytes) -> impl Future<Output = Result<Self::Answer, UpstreamError>> + Send;
 
+    /// Asks for what the target has to say by itself.
+    fn listen(&self, head: Self::Head) -> impl Future<Output = Result<Self::Answer, UpstreamError>> + Send;
+
     /// Tells the target that the session is over.
     fn end(&self, head: Self::Head) -> impl Future<Output = Result<Self::Answer, UpstreamError>> + Send;
 }
@@ -47,6 +65,10 @@ impl Transport for HttpTarget {
 
     async fn send(&self, head: HeaderMap, bytes: Bytes) -> Result<Self::Answer, UpstreamError> {
         Self::send(self, Method::POST, head, bytes).await
+    }
+
+    async fn listen(&self, head: HeaderMap) -> Result<Self::Answer, UpstreamError> {
+        Self::send(self, Method::GET, head, Bytes::new()).await
     }
 
     async fn end(&self, head: HeaderMap) -> Result<Self::Answer, UpstreamError> {
@@ -76,8 +98,14 @@ impl<T: Transport> Upstream<T> {
 
     /// Sends what was evaluated, after its intent is durable.
     pub async fn send(&self, wire: Wire, head: T::Head) -> Result<T::Answer, SendError> {
-        wire.evidence.settle(wire.durability, wire.intent).await?;
+        wire.ready().await?;
         Ok(self.0.send(head, wire.bytes).await?)
+    }
+
+    /// Listens to the target, after the intent to is durable. The wire carries no bytes.
+    pub async fn listen(&self, wire: Wire, head: T::Head) -> Result<T::Answer, SendError> {
+        wire.ready().await?;
+        Ok(self.0.listen(head).await?)
     }
 
     /// Tells the target that the session is over.

@@ -1,8 +1,8 @@
 //! The client side: Streamable HTTP at `/mcp/{target}` (MCP 2025-03-26 to 2025-11-25, "Transports").
 //!
 //! In order, each with its record: `Host` and `Origin`, the token, the target, the headers, the message, the session,
-//! the tool. Only then is the operation submitted. Refused besides: GET (no stream of the server's own is offered),
-//! responses of the client (nothing was asked of it), batches, bodies past the limit.
+//! the tool. Only then is the operation submitted. GET opens the stream of the target's own; a response of the client
+//! answers what the target asked. Refused besides: answers to nothing, batches, bodies past the limit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol, TargetName, ToolAnnotations};
 use vidimus_gate::{
-    Admitted, Answer, Answers, Caller, Denied, EvidenceError, Gate, Notice, Rejection, ReleasedBody, Verdict,
+    Admitted, Answer, Answers, Caller, Denied, EvidenceError, Gate, Notice, Rejection, ReleasedBody, Session, Verdict,
 };
 use vidimus_net::server::Peer;
 use vidimus_net::{Incoming, OriginPolicy};
 
-use crate::answer::{DENIED, Reply, denied_as_asked, evidenced, recorded, refused, relayed, told};
+use crate::answer::{DENIED, Reply, denied_as_asked, evidenced, listening, recorded, refused, relayed, told};
 use crate::envelope::{EnvelopeError, Message, MessageKind, Method, Sender, code};
 use crate::exchange::{self, Expected};
 use crate::headers::{self, EVENT_STREAM, JSON, SESSION_ID};
@@ -31,10 +31,13 @@ use crate::initialize::{self, Implementation};
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
 use crate::tools::{DefinitionsError, Tools};
-use crate::{definitions, reply};
+use crate::{definitions, listen, reply};
 
 /// The path of a target is this and its name.
 const PATH: &str = "/mcp/";
+
+/// What listening to a target is called in evidence.
+const LISTEN: &str = "listen";
 
 /// How long a client may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_mins(1);
@@ -98,11 +101,14 @@ impl Adapter {
         if let Some(session) = reply.session {
             headers.insert(SESSION_ID, session);
         }
+        if reply.content_type == Some(EVENT_STREAM) {
+            headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+        }
         if reply.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
         }
         if reply.status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(ALLOW, HeaderValue::from_static("POST, DELETE"));
+            headers.insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
         }
         response
     }
@@ -158,9 +164,83 @@ impl Adapter {
         };
         match *request.method() {
             HttpMethod::POST => self.posted(&caller, &target, request).await,
+            HttpMethod::GET => self.listened(&caller, &target, request.headers()).await,
             HttpMethod::DELETE => self.deleted(&caller, &target, request.headers()).await,
             _ => Err(Reply::notice(StatusCode::METHOD_NOT_ALLOWED, Notice::MethodNotAllowed)),
         }
+    }
+
+    /// Opens the stream of the target's own.
+    async fn listened(&self, caller: &Caller, target: &Arc<Target>, headers: &HeaderMap) -> Result<Reply, Reply> {
+        let outside = Visit { caller, target, session: None };
+        if !headers::accepts(headers, EVENT_STREAM) {
+            let denied = self.reject(&outside, ErrorKind::Malformed, "not_acceptable", "", &[]).await;
+            return Err(evidenced(&denied, StatusCode::NOT_ACCEPTABLE, Notice::NotAcceptable));
+        }
+        let session = self.session(&outside, headers, None).await?;
+        self.check_revision(&Visit { session: Some(&session), ..outside }, headers, None).await?;
+        let end = session.stream.replace();
+        let operation = Operation {
+            protocol: Protocol::Mcp,
+            action: Action::Method(LISTEN.into()),
+            method: None,
+            wire: Bytes::new(),
+            arguments: None,
+            annotations: None,
+            address: Some(caller.address()),
+            trace: None,
+        };
+        match session.gate.listen(operation).await {
+            Verdict::Admitted(admitted) => {
+                listening(admitted.run(move |wire, flight| listen::listen(session, end, wire, flight))).await
+            }
+            Verdict::Denied(denied) => Err(told(StatusCode::FORBIDDEN, None, DENIED, &denied)),
+        }
+    }
+
+    /// Passes the client's answer to what the target asked.
+    async fn answered(&self, visit: &Visit<'_>, session: &Arc<McpSession>, message: &Message) -> Result<Reply, Reply> {
+        let MessageKind::Response { id: Some(id), is_error } = message.kind() else {
+            return Err(self.not_offered(visit, message).await);
+        };
+        let status = if *is_error { Status::Error } else { Status::Ok };
+        let operation = Operation {
+            protocol: Protocol::Mcp,
+            action: Action::Method("response".into()),
+            method: None,
+            wire: message.bytes().clone(),
+            arguments: None,
+            annotations: None,
+            address: Some(visit.caller.address()),
+            trace: None,
+        };
+        let wire = match session.gate.answer(&id.key(), status, operation).await {
+            Ok(wire) => wire,
+            Err(denied) => return Err(told(StatusCode::BAD_REQUEST, None, code::INVALID_REQUEST, &denied)),
+        };
+        let sent = session.target.upstream.send(wire, session.headers());
+        match tokio::time::timeout(session.target.limits.silence, sent).await {
+            Ok(Ok(response)) if response.status().is_success() => {
+                Ok(Reply::notice(StatusCode::ACCEPTED, Notice::Empty))
+            }
+            Ok(_) => Err(Reply::notice(StatusCode::BAD_GATEWAY, Notice::NotDelivered)),
+            Err(_) => Err(Reply::notice(StatusCode::GATEWAY_TIMEOUT, Notice::NotDelivered)),
+        }
+    }
+
+    /// Refuses a request that names another revision than the session's.
+    async fn check_revision(
+        &self,
+        visit: &Visit<'_>,
+        headers: &HeaderMap,
+        message: Option<&Message>,
+    ) -> Result<(), Reply> {
+        let agreed = visit.session.and_then(|session| session.version.get());
+        let Some(Err(error)) = agreed.map(|agreed| headers::check_revision(headers, *agreed)) else { return Ok(()) };
+        let received = message.map_or(&[] as &[u8], |message| message.bytes());
+        let text = error.public_message();
+        let denied = self.reject(visit, ErrorKind::Malformed, "protocol_version", &text, received).await;
+        Err(told(StatusCode::BAD_REQUEST, message.and_then(Message::id), BAD_HEADER, &denied))
     }
 
     async fn deleted(&self, caller: &Caller, target: &Arc<Target>, headers: &HeaderMap) -> Result<Reply, Reply> {
@@ -197,13 +277,9 @@ impl Adapter {
         }
         let session = self.session(&outside, &head.headers, Some(&message)).await?;
         let visit = Visit { caller, target, session: Some(&session) };
-        if let Some(agreed) = session.version.get()
-            && let Err(error) = headers::check_revision(&head.headers, *agreed)
-        {
-            let denied = self
-                .reject(&visit, ErrorKind::Malformed, "protocol_version", &error.public_message(), message.bytes())
-                .await;
-            return Err(told(StatusCode::BAD_REQUEST, message.id(), BAD_HEADER, &denied));
+        self.check_revision(&visit, &head.headers, Some(&message)).await?;
+        if matches!(message.kind(), MessageKind::Response { .. }) {
+            return self.answered(&visit, &session, &message).await;
         }
         self.within(&visit, &session, &message).await
     }
@@ -275,7 +351,7 @@ impl Adapter {
             let text = "initialize starts a session; send it without Mcp-Session-Id".into();
             return Err(rejected(StatusCode::BAD_REQUEST, "initialize_in_session", text).await);
         }
-        let hello = match initialize::client_hello(&message) {
+        let hello = match initialize::client_hello(&message, &[initialize::TASKS]) {
             Ok(hello) => hello,
             Err(error) => return Err(rejected(StatusCode::BAD_REQUEST, "initialize", error.to_string()).await),
         };
@@ -287,12 +363,19 @@ impl Adapter {
         let opened = self.0.gate.open(caller, Arc::clone(&visit.target.spec)).await;
         let gate = opened.map_err(|denied| told(StatusCode::FORBIDDEN, id.as_ref(), DENIED, &denied))?;
         let session = Arc::new(McpSession::new(gate, Arc::clone(visit.target)));
+        let wire = match initialize::client_hello(&message, &withheld(&session.gate)) {
+            Ok(hello) => hello.wire,
+            Err(error) => {
+                close(vec![session], "policy").await;
+                return Err(rejected(StatusCode::BAD_REQUEST, "initialize", error.to_string()).await);
+            }
+        };
         let expected = expected(&message);
         let operation = Operation {
             protocol: Protocol::Mcp,
             action: Action::Method("initialize".into()),
             method: None,
-            wire: hello.wire,
+            wire,
             arguments: None,
             annotations: None,
             address: Some(visit.caller.address()),
@@ -350,7 +433,11 @@ impl Adapter {
             Verdict::Admitted(admitted) => run(admitted, session, expected(message)),
             Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied)),
         };
-        relayed(session, message, answers).await
+        let reply = relayed(session, message, answers).await;
+        if let Some(id) = message.cancelled_request() {
+            session.cancel(&id);
+        }
+        reply
     }
 
     /// The accepted annotations of the tool that is called, if the caller may know of it.
@@ -431,6 +518,13 @@ async fn close(sessions: Vec<Arc<McpSession>>, reason: &'static str) {
         }
     };
     futures_util::stream::iter(sessions).for_each_concurrent(CLOSED_AT_ONCE, close).await;
+}
+
+/// The capabilities of the client that the target may not use.
+fn withheld(session: &Session) -> Vec<&'static str> {
+    let asks = [("sampling", Action::Sampling), ("elicitation", Action::Elicitation(None)), ("roots", Action::Roots)];
+    let denied = asks.into_iter().filter(|(_, action)| !session.may_do(action)).map(|(capability, _)| capability);
+    denied.chain([initialize::TASKS]).collect()
 }
 
 /// Starts the exchange in a task of the gate.

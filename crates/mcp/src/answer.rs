@@ -17,7 +17,7 @@ use crate::{reply, sse};
 pub(crate) const DENIED: i32 = -32_001;
 
 /// What stands around each message of a stream.
-const FRAMING: Framing = Framing { before: sse::BEFORE, after: sse::AFTER };
+const FRAMING: Framing = Framing { before: sse::BEFORE, after: sse::AFTER, idle: sse::IDLE };
 
 /// An answer and its HTTP status.
 pub(crate) struct Reply {
@@ -31,6 +31,11 @@ pub(crate) struct Reply {
 impl Reply {
     pub(crate) fn json(status: StatusCode, released: Released) -> Self {
         Self { status, body: ReleasedBody::whole(released), content_type: Some(JSON), session: None }
+    }
+
+    pub(crate) fn stream(first: Option<Released>, answers: Answers) -> Self {
+        let body = ReleasedBody::stream(first, answers, FRAMING);
+        Self { status: StatusCode::OK, body, content_type: Some(EVENT_STREAM), session: None }
     }
 
     pub(crate) fn notice(status: StatusCode, notice: Notice) -> Self {
@@ -68,12 +73,19 @@ pub(crate) async fn relayed(session: &McpSession, message: &Message, mut answers
             };
             Ok(Reply::json(status, released))
         }
-        Some(Answer::Chunk(first)) => Ok(Reply {
-            status: StatusCode::OK,
-            body: ReleasedBody::stream(first, answers, FRAMING),
-            content_type: Some(EVENT_STREAM),
-            session: None,
-        }),
+        Some(Answer::Opened) => Ok(Reply::stream(None, answers)),
+        Some(Answer::Chunk(first)) => Ok(Reply::stream(Some(first), answers)),
+        Some(Answer::Unrecorded) => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)),
+        None => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::CutOff)),
+    }
+}
+
+/// The answer to a client that wants to listen: a stream once the target has begun one.
+pub(crate) async fn listening(mut answers: Answers) -> Result<Reply, Reply> {
+    match answers.next().await {
+        Some(Answer::Opened) => Ok(Reply::stream(None, answers)),
+        Some(Answer::Chunk(first)) => Ok(Reply::stream(Some(first), answers)),
+        Some(Answer::Last { .. }) => Err(Reply::notice(StatusCode::METHOD_NOT_ALLOWED, Notice::NoStream)),
         Some(Answer::Unrecorded) => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)),
         None => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::CutOff)),
     }

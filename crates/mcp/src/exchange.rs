@@ -2,8 +2,8 @@
 //! "Transports: Sending Messages to the Server").
 //!
 //! The target's answer is read as strictly as a client's message: one response with the id that was asked, or
-//! notifications before it. Refused: redirects, compressed or oversized bodies, a response to something else, and
-//! requests of the target to the client, which `initialize` never offered it; silence, with or without comments in it,
+//! notifications and requests to the client before it (`asks`). Refused: redirects, compressed or oversized bodies, a
+//! response to something else; silence, with or without comments in it,
 //! and answers that take longer or are larger than the target's limits allow. What goes back to the client are the
 //! target's bytes, with lists filtered and capabilities clamped by splicing.
 
@@ -11,20 +11,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
 use vidimus_core::{Action, ErrorKind};
-use vidimus_gate::{Dial, EvidenceError, InFlight, Outcome, Rejection, SendError, Wire};
+use vidimus_gate::{Dial, EvidenceError, InFlight, Outcome, SendError, Wire};
 use vidimus_net::Incoming;
 
 use crate::envelope::{Class, Id, ListKind, Message, MessageKind, Method, Sender, code};
-use crate::headers::{self, PROTOCOL_VERSION, SESSION_ID};
+use crate::headers;
 use crate::sessions::McpSession;
-use crate::{initialize, lists, reply, sse};
+use crate::{asks, initialize, lists, reply, sse};
 
 /// How long the target may take to answer the end of a session.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ pub(crate) enum Expected {
 
 /// Why the target's answer is no answer.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+pub(crate) enum Fault {
     #[error(transparent)]
     Send(#[from] SendError),
     #[error("the target answered with status {0}")]
@@ -67,7 +67,7 @@ enum Fault {
 }
 
 impl Fault {
-    const fn status(&self) -> Status {
+    pub(crate) const fn status(&self) -> Status {
         match self {
             Self::Silence(_) | Self::Unfinished(_) => Status::Timeout,
             Self::Send(error) => match error {
@@ -107,8 +107,24 @@ impl Fault {
 
 /// Sends the wire, hands parts of the answer to the flight as they come, and finishes it.
 pub(crate) async fn exchange(session: Arc<McpSession>, expected: Expected, wire: Wire, mut flight: InFlight) {
-    let outcome = outcome(&session, &expected, wire, &mut flight).await;
+    let outcome = match &expected {
+        Expected::Response { id, .. } => {
+            let running = session.run(id);
+            tokio::select! {
+                biased;
+                outcome = outcome(&session, &expected, wire, &mut flight) => outcome,
+                () = running.cancelled.cancelled() => taken_back(id),
+            }
+        }
+        Expected::Nothing => outcome(&session, &expected, wire, &mut flight).await,
+    };
     flight.finish(outcome).await;
+}
+
+/// The end of a request that the client has taken back: it waits for no answer any more.
+fn taken_back(id: &Id) -> Outcome {
+    let body = reply::error(Some(id), code::INTERNAL_ERROR, "the request was cancelled", None);
+    Outcome { status: Status::Cancelled, body }
 }
 
 /// Sends the wire and hands parts of the answer to the flight; how it ended, in words for the client.
@@ -148,7 +164,7 @@ async fn answered(
     flight: &mut InFlight,
 ) -> Result<Outcome, Fault> {
     let mut patience = Patience::new(&session.target.limits);
-    let sent = session.target.upstream.send(wire, request_headers(session));
+    let sent = session.target.upstream.send(wire, session.headers());
     let response = tokio::time::timeout_at(patience.deadline, sent).await.map_err(|_| patience.unfinished())??;
     patience.heard();
     let status = response.status();
@@ -197,7 +213,7 @@ pub(crate) async fn end(session: &McpSession, leave: &Dial) {
     if session.upstream_id.get().is_none() || session.is_lost() {
         return;
     }
-    let told = session.target.upstream.end(leave, request_headers(session));
+    let told = session.target.upstream.end(leave, session.headers());
     match tokio::time::timeout(END_TIMEOUT, told).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {
@@ -205,21 +221,6 @@ pub(crate) async fn end(session: &McpSession, leave: &Dial) {
         }
         Err(_) => tracing::debug!(session = %session.gate.id(), "the target did not answer the end of a session"),
     }
-}
-
-/// The headers of every message to the target. Nothing of the caller's request is among them.
-fn request_headers(session: &McpSession) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    if let Some(id) = session.upstream_id.get() {
-        headers.insert(SESSION_ID, id.clone());
-    }
-    if let Some(version) = session.version.get() {
-        headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(version.name()));
-    }
-    headers
 }
 
 /// Reads an SSE answer: notifications go on as they come, the response ends it.
@@ -248,10 +249,9 @@ async fn streamed(
             let message = read(session, event.data)?;
             match message.kind() {
                 MessageKind::Response { .. } => return concluded(session, id, method, &message),
-                MessageKind::Notification { method } if method.class() == Class::Notice => {
-                    flight.chunk(sse::flatten(message.bytes())).await?;
+                MessageKind::Notification { .. } | MessageKind::Request { .. } => {
+                    asks::relay(session, &message, flight).await?;
                 }
-                MessageKind::Notification { .. } | MessageKind::Request { .. } => withhold(session, &message).await,
             }
             // Only a message counts: comments and empty events say nothing of the call.
             patience.heard();
@@ -259,28 +259,8 @@ async fn streamed(
     }
 }
 
-/// Records a message of the target that is not passed on: a request to the client, or an unknown notification.
-async fn withhold(session: &McpSession, message: &Message) {
-    let denied = session
-        .gate
-        .reject(Rejection {
-            kind: ErrorKind::Upstream,
-            reason: "server_message",
-            message: "messages of this kind are not passed to the client".into(),
-            action: Action::Method(message.method_name().into()),
-            received: message.bytes(),
-        })
-        .await;
-    tracing::warn!(
-        target = %session.target.spec.name,
-        session = %session.gate.id(),
-        reference = denied.refusal().reference.as_deref(),
-        method = %message.method_name(),
-        "a message of the target was withheld from the client"
-    );
-}
-
-fn read(session: &McpSession, body: Bytes) -> Result<Message, Fault> {
+/// Reads a message of the target.
+pub(crate) fn read(session: &McpSession, body: Bytes) -> Result<Message, Fault> {
     Message::parse(body, Sender::Server, &json_limits(session)).map_err(|error| Fault::NotMcp(error.to_string()))
 }
 

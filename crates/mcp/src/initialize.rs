@@ -1,8 +1,8 @@
 //! The `initialize` handshake (MCP 2025-11-25, "Lifecycle"): what is agreed on, and what the gateway takes out of it.
 //!
-//! Capabilities the gateway cannot inspect yet are taken out in both directions, by their spans, so that neither side
-//! uses them: of the client `elicitation`, `roots`, `sampling` and `tasks`; of the server `tasks`. Unknown ones,
-//! `experimental` among them, stay. A revision the gateway does not speak is replaced by its latest towards the
+//! Capabilities are taken out by their spans, so that neither side uses them: `tasks` in both directions, which the
+//! gateway cannot inspect in this era, and of the client those of `elicitation`, `roots` and `sampling` that policy
+//! would not let the target use. Unknown ones, `experimental` among them, stay. A revision the gateway does not speak is replaced by its latest towards the
 //! target, and refused from it.
 
 #[cfg(test)]
@@ -16,10 +16,10 @@ use vidimus_core::json::{Replacement, SpliceError, Value, splice, without_member
 use crate::envelope::{Id, Message, case_variant, same_ignoring_case};
 use crate::reply;
 
-/// Capabilities of clients that are not relayed.
-const WITHHELD_FROM_SERVERS: &[&str] = &["elicitation", "roots", "sampling", "tasks"];
+/// The capability of both sides that is not relayed.
+pub const TASKS: &str = "tasks";
 /// Capabilities of servers that are not relayed.
-const WITHHELD_FROM_CLIENTS: &[&str] = &["tasks"];
+const WITHHELD_FROM_CLIENTS: &[&str] = &[TASKS];
 /// Keys of an `initialize` result.
 const RESULT_KEYS: &[&str] = &["capabilities", "instructions", "protocolVersion", "serverInfo"];
 /// The longest name or version of a peer that is kept for the record.
@@ -121,15 +121,15 @@ impl InitializeError {
     }
 }
 
-/// Reads a client's `initialize` and makes the target's out of it.
-pub fn client_hello(message: &Message) -> Result<ClientHello, InitializeError> {
+/// Reads a client's `initialize` and makes the target's out of it, without the capabilities that are `withheld`.
+pub fn client_hello(message: &Message, withheld: &[&str]) -> Result<ClientHello, InitializeError> {
     let params = message.params().ok_or(InitializeError::BadRequest)?;
     let version = params.get("protocolVersion").ok_or(InitializeError::BadRequest)?;
     let offered = version.as_str().ok_or(InitializeError::BadRequest)?;
     let revision = Revision::parse(&offered);
     let capabilities = params.get("capabilities").filter(Value::is_object).ok_or(InitializeError::BadRequest)?;
 
-    let mut replacements = withhold(capabilities, WITHHELD_FROM_SERVERS);
+    let mut replacements = withhold(capabilities, withheld);
     if revision.is_none() {
         let latest = format!("\"{}\"", Revision::LATEST.name());
         replacements.push(Replacement { span: version.span(), with: latest.into() });
@@ -153,11 +153,16 @@ pub fn server_hello(message: &Message) -> Result<ServerHello, InitializeError> {
     Ok(ServerHello { revision, server: implementation(result.get("serverInfo")), wire })
 }
 
-/// The gateway's own `initialize`: its latest revision, no capabilities.
+/// What the gateway's own `initialize` offers: servers list some tools only to clients that can be asked. What is asked
+/// of the gateway itself is declined.
+const OWN_CAPABILITIES: &str = r#"{"elicitation":{"form":{},"url":{}},"roots":{},"sampling":{}}"#;
+
+/// The gateway's own `initialize`, with its latest revision.
 pub fn request(id: &Id, gateway: &Implementation) -> Bytes {
     let latest = Revision::LATEST.name();
     let mut params =
-        format!(r#"{{"protocolVersion":"{latest}","capabilities":{{}},"clientInfo":{{"name":"#).into_bytes();
+        format!(r#"{{"protocolVersion":"{latest}","capabilities":{OWN_CAPABILITIES},"clientInfo":{{"name":"#)
+            .into_bytes();
     write_string(&mut params, &gateway.name);
     params.extend_from_slice(br#","version":"#);
     write_string(&mut params, &gateway.version);

@@ -6,11 +6,13 @@
 
 mod adapter;
 mod answer;
+mod asks;
 mod definitions;
 pub mod envelope;
 mod exchange;
 pub mod headers;
 pub mod initialize;
+mod listen;
 pub mod lists;
 pub mod reply;
 mod sessions;

@@ -6,15 +6,20 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::HeaderValue;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use vidimus_core::Principal;
 use vidimus_gate::Session;
 
+use crate::envelope::Id;
+use crate::headers::{PROTOCOL_VERSION, SESSION_ID};
 use crate::initialize::Revision;
 use crate::target::Target;
 
@@ -33,6 +38,66 @@ pub(crate) struct McpSession {
     pub(crate) version: OnceLock<Revision>,
     lost: AtomicBool,
     last_used: AtomicU64,
+    /// The requests being answered, each with what ends it when the client takes it back.
+    running: Mutex<HashMap<Id, CancellationToken>>,
+    /// The stream of the target's own.
+    pub(crate) stream: Stream,
+}
+
+/// The stream of the target's own in one session: at most one is open, the newest.
+pub(crate) struct Stream {
+    /// Held while one is open.
+    pub(crate) turn: Arc<Semaphore>,
+    state: Mutex<StreamState>,
+}
+
+#[derive(Default)]
+struct StreamState {
+    /// Ends the one that is open.
+    end: CancellationToken,
+    /// The last event id of the target, to go on after.
+    last_event: Box<str>,
+}
+
+impl Stream {
+    /// Ends the stream that is open, if one is; what ends the next one.
+    pub(crate) fn replace(&self) -> CancellationToken {
+        let mut state = self.state();
+        state.end.cancel();
+        state.end = CancellationToken::new();
+        state.end.clone()
+    }
+
+    /// The last event id of the target.
+    pub(crate) fn last_event(&self) -> Option<HeaderValue> {
+        let state = self.state();
+        (!state.last_event.is_empty()).then(|| HeaderValue::from_str(&state.last_event).ok()).flatten()
+    }
+
+    /// Keeps the last event id of the target.
+    pub(crate) fn set_last_event(&self, id: &str) {
+        let mut state = self.state();
+        if *state.last_event != *id {
+            state.last_event = id.into();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, StreamState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that is being answered; dropped when it is.
+pub(crate) struct Running<'a> {
+    session: &'a McpSession,
+    id: &'a Id,
+    pub(crate) cancelled: CancellationToken,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.session.running().remove(self.id);
+    }
 }
 
 impl McpSession {
@@ -45,7 +110,42 @@ impl McpSession {
             version: OnceLock::new(),
             lost: AtomicBool::new(false),
             last_used: AtomicU64::new(0),
+            running: Mutex::default(),
+            stream: Stream { turn: Arc::new(Semaphore::new(1)), state: Mutex::default() },
         }
+    }
+
+    /// Enters a request that is being answered.
+    pub(crate) fn run<'a>(&'a self, id: &'a Id) -> Running<'a> {
+        let cancelled = CancellationToken::new();
+        self.running().insert(id.clone(), cancelled.clone());
+        Running { session: self, id, cancelled }
+    }
+
+    /// The client takes a request back.
+    pub(crate) fn cancel(&self, id: &Id) {
+        if let Some(token) = self.running().get(id) {
+            token.cancel();
+        }
+    }
+
+    /// The headers of every message to the target. Nothing of the caller's request is among them.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(id) = self.upstream_id.get() {
+            headers.insert(SESSION_ID, id.clone());
+        }
+        if let Some(version) = self.version.get() {
+            headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(version.name()));
+        }
+        headers
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<Id, CancellationToken>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The target does not know its session any more.

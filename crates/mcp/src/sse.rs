@@ -16,7 +16,7 @@ pub const BEFORE: &[u8] = b"event: message\ndata: ";
 /// What stands after each message of a stream.
 pub const AFTER: &[u8] = b"\n\n";
 /// A comment: keeps the connection open and means nothing.
-pub const KEEP_ALIVE: &[u8] = b":\n\n";
+pub const IDLE: &[u8] = b":\n\n";
 
 /// The longest event id. Each event carries the last one, so a long one would be multiplied.
 pub const MAX_EVENT_ID_BYTES: usize = 1024;

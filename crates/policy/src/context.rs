@@ -52,7 +52,14 @@ pub(crate) fn of_request(
         }
         Action::ResourceRead(uri) => add("uri", text(uri)),
         Action::PromptGet(prompt) => add("prompt", text(prompt)),
-        Action::Connect | Action::Method(_) | Action::RecordingView | Action::LogRead => {}
+        Action::Elicitation(Some(url)) => add("url", text(url)),
+        Action::Elicitation(None)
+        | Action::Sampling
+        | Action::Roots
+        | Action::Connect
+        | Action::Method(_)
+        | Action::RecordingView
+        | Action::LogRead => {}
     }
     Ok((Context::from_pairs(pairs)?, unfit))
 }

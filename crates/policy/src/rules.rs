@@ -14,7 +14,8 @@ use crate::reads::Reads;
 use crate::schema::{NamedTools, TargetSchema};
 use crate::shape::Shape;
 use crate::vocabulary::{
-    CONNECT, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_VIEW, RESOURCES_READ, TOOLS_CALL, Vocabulary, tool_action,
+    CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_VIEW, RESOURCES_READ, ROOTS, SAMPLING,
+    TOOLS_CALL, Vocabulary, tool_action,
 };
 
 /// One policy in force.
@@ -69,6 +70,9 @@ struct TargetRules {
     connect: Site,
     resources: Site,
     prompts: Site,
+    sampling: Site,
+    elicitation: Site,
+    roots: Site,
     recordings: Site,
     named_tools: HashMap<String, ToolSite>,
     other_tools: ToolSite,
@@ -102,6 +106,9 @@ impl Rules {
             Action::Connect | Action::Method(_) => rules.map(|rules| &rules.connect),
             Action::ResourceRead(_) => rules.map(|rules| &rules.resources),
             Action::PromptGet(_) => rules.map(|rules| &rules.prompts),
+            Action::Sampling => rules.map(|rules| &rules.sampling),
+            Action::Elicitation(_) => rules.map(|rules| &rules.elicitation),
+            Action::Roots => rules.map(|rules| &rules.roots),
             Action::ToolCall(tool) => self.tool(target, tool).map(|site| &site.call),
         }
     }
@@ -148,6 +155,9 @@ impl Slicer<'_> {
             connect: self.site(CONNECT, resource.clone())?,
             resources: self.site(RESOURCES_READ, resource.clone())?,
             prompts: self.site(PROMPTS_GET, resource.clone())?,
+            sampling: self.site(SAMPLING, resource.clone())?,
+            elicitation: self.site(ELICITATION, resource.clone())?,
+            roots: self.site(ROOTS, resource.clone())?,
             recordings: self.site(RECORDING_VIEW, resource.clone())?,
             named_tools,
             other_tools: self.tool(OTHER_TOOL, &resource, None)?,

@@ -12,8 +12,8 @@ use vidimus_core::{Protocol, TargetName, ToolDefinition};
 
 use crate::shape::Shape;
 use crate::vocabulary::{
-    CONNECT, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_VIEW, RESOURCES_READ, TARGET, TOOLS_CALL, USER,
-    WORKLOAD,
+    CONNECT, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_VIEW, RESOURCES_READ, ROOTS,
+    SAMPLING, TARGET, TOOLS_CALL, USER, WORKLOAD,
 };
 
 /// What policy must know of a target.
@@ -42,6 +42,9 @@ fn fragment(tools: &NamedTools) -> Result<SchemaFragment, Box<cedar_policy::Sche
         (CONNECT, TARGET, json!({})),
         (RESOURCES_READ, TARGET, json!({ "uri": { "type": "String" } })),
         (PROMPTS_GET, TARGET, json!({ "prompt": { "type": "String" } })),
+        (SAMPLING, TARGET, json!({})),
+        (ELICITATION, TARGET, json!({ "url": { "type": "String", "required": false } })),
+        (ROOTS, TARGET, json!({})),
         (RECORDING_VIEW, TARGET, json!({})),
         (LOG_READ, LOG, json!({})),
     ] {

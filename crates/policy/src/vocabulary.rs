@@ -22,12 +22,15 @@ pub(crate) const CONNECT: &str = "connect";
 pub(crate) const TOOLS_CALL: &str = "tools/call";
 pub(crate) const RESOURCES_READ: &str = "resources/read";
 pub(crate) const PROMPTS_GET: &str = "prompts/get";
+pub(crate) const SAMPLING: &str = "sampling/createMessage";
+pub(crate) const ELICITATION: &str = "elicitation/create";
+pub(crate) const ROOTS: &str = "roots/list";
 pub(crate) const RECORDING_VIEW: &str = "recording.view";
 pub(crate) const LOG_READ: &str = "log.read";
 
 /// Every action a policy can name, besides the tools.
-pub(crate) const FIXED_ACTIONS: [&str; 6] =
-    [CONNECT, TOOLS_CALL, RESOURCES_READ, PROMPTS_GET, RECORDING_VIEW, LOG_READ];
+pub(crate) const FIXED_ACTIONS: [&str; 9] =
+    [CONNECT, TOOLS_CALL, RESOURCES_READ, PROMPTS_GET, SAMPLING, ELICITATION, ROOTS, RECORDING_VIEW, LOG_READ];
 
 /// Stands for every tool that no policy names: policies cannot tell those apart, so one action does for all of them.
 /// Not the name of any tool: `*` is no target's name.

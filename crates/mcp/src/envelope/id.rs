@@ -45,6 +45,14 @@ impl Id {
         &self.lexeme
     }
 
+    /// A text that two ids have in common only when they are equal.
+    pub fn key(&self) -> String {
+        match self.parts() {
+            (true, text) => format!("\"{text}"),
+            (false, digits) => digits.to_owned(),
+        }
+    }
+
     /// Digits, or the decoded string between quotes: no string is equal to a number.
     fn parts(&self) -> (bool, &str) {
         match (self.lexeme.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')), &self.decoded) {

@@ -24,6 +24,7 @@ const PARAM_KEYS: &[&str] = &[
     "clientInfo",
     "cursor",
     "level",
+    "mode",
     "name",
     "progressToken",
     "protocolVersion",
@@ -31,6 +32,7 @@ const PARAM_KEYS: &[&str] = &[
     "requestId",
     "task",
     "uri",
+    "url",
 ];
 /// Keys of `params._meta` that the gateway reads.
 const META_KEYS: &[&str] = &["progressToken", "traceparent"];

@@ -21,9 +21,17 @@ fn params_of(wire: &Bytes) -> String {
     message.params().unwrap().raw().to_owned()
 }
 
+/// The capabilities of clients that a policy may withhold, and the one that always is.
+const OF_CLIENTS: &[&str] = &["elicitation", "roots", "sampling", TASKS];
+
+/// Where policy allows nothing of it.
+fn client_hello_of(message: &Message) -> Result<ClientHello, InitializeError> {
+    client_hello(message, OF_CLIENTS)
+}
+
 #[test]
 fn takes_capabilities_out_of_the_clients_offer() {
-    let hello = client_hello(&from_client(
+    let hello = client_hello_of(&from_client(
         r#"{"protocolVersion":"2025-06-18","capabilities":{"roots":{"listChanged":true}, "experimental":{"a":1.0},"sampling":{},"Elicitation":{},"ta\u0073ks":{}, "own":{} },"clientInfo":{"name":"c\u0041","version":"1"},"x":[ ]}"#,
     ))
     .unwrap();
@@ -42,13 +50,13 @@ fn offers_its_latest_revision_for_one_it_does_not_speak() {
             format!(r#"{{"protocolVersion":"{version}","capabilities":{{"roots":{{}}}}}}"#),
             format!(r#"{{"capabilities":{{"roots":{{}}}},"protocolVersion":"{version}"}}"#),
         ] {
-            let hello = client_hello(&from_client(&order)).unwrap();
+            let hello = client_hello_of(&from_client(&order)).unwrap();
             assert_eq!(hello.revision, None);
             assert_eq!(params_of(&hello.wire), order.replace(version, "2025-11-25").replace(r#""roots":{}"#, ""));
         }
     }
     let plain = from_client(r#"{"protocolVersion":"2025-11-25","capabilities":{}}"#);
-    assert_eq!(client_hello(&plain).unwrap().wire.as_ptr(), plain.bytes().as_ptr(), "not copied");
+    assert_eq!(client_hello_of(&plain).unwrap().wire.as_ptr(), plain.bytes().as_ptr(), "not copied");
 }
 
 #[test]
@@ -83,7 +91,7 @@ fn refuses_a_handshake_that_cannot_be_completed() {
         assert_eq!(expected.kind(), ErrorKind::Upstream);
     }
     let without = from_client(r#"{"protocolVersion":"2025-11-25"}"#);
-    assert_eq!(client_hello(&without), Err(InitializeError::BadRequest));
+    assert_eq!(client_hello_of(&without), Err(InitializeError::BadRequest));
 }
 
 #[test]
@@ -100,7 +108,7 @@ fn introduces_itself() {
     let gateway = Implementation { name: "vidimus \"x\"".into(), version: "1".into() };
     let own = request(&Id::from_number(0), &gateway);
     let message = Message::parse(own, Sender::Client, &Limits::default()).unwrap();
-    let hello = client_hello(&message).unwrap();
+    let hello = client_hello(&message, &[TASKS]).unwrap();
     assert_eq!((hello.revision, &hello.client), (Some(Revision::LATEST), &gateway));
     assert_eq!(hello.wire, message.bytes());
     assert_eq!(initialized(), r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
@@ -115,13 +123,13 @@ proptest! {
         let member = |name: &String| format!("{space}\"{name}\"{space}:{space}{{\"v\":1.0}}");
         let offered: Vec<_> = names.iter().map(member).collect();
         let params = format!(r#"{{"protocolVersion":"2025-11-25","capabilities":{{{}}}}}"#, offered.join(","));
-        let hello = client_hello(&from_client(&params)).unwrap();
+        let hello = client_hello_of(&from_client(&params)).unwrap();
         let wire = Message::parse(hello.wire, Sender::Client, &Limits::default()).unwrap();
         let left = wire.params().unwrap().get("capabilities").unwrap();
         let found: Vec<_> = left.members().map(|(name, value)| (name.into_owned(), value.raw())).collect();
         let expected: Vec<_> = names
             .iter()
-            .filter(|name| !WITHHELD_FROM_SERVERS.contains(&&*name.to_ascii_lowercase()))
+            .filter(|name| !OF_CLIENTS.contains(&&*name.to_ascii_lowercase()))
             .map(|name| (name.clone(), "{\"v\":1.0}"))
             .collect();
         prop_assert_eq!(found, expected);

@@ -526,7 +526,7 @@ fn sessions(world: &World<'_>) -> Vec<Case> {
             "no_session",
         ),
         refused("a notification nobody knows", Draft::new(world).body(note), 400, -32600, "unknown_method"),
-        refused("an answer nobody asked for", Draft::new(world).body(answer), 400, -32600, "unknown_method"),
+        refused("an answer nobody asked for", Draft::new(world).body(answer), 400, -32600, "unasked"),
         refused(
             "an unknown tool",
             Draft::new(world).body(CALL.replacen("\"fail\"", "\"no-such-tool\"", 1)),

@@ -1,0 +1,151 @@
+//! The other direction: what a target asks of the client in the middle of a call, and what the client answers.
+//!
+//! A question passes to the client when policy allows it and its intent is durable; an answer passes to the target when
+//! policy still allows the question and the answer is durable. What is refused is told to the side that sent it, after
+//! the refusal is on record (design part 2, `InFlight::ask` and `session.answer`).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use vidimus_core::event::{Body, Status};
+use vidimus_core::{Effect, ErrorKind, Operation};
+
+use crate::flight::InFlight;
+use crate::questions::{Pen, Question};
+use crate::recording::PayloadName;
+use crate::session::{Denied, Refusal, Rejection, Session};
+use crate::upstream::Wire;
+
+/// What became of a question of the target.
+pub enum Asked {
+    /// It is on its way to the client.
+    Relayed,
+    /// It may not pass; the target must be told.
+    Declined(Declined),
+}
+
+/// A refusal on record, of something that the target sent.
+#[must_use = "the target must be told"]
+pub struct Declined {
+    denied: Denied,
+    session: Session,
+}
+
+impl Declined {
+    /// Why.
+    pub const fn refusal(&self) -> &Refusal {
+        self.denied.refusal()
+    }
+
+    /// The refusal in the words of the protocol, for the target; `None` when it could not be recorded.
+    pub fn into_wire(self, encode: impl FnOnce() -> Bytes) -> Option<Wire> {
+        let context = self.session.context();
+        // The reference says that the record stands, as durable as it must be.
+        self.denied.refusal().reference.as_ref()?;
+        Some(Wire::settled(encode(), Arc::clone(context.evidence()), context.durability()))
+    }
+}
+
+impl Session {
+    /// Decides on a question that the target asks in the middle of `flight`, and hands it to the client. `id` is what
+    /// the answer will name.
+    pub async fn ask(&self, flight: &mut InFlight, id: &str, operation: Operation) -> Asked {
+        let context = self.context();
+        if flight.session() != self.id() || !context.questions().has_room(id) {
+            let rejection = Rejection {
+                kind: ErrorKind::Limit,
+                reason: "questions",
+                message: "too many requests of the target wait for the client, or two have one id".into(),
+                action: operation.action,
+                received: &operation.wire,
+            };
+            return Asked::Declined(self.decline(rejection).await);
+        }
+        let (decision, policy) = self.decided(&operation);
+        context.metrics().decided(self.target(), decision.effect);
+        let body = self.body(&operation, &decision, &policy);
+        let request = [(PayloadName::Request, &*operation.wire)];
+        if decision.effect == Effect::Deny {
+            let written = context.strand().append_with(context.evidence(), &request, Body::OperationDenied(body));
+            let denied = self.denied(written, ErrorKind::Denied, "policy", decision.message).await;
+            return Asked::Declined(Declined { denied, session: self.clone() });
+        }
+        let written = context.strand().append_with(context.evidence(), &request, Body::OperationAdmitted(body));
+        let written = match written {
+            Ok(written) => written,
+            Err(error) => {
+                return Asked::Declined(Declined { denied: self.unrecorded(&error), session: self.clone() });
+            }
+        };
+        let question = Question {
+            action: operation.action,
+            method: operation.method,
+            protocol: operation.protocol,
+            asked_in: flight.intent(),
+            intent: written.seq,
+            since: Instant::now(),
+        };
+        context.questions().enter(id, question);
+        match flight.hand_over(operation.wire, written).await {
+            Ok(()) => Asked::Relayed,
+            Err(error) => Asked::Declined(Declined { denied: self.unrecorded(&error), session: self.clone() }),
+        }
+    }
+
+    /// Records the client's answer to a question, and gives the wire for the target. An answer to nothing that was
+    /// asked, or to what policy no longer allows, is refused.
+    pub async fn answer(&self, id: &str, status: Status, operation: Operation) -> Result<Wire, Denied> {
+        let context = self.context();
+        let Some(question) = context.questions().find(id) else { return Err(self.unasked(&operation).await) };
+        let operation = Operation { action: question.action, method: question.method, ..operation };
+        let (decision, policy) = self.decided(&operation);
+        if decision.effect == Effect::Deny {
+            context.metrics().decided(self.target(), Effect::Deny);
+            let request = [(PayloadName::Request, &*operation.wire)];
+            let body = self.body(&operation, &decision, &policy);
+            let written = context.strand().append_with(context.evidence(), &request, Body::OperationDenied(body));
+            return Err(self.denied(written, ErrorKind::Denied, "policy", decision.message).await);
+        }
+        let pen = Pen { strand: context.strand(), evidence: context.evidence(), durability: context.durability() };
+        match context.questions().end(id, status, Some(&operation.wire), pen) {
+            Some(Ok(written)) => {
+                let microseconds = u64::try_from(question.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+                context.metrics().ended(self.target(), status, microseconds);
+                Ok(Wire {
+                    bytes: operation.wire,
+                    evidence: Arc::clone(context.evidence()),
+                    durability: context.durability(),
+                    intent: Some(written.position),
+                })
+            }
+            Some(Err(error)) => Err(self.unrecorded(&error)),
+            None => Err(self.unasked(&operation).await),
+        }
+    }
+
+    /// The target takes a question back.
+    pub fn withdraw(&self, id: &str) {
+        let context = self.context();
+        let pen = Pen { strand: context.strand(), evidence: context.evidence(), durability: context.durability() };
+        if let Some(Err(error)) = context.questions().end(id, Status::Cancelled, None, pen) {
+            tracing::error!(%error, session = %self.id(), "a question that was taken back cannot be recorded");
+        }
+    }
+
+    /// Records what a target sent and the adapter refuses.
+    pub async fn decline(&self, rejection: Rejection<'_>) -> Declined {
+        Declined { denied: self.reject(rejection).await, session: self.clone() }
+    }
+
+    async fn unasked(&self, operation: &Operation) -> Denied {
+        self.reject(Rejection {
+            kind: ErrorKind::Malformed,
+            reason: "unasked",
+            message: "this answers nothing that was asked, or not any more".into(),
+            action: operation.action.clone(),
+            received: &operation.wire,
+        })
+        .await
+    }
+}

@@ -1,0 +1,127 @@
+//! What targets have asked of the client and nobody has answered yet, session by session.
+//!
+//! A question is an operation the other way round: its intent is what the target asked, its outcome what the client
+//! answered. It belongs to the call, or the stream, in which it was asked, and ends with it at the latest, so a session
+//! never closes over one. Answering takes a question out and writes its outcome in one step: of two answers one counts.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use vidimus_core::event::{Body, Ended, Status};
+use vidimus_core::{Action, Durability, Protocol};
+
+use crate::evidence::{Evidence, EvidenceError, Strand, Written};
+use crate::recording::PayloadName;
+
+/// Questions of one session that wait for an answer.
+const MAX_QUESTIONS: usize = 32;
+
+/// The questions of one session by the id the target gave them, in a form the adapter chooses.
+#[derive(Debug, Default)]
+pub(crate) struct Questions(Mutex<HashMap<Box<str>, Question>>);
+
+/// One that waits for an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    pub(crate) action: Action,
+    pub(crate) method: Option<&'static str>,
+    pub(crate) protocol: Protocol,
+    /// The `seq` of the operation in which it was asked.
+    pub(crate) asked_in: u64,
+    /// The `seq` of its own `operation.admitted`.
+    pub(crate) intent: u64,
+    pub(crate) since: Instant,
+}
+
+/// What to write with.
+#[derive(Clone, Copy)]
+pub(crate) struct Pen<'a> {
+    pub(crate) strand: &'a Strand,
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) durability: Durability,
+}
+
+impl Questions {
+    /// Whether another one may be asked under this id.
+    pub(crate) fn has_room(&self, id: &str) -> bool {
+        let open = self.lock();
+        open.len() < MAX_QUESTIONS && !open.contains_key(id)
+    }
+
+    /// Enters a question whose intent was written.
+    pub(crate) fn enter(&self, id: &str, question: Question) {
+        self.lock().insert(id.into(), question);
+    }
+
+    /// The question with this id.
+    pub(crate) fn find(&self, id: &str) -> Option<Question> {
+        self.lock().get(id).cloned()
+    }
+
+    /// Takes a question out and writes how it ended; `None` when there is none with this id. One whose outcome cannot
+    /// be written stays.
+    pub(crate) fn end(
+        &self,
+        id: &str,
+        status: Status,
+        answer: Option<&Bytes>,
+        pen: Pen<'_>,
+    ) -> Option<Result<Written, EvidenceError>> {
+        match self.lock().entry(id.into()) {
+            Entry::Occupied(entry) => {
+                let written = outcome(entry.get(), status, answer, pen);
+                if written.is_ok() {
+                    entry.remove();
+                }
+                Some(written)
+            }
+            Entry::Vacant(_) => None,
+        }
+    }
+
+    /// Ends, unanswered, what was asked in an operation that ends now.
+    pub(crate) fn give_up(&self, asked_in: u64, pen: Pen<'_>) {
+        self.lock().retain(|_, question| {
+            if question.asked_in != asked_in {
+                return true;
+            }
+            if let Err(error) = outcome(question, Status::Cancelled, None, pen) {
+                // The intent stays open: the session is not closed as complete, and the next start says `unknown`.
+                tracing::error!(%error, session = %pen.strand.session(), "an unanswered question cannot be recorded");
+            }
+            false
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Question>> {
+        // A poisoned lock means a panic between map operations, each of which leaves a whole map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn outcome(
+    question: &Question,
+    status: Status,
+    answer: Option<&Bytes>,
+    pen: Pen<'_>,
+) -> Result<Written, EvidenceError> {
+    let payload = answer.map(|answer| (PayloadName::Response, &**answer));
+    pen.strand.append_with(
+        pen.evidence,
+        payload.as_slice(),
+        Body::OperationOutcome(Ended {
+            action: &question.action,
+            method: question.method,
+            protocol: question.protocol,
+            intent: question.intent,
+            status,
+            microseconds: Some(u64::try_from(question.since.elapsed().as_micros()).unwrap_or(u64::MAX)),
+            bytes: answer.map_or(0, Bytes::len) as u64,
+            durability: pen.durability,
+            payloads: &[],
+        }),
+    )
+}

@@ -1,0 +1,129 @@
+//! What a target sends by itself: notices and requests to the client, inside an answer or on a stream of its own.
+//!
+//! A request is decided as an operation of the session (MCP 2025-11-25, "Sampling", "Elicitation", "Roots": they take
+//! data out and put instructions in), recorded, and only then part of the client's stream; what is not passed on is
+//! recorded, and the target is told. Notices about resources pass when the caller may read the resource.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use vidimus_core::{Action, ErrorKind, Operation, Protocol};
+use vidimus_gate::{Asked, Declined, EvidenceError, InFlight, Rejection};
+
+use crate::answer::DENIED;
+use crate::envelope::{Class, Id, Message, MessageKind, Method, code};
+use crate::sessions::McpSession;
+use crate::{reply, sse};
+
+/// How long the target may take to take the answer to what it asked.
+const TELL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Passes on what the target sent by itself, as far as it may pass.
+pub(crate) async fn relay(
+    session: &Arc<McpSession>,
+    message: &Message,
+    flight: &mut InFlight,
+) -> Result<(), EvidenceError> {
+    match message.kind() {
+        MessageKind::Request { id, method } => ask(session, message, (id, *method), flight).await,
+        MessageKind::Notification { method } if method.class() == Class::Notice => {
+            if *method == Method::ResourceUpdated && !may_know(session, message) {
+                drop(withhold(session, message, ErrorKind::Denied).await);
+                return Ok(());
+            }
+            if let (Method::Cancelled, Some(id)) = (method, message.cancelled_request()) {
+                session.gate.withdraw(&id.key());
+            }
+            return flight.chunk(sse::flatten(message.bytes())).await;
+        }
+        MessageKind::Notification { .. } | MessageKind::Response { .. } => {
+            drop(withhold(session, message, ErrorKind::Upstream).await);
+        }
+    }
+    Ok(())
+}
+
+async fn ask(session: &Arc<McpSession>, message: &Message, (id, method): (&Id, Method), flight: &mut InFlight) {
+    let (declined, code, text) = match action(message, method) {
+        Some(action) => {
+            let operation = Operation {
+                protocol: Protocol::Mcp,
+                action,
+                method: None,
+                wire: sse::flatten(message.bytes()),
+                arguments: None,
+                annotations: None,
+                address: None,
+                trace: message.traceparent(),
+            };
+            match session.gate.ask(flight, &id.key(), operation).await {
+                Asked::Relayed => return,
+                Asked::Declined(declined) => (declined, DENIED, "the request may not be passed to the client"),
+            }
+        }
+        None => (
+            withhold(session, message, ErrorKind::Upstream).await,
+            code::METHOD_NOT_FOUND,
+            "the client has no such method",
+        ),
+    };
+    tell(session, declined, || reply::error(Some(id), code, text, None)).await;
+}
+
+/// What policy decides on; none for what is not passed to clients.
+pub(crate) fn action(message: &Message, method: Method) -> Option<Action> {
+    match method {
+        Method::CreateMessage => Some(Action::Sampling),
+        Method::ListRoots => Some(Action::Roots),
+        Method::Ping => Some(Action::Method("ping".into())),
+        Method::Elicit => {
+            let text = |key: &str| message.params().and_then(|params| params.get(key)).map(|value| value.as_str());
+            match text("mode").as_ref().map(|mode| mode.as_deref()) {
+                None | Some(Some("form")) => Some(Action::Elicitation(None)),
+                Some(Some("url")) => Some(Action::Elicitation(Some(Arc::from(&*text("url")??)))),
+                Some(_) => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn may_know(session: &McpSession, message: &Message) -> bool {
+    let uri = message.params().and_then(|params| params.get("uri")).and_then(|uri| uri.as_str());
+    uri.is_some_and(|uri| session.gate.may_do(&Action::ResourceRead(Arc::from(&*uri))))
+}
+
+/// Records a message of the target that is not passed on.
+async fn withhold(session: &McpSession, message: &Message, kind: ErrorKind) -> Declined {
+    let declined = session
+        .gate
+        .decline(Rejection {
+            kind,
+            reason: "server_message",
+            message: "messages of this kind are not passed to the client".into(),
+            action: Action::Method(message.method_name().into()),
+            received: message.bytes(),
+        })
+        .await;
+    tracing::warn!(
+        target = %session.target.spec.name,
+        session = %session.gate.id(),
+        reference = declined.refusal().reference.as_deref(),
+        method = %message.method_name(),
+        "a message of the target was withheld from the client"
+    );
+    declined
+}
+
+/// Tells the target that its request was refused, so that it does not wait for an answer.
+async fn tell(session: &McpSession, declined: Declined, encode: impl FnOnce() -> Bytes) {
+    let Some(wire) = declined.into_wire(encode) else { return };
+    match tokio::time::timeout(TELL_TIMEOUT, session.target.upstream.send(wire, session.headers())).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            tracing::debug!(%error, session = %session.gate.id(), "the target was not told that its request was refused");
+        }
+        Err(_) => tracing::debug!(session = %session.gate.id(), "the target did not take the refusal of its request"),
+    }
+}

@@ -1,0 +1,86 @@
+//! The stream of a target's own (MCP 2025-11-25, "Transports: Listening for Messages from the Server").
+//!
+//! It is opened at the target only while a client listens, and ends with it; what comes on it is decided and recorded
+//! like what comes inside an answer. One per session: a newer one ends the older one, so that a client whose connection
+//! broke need not wait until that is noticed. Cut off, it leaves its outcome like any operation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::ACCEPT;
+use http::{HeaderValue, StatusCode};
+use http_body_util::BodyExt as _;
+use tokio_util::sync::CancellationToken;
+use vidimus_core::event::Status;
+use vidimus_gate::{InFlight, Outcome, Wire};
+
+use crate::exchange::{Fault, read};
+use crate::headers::{self, EVENT_STREAM, LAST_EVENT_ID};
+use crate::sessions::McpSession;
+use crate::{asks, sse};
+
+/// How long the stream before may take to end.
+const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Listens to the target until it ends the stream, the client goes, or a newer stream takes the place of this one.
+pub(crate) async fn listen(session: Arc<McpSession>, end: CancellationToken, wire: Wire, mut flight: InFlight) {
+    let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&session.stream.turn).acquire_owned()).await;
+    let gone = flight.abandonment();
+    let status = match turn {
+        Ok(Ok(_turn)) => {
+            tokio::select! {
+                biased;
+                () = end.cancelled() => Status::Ok,
+                () = gone => Status::Ok,
+                heard = heard(&session, wire, &mut flight) => ended(&session, heard),
+            }
+        }
+        Ok(Err(_)) | Err(_) => Status::Timeout,
+    };
+    flight.finish(Outcome { status, body: Bytes::new() }).await;
+}
+
+fn ended(session: &McpSession, heard: Result<(), Fault>) -> Status {
+    let Err(fault) = heard else { return Status::Ok };
+    match fault {
+        // "The server MUST either return text/event-stream or HTTP 405."
+        Fault::Status(StatusCode::METHOD_NOT_ALLOWED) => {}
+        Fault::SessionLost => session.set_lost(),
+        _ => {
+            let (target, session) = (&session.target.spec.name, session.gate.id());
+            tracing::warn!(%target, %session, error = %fault, "the stream of a target broke");
+        }
+    }
+    fault.status()
+}
+
+async fn heard(session: &Arc<McpSession>, wire: Wire, flight: &mut InFlight) -> Result<(), Fault> {
+    let mut headers = session.headers();
+    headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+    if let Some(id) = session.stream.last_event() {
+        headers.insert(LAST_EVENT_ID, id);
+    }
+    let response = session.target.upstream.listen(wire, headers).await?;
+    match response.status() {
+        StatusCode::OK if headers::is_event_stream(response.headers()) => {}
+        StatusCode::OK => return Err(Fault::NotMcp("it is no stream of events".into())),
+        StatusCode::NOT_FOUND if session.upstream_id.get().is_some() => return Err(Fault::SessionLost),
+        status => return Err(Fault::Status(status)),
+    }
+    flight.opened().await;
+    let mut body = response.into_body();
+    let mut decoder = sse::Decoder::new(session.target.limits.response_bytes);
+    let mut events = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Fault::BrokenOff)?.into_data() else { continue };
+        decoder.push(&data, &mut events).map_err(|error| Fault::NotMcp(error.to_string()))?;
+        for event in events.drain(..) {
+            if !event.data.is_empty() {
+                asks::relay(session, &read(session, event.data)?, flight).await?;
+            }
+            session.stream.set_last_event(&event.id);
+        }
+    }
+    Ok(())
+}
