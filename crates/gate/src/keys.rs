@@ -19,6 +19,9 @@ pub const KEY_BYTES: usize = 32;
 /// Bytes that wrapping adds: nonce and tag.
 pub(crate) const WRAPPING_BYTES: usize = NONCE_LEN + 16;
 
+/// Where the log's signing key is, below the directory of keys.
+const SIGNING_KEY: &str = "log-signing";
+
 /// The associated data of the log's signing key.
 const SIGNING_PURPOSE: &[u8] = b"vidimus.log-signing-key/1";
 
@@ -124,10 +127,20 @@ pub(crate) fn cipher(secret: &Secret) -> Result<LessSafeKey, KeyError> {
     UnboundKey::new(&AES_256_GCM, secret.expose()).map(LessSafeKey::new).map_err(|_| KeyError::Random)
 }
 
+/// Refuses a key-encryption key other than the one that wraps the log's signing key below `data_dir`, if there is any.
+pub(crate) fn check(data_dir: &Path, key: &KeyEncryptionKey) -> Result<(), KeyError> {
+    let path = data_dir.join("keys").join(SIGNING_KEY);
+    match std::fs::read(&path) {
+        Ok(wrapped) => key.unwrap(&wrapped, SIGNING_PURPOSE, &path.display().to_string()).map(drop),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(KeyError::File { path, error }),
+    }
+}
+
 /// The seed of the log's Ed25519 signing key, from `<data_dir>/keys/log-signing`; made at the first start.
 pub(crate) fn signing_seed(data_dir: &Path, key: &KeyEncryptionKey) -> Result<Secret, KeyError> {
     let directory = data_dir.join("keys");
-    let path = directory.join("log-signing");
+    let path = directory.join(SIGNING_KEY);
     let failed = |error| KeyError::File { path: path.clone(), error };
     match std::fs::read(&path) {
         Ok(wrapped) => key.unwrap(&wrapped, SIGNING_PURPOSE, &path.display().to_string()),

@@ -10,6 +10,7 @@
 //! holds the salt can prove what the bytes were, who does not cannot guess them.
 
 mod committed;
+mod verify;
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use aws_lc_rs::hmac;
@@ -19,6 +20,7 @@ use vidimus_core::event::Payload;
 use vidimus_core::{Record, SessionId, Timestamp};
 
 pub(crate) use self::committed::is_as_committed;
+pub use self::verify::{Checked, RecordingVerifier};
 use crate::keys::{self, KEY_BYTES, KeyEncryptionKey, KeyError, Secret, WRAPPING_BYTES};
 
 /// The first bytes of a recording.
@@ -262,12 +264,7 @@ pub(crate) fn read(
         offset: offset as u64,
         problem,
     };
-    let (magic, rest) = first.split_first_chunk::<8>().ok_or(damaged(0, 0, "too short"))?;
-    if magic != MAGIC {
-        return Err(damaged(0, 0, "not a recording"));
-    }
-    let wrapped = rest.get(..KEY_BYTES + WRAPPING_BYTES).ok_or(damaged(0, 0, "too short"))?;
-    let key = keys::cipher(&wrapping.unwrap(wrapped, &key_purpose(session), &format!("recording of {session}"))?)?;
+    let key = session_key(session, wrapped_key(first).map_err(|problem| damaged(0, 0, problem))?, wrapping)?;
     let mut least_number = 0;
     for (index, mut segment) in segments.into_iter().enumerate() {
         let mut offset = if index == 0 { OPENING_BYTES } else { 0 };
@@ -288,33 +285,64 @@ pub(crate) fn read(
     Ok(frames)
 }
 
+/// The wrapped key in the frame that opens a recording, or what is wrong with that frame.
+fn wrapped_key(opening: &[u8]) -> Result<&[u8], &'static str> {
+    let (magic, rest) = opening.split_first_chunk::<8>().ok_or("too short")?;
+    if magic != MAGIC {
+        return Err("not a recording");
+    }
+    rest.get(..KEY_BYTES + WRAPPING_BYTES).ok_or("too short")
+}
+
+fn session_key(session: SessionId, wrapped: &[u8], wrapping: &KeyEncryptionKey) -> Result<LessSafeKey, KeyError> {
+    keys::cipher(&wrapping.unwrap(wrapped, &key_purpose(session), &format!("recording of {session}"))?)
+}
+
+/// What a frame says of itself in the clear; authentic once the frame has opened.
+struct Header {
+    length: u32,
+    number: u64,
+    seq: u64,
+    time: Timestamp,
+    name: PayloadName,
+    is_whole: bool,
+}
+
+impl Header {
+    fn parse(header: &[u8]) -> Option<Self> {
+        let (length, fields) = header.split_first_chunk::<4>()?;
+        let (number, fields) = fields.split_first_chunk::<8>()?;
+        let (seq, fields) = fields.split_first_chunk::<8>()?;
+        let (time, fields) = fields.split_first_chunk::<8>()?;
+        let [name, kept] = fields else { return None };
+        Some(Self {
+            length: u32::from_be_bytes(*length),
+            number: u64::from_be_bytes(*number),
+            seq: u64::from_be_bytes(*seq),
+            time: Timestamp::from_nanoseconds(u64::from_be_bytes(*time)),
+            name: PayloadName::from_code(*name)?,
+            is_whole: match kept {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
+        })
+    }
+}
+
 /// A frame's number and what it holds. What is sealed is opened where it stands.
 fn open(session: SessionId, key: &LessSafeKey, frame: &mut [u8], at: [u64; 3]) -> Option<(u64, Frame)> {
     let (header, sealed) = frame.split_at_mut_checked(HEADER_BYTES)?;
-    let (_, fields) = header.split_first_chunk::<4>()?;
-    let (number, fields) = fields.split_first_chunk::<8>()?;
-    let (seq, fields) = fields.split_first_chunk::<8>()?;
-    let (time, fields) = fields.split_first_chunk::<8>()?;
-    let [name, kept] = fields else { return None };
-    let number = u64::from_be_bytes(*number);
+    let Header { number, seq, time, name, is_whole, .. } = Header::parse(header)?;
     let aad = associated(session, header);
     let opened = key.open_in_place(nonce(number), Aad::from(&aad), sealed).ok()?;
     let (salt, content) = opened.split_first_chunk::<SALT_BYTES>()?;
-    let (bytes, payload) = match kept {
-        1 => (content.len() as u64, Some(content.to_vec())),
-        0 => (u64::from_be_bytes((*content).try_into().ok()?), None),
-        _ => return None,
+    let (bytes, payload) = if is_whole {
+        (content.len() as u64, Some(content.to_vec()))
+    } else {
+        (u64::from_be_bytes((*content).try_into().ok()?), None)
     };
-    let frame = Frame {
-        seq: u64::from_be_bytes(*seq),
-        time: Timestamp::from_nanoseconds(u64::from_be_bytes(*time)),
-        name: PayloadName::from_code(*name)?,
-        salt: *salt,
-        bytes,
-        payload,
-        at,
-    };
-    Some((number, frame))
+    Some((number, Frame { seq, time, name, salt: *salt, bytes, payload, at }))
 }
 
 fn key_purpose(session: SessionId) -> Vec<u8> {

@@ -72,7 +72,9 @@ pub enum ViewError {
     #[error(transparent)]
     Recording(#[from] RecordingError),
     /// A recording's frame and the event that commits to it differ.
-    #[error("the recording of session {0} does not match the commitments in its events: run `vidimus log verify`")]
+    #[error(
+        "the recording of session {0} does not match the commitments in its events: run `vidimus log verify --recordings`, which names event and file"
+    )]
     Mismatch(SessionId),
     /// A recording's file cannot be read.
     #[error("the recording of session {session} cannot be read: {error}")]
