@@ -1,6 +1,7 @@
 //! What the gateway answers on its socket, as both sides know it: JSON over HTTP/1.1, GET only.
 //!
-//! `/v1/sessions?…`, `/v1/sessions/{id}`, `/v1/sessions/{id}/recording`, `/v1/log/status`, `/v1/log/proof/{event}`.
+//! `/v1/sessions?…`, `/v1/sessions/{id}`, `/v1/sessions/{id}/recording`, `/v1/log/status`, `/v1/log/proof/{event}`,
+//! `/v1/tools/{target}`.
 //! Event leaves travel as the JSON they are in the log, byte for byte, so that a client can check their proof.
 
 use std::fmt::Write as _;
@@ -9,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use vidimus_core::{TargetName, Timestamp};
+use vidimus_core::{TargetName, Timestamp, ToolDefinition};
 use vidimus_gate::{Frame, PayloadName, Recorded, Viewed};
 use vidimus_log::{Health, InclusionProof, Status, VerifierKey};
 use vidimus_store::{MAX_SESSIONS, SessionFilter, SessionRow};
@@ -23,6 +24,8 @@ pub(crate) const SESSIONS: &str = "/v1/sessions";
 pub(crate) const LOG_STATUS: &str = "/v1/log/status";
 /// Below it, the proofs by event id.
 pub(crate) const LOG_PROOF: &str = "/v1/log/proof";
+/// Below it, the tools by target.
+pub(crate) const TOOLS: &str = "/v1/tools";
 /// Below a session, its recording.
 pub(crate) const RECORDING: &str = "recording";
 
@@ -143,6 +146,34 @@ pub(crate) struct ProofFile {
     pub(crate) key: String,
 }
 
+/// The answer to `/v1/tools/{target}`: what a `tools/list` of the target has, as far as policies are checked against it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ToolList {
+    /// By name.
+    pub(crate) tools: Vec<Tool>,
+}
+
+/// The definition of a tool (MCP 2025-11-25, schema `Tool`).
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Tool {
+    pub(crate) name: String,
+    pub(crate) annotations: Annotations,
+    /// As the target gave it.
+    pub(crate) input_schema: Box<RawValue>,
+}
+
+/// The hints of a tool, with MCP's defaults where the target is silent.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the four hints of the specification, each independent")]
+pub(crate) struct Annotations {
+    pub(crate) read_only_hint: bool,
+    pub(crate) destructive_hint: bool,
+    pub(crate) idempotent_hint: bool,
+    pub(crate) open_world_hint: bool,
+}
+
 /// The answer when something went wrong.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ErrorBody {
@@ -193,6 +224,26 @@ impl TryFrom<Recorded> for Recording {
         }
         let frames = recorded.frames.into_iter().filter_map(|frame| RecordingFrame::new(frame, &operations)).collect();
         Ok(Self { session: recorded.viewed.session.into(), frames })
+    }
+}
+
+impl ToolList {
+    pub(crate) fn new<'a>(tools: impl Iterator<Item = &'a ToolDefinition>) -> Result<Self, serde_json::Error> {
+        let tool = |tool: &ToolDefinition| {
+            Ok(Tool {
+                name: tool.name.clone(),
+                annotations: Annotations {
+                    read_only_hint: tool.annotations.read_only,
+                    destructive_hint: tool.annotations.destructive,
+                    idempotent_hint: tool.annotations.idempotent,
+                    open_world_hint: tool.annotations.open_world,
+                },
+                input_schema: serde_json::from_slice(&tool.input_schema)?,
+            })
+        };
+        let mut tools = tools.map(tool).collect::<Result<Vec<_>, serde_json::Error>>()?;
+        tools.sort_by(|left, right| left.name.cmp(&right.name));
+        Ok(Self { tools })
     }
 }
 

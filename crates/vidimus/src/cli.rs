@@ -70,6 +70,18 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Log(Log),
     /// Print reference documentation in Markdown
+    /// See the tools a target offers, with their arguments
+    ///
+    /// Asks the running gateway, as its own user or root. The JSON is what `tools` in [targets.NAME] takes, for `check`.
+    #[command(after_help = "Example:\n  vidimus tools crm --config vidimus.toml --json > crm.tools.json")]
+    Tools {
+        /// The target
+        target: TargetName,
+        #[command(flatten)]
+        gateway: Gateway,
+        #[command(flatten)]
+        output: Output,
+    },
     Reference {
         #[arg(value_enum)]
         page: Page,
@@ -163,9 +175,11 @@ pub(crate) struct Filter {
     /// On this target
     #[arg(long, value_name = "TARGET")]
     target: Option<TargetName>,
-    /// The gateway's own sessions too: its starts, its configuration, who read evidence
+    /// The gateway's own sessions too: its starts, refused log-ons, who read evidence, its reading of tool definitions
+    ///
+    /// Without it they are left out, of JSON too.
     #[arg(long)]
-    control: bool,
+    all: bool,
     /// At most so many
     #[arg(long, value_name = "COUNT", default_value_t = api::DEFAULT_LIMIT,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SESSIONS)))]
@@ -179,7 +193,7 @@ impl From<Filter> for SessionFilter {
             until: filter.until,
             who: filter.who,
             target: filter.target,
-            control: filter.control,
+            control: filter.all,
             limit: filter.limit,
         }
     }
@@ -212,7 +226,8 @@ pub(crate) enum Log {
     /// Prove that an event is in the log
     #[command(after_help = "Example:\n  vidimus log prove 0199a1b2-… --config vidimus.toml --out event.tlog-proof")]
     Prove {
-        /// The event's id
+        /// The event's id, whole: `sessions show` has it in the column EVENT
+        #[arg(value_parser = event_id)]
         event: EventId,
         #[command(flatten)]
         gateway: Gateway,
@@ -275,6 +290,13 @@ fn time_or_ago(text: &str) -> Result<Timestamp, String> {
             'h' => number.checked_mul(3_600),
             'd' => number.checked_mul(86_400),
             _ => None,
+fn event_id(text: &str) -> Result<EventId, String> {
+    text.parse().map_err(|_| {
+        "an event id is a whole UUID, 36 characters: `vidimus sessions show SESSION` shows each event's in the column EVENT"
+            .to_owned()
+    })
+}
+
         }?;
         let now = vidimus_core::Clock::now(&vidimus_core::SystemClock);
         now.nanoseconds().checked_sub(seconds.checked_mul(1_000_000_000)?).map(Timestamp::from_nanoseconds)
@@ -325,6 +347,8 @@ mod tests {
         let now = vidimus_core::Clock::now(&vidimus_core::SystemClock);
         let age = now.since(filter.until.unwrap()).as_secs();
         assert!((7_199..7_260).contains(&age), "{age}");
+            "vidimus log prove 0199a1b2 --data-dir d",
+            "vidimus tools A/B --data-dir d",
         assert_eq!((filter.who.as_deref(), filter.limit, filter.control), (Some("corp|a"), 5, false));
         assert_eq!(gateway.places().unwrap().1, Path::new("d/vidimus.sock"));
         for bad in ["", "5", "h", "1.5h", "99999999999999999999h", "1w", "-1h", "é", "400000d"] {

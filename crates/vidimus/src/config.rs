@@ -24,6 +24,7 @@ use document::Document;
 pub(crate) use reference::markdown;
 pub(crate) use sections::SOCKET;
 
+pub(crate) use value::{LOCAL_ISSUER, OWN_ISSUER};
 /// The largest configuration file, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 

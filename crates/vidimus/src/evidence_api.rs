@@ -1,28 +1,30 @@
-//! The evidence socket: `sessions` and `log` of the command line, answered by the running gateway.
+//! The evidence socket: `sessions`, `log` and `tools` of the command line, answered by the running gateway.
 //!
 //! The caller is who the kernel says it is (`SO_PEERCRED`): principal `User::"local|UID"`, in group `local/owner`
-//! when it is the gateway's own user or root. Policy decides as for anybody else, and every read is on record.
+//! when it is the gateway's own user or root. Policy decides on evidence as for anybody else, and every read is on record.
+//! The tools of targets are no evidence: the gateway's own user and root may see them.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use serde::Serialize;
-use vidimus_core::{ErrorKind, EventId, Principal, PrincipalKind};
+use vidimus_core::{ErrorKind, EventId, Principal, PrincipalKind, TargetName};
 use vidimus_gate::{Gate, ViewError, Viewer};
 use vidimus_log::VerifierKey;
+use vidimus_mcp::Adapter;
 use vidimus_net::server::Peer;
+use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
-use crate::api::{self, ErrorBody, LogStatus, ProofFile, Recording, SessionDetail, SessionList};
-
-/// The issuer of local principals.
-const LOCAL: &str = "local";
+use crate::api::{self, ErrorBody, LogStatus, ProofFile, Recording, SessionDetail, SessionList, ToolList};
+use crate::config::{LOCAL_ISSUER, OWN_ISSUER};
 
 /// Answers the evidence socket. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct EvidenceApi {
     viewer: Viewer,
     key: VerifierKey,
+    adapter: Adapter,
 }
 
 /// Why a request was not answered.
@@ -48,9 +50,9 @@ impl From<ViewError> for Failure {
 }
 
 impl EvidenceApi {
-    /// Shows the evidence of this gate.
-    pub(crate) fn new(gate: &Gate) -> Self {
-        Self { viewer: gate.viewer(), key: gate.log_key().clone() }
+    /// Shows the evidence of this gate, and the tools of this adapter's targets.
+    pub(crate) fn new(gate: &Gate, adapter: Adapter) -> Self {
+        Self { viewer: gate.viewer(), key: gate.log_key().clone(), adapter }
     }
 
     /// Answers one request.
@@ -76,8 +78,7 @@ impl EvidenceApi {
             ["v1", "sessions"] => {
                 let filter = api::from_query(uri.query().unwrap_or_default())
                     .map_err(|error| Failure::Bad(StatusCode::BAD_REQUEST, error))?;
-                let rows = self.viewer.sessions(principal, filter).await?;
-                json(&SessionList { sessions: rows.into_iter().map(Into::into).collect() })
+                json(&self.sessions(principal, filter).await?)
             }
             ["v1", "sessions", id] => json(&SessionDetail::try_from(self.viewer.session(principal, id).await?)?),
             ["v1", "sessions", id, "recording"] => {
@@ -90,7 +91,34 @@ impl EvidenceApi {
                 let (leaf, proof) = self.viewer.proof(principal, event).await?;
                 json(&ProofFile::new(&leaf, &proof, &self.key)?)
             }
+            ["v1", "tools", target] => self.tools(principal, target).await,
             _ => Err(Failure::Bad(StatusCode::NOT_FOUND, "no such path".into())),
+        }
+    }
+
+    /// The sessions of a filter. Those the gateway opened itself are shown only with its control sessions, or when
+    /// they are what is asked for.
+    async fn sessions(&self, principal: &Principal, filter: SessionFilter) -> Result<SessionList, ViewError> {
+        let is_own = |who: &str| who.split_once('|').is_some_and(|(issuer, _)| issuer == OWN_ISSUER);
+        let with_own = filter.control || filter.who.as_deref().is_some_and(is_own);
+        let wanted = filter.limit;
+        let limit = if with_own { wanted } else { MAX_SESSIONS };
+        let mut rows = self.viewer.sessions(principal, SessionFilter { limit, ..filter }).await?;
+        rows.retain(|row| with_own || !row.who.as_deref().is_some_and(is_own));
+        rows.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+        Ok(SessionList { sessions: rows.into_iter().map(Into::into).collect() })
+    }
+
+    async fn tools(&self, principal: &Principal, target: &str) -> Result<Bytes, Failure> {
+        if principal.groups.is_empty() {
+            return Err(Failure::Bad(StatusCode::FORBIDDEN, "only the gateway's user and root may see tools".into()));
+        }
+        let unknown = || Failure::Bad(StatusCode::NOT_FOUND, format!("there is no target `{target}`"));
+        let name: TargetName = target.parse().map_err(|_| unknown())?;
+        match self.adapter.tools(&name).await {
+            None => Err(unknown()),
+            Some(Ok(tools)) => json(&ToolList::new(tools.all())?),
+            Some(Err(error)) => Err(Failure::Bad(StatusCode::BAD_GATEWAY, error.to_string())),
         }
     }
 }
@@ -100,9 +128,9 @@ fn local_principal(uid: u32) -> Principal {
     let is_owner = uid == rustix::process::geteuid().as_raw() || uid == 0;
     Principal {
         kind: PrincipalKind::User,
-        issuer: LOCAL.into(),
+        issuer: LOCAL_ISSUER.into(),
         subject: uid.to_string(),
-        groups: if is_owner { vec![format!("{LOCAL}/owner")] } else { Vec::new() },
+        groups: if is_owner { vec![format!("{LOCAL_ISSUER}/owner")] } else { Vec::new() },
         display: None,
         actor_chain: Vec::new(),
         amr: Vec::new(),
@@ -115,14 +143,26 @@ fn json(value: &impl Serialize) -> Result<Bytes, Failure> {
 }
 
 fn failed(failure: &Failure) -> (StatusCode, Bytes) {
+    let mut help = None;
     let (status, error) = match failure {
         Failure::Bad(status, message) => (*status, message.clone()),
         Failure::Foreign => {
             (StatusCode::INTERNAL_SERVER_ERROR, "the log holds what is no event: run `vidimus log verify`".to_owned())
         }
+        Failure::View(ViewError::NoEvent(event)) => {
+            help = Some(
+                "`vidimus sessions show SESSION` shows a session's events with their ids in the column EVENT, \
+                 `vidimus sessions list --all` the sessions",
+            );
+            (StatusCode::NOT_FOUND, format!("there is no event `{event}` in the log"))
+        }
         Failure::View(error) => {
             let status = match error.kind() {
-                ErrorKind::Denied => StatusCode::FORBIDDEN,
+                ErrorKind::Denied => {
+                    help =
+                        Some("evidence is read by policy: permit recording.view or log.read to Group::\"local/owner\"");
+                    StatusCode::FORBIDDEN
+                }
                 ErrorKind::NotFound => StatusCode::NOT_FOUND,
                 ErrorKind::Malformed => StatusCode::BAD_REQUEST,
                 ErrorKind::Limit => StatusCode::UNPROCESSABLE_ENTITY,
@@ -132,8 +172,6 @@ fn failed(failure: &Failure) -> (StatusCode, Bytes) {
             (status, error.to_string())
         }
     };
-    let help = (status == StatusCode::FORBIDDEN)
-        .then(|| "evidence is read by policy: permit recording.view or log.read to Group::\"local/owner\"".to_owned());
-    let body = serde_json::to_vec(&ErrorBody { error, help }).unwrap_or_default();
+    let body = serde_json::to_vec(&ErrorBody { error, help: help.map(str::to_owned) }).unwrap_or_default();
     (status, Bytes::from(body))
 }

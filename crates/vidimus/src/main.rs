@@ -25,6 +25,7 @@ mod sessions;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
+mod tools;
 
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
@@ -83,6 +84,10 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         Command::Log(command) => Ok(status(runtime()?.block_on(log_commands::run(command, out))?, FAILED)),
         Command::Reference { page } => {
             out.write_all(reference::page(page).as_bytes())?;
+        Command::Tools { target, gateway, output } => {
+            runtime()?.block_on(tools::run(&target, &gateway, &output, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
             Ok(ExitCode::SUCCESS)
         }
         Command::Version => {

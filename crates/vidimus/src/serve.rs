@@ -87,7 +87,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         ..HttpLimits::default()
     };
 
-    let api = EvidenceApi::new(&gate);
+    let api = EvidenceApi::new(&gate, adapter.clone());
     let socket = bind_socket(&gateway.socket)?;
     let admin_page = Admin::new(gate.clone(), Arc::clone(&identity), admin, registry);
     let mcp = adapter.clone();

@@ -63,11 +63,16 @@ fn write_list(list: &SessionList, out: &mut impl Write) -> io::Result<()> {
 /// Shows a session and its events.
 pub(crate) fn write_detail(detail: &SessionDetail, out: &mut impl Write) -> io::Result<()> {
     write_head(&detail.session, out)?;
-    let mut table = Table::new(&["SEQ", "TIME", "TYPE", "WHAT", "RESULT", "POLICIES", "EVENT"]);
+    // A client's session is one principal's, on one target; the gateway's own tells of many.
+    let is_control = detail.session.target.is_none();
+    let mut heading = vec!["SEQ", "TIME", "TYPE"];
+    heading.extend(is_control.then_some("WHO"));
+    heading.extend(["WHAT", "RESULT", "POLICIES", "EVENT"]);
+    let mut table = Table::new(&heading);
     for EventEntry { event, .. } in &detail.events {
         // The gateway sends what is in the log; what is no event of this version still shows as a row.
         let event: Value = serde_json::from_str(event.get()).unwrap_or_default();
-        table.row(event_row(&event));
+        table.row(event_row(&event, is_control));
     }
     table.write(out)?;
     match detail.unsigned() {
@@ -76,7 +81,7 @@ pub(crate) fn write_detail(detail: &SessionDetail, out: &mut impl Write) -> io::
     }
 }
 
-fn event_row(event: &Value) -> [String; 7] {
+fn event_row(event: &Value, is_control: bool) -> Vec<String> {
     let text = |pointer: &str| match event.pointer(pointer) {
         Some(Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),
@@ -93,15 +98,23 @@ fn event_row(event: &Value) -> [String; 7] {
         .flatten()
         .filter_map(Value::as_str)
         .collect();
-    [
-        text("/seq"),
-        to_milliseconds(&text("/time")).to_owned(),
-        text("/type"),
-        joined(&["/operation/action", "/operation/object", "/read/what"]),
-        joined(&["/decision/effect", "/decision/reason", "/outcome/status", "/reason"]),
-        policies.join(" "),
-        text("/id"),
-    ]
+    let mut parts = vec!["/operation/action"];
+    parts.extend(is_control.then_some("/target"));
+    parts.extend(["/operation/object", "/read/what", "/read/session"]);
+    let what = match event.pointer("/address").and_then(Value::as_str) {
+        Some(address) => format!("from {address}"),
+        None => joined(&parts),
+    };
+    let result = joined(&["/decision/effect", "/decision/reason", "/outcome/status", "/reason"]);
+    // One event stands for as many failures as it counts.
+    let result = match (event.pointer("/count").and_then(Value::as_u64), &*text("/type")) {
+        (Some(count @ 2..), "auth.failed") => format!("{result} ({count} times)"),
+        _ => result,
+    };
+    let mut row = vec![text("/seq"), to_milliseconds(&text("/time")).to_owned(), text("/type")];
+    row.extend(is_control.then(|| text("/who")));
+    row.extend([what, result, policies.join(" "), text("/id")]);
+    row
 }
 
 fn write_recording(recording: &Recording, out: &mut impl Write) -> io::Result<()> {
@@ -253,6 +266,28 @@ mod tests {
         insta::assert_snapshot!(shown(|out| write_detail(&detail, out)));
         detail.events.pop();
         assert!(shown(|out| write_detail(&detail, out)).contains("\n1 more will show"));
+    }
+
+    #[test]
+    fn the_gateways_own_session_shows_whom_each_event_concerns() {
+        let event = |text: &str| EventEntry { index: 9, event: serde_json::from_str(text).unwrap() };
+        let events = vec![
+            event(r#"{"id":"e0","seq":0,"time":"t","type":"log.started"}"#),
+            event(
+                r#"{"address":"192.0.2.7","count":1,"id":"e1","reason":"missing","seq":1,"time":"t","type":"auth.failed"}"#,
+            ),
+            event(
+                r#"{"address":"others","count":4990,"id":"e2","reason":"signature","seq":2,"time":"t","type":"auth.failed"}"#,
+            ),
+            event(
+                r#"{"decision":{"effect":"deny","policies":[]},"id":"e3","operation":{"action":"connect"},"seq":3,"target":"crm","time":"t","type":"operation.denied","who":"demo|carol"}"#,
+            ),
+            event(
+                r#"{"id":"e4","read":{"session":"0199a1b2-0000-7000-8000-000000000001","what":"session"},"seq":4,"time":"t","type":"recording.viewed","who":"local|0"}"#,
+            ),
+        ];
+        let session = SessionSummary { who: None, target: None, display: None, client: None, events: 5, ..summary() };
+        insta::assert_snapshot!(shown(|out| write_detail(&SessionDetail { session, events }, out)));
     }
 
     #[test]

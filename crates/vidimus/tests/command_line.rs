@@ -74,6 +74,8 @@ fn the_status_says_whose_fault_it_is() {
         (vec!["check", "--config", "/nonexistent.toml"], 2, "cannot read the configuration /nonexistent.toml"),
         (vec!["check", "--config", &configuration], 2, "vidimus.toml:2:10: `listen` in [gateway]"),
         (vec!["serve", "--config", &configuration], 2, "no [targets]"),
+        (vec!["log", "prove", "0199a1b2", "--data-dir", &data_dir], 2, "sessions show SESSION"),
+        (vec!["tools", "crm", "--data-dir", &data_dir], 1, "no gateway answers"),
         (vec!["sessions", "list", "--config", &configuration], 2, "no `key` in [gateway]"),
         (vec!["sessions", "list", "--data-dir", &data_dir], 1, "no gateway answers"),
         (vec!["log", "verify", "--data-dir", &data_dir], 1, "give the log's key with --key"),

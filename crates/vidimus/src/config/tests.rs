@@ -235,6 +235,9 @@ fn what_would_be_unsafe_is_refused_with_the_reason() {
             "[identity.oidc.twin]\nissuer = \"https://login.example.com/realms/corp\"\naudience = \"x\"\n[policy]",
             "have the same `issuer`",
         ),
+        // Its groups would be `local/…`, and `local/owner` reads evidence.
+        ("[identity.oidc.corp]", "[identity.oidc.local]", "`local` is the gateway's own"),
+        ("[identity.oidc.corp]", "[identity.oidc.vidimus]", "`vidimus` is the gateway's own"),
     ] {
         let report = report(&with(line, instead));
         assert!(report.contains(reason), "{instead}\n{report}");

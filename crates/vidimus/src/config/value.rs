@@ -63,11 +63,19 @@ pub(super) fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// `[a-z][a-z0-9-]*`: stands before `|` and `/` in principals and groups, so it holds neither.
+/// The issuer of principals on this machine: who speaks to the socket.
+pub(crate) const LOCAL_ISSUER: &str = "local";
+/// The issuer of the gateway's own principal: who reads the definitions of a target.
+pub(crate) const OWN_ISSUER: &str = "vidimus";
+
+/// `[a-z][a-z0-9-]*`: stands before `|` and `/` in principals and groups, so it holds neither. The gateway's own issuers
+/// are taken: a provider of that name could put people into `local/owner`.
 pub(super) fn issuer_name(text: &str) -> Result<String, String> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let starts_well = text.starts_with(|first: char| first.is_ascii_lowercase());
-    if starts_well && text.len() <= MAX_NAME && text.bytes().all(allowed) {
+    if [LOCAL_ISSUER, OWN_ISSUER].contains(&text) {
+        Err(format!("the name `{text}` is the gateway's own: give the issuer another"))
+    } else if starts_well && text.len() <= MAX_NAME && text.bytes().all(allowed) {
         Ok(text.to_owned())
     } else {
         Err("expected a name of a-z, 0-9 and `-`, starting with a letter, at most 64 characters".to_owned())

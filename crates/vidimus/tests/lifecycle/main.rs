@@ -11,6 +11,7 @@ mod answers;
 mod changes;
 mod endings;
 mod secrets;
+mod evidence;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
