@@ -1,40 +1,78 @@
-//! `vidimus check`: the configuration as it is understood, and the policies compiled against it.
+//! `vidimus check`: the configuration as it is understood, and everything that would keep `serve` from starting on it.
 //!
-//! Starts nothing, opens no connection, reads no secret beyond whether it is there. Policies are compiled exactly as
-//! `serve` compiles them before the targets' tools are known.
+//! Starts nothing and opens no connection. The key-encryption key and the policies are looked at by the same functions as
+//! at start, before the targets' tools are known; of other secrets it is shown whether they are there. No secret is shown.
 
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
-use vidimus_policy::{Policies, PolicyError};
+use vidimus_policy::Policies;
 
-use crate::config::{Config, Issuer, Target};
-use crate::output::{self, Table, printable};
-use crate::policy_files;
+use crate::config::{Config, ConfigError, Issuer, Target};
+use crate::key;
+use crate::output::{self, Table, counted, printable};
+use crate::policies::Inputs;
+use crate::problem::Problem;
 use crate::secret::SecretRef;
 
-/// Checks the configuration at `path`. False when its policies are refused.
+/// Checks the configuration at `path`. False when there are problems. A configuration that cannot be read at all is an
+/// error, but for `as_json`: whoever reads JSON finds every problem there.
 pub(crate) fn run(path: &Path, as_json: bool, out: &mut impl Write) -> anyhow::Result<bool> {
-    let config = Config::load(path)?;
-    let sources = policy_files::sources(&config.policy_dir).context("[policy] dir")?;
-    let schemas = policy_files::schemas(&config).context("`tools` of a target")?;
-    let policies = Policies::compile(&sources, &schemas);
+    let checked = match Config::load(path) {
+        Ok(config) => Checked::new(config),
+        Err(error) if as_json => {
+            output::json(out, &refused(path, &error))?;
+            return Ok(false);
+        }
+        Err(error) => return Err(error.into()),
+    };
     if as_json {
-        output::json(out, &described(&config, sources.len(), &policies))?;
+        output::json(out, &described(&checked))?;
     } else {
-        write_text(&config, sources.len(), &policies, out)?;
+        write_text(&checked, out)?;
     }
-    Ok(policies.is_ok())
+    Ok(checked.problems.is_empty())
 }
 
-fn write_text(
-    config: &Config,
+/// A configuration and what came of checking it.
+struct Checked {
+    config: Config,
     files: usize,
-    policies: &Result<Policies, Vec<PolicyError>>,
-    out: &mut impl Write,
-) -> std::io::Result<()> {
+    policies: Option<Policies>,
+    problems: Vec<Problem>,
+}
+
+impl Checked {
+    fn new(config: Config) -> Self {
+        let mut problems = Vec::new();
+        if let Err(error) = key::load(&config.gateway.key, &config.gateway.data_dir) {
+            problems.push(Problem::new(error.to_string()));
+        }
+        let (mut files, mut policies) = (0, None);
+        match Inputs::read(&config) {
+            Err(error) => problems.push(Problem::new(error.to_string())),
+            Ok(inputs) => {
+                files = inputs.files();
+                match inputs.compile() {
+                    Ok(compiled) => policies = Some(compiled),
+                    Err(found) => problems.extend(found.0),
+                }
+            }
+        }
+        Self { config, files, policies, problems }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let dir = self.config.policy_dir.display();
+        let none = (self.policies.is_some() && self.files == 0)
+            .then(|| format!("{dir} holds no *.cedar file: everything will be denied"));
+        self.policies.iter().flat_map(Policies::warnings).map(ToString::to_string).chain(none).collect()
+    }
+}
+
+fn write_text(checked: &Checked, out: &mut impl Write) -> std::io::Result<()> {
+    let Checked { config, files, policies, problems } = checked;
     let gateway = &config.gateway;
     let mut table = Table::new(&["GATEWAY", &gateway.name]);
     table.row(["clients", &gateway.listen.to_string()]);
@@ -68,23 +106,18 @@ fn write_text(
     table.write(out)?;
     writeln!(out)?;
 
-    let dir = printable(&config.policy_dir.display().to_string());
+    for warning in checked.warnings() {
+        writeln!(out, "warning: {}", printable(&warning))?;
+    }
+    for problem in problems {
+        writeln!(out, "error: {}", output::printable_lines(&problem.to_string()))?;
+    }
     match policies {
-        Ok(policies) => {
-            for warning in policies.warnings() {
-                writeln!(out, "warning: {}", printable(&warning.to_string()))?;
-            }
-            if files == 0 {
-                writeln!(out, "warning: {dir} holds no *.cedar file: everything will be denied")?;
-            }
-            writeln!(out, "ok: {files} policy files in {dir}, {}", policies.hash())
+        Some(policies) if problems.is_empty() => {
+            let dir = printable(&config.policy_dir.display().to_string());
+            writeln!(out, "ok: {} in {dir}, {}", counted(*files as u64, "policy file"), policies.hash())
         }
-        Err(errors) => {
-            for error in errors {
-                writeln!(out, "error: {}", output::printable_lines(&error.to_string()))?;
-            }
-            writeln!(out, "{} problems with the policies in {dir}", errors.len())
-        }
+        _ => writeln!(out, "{}", counted(problems.len() as u64, "problem")),
     }
 }
 
@@ -94,16 +127,20 @@ fn shown(secret: &SecretRef) -> String {
     format!("{}{missing}", secret.source)
 }
 
+/// What there is to say when there is no configuration.
+fn refused(path: &Path, error: &ConfigError) -> Value {
+    json!({ "ok": false, "problems": error.problems(), "config": { "path": path } })
+}
+
 /// The configuration with its defaults filled in.
-fn described(config: &Config, files: usize, policies: &Result<Policies, Vec<PolicyError>>) -> Value {
+fn described(checked: &Checked) -> Value {
+    let Checked { config, files, policies, problems } = checked;
     let gateway = &config.gateway;
     let limits = &config.limits;
-    let (ok, hash, notes) = match policies {
-        Ok(policies) => (true, Some(policies.hash()), policies.warnings().iter().map(ToString::to_string).collect()),
-        Err(errors) => (false, None, errors.iter().map(ToString::to_string).collect::<Vec<_>>()),
-    };
     json!({
-        "ok": ok,
+        "ok": problems.is_empty(),
+        "problems": problems,
+        "warnings": checked.warnings(),
         "config": { "path": config.path, "hash": config.hash },
         "gateway": {
             "name": gateway.name,
@@ -124,7 +161,7 @@ fn described(config: &Config, files: usize, policies: &Result<Policies, Vec<Poli
         },
         "issuers": config.issuers.iter().map(described_issuer).collect::<Vec<_>>(),
         "targets": config.targets.iter().map(described_target).collect::<Vec<_>>(),
-        "policy": { "dir": config.policy_dir, "files": files, "hash": hash, "problems": notes },
+        "policy": { "dir": config.policy_dir, "files": files, "hash": policies.as_ref().map(Policies::hash) },
     })
 }
 
@@ -167,6 +204,8 @@ fn described_target(target: &Target) -> Value {
 mod tests {
     use super::*;
 
+    const KEY: &[u8; 32] = b"~key\x00\x91\xe2\x13\x44\xb5\x06\xc7\x28\xd9\x1a\xfb\x8c\x3d\xae\x5f\x60\xf1\x72\x83\x94\x05\xb6\x47\xd8\x69\x0a\x1b";
+
     const CONFIG: &str = r#"
 [gateway]
 key = { file = "kek" }
@@ -182,19 +221,27 @@ headers = { Authorization = { env = "VIDIMUS_TEST_IS_NOT_SET", format = "Bearer 
 tools = "tools.json"
 "#;
 
-    fn checked(policy: &str, as_json: bool) -> (anyhow::Result<bool>, String) {
+    fn checked_with(policy: &str, key: &[u8], mode: u32, as_json: bool) -> (anyhow::Result<bool>, String) {
+        use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         std::fs::create_dir(path("policies")).unwrap();
         std::fs::write(path("policies/a.cedar"), policy).unwrap();
         std::fs::write(path("vidimus.toml"), CONFIG).unwrap();
-        std::fs::write(path("kek"), "hunter2").unwrap();
+        if !key.is_empty() {
+            std::fs::write(path("kek"), key).unwrap();
+            std::fs::set_permissions(path("kek"), std::fs::Permissions::from_mode(mode)).unwrap();
+        }
         let schema = r#"{"type":"object","properties":{"amount":{"type":"integer"}},"required":["amount"]}"#;
         std::fs::write(path("tools.json"), format!(r#"{{"tools":[{{"name":"refund","inputSchema":{schema}}}]}}"#))
             .unwrap();
         let mut out = Vec::new();
         let result = run(&path("vidimus.toml"), as_json, &mut out);
         (result, String::from_utf8(out).unwrap())
+    }
+
+    fn checked(policy: &str, as_json: bool) -> (anyhow::Result<bool>, String) {
+        checked_with(policy, KEY, 0o600, as_json)
     }
 
     #[test]
@@ -204,13 +251,14 @@ tools = "tools.json"
         let (result, text) = checked(policy, false);
         assert!(result.unwrap(), "{text}");
         assert!(text.contains("authorization: env VIDIMUS_TEST_IS_NOT_SET (not readable here)"), "{text}");
-        assert!(text.contains("ok: 1 policy files"), "{text}");
+        assert!(text.contains("ok: 1 policy file in"), "{text}");
         let (result, text) = checked(policy, true);
         assert!(result.unwrap());
         let value: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((&value["ok"], &value["targets"][0]["durability"]), (&json!(true), &json!("strict")));
+        assert_eq!((&value["ok"], &value["problems"]), (&json!(true), &json!([])));
+        assert_eq!(value["targets"][0]["durability"], json!("strict"));
         assert_eq!(value["issuers"][0]["leeway_s"], json!(60.0));
-        assert!(!text.contains("hunter2"));
+        assert!(!text.contains("~key"));
     }
 
     #[test]
@@ -219,15 +267,57 @@ tools = "tools.json"
             "\npermit (principal, action == Action::\"crm/refund\", resource) when { context.arguments.amuont < 5 };";
         let (result, text) = checked(policy, false);
         assert!(!result.unwrap(), "{text}");
-        assert!(text.contains("error: a.cedar:2:"), "{text}");
+        assert!(text.contains("error: a.cedar:2:") && text.ends_with("\n1 problem\n"), "{text}");
         let (result, text) = checked(policy, true);
         assert!(!result.unwrap());
-        assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["ok"], json!(false));
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["ok"], json!(false));
+        assert_eq!(value["problems"][0]["help"], json!("did you mean `amount`?"));
     }
 
     #[test]
-    fn a_configuration_that_is_refused_is_an_error() {
-        let error = run(Path::new("/nonexistent/vidimus.toml"), false, &mut Vec::new()).unwrap_err();
-        assert!(error.is::<crate::config::ConfigError>());
+    fn a_key_that_serve_would_refuse_is_a_problem() {
+        let cases: [(&[u8], u32, &str); 4] = [
+            (b"", 0o600, "cannot read the secret in"),
+            (b"hunter2", 0o600, "holds no key: it must be 32 bytes"),
+            (KEY, 0o644, "may be read by others than its owner (mode 0644)"),
+            (&[7; 32], 0o600, "not random"),
+        ];
+        for (key, mode, said) in cases {
+            let (result, text) = checked_with("", key, mode, false);
+            assert!(!result.unwrap() && text.contains(said) && text.ends_with("\n1 problem\n"), "{text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        let (result, text) = checked_with("nonsense", b"", 0o600, true);
+        assert!(!result.unwrap());
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["problems"].as_array().unwrap().len(), 2, "the policies are looked at all the same: {text}");
+    }
+
+    #[test]
+    fn an_issuer_that_is_not_configured_is_a_problem() {
+        let (result, text) = checked("permit (principal in Group::\"dmo/x\", action, resource);", false);
+        assert!(!result.unwrap(), "{text}");
+        assert!(text.contains("error: a.cedar:1:22: there is no issuer `dmo`") && text.contains("`demo`?"), "{text}");
+    }
+
+    #[test]
+    fn a_configuration_that_is_refused_is_an_error_and_in_json_a_report() {
+        let absent = Path::new("/nonexistent/vidimus.toml");
+        let error = run(absent, false, &mut Vec::new()).unwrap_err();
+        assert!(error.is::<ConfigError>());
+        let directory = tempfile::tempdir().unwrap();
+        let broken = directory.path().join("vidimus.toml");
+        std::fs::write(&broken, "[gateway]\nlisten = 8080\nkey = \"s3cret\"\n").unwrap();
+        for (path, place) in [(absent, None), (&*broken, Some(format!("{}:2:10", broken.display())))] {
+            let mut out = Vec::new();
+            assert!(!run(path, true, &mut out).unwrap());
+            let text = String::from_utf8(out).unwrap();
+            let value: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(value["ok"], json!(false));
+            let problems = value["problems"].as_array().unwrap();
+            assert!(problems.iter().any(|problem| problem["place"] == json!(place)), "{text}");
+            assert!(!text.contains("s3cret"), "{text}");
+        }
     }
 }

@@ -19,12 +19,13 @@ use http::{HeaderName, Uri};
 use vidimus_core::{Durability, Record, TargetName};
 use vidimus_identity::IssuerConfig;
 
+use crate::problem::Problem;
 use crate::secret::SecretRef;
 use document::Document;
 pub(crate) use reference::markdown;
 pub(crate) use sections::SOCKET;
-
 pub(crate) use value::{LOCAL_ISSUER, OWN_ISSUER};
+
 /// The largest configuration file, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -110,9 +111,24 @@ pub(crate) enum ConfigError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// It says something else than a configuration may: the report, several lines.
-    #[error("{0}")]
-    Refused(String),
+    /// It says something else than a configuration may.
+    #[error("{report}")]
+    Refused {
+        /// Each fault.
+        problems: Vec<Problem>,
+        /// All of them with the lines they are on, for people.
+        report: String,
+    },
+}
+
+impl ConfigError {
+    /// Each fault by itself.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        match self {
+            Self::Unreadable { .. } => vec![Problem::new(self.to_string())],
+            Self::Refused { problems, .. } => problems.clone(),
+        }
+    }
 }
 
 impl Config {
@@ -130,8 +146,11 @@ impl Config {
         let config = sections::read(&document, path, hash);
         match (document.report(), config) {
             (None, Some(config)) => Ok(config),
-            (Some(report), _) => Err(ConfigError::Refused(report)),
-            (None, None) => Err(ConfigError::Refused(format!("{} is not a configuration", path.display()))),
+            (Some(report), _) => Err(ConfigError::Refused { problems: document.problems(), report }),
+            (None, None) => {
+                let report = format!("{} is not a configuration", path.display());
+                Err(ConfigError::Refused { problems: vec![Problem::new(&report)], report })
+            }
         }
     }
 }

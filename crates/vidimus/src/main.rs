@@ -18,14 +18,16 @@ mod log_commands;
 mod output;
 mod policies;
 mod policy_files;
+mod policy_faults;
 mod reference;
+mod problem;
 mod secret;
 mod serve;
 mod sessions;
 
+mod tools;
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
-mod tools;
 
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
@@ -49,7 +51,7 @@ fn main() -> ExitCode {
         // Whoever reads the output has seen enough (`vidimus … | head`).
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let text = output::printable_lines(&format!("{error:#}"));
+            let text = output::printable_lines(&output::causes(&error));
             // Nothing is left to tell when standard error is gone.
             let _ = writeln!(io::stderr(), "vidimus: {}", text.trim_end());
             ExitCode::from(if is_wrong(&error) { WRONG } else { FAILED })
@@ -81,14 +83,14 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(sessions::run(command, out))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Log(command) => Ok(status(runtime()?.block_on(log_commands::run(command, out))?, FAILED)),
-        Command::Reference { page } => {
-            out.write_all(reference::page(page).as_bytes())?;
         Command::Tools { target, gateway, output } => {
             runtime()?.block_on(tools::run(&target, &gateway, &output, out))?;
             Ok(ExitCode::SUCCESS)
         }
             Ok(ExitCode::SUCCESS)
+        Command::Log(command) => Ok(status(runtime()?.block_on(log_commands::run(command, out))?, FAILED)),
+        Command::Reference { page } => {
+            out.write_all(reference::page(page).as_bytes())?;
         }
         Command::Version => {
             writeln!(out, "vidimus {}", env!("CARGO_PKG_VERSION"))?;
@@ -118,6 +120,7 @@ fn is_wrong(error: &anyhow::Error) -> bool {
         cause.is::<config::ConfigError>()
             || cause.is::<policy_files::PolicyFilesError>()
             || cause.is::<key::KeyError>()
+            || cause.is::<problem::Problems>()
             || cause.is::<secret::SecretError>()
     })
 }

@@ -42,6 +42,24 @@ const fn is_invisible(character: char) -> bool {
     )
 }
 
+/// A number of things: `1 problem`, `2 problems`.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// An error and its causes on one line. A cause that the text before it tells already is not told again.
+pub(crate) fn causes(error: &anyhow::Error) -> String {
+    let mut shown = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if shown.is_empty() {
+            shown = cause;
+        } else if !shown.contains(&cause) {
+            shown = format!("{shown}: {cause}");
+        }
+    }
+    shown
+}
+
 /// Rows of text in aligned columns, under a heading.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -139,6 +157,16 @@ mod tests {
         assert_eq!(printable("\u{1b}]0;x\u{7}\r\n\t\u{9b}31m"), "\\u{1b}]0;x\\u{7}\\u{d}\\u{a}\\u{9}\\u{9b}31m");
         assert_eq!(printable("a\u{202e}b\u{200b}c\u{e0041}\u{feff}é日"), "a\\u{202e}b\\u{200b}c\\u{e0041}\\u{feff}é日");
         assert_eq!(printable_lines("a\n\tb\r\u{1b}"), "a\n\tb\\u{d}\\u{1b}");
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "no such file");
+        let error = anyhow::Error::new(missing()).context("cannot read x").context("[policy] dir");
+        assert_eq!(causes(&error), "[policy] dir: cannot read x: no such file");
+        let error = anyhow::Error::new(crate::config::ConfigError::Unreadable { path: "x".into(), source: missing() });
+        assert_eq!(causes(&error), "cannot read the configuration x: no such file");
+        assert_eq!((counted(0, "problem"), counted(1, "problem")), ("0 problems".to_owned(), "1 problem".to_owned()));
     }
 
     #[test]

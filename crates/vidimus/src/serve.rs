@@ -59,22 +59,21 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
 
     let identity = Arc::new(identity(&config.issuers)?);
-    let in_force = policies::inputs(config, None)?;
+    let in_force = policies::Inputs::read(config)?;
     let options = vidimus_gate::Options {
         data_dir: gateway.data_dir.clone(),
         gateway: gateway.name.clone(),
         key: Secret::new(*secret),
-        policies: policies::compile(&in_force)?,
+        policies: in_force.compile()?,
         identity: Arc::clone(&identity),
         clock: Arc::new(SystemClock),
         storage: vidimus_gate::Options::files(),
         version: env!("CARGO_PKG_VERSION"),
     };
-    let (gate, registry) = tokio::task::spawn_blocking(move || {
-        let mut registry = Registry::with_prefix("vidimus");
-        Gate::start(options, &mut registry).map(|gate| (gate, registry))
-    })
-    .await??;
+    let mut registry = Registry::with_prefix("vidimus");
+    let gauges = policies::Gauges::register(&mut registry, config);
+    let (gate, registry) =
+        tokio::task::spawn_blocking(move || Gate::start(options, &mut registry).map(|gate| (gate, registry))).await??;
     gate.configured(&config.hash)?;
 
     let targets = config.targets.iter().map(|target| connect(&gate, config, target)).collect::<anyhow::Result<_>>()?;
@@ -115,7 +114,14 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         )),
     ];
     let mut helpers = vec![
-        tokio::spawn(policies::watch(config.clone(), in_force, gate.clone(), adapter.clone(), stopping.clone())),
+        tokio::spawn(policies::watch(
+            config.clone(),
+            in_force,
+            gate.clone(),
+            adapter.clone(),
+            gauges,
+            stopping.clone(),
+        )),
         tokio::spawn(keep_house(gate.clone(), adapter.clone(), config.limits.session_idle, stopping.clone())),
         tokio::spawn(keep_keys_fresh(identity, stopping.clone())),
     ];

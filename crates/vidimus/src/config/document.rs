@@ -12,16 +12,17 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::output::printable;
+use crate::output::{counted, printable};
+use crate::problem::Problem;
 
 /// Lines longer than this are not shown, only named.
 const MAX_SHOWN_LINE: usize = 200;
 /// Stands for what is not shown.
 const STRUCK: &str = "…";
 
-/// One thing wrong with a configuration.
+/// One thing wrong with a configuration, by its place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
+struct Fault {
     /// Where in the text, in bytes.
     span: Range<usize>,
     /// What is wrong.
@@ -35,13 +36,13 @@ pub(crate) struct Problem {
 pub(crate) struct Document {
     path: PathBuf,
     text: String,
-    problems: RefCell<Vec<Problem>>,
+    faults: RefCell<Vec<Fault>>,
     struck: RefCell<Vec<Range<usize>>>,
 }
 
 impl Document {
     pub(crate) fn new(path: &Path, text: String) -> Self {
-        Self { path: path.to_owned(), text, problems: RefCell::default(), struck: RefCell::default() }
+        Self { path: path.to_owned(), text, faults: RefCell::default(), struck: RefCell::default() }
     }
 
     /// The tables and values with their places. Syntax errors become problems, and then there is nothing more to say.
@@ -57,7 +58,7 @@ impl Document {
 
     /// Notes a problem at `span`.
     pub(super) fn problem(&self, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
-        self.problems.borrow_mut().push(Problem { span, message: message.into(), help });
+        self.faults.borrow_mut().push(Fault { span, message: message.into(), help });
     }
 
     /// Never shows what stands at `span`.
@@ -87,41 +88,63 @@ impl Document {
         self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 
-    /// The problems as text, in the order of the file; none when there are none.
-    pub(crate) fn report(&self) -> Option<String> {
-        let mut problems = self.problems.borrow().clone();
-        problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
-        let mut report = String::new();
-        for problem in &problems {
-            self.show(problem, &mut report);
-        }
-        match problems.len() {
-            0 => return None,
-            1 => report.push_str("1 problem"),
-            count => {
-                let _ = write!(report, "{count} problems");
+    /// The problems in the order of the file.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let problem = |fault: &Fault| {
+            let (line, column) = self.place(fault.span.start);
+            Problem {
+                place: Some(format!("{}:{line}:{column}", printable(&self.path.display().to_string()))),
+                message: printable(&fault.message),
+                help: fault.help.as_deref().map(printable),
             }
-        }
-        let _ = writeln!(report, " in {}", printable(&self.path.display().to_string()));
-        Some(report)
+        };
+        self.sorted().iter().map(problem).collect()
     }
 
-    fn show(&self, problem: &Problem, out: &mut String) {
-        let start = self.text.floor_char_boundary(problem.span.start);
+    /// The problems as text with the lines they are on, in the order of the file; none when there are none.
+    pub(crate) fn report(&self) -> Option<String> {
+        let faults = self.sorted();
+        let mut report = String::new();
+        for fault in &faults {
+            self.show(fault, &mut report);
+        }
+        let _ = writeln!(
+            report,
+            "{} in {}",
+            counted(faults.len() as u64, "problem"),
+            printable(&self.path.display().to_string())
+        );
+        (!faults.is_empty()).then_some(report)
+    }
+
+    fn sorted(&self) -> Vec<Fault> {
+        let mut faults = self.faults.borrow().clone();
+        faults.sort_by_key(|fault| (fault.span.start, fault.span.end));
+        faults
+    }
+
+    /// Line and column, from 1, of a place in the text.
+    fn place(&self, place: usize) -> (usize, usize) {
+        let place = self.text.floor_char_boundary(place);
+        let (line_start, _) = self.line_at(place);
+        let line = self.text.get(..line_start).unwrap_or_default().matches('\n').count() + 1;
+        (line, self.text.get(line_start..place).unwrap_or_default().chars().count() + 1)
+    }
+
+    fn show(&self, fault: &Fault, out: &mut String) {
+        let start = self.text.floor_char_boundary(fault.span.start);
         let (line_start, line_end) = self.line_at(start);
-        let before = self.text.get(..line_start).unwrap_or_default();
-        let line_number = before.matches('\n').count() + 1;
-        let column = self.text.get(line_start..start).unwrap_or_default().chars().count() + 1;
+        let (line_number, column) = self.place(start);
         let path = printable(&self.path.display().to_string());
         // Writing into a string cannot fail.
-        let _ = writeln!(out, "{path}:{line_number}:{column}: {}", printable(&problem.message));
-        let (line, caret) = self.quote(line_start..line_end, start, problem.span.end);
+        let _ = writeln!(out, "{path}:{line_number}:{column}: {}", printable(&fault.message));
+        let (line, caret) = self.quote(line_start..line_end, start, fault.span.end);
         if !line.trim().is_empty() && line.chars().count() <= MAX_SHOWN_LINE {
             let number = line_number.to_string();
             let margin = " ".repeat(number.len());
             let _ = writeln!(out, "{margin} |\n{number} | {line}\n{margin} | {caret}");
         }
-        if let Some(help) = &problem.help {
+        if let Some(help) = &fault.help {
             let _ = writeln!(out, "  = help: {}", printable(help));
         }
         out.push('\n');

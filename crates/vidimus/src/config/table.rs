@@ -11,13 +11,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::document::Document;
 use super::keys::{Absent, Key, Section};
+use crate::problem::did_you_mean;
 use crate::secret::{PLACEHOLDER, SecretRef, Source};
 
 /// A value and where it stands.
 pub(super) type Value<'a> = &'a Spanned<DeValue<'a>>;
-
-/// How unlike a word may be to be taken for a slip of another (Damerau-Levenshtein, per length of the word).
-const MAX_EDITS: fn(&str) -> usize = |word| (word.len() / 3).max(1);
 
 /// A table being read.
 pub(super) struct Table<'a> {
@@ -181,10 +179,9 @@ impl<'a> Table<'a> {
     }
 
     fn advice(&self, unknown: &str) -> String {
-        let distance = |key: &&Key| strsim::damerau_levenshtein(key.name, &unknown.to_ascii_lowercase());
-        let nearest = self.section.keys.iter().min_by_key(distance);
-        if let Some(key) = nearest.filter(|key| distance(key) <= MAX_EDITS(unknown)) {
-            return format!("did you mean `{}`?", key.name);
+        let names = self.section.keys.iter().map(|key| key.name);
+        if let Some(question) = did_you_mean(&unknown.to_ascii_lowercase(), names) {
+            return question;
         }
         let elsewhere = |section: &&&Section| section.keys.iter().any(|key| key.name == unknown);
         if let Some(section) = super::keys::SECTIONS.iter().find(elsewhere) {

@@ -163,9 +163,11 @@ impl State {
         match message["method"].as_str().unwrap_or_default() {
             _ if id.is_null() => plain(StatusCode::ACCEPTED, ""),
             "tools/list" => {
-                let tools: Vec<Value> =
-                    TOOLS.iter().map(|name| json!({ "name": name, "inputSchema": { "type": "object" } })).collect();
-                result(id, &json!({ "tools": tools }))
+                let tools = TOOLS.iter().map(|name| json!({ "name": name, "inputSchema": { "type": "object" } }));
+                let amount = json!({ "type": "object", "properties": { "amount": { "type": "number" } }, "required": ["amount"] });
+                let charge =
+                    json!({ "name": "charge", "inputSchema": amount, "annotations": { "idempotentHint": true } });
+                result(id, &json!({ "tools": tools.chain([charge]).collect::<Vec<Value>>() }))
             }
             "tools/call" => self.call(id, &message["params"], &session).await,
             _ => result(id, &json!({})),

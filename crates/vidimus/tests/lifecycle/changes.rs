@@ -71,6 +71,50 @@ async fn a_broken_policy_is_refused_and_the_old_one_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn policies_that_do_not_fit_the_tools_of_a_target_say_so() {
+    let limit = r#"@id("limit") forbid (principal, action == Action::"everything/charge", resource)
+        when { context.arguments.amount > 500 };"#;
+    let world = World::with(|setup| setup.policies = format!("{ALLOW_ALL}{limit}").leak()).await;
+    let gateway = &world.gateway;
+    // The file is as it was; what came is the definition of the tool.
+    let events = gateway.events_once(|event| event["type"] == "policy.refused");
+    let reason = of_type(&events, "policy.refused")[0]["reason"].as_str().unwrap();
+    for said in [
+        "the policies do not fit the tools that target everything offers now: test.cedar:",
+        "argument `amount` of `everything/charge`: ",
+        r#"`context.arguments.amount.greaterThan(decimal("…"))`"#,
+    ] {
+        assert!(reason.contains(said), "{reason}");
+    }
+    assert!(gateway.process.log().contains("do not fit the tools that this target offers now"));
+    let misfit = r#"vidimus_policies_misfit{target="everything"}"#;
+    let gauge = |name: &str| {
+        let page = gateway.admin_page("/metrics").unwrap();
+        page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u8>().ok()).unwrap()
+    };
+    assert_eq!((gauge(misfit), gauge("vidimus_policies_refused")), (1, 0));
+
+    // What the gateway knows of the tools is what `check` can be given.
+    let tools = gateway.command(&["tools", "everything"]);
+    std::fs::write(gateway.dir.path().join("everything.tools.json"), tools.to_string()).unwrap();
+    let config = std::fs::read_to_string(gateway.config()).unwrap();
+    let changed = config.replace("durability =", "tools = \"everything.tools.json\"\ndurability =");
+    std::fs::write(gateway.config(), changed).unwrap();
+    let checked = gateway.run(&["check"]);
+    let report: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!((checked.status.code(), &report["ok"]), (Some(2), &json!(false)));
+    assert!(report["problems"][0]["message"].as_str().unwrap().contains("`everything/charge`"), "{report}");
+
+    let mended = limit.replace("amount > 500", r#"amount.greaterThan(decimal("500.0"))"#);
+    std::fs::write(gateway.dir.path().join("policies/test.cedar"), format!("{ALLOW_ALL}{mended}")).unwrap();
+    soon(|| gauge(misfit) == 0).await;
+    assert!(gateway.run(&["check"]).status.success());
+    std::fs::write(gateway.dir.path().join("policies/broken.cedar"), "permit").unwrap();
+    soon(|| gauge("vidimus_policies_refused") == 1).await;
+    assert_eq!(gauge(misfit), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rotated_keys_are_learned_and_old_ones_forgotten() {
     let provider = OidcProvider::start().await.unwrap();
     let upstream = Upstream::start().await;
