@@ -30,17 +30,21 @@ use crate::{log_commands, serve, sessions};
 use home::Home;
 use people::People;
 
-/// The policies of the demonstration, by file name.
-const POLICIES: [(&str, &str); 3] = [
+/// The policies of the demonstration, by file name. Evidence is read over the gateway's socket, by who runs it.
+const POLICIES: [(&str, &str); 2] = [
     ("crm.cedar", include_str!("../../../policies/crm.cedar")),
-    ("evidence.cedar", include_str!("../../../policies/evidence.cedar")),
     (
-        "local.cedar",
+        "evidence.cedar",
         "// Whoever runs the gateway may look at what it recorded.\n\n\
          @id(\"local-owner\")\n\
          permit (principal in Group::\"local/owner\", action in [Action::\"recording.view\", Action::\"log.read\"], resource);\n",
     ),
 ];
+/// What is going to be seen.
+const INTRODUCTION: &str = "A gateway stands before a customer register (an MCP server). It asks who calls, decides by policy, \
+                            keeps the register's\ncredential to itself, and records everything before it happens. First four \
+                            callers try it, each line with what came\nof it; then what is on record of one of them, and the \
+                            proof that the record was not altered.";
 /// Any free port on loopback.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -63,27 +67,46 @@ pub(crate) async fn run(options: Demo, out: &mut impl Write) -> anyhow::Result<b
     let gateway = serve::start(&config).await?;
     let url = format!("http://{}/mcp/crm", gateway.listen);
 
-    let ended = show(&config, &url, &people, &secret, out).await;
-    if !options.once && ended.is_ok() {
-        write_invitation(&home, &url, &provider.url, &gateway.admin.to_string(), out)?;
-        gateway.until_told().await?;
-    } else {
-        gateway.stop().await?;
+    let shown = show(&config, &url, &people, &secret, out).await;
+    match &shown {
+        Ok(shown) if !options.once => {
+            write_invitation(&home, &url, &provider.url, &gateway.admin.to_string(), shown, out)?;
+            gateway.until_told().await?;
+        }
+        _ => gateway.stop().await?,
     }
-    ended
+    Ok(shown?.is_as_expected)
 }
 
-/// Runs the script and shows what came of it. False when a step did not come out as it must.
-async fn show(config: &Config, url: &str, people: &People, secret: &str, out: &mut impl Write) -> anyhow::Result<bool> {
+/// What the script left, to be tried by hand.
+struct Shown {
+    /// Whether every step came out as it must.
+    is_as_expected: bool,
+    /// The session with the denial, and the denial.
+    session: String,
+    denial: String,
+    /// The key the log is verified with.
+    key: String,
+}
+
+/// Runs the script and shows what came of it.
+async fn show(
+    config: &Config,
+    url: &str,
+    people: &People,
+    secret: &str,
+    out: &mut impl Write,
+) -> anyhow::Result<Shown> {
     let started = SystemClock.now();
+    writeln!(out, "{INTRODUCTION}\n")?;
     let steps = script::run(url, people, secret).await?;
     script::write(&steps, out)?;
-    show_record(config, started, out).await?;
-    Ok(steps.iter().all(script::Step::is_as_expected))
+    let shown = show_record(config, started, out).await?;
+    Ok(Shown { is_as_expected: steps.iter().all(script::Step::is_as_expected), ..shown })
 }
 
 /// Shows the session with a denial, its events, and the proof that the denial is in the log.
-async fn show_record(config: &Config, started: Timestamp, out: &mut impl Write) -> anyhow::Result<()> {
+async fn show_record(config: &Config, started: Timestamp, out: &mut impl Write) -> anyhow::Result<Shown> {
     let socket = &config.gateway.socket;
     // The data directory may hold earlier runs.
     let query = api::to_query(&SessionFilter { since: Some(started), limit: 20, ..SessionFilter::default() });
@@ -118,7 +141,7 @@ async fn show_record(config: &Config, started: Timestamp, out: &mut impl Write) 
         printable(&proved.origin),
         proved.hashes
     )?;
-    Ok(())
+    Ok(Shown { is_as_expected: false, session: session.id, denial: denied, key: answer.key })
 }
 
 /// Asks until there is an answer: index and checkpoint follow the log within about a second.
@@ -149,7 +172,14 @@ fn denied_event(entry: &EventEntry) -> Option<String> {
     is_denied.then(|| event.get("id")?.as_str().map(str::to_owned)).flatten()
 }
 
-fn write_invitation(home: &Home, url: &str, provider: &str, admin: &str, out: &mut impl Write) -> std::io::Result<()> {
+fn write_invitation(
+    home: &Home,
+    url: &str,
+    provider: &str,
+    admin: &str,
+    shown: &Shown,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     let program = std::env::args().next().unwrap_or_else(|| "vidimus".to_owned());
     let configuration = home.configuration().display().to_string();
     writeln!(
@@ -160,8 +190,13 @@ fn write_invitation(home: &Home, url: &str, provider: &str, admin: &str, out: &m
     table.row(["token", &format!("curl -s '{provider}/token?user=alice'")]);
     table.row(["metrics", &format!("http://{admin}/metrics")]);
     table.row(["sessions", &format!("{program} sessions list --config {configuration}")]);
-    table.row(["replay", &format!("{program} sessions replay SESSION --config {configuration}")]);
-    table.row(["log", &format!("{program} log verify --config {configuration}")]);
+    table.row(["alice's session", &format!("{program} sessions replay {} --config {configuration}", shown.session)]);
+    table.row([
+        "proof",
+        &format!("{program} log prove {} --config {configuration} --key '{}'", shown.denial, shown.key),
+    ]);
+    table.row(["whole log", &format!("{program} log verify --config {configuration} --key '{}'", shown.key)]);
+    table.row(["log's key", &shown.key]);
     table.row(["policies", &home.policies().display().to_string()]);
     table.write(out)?;
     writeln!(out, "\nCtrl-C ends it.{}", if home.is_temporary() { " What it recorded goes with it." } else { "" })?;
