@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::Full;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use vidimus_testkit::{Process, TempDir, free_port, tempdir};
 
@@ -140,6 +141,27 @@ durability = "{durability}"
         self.wait_until_ready();
     }
 
+    /// A gateway on a backup of this one's data directory, made as the manual says ("The data directory"): from an
+    /// atomic snapshot, which here is a copy while the process stands still, without the index and the socket.
+    pub(crate) fn restored(&self) -> Self {
+        let dir = tempdir().unwrap();
+        let own = Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
+        kill_process(own, Signal::STOP).unwrap();
+        let copied = copy_backup(self.dir.path(), dir.path());
+        kill_process(own, Signal::CONT).unwrap();
+        copied.unwrap();
+        let (port, admin) = (free_port().unwrap(), free_port().unwrap());
+        let config = std::fs::read_to_string(self.config()).unwrap();
+        let config = config.replace(&format!("127.0.0.1:{}", self.port), &format!("127.0.0.1:{port}"));
+        let config = config.replace(&format!("127.0.0.1:{}", self.admin), &format!("127.0.0.1:{admin}"));
+        std::fs::write(dir.path().join("vidimus.toml"), config).unwrap();
+        let process = spawn(dir.path(), &self.log);
+        let (target, log) = (self.target.clone(), self.log.clone());
+        let gateway = Self { process, dir, port, admin, key: self.key, target, log };
+        gateway.wait_until_ready();
+        gateway
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/mcp/{}", self.port, self.target)
     }
@@ -191,6 +213,22 @@ durability = "{durability}"
         stream.read_to_string(&mut page).ok()?;
         Some(page)
     }
+}
+
+/// Copies a directory with what is below it, but for what the manual leaves out of a backup.
+fn copy_backup(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (name, to) = (entry.file_name().into_string().unwrap(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir(&to)?;
+            std::fs::set_permissions(&to, entry.metadata()?.permissions())?;
+            copy_backup(&entry.path(), &to)?;
+        } else if !name.starts_with("index.db") && name != "vidimus.sock" {
+            std::fs::copy(entry.path(), &to)?;
+        }
+    }
+    Ok(())
 }
 
 fn spawn(dir: &Path, log: &str) -> Process {
