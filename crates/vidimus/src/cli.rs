@@ -69,7 +69,6 @@ pub(crate) enum Command {
     /// See and check the evidence log
     #[command(subcommand)]
     Log(Log),
-    /// Print reference documentation in Markdown
     /// See the tools a target offers, with their arguments
     ///
     /// Asks the running gateway, as its own user or root. The JSON is what `tools` in [targets.NAME] takes, for `check`.
@@ -82,6 +81,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Print reference documentation in Markdown
     Reference {
         #[arg(value_enum)]
         page: Page,
@@ -276,6 +276,13 @@ fn session_prefix(text: &str) -> Result<String, String> {
     }
 }
 
+fn event_id(text: &str) -> Result<EventId, String> {
+    text.parse().map_err(|_| {
+        "an event id is a whole UUID, 36 characters: `vidimus sessions show SESSION` shows each event's in the column EVENT"
+            .to_owned()
+    })
+}
+
 /// A time in RFC 3339, or how long ago.
 fn time_or_ago(text: &str) -> Result<Timestamp, String> {
     if let Some(time) = api::timestamp(text) {
@@ -290,13 +297,6 @@ fn time_or_ago(text: &str) -> Result<Timestamp, String> {
             'h' => number.checked_mul(3_600),
             'd' => number.checked_mul(86_400),
             _ => None,
-fn event_id(text: &str) -> Result<EventId, String> {
-    text.parse().map_err(|_| {
-        "an event id is a whole UUID, 36 characters: `vidimus sessions show SESSION` shows each event's in the column EVENT"
-            .to_owned()
-    })
-}
-
         }?;
         let now = vidimus_core::Clock::now(&vidimus_core::SystemClock);
         now.nanoseconds().checked_sub(seconds.checked_mul(1_000_000_000)?).map(Timestamp::from_nanoseconds)
@@ -332,6 +332,8 @@ mod tests {
             "vidimus sessions show ../../log/status --data-dir d",
             "vidimus log prove not-an-id --data-dir d",
             "vidimus log verify --data-dir d --key x",
+            "vidimus log prove 0199a1b2 --data-dir d",
+            "vidimus tools A/B --data-dir d",
             "vidimus demo --port 65536",
         ] {
             assert_eq!(parse(bad).unwrap_err().exit_code(), 2, "{bad}");
@@ -347,8 +349,6 @@ mod tests {
         let now = vidimus_core::Clock::now(&vidimus_core::SystemClock);
         let age = now.since(filter.until.unwrap()).as_secs();
         assert!((7_199..7_260).contains(&age), "{age}");
-            "vidimus log prove 0199a1b2 --data-dir d",
-            "vidimus tools A/B --data-dir d",
         assert_eq!((filter.who.as_deref(), filter.limit, filter.control), (Some("corp|a"), 5, false));
         assert_eq!(gateway.places().unwrap().1, Path::new("d/vidimus.sock"));
         for bad in ["", "5", "h", "1.5h", "99999999999999999999h", "1w", "-1h", "é", "400000d"] {

@@ -17,15 +17,15 @@ mod key;
 mod log_commands;
 mod output;
 mod policies;
-mod policy_files;
 mod policy_faults;
-mod reference;
+mod policy_files;
 mod problem;
+mod reference;
 mod secret;
 mod serve;
 mod sessions;
-
 mod tools;
+
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
@@ -87,10 +87,10 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(tools::run(&target, &gateway, &output, out))?;
             Ok(ExitCode::SUCCESS)
         }
-            Ok(ExitCode::SUCCESS)
         Command::Log(command) => Ok(status(runtime()?.block_on(log_commands::run(command, out))?, FAILED)),
         Command::Reference { page } => {
             out.write_all(reference::page(page).as_bytes())?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Version => {
             writeln!(out, "vidimus {}", env!("CARGO_PKG_VERSION"))?;
@@ -119,8 +119,8 @@ fn is_wrong(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<config::ConfigError>()
             || cause.is::<policy_files::PolicyFilesError>()
-            || cause.is::<key::KeyError>()
             || cause.is::<problem::Problems>()
+            || cause.is::<key::KeyError>()
             || cause.is::<secret::SecretError>()
     })
 }

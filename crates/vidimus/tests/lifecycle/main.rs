@@ -11,8 +11,8 @@ mod answers;
 mod backup;
 mod changes;
 mod endings;
-mod secrets;
 mod evidence;
+mod secrets;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
