@@ -28,7 +28,7 @@ const FLOORS: &[(&str, u8)] = &[
 /// Beside the floors: shared by tests, never by the gateway.
 const TESTKIT: &str = "vidimus-testkit";
 /// Beside the floors: programs for developers, on which nobody depends.
-const CHORES: &[&str] = &["vidimus-bench", "xtask"];
+const CHORES: &[&str] = &["vidimus-bench", "vidimus-conformance-server", "xtask"];
 
 /// The highest floor that knows no runtime and does no network I/O.
 const PURE: u8 = 1;
