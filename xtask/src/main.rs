@@ -1,9 +1,10 @@
-//! The chores: `cargo xtask floors`, `cargo xtask test`, `cargo xtask bench`.
+//! The chores: `cargo xtask floors`, `cargo xtask test`, `cargo xtask bench`, `cargo xtask conformance`.
 //!
 //! Nothing here is part of the gateway. Every chore says what it does, runs from any directory of the workspace, and
 //! ends with status 0 only when all of it holds.
 
 mod bench;
+mod conformance;
 mod floors;
 mod output;
 mod test;
@@ -32,6 +33,8 @@ enum Chore {
     Test(test::Arguments),
     /// Measure the gateway against a direct connection: speed, CPU time, memory.
     Bench(bench::Arguments),
+    /// Hold the gateway against the official MCP conformance suite: what passes directly must pass through it.
+    Conformance(conformance::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -51,5 +54,6 @@ fn run(chore: Chore) -> Result<bool> {
         Chore::Floors => floors::run(&workspace),
         Chore::Test(arguments) => Ok(test::run(&workspace, &arguments)),
         Chore::Bench(arguments) => bench::run(&workspace, &arguments).map(|()| true),
+        Chore::Conformance(arguments) => conformance::run(&workspace, &arguments),
     }
 }

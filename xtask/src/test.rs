@@ -2,8 +2,8 @@
 //!
 //! Works on a fresh Debian machine with Rust and Node: the first step installs what is missing (packages with `apt-get`
 //! when root, cargo tools and test programs below the target directory) or says what is missing and how to get it.
-//! A failing step does not keep the later ones from running. The tests come last, and the last line printed is the test
-//! runner's own summary. Nothing is started that outlives its test, so the command can be run again at any time.
+//! A failing step does not keep the later ones from running. The tests come last, and the last lines printed are how many
+//! tests passed, failed and were skipped, and the test runner's own summary. Nothing is started that outlives its test, so the command can be run again at any time.
 
 mod prerequisites;
 mod tools;
@@ -82,6 +82,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> bool {
         print(&format!("\nfailed: {}", failed.join(", ")));
     }
     if let Some(summary) = summary {
+        if let Some(counts) = counts(&summary) {
+            print(&counts);
+        }
         print(&summary);
     }
     failed.is_empty()
@@ -172,6 +175,25 @@ fn tests(workspace: &Workspace, summary: &mut Option<String>) -> Result<()> {
     }
 }
 
+/// `N passed, N failed, N skipped` out of the test runner's summary, `Summary [1.2s] 5 tests run: 4 passed (1 slow), …`.
+/// What neither passed nor was skipped has failed: tests that failed, timed out, or could not be started.
+fn counts(summary: &str) -> Option<String> {
+    let (_, outcomes) = summary.split_once(" run: ")?;
+    // Remarks may hold commas: `12 passed (1 slow, 1 flaky)`.
+    let outside = outcomes.split('(').map(|part| part.rsplit_once(')').map_or(part, |(_, rest)| rest));
+    let (mut passed, mut failed, mut skipped) = (0_u64, 0_u64, 0_u64);
+    for outcome in outside.collect::<String>().split(',') {
+        let (number, what) = outcome.trim().split_once(' ')?;
+        let number: u64 = number.parse().ok()?;
+        match what.trim() {
+            "passed" => passed += number,
+            "skipped" => skipped += number,
+            _ => failed += number,
+        }
+    }
+    Some(format!("{passed} passed, {failed} failed, {skipped} skipped"))
+}
+
 /// Removes ANSI escape sequences of the form that selects colours (`ESC [ … m`).
 fn without_colours(line: &str) -> String {
     let mut parts = line.split("\u{1b}[");
@@ -225,6 +247,15 @@ mod tests {
         assert_eq!(chosen(&[], &[]).first(), Some(&Step::Prerequisites));
         assert_eq!(chosen(&[Step::Book, Step::Format], &[]), [Step::Format, Step::Book]);
         assert!(!chosen(&[], &[Step::Clippy]).contains(&Step::Clippy));
+    }
+
+    #[test]
+    fn every_test_of_a_summary_is_counted_once() {
+        let of = |outcomes: &str| counts(&format!("Summary [   0.113s] {outcomes}"));
+        assert_eq!(of("13 tests run: 13 passed, 0 skipped").unwrap(), "13 passed, 0 failed, 0 skipped");
+        let mixed = "9/15 tests run: 4 passed (1 slow, 2 flaky), 3 failed, 1 timed out, 1 exec failed, 2 skipped";
+        assert_eq!(of(mixed).unwrap(), "4 passed, 5 failed, 2 skipped");
+        assert_eq!(of("nothing that is known"), None);
     }
 
     #[test]

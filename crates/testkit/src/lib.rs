@@ -5,6 +5,7 @@
 //! dev-dependency only (`cargo xtask floors` checks that).
 
 pub mod everything;
+pub mod forwarder;
 pub mod http_client;
 pub mod install;
 pub mod oidc_provider;
@@ -13,6 +14,7 @@ pub mod process;
 pub mod python;
 
 pub use everything::EverythingServer;
+pub use forwarder::Forwarder;
 pub use oidc_provider::OidcProvider;
 pub use port::free_port;
 pub use process::Process;
