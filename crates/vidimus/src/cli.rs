@@ -5,8 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use vidimus_core::{EventId, TargetName, Timestamp};
+use vidimus_gate::Secret;
 use vidimus_log::VerifierKey;
 use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
@@ -209,17 +211,23 @@ pub(crate) enum Log {
         #[command(flatten)]
         output: Output,
     },
-    /// Check every entry, tile and session of the log against its signed checkpoint
+    /// Check every entry, tile and session of the log against its signed checkpoint, and that recordings are there
     ///
     /// Reads the data directory; the gateway may be running or not. Without --key the running gateway is asked for its
-    /// key, which shows that the log is whole but not whose it is.
-    #[command(after_help = "Example:\n  vidimus log verify --data-dir data --key 'vidimus/gw-1+0a1b2c3d+AbC…'")]
+    /// key, which shows that the log is whole but not whose it is. Without --recordings, recordings are checked as far as
+    /// that takes no key: each payload that an event commits to is in its place and of its size.
+    #[command(after_help = "Examples:\n  vidimus log verify --data-dir data --key 'vidimus/gw-1+0a1b2c3d+AbC…'\n  \
+                            vidimus log verify --config vidimus.toml --recordings")]
     Verify {
         #[command(flatten)]
         gateway: Gateway,
         /// The key that signs the log's checkpoints, as `log status` prints it; several while it is replaced
         #[arg(long, value_name = "KEY")]
         key: Vec<VerifierKey>,
+        /// Open the recordings too, with the configured key-encryption key, and compare every payload that is kept with
+        /// the commitment in its event
+        #[arg(long, conflicts_with = "data_dir")]
+        recordings: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -265,6 +273,13 @@ impl Gateway {
                 Ok((data_dir.to_owned(), data_dir.join(crate::config::SOCKET)))
             }
         }
+    }
+
+    /// The key-encryption key that the configuration names.
+    pub(crate) fn key_encryption_key(&self) -> anyhow::Result<Secret> {
+        let config = self.config.as_deref().context("name the configuration, which names the key-encryption key")?;
+        let gateway = Config::load(config)?.gateway;
+        Ok(Secret::new(*crate::key::load(&gateway.key, &gateway.data_dir)?))
     }
 }
 
@@ -332,6 +347,7 @@ mod tests {
             "vidimus sessions show ../../log/status --data-dir d",
             "vidimus log prove not-an-id --data-dir d",
             "vidimus log verify --data-dir d --key x",
+            "vidimus log verify --data-dir d --recordings",
             "vidimus log prove 0199a1b2 --data-dir d",
             "vidimus tools A/B --data-dir d",
             "vidimus demo --port 65536",

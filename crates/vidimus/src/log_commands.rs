@@ -1,21 +1,19 @@
 //! `vidimus log`: the state of the evidence log, proofs out of it, and the check of all of it.
 //!
-//! A proof is verified here, with the caller's key if it has one. `verify` reads the data directory itself and shows
-//! no content, so it needs neither the gateway nor a decision.
+//! A proof is verified here, with the caller's key if it has one. `verify` (`log_verify.rs`) reads the data directory
+//! itself and shows no content, so it needs neither the gateway nor a decision.
 
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use serde_json::json;
-use vidimus_log::verify::{self, Report};
-use vidimus_log::{FileSystem, InclusionProof, VerifierKey};
+use vidimus_log::{InclusionProof, VerifierKey};
 
 use crate::api::{self, LogStatus, ProofFile};
 use crate::cli::Log;
-use crate::client;
 use crate::output::{self, Table, printable};
+use crate::{client, log_verify};
 
 /// Runs one of the commands. False when the log is not as it should be.
 pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bool> {
@@ -29,7 +27,7 @@ pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bo
             }
             Ok(status.health != "failed")
         }
-        Log::Verify { gateway, key, output } => {
+        Log::Verify { gateway, key, recordings, output } => {
             let (data_dir, socket) = gateway.places()?;
             let keys = if key.is_empty() {
                 let asked: Result<LogStatus, _> = client::get(&socket, api::LOG_STATUS).await;
@@ -39,9 +37,10 @@ pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bo
             } else {
                 key
             };
-            let report = verify::log(&FileSystem, &data_dir, &keys, &mut |_, _| {});
-            write_report(&report, output.json, out)?;
-            Ok(report.holds())
+            let opening = recordings.then(|| gateway.key_encryption_key()).transpose()?;
+            let verified = log_verify::verify(&data_dir, &keys, opening.as_ref())?;
+            verified.write(output.json, out)?;
+            Ok(verified.report.holds())
         }
         Log::Prove { event, gateway, key, out: file, output } => {
             let path = format!("{}/{event}", api::LOG_PROOF);
@@ -109,42 +108,6 @@ fn write_proof(answer: &ProofFile, proved: &Proved, out: &mut impl Write) -> io:
     write!(out, "{}", output::printable_lines(&answer.proof))
 }
 
-fn write_report(report: &Report, as_json: bool, out: &mut impl Write) -> io::Result<()> {
-    let checkpoint = report.checkpoint.as_ref();
-    if as_json {
-        let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
-        let value = json!({
-            "holds": report.holds(),
-            "origin": checkpoint.map(|checkpoint| checkpoint.origin.as_str()),
-            "size": checkpoint.map(|checkpoint| checkpoint.size),
-            "root": checkpoint.map(|checkpoint| checkpoint.root.to_string()),
-            "entries": report.entries,
-            "tiles": report.tiles,
-            "sessions": report.sessions,
-            "open_sessions": report.open_sessions,
-            "findings": findings,
-            "further_findings": report.further_findings,
-        });
-        return output::json(out, &value);
-    }
-    for finding in &report.findings {
-        writeln!(out, "{}", printable(&finding.to_string()))?;
-    }
-    if report.further_findings > 0 {
-        writeln!(out, "and {} more", report.further_findings)?;
-    }
-    let checked = format!(
-        "{} entries, {} tiles, {} sessions ({} open)",
-        report.entries, report.tiles, report.sessions, report.open_sessions
-    );
-    match checkpoint {
-        Some(checkpoint) if report.holds() => {
-            writeln!(out, "ok: {} holds: {checked}, root {}", printable(&checkpoint.origin), checkpoint.root)
-        }
-        _ => writeln!(out, "the log does not hold: {checked} were checked"),
-    }
-}
-
 /// Writes a file that must not exist yet.
 fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let mut file = std::fs::OpenOptions::new()
@@ -160,7 +123,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 mod tests {
     use std::sync::Arc;
 
-    use vidimus_log::{Entry, Log as EvidenceLog, Options, Signer};
+    use vidimus_log::{Entry, FileSystem, Log as EvidenceLog, Options, Signer};
 
     use super::*;
 
@@ -205,27 +168,6 @@ mod tests {
         answer.event =
             serde_json::from_slice(&String::from_utf8_lossy(LEAF).replace("opened", "closed").into_bytes()).unwrap();
         assert!(prove(&answer, &[key]).is_err(), "an altered event");
-    }
-
-    #[test]
-    fn a_report_says_whether_the_log_holds() {
-        let directory = tempfile::tempdir().unwrap();
-        let (log, key) = log(directory.path());
-        answer(&log, &key);
-        log.close().unwrap();
-        drop(log);
-        let report = verify::log(&FileSystem, directory.path(), &[key], &mut |_, _| {});
-        let mut out = Vec::new();
-        write_report(&report, false, &mut out).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert!(text.starts_with("ok: vidimus/test holds: 1 entries"), "{text}");
-
-        let stranger = Signer::from_seed("vidimus/test", &[8; 32]).unwrap();
-        let report = verify::log(&FileSystem, directory.path(), &[stranger.verifier().clone()], &mut |_, _| {});
-        let mut out = Vec::new();
-        write_report(&report, true, &mut out).unwrap();
-        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(value.get("holds"), Some(&json!(false)));
     }
 
     #[test]

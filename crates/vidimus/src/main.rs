@@ -15,6 +15,7 @@ mod evidence_api;
 mod file_limit;
 mod key;
 mod log_commands;
+mod log_verify;
 mod output;
 mod policies;
 mod policy_faults;

@@ -13,6 +13,7 @@ mod changes;
 mod endings;
 mod evidence;
 mod secrets;
+mod verification;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

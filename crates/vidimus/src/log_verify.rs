@@ -1,0 +1,236 @@
+//! `vidimus log verify`: the whole log and the recordings it commits to, and what was checked of them.
+//!
+//! Without the key-encryption key recordings are checked as far as that takes no key. What was not checked is said, so
+//! that nobody takes a part for the whole. No content is shown. Long work says on standard error how far it is.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use vidimus_gate::{Checked, KeyError, RecordingVerifier, Secret};
+use vidimus_log::verify::{self, Report};
+use vidimus_log::{FileSystem, VerifierKey};
+
+use crate::output::{self, printable};
+
+/// How often it says how far it is; what takes less says nothing.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What was checked and found.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    /// The log, with what was found in recordings.
+    pub(crate) report: Report,
+    recordings: Checked,
+    /// Whether the recordings were opened.
+    is_opened: bool,
+}
+
+/// Checks the log below `data_dir`, and its recordings: with `opening`, the key-encryption key, what they hold too.
+pub(crate) fn verify(data_dir: &Path, keys: &[VerifierKey], opening: Option<&Secret>) -> Result<Verified, KeyError> {
+    let mut recordings = RecordingVerifier::new(data_dir, opening)?;
+    let mut progress = Progress { told: Instant::now() };
+    let report = verify::log_and(
+        &FileSystem,
+        data_dir,
+        keys,
+        &mut |done, of| progress.at(done, of, &mut io::stderr()),
+        &mut |entry, leaf| recordings.event(entry, leaf),
+    );
+    Ok(Verified { report, recordings: recordings.checked(), is_opened: opening.is_some() })
+}
+
+struct Progress {
+    told: Instant,
+}
+
+impl Progress {
+    fn at(&mut self, done: u64, of: u64, out: &mut impl Write) {
+        if self.told.elapsed() >= PROGRESS_INTERVAL {
+            self.told = Instant::now();
+            // Nothing is lost when nobody reads it.
+            let _ = writeln!(out, "checked {done} of {of} entries");
+        }
+    }
+}
+
+impl Verified {
+    /// Prints the findings, what was checked, and what was not.
+    pub(crate) fn write(&self, as_json: bool, out: &mut impl Write) -> io::Result<()> {
+        let Self { report, recordings, is_opened } = self;
+        let checkpoint = report.checkpoint.as_ref();
+        if as_json {
+            let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+            let value = json!({
+                "holds": report.holds(),
+                "origin": checkpoint.map(|checkpoint| checkpoint.origin.as_str()),
+                "size": checkpoint.map(|checkpoint| checkpoint.size),
+                "root": checkpoint.map(|checkpoint| checkpoint.root.to_string()),
+                "entries": report.entries,
+                "tiles": report.tiles,
+                "sessions": report.sessions,
+                "open_sessions": report.open_sessions,
+                "operations": report.operations,
+                "open_operations": report.open_operations,
+                "recordings": {
+                    "opened": is_opened,
+                    "payloads": recordings.payloads,
+                    "frames": recordings.frames,
+                    "frames_opened": recordings.opened,
+                    "frames_of_sizes_only": is_opened.then_some(recordings.sizes),
+                },
+                "findings": findings,
+                "further_findings": report.further_findings,
+            });
+            return output::json(out, &value);
+        }
+        for finding in &report.findings {
+            writeln!(out, "{}", printable(&finding.to_string()))?;
+        }
+        if report.further_findings > 0 {
+            writeln!(out, "and {} more", report.further_findings)?;
+        }
+        let checked = format!(
+            "{} entries, {} tiles, {} sessions ({} open), {} operations ({} open)",
+            report.entries,
+            report.tiles,
+            report.sessions,
+            report.open_sessions,
+            report.operations,
+            report.open_operations
+        );
+        match checkpoint {
+            Some(checkpoint) if report.holds() => {
+                writeln!(out, "ok: {} holds: {checked}, root {}", printable(&checkpoint.origin), checkpoint.root)?;
+            }
+            _ => writeln!(out, "the log does not hold: {checked} were checked")?,
+        }
+        self.write_recordings(out)
+    }
+
+    fn write_recordings(&self, out: &mut impl Write) -> io::Result<()> {
+        let Checked { payloads, frames, sizes, .. } = self.recordings;
+        if self.is_opened {
+            writeln!(out, "recordings: {payloads} payloads in place and as committed to, {frames} frames opened")?;
+            if sizes > 0 {
+                writeln!(out, "not checked: the content of {sizes} frames, of which only the size is kept")?;
+            }
+        } else {
+            writeln!(out, "recordings: {payloads} payloads in place and of their size, {frames} frames")?;
+            if frames > 0 {
+                writeln!(out, "not checked: what the frames hold; --recordings opens them, with the key of --config")?;
+            }
+        }
+        writeln!(out, "not checked: events that are newer than the checkpoint")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use vidimus_log::{Entry, Log, Options, Signer};
+
+    use super::*;
+
+    const SESSION: &str = "00000000-0000-7000-8000-000000000001";
+
+    /// A log of one open session whose first event commits to a payload, and its key.
+    fn log(directory: &Path) -> VerifierKey {
+        let signer = Signer::from_seed("vidimus/test", &[7; 32]).unwrap();
+        let key = signer.verifier().clone();
+        let options = Options::new(directory, "vidimus/test");
+        let (log, _) = Log::open(Arc::new(FileSystem), options, signer).unwrap();
+        let opened = format!(r#"{{"seq":0,"session":"{SESSION}","type":"session.opened"}}"#);
+        let admitted = format!(
+            r#"{{"payloads":[{{"at":[0,68,90],"bytes":12,"commitment":"","name":"request"}}],"seq":1,"session":"{SESSION}","type":"operation.admitted"}}"#
+        );
+        for leaf in [opened, admitted] {
+            log.append(&[Entry::Leaf(leaf.as_bytes())]).unwrap();
+        }
+        log.close().unwrap();
+        key
+    }
+
+    fn text(verified: &Verified, as_json: bool) -> String {
+        let mut out = Vec::new();
+        verified.write(as_json, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_report_says_what_was_found_checked_and_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = log(directory.path());
+        let verified = verify(directory.path(), std::slice::from_ref(&key), None).unwrap();
+        let shown = text(&verified, false).replace(&directory.path().display().to_string(), "D");
+        assert_eq!(
+            shown,
+            format!(
+                "entry 1, D/recordings/{SESSION}/00000000.seg: expected a recording (session {SESSION}, event 1), found no \
+                 such file\n\
+                 the log does not hold: 2 entries, 1 tiles, 1 sessions (1 open), 1 operations (1 open) were checked\n\
+                 recordings: 0 payloads in place and of their size, 0 frames\n\
+                 not checked: events that are newer than the checkpoint\n"
+            )
+        );
+        let value: serde_json::Value = serde_json::from_str(&text(&verified, true)).unwrap();
+        assert_eq!(
+            (&value["holds"], &value["operations"], &value["recordings"]["opened"]),
+            (&json!(false), &json!(1), &json!(false))
+        );
+    }
+
+    #[test]
+    fn a_log_that_holds_says_so_and_what_its_recordings_showed() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = log(directory.path());
+        let mut verified = verify(directory.path(), std::slice::from_ref(&key), None).unwrap();
+        verified.report.findings.clear();
+        verified.recordings = Checked { payloads: 2, frames: 3, opened: 0, sizes: 0 };
+        let shown = text(&verified, false);
+        assert!(shown.starts_with("ok: vidimus/test holds: 2 entries, "), "{shown}");
+        assert!(
+            shown.ends_with(
+                "recordings: 2 payloads in place and of their size, 3 frames\n\
+                 not checked: what the frames hold; --recordings opens them, with the key of --config\n\
+                 not checked: events that are newer than the checkpoint\n"
+            ),
+            "{shown}"
+        );
+        verified.is_opened = true;
+        verified.recordings = Checked { opened: 3, sizes: 1, ..verified.recordings };
+        let shown = text(&verified, false);
+        assert!(
+            shown.ends_with(
+                "recordings: 2 payloads in place and as committed to, 3 frames opened\n\
+                 not checked: the content of 1 frames, of which only the size is kept\n\
+                 not checked: events that are newer than the checkpoint\n"
+            ),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn another_key_does_not_hold() {
+        let directory = tempfile::tempdir().unwrap();
+        log(directory.path());
+        let stranger = Signer::from_seed("vidimus/test", &[8; 32]).unwrap();
+        let verified = verify(directory.path(), &[stranger.verifier().clone()], None).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text(&verified, true)).unwrap();
+        assert_eq!((&value["holds"], &value["root"]), (&json!(false), &json!(null)));
+    }
+
+    #[test]
+    fn long_work_says_how_far_it_is() {
+        let mut progress = Progress { told: Instant::now() };
+        let mut out = Vec::new();
+        progress.at(1, 9, &mut out);
+        assert!(out.is_empty());
+        progress.told = Instant::now().checked_sub(PROGRESS_INTERVAL).unwrap();
+        progress.at(2, 9, &mut out);
+        progress.at(3, 9, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), "checked 2 of 9 entries\n");
+    }
+}
