@@ -90,6 +90,52 @@ fn the_status_says_whose_fault_it_is() {
 }
 
 #[test]
+fn what_check_finds_keeps_serve_from_starting_in_the_same_words() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &[u8]| std::fs::write(directory.path().join(name), text).unwrap();
+    let configuration = path(directory.path(), "vidimus.toml");
+    file(
+        "vidimus.toml",
+        br#"
+        [gateway]
+        key = { file = "kek" }
+        listen = "127.0.0.1:0"
+        admin = "127.0.0.1:0"
+        [identity.oidc.corp]
+        issuer = "https://login.example.com"
+        audience = "vidimus"
+        [policy]
+        dir = "policies"
+        [targets.crm]
+        protocol = "mcp"
+        url = "http://127.0.0.1:9/mcp"
+        "#,
+    );
+    std::fs::create_dir(directory.path().join("policies")).unwrap();
+    let refused = || {
+        let checked = ended(&["check", "--config", &configuration], 2);
+        let problem = checked.lines().find_map(|line| line.strip_prefix("error: ")).unwrap().to_owned();
+        let served = vidimus(&["serve", "--config", &configuration]);
+        let error = text(&served.stderr);
+        assert_eq!(served.status.code(), Some(2), "{error}");
+        assert!(error.contains(&format!("vidimus: {problem}\n")), "{problem}\n{error}");
+        problem
+    };
+    assert_eq!(refused().matches("No such file").count(), 1, "the cause is told once");
+    let mut key = [0; 32];
+    aws_lc_rs::rand::fill(&mut key).unwrap();
+    file("kek", &key);
+    let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
+    std::fs::set_permissions(directory.path().join("kek"), mode(0o640)).unwrap();
+    assert!(refused().contains("may be read by others"));
+    std::fs::set_permissions(directory.path().join("kek"), mode(0o600)).unwrap();
+    file("policies/a.cedar", br#"permit (principal in Group::"crp/support", action, resource);"#);
+    assert!(refused().contains("did you mean `corp`?"));
+    file("policies/a.cedar", b"permit (");
+    assert!(refused().starts_with("a.cedar:1:"));
+}
+
+#[test]
 fn a_reader_that_stops_early_is_no_failure() {
     use std::process::Stdio;
     let mut child = Command::new(env!("CARGO_BIN_EXE_vidimus"))
