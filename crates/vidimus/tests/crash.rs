@@ -84,9 +84,11 @@ async fn crashes(durability: &str) {
 
     let key: VerifierKey = gateway.api("/v1/log/status")["key"].as_str().unwrap().parse().unwrap();
     assert!(gateway.process.terminate(STOP_LIMIT).unwrap().success(), "{}", gateway.process.log());
-    let report = verify::log(&FileSystem, &gateway.data(), &[key], &mut |_, _| {});
+    let report = verify::log(&FileSystem, &gateway.data(), std::slice::from_ref(&key), &mut |_, _| {});
     assert!(report.holds(), "{:#?}", report.findings);
-    assert_eq!(report.open_sessions, 0);
+    assert_eq!((report.open_sessions, report.open_operations), (0, 0));
+    let shown = gateway.run(&["log", "verify", "--key", &key.to_string(), "--recordings"]);
+    assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stdout));
     report_counts(&format!(
         "{durability}: {kills} kills; events acknowledged {}, found {found}; calls that reached the server {reached}, \
          all admitted before; sessions closed as crashed {crashed}, outcomes unknown {unknown}; entries verified {}",
