@@ -1,5 +1,7 @@
 //! What the command line shows of the evidence of a running gateway, and what it says when there is nothing to show.
 
+use std::slice::from_ref;
+
 use serde_json::Value;
 
 use super::World;
@@ -17,10 +19,10 @@ async fn the_gateways_own_sessions_are_listed_when_they_are_asked_for() {
         list["sessions"].as_array().unwrap().iter().map(issuer).collect()
     };
     let (corp, own) = (Some("corp".to_owned()), Some("vidimus".to_owned()));
-    assert_eq!(listed(&[]), [corp.clone()]);
+    assert_eq!(listed(&[]), from_ref(&corp));
     // The gateway's own come first: they would use up the limit.
-    assert_eq!(listed(&["--limit", "1"]), [corp.clone()]);
-    assert_eq!(listed(&["--who", "vidimus|gw-test"]), [own.clone()]);
+    assert_eq!(listed(&["--limit", "1"]), from_ref(&corp));
+    assert_eq!(listed(&["--who", "vidimus|gw-test"]), from_ref(&own));
     let mut all = listed(&["--all"]);
     all.sort();
     assert_eq!(all, [None, corp, own]);
