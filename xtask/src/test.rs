@@ -18,9 +18,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
-use crate::floors;
 use crate::output::print;
 use crate::workspace::{Workspace, cargo};
+use crate::{conformance, floors};
 
 /// What to run; everything by default.
 #[derive(clap::Args)]
@@ -47,6 +47,7 @@ enum Step {
     Rustdoc,
     Book,
     Doctests,
+    Conformance,
     Tests,
 }
 
@@ -113,6 +114,7 @@ impl Step {
             Self::Rustdoc => "the API documentation builds without a warning",
             Self::Book => "the manual builds",
             Self::Doctests => "the examples in the API documentation run",
+            Self::Conformance => "what a server passes of the official MCP suite, it passes through the gateway",
             Self::Tests => "unit, integration and end-to-end tests, with real servers and clients",
         }
     }
@@ -148,6 +150,7 @@ impl Step {
             Self::Doctests => {
                 finish(cargo_command(workspace, &["test", "--locked", "--workspace", "--doc", "--quiet"]))
             }
+            Self::Conformance => conformance::hold(workspace),
             Self::Tests => tests(workspace, summary),
         }
     }

@@ -105,13 +105,16 @@ impl Findings {
         self.required.contains(&check.scenario)
     }
 
-    /// The scenarios that count and have checks, none of which failed.
+    /// The scenarios that count and passed.
     pub(super) fn scenarios_passed(&self) -> usize {
-        let total = |scenario: &&String| {
-            let of = self.checks.iter().filter(|(check, _)| check.scenario == **scenario);
-            of.fold((0, 0), |(passed, failed), (_, count)| (passed + count.passed, failed + count.failed))
-        };
-        self.required.iter().filter(|scenario| matches!(total(scenario), (1.., 0))).count()
+        self.required.iter().filter(|scenario| self.passes(scenario)).count()
+    }
+
+    /// Whether a scenario has checks, none of which failed.
+    pub(super) fn passes(&self, scenario: &str) -> bool {
+        let of = self.checks.iter().filter(|(check, _)| check.scenario == scenario);
+        let sums = of.fold((0, 0), |(passed, failed), (_, count)| (passed + count.passed, failed + count.failed));
+        matches!(sums, (1.., 0))
     }
 }
 
