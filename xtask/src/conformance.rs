@@ -1,4 +1,5 @@
-//! `cargo xtask conformance`: what a server passes of the official MCP suite, and whether the gateway before it loses any.
+//! `cargo xtask conformance`: what a server passes of the official MCP suite, and whether the gateway before it loses
+//! any.
 //!
 //! For each revision the suite runs twice against the same server: directly, and through a gateway of its own, where a
 //! principal with a token of a real OpenID provider may do everything. What counts are the scenarios that the revision

@@ -1,9 +1,10 @@
 //! `cargo xtask test`: every check and every test, in the order in which they find faults cheapest.
 //!
 //! Works on a fresh Debian machine with Rust and Node: the first step installs what is missing (packages with `apt-get`
-//! when root, cargo tools and test programs below the target directory) or says what is missing and how to get it.
-//! A failing step does not keep the later ones from running. The tests come last, and the last lines printed are how many
-//! tests passed, failed and were skipped, and the test runner's own summary. Nothing is started that outlives its test, so the command can be run again at any time.
+//! when root, cargo tools and test programs below the target directory) or says what is missing and how to get it. A
+//! failing step does not keep the later ones from running. The tests come last, and the last lines printed are how many
+//! tests passed, failed and were skipped, and the test runner's own summary. Nothing is started that outlives its test,
+//! so the command can be run again at any time.
 
 mod prerequisites;
 mod tools;
@@ -178,7 +179,8 @@ fn tests(workspace: &Workspace, summary: &mut Option<String>) -> Result<()> {
     }
 }
 
-/// `N passed, N failed, N skipped` out of the test runner's summary, `Summary [1.2s] 5 tests run: 4 passed (1 slow), …`.
+/// `N passed, N failed, N skipped` out of the test runner's summary, `Summary [1.2s] 5 tests run: 4 passed, …`.
+///
 /// What neither passed nor was skipped has failed: tests that failed, timed out, or could not be started.
 fn counts(summary: &str) -> Option<String> {
     let (_, outcomes) = summary.split_once(" run: ")?;

@@ -1,7 +1,7 @@
 //! What the server offers, and the answers that are always the same: `catalogue.json`, read at start.
 //!
-//! Names and texts are those that the suite looks for; a tool, prompt or resource that is listed and has no answer there
-//! is answered by code.
+//! Names and texts are those that the suite looks for; a tool, prompt or resource that is listed and has no answer
+//! there is answered by code.
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,8 @@ use tokio::sync::broadcast;
 
 /// Changes kept for a follower that is behind.
 const BACKLOG: usize = 16;
-/// A client may ask for a change as soon as it has read that it is listening, which is just before its listener follows.
+/// A client may ask for a change as soon as it has read that it is listening, which is just before its listener
+/// follows.
 const UNTIL_LISTENERS_FOLLOW: Duration = Duration::from_millis(20);
 
 /// A list that changed.

@@ -1,7 +1,7 @@
 //! One legacy session, or one request since 2026-07-28, and what all of them share.
 //!
-//! A session keeps its logging level and what it watches; since 2026-07-28 nothing is kept, and a request says for itself
-//! what it wants. A catalogue that cannot be parsed is an error at start.
+//! A session keeps its logging level and what it watches; since 2026-07-28 nothing is kept, and a request says for
+//! itself what it wants. A catalogue that cannot be parsed is an error at start.
 
 #![expect(deprecated, reason = "logging levels are part of MCP 2025-11-25")]
 

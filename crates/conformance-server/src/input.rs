@@ -1,8 +1,8 @@
 //! Tools and a prompt that answer with questions first: multi round-trip requests (MCP 2026-07-28, SEP-2322).
 //!
-//! Nothing is remembered between rounds: what must survive is sealed into `requestState`, and a state that was changed is
-//! refused. A question that the client did not say it can answer is an error; an answer that does not fit its question is
-//! asked for again; answers to questions that were not asked are ignored.
+//! Nothing is remembered between rounds: what must survive is sealed into `requestState`, and a state that was changed
+//! is refused. A question that the client did not say it can answer is an error; an answer that does not fit its
+//! question is asked for again; answers to questions that were not asked are ignored.
 
 use rmcp::ErrorData;
 use rmcp::model::{

@@ -1,10 +1,11 @@
-//! The MCP server that `cargo xtask conformance` holds the gateway against: all that the official suite asks of a server.
+//! The MCP server behind the gateway in `cargo xtask conformance`: all that the official suite asks of a server.
 //!
-//! It follows MCP 2025-11-25 and 2026-07-28, both at one Streamable HTTP endpoint, with `rmcp` for the protocol. What the
-//! suite wants by name (`@modelcontextprotocol/conformance`, `list --requirements REVISION`) stands in `catalogue.json`
-//! where it is always the same, and in `tools`, `input`, `prompts` and `resources` where it depends on the request.
-//! It binds a free loopback port, prints its endpoint as the first line, and serves until it is killed. Requests with a
-//! `Host` or `Origin` that is not this machine's are refused. Not part of the gateway: nothing depends on it.
+//! It follows MCP 2025-11-25 and 2026-07-28, both at one Streamable HTTP endpoint, with `rmcp` for the protocol. What
+//! the suite wants by name (`@modelcontextprotocol/conformance`, `list --requirements REVISION`) stands in
+//! `catalogue.json` where it is always the same, and in `tools`, `input`, `prompts` and `resources` where it depends on
+//! the request. It binds a free loopback port, prints its endpoint as the first line, and serves until it is killed.
+//! Requests with a `Host` or `Origin` that is not this machine's are refused. Not part of the gateway: nothing depends
+//! on it.
 
 mod catalogue;
 mod changes;

@@ -1,7 +1,7 @@
 //! Resources: what the catalogue holds, and one template (MCP server/resources).
 //!
-//! A URI that nothing is kept under is an error that names it: invalid parameters since 2026-07-28 (SEP-2164), a code of
-//! its own before.
+//! A URI that nothing is kept under is an error that names it: invalid parameters since 2026-07-28 (SEP-2164), a code
+//! of its own before.
 
 use rmcp::ErrorData;
 use rmcp::model::{ReadResourceResult, ResourceContents};

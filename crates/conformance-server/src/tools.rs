@@ -1,7 +1,7 @@
 //! Tools whose answer depends on the request, or that talk to the client before they answer (MCP server/tools).
 //!
-//! A legacy session is asked on its stream (`sampling/createMessage`, `elicitation/create`); since 2026-07-28 such a tool
-//! fails, because servers send no requests any more (`input` has those that ask in the new way).
+//! A legacy session is asked on its stream (`sampling/createMessage`, `elicitation/create`); since 2026-07-28 such a
+//! tool fails, because servers send no requests any more (`input` has those that ask in the new way).
 
 #![expect(deprecated, reason = "logging and sampling are part of MCP 2025-11-25")]
 

@@ -1,5 +1,5 @@
-//! A gateway in a directory of its own, with an OpenID provider beside it and, because the suite cannot be told a token,
-//! a forwarder before it that adds one.
+//! A gateway in a directory of its own, with an OpenID provider beside it and, because the suite cannot be told a
+//! token, a forwarder before it that adds one.
 //!
 //! The forwarder's address is the gateway's public one, so that `Host` and `Origin` mean to the gateway what the suite
 //! means by them.

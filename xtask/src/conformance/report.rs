@@ -1,7 +1,8 @@
 //! Two runs side by side: how much passed, and what the gateway lost.
 //!
-//! A check is lost if it passed more often directly than through the gateway, whether it failed there, was warned about,
-//! was skipped or never ran. It is not lost if the scenario passes and the suite only remarks that the server may do so.
+//! A check is lost if it passed more often directly than through the gateway, whether it failed there, was warned
+//! about, was skipped or never ran. It is not lost if the scenario passes and the suite only remarks that the server
+//! may do so.
 
 use std::fmt;
 

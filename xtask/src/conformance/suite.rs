@@ -1,7 +1,8 @@
 //! `@modelcontextprotocol/conformance`, pinned, and what it found.
 //!
 //! The suite writes one directory per scenario, `server-SCENARIO-TIME/checks.json`, and ends with status 0 if every
-//! scenario that the revision requires passed. A scenario without results failed. Which those are stands in its own `requirements/REVISION.yaml`.
+//! scenario that the revision requires passed. A scenario without results failed. Which those are stands in its own
+//! `requirements/REVISION.yaml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
