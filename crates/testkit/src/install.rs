@@ -28,11 +28,11 @@ pub fn npm(name: &str) -> Result<PathBuf> {
     })
 }
 
-/// Installs `python/requirements.txt` into a virtual environment and returns its interpreter.
-pub fn python() -> Result<PathBuf> {
-    let requirements = source_dir().join("python/requirements.txt");
-    let lock = fs::read(&requirements)?;
-    let dir = once("python", &[&lock, &version_of("python3")?], |dir| {
+/// Installs `python/NAME/requirements.txt` into a virtual environment and returns its directory.
+pub fn python(name: &str) -> Result<PathBuf> {
+    let requirements = source_dir().join("python").join(name).join("requirements.txt");
+    let lock = fs::read(&requirements).with_context(|| format!("{} is missing", requirements.display()))?;
+    once(&format!("python-{name}"), &[&lock, &version_of("python3")?], |dir| {
         run(Command::new("python3").args(["-m", "venv"]).arg(dir))?;
         // The list is complete: `--no-deps` makes a package it forgets an error and not a newest version.
         run(Command::new(dir.join("bin/python"))
@@ -40,8 +40,25 @@ pub fn python() -> Result<PathBuf> {
             .args(["--no-deps", "--only-binary", ":all:", "--requirement"])
             .arg(&requirements))?;
         run(Command::new(dir.join("bin/python")).args(["-m", "pip", "check"]))
-    })?;
-    Ok(dir.join("bin/python"))
+    })
+}
+
+/// Installs whatever this crate has a lock file for; names and directories, in order.
+pub fn everything() -> Result<Vec<(String, PathBuf)>> {
+    let mut installed = Vec::new();
+    for (kind, lock, install) in
+        [("npm", "package-lock.json", npm as fn(&str) -> _), ("python", "requirements.txt", python)]
+    {
+        for entry in fs::read_dir(source_dir().join(kind))? {
+            let entry = entry?;
+            if entry.path().join(lock).is_file() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                installed.push((format!("{kind} {name}"), install(&name)?));
+            }
+        }
+    }
+    installed.sort();
+    Ok(installed)
 }
 
 /// This crate's directory: scripts and lock files.

@@ -5,16 +5,21 @@
 //! dev-dependency only (`cargo xtask floors` checks that).
 
 pub mod everything;
+pub mod fixture;
 pub mod forwarder;
 pub mod http_client;
 pub mod install;
+pub mod official;
 pub mod oidc_provider;
 pub mod port;
 pub mod process;
 pub mod python;
+pub mod script;
 
 pub use everything::EverythingServer;
+pub use fixture::FixtureServer;
 pub use forwarder::Forwarder;
+pub use official::{Endpoint, Era, Sdk, Session};
 pub use oidc_provider::OidcProvider;
 pub use port::free_port;
 pub use process::Process;

@@ -1,7 +1,7 @@
-//! The official Python `mcp` client, pinned, as a child process.
+//! A script for the official Python client 1.x, pinned, as a child process.
 //!
-//! Scripts live in `python/`. `e2e_client.py URL TOKEN [STEPS]` drives a server and prints one JSON answer per step:
-//! run it directly and through the gateway, and compare.
+//! Scripts live in `python/`. The scripted session that all official clients take is [`crate::official`]'s; this runs
+//! a script of another kind.
 
 use std::process::Command;
 
@@ -15,7 +15,7 @@ use crate::install;
 ///
 /// An exit status other than 0 is an error that contains what the script printed.
 pub fn python_client(script: &str, args: &[&str]) -> Result<Value> {
-    let output = Command::new(install::python()?)
+    let output = Command::new(install::python("mcp-1")?.join("bin/python"))
         .arg(install::source_dir().join("python").join(script))
         .args(args)
         .env("PYTHONDONTWRITEBYTECODE", "1")

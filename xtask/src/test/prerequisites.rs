@@ -92,18 +92,8 @@ fn is_root() -> io::Result<bool> {
 
 /// Installs the pinned servers and clients now, so that no test waits for a download.
 fn test_programs() -> Result<()> {
-    let interpreter = install::python()?;
-    print(&format!("python client: {}", shown(&interpreter)));
-    let mut names = Vec::new();
-    for entry in fs::read_dir(install::source_dir().join("npm"))? {
-        let entry = entry?;
-        if entry.path().join("package-lock.json").is_file() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    names.sort();
-    for name in names {
-        print(&format!("npm {name}: {}", shown(&install::npm(&name)?)));
+    for (name, dir) in install::everything()? {
+        print(&format!("{name}: {}", shown(&dir)));
     }
     Ok(())
 }

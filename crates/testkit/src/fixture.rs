@@ -1,0 +1,59 @@
+//! Servers written for tests with the official SDKs of both eras: `python/server_2.py`, `npm/typescript-2/server.mjs`.
+//!
+//! Both offer one of everything a client can use, under the same names, and answer the same every time. Over Streamable
+//! HTTP, on a free loopback port. One server serves any number of sessions.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::install;
+use crate::process::Process;
+
+/// Python and Node start within three seconds on a busy two-core machine; the rest is margin.
+const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// A running server. Dropping it kills it.
+#[derive(Debug)]
+pub struct FixtureServer {
+    process: Process,
+    port: u16,
+}
+
+impl FixtureServer {
+    /// The server of the Python SDK 2.x. Blocks until it listens.
+    pub fn python() -> Result<Self> {
+        let interpreter = install::python("mcp-2")?.join("bin/python");
+        let script = install::source_dir().join("python/server_2.py");
+        Self::start("python server", Command::new(interpreter).arg(script).env("PYTHONDONTWRITEBYTECODE", "1"))
+    }
+
+    /// The server of the TypeScript SDK 2.x. Blocks until it listens.
+    pub fn typescript() -> Result<Self> {
+        let source = install::source_dir().join("npm");
+        let mut command = Command::new("node");
+        command
+            .arg("--import")
+            .arg(source.join("loopback.mjs"))
+            .arg(source.join("typescript-2/server.mjs"))
+            .current_dir(install::npm("typescript-2")?);
+        Self::start("typescript server", &mut command)
+    }
+
+    fn start(name: &str, command: &mut Command) -> Result<Self> {
+        let mut process = Process::start(name, command)?;
+        let port = process.wait_for_line(START_LIMIT, |line| line.strip_prefix("listening on port ")?.parse().ok())?;
+        Ok(Self { process, port })
+    }
+
+    /// The MCP endpoint.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/mcp", self.port)
+    }
+
+    /// The process, for its log.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+}

@@ -1,0 +1,230 @@
+//! The official MCP clients, pinned, as child processes that take the same scripted session.
+//!
+//! One program per SDK and major version; `python/session.py` says what a session is and what is printed of it. One
+//! process takes any number of sessions side by side: starting an interpreter costs more than a session.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::install;
+
+/// Characters of a UUID (RFC 9562 §4).
+const UUID_LENGTH: usize = 36;
+
+/// An official client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sdk {
+    /// The Python package index's `mcp` 1.x.
+    Python1,
+    /// The Python package index's `mcp` 2.x.
+    Python2,
+    /// npm's `@modelcontextprotocol/sdk` 1.x.
+    TypeScript1,
+    /// npm's `@modelcontextprotocol/client` 2.x.
+    TypeScript2,
+}
+
+/// What the protocol's revisions fall into (MCP 2026-07-28, "Versioning").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Era {
+    /// Up to 2025-11-25: `initialize`, sessions.
+    Legacy,
+    /// From 2026-07-28: no sessions, every request says all that is needed.
+    Modern,
+}
+
+/// Where a server is to be had.
+#[derive(Debug, Clone)]
+pub enum Endpoint {
+    /// Streamable HTTP, with a bearer token or without.
+    Http {
+        /// The MCP endpoint.
+        url: String,
+        /// The bearer token.
+        token: Option<String>,
+    },
+    /// A program that the client starts and speaks to over standard input and output.
+    Stdio {
+        /// The program and its arguments.
+        command: Vec<String>,
+    },
+}
+
+/// One scripted session.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// What its answers are filed under; no two sessions of one run have the same.
+    pub name: String,
+    /// The era to speak.
+    pub era: Era,
+    /// The server.
+    pub endpoint: Endpoint,
+    /// A list of steps, each a list of its kind and its arguments.
+    pub steps: Value,
+}
+
+/// Kind and first argument of the step that `answer` answers, e.g. `call echo`.
+pub fn label(answer: &Value) -> String {
+    answer.get("step").map(words).unwrap_or_default()
+}
+
+/// The answers of two takes of one script in pairs, those that differ; an error when they are not of one script.
+pub fn differing<'a>(one: &'a [Value], other: &'a [Value]) -> Result<Vec<(&'a Value, &'a Value)>> {
+    let steps = |answers: &'a [Value]| answers.iter().map(|answer| answer.get("step")).collect::<Vec<_>>();
+    if steps(one) != steps(other) {
+        bail!("not the same steps were taken:\n{one:?}\n{other:?}");
+    }
+    Ok(one.iter().zip(other).filter(|(one, other)| one != other).collect())
+}
+
+impl Sdk {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Python1, Self::Python2, Self::TypeScript1, Self::TypeScript2];
+
+    /// As it stands in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Python1 => "python 1.x",
+            Self::Python2 => "python 2.x",
+            Self::TypeScript1 => "typescript 1.x",
+            Self::TypeScript2 => "typescript 2.x",
+        }
+    }
+
+    /// Whether the client speaks `era`.
+    pub fn speaks(self, era: Era) -> bool {
+        era == Era::Legacy || matches!(self, Self::Python2 | Self::TypeScript2)
+    }
+
+    /// Takes `sessions`; by name, what each step of the session came to, "connect" first. Blocks.
+    pub fn run(self, sessions: &[Session]) -> Result<BTreeMap<String, Vec<Value>>> {
+        let mut command = self.command()?;
+        let input = sessions.iter().map(Session::json).collect::<Value>().to_string();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start the client {}", self.name()))?;
+        // The client reads all before it prints anything: neither side waits for the other.
+        let mut stdin = child.stdin.take().context("the client has no standard input")?;
+        let written = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output()?;
+        let (printed, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if !output.status.success() || written.is_err() {
+            bail!("the client {} ended with {}\n{printed}{said}", self.name(), output.status);
+        }
+        let mut answers: BTreeMap<_, _> = sessions.iter().map(|session| (session.name.clone(), Vec::new())).collect();
+        for line in printed.lines().map(without_ids) {
+            let mut answer: Value = serde_json::from_str(&line)
+                .with_context(|| format!("{} printed no JSON: {line}\n{said}", self.name()))?;
+            let session = answer.as_object_mut().and_then(|answer| answer.remove("session"));
+            let session = session.as_ref().and_then(Value::as_str).and_then(|name| answers.get_mut(name));
+            session.with_context(|| format!("{} names no session of its own: {line}", self.name()))?.push(answer);
+        }
+        Ok(answers)
+    }
+
+    fn command(self) -> Result<Command> {
+        let python = |environment: &str, script: &str| {
+            let mut command = Command::new(install::python(environment)?.join("bin/python"));
+            command.arg(install::source_dir().join("python").join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
+            Ok(command)
+        };
+        let node = |name: &str| {
+            let mut command = Command::new("node");
+            command.arg(install::source_dir().join("npm").join(name).join("client.mjs"));
+            command.current_dir(install::npm(name)?);
+            Ok(command)
+        };
+        match self {
+            Self::Python1 => python("mcp-1", "client_1.py"),
+            Self::Python2 => python("mcp-2", "client_2.py"),
+            Self::TypeScript1 => node("typescript-1"),
+            Self::TypeScript2 => node("typescript-2"),
+        }
+    }
+}
+
+impl Era {
+    /// As it stands in tables and in the clients' input.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Modern => "modern",
+        }
+    }
+}
+
+impl Endpoint {
+    /// npm's `server-filesystem`, which may use `directory` and nothing else.
+    pub fn filesystem(directory: &Path) -> Result<Self> {
+        let script = "node_modules/@modelcontextprotocol/server-filesystem/dist/index.js";
+        let script = install::npm("server-filesystem")?.join(script);
+        Self::stdio(&["node".as_ref(), script.as_os_str(), directory.as_os_str()])
+    }
+
+    /// The Python package index's `mcp-server-time`.
+    pub fn time() -> Result<Self> {
+        let program = install::python("mcp-1")?.join("bin/mcp-server-time");
+        Self::stdio(&[program.as_os_str(), "--local-timezone=UTC".as_ref()])
+    }
+
+    fn stdio(command: &[&OsStr]) -> Result<Self> {
+        let text = |part: &&OsStr| part.to_str().map(str::to_owned).context("a path that is no UTF-8");
+        Ok(Self::Stdio { command: command.iter().map(text).collect::<Result<_>>()? })
+    }
+}
+
+impl Session {
+    fn json(&self) -> Value {
+        let Self { name, era, endpoint, steps } = self;
+        let mut session = json!({ "name": name, "era": era.name(), "steps": steps });
+        let (url, token, command) = match endpoint {
+            Endpoint::Http { url, token } => (json!(url), json!(token), Value::Null),
+            Endpoint::Stdio { command } => (Value::Null, Value::Null, json!(command)),
+        };
+        if let Some(session) = session.as_object_mut() {
+            session.extend([("url", url), ("token", token), ("command", command)].map(|(k, v)| (k.to_owned(), v)));
+        }
+        session
+    }
+}
+
+/// The first two words of a step; for one that wraps another, those of the other.
+fn words(step: &Value) -> String {
+    match step.as_array().map(Vec::as_slice).unwrap_or_default() {
+        [_, wrapped @ Value::Array(_)] => words(wrapped),
+        words => words.iter().take(2).filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// `line` without the UUIDs in it: a server that mentions its session's id says something else each time.
+fn without_ids(line: &str) -> String {
+    let is_id = |text: &str| {
+        text.char_indices().all(|(at, char)| match at {
+            8 | 13 | 18 | 23 => char == '-',
+            _ => char.is_ascii_hexdigit(),
+        })
+    };
+    let (mut rest, mut plain) = (line, String::with_capacity(line.len()));
+    loop {
+        if let Some((id, after)) = rest.split_at_checked(UUID_LENGTH)
+            && is_id(id)
+        {
+            plain.push_str("UUID");
+            rest = after;
+        }
+        let mut chars = rest.chars();
+        let Some(char) = chars.next() else { return plain };
+        plain.push(char);
+        rest = chars.as_str();
+    }
+}
