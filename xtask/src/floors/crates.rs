@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("vidimus-identity", 2),
     ("vidimus-store", 2),
     ("vidimus-net", 2),
+    ("vidimus-stdio", 2),
     ("vidimus-gate", 3),
     ("vidimus-report", 3),
     ("vidimus-mcp", 4),
