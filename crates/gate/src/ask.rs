@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use vidimus_core::event::{Body, Status};
+use vidimus_core::event::{Body, Ended, Status};
 use vidimus_core::{Effect, ErrorKind, Operation};
 
 use crate::flight::InFlight;
@@ -91,6 +91,37 @@ impl Session {
             Ok(()) => Asked::Relayed,
             Err(error) => Asked::Declined(Declined { denied: self.unrecorded(&error), session: self.clone() }),
         }
+    }
+
+    /// Decides on what a target asks of the client inside a result, and records it. It has no answer of its own: the
+    /// client sends that with its next request, which is decided and recorded like any other.
+    pub async fn ask_in_result(&self, operation: Operation) -> Result<(), Denied> {
+        let context = self.context();
+        let (decision, policy) = self.decided(&operation);
+        context.metrics().decided(self.target(), decision.effect);
+        let body = self.body(&operation, &decision, &policy);
+        let request = [(PayloadName::Request, &*operation.wire)];
+        if decision.effect == Effect::Deny {
+            let written = context.strand().append_with(context.evidence(), &request, Body::OperationDenied(body));
+            return Err(self.denied(written, ErrorKind::Denied, "policy", decision.message).await);
+        }
+        let admitted = context.strand().append_with(context.evidence(), &request, Body::OperationAdmitted(body));
+        let ended = admitted.and_then(|admitted| {
+            let ended = Ended {
+                action: &operation.action,
+                method: operation.method,
+                protocol: operation.protocol,
+                intent: admitted.seq,
+                status: Status::Ok,
+                microseconds: None,
+                bytes: 0,
+                durability: context.durability(),
+                payloads: &[],
+            };
+            context.strand().append(context.evidence(), Body::OperationOutcome(ended))
+        });
+        // The result that holds the question is released after its own outcome, which is written later.
+        ended.map(drop).map_err(|error| self.unrecorded(&error))
     }
 
     /// Records the client's answer to a question, and gives the wire for the target. An answer to nothing that was

@@ -24,6 +24,7 @@ use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
 use crate::metrics::Metrics;
 use crate::recover;
 use crate::released::Notice;
+use crate::seal::Sealer;
 use crate::session::{self, Denied, Facts, Kind, Refusal, Rejection, Session, Standing};
 use crate::shared::Shared;
 use crate::tasks::Tasks;
@@ -105,6 +106,7 @@ impl Gate {
     /// Opens the evidence log, finishes what a crash left open, and records the start. Blocks on the disk.
     pub fn start(options: Options, registry: &mut Registry) -> Result<Self, StartError> {
         let wrapping = KeyEncryptionKey::new(&options.key)?;
+        let sealer = Sealer::new(&options.key)?;
         let seed = keys::signing_seed(&options.data_dir, &wrapping)?;
         let origin = format!("vidimus/{}", options.gateway);
         let signer = Signer::from_seed(&origin, seed.expose())?;
@@ -135,6 +137,7 @@ impl Gate {
             metrics: Metrics::register(registry),
             tasks: Tasks::default(),
             log_key,
+            sealer,
             authenticator: Authenticator::new(options.identity),
             unauthenticated: Unauthenticated::default(),
         };

@@ -19,6 +19,7 @@ mod questions;
 mod recording;
 mod recover;
 mod released;
+mod seal;
 mod session;
 mod shared;
 mod tasks;

@@ -49,7 +49,7 @@ pub(crate) struct Standing {
 pub(crate) const OWN_POLICY: &str = "builtin:definitions";
 
 /// What the gateway's own sessions may do.
-const OWN_METHODS: [&str; 3] = ["initialize", "notifications/initialized", "tools/list"];
+const OWN_METHODS: [&str; 4] = ["initialize", "notifications/initialized", "server/discover", "tools/list"];
 
 /// What became of an operation that was submitted.
 pub enum Verdict {

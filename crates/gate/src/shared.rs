@@ -9,6 +9,7 @@ use vidimus_policy::Policies;
 use crate::authenticate::Authenticator;
 use crate::evidence::{Evidence, Strand};
 use crate::metrics::Metrics;
+use crate::seal::Sealer;
 use crate::tasks::Tasks;
 use crate::unauthenticated::Unauthenticated;
 
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
     pub(crate) log_key: VerifierKey,
+    pub(crate) sealer: Sealer,
     pub(crate) authenticator: Authenticator,
     pub(crate) unauthenticated: Unauthenticated,
 }

@@ -4,8 +4,10 @@
 //! the tool. Only then is the operation submitted. GET opens the stream of the target's own; a response of the client
 //! answers what the target asked. Refused besides: answers to nothing, batches, bodies past the limit.
 
+mod stateless;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,10 +15,11 @@ use futures_util::StreamExt as _;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
-use vidimus_core::{Action, ErrorKind, Operation, Protocol, TargetName, ToolAnnotations};
+use vidimus_core::{Action, ErrorKind, Operation, Protocol, TargetName, ToolDefinition};
 use vidimus_gate::{
     Admitted, Answer, Answers, Caller, Denied, EvidenceError, Gate, Notice, Rejection, ReleasedBody, Session, Verdict,
 };
@@ -24,14 +27,15 @@ use vidimus_net::server::Peer;
 use vidimus_net::{Incoming, OriginPolicy};
 
 use crate::answer::{DENIED, Reply, denied_as_asked, evidenced, listening, recorded, refused, relayed, told};
+use crate::call::{Call, Expected};
 use crate::envelope::{EnvelopeError, Message, MessageKind, Method, Sender, code};
-use crate::exchange::{self, Expected};
+use crate::exchange;
 use crate::headers::{self, EVENT_STREAM, JSON, SESSION_ID};
 use crate::initialize::{self, Implementation};
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
 use crate::tools::{DefinitionsError, Tools};
-use crate::{definitions, listen, reply};
+use crate::{definitions, listen, modern, reply};
 
 /// The path of a target is this and its name.
 const PATH: &str = "/mcp/";
@@ -63,6 +67,8 @@ struct Inner {
     origins: OriginPolicy,
     targets: BTreeMap<TargetName, Arc<Target>>,
     sessions: Sessions,
+    /// The sessions of the modern era, by what tells them apart.
+    stateless: Sessions,
     /// The requests being answered.
     requests: TaskTracker,
 }
@@ -78,15 +84,21 @@ impl Adapter {
     /// The adapter for these targets.
     pub fn new(gate: Gate, origins: OriginPolicy, targets: Vec<Target>) -> Self {
         let targets = targets.into_iter().map(|target| (target.spec.name.clone(), Arc::new(target))).collect();
-        let sessions = Sessions::new(MAX_SESSIONS);
-        Self(Arc::new(Inner { gate, origins, targets, sessions, requests: TaskTracker::new() }))
+        let (sessions, stateless) = (Sessions::new(MAX_SESSIONS), Sessions::new(MAX_SESSIONS));
+        Self(Arc::new(Inner { gate, origins, targets, sessions, stateless, requests: TaskTracker::new() }))
     }
 
     /// Answers one request. The work goes on when this future is dropped because the client has gone: a session that
     /// is being opened or closed is never left half way.
     pub async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<ReleasedBody> {
         let adapter = self.clone();
-        let reply = match self.0.requests.spawn(async move { adapter.replied(peer, request).await }).await {
+        let has_token = request.headers().contains_key(AUTHORIZATION);
+        let gone = CancellationToken::new();
+        let guard = gone.clone().drop_guard();
+        let replied = self.0.requests.spawn(async move { adapter.replied(peer, request, gone).await }).await;
+        // From here on the client's going shows in the body of the answer.
+        drop(guard.disarm());
+        let reply = match replied {
             Ok(Ok(reply) | Err(reply)) => reply,
             Err(_) => Reply::notice(StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed),
         };
@@ -105,7 +117,9 @@ impl Adapter {
             headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
         }
         if reply.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+            // RFC 6750 §3.1: a request without any token is told of no error.
+            let challenge = if has_token { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if reply.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
@@ -127,6 +141,7 @@ impl Adapter {
     /// Closes sessions unused for `idle`.
     pub async fn expire(&self, idle: Duration) {
         close(self.0.sessions.expire(idle), "idle").await;
+        close(self.0.stateless.expire(idle), "idle").await;
     }
 
     /// Waits for requests that are being answered, then closes all sessions: the gateway stops.
@@ -134,22 +149,23 @@ impl Adapter {
         self.0.requests.close();
         self.0.requests.wait().await;
         close(self.0.sessions.expire(Duration::ZERO), "shutdown").await;
+        close(self.0.stateless.expire(Duration::ZERO), "shutdown").await;
     }
 
-    async fn replied(&self, peer: Peer, request: Request<Incoming>) -> Result<Reply, Reply> {
+    async fn replied(&self, peer: Peer, request: Request<Incoming>, gone: CancellationToken) -> Result<Reply, Reply> {
         let gate = &self.0.gate;
         let address = peer.address();
         if let Err(error) = self.0.origins.check(request.headers()) {
             let notice = gate.refused(address, error.label(), Notice::ForeignOrigin);
             return Err(refused(StatusCode::FORBIDDEN, notice));
         }
-        let Some(name) = request.uri().path().strip_prefix(PATH).filter(|name| !name.contains('/')) else {
-            return Err(Reply::notice(StatusCode::NOT_FOUND, Notice::NotFound));
-        };
         let caller = gate
             .authenticate(bearer(request.headers()), address)
             .await
             .map_err(|notice| refused(StatusCode::UNAUTHORIZED, notice))?;
+        let Some(name) = request.uri().path().strip_prefix(PATH).filter(|name| !name.contains('/')) else {
+            return Err(self.not_here(&caller, None, "unknown_path", StatusCode::NOT_FOUND, Notice::NotFound).await);
+        };
         let target = name.parse::<TargetName>().ok().and_then(|name| self.0.targets.get(&name)).map(Arc::clone);
         let Some(target) = target else {
             let rejection = Rejection {
@@ -163,11 +179,42 @@ impl Adapter {
             return Err(told(StatusCode::NOT_FOUND, None, code::INVALID_REQUEST, &denied));
         };
         match *request.method() {
-            HttpMethod::POST => self.posted(&caller, &target, request).await,
+            HttpMethod::POST => self.posted(&caller, &target, request, &gone).await,
+            // "HTTP GET or DELETE to the MCP endpoint: respond with 405" (MCP 2026-07-28).
+            HttpMethod::GET | HttpMethod::DELETE
+                if modern::names_revision(request.headers()) && !request.headers().contains_key(&SESSION_ID) =>
+            {
+                Err(self.no_method(&caller, &target).await)
+            }
             HttpMethod::GET => self.listened(&caller, &target, request.headers()).await,
             HttpMethod::DELETE => self.deleted(&caller, &target, request.headers()).await,
-            _ => Err(Reply::notice(StatusCode::METHOD_NOT_ALLOWED, Notice::MethodNotAllowed)),
+            _ => Err(self.no_method(&caller, &target).await),
         }
+    }
+
+    async fn no_method(&self, caller: &Caller, target: &Target) -> Reply {
+        let (status, notice) = (StatusCode::METHOD_NOT_ALLOWED, Notice::MethodNotAllowed);
+        self.not_here(caller, Some(target), "http_method", status, notice).await
+    }
+
+    /// Records and answers a request for what is not at this place.
+    async fn not_here(
+        &self,
+        caller: &Caller,
+        target: Option<&Target>,
+        reason: &'static str,
+        status: StatusCode,
+        notice: Notice,
+    ) -> Reply {
+        let rejection = Rejection {
+            kind: ErrorKind::NotFound,
+            reason,
+            message: String::new(),
+            action: Action::Connect,
+            received: &[],
+        };
+        let denied = self.0.gate.reject(caller.principal(), target.map(|target| &*target.spec), rejection).await;
+        evidenced(&denied, status, notice)
     }
 
     /// Opens the stream of the target's own.
@@ -255,7 +302,13 @@ impl Adapter {
         Ok(Reply::notice(StatusCode::NO_CONTENT, Notice::Empty))
     }
 
-    async fn posted(&self, caller: &Caller, target: &Arc<Target>, request: Request<Incoming>) -> Result<Reply, Reply> {
+    async fn posted(
+        &self,
+        caller: &Caller,
+        target: &Arc<Target>,
+        request: Request<Incoming>,
+        gone: &CancellationToken,
+    ) -> Result<Reply, Reply> {
         let outside = Visit { caller, target, session: None };
         if !headers::is_json(request.headers()) {
             let denied = self.reject(&outside, ErrorKind::Malformed, "media_type", "", &[]).await;
@@ -272,6 +325,9 @@ impl Adapter {
             Ok(message) => message,
             Err(error) => return Err(self.malformed(&outside, &head.headers, &error, &body).await),
         };
+        if modern::is_modern(&head.headers, &message) {
+            return self.stateless(&outside, &head.headers, &message, gone).await;
+        }
         if message.method() == Some(Method::Initialize) && message.id().is_some() {
             return self.initialize(&outside, &head.headers, message).await;
         }
@@ -362,7 +418,7 @@ impl Adapter {
         let caller = visit.caller.clone().claiming(claimed(&hello.client));
         let opened = self.0.gate.open(caller, Arc::clone(&visit.target.spec)).await;
         let gate = opened.map_err(|denied| told(StatusCode::FORBIDDEN, id.as_ref(), DENIED, &denied))?;
-        let session = Arc::new(McpSession::new(gate, Arc::clone(visit.target)));
+        let session = Arc::new(McpSession::new(gate, Arc::clone(visit.target), false));
         let wire = match initialize::client_hello(&message, &withheld(&session.gate)) {
             Ok(hello) => hello.wire,
             Err(error) => {
@@ -370,7 +426,7 @@ impl Adapter {
                 return Err(rejected(StatusCode::BAD_REQUEST, "initialize", error.to_string()).await);
             }
         };
-        let expected = expected(&message);
+        let call = Call::legacy(&session, expected(&message));
         let operation = Operation {
             protocol: Protocol::Mcp,
             action: Action::Method("initialize".into()),
@@ -382,10 +438,10 @@ impl Adapter {
             trace: message.traceparent(),
         };
         let mut answers = match session.gate.submit(operation).await {
-            Verdict::Admitted(admitted) => run(admitted, &session, expected),
+            Verdict::Admitted(admitted) => run(admitted, &session, call),
             Verdict::Denied(denied) => {
                 close(vec![Arc::clone(&session)], "policy").await;
-                return Err(denied_as_asked(&message, &denied));
+                return Err(denied_as_asked(&message, &denied, false));
             }
         };
         let answer = answers.next().await;
@@ -406,7 +462,7 @@ impl Adapter {
 
     async fn within(&self, visit: &Visit<'_>, session: &Arc<McpSession>, message: &Message) -> Result<Reply, Reply> {
         let annotations = match message.method() {
-            Some(Method::CallTool) => Some(self.tool(visit, session, message).await?),
+            Some(Method::CallTool) => Some(self.tool(visit, session, message).await?.annotations),
             Some(Method::ListTools) => {
                 // The list is filtered by the gateway's own definitions; without them it would come out empty.
                 if let Err(error) = definitions::with(&self.0.gate, visit.target, None).await {
@@ -416,7 +472,7 @@ impl Adapter {
             }
             _ => None,
         };
-        let Some(action) = action(message) else {
+        let Some(action) = action(message).filter(|_| message.method().is_some_and(Method::is_legacy)) else {
             return Err(self.not_offered(visit, message).await);
         };
         let operation = Operation {
@@ -430,30 +486,30 @@ impl Adapter {
             trace: message.traceparent(),
         };
         let answers = match session.gate.submit(operation).await {
-            Verdict::Admitted(admitted) => run(admitted, session, expected(message)),
-            Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied)),
+            Verdict::Admitted(admitted) => run(admitted, session, Call::legacy(session, expected(message))),
+            Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied, false)),
         };
-        let reply = relayed(session, message, answers).await;
+        let reply = relayed(session, message, answers, &OnceLock::new()).await;
         if let Some(id) = message.cancelled_request() {
             session.cancel(&id);
         }
         reply
     }
 
-    /// The accepted annotations of the tool that is called, if the caller may know of it.
+    /// The accepted definition of the tool that is called, if the caller may know of it.
     async fn tool(
         &self,
         visit: &Visit<'_>,
         session: &Arc<McpSession>,
         message: &Message,
-    ) -> Result<ToolAnnotations, Reply> {
+    ) -> Result<ToolDefinition, Reply> {
         let name = message.tool_name().unwrap_or_default();
         let tools = match definitions::with(&self.0.gate, visit.target, Some(&name)).await {
             Ok(tools) => tools,
             Err(error) => return Err(self.no_definitions(visit, message, &error).await),
         };
         if let Some(tool) = tools.get(&name).filter(|tool| session.gate.may_see(tool)) {
-            return Ok(tool.annotations);
+            return Ok(tool.clone());
         }
         let rejection = Rejection {
             kind: ErrorKind::NotFound,
@@ -528,9 +584,9 @@ fn withheld(session: &Session) -> Vec<&'static str> {
 }
 
 /// Starts the exchange in a task of the gate.
-fn run(admitted: Box<Admitted>, session: &Arc<McpSession>, expected: Expected) -> Answers {
+fn run(admitted: Box<Admitted>, session: &Arc<McpSession>, call: Call) -> Answers {
     let session = Arc::clone(session);
-    admitted.run(move |wire, flight| exchange::exchange(session, expected, wire, flight))
+    admitted.run(move |wire, flight| exchange::exchange(session, call, wire, flight))
 }
 
 fn expected(message: &Message) -> Expected {

@@ -3,6 +3,8 @@
 //! A tool call that policy denies is HTTP 200 and a result marked as an error, so that a model reads why. What could
 //! not be recorded is 503, whatever else it would have been (NIST SP 800-53 AU-5).
 
+use std::sync::OnceLock;
+
 use http::{HeaderValue, StatusCode};
 use vidimus_core::ErrorKind;
 use vidimus_core::event::Status;
@@ -45,10 +47,11 @@ impl Reply {
 }
 
 /// A denial in the words of what was asked: a tool answers that it failed, so that a model reads why.
-pub(crate) fn denied_as_asked(message: &Message, denied: &Denied) -> Reply {
+pub(crate) fn denied_as_asked(message: &Message, denied: &Denied, modern: bool) -> Reply {
     match (message.method(), message.id()) {
         (Some(Method::CallTool), Some(id)) if denied.refusal().kind == ErrorKind::Denied => {
-            let encode = |refusal: &Refusal| reply::tool_error(id, &refusal.message, refusal.reference.as_deref());
+            let encode =
+                |refusal: &Refusal| reply::tool_error(id, &refusal.message, refusal.reference.as_deref(), modern);
             Reply::json(StatusCode::OK, denied.release(encode))
         }
         (_, Some(id)) => told(StatusCode::OK, Some(id), DENIED, denied),
@@ -57,7 +60,14 @@ pub(crate) fn denied_as_asked(message: &Message, denied: &Denied) -> Reply {
 }
 
 /// The answers of an exchange as an HTTP answer: JSON when there is only a result, else a stream.
-pub(crate) async fn relayed(session: &McpSession, message: &Message, mut answers: Answers) -> Result<Reply, Reply> {
+///
+/// `status` is set when the target's answer has one of its own.
+pub(crate) async fn relayed(
+    session: &McpSession,
+    message: &Message,
+    mut answers: Answers,
+    status: &OnceLock<StatusCode>,
+) -> Result<Reply, Reply> {
     let is_notification = message.id().is_none();
     match answers.next().await {
         Some(Answer::Last { status: Status::Ok, .. }) if is_notification => {
@@ -69,7 +79,7 @@ pub(crate) async fn relayed(session: &McpSession, message: &Message, mut answers
             } else if is_notification {
                 StatusCode::BAD_GATEWAY
             } else {
-                StatusCode::OK
+                status.get().copied().unwrap_or(StatusCode::OK)
             };
             Ok(Reply::json(status, released))
         }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use vidimus_core::json::Value;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol};
-use vidimus_gate::{Asked, Declined, EvidenceError, InFlight, Rejection};
+use vidimus_gate::{Asked, Declined, Denied, EvidenceError, InFlight, Rejection};
 
 use crate::answer::DENIED;
-use crate::envelope::{Class, Id, Message, MessageKind, Method, code};
+use crate::envelope::{Class, Form, Id, Message, MessageKind, Method, Sender, case_variant, code};
 use crate::sessions::McpSession;
 use crate::{reply, sse};
 
@@ -28,7 +29,7 @@ pub(crate) async fn relay(
     match message.kind() {
         MessageKind::Request { id, method } => ask(session, message, (id, *method), flight).await,
         MessageKind::Notification { method } if method.class() == Class::Notice => {
-            if *method == Method::ResourceUpdated && !may_know(session, message) {
+            if !may_know(session, *method, message) || !may_ask(session, *method, message).await {
                 drop(withhold(session, message, ErrorKind::Denied).await);
                 return Ok(());
             }
@@ -45,7 +46,8 @@ pub(crate) async fn relay(
 }
 
 async fn ask(session: &Arc<McpSession>, message: &Message, (id, method): (&Id, Method), flight: &mut InFlight) {
-    let (declined, code, text) = match action(message, method) {
+    // The modern era has no requests of the target on streams.
+    let (declined, code, text) = match action(message, method).filter(|_| !session.is_modern) {
         Some(action) => {
             let operation = Operation {
                 protocol: Protocol::Mcp,
@@ -72,13 +74,30 @@ async fn ask(session: &Arc<McpSession>, message: &Message, (id, method): (&Id, M
 }
 
 /// What policy decides on; none for what is not passed to clients.
-pub(crate) fn action(message: &Message, method: Method) -> Option<Action> {
+fn action(message: &Message, method: Method) -> Option<Action> {
+    asked(method, message.params())
+}
+
+/// The same of a request inside a result (MCP 2026-07-28, "Multi Round-Trip Requests").
+pub(crate) fn action_of(request: Value<'_>) -> Option<Action> {
+    if case_variant(request, &["method", "params"]).is_some() {
+        return None;
+    }
+    let params = request.get("params");
+    if params.is_some_and(|params| case_variant(params, &["mode", "url"]).is_some()) {
+        return None;
+    }
+    let method = Method::classify(Sender::Server, Form::Request, &request.get("method")?.as_str()?);
+    if method == Method::Ping { None } else { asked(method, params) }
+}
+
+fn asked(method: Method, params: Option<Value<'_>>) -> Option<Action> {
     match method {
         Method::CreateMessage => Some(Action::Sampling),
         Method::ListRoots => Some(Action::Roots),
         Method::Ping => Some(Action::Method("ping".into())),
         Method::Elicit => {
-            let text = |key: &str| message.params().and_then(|params| params.get(key)).map(|value| value.as_str());
+            let text = |key: &str| params.and_then(|params| params.get(key)).map(|value| value.as_str());
             match text("mode").as_ref().map(|mode| mode.as_deref()) {
                 None | Some(Some("form")) => Some(Action::Elicitation(None)),
                 Some(Some("url")) => Some(Action::Elicitation(Some(Arc::from(&*text("url")??)))),
@@ -89,9 +108,62 @@ pub(crate) fn action(message: &Message, method: Method) -> Option<Action> {
     }
 }
 
-fn may_know(session: &McpSession, message: &Message) -> bool {
-    let uri = message.params().and_then(|params| params.get("uri")).and_then(|uri| uri.as_str());
-    uri.is_some_and(|uri| session.gate.may_do(&Action::ResourceRead(Arc::from(&*uri))))
+/// Whether the caller may know what a notice tells of: a resource it may read, a task of its own.
+fn may_know(session: &McpSession, method: Method, message: &Message) -> bool {
+    match method {
+        Method::ResourceUpdated => {
+            let uri = message.params().and_then(|params| params.get("uri")).and_then(|uri| uri.as_str());
+            uri.is_some_and(|uri| session.gate.may_do(&Action::ResourceRead(Arc::from(&*uri))))
+        }
+        Method::TaskStatus => message.task_id().is_some_and(|task| session.task(&task).is_some()),
+        _ => {
+            if session.is_modern {
+                method.is_modern()
+            } else {
+                method.is_legacy()
+            }
+        }
+    }
+}
+
+/// Whether the client may be asked what a notice about a task asks.
+async fn may_ask(session: &McpSession, method: Method, message: &Message) -> bool {
+    match message.params() {
+        Some(params) if method == Method::TaskStatus => input_requests(session, params).await.is_ok(),
+        _ => true,
+    }
+}
+
+/// Decides on everything that a result, or a notice about a task, asks of the client.
+pub(crate) async fn input_requests(session: &McpSession, holder: Value<'_>) -> Result<(), Denied> {
+    let Some(requests) = holder.get("inputRequests") else { return Ok(()) };
+    for (_, request) in requests.members() {
+        let wire = Bytes::copy_from_slice(request.raw().as_bytes());
+        let Some(action) = action_of(request) else {
+            return Err(session
+                .gate
+                .reject(Rejection {
+                    kind: ErrorKind::Upstream,
+                    reason: "server_message",
+                    message: "the target asks for what is not passed to clients".into(),
+                    action: Action::Method("unknown".into()),
+                    received: &wire,
+                })
+                .await);
+        };
+        let operation = Operation {
+            protocol: Protocol::Mcp,
+            action,
+            method: None,
+            wire,
+            arguments: None,
+            annotations: None,
+            address: None,
+            trace: None,
+        };
+        session.gate.ask_in_result(operation).await?;
+    }
+    Ok(())
 }
 
 /// Records a message of the target that is not passed on.

@@ -6,21 +6,24 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use tokio::sync::oneshot;
 use vidimus_core::event::Status;
 use vidimus_core::{Action, Operation, Protocol, ToolDefinition};
 use vidimus_gate::{Gate, Outcome, Session, Verdict};
 
+use crate::call::{Call, Expected};
 use crate::envelope::{Id, ListKind, Message, Method, Sender};
-use crate::exchange::{self, Expected};
+use crate::exchange;
 use crate::initialize::Implementation;
 use crate::sessions::McpSession;
 use crate::target::Target;
 use crate::tools::{Attempt, DefinitionsError, Tools};
-use crate::{initialize, lists};
+use crate::{initialize, lists, modern};
 
 /// The least time between two readings of one target.
 const LEAST_INTERVAL: Duration = Duration::from_secs(5);
@@ -67,34 +70,71 @@ pub(crate) async fn with(
     }
 }
 
+/// Reads definitions in the era that the target was last read in, or else in the other one.
 async fn read(gate: &Gate, target: &Arc<Target>) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+    let is_modern = target.is_modern.load(Ordering::Relaxed);
+    match read_as(gate, target, is_modern).await {
+        Err(DefinitionsError::Upstream(error)) => match read_as(gate, target, !is_modern).await {
+            Ok(definitions) => {
+                target.is_modern.store(!is_modern, Ordering::Relaxed);
+                Ok(definitions)
+            }
+            Err(_) => Err(DefinitionsError::Upstream(error)),
+        },
+        read => read,
+    }
+}
+
+async fn read_as(gate: &Gate, target: &Arc<Target>, is_modern: bool) -> Result<Vec<ToolDefinition>, DefinitionsError> {
     let opened = gate.open_own(Arc::clone(&target.spec)).await;
     let session = opened.map_err(|denied| DefinitionsError::Refused(denied.refusal().message.clone()))?;
-    let session = Arc::new(McpSession::new(session, Arc::clone(target)));
-    let read = read_in(&session).await;
+    let session = Arc::new(McpSession::new(session, Arc::clone(target), is_modern));
+    let read = if is_modern { read_modern(&session).await } else { read_legacy(&session).await };
     let leave = session.gate.close("client").await.map_err(|error| DefinitionsError::Refused(error.to_string()))?;
     exchange::end(&session, &leave).await;
     read
 }
 
-async fn read_in(session: &Arc<McpSession>) -> Result<Vec<ToolDefinition>, DefinitionsError> {
-    let id = Id::from_number(0);
-    let gateway = Implementation { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() };
-    let hello = initialize::request(&id, &gateway);
-    let answer = ask(session, "initialize", hello, Expected::Response { id, method: Method::Initialize }).await?;
-    ask(session, "notifications/initialized", initialize::initialized(), Expected::Nothing).await?;
-    let answer = message(&answer)?;
-    if answer.result().and_then(|result| result.at(&["capabilities", "tools"])).is_none() {
+fn gateway() -> Implementation {
+    Implementation { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() }
+}
+
+async fn read_modern(session: &Arc<McpSession>) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+    let gateway = gateway();
+    let hello = modern::request(&Id::from_number(0), "server/discover", None, &gateway);
+    let answer = ask(session, hello, Method::Discover).await?;
+    if !has_tools(&answer)? {
         return Ok(Vec::new());
     }
+    pages(session, |id, cursor| modern::request(id, "tools/list", cursor, &gateway)).await
+}
+
+fn has_tools(answer: &Bytes) -> Result<bool, DefinitionsError> {
+    Ok(message(answer)?.result().and_then(|result| result.at(&["capabilities", "tools"])).is_some())
+}
+
+async fn read_legacy(session: &Arc<McpSession>) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+    let id = Id::from_number(0);
+    let hello = initialize::request(&id, &gateway());
+    let answer = ask(session, hello, Method::Initialize).await?;
+    ask(session, initialize::initialized(), Method::Initialized).await?;
+    if !has_tools(&answer)? {
+        return Ok(Vec::new());
+    }
+    pages(session, |id, cursor| lists::request(id, ListKind::Tools, cursor)).await
+}
+
+async fn pages(
+    session: &Arc<McpSession>,
+    request: impl Fn(&Id, Option<&str>) -> Bytes,
+) -> Result<Vec<ToolDefinition>, DefinitionsError> {
     let mut definitions = Vec::new();
     let mut seen = HashSet::new();
     let mut bytes: usize = 0;
     let mut cursor: Option<String> = None;
     for page in 1..=MAX_PAGES {
         let id = Id::from_number(page);
-        let body = lists::request(&id, ListKind::Tools, cursor.as_deref());
-        let answer = ask(session, "tools/list", body, Expected::Response { id, method: Method::ListTools }).await?;
+        let answer = ask(session, request(&id, cursor.as_deref()), Method::ListTools).await?;
         bytes = bytes.saturating_add(answer.len());
         if bytes > MAX_LIST_BYTES {
             return Err(DefinitionsError::Upstream(format!("its tool list has more than {MAX_LIST_BYTES} bytes")));
@@ -116,15 +156,20 @@ fn message(answer: &Bytes) -> Result<Message, DefinitionsError> {
 }
 
 /// One message of the gateway's own, through the choke point like any other; the target's answer.
-async fn ask(
-    session: &Arc<McpSession>,
-    method: &str,
-    body: Bytes,
-    expected: Expected,
-) -> Result<Bytes, DefinitionsError> {
+async fn ask(session: &Arc<McpSession>, body: Bytes, method: Method) -> Result<Bytes, DefinitionsError> {
+    let asked = Message::parse(body.clone(), Sender::Client, &vidimus_core::json::Limits::default())
+        .map_err(|error| DefinitionsError::Refused(error.to_string()))?;
+    let expected = match asked.id() {
+        Some(id) => Expected::Response { id: id.clone(), method },
+        None => Expected::Nothing,
+    };
+    let mut call = Call::legacy(session, expected);
+    if session.is_modern {
+        call.head.extend(modern::head(&asked, &HeaderMap::new()));
+    }
     let operation = Operation {
         protocol: Protocol::Mcp,
-        action: Action::Method(method.into()),
+        action: Action::Method(asked.method_name().into()),
         method: None,
         wire: body,
         arguments: None,
@@ -140,7 +185,7 @@ async fn ask(
     let (sender, receiver) = oneshot::channel();
     let carrier = Arc::clone(session);
     let mut answers = admitted.run(move |wire, mut flight| async move {
-        let outcome = exchange::outcome(&carrier, &expected, wire, &mut flight).await;
+        let outcome = exchange::outcome(&carrier, &call, wire, &mut flight).await;
         let answer = match outcome.status {
             Status::Ok => Ok(outcome.body.clone()),
             status => Err(status.name()),
@@ -152,7 +197,7 @@ async fn ask(
     while answers.next().await.is_some() {}
     match receiver.await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(status)) => Err(DefinitionsError::Upstream(format!("{method} ended with status `{status}`"))),
-        Err(_) => Err(DefinitionsError::Upstream(format!("{method} was given up"))),
+        Ok(Err(status)) => Err(DefinitionsError::Upstream(format!("{method:?} ended with status `{status}`"))),
+        Err(_) => Err(DefinitionsError::Upstream(format!("{method:?} was given up"))),
     }
 }

@@ -191,6 +191,18 @@ impl Message {
         Id::read(params.get("requestId")?)
     }
 
+    /// The task of a request or notification about one.
+    pub fn task_id(&self) -> Option<Cow<'_, str>> {
+        [Method::CancelTask, Method::GetTask, Method::TaskStatus, Method::UpdateTask]
+            .into_iter()
+            .find_map(|method| self.param_of(method, "taskId"))
+    }
+
+    /// The state that the client was to bring back.
+    pub fn request_state(&self) -> Option<Value<'_>> {
+        self.params()?.get("requestState")
+    }
+
     /// `params._meta.traceparent`, when it has the form of W3C Trace Context (§3.2.2).
     pub fn traceparent(&self) -> Option<String> {
         let text = self.params()?.at(&["_meta", "traceparent"])?.as_str()?;

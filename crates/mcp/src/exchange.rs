@@ -16,107 +16,37 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 use vidimus_core::event::Status;
-use vidimus_core::json::Limits;
-use vidimus_core::{Action, ErrorKind};
-use vidimus_gate::{Dial, EvidenceError, InFlight, Outcome, SendError, Wire};
-use vidimus_net::Incoming;
+use vidimus_gate::{Dial, InFlight, Outcome, Wire};
 
-use crate::envelope::{Class, Id, ListKind, Message, MessageKind, Method, Sender, code};
+use crate::call::{Call, Expected, Fault, read};
+use crate::envelope::{Id, MessageKind, Method, code};
 use crate::headers;
+use crate::outcomes::concluded;
 use crate::sessions::McpSession;
-use crate::{asks, initialize, lists, reply, sse};
+use crate::{asks, reply, sse};
+use vidimus_net::Incoming;
 
 /// How long the target may take to answer the end of a session.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the answer to a message must be.
-#[derive(Debug, Clone)]
-pub(crate) enum Expected {
-    /// None: it was a notification.
-    Nothing,
-    /// A response to this request.
-    Response {
-        /// Its id.
-        id: Id,
-        /// What was asked.
-        method: Method,
-    },
-}
-
-/// Why the target's answer is no answer.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
-    #[error(transparent)]
-    Send(#[from] SendError),
-    #[error("the target answered with status {0}")]
-    Status(StatusCode),
-    #[error("the target has forgotten the session; start a new one")]
-    SessionLost,
-    #[error("the target's answer broke off")]
-    BrokenOff,
-    #[error("the target's answer stopped for {0:?}")]
-    Silence(Duration),
-    #[error("the target's answer was not complete after {0:?}")]
-    Unfinished(Duration),
-    #[error("the target's answer is larger than {0} bytes")]
-    TooLarge(usize),
-    #[error("the target's answer is not MCP: {0}")]
-    NotMcp(String),
-    #[error(transparent)]
-    Evidence(#[from] EvidenceError),
-}
-
-impl Fault {
-    pub(crate) const fn status(&self) -> Status {
-        match self {
-            Self::Silence(_) | Self::Unfinished(_) => Status::Timeout,
-            Self::Send(error) => match error {
-                SendError::Evidence(_) => Status::Cancelled,
-                SendError::Upstream(error) => match error.kind() {
-                    ErrorKind::Timeout => Status::Timeout,
-                    _ => Status::Upstream,
-                },
-            },
-            Self::Evidence(_) => Status::Cancelled,
-            Self::Status(_) | Self::SessionLost | Self::BrokenOff | Self::TooLarge(_) | Self::NotMcp(_) => {
-                Status::Upstream
-            }
-        }
-    }
-
-    /// What the caller is told: nothing of addresses or the network.
-    fn public_message(&self) -> String {
-        match self {
-            Self::Send(SendError::Upstream(error)) => match error.kind() {
-                ErrorKind::Timeout => "the target did not answer in time".into(),
-                _ => "the target cannot be reached".into(),
-            },
-            Self::Send(SendError::Evidence(_)) | Self::Evidence(_) => {
-                "nothing passes while evidence cannot be written".into()
-            }
-            Self::NotMcp(_) => "the target's answer is not MCP".into(),
-            Self::Status(_)
-            | Self::SessionLost
-            | Self::BrokenOff
-            | Self::Silence(_)
-            | Self::Unfinished(_)
-            | Self::TooLarge(_) => self.to_string(),
-        }
-    }
-}
+/// How long an answer that goes on for as long as the client listens may take: longer than any process runs.
+const ENDLESS: Duration = Duration::from_hours(24 * 365 * 10);
 
 /// Sends the wire, hands parts of the answer to the flight as they come, and finishes it.
-pub(crate) async fn exchange(session: Arc<McpSession>, expected: Expected, wire: Wire, mut flight: InFlight) {
-    let outcome = match &expected {
+pub(crate) async fn exchange(session: Arc<McpSession>, call: Call, wire: Wire, mut flight: InFlight) {
+    let outcome = match &call.expected {
         Expected::Response { id, .. } => {
             let running = session.run(id);
+            let gone = flight.abandonment();
             tokio::select! {
                 biased;
-                outcome = outcome(&session, &expected, wire, &mut flight) => outcome,
+                outcome = outcome(&session, &call, wire, &mut flight) => outcome,
                 () = running.cancelled.cancelled() => taken_back(id),
+                // "Closing the SSE response stream MUST be treated as cancellation" (MCP 2026-07-28), but not before.
+                () = gone, if session.is_modern => taken_back(id),
             }
         }
-        Expected::Nothing => outcome(&session, &expected, wire, &mut flight).await,
+        Expected::Nothing => outcome(&session, &call, wire, &mut flight).await,
     };
     flight.finish(outcome).await;
 }
@@ -128,13 +58,8 @@ fn taken_back(id: &Id) -> Outcome {
 }
 
 /// Sends the wire and hands parts of the answer to the flight; how it ended, in words for the client.
-pub(crate) async fn outcome(
-    session: &Arc<McpSession>,
-    expected: &Expected,
-    wire: Wire,
-    flight: &mut InFlight,
-) -> Outcome {
-    match answered(session, expected, wire, flight).await {
+pub(crate) async fn outcome(session: &Arc<McpSession>, call: &Call, wire: Wire, flight: &mut InFlight) -> Outcome {
+    match answered(session, call, wire, flight).await {
         Ok(outcome) => outcome,
         Err(fault) => {
             tracing::warn!(
@@ -146,7 +71,7 @@ pub(crate) async fn outcome(
             if matches!(fault, Fault::SessionLost) {
                 session.set_lost();
             }
-            let body = match expected {
+            let body = match &call.expected {
                 Expected::Nothing => Bytes::new(),
                 Expected::Response { id, .. } => {
                     reply::error(Some(id), code::INTERNAL_ERROR, &fault.public_message(), None)
@@ -157,21 +82,16 @@ pub(crate) async fn outcome(
     }
 }
 
-async fn answered(
-    session: &Arc<McpSession>,
-    expected: &Expected,
-    wire: Wire,
-    flight: &mut InFlight,
-) -> Result<Outcome, Fault> {
-    let mut patience = Patience::new(&session.target.limits);
-    let sent = session.target.upstream.send(wire, session.headers());
+async fn answered(session: &Arc<McpSession>, call: &Call, wire: Wire, flight: &mut InFlight) -> Result<Outcome, Fault> {
+    let mut patience = Patience::new(&session.target.limits, call.endless);
+    let sent = session.target.upstream.send(wire, call.head.clone());
     let response = tokio::time::timeout_at(patience.deadline, sent).await.map_err(|_| patience.unfinished())??;
     patience.heard();
     let status = response.status();
     if status == StatusCode::NOT_FOUND && session.upstream_id.get().is_some() {
         return Err(Fault::SessionLost);
     }
-    let Expected::Response { id, method } = expected else {
+    let Expected::Response { method, .. } = &call.expected else {
         return if status.is_success() {
             Ok(Outcome { status: Status::Ok, body: Bytes::new() })
         } else {
@@ -190,11 +110,11 @@ async fn answered(
         if !status.is_success() && !is_error {
             return Err(Fault::Status(status));
         }
-        concluded(session, id, *method, &message)?
+        concluded(session, call, &message).await?
     } else if status != StatusCode::OK {
         return Err(Fault::Status(status));
     } else if headers::is_event_stream(response.headers()) {
-        streamed(session, id, *method, response, flight, &mut patience).await?
+        streamed(session, call, response, flight, &mut patience).await?
     } else {
         return Err(Fault::NotMcp("it is neither plain JSON nor a stream of events".into()));
     };
@@ -226,8 +146,7 @@ pub(crate) async fn end(session: &McpSession, leave: &Dial) {
 /// Reads an SSE answer: notifications go on as they come, the response ends it.
 async fn streamed(
     session: &Arc<McpSession>,
-    id: &Id,
-    method: Method,
+    call: &Call,
     response: Response<Incoming>,
     flight: &mut InFlight,
     patience: &mut Patience,
@@ -248,7 +167,7 @@ async fn streamed(
             }
             let message = read(session, event.data)?;
             match message.kind() {
-                MessageKind::Response { .. } => return concluded(session, id, method, &message),
+                MessageKind::Response { .. } => return concluded(session, call, &message).await,
                 MessageKind::Notification { .. } | MessageKind::Request { .. } => {
                     asks::relay(session, &message, flight).await?;
                 }
@@ -257,68 +176,6 @@ async fn streamed(
             patience.heard();
         }
     }
-}
-
-/// Reads a message of the target.
-pub(crate) fn read(session: &McpSession, body: Bytes) -> Result<Message, Fault> {
-    Message::parse(body, Sender::Server, &json_limits(session)).map_err(|error| Fault::NotMcp(error.to_string()))
-}
-
-fn json_limits(session: &McpSession) -> Limits {
-    Limits { max_bytes: session.target.limits.response_bytes, ..Limits::default() }
-}
-
-/// The outcome that a response stands for, once it is the response to what was asked.
-fn concluded(session: &McpSession, asked: &Id, method: Method, message: &Message) -> Result<Outcome, Fault> {
-    let MessageKind::Response { id, is_error } = message.kind() else {
-        return Err(Fault::NotMcp("it is no response".into()));
-    };
-    if id.as_ref().is_some_and(|id| id != asked) || (id.is_none() && !is_error) {
-        return Err(Fault::NotMcp("it answers another request".into()));
-    }
-    if *is_error {
-        return Ok(Outcome { status: Status::Error, body: sse::flatten(message.bytes()) });
-    }
-    let body = match method.class() {
-        // The gateway itself reads whole lists: what it learns is what callers' lists are filtered by.
-        Class::List(kind) if !session.gate.is_own() => filtered(session, kind, message)?,
-        _ if method == Method::Initialize => {
-            let hello = initialize::server_hello(message).map_err(|error| Fault::NotMcp(error.to_string()))?;
-            // Set once: the session is new.
-            let _ = session.version.set(hello.revision);
-            hello.wire
-        }
-        _ => message.bytes().clone(),
-    };
-    let failed = method == Method::CallTool
-        && message.result().and_then(|result| result.get("isError")).and_then(|flag| flag.as_bool()) == Some(true);
-    let status = if failed { Status::Error } else { Status::Ok };
-    Ok(Outcome { status, body: sse::flatten(&body) })
-}
-
-/// A list without what the caller may not see.
-fn filtered(session: &McpSession, kind: ListKind, message: &Message) -> Result<Bytes, Fault> {
-    let tools = session.target.tools.known();
-    let is_visible = |name: &str| match kind {
-        // A tool the gateway has not read the definition of cannot be called, so it is not shown.
-        ListKind::Tools => {
-            tools.as_ref().and_then(|tools| tools.get(name)).is_some_and(|tool| session.gate.may_see(tool))
-        }
-        ListKind::Resources => session.gate.may_do(&Action::ResourceRead(name.into())),
-        ListKind::Prompts => session.gate.may_do(&Action::PromptGet(name.into())),
-        // A template names no resource yet: reading one is decided by its URI.
-        ListKind::ResourceTemplates => true,
-    };
-    let list = lists::filter(message, kind, &json_limits(session), is_visible)
-        .map_err(|error| Fault::NotMcp(error.to_string()))?;
-    if list.unreadable > 0 {
-        tracing::warn!(
-            target = %session.target.spec.name,
-            elements = list.unreadable,
-            "elements of a list were withheld: they cannot be read for certain"
-        );
-    }
-    Ok(list.document.bytes().clone())
 }
 
 /// The whole body, without a copy when it came in one piece.
@@ -360,9 +217,9 @@ struct Patience {
 }
 
 impl Patience {
-    fn new(limits: &crate::target::Limits) -> Self {
+    fn new(limits: &crate::target::Limits, endless: bool) -> Self {
         let now = Instant::now();
-        let (silence, total) = (limits.silence, limits.total);
+        let (silence, total) = if endless { (ENDLESS, ENDLESS) } else { (limits.silence, limits.total) };
         Self { silence, silent_until: now + silence, total, deadline: now + total }
     }
 

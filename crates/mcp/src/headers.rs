@@ -6,8 +6,8 @@
 #[cfg(test)]
 mod tests;
 
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use vidimus_core::ErrorKind;
 
 use crate::initialize::Revision;
@@ -47,6 +47,15 @@ impl HeaderError {
     pub fn public_message(&self) -> String {
         self.to_string()
     }
+}
+
+/// What every message to a target has. Nothing of the caller's request is among it.
+pub(crate) fn request_headers() -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers
 }
 
 /// The session id, if there is one: visible ASCII, as MCP 2025-11-25 says.
@@ -117,7 +126,7 @@ fn is_refused(range: &str) -> bool {
 }
 
 /// The header's only value. Refuses a second one and whatever is not ASCII.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
+pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

@@ -155,7 +155,7 @@ pub fn server_hello(message: &Message) -> Result<ServerHello, InitializeError> {
 
 /// What the gateway's own `initialize` offers: servers list some tools only to clients that can be asked. What is asked
 /// of the gateway itself is declined.
-const OWN_CAPABILITIES: &str = r#"{"elicitation":{"form":{},"url":{}},"roots":{},"sampling":{}}"#;
+pub(crate) const OWN_CAPABILITIES: &str = r#"{"elicitation":{"form":{},"url":{}},"roots":{},"sampling":{}}"#;
 
 /// The gateway's own `initialize`, with its latest revision.
 pub fn request(id: &Id, gateway: &Implementation) -> Bytes {
@@ -180,7 +180,8 @@ fn withhold(capabilities: Value<'_>, withheld: &[&str]) -> Vec<Replacement> {
     without_members(capabilities, |key| withheld.iter().any(|withheld| same_ignoring_case(key, withheld)))
 }
 
-fn implementation(info: Option<Value<'_>>) -> Implementation {
+/// Who a peer says it is.
+pub(crate) fn implementation(info: Option<Value<'_>>) -> Implementation {
     let text = |key: &str| {
         let text = info.and_then(|info| info.get(key)).and_then(|value| value.as_str()).unwrap_or_default();
         text.chars().filter(|character| !character.is_control()).take(MAX_IMPLEMENTATION_CHARACTERS).collect()

@@ -7,6 +7,7 @@
 mod adapter;
 mod answer;
 mod asks;
+mod call;
 mod definitions;
 pub mod envelope;
 mod exchange;
@@ -14,7 +15,10 @@ pub mod headers;
 pub mod initialize;
 mod listen;
 pub mod lists;
+pub mod modern;
+mod outcomes;
 pub mod reply;
+
 mod sessions;
 pub mod sse;
 mod target;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use vidimus_core::event::Status;
 use vidimus_gate::{InFlight, Outcome, Wire};
 
-use crate::exchange::{Fault, read};
+use crate::call::{Fault, read};
 use crate::headers::{self, EVENT_STREAM, LAST_EVENT_ID};
 use crate::sessions::McpSession;
 use crate::{asks, sse};

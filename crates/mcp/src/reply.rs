@@ -11,6 +11,9 @@ use vidimus_core::canonical::write_string;
 
 use crate::envelope::{EnvelopeError, Id, code};
 
+/// The revision whose requests stand for themselves.
+const SUPPORTED: &str = "2026-07-28";
+
 /// The key of `_meta` and of an error's `data` that holds the reference (MCP 2025-11-25, "_meta": a prefix and a name).
 const REFERENCE_KEY: &str = "vidimus/reference";
 
@@ -42,11 +45,35 @@ pub fn method_not_found(id: &Id) -> Bytes {
     error(Some(id), code::METHOD_NOT_FOUND, "Method not found", None)
 }
 
+/// The answer to a revision that is not spoken, with those that are (MCP 2026-07-28, "Versioning").
+pub fn unsupported_version(id: Option<&Id>, message: &str, requested: &str, reference: Option<&str>) -> Bytes {
+    let mut out = start(id);
+    out.extend_from_slice(format!(r#","error":{{"code":{},"message":"#, code::UNSUPPORTED_VERSION).as_bytes());
+    write_string(&mut out, message);
+    out.extend_from_slice(br#","data":{"supported":["#);
+    write_string(&mut out, SUPPORTED);
+    out.extend_from_slice(br#"],"requested":"#);
+    write_string(&mut out, requested);
+    if let Some(reference) = reference {
+        out.push(b',');
+        write_string(&mut out, REFERENCE_KEY);
+        out.push(b':');
+        write_string(&mut out, reference);
+    }
+    end(out, "}}}")
+}
+
 /// A result of a tool that says it failed: what a model reads of a denial, an approval that is pending, a target that
 /// did not answer. The reference is in the text, where the user sees it, and in `_meta`, where a program finds it.
-pub fn tool_error(id: &Id, message: &str, reference: Option<&str>) -> Bytes {
+///
+/// `modern` is for revisions whose results name their kind.
+pub fn tool_error(id: &Id, message: &str, reference: Option<&str>, modern: bool) -> Bytes {
     let mut out = start(Some(id));
-    out.extend_from_slice(br#","result":{"content":[{"type":"text","text":"#);
+    out.extend_from_slice(br#","result":{"#);
+    if modern {
+        out.extend_from_slice(br#""resultType":"complete","#);
+    }
+    out.extend_from_slice(br#""content":[{"type":"text","text":"#);
     match reference {
         Some(reference) => write_string(&mut out, &format!("{message} (reference {reference})")),
         None => write_string(&mut out, message),

@@ -4,14 +4,13 @@
 //! belongs to, on the same target (MCP 2025-11-25, "Security Best Practices: Session Hijacking"). An unknown id and
 //! another's id answer alike.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -19,14 +18,17 @@ use vidimus_core::Principal;
 use vidimus_gate::Session;
 
 use crate::envelope::Id;
-use crate::headers::{PROTOCOL_VERSION, SESSION_ID};
+use crate::headers::{PROTOCOL_VERSION, SESSION_ID, request_headers};
 use crate::initialize::Revision;
 use crate::target::Target;
 
 /// Bytes of randomness in a session id.
 const ID_BYTES: usize = 32;
 
-/// One legacy session, with what both sides agreed on.
+/// Tasks remembered in one session.
+const MAX_TASKS: usize = 1_024;
+
+/// One session; of a legacy one, what both sides agreed on.
 pub(crate) struct McpSession {
     /// The session in the gate.
     pub(crate) gate: Session,
@@ -36,6 +38,10 @@ pub(crate) struct McpSession {
     pub(crate) upstream_id: OnceLock<HeaderValue>,
     /// The agreed protocol version.
     pub(crate) version: OnceLock<Revision>,
+    /// Of the modern era: nothing of it is on the wire.
+    pub(crate) is_modern: bool,
+    /// The tasks that the target made for this session, with the tools they are of; the oldest first.
+    tasks: Mutex<VecDeque<(Box<str>, Box<str>)>>,
     lost: AtomicBool,
     last_used: AtomicU64,
     /// The requests being answered, each with what ends it when the client takes it back.
@@ -101,9 +107,11 @@ impl Drop for Running<'_> {
 }
 
 impl McpSession {
-    /// A session that is being initialised.
-    pub(crate) fn new(gate: Session, target: Arc<Target>) -> Self {
+    /// A session that is being initialised, or a modern one.
+    pub(crate) fn new(gate: Session, target: Arc<Target>, is_modern: bool) -> Self {
         Self {
+            is_modern,
+            tasks: Mutex::default(),
             gate,
             target,
             upstream_id: OnceLock::new(),
@@ -129,12 +137,27 @@ impl McpSession {
         }
     }
 
+    /// Keeps a task that the target made when `tool` was called.
+    pub(crate) fn enter_task(&self, id: &str, tool: &str) {
+        let mut tasks = self.tasks();
+        if tasks.len() >= MAX_TASKS {
+            tasks.pop_front();
+        }
+        tasks.push_back((id.into(), tool.into()));
+    }
+
+    /// The tool of a task, if the task is of this session.
+    pub(crate) fn task(&self, id: &str) -> Option<Box<str>> {
+        self.tasks().iter().find(|(own, _)| **own == *id).map(|(_, tool)| tool.clone())
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, VecDeque<(Box<str>, Box<str>)>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The headers of every message to the target. Nothing of the caller's request is among them.
     pub(crate) fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut headers = request_headers();
         if let Some(id) = self.upstream_id.get() {
             headers.insert(SESSION_ID, id.clone());
         }
@@ -202,6 +225,21 @@ impl Sessions {
         }
         open.insert(id.clone().into(), session);
         Some(id)
+    }
+
+    /// Enters a modern session under what tells it from others; the one that is there if it came first. `None` when
+    /// there is no room.
+    pub(crate) fn enter_as(&self, key: &str, session: &Arc<McpSession>) -> Option<Arc<McpSession>> {
+        self.touch(session);
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(first) = open.get(key) {
+            return Some(Arc::clone(first));
+        }
+        if open.len() >= self.max {
+            return None;
+        }
+        open.insert(key.into(), Arc::clone(session));
+        Some(Arc::clone(session))
     }
 
     /// The session with this id, if it is this principal's on this target.

@@ -1,6 +1,7 @@
 //! One MCP server behind the gateway: how to reach it, and what it defines.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use vidimus_gate::{TargetSpec, Upstream};
@@ -14,6 +15,8 @@ pub struct Target {
     pub(crate) upstream: Upstream<HttpTarget>,
     pub(crate) limits: Limits,
     pub(crate) tools: KnownTools,
+    /// Whether it was last read in the modern era.
+    pub(crate) is_modern: AtomicBool,
 }
 
 /// Bounds of one target's messages.
@@ -46,6 +49,6 @@ impl Default for Limits {
 impl Target {
     /// A target that is reached by `upstream`.
     pub fn new(spec: Arc<TargetSpec>, upstream: Upstream<HttpTarget>, limits: Limits) -> Self {
-        Self { spec, upstream, limits, tools: KnownTools::default() }
+        Self { spec, upstream, limits, tools: KnownTools::default(), is_modern: AtomicBool::new(false) }
     }
 }

@@ -7,7 +7,7 @@ use vidimus_core::json::JsonError;
 
 use super::id::Id;
 
-/// Error codes of JSON-RPC 2.0 §5.1.
+/// Error codes of JSON-RPC 2.0 §5.1 and of MCP.
 pub mod code {
     /// The text is no JSON.
     pub const PARSE_ERROR: i32 = -32700;
@@ -19,6 +19,12 @@ pub mod code {
     pub const INVALID_PARAMS: i32 = -32602;
     /// The fault is on this side.
     pub const INTERNAL_ERROR: i32 = -32603;
+    /// Headers and body differ (MCP 2026-07-28, "Error Codes").
+    pub const HEADER_MISMATCH: i32 = -32020;
+    /// The client lacks a capability that the request needs.
+    pub const MISSING_CAPABILITY: i32 = -32021;
+    /// The revision is not spoken.
+    pub const UNSUPPORTED_VERSION: i32 = -32022;
 }
 
 /// A refused message. Small on purpose: the details are behind one pointer.

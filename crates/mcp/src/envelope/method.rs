@@ -1,4 +1,4 @@
-//! The methods of the legacy revisions (MCP 2025-11-25, schema): who may send each, in which form, and what it asks of us.
+//! The methods of both eras (MCP 2025-11-25 and 2026-07-28, schema; of the latter the tasks extension too): who may send each, in which form, and what it asks of us.
 //!
 //! What is not in the table is [`Method::Unknown`], and the adapter refuses it: a request of the wrong side, the
 //! `tasks/*` methods, which are never agreed on, and whatever a later revision adds.
@@ -34,26 +34,36 @@ impl Form {
 /// A method of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
+    /// `notifications/subscriptions/acknowledged`
+    Acknowledged,
     /// `tools/call`
     CallTool,
+    /// `tasks/cancel`
+    CancelTask,
     /// `notifications/cancelled`
     Cancelled,
     /// `completion/complete`
     Complete,
     /// `sampling/createMessage`
     CreateMessage,
+    /// `server/discover`
+    Discover,
     /// `elicitation/create`
     Elicit,
     /// `notifications/elicitation/complete`
     ElicitationComplete,
     /// `prompts/get`
     GetPrompt,
+    /// `tasks/get`
+    GetTask,
     /// `initialize`
     Initialize,
     /// `notifications/initialized`
     Initialized,
     /// `prompts/list`
     ListPrompts,
+    /// `subscriptions/listen`
+    ListenSubscriptions,
     /// `resources/templates/list`
     ListResourceTemplates,
     /// `resources/list`
@@ -82,12 +92,16 @@ pub enum Method {
     SetLevel,
     /// `resources/subscribe`
     Subscribe,
+    /// `notifications/tasks`
+    TaskStatus,
     /// `notifications/tools/list_changed`
     ToolsChanged,
     /// Anything else.
     Unknown,
     /// `resources/unsubscribe`
     Unsubscribe,
+    /// `tasks/update`
+    UpdateTask,
 }
 
 /// What a method asks of the gateway.
@@ -174,6 +188,11 @@ impl Method {
             "resources/subscribe" => Self::Subscribe,
             "resources/templates/list" => Self::ListResourceTemplates,
             "resources/unsubscribe" => Self::Unsubscribe,
+            "server/discover" => Self::Discover,
+            "subscriptions/listen" => Self::ListenSubscriptions,
+            "tasks/cancel" => Self::CancelTask,
+            "tasks/get" => Self::GetTask,
+            "tasks/update" => Self::UpdateTask,
             "tools/call" => Self::CallTool,
             "tools/list" => Self::ListTools,
             _ => Self::Unknown,
@@ -201,27 +220,73 @@ impl Method {
             (Sender::Server, "notifications/prompts/list_changed") => Self::PromptsChanged,
             (Sender::Server, "notifications/resources/list_changed") => Self::ResourcesChanged,
             (Sender::Server, "notifications/resources/updated") => Self::ResourceUpdated,
+            (Sender::Server, "notifications/subscriptions/acknowledged") => Self::Acknowledged,
+            (Sender::Server, "notifications/tasks") => Self::TaskStatus,
             (Sender::Server, "notifications/tools/list_changed") => Self::ToolsChanged,
             _ => Self::Unknown,
         }
+    }
+
+    /// Whether a revision without sessions has it (2026-07-28).
+    pub const fn is_modern(self) -> bool {
+        !matches!(
+            self,
+            Self::Cancelled
+                | Self::CreateMessage
+                | Self::Elicit
+                | Self::ElicitationComplete
+                | Self::Initialize
+                | Self::Initialized
+                | Self::ListRoots
+                | Self::Ping
+                | Self::RootsChanged
+                | Self::SetLevel
+                | Self::Subscribe
+                | Self::Unknown
+                | Self::Unsubscribe
+        )
+    }
+
+    /// Whether a revision with sessions has it (2025-11-25 and before; its tasks are never agreed on).
+    pub const fn is_legacy(self) -> bool {
+        !matches!(
+            self,
+            Self::Acknowledged
+                | Self::CancelTask
+                | Self::Discover
+                | Self::GetTask
+                | Self::ListenSubscriptions
+                | Self::TaskStatus
+                | Self::Unknown
+                | Self::UpdateTask
+        )
     }
 
     /// What it asks of the gateway.
     pub const fn class(self) -> Class {
         match self {
             Self::CallTool
+            | Self::CancelTask
             | Self::Complete
+            | Self::GetTask
+            | Self::UpdateTask
             | Self::GetPrompt
             | Self::ReadResource
             | Self::Subscribe
             | Self::Unsubscribe => Class::Decide,
             Self::CreateMessage | Self::Elicit | Self::ListRoots => Class::Ask,
-            Self::Initialize | Self::Initialized | Self::Ping | Self::SetLevel => Class::Lifecycle,
+            Self::Discover
+            | Self::Initialize
+            | Self::Initialized
+            | Self::ListenSubscriptions
+            | Self::Ping
+            | Self::SetLevel => Class::Lifecycle,
             Self::ListPrompts => Class::List(ListKind::Prompts),
             Self::ListResourceTemplates => Class::List(ListKind::ResourceTemplates),
             Self::ListResources => Class::List(ListKind::Resources),
             Self::ListTools => Class::List(ListKind::Tools),
-            Self::Cancelled
+            Self::Acknowledged
+            | Self::Cancelled
             | Self::ElicitationComplete
             | Self::LogMessage
             | Self::Progress
@@ -229,6 +294,7 @@ impl Method {
             | Self::ResourceUpdated
             | Self::ResourcesChanged
             | Self::RootsChanged
+            | Self::TaskStatus
             | Self::ToolsChanged => Class::Notice,
             Self::Unknown => Class::Unknown,
         }

@@ -23,19 +23,29 @@ const PARAM_KEYS: &[&str] = &[
     "capabilities",
     "clientInfo",
     "cursor",
+    "inputResponses",
     "level",
     "mode",
     "name",
+    "notifications",
     "progressToken",
     "protocolVersion",
     "ref",
     "requestId",
+    "requestState",
     "task",
+    "taskId",
     "uri",
     "url",
 ];
 /// Keys of `params._meta` that the gateway reads.
-const META_KEYS: &[&str] = &["progressToken", "traceparent"];
+const META_KEYS: &[&str] = &[
+    "io.modelcontextprotocol/clientCapabilities",
+    "io.modelcontextprotocol/clientInfo",
+    "io.modelcontextprotocol/protocolVersion",
+    "progressToken",
+    "traceparent",
+];
 
 /// Checks the parameters of a method.
 pub(super) fn check(method: Method, params: Option<Value<'_>>) -> Result<(), Problem> {
@@ -58,7 +68,13 @@ pub(super) fn check(method: Method, params: Option<Value<'_>>) -> Result<(), Pro
     {
         return Err(Problem::MissingParam { key });
     }
+    allow(params.get("inputResponses"), "inputResponses", |responses| responses.is_object())?;
+    allow(params.get("requestState"), "requestState", |state| state.as_str().is_some())?;
     match method {
+        Method::CancelTask | Method::GetTask | Method::TaskStatus | Method::UpdateTask => {
+            allow(params.get("taskId"), "taskId", |id| is_text(id, MAX_NAME_BYTES))
+        }
+        Method::ListenSubscriptions => allow(params.get("notifications"), "notifications", |filter| filter.is_object()),
         Method::CallTool | Method::GetPrompt => {
             allow(params.get("name"), "name", |name| is_text(name, MAX_NAME_BYTES))?;
             allow(params.get("arguments"), "arguments", |arguments| arguments.is_object())?;
@@ -110,6 +126,8 @@ const fn required(method: Method) -> Option<&'static str> {
     match method {
         Method::CallTool | Method::GetPrompt => Some("name"),
         Method::Cancelled => Some("requestId"),
+        Method::CancelTask | Method::GetTask | Method::TaskStatus | Method::UpdateTask => Some("taskId"),
+        Method::ListenSubscriptions => Some("notifications"),
         Method::Complete => Some("ref"),
         Method::Initialize => Some("protocolVersion"),
         Method::Progress => Some("progressToken"),

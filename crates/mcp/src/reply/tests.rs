@@ -24,11 +24,11 @@ fn writes_what_clients_expect() {
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"x"}}"#
     );
     assert_eq!(
-        tool_error(&id("7"), "ask Ada", Some("s/3")),
+        tool_error(&id("7"), "ask Ada", Some("s/3"), false),
         r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"ask Ada (reference s/3)"}],"isError":true,"_meta":{"vidimus/reference":"s/3"}}}"#
     );
     assert_eq!(
-        tool_error(&id("7"), "ask Ada", None),
+        tool_error(&id("7"), "ask Ada", None, false),
         r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"ask Ada"}],"isError":true}}"#
     );
     assert_eq!(
@@ -61,11 +61,11 @@ proptest! {
             json!({"jsonrpc":"2.0","id":own,"error":{"code":-32000,"message":message,"data":{"vidimus/reference":reference}}})
         );
         prop_assert_eq!(
-            read(&tool_error(&id, &message, None)),
-            json!({"jsonrpc":"2.0","id":own,"result":{"content":[{"type":"text","text":message}],"isError":true}})
+            read(&tool_error(&id, &message, None, true)),
+            json!({"jsonrpc":"2.0","id":own,"result":{"resultType":"complete","content":[{"type":"text","text":message}],"isError":true}})
         );
         let unknown = read(&unknown_tool(&id, &message));
         prop_assert_eq!(&unknown["error"]["message"], &json!(format!("Unknown tool: {message}")));
-        prop_assert!(!tool_error(&id, &message, Some(&reference)).contains(&b'\n'));
+        prop_assert!(!tool_error(&id, &message, Some(&reference), false).contains(&b'\n'));
     }
 }

@@ -56,8 +56,8 @@ pub(crate) enum Left {
 }
 
 const NO_REQUEST: Left = Left::Nothing("no request");
-const NO_TARGET: Left = Left::Nothing("no target at this path");
-const NO_METHOD: Left = Left::Nothing("no such method at this path");
+const NO_TARGET: Left = Left::Denied("unknown_path");
+const NO_METHOD: Left = Left::Denied("http_method");
 
 impl Left {
     pub(crate) fn label(&self) -> String {
@@ -411,7 +411,12 @@ fn paths(world: &World<'_>) -> Vec<Case> {
         nowhere("two slashes", "POST //mcp/everything HTTP/1.1"),
         nowhere("asterisk", "OPTIONS * HTTP/1.1"),
         nowhere("CONNECT", "CONNECT evil.example:443 HTTP/1.1"),
-        no_method("GET", "GET /mcp/everything HTTP/1.1"),
+        case(
+            "a stream that is to be JSON",
+            Draft::new(world).line("GET /mcp/everything HTTP/1.1").with("Accept", "application/json").bytes(),
+            Told::Status(406),
+            Left::Denied("not_acceptable"),
+        ),
         no_method("PUT", "PUT /mcp/everything HTTP/1.1"),
         no_method("TRACE", "TRACE /mcp/everything HTTP/1.1"),
         no_method("a method nobody knows", "BREW /mcp/everything HTTP/1.1"),
@@ -519,11 +524,11 @@ fn sessions(world: &World<'_>) -> Vec<Case> {
         refused("nobody's group connects", with_token(json!({ "groups": ["fraud"] })), 403, -32001, "policy"),
         refused("no group connects", with_token(json!({ "groups": null })), 403, -32001, "policy"),
         refused(
-            "a modern call without a session",
+            "a modern call without its metadata",
             outside().body(modern).with("MCP-Protocol-Version", "2026-07-28").with("Mcp-Method", "tools/call"),
             400,
-            -32600,
-            "no_session",
+            -32602,
+            "metadata",
         ),
         refused("a notification nobody knows", Draft::new(world).body(note), 400, -32600, "unknown_method"),
         refused("an answer nobody asked for", Draft::new(world).body(answer), 400, -32600, "unasked"),

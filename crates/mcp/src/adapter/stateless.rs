@@ -1,0 +1,287 @@
+//! Requests of the modern era (MCP 2026-07-28): each stands for itself, with its metadata and its headers.
+//!
+//! In order, each with its record: metadata and headers, the method, the session, the tool and the headers that repeat
+//! its arguments, the state it brings back, the tasks it names. A session here is one principal's use of one target
+//! with one client, until nothing is asked for a while; nothing of it is on the wire. A client that goes away has
+//! cancelled its request.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, StatusCode};
+use tokio_util::sync::CancellationToken;
+use vidimus_core::{Action, ErrorKind, Operation, Protocol, ToolDefinition};
+use vidimus_gate::{Denied, Notice, Refusal, Rejection, Session, Verdict};
+
+use super::{Adapter, Visit, action, claimed, close, method_beside_action, run, withheld};
+use crate::answer::{DENIED, Reply, denied_as_asked, recorded, relayed, told};
+use crate::call::{Call, Expected};
+use crate::envelope::{Id, Message, MessageKind, Method, code};
+use crate::headers::request_headers;
+use crate::modern::{self, ModernError};
+use crate::outcomes::bound_to;
+use crate::sessions::McpSession;
+use crate::{definitions, reply};
+
+/// What a request is refused with before it is submitted.
+struct Problem {
+    kind: ErrorKind,
+    reason: &'static str,
+    code: i32,
+    text: &'static str,
+}
+
+impl Adapter {
+    /// Answers one request of the modern era. `gone` says that its client is not there any more.
+    pub(super) async fn stateless(
+        &self,
+        outside: &Visit<'_>,
+        headers: &HeaderMap,
+        message: &Message,
+        gone: &CancellationToken,
+    ) -> Result<Reply, Reply> {
+        let client = match modern::check(headers, message) {
+            Ok(client) => client,
+            Err(error) => return Err(self.not_modern(outside, message, &error).await),
+        };
+        let MessageKind::Request { id, method } = message.kind() else {
+            // "The client MUST NOT send JSON-RPC responses"; notifications have no use here.
+            return Err(self.not_offered(outside, message).await);
+        };
+        if !method.is_modern() {
+            let text = "Method not found";
+            let denied = self.reject(outside, ErrorKind::Malformed, "unknown_method", text, message.bytes()).await;
+            return Err(told(StatusCode::NOT_FOUND, Some(id), code::METHOD_NOT_FOUND, &denied));
+        }
+        let client = claimed(&client);
+        let mut retried = false;
+        loop {
+            let session = self.stateless_session(outside, client.as_deref(), id).await?;
+            let visit = Visit { session: Some(&session), ..*outside };
+            let (operation, call) = self.prepared(&visit, headers, message, (id, *method)).await?;
+            let verdict =
+                if call.endless { session.gate.listen(operation).await } else { session.gate.submit(operation).await };
+            match verdict {
+                Verdict::Admitted(admitted) => {
+                    let answers = run(admitted, &session, call.clone());
+                    return tokio::select! {
+                        reply = relayed(&session, message, answers, &call.status) => reply,
+                        // Dropping the answers cancels the call.
+                        () = gone.cancelled() => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::CutOff)),
+                    };
+                }
+                // It ended between being found and being used: nothing of the request has passed.
+                Verdict::Denied(denied) if denied.refusal().reason == "session_closed" && !retried => retried = true,
+                Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied, true)),
+            }
+        }
+    }
+
+    /// Checks everything that policy does not; the operation to decide on, and how to send it.
+    async fn prepared(
+        &self,
+        visit: &Visit<'_>,
+        headers: &HeaderMap,
+        message: &Message,
+        (id, method): (&Id, Method),
+    ) -> Result<(Operation, Call), Reply> {
+        let Some(session) = visit.session else { return Err(self.not_offered(visit, message).await) };
+        let annotations = match method {
+            Method::CallTool => {
+                let ToolDefinition { annotations, input_schema, .. } = self.tool(visit, session, message).await?;
+                if let Err(error) = modern::check_arguments(headers, message, &input_schema) {
+                    return Err(self.not_modern(visit, message, &error).await);
+                }
+                Some(annotations)
+            }
+            Method::ListTools => {
+                if let Err(error) = definitions::with(&self.0.gate, visit.target, None).await {
+                    return Err(self.no_definitions(visit, message, &error).await);
+                }
+                None
+            }
+            _ => None,
+        };
+        self.own_tasks(visit, session, message).await?;
+        if method == Method::ListenSubscriptions {
+            self.may_listen(session, message).await?;
+        }
+        let name = modern::name(message).map(Box::<str>::from);
+        let state = match message.request_state() {
+            None => None,
+            Some(carried) => {
+                let opened = carried
+                    .as_str()
+                    .and_then(|sealed| session.gate.unseal(&bound_to(method, name.as_deref()), &sealed));
+                let Some(state) = opened else {
+                    let problem = Problem {
+                        kind: ErrorKind::Malformed,
+                        reason: "request_state",
+                        code: code::INVALID_PARAMS,
+                        text: "requestState is not what this request was given, or it is too old; send the request without it",
+                    };
+                    return Err(self.refuse(visit, message, problem).await);
+                };
+                Some(state.into())
+            }
+        };
+        let Some(action) = action(message) else { return Err(self.not_offered(visit, message).await) };
+        let wire = match modern::wire(message, &withheld(&session.gate), state) {
+            Ok(wire) => wire,
+            Err(error) => {
+                tracing::error!(%error, "a request could not be put together");
+                return Err(Reply::notice(StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed));
+            }
+        };
+        let operation = Operation {
+            protocol: Protocol::Mcp,
+            action,
+            method: method_beside_action(message),
+            wire,
+            arguments: message.operation_arguments(),
+            annotations,
+            address: Some(visit.caller.address()),
+            trace: message.traceparent(),
+        };
+        let mut head = request_headers();
+        head.extend(modern::head(message, headers));
+        let call = Call {
+            expected: Expected::Response { id: id.clone(), method },
+            head,
+            endless: method == Method::ListenSubscriptions,
+            name,
+            status: Arc::default(),
+        };
+        Ok((operation, call))
+    }
+
+    /// Refuses tasks that were not made for this caller, or whose tool it may not know of any more.
+    async fn own_tasks(&self, visit: &Visit<'_>, session: &McpSession, message: &Message) -> Result<(), Reply> {
+        let filter = message.params().and_then(|params| params.get("notifications"));
+        let listed = filter.and_then(|filter| filter.get("taskIds"));
+        let listed = listed.into_iter().flat_map(|ids| ids.elements()).map(|id| id.as_str().unwrap_or_default());
+        let tools = session.target.tools.known();
+        let is_own = |task: &str| {
+            session.task(task).is_some_and(|tool| {
+                let definition = tools.as_ref().and_then(|tools| tools.get(&tool));
+                definition.is_some_and(|definition| session.gate.may_see(definition))
+            })
+        };
+        if message.task_id().into_iter().chain(listed).all(|task| is_own(&task)) {
+            return Ok(());
+        }
+        let problem = Problem {
+            kind: ErrorKind::NotFound,
+            reason: "unknown_task",
+            code: code::INVALID_PARAMS,
+            text: "the task is unknown",
+        };
+        Err(self.refuse(visit, message, problem).await)
+    }
+
+    /// Refuses to listen for resources that the caller may not read.
+    async fn may_listen(&self, session: &McpSession, message: &Message) -> Result<(), Reply> {
+        let filter = message.params().and_then(|params| params.get("notifications"));
+        let uris = filter.and_then(|filter| filter.get("resourceSubscriptions"));
+        for uri in uris.into_iter().flat_map(|uris| uris.elements()) {
+            let action = Action::ResourceRead(Arc::from(&*uri.as_str().unwrap_or_default()));
+            if session.gate.may_do(&action) {
+                continue;
+            }
+            let rejection = Rejection {
+                kind: ErrorKind::Denied,
+                reason: "policy",
+                message: "no policy permits reading a resource that is listened for".into(),
+                action,
+                received: message.bytes(),
+            };
+            let denied = session.gate.reject(rejection).await;
+            return Err(told(StatusCode::OK, message.id(), DENIED, &denied));
+        }
+        Ok(())
+    }
+
+    async fn refuse(&self, visit: &Visit<'_>, message: &Message, problem: Problem) -> Reply {
+        let Problem { kind, reason, code, text } = problem;
+        let denied = self.reject(visit, kind, reason, text, message.bytes()).await;
+        told(StatusCode::OK, message.id(), code, &denied)
+    }
+
+    /// Records and answers a request whose metadata or headers are not as they must be.
+    async fn not_modern(&self, visit: &Visit<'_>, message: &Message, error: &ModernError) -> Reply {
+        let text = error.public_message();
+        let denied = self.reject(visit, error.kind(), error.label(), &text, message.bytes()).await;
+        let id = message.id();
+        if *error == ModernError::Version && recorded(&denied) {
+            let requested = modern::requested_version(message);
+            let encode = |refusal: &Refusal| {
+                reply::unsupported_version(id, &refusal.message, &requested, refusal.reference.as_deref())
+            };
+            return Reply::json(StatusCode::BAD_REQUEST, denied.release(encode));
+        }
+        told(StatusCode::BAD_REQUEST, id, error.code(), &denied)
+    }
+
+    /// The session of this principal, target and client; a new one when there is none.
+    async fn stateless_session(
+        &self,
+        visit: &Visit<'_>,
+        client: Option<&str>,
+        id: &Id,
+    ) -> Result<Arc<McpSession>, Reply> {
+        let principal = visit.caller.principal();
+        let key = key(visit, client);
+        if let Some(session) = self.0.stateless.find(&key, principal, visit.target) {
+            return Ok(session);
+        }
+        if !self.0.stateless.has_room() {
+            return Err(self.no_room(visit, id).await);
+        }
+        let caller = visit.caller.clone().claiming(client.map(str::to_owned));
+        let opened = self.0.gate.open(caller, Arc::clone(&visit.target.spec)).await;
+        let gate: Session = opened.map_err(|denied: Denied| told(StatusCode::FORBIDDEN, Some(id), DENIED, &denied))?;
+        let session = Arc::new(McpSession::new(gate, Arc::clone(visit.target), true));
+        match self.0.stateless.enter_as(&key, &session) {
+            Some(entered) if Arc::ptr_eq(&entered, &session) => Ok(entered),
+            // Two first requests came at once: one session is enough.
+            Some(first) => {
+                close(vec![session], "client").await;
+                Ok(first)
+            }
+            None => {
+                close(vec![session], "client").await;
+                Err(self.no_room(visit, id).await)
+            }
+        }
+    }
+
+    async fn no_room(&self, visit: &Visit<'_>, id: &Id) -> Reply {
+        let text = "too many sessions are open; try again later";
+        let denied = self.reject(visit, ErrorKind::Limit, "sessions", text, &[]).await;
+        told(StatusCode::SERVICE_UNAVAILABLE, Some(id), code::INTERNAL_ERROR, &denied)
+    }
+}
+
+/// What tells a session from others: everything policy may read of the principal, the target, the client's claim.
+fn key(visit: &Visit<'_>, client: Option<&str>) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let principal = visit.caller.principal();
+    let described = format!(
+        "{:?}",
+        (
+            principal.kind,
+            &principal.issuer,
+            &principal.subject,
+            &principal.groups,
+            &principal.actor_chain,
+            &principal.amr,
+            &principal.client_id,
+            visit.target.spec.name.as_str(),
+            client,
+        )
+    );
+    context.update(described.as_bytes());
+    URL_SAFE_NO_PAD.encode(context.finish())
+}

@@ -1,0 +1,123 @@
+//! One message to a target, what must come back, and why what came back is no answer.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use vidimus_core::ErrorKind;
+use vidimus_core::event::Status;
+use vidimus_core::json::Limits;
+use vidimus_gate::{EvidenceError, SendError};
+
+use crate::envelope::{Id, Message, Method, Sender};
+use crate::sessions::McpSession;
+
+/// What the answer to a message must be.
+#[derive(Debug, Clone)]
+pub(crate) enum Expected {
+    /// None: it was a notification.
+    Nothing,
+    /// A response to this request.
+    Response {
+        /// Its id.
+        id: Id,
+        /// What was asked.
+        method: Method,
+    },
+}
+
+/// One message to the target, beside its bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// What must come back.
+    pub(crate) expected: Expected,
+    /// The headers that go along.
+    pub(crate) head: HeaderMap,
+    /// Whether the answer goes on for as long as the client listens.
+    pub(crate) endless: bool,
+    /// The tool, prompt or resource, in the modern era.
+    pub(crate) name: Option<Box<str>>,
+    /// The HTTP status that goes with an answer of the modern era, once it is known.
+    pub(crate) status: Arc<OnceLock<StatusCode>>,
+}
+
+impl Call {
+    /// A message of a session on the wire.
+    pub(crate) fn legacy(session: &McpSession, expected: Expected) -> Self {
+        let head = session.headers();
+        Self { expected, head, endless: false, name: None, status: Arc::default() }
+    }
+}
+
+/// Why the target's answer is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error(transparent)]
+    Send(#[from] SendError),
+    #[error("the target answered with status {0}")]
+    Status(StatusCode),
+    #[error("the target has forgotten the session; start a new one")]
+    SessionLost,
+    #[error("the target's answer broke off")]
+    BrokenOff,
+    #[error("the target's answer stopped for {0:?}")]
+    Silence(Duration),
+    #[error("the target's answer was not complete after {0:?}")]
+    Unfinished(Duration),
+    #[error("the target's answer is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("the target's answer is not MCP: {0}")]
+    NotMcp(String),
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+}
+
+impl Fault {
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Silence(_) | Self::Unfinished(_) => Status::Timeout,
+            Self::Send(error) => match error {
+                SendError::Evidence(_) => Status::Cancelled,
+                SendError::Upstream(error) => match error.kind() {
+                    ErrorKind::Timeout => Status::Timeout,
+                    _ => Status::Upstream,
+                },
+            },
+            Self::Evidence(_) => Status::Cancelled,
+            Self::Status(_) | Self::SessionLost | Self::BrokenOff | Self::TooLarge(_) | Self::NotMcp(_) => {
+                Status::Upstream
+            }
+        }
+    }
+
+    /// What the caller is told: nothing of addresses or the network.
+    pub(crate) fn public_message(&self) -> String {
+        match self {
+            Self::Send(SendError::Upstream(error)) => match error.kind() {
+                ErrorKind::Timeout => "the target did not answer in time".into(),
+                _ => "the target cannot be reached".into(),
+            },
+            Self::Send(SendError::Evidence(_)) | Self::Evidence(_) => {
+                "nothing passes while evidence cannot be written".into()
+            }
+            Self::NotMcp(_) => "the target's answer is not MCP".into(),
+            Self::Status(_)
+            | Self::SessionLost
+            | Self::BrokenOff
+            | Self::Silence(_)
+            | Self::Unfinished(_)
+            | Self::TooLarge(_) => self.to_string(),
+        }
+    }
+}
+
+/// Reads a message of the target.
+pub(crate) fn read(session: &McpSession, body: Bytes) -> Result<Message, Fault> {
+    Message::parse(body, Sender::Server, &json_limits(session)).map_err(|error| Fault::NotMcp(error.to_string()))
+}
+
+/// How large a message of the target may be.
+pub(crate) fn json_limits(session: &McpSession) -> Limits {
+    Limits { max_bytes: session.target.limits.response_bytes, ..Limits::default() }
+}

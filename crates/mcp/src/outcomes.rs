@@ -1,0 +1,180 @@
+//! The outcome that a target's response stands for: what was asked was answered, and what of it the client may have.
+//!
+//! Lists are filtered, handshakes and discoveries clamped, by splicing; everything else goes on byte for byte. In the
+//! modern era a result may ask the client for something, or have it carry state (MCP 2026-07-28, "Multi Round-Trip
+//! Requests"): what is asked is decided like a request of the target, and the state is sealed, so that it comes back
+//! from the same principal, for the same request, in time, or not at all. Of a result that asks for what policy denies
+//! nothing passes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use vidimus_core::Action;
+use vidimus_core::event::Status;
+use vidimus_core::json::{Document, Replacement, SpliceError, Value, splice};
+use vidimus_gate::{Outcome, Refusal};
+
+use crate::answer::DENIED;
+use crate::call::{Call, Expected, Fault, json_limits};
+use crate::envelope::{Class, Id, ListKind, Message, MessageKind, Method, code};
+use crate::modern::results::{self, ResultKind};
+use crate::sessions::McpSession;
+use crate::{asks, initialize, lists, reply, sse};
+
+/// How long a client may take to bring back what it carries for a target.
+const CARRIED_FOR: Duration = Duration::from_mins(30);
+
+/// The outcome that a response stands for, once it is the response to what was asked.
+pub(crate) async fn concluded(session: &McpSession, call: &Call, message: &Message) -> Result<Outcome, Fault> {
+    let Expected::Response { id: asked, method } = &call.expected else {
+        return Err(Fault::NotMcp("nothing was asked".into()));
+    };
+    let method = *method;
+    let MessageKind::Response { id, is_error } = message.kind() else {
+        return Err(Fault::NotMcp("it is no response".into()));
+    };
+    if id.as_ref().is_some_and(|id| id != asked) || (id.is_none() && !is_error) {
+        return Err(Fault::NotMcp("it answers another request".into()));
+    }
+    if *is_error {
+        if let Some(status) = http_status(message).filter(|_| session.is_modern) {
+            let _ = call.status.set(status);
+        }
+        return Ok(Outcome { status: Status::Error, body: sse::flatten(message.bytes()) });
+    }
+    if session.is_modern && !session.gate.is_own() {
+        return modern(session, call, (asked, method), message).await;
+    }
+    let body = match method.class() {
+        // The gateway itself reads whole lists: what it learns is what callers' lists are filtered by.
+        Class::List(kind) if !session.gate.is_own() => filtered(session, kind, message)?.bytes().clone(),
+        _ if method == Method::Initialize => {
+            let hello = initialize::server_hello(message).map_err(|error| Fault::NotMcp(error.to_string()))?;
+            // Set once: the session is new.
+            let _ = session.version.set(hello.revision);
+            hello.wire
+        }
+        _ => message.bytes().clone(),
+    };
+    Ok(Outcome { status: status(method, message), body: sse::flatten(&body) })
+}
+
+/// A tool may say in its result that it failed.
+fn status(method: Method, message: &Message) -> Status {
+    let flag = message.result().and_then(|result| result.get("isError")).and_then(|flag| flag.as_bool());
+    if method == Method::CallTool && flag == Some(true) { Status::Error } else { Status::Ok }
+}
+
+/// The outcome of a result of the modern era.
+async fn modern(
+    session: &McpSession,
+    call: &Call,
+    (id, method): (&Id, Method),
+    message: &Message,
+) -> Result<Outcome, Fault> {
+    let result = message.result().ok_or_else(|| Fault::NotMcp("it is no result".into()))?;
+    let kind = results::kind(result).ok_or_else(|| Fault::NotMcp("its result is of no known kind".into()))?;
+    let spliced = |error: SpliceError| Fault::NotMcp(error.to_string());
+    let body = match (kind, method) {
+        (ResultKind::InputRequired, method) if results::may_require_input(method) => {
+            if let Err(denied) = asks::input_requests(session, result).await {
+                return Ok(Outcome { status: Status::Error, body: refused(id, method, denied.refusal()) });
+            }
+            carried(session, call, method, message, result)?
+        }
+        (ResultKind::InputRequired, _) => return Err(Fault::NotMcp("this method may not ask for input".into())),
+        (ResultKind::Task, Method::CallTool) => {
+            let task = results::task_id(result).filter(|task| !task.is_empty());
+            let task = task.ok_or_else(|| Fault::NotMcp("a task has no id".into()))?;
+            session.enter_task(&task, call.name.as_deref().unwrap_or_default());
+            message.bytes().clone()
+        }
+        (ResultKind::Task, _) => return Err(Fault::NotMcp("this method makes no task".into())),
+        (ResultKind::Complete, Method::GetTask) => {
+            if let Err(denied) = asks::input_requests(session, result).await {
+                return Ok(Outcome { status: Status::Error, body: refused(id, method, denied.refusal()) });
+            }
+            message.bytes().clone()
+        }
+        (ResultKind::Complete, Method::Discover) => {
+            let clamped = results::discovered(message.bytes(), result).map_err(spliced)?;
+            let document =
+                Document::parse(clamped, &json_limits(session)).map_err(|error| Fault::NotMcp(error.to_string()))?;
+            results::cached(&document).map_err(spliced)?
+        }
+        (ResultKind::Complete, method) => match method.class() {
+            Class::List(kind) => results::cached(&*filtered(session, kind, message)?).map_err(spliced)?,
+            _ => results::cached(message.document()).map_err(spliced)?,
+        },
+    };
+    Ok(Outcome { status: status(method, message), body: sse::flatten(&body) })
+}
+
+/// A result whose state, if it has one, is sealed.
+fn carried(
+    session: &McpSession,
+    call: &Call,
+    method: Method,
+    message: &Message,
+    result: Value<'_>,
+) -> Result<Bytes, Fault> {
+    let Some(state) = result.get("requestState") else { return Ok(message.bytes().clone()) };
+    if state.as_str().is_none() {
+        return Err(Fault::NotMcp("its state is no string".into()));
+    }
+    let request = bound_to(method, call.name.as_deref());
+    let sealed = session.gate.seal(&request, state.raw().as_bytes(), CARRIED_FOR);
+    let sealed = sealed.map_err(|error| Fault::NotMcp(error.to_string()))?;
+    let replacement = Replacement { span: state.span(), with: format!("\"{sealed}\"").into() };
+    splice(message.bytes(), &[replacement]).map_err(|error| Fault::NotMcp(error.to_string()))
+}
+
+/// What carried state is bound to, beside principal and target: the method, and what it is about.
+pub(crate) fn bound_to(method: Method, name: Option<&str>) -> Vec<u8> {
+    format!("{method:?} {}", name.unwrap_or_default()).into_bytes()
+}
+
+/// What the client is told instead of a result that asks for what it may not be asked.
+fn refused(id: &Id, method: Method, refusal: &Refusal) -> Bytes {
+    let reference = refusal.reference.as_deref();
+    match method {
+        Method::CallTool => reply::tool_error(id, &refusal.message, reference, true),
+        _ => reply::error(Some(id), DENIED, &refusal.message, reference),
+    }
+}
+
+/// The HTTP status that goes with an error (MCP 2026-07-28, "Streamable HTTP").
+fn http_status(message: &Message) -> Option<StatusCode> {
+    match message.error()?.0.parse().ok()? {
+        code::METHOD_NOT_FOUND => Some(StatusCode::NOT_FOUND),
+        code::HEADER_MISMATCH | code::MISSING_CAPABILITY | code::UNSUPPORTED_VERSION => Some(StatusCode::BAD_REQUEST),
+        _ => None,
+    }
+}
+
+/// A list without what the caller may not see.
+pub(crate) fn filtered(session: &McpSession, kind: ListKind, message: &Message) -> Result<Arc<Document>, Fault> {
+    let tools = session.target.tools.known();
+    let is_visible = |name: &str| match kind {
+        // A tool the gateway has not read the definition of cannot be called, so it is not shown.
+        ListKind::Tools => {
+            tools.as_ref().and_then(|tools| tools.get(name)).is_some_and(|tool| session.gate.may_see(tool))
+        }
+        ListKind::Resources => session.gate.may_do(&Action::ResourceRead(name.into())),
+        ListKind::Prompts => session.gate.may_do(&Action::PromptGet(name.into())),
+        // A template names no resource yet: reading one is decided by its URI.
+        ListKind::ResourceTemplates => true,
+    };
+    let list = lists::filter(message, kind, &json_limits(session), is_visible)
+        .map_err(|error| Fault::NotMcp(error.to_string()))?;
+    if list.unreadable > 0 {
+        tracing::warn!(
+            target = %session.target.spec.name,
+            elements = list.unreadable,
+            "elements of a list were withheld: they cannot be read for certain"
+        );
+    }
+    Ok(list.document)
+}
