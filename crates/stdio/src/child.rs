@@ -395,6 +395,8 @@ impl Watcher {
             Some(Report::Ended { status }) => status,
             _ => None,
         };
+        // It ends when its socket closes, whatever it has said.
+        drop((self.orders, self.reports));
         if let Err(error) = self.process.wait().await {
             tracing::warn!(%error, "A supervisor of a server cannot be waited for");
         }

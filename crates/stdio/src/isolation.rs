@@ -13,6 +13,7 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, PathBeneath, PathFd,
     Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, make_bitflags,
 };
+use vidimus_core::ErrorKind;
 
 use crate::confinement::{Confinement, ConfinementError};
 use crate::grants::{Access, Grant, Origin};
@@ -45,9 +46,22 @@ pub(crate) struct Opened {
     access: BitFlags<AccessFs>,
 }
 
+/// This kernel holds no server to anything.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct LandlockError(IsolationError);
+
+impl LandlockError {
+    /// The operator's to decide about.
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Configuration
+    }
+}
+
 /// Whether this kernel can do it; the text of the error says what to do. Restricts nothing.
-pub fn landlock_available() -> Result<(), String> {
-    ruleset(true).and_then(Ruleset::create).map(drop).map_err(|error| IsolationError::Kernel(error).to_string())
+pub fn landlock_available() -> Result<(), LandlockError> {
+    let created = ruleset(true).and_then(Ruleset::create);
+    created.map(drop).map_err(|error| LandlockError(IsolationError::Kernel(error)))
 }
 
 /// Opens what is granted and checks what was opened.

@@ -21,7 +21,7 @@ mod supervise;
 pub use child::{Cause, Child, ChildError, ChildLimits, Ended, Launch, Messages};
 pub use confinement::{Confinement, ConfinementError, Isolation, ResourceLimits, RunAs, Variables};
 pub use handover::Status;
-pub use isolation::landlock_available;
+pub use isolation::{LandlockError, landlock_available};
 pub use log_lines::{LogLimits, LogLine, LogSink};
 pub use pool::{Lease, Pool, PoolError, PoolKey, PoolLimits, PoolState};
 pub use processes::{descends_from_this_process, protect_memory};
