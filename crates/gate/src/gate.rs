@@ -13,7 +13,6 @@ use vidimus_core::{
 };
 use vidimus_identity::Identity;
 use vidimus_log::{FileSystem, Log, Observer, OpenError, Signer, Storage, VerifierKey};
-use vidimus_net::HttpTarget;
 use vidimus_policy::{Decision, Policies};
 use vidimus_store::{Index, StoreError};
 
@@ -29,7 +28,7 @@ use crate::session::{self, Denied, Facts, Kind, Refusal, Rejection, Session, Sta
 use crate::shared::Shared;
 use crate::tasks::Tasks;
 use crate::unauthenticated::{Failures, Unauthenticated};
-use crate::upstream::Upstream;
+use crate::upstream::{Transport, Upstream};
 use crate::view::Viewer;
 
 /// The issuer under which the gateway itself acts.
@@ -389,8 +388,8 @@ impl Gate {
         self.shared.policies.load().hash().to_owned()
     }
 
-    /// The only way to a target over HTTP.
-    pub fn upstream(&self, target: HttpTarget) -> Upstream<HttpTarget> {
+    /// The only way to a target.
+    pub fn upstream<T: Transport>(&self, target: T) -> Upstream<T> {
         Upstream::new(target)
     }
 

@@ -40,5 +40,5 @@ pub use metrics::Metrics;
 pub use recording::{Checked, Frame, PayloadName, RecordingError, RecordingVerifier, SALT_BYTES, commitment};
 pub use released::{Notice, Released};
 pub use session::{Denied, Refusal, Rejection, Session, Verdict};
-pub use upstream::{Dial, SendError, Transport, Upstream, Wire};
+pub use upstream::{Dial, SendError, Transport, TransportError, Upstream, Wire};
 pub use view::{Recorded, ViewError, Viewed, Viewer};

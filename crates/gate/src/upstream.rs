@@ -9,9 +9,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use hyper::body::Incoming;
-use vidimus_core::Durability;
+use vidimus_core::{Durability, ErrorKind};
 use vidimus_log::Position;
 use vidimus_net::{HttpTarget, UpstreamError};
+use vidimus_stdio::{Endpoint, EndpointError};
 
 use crate::evidence::{Evidence, EvidenceError};
 
@@ -42,7 +43,7 @@ impl Wire {
 #[derive(Debug)]
 pub struct Dial(pub(crate) ());
 
-/// A way to a target. Implemented for the transports of `vidimus-net`; adapters only name it.
+/// A way to a target. Implemented for the transports of `vidimus-net` and `vidimus-stdio`; adapters only name it.
 pub trait Transport: Send + Sync {
     /// What goes along with the bytes, e.g. HTTP headers.
     type Head: Send;
@@ -50,29 +51,47 @@ pub trait Transport: Send + Sync {
     type Answer: Send;
 
     /// Sends the bytes.
-    fn send(&self, head: Self::Head, bytes: Bytes) -> impl Future<Output = Result<Self::Answer, UpstreamError>> + Send;
+    fn send(&self, head: Self::Head, bytes: Bytes)
+    -> impl Future<Output = Result<Self::Answer, TransportError>> + Send;
 
     /// Asks for what the target has to say by itself.
-    fn listen(&self, head: Self::Head) -> impl Future<Output = Result<Self::Answer, UpstreamError>> + Send;
+    fn listen(&self, head: Self::Head) -> impl Future<Output = Result<Self::Answer, TransportError>> + Send;
 
     /// Tells the target that the session is over.
-    fn end(&self, head: Self::Head) -> impl Future<Output = Result<Self::Answer, UpstreamError>> + Send;
+    fn end(&self, head: Self::Head) -> impl Future<Output = Result<Self::Answer, TransportError>> + Send;
 }
 
 impl Transport for HttpTarget {
     type Head = HeaderMap;
     type Answer = http::Response<Incoming>;
 
-    async fn send(&self, head: HeaderMap, bytes: Bytes) -> Result<Self::Answer, UpstreamError> {
-        Self::send(self, Method::POST, head, bytes).await
+    async fn send(&self, head: HeaderMap, bytes: Bytes) -> Result<Self::Answer, TransportError> {
+        Ok(Self::send(self, Method::POST, head, bytes).await?)
     }
 
-    async fn listen(&self, head: HeaderMap) -> Result<Self::Answer, UpstreamError> {
-        Self::send(self, Method::GET, head, Bytes::new()).await
+    async fn listen(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
+        Ok(Self::send(self, Method::GET, head, Bytes::new()).await?)
     }
 
-    async fn end(&self, head: HeaderMap) -> Result<Self::Answer, UpstreamError> {
-        Self::send(self, Method::DELETE, head, Bytes::new()).await
+    async fn end(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
+        Ok(Self::send(self, Method::DELETE, head, Bytes::new()).await?)
+    }
+}
+
+impl Transport for Endpoint {
+    type Head = HeaderMap;
+    type Answer = http::Response<vidimus_stdio::Answer>;
+
+    async fn send(&self, head: HeaderMap, bytes: Bytes) -> Result<Self::Answer, TransportError> {
+        Ok(Self::send(self, Method::POST, &head, bytes).await?)
+    }
+
+    async fn listen(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
+        Ok(Self::send(self, Method::GET, &head, Bytes::new()).await?)
+    }
+
+    async fn end(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
+        Ok(Self::send(self, Method::DELETE, &head, Bytes::new()).await?)
     }
 }
 
@@ -88,7 +107,28 @@ pub enum SendError {
     Evidence(#[from] EvidenceError),
     /// The target did not answer.
     #[error(transparent)]
-    Upstream(#[from] UpstreamError),
+    Upstream(#[from] TransportError),
+}
+
+/// Why a target did not answer, by the way to it.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// Over the network.
+    #[error(transparent)]
+    Http(#[from] UpstreamError),
+    /// A program of this machine.
+    #[error(transparent)]
+    Stdio(#[from] EndpointError),
+}
+
+impl TransportError {
+    /// Who is at fault.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Http(error) => error.kind(),
+            Self::Stdio(error) => error.kind(),
+        }
+    }
 }
 
 impl<T: Transport> Upstream<T> {

@@ -22,9 +22,9 @@ use crate::call::{Call, Expected, Fault, read};
 use crate::envelope::{Id, MessageKind, Method, code};
 use crate::headers;
 use crate::outcomes::concluded;
+use crate::server::ServerBody;
 use crate::sessions::McpSession;
 use crate::{asks, reply, sse};
-use vidimus_net::Incoming;
 
 /// How long the target may take to answer the end of a session.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
@@ -147,7 +147,7 @@ pub(crate) async fn end(session: &McpSession, leave: &Dial) {
 async fn streamed(
     session: &Arc<McpSession>,
     call: &Call,
-    response: Response<Incoming>,
+    response: Response<ServerBody>,
     flight: &mut InFlight,
     patience: &mut Patience,
 ) -> Result<Outcome, Fault> {
@@ -179,7 +179,7 @@ async fn streamed(
 }
 
 /// The whole body, without a copy when it came in one piece.
-async fn collect(response: Response<Incoming>, limit: usize, patience: &mut Patience) -> Result<Bytes, Fault> {
+async fn collect(response: Response<ServerBody>, limit: usize, patience: &mut Patience) -> Result<Bytes, Fault> {
     let announced = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(Fault::TooLarge(limit));
@@ -229,7 +229,7 @@ impl Patience {
     }
 
     /// The next data of the body; `None` at its end.
-    async fn data(&self, body: &mut Incoming) -> Result<Option<Bytes>, Fault> {
+    async fn data(&self, body: &mut ServerBody) -> Result<Option<Bytes>, Fault> {
         let until = self.silent_until.min(self.deadline);
         loop {
             // A timeout alone does not end a body that always has something ready.

@@ -18,12 +18,13 @@ pub mod lists;
 pub mod modern;
 mod outcomes;
 pub mod reply;
-
+mod server;
 mod sessions;
 pub mod sse;
 mod target;
 mod tools;
 
 pub use adapter::Adapter;
+pub use server::Server;
 pub use target::{Limits, Target};
 pub use tools::{DefinitionsError, Tools};

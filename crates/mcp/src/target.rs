@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use vidimus_gate::{TargetSpec, Upstream};
-use vidimus_net::HttpTarget;
+use vidimus_gate::TargetSpec;
 
+use crate::server::Server;
 use crate::tools::KnownTools;
 
 /// A target as the adapter sees it.
 pub struct Target {
     pub(crate) spec: Arc<TargetSpec>,
-    pub(crate) upstream: Upstream<HttpTarget>,
+    pub(crate) upstream: Server,
     pub(crate) limits: Limits,
     pub(crate) tools: KnownTools,
     /// Whether it was last read in the modern era.
@@ -48,7 +48,13 @@ impl Default for Limits {
 
 impl Target {
     /// A target that is reached by `upstream`.
-    pub fn new(spec: Arc<TargetSpec>, upstream: Upstream<HttpTarget>, limits: Limits) -> Self {
-        Self { spec, upstream, limits, tools: KnownTools::default(), is_modern: AtomicBool::new(false) }
+    pub fn new(spec: Arc<TargetSpec>, upstream: impl Into<Server>, limits: Limits) -> Self {
+        Self {
+            spec,
+            upstream: upstream.into(),
+            limits,
+            tools: KnownTools::default(),
+            is_modern: AtomicBool::new(false),
+        }
     }
 }

@@ -8,6 +8,8 @@
 mod child;
 mod confine;
 mod confinement;
+mod connection;
+mod endpoint;
 mod grants;
 mod handover;
 mod isolation;
@@ -20,6 +22,7 @@ mod supervise;
 
 pub use child::{Cause, Child, ChildError, ChildLimits, Ended, Launch, Messages};
 pub use confinement::{Confinement, ConfinementError, Isolation, ResourceLimits, RunAs, Variables};
+pub use endpoint::{Answer, Endpoint, EndpointError};
 pub use handover::Status;
 pub use isolation::{LandlockError, landlock_available};
 pub use log_lines::{LogLimits, LogLine, LogSink};

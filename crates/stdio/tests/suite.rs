@@ -7,6 +7,8 @@
 
 #[path = "suite/confinement.rs"]
 mod confinement;
+#[path = "suite/endpoint.rs"]
+mod endpoint;
 #[path = "suite/filesystem_server.rs"]
 mod filesystem_server;
 #[path = "suite/lifecycle.rs"]

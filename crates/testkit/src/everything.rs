@@ -3,6 +3,7 @@
 //! It would listen on every interface and a fixed port; `npm/loopback.mjs`, loaded before it, binds a free loopback port
 //! instead and prints which. One server serves any number of sessions; tests that count its requests start their own.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use crate::process::Process;
 
 /// Node starts within two seconds on a busy two-core machine; the rest is margin.
 const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// The program in its installation.
+const PROGRAM: &str = "node_modules/@modelcontextprotocol/server-everything/dist/index.js";
 
 /// A running server. Dropping it kills it.
 #[derive(Debug)]
@@ -30,13 +34,18 @@ impl EverythingServer {
             Command::new("node")
                 .arg("--import")
                 .arg(install::source_dir().join("npm/loopback.mjs"))
-                .arg(dir.join("node_modules/@modelcontextprotocol/server-everything/dist/index.js"))
+                .arg(dir.join(PROGRAM))
                 .arg("streamableHttp")
                 .current_dir(&dir)
                 .env("PORT", "0"),
         )?;
         let port = process.wait_for_line(START_LIMIT, |line| line.strip_prefix("listening on port ")?.parse().ok())?;
         Ok(Self { process, port })
+    }
+
+    /// Where its installation is, and its program in there, which takes the argument `stdio` too. Blocks.
+    pub fn program() -> Result<(PathBuf, &'static str)> {
+        Ok((install::npm("server-everything")?, PROGRAM))
     }
 
     /// The MCP endpoint.

@@ -9,8 +9,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use vidimus_policy::Policies;
+use vidimus_stdio::Isolation;
 
-use crate::config::{Config, ConfigError, Issuer, Target};
+use crate::config::{Config, ConfigError, Issuer, ProgramError, Server, Target};
 use crate::key;
 use crate::output::{self, Table, counted, printable};
 use crate::policies::Inputs;
@@ -50,6 +51,15 @@ impl Checked {
         if let Err(error) = key::load(&config.gateway.key, &config.gateway.data_dir) {
             problems.push(Problem::new(error.to_string()));
         }
+        for target in &config.targets {
+            let Server::Program(program) = &target.server else { continue };
+            // A secret that is not to be had here is a warning.
+            if let Ok(confinement) = program.confinement(config.gateway.secret_places())
+                && let Err(error) = confinement.check()
+            {
+                problems.push(Problem::new(format!("target {}: {error}", target.name)));
+            }
+        }
         let (mut files, mut policies) = (0, None);
         match Inputs::read(&config) {
             Err(error) => problems.push(Problem::new(error.to_string())),
@@ -69,13 +79,24 @@ impl Checked {
         let none = (self.policies.is_some() && self.files == 0)
             .then(|| format!("{dir} holds no *.cedar file: everything will be denied"));
         let headers = self.config.targets.iter().flat_map(|target| {
-            let resolved = target.headers.iter().map(|(name, secret)| (name, secret.resolve_header()));
+            let headers = match &target.server {
+                Server::Http { headers, .. } => headers.as_slice(),
+                Server::Program(_) => &[],
+            };
+            let resolved = headers.iter().map(|(name, secret)| (name, secret.resolve_header()));
             resolved.filter_map(|(name, value)| Some((name, value.err()?))).map(|(name, error)| {
                 format!("`serve` needs the header {name} of target {}, and from here {error}", target.name)
             })
         });
+        let programs = self.config.targets.iter().filter_map(|target| match &target.server {
+            Server::Program(program) => {
+                let error: ProgramError = program.confinement(Vec::new()).err()?;
+                Some(format!("`serve` starts target {} with secrets, and from here {error}", target.name))
+            }
+            Server::Http { .. } => None,
+        });
         let policies = self.policies.iter().flat_map(Policies::warnings).map(ToString::to_string);
-        policies.chain(none).chain(headers).collect()
+        policies.chain(none).chain(headers).chain(programs).collect()
     }
 }
 
@@ -99,17 +120,19 @@ fn write_text(checked: &Checked, out: &mut impl Write) -> std::io::Result<()> {
     table.write(out)?;
     writeln!(out)?;
 
-    let mut table = Table::new(&["TARGET", "URL", "DURABILITY", "RECORD", "HEADERS"]);
+    let mut table = Table::new(&["TARGET", "SERVER", "DURABILITY", "RECORD", "SECRETS"]);
     for target in &config.targets {
-        let headers: Vec<String> =
-            target.headers.iter().map(|(name, secret)| format!("{name}: {}", shown(secret))).collect();
-        table.row([
-            target.name.as_str(),
-            &target.url.to_string(),
-            target.durability.name(),
-            target.record.name(),
-            &headers.join(", "),
-        ]);
+        let (server, secrets): (_, Vec<_>) = match &target.server {
+            Server::Http { url, headers } => {
+                (url.to_string(), headers.iter().map(|(name, secret)| format!("{name}: {}", shown(secret))).collect())
+            }
+            Server::Program(program) => (
+                program.command.join(" "),
+                program.env.iter().map(|(name, secret)| format!("{name}: {}", shown(secret))).collect(),
+            ),
+        };
+        let (durability, record) = (target.durability.name(), target.record.name());
+        table.row([target.name.as_str(), &server, durability, record, &secrets.join(", ")]);
     }
     table.write(out)?;
     writeln!(out)?;
@@ -193,19 +216,46 @@ fn described_issuer(issuer: &Issuer) -> Value {
 }
 
 fn described_target(target: &Target) -> Value {
-    let headers: serde_json::Map<String, Value> =
-        target.headers.iter().map(|(name, secret)| (name.to_string(), shown(secret).into())).collect();
-    json!({
+    let mut described = match &target.server {
+        Server::Http { url, headers } => {
+            let headers: serde_json::Map<String, Value> =
+                headers.iter().map(|(name, secret)| (name.to_string(), shown(secret).into())).collect();
+            json!({ "url": url.to_string(), "headers": headers })
+        }
+        Server::Program(program) => {
+            let env: serde_json::Map<String, Value> =
+                program.env.iter().map(|(name, secret)| (name.clone(), shown(secret).into())).collect();
+            let variables: Vec<_> = program.variables.iter().map(|(name, _)| name).collect();
+            json!({
+                "command": program.command,
+                "env": env,
+                "variables": variables,
+                "read": program.read,
+                "write": program.write,
+                "programs": program.programs,
+                "run_as": program.run_as.map(|user| format!("{}:{}", user.uid, user.gid)),
+                "isolation": match program.isolation {
+                    Isolation::Landlock => "landlock",
+                    Isolation::None => "none",
+                },
+                "network": program.network,
+                "idle_s": program.idle.as_secs_f64(),
+            })
+        }
+    };
+    let common = json!({
         "name": target.name.as_str(),
-        "url": target.url.to_string(),
-        "headers": headers,
         "durability": target.durability.name(),
         "record": target.record.name(),
         "tools": target.tools,
         "connect_timeout_s": target.connect_timeout.as_secs_f64(),
         "request_timeout_s": target.request_timeout.as_secs_f64(),
         "call_timeout_s": target.call_timeout.as_secs_f64(),
-    })
+    });
+    if let (Value::Object(described), Value::Object(common)) = (&mut described, common) {
+        described.extend(common);
+    }
+    described
 }
 
 #[cfg(test)]

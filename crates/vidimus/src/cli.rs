@@ -90,6 +90,21 @@ pub(crate) enum Command {
     },
     /// Print the version
     Version,
+    /// A stage between the gateway and a stdio server; the gateway starts it
+    #[command(hide = true)]
+    StdioChild {
+        #[arg(value_enum)]
+        stage: Stage,
+    },
+}
+
+/// What `stdio-child` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Stage {
+    /// Start a server, and end all of it
+    Supervise,
+    /// Restrict itself and become the server
+    Confine,
 }
 
 #[derive(Debug, Args)]

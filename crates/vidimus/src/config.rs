@@ -8,6 +8,7 @@ mod document;
 mod keys;
 mod reference;
 mod sections;
+mod stdio;
 mod table;
 mod value;
 
@@ -20,10 +21,11 @@ use vidimus_core::{Durability, Record, TargetName};
 use vidimus_identity::IssuerConfig;
 
 use crate::problem::Problem;
-use crate::secret::SecretRef;
+use crate::secret::{SecretRef, Source};
 use document::Document;
 pub(crate) use reference::markdown;
 pub(crate) use sections::SOCKET;
+pub(crate) use stdio::{Program, ProgramError};
 pub(crate) use value::{LOCAL_ISSUER, OWN_ISSUER};
 
 /// The largest configuration file, in bytes.
@@ -64,6 +66,18 @@ pub(crate) struct Gateway {
     pub(crate) allowed_origins: Vec<String>,
 }
 
+impl Gateway {
+    /// What no program may reach that the gateway starts, as absolute paths: its data, and the key if it is a file.
+    pub(crate) fn secret_places(&self) -> Vec<PathBuf> {
+        let key = match &self.key.source {
+            Source::File(path) => Some(path),
+            Source::Env(_) => None,
+        };
+        let places = std::iter::once(&self.data_dir).chain(key);
+        places.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect()
+    }
+}
+
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -89,15 +103,26 @@ pub(crate) struct Issuer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) name: TargetName,
-    pub(crate) url: Uri,
-    /// Names are in lower case, each once.
-    pub(crate) headers: Vec<(HeaderName, SecretRef)>,
+    pub(crate) server: Server,
     pub(crate) durability: Durability,
     pub(crate) record: Record,
     pub(crate) tools: Option<PathBuf>,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) call_timeout: Duration,
+}
+
+/// Where a target is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Server {
+    /// At a URL.
+    Http {
+        url: Uri,
+        /// Names are in lower case, each once.
+        headers: Vec<(HeaderName, SecretRef)>,
+    },
+    /// A program the gateway starts.
+    Program(Box<Program>),
 }
 
 /// Why there is no configuration.

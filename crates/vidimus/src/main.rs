@@ -25,11 +25,13 @@ mod reference;
 mod secret;
 mod serve;
 mod sessions;
+mod stdio_child;
 mod tools;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
@@ -65,6 +67,7 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve { file, log } => {
             log_to_stderr("info", log);
+            vidimus_stdio::protect_memory().context("the gateway's memory cannot be protected")?;
             let config = config::Config::load(&file.config)?;
             file_limit::raise().warn_below(config.limits.connections);
             runtime()?.block_on(async {
@@ -91,6 +94,10 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         Command::Log(command) => Ok(status(runtime()?.block_on(log_commands::run(command, out))?, FAILED)),
         Command::Reference { page } => {
             out.write_all(reference::page(page).as_bytes())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::StdioChild { stage } => {
+            stdio_child::run(stage)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Version => {

@@ -52,7 +52,8 @@ fn write_command(page: &mut String, command: &mut clap::Command, depth: usize) {
     let help = command.render_long_help().to_string();
     let help: Vec<&str> = help.lines().map(str::trim_end).collect();
     let _ = write!(page, "\n{} `{name}`\n\n```text\n{}\n```\n", "#".repeat(depth), help.join("\n").trim_end());
-    for subcommand in command.get_subcommands_mut().filter(|subcommand| subcommand.get_name() != "help") {
+    let is_shown = |subcommand: &clap::Command| subcommand.get_name() != "help" && !subcommand.is_hide_set();
+    for subcommand in command.get_subcommands_mut().filter(|subcommand| is_shown(subcommand)) {
         write_command(page, subcommand, depth + 1);
     }
 }

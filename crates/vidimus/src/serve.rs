@@ -18,12 +18,13 @@ use vidimus_gate::{Gate, Secret, TargetSpec};
 use vidimus_identity::Identity;
 use vidimus_mcp::{Adapter, Limits, Target};
 use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server};
+use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, LogSink, Pool, PoolLimits};
 
 use crate::admin::Admin;
 use crate::config::{self, Config};
 use crate::discovery::Discovery;
 use crate::evidence_api::EvidenceApi;
-use crate::{key, policies};
+use crate::{key, policies, stdio_child};
 
 /// How long the gateway's own tasks may take to end at shutdown.
 const HELPER_GRACE: Duration = Duration::from_secs(5);
@@ -43,6 +44,7 @@ pub(crate) struct Running {
     /// The choke point.
     pub(crate) gate: Gate,
     adapter: Adapter,
+    programs: Pool,
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
@@ -76,7 +78,9 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         tokio::task::spawn_blocking(move || Gate::start(options, &mut registry).map(|gate| (gate, registry))).await??;
     gate.configured(&config.hash)?;
 
-    let targets = config.targets.iter().map(|target| connect(&gate, config, target)).collect::<anyhow::Result<_>>()?;
+    let programs = Pool::new(PoolLimits::default());
+    let targets = config.targets.iter().map(|target| connect(&gate, config, target, &programs));
+    let targets = targets.collect::<anyhow::Result<_>>()?;
     let origins = OriginPolicy::new(&gateway.public_url.to_string(), listen, &gateway.allowed_origins);
     let adapter = Adapter::new(gate.clone(), origins, targets);
     let (stop, stopping) = watch::channel(false);
@@ -128,7 +132,8 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     for target in &config.targets {
         helpers.push(tokio::spawn(read_definitions(adapter.clone(), target.name.clone(), stopping.clone())));
     }
-    Ok(Running { listen, admin, gate, adapter, stop, servers, helpers, grace: config.limits.shutdown_grace })
+    let grace = config.limits.shutdown_grace;
+    Ok(Running { listen, admin, gate, adapter, programs, stop, servers, helpers, grace })
 }
 
 impl Running {
@@ -161,6 +166,7 @@ impl Running {
             }
         }
         self.adapter.close_all().await;
+        self.programs.close().await;
         self.gate.stop().await?;
         Ok(())
     }
@@ -172,14 +178,23 @@ fn identity(issuers: &[config::Issuer]) -> anyhow::Result<Identity> {
     Ok(Identity::new(configs, fetch, Arc::new(SystemClock))?)
 }
 
-fn connect(gate: &Gate, config: &Config, target: &config::Target) -> anyhow::Result<Target> {
-    let mut injected = HeaderMap::new();
-    for (name, reference) in &target.headers {
-        let value =
-            reference.resolve_header().with_context(|| format!("the header {name} of target {}", target.name))?;
-        injected.insert(HeaderName::clone(name), value);
-    }
-    let http = HttpTarget::new(target.url.clone(), injected, target.connect_timeout, target.request_timeout)?;
+fn connect(gate: &Gate, config: &Config, target: &config::Target, programs: &Pool) -> anyhow::Result<Target> {
+    let server: vidimus_mcp::Server = match &target.server {
+        config::Server::Http { url, headers } => {
+            let mut injected = HeaderMap::new();
+            for (name, reference) in headers {
+                let value = reference.resolve_header();
+                let value = value.with_context(|| format!("the header {name} of target {}", target.name))?;
+                injected.insert(HeaderName::clone(name), value);
+            }
+            let http = HttpTarget::new(url.clone(), injected, target.connect_timeout, target.request_timeout)?;
+            gate.upstream(http).into()
+        }
+        config::Server::Program(program) => {
+            let endpoint = endpoint(config, target, program, programs);
+            gate.upstream(endpoint.with_context(|| format!("target {}", target.name))?).into()
+        }
+    };
     let spec = TargetSpec {
         name: target.name.clone(),
         protocol: Protocol::Mcp,
@@ -193,7 +208,32 @@ fn connect(gate: &Gate, config: &Config, target: &config::Target) -> anyhow::Res
         total: target.call_timeout,
         ..Limits::default()
     };
-    Ok(Target::new(Arc::new(spec), gate.upstream(http), limits))
+    Ok(Target::new(Arc::new(spec), server, limits))
+}
+
+/// The programs of a target. Nothing is started here; what would keep one from starting is said now.
+fn endpoint(
+    config: &Config,
+    target: &config::Target,
+    program: &config::Program,
+    programs: &Pool,
+) -> anyhow::Result<Endpoint> {
+    let confinement = program.confinement(config.gateway.secret_places())?;
+    confinement.check()?;
+    if confinement.isolation == Isolation::None {
+        tracing::warn!(target = %target.name, "The programs of this target are not confined: they read what their user may");
+    }
+    let name = target.name.clone();
+    let log = LogSink::new(move |line| {
+        tracing::info!(target = %name, left_out = line.left_out, "A program says: {}", line.text);
+    });
+    let limits = ChildLimits { message: config.limits.response_bytes, ..ChildLimits::default() };
+    let launch = Launch::new(&stdio_child::SUPERVISE, confinement, limits, log);
+    let messages = vidimus_core::json::Limits {
+        max_bytes: config.limits.request_bytes.max(config.limits.response_bytes),
+        ..vidimus_core::json::Limits::default()
+    };
+    Ok(Endpoint::new(target.name.to_string(), launch, programs.clone(), messages, program.idle))
 }
 
 /// Reads a target's definitions as soon as it answers, so that the first call need not wait for them.

@@ -62,7 +62,7 @@ impl Gateway {
         fs::write(dir.join("key"), key)?;
         fs::set_permissions(dir.join("key"), fs::Permissions::from_mode(0o600))?;
         let server = match shape {
-            Shape::Stdio => format!("command = [{:?}, \"stdio\"]", parts.program().to_string_lossy()),
+            Shape::Stdio => program(parts.program()),
             _ => format!("url = \"{}{}\"", parts.origin(), shape.path()),
         };
         let configuration = format!(
@@ -163,4 +163,11 @@ record = "unmasked"
         let path = format!("/proc/{}/{file}", self.process.id());
         fs::read_to_string(path).with_context(|| format!("the gateway has gone; it said:\n{}", self.process.log()))
     }
+}
+
+/// The lines of a target that is `program`. A gateway that is root must give it another user.
+fn program(program: &Path) -> String {
+    let dir = program.parent().unwrap_or(program).to_string_lossy();
+    let user = if rustix::process::geteuid().is_root() { "run_as = \"65534:65534\"" } else { "" };
+    format!("command = [{:?}, \"stdio\"]\nprograms = [{dir:?}]\n{user}", program.to_string_lossy())
 }

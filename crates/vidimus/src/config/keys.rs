@@ -216,7 +216,7 @@ pub(super) const TARGET: Section = Section {
             `Target::\"NAME\"`.",
     keys: &[
         key("protocol", "`mcp`", Absent::Refused, "What it speaks."),
-        key("url", "URL", Absent::Refused, "Its Streamable HTTP endpoint."),
+        key("url", "URL", Absent::Means("`command` is given"), "Its Streamable HTTP endpoint."),
         key(
             "headers",
             "table of secrets",
@@ -256,6 +256,48 @@ pub(super) const TARGET: Section = Section {
              notifications of progress, do.",
         ),
         key("call_timeout", "duration", Absent::Default("1h"), "How long a whole answer may take, streams too."),
+        key(
+            "command",
+            "list of texts",
+            Absent::Means("`url` is given"),
+            "A program that speaks MCP on its standard input and output, and its arguments. The gateway starts one for \
+             each session, confined to what the keys below grant, and ends it with the session.",
+        ),
+        key(
+            "env",
+            "table of secrets",
+            Absent::Means("none"),
+            "Variables of the program. Of the gateway's own it gets none.",
+        ),
+        key("variables", "table of texts", Absent::Means("none"), "Variables that are no secrets."),
+        key(
+            "read",
+            "list of paths",
+            Absent::Means("none"),
+            "Directories and files the program may read, beside the system's programs and libraries.",
+        ),
+        key("write", "list of paths", Absent::Means("none"), "Directories the program may change."),
+        key(
+            "programs",
+            "list of paths",
+            Absent::Means("none"),
+            "Directories the program may run programs from, beside the system's: an installation of its own.",
+        ),
+        key(
+            "run_as",
+            "`UID:GID`",
+            Absent::Means("the gateway's own user, which must not be root"),
+            "The user the program runs as. Needed when the gateway is root, and only then possible.",
+        ),
+        key(
+            "isolation",
+            "`landlock` or `none`",
+            Absent::Default("landlock"),
+            "`landlock`: the kernel holds the program to its directories; where it cannot, the program is not started. \
+             `none`: nobody does, and the program reads what its user may.",
+        ),
+        key("network", "`true` or `false`", Absent::Default("true"), "Whether the program may open TCP connections."),
+        key("idle", "duration", Absent::Default("15m"), "After so long without a request the program is ended."),
     ],
 };
 

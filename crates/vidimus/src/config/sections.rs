@@ -17,7 +17,7 @@ use vidimus_identity::{Algorithm, ClaimRule, IssuerConfig};
 use super::document::Document;
 use super::keys;
 use super::table::{Table, Value, secret};
-use super::{Config, Gateway, Issuer, Limits, Target, value};
+use super::{Config, Gateway, Issuer, Limits, Server, Target, stdio, value};
 
 /// The socket in `data_dir`.
 pub(crate) const SOCKET: &str = "vidimus.sock";
@@ -289,12 +289,30 @@ fn target<'a>(document: &'a Document, name: &'a Spanned<toml::de::DeString<'a>>,
     let connect_timeout = table.parsed("connect_timeout", value::duration);
     let request_timeout = table.parsed("request_timeout", value::duration);
     let call_timeout = table.parsed("call_timeout", value::duration);
+    let program = stdio::program(document, &table);
+    let server = match (table.value("url"), program) {
+        (Some(_), None) => url.and_then(|url| Some(Server::Http { url, headers: headers? })),
+        (None, Some(program)) => {
+            if let Some(given) = table.value("headers") {
+                document.problem(given.span(), "`headers` go to a `url`; a program has `env`".to_owned(), None);
+            }
+            program.map(|program| Server::Program(Box::new(program)))
+        }
+        (None, None) => {
+            let remedy = "add `url`, or `command` for a program that the gateway starts";
+            document.problem(name.span(), format!("no `url` in [targets.{}]", name.get_ref()), Some(remedy.into()));
+            None
+        }
+        (Some(given), Some(_)) => {
+            document.problem(given.span(), "a target has a `url` or a `command`, not both".to_owned(), None);
+            None
+        }
+    };
     table.finish();
     protocol?;
     Some(Target {
         name: own_name.ok()?,
-        url: url?,
-        headers: headers?,
+        server: server?,
         durability: durability?,
         record: record?,
         tools,
@@ -329,7 +347,7 @@ fn headers<'a>(document: &'a Document, table: &'a DeTable<'a>) -> Option<Vec<(He
     complete.then_some(headers)
 }
 
-fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
     choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice).ok_or_else(|| {
         let words: Vec<String> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
         format!("expected {}", words.join(" or "))

@@ -255,7 +255,7 @@ pub(super) fn secret<'a>(document: &'a Document, name: &str, value: Value<'a>) -
 }
 
 /// The name of an environment variable (POSIX 8.1, lower case allowed). A value pasted here is mostly not one.
-fn environment_name(text: &str) -> Result<String, String> {
+pub(super) fn environment_name(text: &str) -> Result<String, String> {
     let starts_well = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     if starts_well && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         Ok(text.to_owned())

@@ -16,6 +16,9 @@ protocol = "mcp"
 url = "http://127.0.0.1:9000/mcp"
 "#;
 
+/// The line of a target that is not a program.
+const CRM_URL: &str = "url = \"http://127.0.0.1:9000/mcp\"";
+
 /// Every key there is.
 const FULL: &str = r#"
 [gateway]
@@ -65,6 +68,19 @@ tools = "crm.tools.json"
 connect_timeout = "250ms"
 request_timeout = "2h"
 call_timeout = "3h"
+
+[targets.files]
+protocol = "mcp"
+command = ["node", "server.js"]
+env = { KEY = { env = "FILES_KEY" } }
+variables = { MODE = "x" }
+read = ["/srv/files"]
+write = ["out"]
+programs = ["/opt/node"]
+run_as = "65534:65534"
+isolation = "landlock"
+network = false
+idle = "1m"
 "#;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -103,10 +119,25 @@ fn the_smallest_configuration_has_safe_defaults() {
     assert!(!issuer.allow_private && issuer.verification.workload_when.is_none());
     let target = &config.targets[0];
     assert_eq!((target.durability, target.record), (Durability::Strict, Record::Sizes));
-    assert!(target.headers.is_empty());
+    assert!(matches!(&target.server, Server::Http { headers, .. } if headers.is_empty()));
     assert_eq!(target.call_timeout, Duration::from_hours(1));
     assert!(config.hash.starts_with("sha256:") && config.hash.len() == 71);
     assert_eq!(config.limits.request_bytes, 4 << 20);
+}
+
+#[test]
+fn a_target_may_be_a_program() {
+    let config = parse(FULL).unwrap();
+    let Server::Program(program) = &config.targets[1].server else { panic!("{config:?}") };
+    assert_eq!(program.command, ["node", "server.js"]);
+    assert_eq!((program.env[0].0.as_str(), program.variables[0].1.as_str()), ("KEY", "x"));
+    assert_eq!(program.write, [Path::new("/etc/vidimus/out")]);
+    assert_eq!(program.run_as.map(|user| (user.uid, user.gid)), Some((65_534, 65_534)));
+    assert_eq!((program.isolation, program.network), (vidimus_stdio::Isolation::Landlock, false));
+    assert_eq!(program.idle, Duration::from_mins(1));
+    // It reaches neither the data nor the key.
+    assert_eq!(config.gateway.secret_places(), [Path::new("/var/lib/vidimus"), Path::new("/etc/vidimus/kek")]);
+    assert!(matches!(program.confinement(Vec::new()), Err(ProgramError::Secret(name, _)) if name == "KEY"));
 }
 
 #[test]
@@ -121,9 +152,10 @@ fn every_key_is_understood() {
     assert_eq!(corp.group_names["0b6f"], "support");
     assert_eq!(corp.workload_when.as_ref().unwrap().equals, "service");
     let target = &config.targets[0];
-    assert_eq!(target.headers[0].0, "authorization");
-    assert_eq!(target.headers[0].1.format.as_deref(), Some("Bearer {}"));
-    assert_eq!(target.headers[1].1.source, Source::File("/etc/vidimus/tenant".into()));
+    let Server::Http { headers, .. } = &target.server else { panic!("{target:?}") };
+    assert_eq!(headers[0].0, "authorization");
+    assert_eq!(headers[0].1.format.as_deref(), Some("Bearer {}"));
+    assert_eq!(headers[1].1.source, Source::File("/etc/vidimus/tenant".into()));
     assert_eq!((target.durability, target.record), (Durability::Async, Record::Unmasked));
     assert_eq!(target.tools.as_deref(), Some(Path::new("/etc/vidimus/crm.tools.json")));
     assert_eq!(target.connect_timeout, Duration::from_millis(250));
@@ -230,6 +262,15 @@ fn what_would_be_unsafe_is_refused_with_the_reason() {
         (issuer, "issuer = \"https://a/?b\"", "without query"),
         (audience, "audience = \"a\"\nalgorithms = []", "no token would be accepted"),
         ("[targets.crm]", "[targets.x]\nprotocol = \"mcp\"\n[targets.crm]", "no `url` in [targets.x]"),
+        (CRM_URL, &format!("{CRM_URL}\ncommand = [\"a\"]"), "a `url` or a `command`, not both"),
+        (CRM_URL, "command = []", "`command` is empty"),
+        (CRM_URL, "command = [\"a\"]\nheaders = { a = { env = \"B\" } }", "a program has `env`"),
+        (CRM_URL, "command = [\"a\"]\nrun_as = \"root\"", "expected \"UID:GID\""),
+        (CRM_URL, "command = [\"a\"]\nrun_as = \"0:0\"", "expected \"UID:GID\""),
+        (CRM_URL, "command = [\"a\"]\nisolation = \"some\"", "expected \"landlock\" or \"none\""),
+        (CRM_URL, "command = [\"a\"]\nenv = { A = \"hunter2\" }", "is a secret"),
+        (CRM_URL, "command = [\"a\"]\nenv = { \"A=\" = { env = \"B\" } }", "name of an environment variable"),
+        (CRM_URL, "command = [\"a\"]\nvariables = { A = 1 }", "`A` must be text"),
         (
             "[policy]",
             "[identity.oidc.twin]\nissuer = \"https://login.example.com/realms/corp\"\naudience = \"x\"\n[policy]",

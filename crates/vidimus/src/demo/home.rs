@@ -158,7 +158,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Server};
 
     #[test]
     fn the_configuration_it_writes_is_one_and_holds_no_secret() {
@@ -168,7 +168,8 @@ mod tests {
         let text = std::fs::read_to_string(home.configuration()).unwrap();
         assert!(!text.contains(&secret));
         let config = Config::load(&home.configuration()).unwrap();
-        let (_, header) = config.targets[0].headers.first().unwrap();
+        let Server::Http { headers, .. } = &config.targets[0].server else { panic!("{config:?}") };
+        let (_, header) = headers.first().unwrap();
         assert_eq!(header.resolve().unwrap().expose(), format!("Bearer {secret}").as_bytes());
         let [crm] = &crate::policy_files::schemas(&config).unwrap()[..] else { panic!("one target") };
         assert_eq!(crm.tools.as_ref().unwrap().len(), 5);

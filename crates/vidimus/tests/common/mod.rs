@@ -44,7 +44,8 @@ pub(crate) const ALLOW_ALL: &str = r#"
 /// How a gateway is set up.
 pub(crate) struct Setup<'a> {
     pub(crate) target: &'a str,
-    pub(crate) url: String,
+    /// Where it is: a line of `[targets.NAME]`.
+    pub(crate) server: String,
     pub(crate) policies: &'a str,
     pub(crate) durability: &'a str,
     pub(crate) record: &'a str,
@@ -60,7 +61,7 @@ impl Setup<'_> {
     pub(crate) fn new(url: impl Into<String>) -> Self {
         Setup {
             target: "everything",
-            url: url.into(),
+            server: format!("url = \"{}\"", url.into()),
             policies: ALLOW_ALL,
             durability: "strict",
             record: "record = \"unmasked\"",
@@ -113,7 +114,7 @@ allow_private = true
 dir = "policies"
 [targets.{target}]
 protocol = "mcp"
-url = "{url}"
+{server}
 durability = "{durability}"
 {record}
 {target_lines}
@@ -122,7 +123,7 @@ durability = "{durability}"
             target_lines = setup.target_lines,
             tables = setup.tables,
             target = setup.target,
-            url = setup.url,
+            server = setup.server,
             durability = setup.durability,
             record = setup.record,
         );

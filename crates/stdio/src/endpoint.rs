@@ -1,0 +1,187 @@
+//! A stdio server as an endpoint of Streamable HTTP, without a network: the rest of the gateway knows one transport.
+//!
+//! `initialize` starts a server of its own and answers with an `Mcp-Session-Id` that stands for it; what is sent with
+//! that id goes to that server and to no other; `GET` listens, `DELETE` ends it. When the server has ended, its id is
+//! unknown (404), which tells a client to start again (MCP 2025-11-25, "Transports: Session Management"). The ids never
+//! reach a client: the gateway has its own. Answers are always streams of events.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body::{Body, Frame};
+use vidimus_core::ErrorKind;
+use vidimus_core::json::Limits;
+
+use crate::child::{ChildError, Launch};
+use crate::connection::{Connection, ConnectionError, Sent, Stream, is_initialize};
+use crate::pool::{Pool, PoolError, PoolKey};
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+const BEFORE: &[u8] = b"data: ";
+const AFTER: &[u8] = b"\n\n";
+
+/// Why a server gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// It was not started, or does not take messages.
+    #[error(transparent)]
+    Child(#[from] ChildError),
+    /// There is no room for another one, or it fails again and again.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+}
+
+impl EndpointError {
+    /// Who is at fault.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Child(error) => error.kind(),
+            Self::Pool(error) => error.kind(),
+        }
+    }
+}
+
+/// A server that is started for each session, and ends with it. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Endpoint(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    target: String,
+    launch: Launch,
+    pool: Pool,
+    limits: Limits,
+    idle: Duration,
+    next: AtomicU64,
+    sessions: Mutex<HashMap<String, Arc<Connection>>>,
+}
+
+/// The answer's body: nothing, or what the server says as server-sent events.
+#[derive(Debug)]
+pub struct Answer(Option<Stream>);
+
+impl Endpoint {
+    /// The endpoint of `target`, whose servers are started as `launch` says and counted in `pool`. `limits` bound the
+    /// messages both ways; a server unused for `idle` is ended.
+    pub fn new(target: String, launch: Launch, pool: Pool, limits: Limits, idle: Duration) -> Self {
+        let (next, sessions) = (AtomicU64::new(1), Mutex::default());
+        Self(Arc::new(Shared { target, launch, pool, limits, idle, next, sessions }))
+    }
+
+    /// One request as Streamable HTTP has it. Cancel safe: a message is passed on whole or not at all.
+    pub async fn send(
+        &self,
+        method: Method,
+        head: &HeaderMap,
+        message: Bytes,
+    ) -> Result<Response<Answer>, EndpointError> {
+        let id = head.get(SESSION_ID).and_then(|id| id.to_str().ok());
+        let Some(id) = id else {
+            return if method == Method::POST && is_initialize(&message, &self.0.limits) {
+                self.start(message).await
+            } else {
+                Ok(plain(StatusCode::BAD_REQUEST))
+            };
+        };
+        let Some(connection) = self.connection(id) else { return Ok(plain(StatusCode::NOT_FOUND)) };
+        match method {
+            Method::POST => answer(&connection, message).await,
+            Method::GET => Ok(connection.listen().map_or_else(|| plain(StatusCode::CONFLICT), stream)),
+            Method::DELETE => {
+                lock(&self.0.sessions).remove(id);
+                self.0.pool.end(self.key(id)).await;
+                Ok(plain(StatusCode::OK))
+            }
+            _ => Ok(plain(StatusCode::METHOD_NOT_ALLOWED)),
+        }
+    }
+
+    async fn start(&self, message: Bytes) -> Result<Response<Answer>, EndpointError> {
+        let Shared { launch, pool, limits, idle, next, sessions, .. } = &*self.0;
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let id = number.to_string();
+        let lease = pool.lease(self.key(&id), launch).await?;
+        let connection = Arc::new(Connection::new(lease, *limits, *idle));
+        {
+            let mut sessions = lock(sessions);
+            sessions.retain(|_, connection| !connection.has_ended());
+            sessions.insert(id, Arc::clone(&connection));
+        }
+        let mut response = answer(&connection, message).await?;
+        response.headers_mut().insert(SESSION_ID, HeaderValue::from(number));
+        Ok(response)
+    }
+
+    fn key(&self, id: &str) -> PoolKey {
+        PoolKey { target: self.0.target.clone(), holder: id.to_owned() }
+    }
+
+    /// The session's server, while it runs.
+    fn connection(&self, id: &str) -> Option<Arc<Connection>> {
+        let mut sessions = lock(&self.0.sessions);
+        let connection = sessions.get(id)?;
+        if connection.has_ended() {
+            sessions.remove(id);
+            return None;
+        }
+        Some(Arc::clone(connection))
+    }
+}
+
+async fn answer(connection: &Connection, message: Bytes) -> Result<Response<Answer>, EndpointError> {
+    match connection.send(message).await {
+        Ok(Sent::Request(answers)) => Ok(stream(answers)),
+        Ok(Sent::Told) => Ok(plain(StatusCode::ACCEPTED)),
+        Err(ConnectionError::IdInUse) => Ok(plain(StatusCode::CONFLICT)),
+        Err(ConnectionError::TooMany) => Ok(plain(StatusCode::TOO_MANY_REQUESTS)),
+        Err(ConnectionError::Child(ChildError::Ended(_))) => Ok(plain(StatusCode::NOT_FOUND)),
+        Err(ConnectionError::Child(error)) => Err(error.into()),
+    }
+}
+
+fn plain(status: StatusCode) -> Response<Answer> {
+    let mut response = Response::new(Answer(None));
+    *response.status_mut() = status;
+    response
+}
+
+fn stream(messages: Stream) -> Response<Answer> {
+    let mut response = Response::new(Answer(Some(messages)));
+    response.headers_mut().insert(CONTENT_TYPE, EVENT_STREAM);
+    response
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(stream) = &mut self.get_mut().0 else { return Poll::Ready(None) };
+        let message = ready!(stream.poll_recv(context));
+        Poll::Ready(message.map(|message| Ok(Frame::data(event(&message)))))
+    }
+}
+
+/// One event. A message of a pipe is one line; a carriage return, which JSON has only between tokens, would end a line
+/// of a stream of events, so it becomes a space.
+fn event(message: &Bytes) -> Bytes {
+    let mut out = BytesMut::with_capacity(BEFORE.len() + message.len() + AFTER.len());
+    out.extend_from_slice(BEFORE);
+    out.extend_from_slice(message);
+    out.iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b' ');
+    out.extend_from_slice(AFTER);
+    out.freeze()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
