@@ -9,6 +9,7 @@ mod answers;
 mod ask;
 mod authenticate;
 mod body;
+mod carried;
 mod context;
 mod evidence;
 mod flight;

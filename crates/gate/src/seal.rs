@@ -5,8 +5,6 @@
 //! key (RFC 5869), so it outlives a restart; principal, target and request are associated data. What does not open is
 //! told apart from nothing: wrong key, other principal, other request and too late are one answer.
 
-use std::time::Duration;
-
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, rand};
 use base64::Engine as _;
@@ -14,7 +12,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use vidimus_core::Timestamp;
 
 use crate::keys::{KeyError, Secret};
-use crate::session::Session;
 
 /// The purpose of the derived key (RFC 5869 §3.2).
 const KEY_PURPOSE: &[u8] = b"vidimus.carried-state/1";
@@ -34,7 +31,7 @@ impl Sealer {
         Ok(Self(LessSafeKey::new(UnboundKey::from(derived))))
     }
 
-    fn seal(&self, aad: &[u8], expires: Timestamp, state: &[u8]) -> Result<String, KeyError> {
+    pub(crate) fn seal(&self, aad: &[u8], expires: Timestamp, state: &[u8]) -> Result<String, KeyError> {
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).map_err(|_| KeyError::Random)?;
         let mut sealed = expires.nanoseconds().to_be_bytes().to_vec();
@@ -44,38 +41,12 @@ impl Sealer {
         Ok(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
-    fn open(&self, aad: &[u8], now: Timestamp, text: &str) -> Option<Vec<u8>> {
+    pub(crate) fn open(&self, aad: &[u8], now: Timestamp, text: &str) -> Option<Vec<u8>> {
         let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (nonce, sealed) = bytes.split_first_chunk_mut::<NONCE_LEN>()?;
         let opened = self.0.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad), sealed).ok()?;
         let (expires, state) = opened.split_first_chunk::<EXPIRY_BYTES>()?;
         (now <= Timestamp::from_nanoseconds(u64::from_be_bytes(*expires))).then(|| state.to_vec())
-    }
-}
-
-impl Session {
-    /// Seals state that this principal's client carries for the target, for one kind of `request` and a time.
-    pub fn seal(&self, request: &[u8], state: &[u8], lifetime: Duration) -> Result<String, KeyError> {
-        let shared = self.context().shared();
-        shared.sealer.seal(&self.bound(request), shared.evidence.clock.now() + lifetime, state)
-    }
-
-    /// Opens what [`Self::seal`] made for the same principal, target and request; `None` for anything else.
-    pub fn unseal(&self, request: &[u8], text: &str) -> Option<Vec<u8>> {
-        let shared = self.context().shared();
-        shared.sealer.open(&self.bound(request), shared.evidence.clock.now(), text)
-    }
-
-    /// What sealed state is bound to, each part with its length.
-    fn bound(&self, request: &[u8]) -> Vec<u8> {
-        let principal = self.principal();
-        let kind = principal.kind.name();
-        let mut bound = Vec::new();
-        for part in [kind.as_bytes(), principal.id().as_bytes(), self.target().as_str().as_bytes(), request] {
-            bound.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            bound.extend_from_slice(part);
-        }
-        bound
     }
 }
 

@@ -1,3 +1,5 @@
+//! Recordings that hold, and each way in which one does not.
+
 use serde_json::json;
 use vidimus_core::event::Payload;
 use vidimus_core::{Record, Timestamp};
