@@ -1,5 +1,4 @@
 //! `vidimus stdio-child`: the stages as the gateway's own executable has them.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
