@@ -18,8 +18,8 @@ import mcp.types as types
 
 # One request may wait this long: a gateway that loses an answer fails the step and does not hang the test.
 LIMIT_SECONDS = 20
-# How long a server may take to say something on its own stream.
-STREAM_SECONDS = 10
+# What server-everything logs on its own stream: no order holds between that and the answers.
+UNORDERED = ("Roots updated", "Received Subscribe")
 
 
 class Recorder:
@@ -45,13 +45,8 @@ class Recorder:
         return types.ListRootsResult.model_validate({"roots": [{"uri": "file:///srv/project", "name": "project"}]})
 
     async def log(self, params):
-        # Follows upon the question for roots.
-        if not str(params.data).startswith("Roots updated"):
+        if not str(params.data).startswith(UNORDERED):
             self.seen.append(["log", params.level, params.data])
-
-    async def has_logged(self):
-        while not any(kind == "log" for kind, *_ in self.seen):
-            await asyncio.sleep(0.01)
 
     async def progress(self, progress, total, message):
         self.seen.append(["progress", progress, total, message])
@@ -84,11 +79,6 @@ async def take(client, recorder, step):
             return [plain(answer) for answer in answers]
         case "progress":
             return plain(await client.call_tool(*arguments, progress_callback=recorder.progress))
-        case "logged":
-            # The message comes on the server's own stream: no order holds between it and the answer.
-            answer = await take(client, recorder, arguments[0])
-            await asyncio.wait_for(recorder.has_logged(), STREAM_SECONDS)
-            return answer
         case "read":
             return plain(await client.read_resource(*arguments))
         case "subscribe":

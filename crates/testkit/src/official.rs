@@ -14,9 +14,6 @@ use serde_json::{Value, json};
 
 use crate::install;
 
-/// Characters of a UUID (RFC 9562 §4).
-const UUID_LENGTH: usize = 36;
-
 /// An official client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sdk {
@@ -71,7 +68,8 @@ pub struct Session {
 
 /// Kind and first argument of the step that `answer` answers, e.g. `call echo`.
 pub fn label(answer: &Value) -> String {
-    answer.get("step").map(words).unwrap_or_default()
+    let step = answer.get("step").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    step.iter().take(2).filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// The answers of two takes of one script in pairs, those that differ; an error when they are not of one script.
@@ -122,8 +120,8 @@ impl Sdk {
             bail!("the client {} ended with {}\n{printed}{said}", self.name(), output.status);
         }
         let mut answers: BTreeMap<_, _> = sessions.iter().map(|session| (session.name.clone(), Vec::new())).collect();
-        for line in printed.lines().map(without_ids) {
-            let mut answer: Value = serde_json::from_str(&line)
+        for line in printed.lines() {
+            let mut answer: Value = serde_json::from_str(line)
                 .with_context(|| format!("{} printed no JSON: {line}\n{said}", self.name()))?;
             let session = answer.as_object_mut().and_then(|answer| answer.remove("session"));
             let session = session.as_ref().and_then(Value::as_str).and_then(|name| answers.get_mut(name));
@@ -195,36 +193,5 @@ impl Session {
             session.extend([("url", url), ("token", token), ("command", command)].map(|(k, v)| (k.to_owned(), v)));
         }
         session
-    }
-}
-
-/// The first two words of a step; for one that wraps another, those of the other.
-fn words(step: &Value) -> String {
-    match step.as_array().map(Vec::as_slice).unwrap_or_default() {
-        [_, wrapped @ Value::Array(_)] => words(wrapped),
-        words => words.iter().take(2).filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
-    }
-}
-
-/// `line` without the UUIDs in it: a server that mentions its session's id says something else each time.
-fn without_ids(line: &str) -> String {
-    let is_id = |text: &str| {
-        text.char_indices().all(|(at, char)| match at {
-            8 | 13 | 18 | 23 => char == '-',
-            _ => char.is_ascii_hexdigit(),
-        })
-    };
-    let (mut rest, mut plain) = (line, String::with_capacity(line.len()));
-    loop {
-        if let Some((id, after)) = rest.split_at_checked(UUID_LENGTH)
-            && is_id(id)
-        {
-            plain.push_str("UUID");
-            rest = after;
-        }
-        let mut chars = rest.chars();
-        let Some(char) = chars.next() else { return plain };
-        plain.push(char);
-        rest = chars.as_str();
     }
 }

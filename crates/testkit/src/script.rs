@@ -36,8 +36,7 @@ pub fn everything() -> Value {
         ["list_resource_templates"],
         ["read", "demo://resource/static/document/features.md"],
         ["read", "demo://resource/no-such"],
-        // It says so on its own stream.
-        ["logged", ["subscribe", "demo://resource/static/document/features.md"]],
+        ["subscribe", "demo://resource/static/document/features.md"],
         ["set_level", "debug"],
     ])
 }
