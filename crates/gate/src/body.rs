@@ -40,6 +40,8 @@ struct Stream {
 /// What stands before and after each message of a stream. Static, so it carries nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Framing {
+    /// Before the position of a message that has one; a line feed comes after it.
+    pub id: &'static str,
     /// Before each message.
     pub before: &'static [u8],
     /// After each message.
@@ -51,7 +53,7 @@ pub struct Framing {
 impl ReleasedBody {
     /// A body that is all here.
     pub fn whole(released: impl Into<Released>) -> Self {
-        Self(Inner::Whole(Some(released.into().0)))
+        Self(Inner::Whole(Some(released.into().bytes)))
     }
 
     /// A body that grows with the answers of an operation: `first`, if it is there, then the rest, each framed.
@@ -91,9 +93,11 @@ impl Stream {
 }
 
 fn framed(released: &Released, framing: Framing) -> Bytes {
-    let mut out = BytesMut::with_capacity(framing.before.len() + released.len() + framing.after.len());
+    let id = released.position.map(|position| format!("{}{position}\n", framing.id)).unwrap_or_default();
+    let mut out = BytesMut::with_capacity(id.len() + framing.before.len() + released.len() + framing.after.len());
+    out.extend_from_slice(id.as_bytes());
     out.extend_from_slice(framing.before);
-    out.extend_from_slice(&released.0);
+    out.extend_from_slice(&released.bytes);
     out.extend_from_slice(framing.after);
     out.freeze()
 }

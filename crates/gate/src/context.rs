@@ -9,6 +9,7 @@ use crate::metrics::Metrics;
 use crate::questions::Questions;
 use crate::shared::Shared;
 use crate::tasks::SessionTasks;
+use crate::trail::Trails;
 
 /// What the gate must know of a target.
 #[derive(Debug, Clone)]
@@ -30,12 +31,13 @@ pub(crate) struct SessionContext {
     target: Arc<TargetSpec>,
     tasks: SessionTasks,
     questions: Questions,
+    trails: Trails,
 }
 
 impl SessionContext {
     pub(crate) fn new(shared: Arc<Shared>, strand: Strand, target: Arc<TargetSpec>) -> Self {
         let tasks = shared.tasks.session();
-        Self { shared, strand, target, tasks, questions: Questions::default() }
+        Self { shared, strand, target, tasks, questions: Questions::default(), trails: Trails::default() }
     }
 
     pub(crate) const fn id(&self) -> SessionId {
@@ -72,6 +74,10 @@ impl SessionContext {
 
     pub(crate) const fn questions(&self) -> &Questions {
         &self.questions
+    }
+
+    pub(crate) const fn trails(&self) -> &Trails {
+        &self.trails
     }
 
     pub(crate) const fn tasks(&self) -> &SessionTasks {

@@ -12,6 +12,7 @@ use vidimus_log::{AppendError, Entry, Log, Position};
 
 use crate::keys::{KeyEncryptionKey, KeyError};
 use crate::recording::{PayloadName, Sealed, Writer};
+use crate::trail::Place;
 
 /// What all strands write with.
 pub(crate) struct Evidence {
@@ -78,12 +79,16 @@ pub(crate) struct Written {
     pub(crate) seq: u64,
     /// Durable when the journal is past this.
     pub(crate) position: Position,
+    /// Where its last payload is in the recording.
+    pub(crate) at: Option<Place>,
 }
 
 /// A part of a streamed result that was written.
 pub(crate) struct WrittenChunk {
     /// The commitment to it.
     pub(crate) commitment: [u8; 32],
+    /// Where it is in the recording.
+    pub(crate) at: Place,
     /// Durable when the journal is past this.
     pub(crate) position: Position,
 }
@@ -129,7 +134,7 @@ impl Strand {
         let leaf = self.leaf(evidence, seq, (who, target), body);
         let appended = evidence.log.append(&[Entry::Leaf(&leaf)])?;
         state.next += 1;
-        Ok(Written { seq, position: appended.position })
+        Ok(Written { seq, position: appended.position, at: None })
     }
 
     /// Appends an event on an operation, with the payloads it is to commit to.
@@ -151,11 +156,11 @@ impl Strand {
             _ => *intents,
         };
         match self.try_append(evidence, *next, slot, payloads, body) {
-            Ok(position) => {
+            Ok((position, at)) => {
                 let seq = *next;
                 *next += 1;
                 *intents = opened;
-                Ok(Written { seq, position })
+                Ok(Written { seq, position, at })
             }
             Err(error) => {
                 // Nothing was written, so the places are free again; the numbers of the frames are not.
@@ -175,7 +180,7 @@ impl Strand {
         slot: &mut Option<Writer>,
         payloads: &[(PayloadName, &[u8])],
         body: Body<'_>,
-    ) -> Result<Position, EvidenceError> {
+    ) -> Result<(Position, Option<Place>), EvidenceError> {
         let mut opening = None;
         let mut sealed = Vec::with_capacity(payloads.len());
         let time = evidence.clock.now();
@@ -189,7 +194,7 @@ impl Strand {
         let leaf = self.leaf(evidence, seq, self.scope(), with_payloads(body, &commitments));
         let mut entries = self.entries(opening.as_deref(), &sealed);
         entries.push(Entry::Leaf(&leaf));
-        Ok(evidence.log.append(&entries)?.position)
+        Ok((evidence.log.append(&entries)?.position, commitments.last().map(|payload| payload.at)))
     }
 
     /// Appends one part of the result of the operation admitted as `intent`. It has no event of its own: the
@@ -225,7 +230,12 @@ impl Strand {
         let sealed = writer.seal(intent, evidence.clock.now(), PayloadName::Chunk, payload)?;
         let appended = evidence.log.append(&self.entries(opening.as_deref(), std::slice::from_ref(&sealed)))?;
         writer.advance(&sealed);
-        Ok(WrittenChunk { commitment: sealed.commitment, position: appended.position })
+        Ok(WrittenChunk { commitment: sealed.commitment, at: sealed.payload.at, position: appended.position })
+    }
+
+    /// The payload of a frame of this session's recording.
+    pub(crate) fn reopen(&self, frame: Vec<u8>, at: Place) -> Option<Vec<u8>> {
+        self.lock().ok()?.writer.as_ref()?.reopen(frame, at)
     }
 
     /// Takes no intent any more, so that every one that was taken gets its outcome before the last event.
@@ -249,7 +259,7 @@ impl Strand {
         let appended = evidence.log.append(&[Entry::Leaf(&leaf)])?;
         state.next += 1;
         state.closed = true;
-        Ok(Written { seq, position: appended.position })
+        Ok(Written { seq, position: appended.position, at: None })
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, State>, EvidenceError> {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use vidimus_core::event::{Body, Ended, Status};
-use vidimus_core::{Action, Operation, Protocol, SessionId};
+use vidimus_core::{Action, Operation, Protocol, Record, SessionId};
 use vidimus_log::AppendError;
 
 use crate::answers::{Answer, Answers};
@@ -22,6 +22,7 @@ use crate::questions::Pen;
 use crate::recording::PayloadName;
 use crate::released::Released;
 use crate::tasks::{Length, Permit};
+use crate::trail::{Place, StreamPosition, Trail};
 use crate::upstream::Wire;
 
 /// Parts of a result that wait for a slow client; past it the target is not read.
@@ -52,6 +53,11 @@ pub struct InFlight {
     part_commitments: digest::Context,
     answers: mpsc::Sender<Answer>,
     ended: bool,
+    length: Length,
+    /// Whether a client can come back for what it has not got.
+    is_resumable: bool,
+    /// What went out, once something did.
+    trail: Option<Arc<Trail>>,
     /// The session closes only after this is dropped, which is after the outcome is written.
     _token: TaskTrackerToken,
     /// One of the operations that may run at once.
@@ -100,10 +106,19 @@ impl Admitted {
             part_commitments: digest::Context::new(&digest::SHA256),
             answers: sender,
             ended: false,
+            length,
+            is_resumable: false,
+            trail: None,
             _token: token,
             _permit: permit,
         };
         Self { wire, flight, answers: Answers(receiver), length }
+    }
+
+    /// Gives each message of the stream a position to go on after. Nothing of it is kept when payloads are not.
+    pub fn resumable(mut self) -> Self {
+        self.flight.is_resumable = self.flight.session.spec().record == Record::Unmasked;
+        self
     }
 
     /// Runs `exchange` in a task of the gate: send the wire, read the target's answer, hand parts and outcome to
@@ -132,15 +147,39 @@ impl InFlight {
         self.part_commitments.update(&written.commitment);
         self.session.evidence().settle(self.session.durability(), written.position).await?;
         // A client that is gone does not end the exchange.
-        let _ = self.answers.send(Answer::Chunk(Released::new(body))).await;
+        self.release(body, Some(written.at)).await;
         Ok(())
     }
 
     /// Releases a question of the target that was written, when it is as durable as it must be.
     pub(crate) async fn hand_over(&mut self, question: Bytes, written: Written) -> Result<(), EvidenceError> {
         self.session.evidence().settle(self.session.durability(), written.position).await?;
-        let _ = self.answers.send(Answer::Chunk(Released::new(question))).await;
+        self.release(question, written.at).await;
         Ok(())
+    }
+
+    /// Releases one message of a stream, which is on record.
+    async fn release(&mut self, bytes: Bytes, at: Option<Place>) {
+        let position = at.and_then(|at| self.follow(at));
+        let _ = self.answers.send(Answer::Chunk(Released { bytes, position })).await;
+    }
+
+    /// Enters a message of a stream that can be resumed.
+    fn follow(&mut self, at: Place) -> Option<StreamPosition> {
+        if !self.is_resumable {
+            return None;
+        }
+        let (session, is_own) = (&self.session, self.length == Length::Stream);
+        self.trail.get_or_insert_with(|| session.trails().begin(self.intent, is_own)).enter(at)
+    }
+
+    /// Where its session records.
+    pub(crate) fn context(&self) -> &SessionContext {
+        &self.session
+    }
+
+    pub(crate) const fn answers(&self) -> &mpsc::Sender<Answer> {
+        &self.answers
     }
 
     /// The `seq` of its `operation.admitted`.
@@ -177,11 +216,19 @@ impl InFlight {
             return;
         }
         let settled = match recorded {
-            Ok(written) => self.session.evidence().settle(self.session.durability(), written.position).await,
+            Ok(written) => {
+                let settled = self.session.evidence().settle(self.session.durability(), written.position).await;
+                settled.map(|()| written.at)
+            }
             Err(error) => Err(error),
         };
         let answer = match settled {
-            Ok(()) => Answer::Last { status: outcome.status, released: Released::new(outcome.body) },
+            Ok(at) => {
+                // A result that is no part of a stream needs no position.
+                let position = at.filter(|_| self.trail.is_some() && !outcome.body.is_empty());
+                let position = position.and_then(|at| self.follow(at));
+                Answer::Last { status: outcome.status, released: Released { bytes: outcome.body, position } }
+            }
             Err(error) => self.unrecorded(&error),
         };
         let _ = self.answers.send(answer).await;
@@ -233,6 +280,9 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        if let Some(trail) = &self.trail {
+            trail.end();
+        }
         if !self.ended
             && let Err(error) = self.record(Status::Cancelled, None)
         {

@@ -136,6 +136,7 @@ impl Gate {
             metrics: Metrics::register(registry),
             tasks: Tasks::default(),
             log_key,
+            recordings: options.data_dir.join("recordings"),
             sealer,
             authenticator: Authenticator::new(options.identity),
             unauthenticated: Unauthenticated::default(),

@@ -187,6 +187,11 @@ impl Writer {
         Ok(Sealed { bytes, segment: self.segment, offset: self.offset, commitment, payload })
     }
 
+    /// The payload of a frame that was sealed here; `None` when it is not what was sealed, or only its size was kept.
+    pub(crate) fn reopen(&self, mut frame: Vec<u8>, at: [u64; 3]) -> Option<Vec<u8>> {
+        open(self.session, &self.key, &mut frame, at)?.1.payload
+    }
+
     /// Segment and offset of the next frame.
     pub(crate) const fn place(&self) -> (u32, u64) {
         (self.segment, self.offset)

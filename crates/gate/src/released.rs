@@ -5,23 +5,29 @@
 
 use bytes::Bytes;
 
+use crate::trail::StreamPosition;
+
 /// Bytes that may go to a client.
 #[derive(Debug)]
-pub struct Released(pub(crate) Bytes);
+pub struct Released {
+    pub(crate) bytes: Bytes,
+    /// Where a client that loses it can go on.
+    pub(crate) position: Option<StreamPosition>,
+}
 
 impl Released {
     pub(crate) const fn new(bytes: Bytes) -> Self {
-        Self(bytes)
+        Self { bytes, position: None }
     }
 
     /// How many bytes.
     pub const fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 }
 
@@ -108,6 +114,6 @@ impl Notice {
 
 impl From<Notice> for Released {
     fn from(notice: Notice) -> Self {
-        Self(Bytes::from_static(notice.text().as_bytes()))
+        Self::new(Bytes::from_static(notice.text().as_bytes()))
     }
 }

@@ -1,5 +1,6 @@
 //! What all sessions of a gate share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
     pub(crate) log_key: VerifierKey,
+    /// Where recordings are.
+    pub(crate) recordings: PathBuf,
     pub(crate) sealer: Sealer,
     pub(crate) authenticator: Authenticator,
     pub(crate) unauthenticated: Unauthenticated,

@@ -21,7 +21,8 @@ use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol, TargetName, ToolDefinition};
 use vidimus_gate::{
-    Admitted, Answer, Answers, Caller, Denied, EvidenceError, Gate, Notice, Rejection, ReleasedBody, Session, Verdict,
+    Admitted, Answer, Answers, Caller, Denied, EvidenceError, Gate, Notice, Rejection, ReleasedBody, Rest, Session,
+    Verdict,
 };
 use vidimus_net::server::Peer;
 use vidimus_net::{Incoming, OriginPolicy};
@@ -30,7 +31,7 @@ use crate::answer::{DENIED, Reply, denied_as_asked, evidenced, listening, record
 use crate::call::{Call, Expected};
 use crate::envelope::{EnvelopeError, Message, MessageKind, Method, Sender, code};
 use crate::exchange;
-use crate::headers::{self, EVENT_STREAM, JSON, SESSION_ID};
+use crate::headers::{self, EVENT_STREAM, JSON, LAST_EVENT_ID, SESSION_ID};
 use crate::initialize::{self, Implementation};
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
@@ -42,6 +43,9 @@ const PATH: &str = "/mcp/";
 
 /// What listening to a target is called in evidence.
 const LISTEN: &str = "listen";
+
+/// What listening is called when it goes on after an event.
+const RESUME: &str = "resume";
 
 /// How long a client may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_mins(1);
@@ -226,11 +230,11 @@ impl Adapter {
         }
         let session = self.session(&outside, headers, None).await?;
         self.check_revision(&Visit { session: Some(&session), ..outside }, headers, None).await?;
-        let end = session.stream.replace();
+        let rest = self.rest(&Visit { session: Some(&session), ..outside }, &session, headers).await?;
         let operation = Operation {
             protocol: Protocol::Mcp,
             action: Action::Method(LISTEN.into()),
-            method: None,
+            method: rest.is_some().then_some(RESUME),
             wire: Bytes::new(),
             arguments: None,
             annotations: None,
@@ -239,10 +243,34 @@ impl Adapter {
         };
         match session.gate.listen(operation).await {
             Verdict::Admitted(admitted) => {
-                listening(admitted.run(move |wire, flight| listen::listen(session, end, wire, flight))).await
+                let answers = match rest {
+                    Some(rest) if !rest.is_own() => admitted.run(move |_, flight| flight.replay(rest)),
+                    rest => {
+                        let end = session.stream.replace();
+                        let admitted = admitted.resumable();
+                        admitted.run(move |wire, flight| listen::listen(session, (end, rest), wire, flight))
+                    }
+                };
+                listening(answers).await
             }
             Verdict::Denied(denied) => Err(told(StatusCode::FORBIDDEN, None, DENIED, &denied)),
         }
+    }
+
+    /// What the client has not got of a stream, when it comes back for it.
+    async fn rest(&self, visit: &Visit<'_>, session: &McpSession, headers: &HeaderMap) -> Result<Option<Rest>, Reply> {
+        let Ok(last) = headers::only(headers, &LAST_EVENT_ID) else { return Err(self.unknown_event(visit).await) };
+        let Some(last) = last else { return Ok(None) };
+        match last.parse().ok().and_then(|position| session.gate.rest_of(position)) {
+            Some(rest) => Ok(Some(rest)),
+            None => Err(self.unknown_event(visit).await),
+        }
+    }
+
+    async fn unknown_event(&self, visit: &Visit<'_>) -> Reply {
+        let text = "Last-Event-ID is no event of this session that can be gone on after";
+        let denied = self.reject(visit, ErrorKind::NotFound, "unknown_event", text, &[]).await;
+        told(StatusCode::BAD_REQUEST, None, BAD_HEADER, &denied)
     }
 
     /// Passes the client's answer to what the target asked.
@@ -586,6 +614,8 @@ fn withheld(session: &Session) -> Vec<&'static str> {
 /// Starts the exchange in a task of the gate.
 fn run(admitted: Box<Admitted>, session: &Arc<McpSession>, call: Call) -> Answers {
     let session = Arc::clone(session);
+    // Streams of the modern era are not resumable (MCP 2026-07-28, "Receiving Messages").
+    let admitted = if session.is_modern { *admitted } else { admitted.resumable() };
     admitted.run(move |wire, flight| exchange::exchange(session, call, wire, flight))
 }
 

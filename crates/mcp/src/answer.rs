@@ -19,7 +19,7 @@ use crate::{reply, sse};
 pub(crate) const DENIED: i32 = -32_001;
 
 /// What stands around each message of a stream.
-const FRAMING: Framing = Framing { before: sse::BEFORE, after: sse::AFTER, idle: sse::IDLE };
+const FRAMING: Framing = Framing { id: sse::ID, before: sse::BEFORE, after: sse::AFTER, idle: sse::IDLE };
 
 /// An answer and its HTTP status.
 pub(crate) struct Reply {

@@ -13,7 +13,7 @@ use http::{HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
 use vidimus_core::event::Status;
-use vidimus_gate::{InFlight, Outcome, Wire};
+use vidimus_gate::{InFlight, Outcome, Rest, Wire};
 
 use crate::call::{Fault, read};
 use crate::headers::{self, EVENT_STREAM, LAST_EVENT_ID};
@@ -24,7 +24,14 @@ use crate::{asks, sse};
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Listens to the target until it ends the stream, the client goes, or a newer stream takes the place of this one.
-pub(crate) async fn listen(session: Arc<McpSession>, end: CancellationToken, wire: Wire, mut flight: InFlight) {
+///
+/// First comes what the client has not got of the stream before, if it says so.
+pub(crate) async fn listen(
+    session: Arc<McpSession>,
+    (end, rest): (CancellationToken, Option<Rest>),
+    wire: Wire,
+    mut flight: InFlight,
+) {
     let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&session.stream.turn).acquire_owned()).await;
     let gone = flight.abandonment();
     let status = match turn {
@@ -33,7 +40,7 @@ pub(crate) async fn listen(session: Arc<McpSession>, end: CancellationToken, wir
                 biased;
                 () = end.cancelled() => Status::Ok,
                 () = gone => Status::Ok,
-                heard = heard(&session, wire, &mut flight) => ended(&session, heard),
+                heard = heard(&session, rest, wire, &mut flight) => ended(&session, heard),
             }
         }
         Ok(Err(_)) | Err(_) => Status::Timeout,
@@ -55,7 +62,7 @@ fn ended(session: &McpSession, heard: Result<(), Fault>) -> Status {
     fault.status()
 }
 
-async fn heard(session: &Arc<McpSession>, wire: Wire, flight: &mut InFlight) -> Result<(), Fault> {
+async fn heard(session: &Arc<McpSession>, rest: Option<Rest>, wire: Wire, flight: &mut InFlight) -> Result<(), Fault> {
     let mut headers = session.headers();
     headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
     if let Some(id) = session.stream.last_event() {
@@ -69,6 +76,9 @@ async fn heard(session: &Arc<McpSession>, wire: Wire, flight: &mut InFlight) -> 
         status => return Err(Fault::Status(status)),
     }
     flight.opened().await;
+    if let Some(rest) = rest {
+        flight.catch_up(&rest).await;
+    }
     let mut body = response.into_body();
     let mut decoder = sse::Decoder::new(session.target.limits.response_bytes);
     let mut events = Vec::new();

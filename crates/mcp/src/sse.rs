@@ -11,6 +11,8 @@ mod tests;
 use bytes::Bytes;
 use vidimus_core::ErrorKind;
 
+/// What stands before the id of an event.
+pub const ID: &str = "id: ";
 /// What stands before each message of a stream.
 pub const BEFORE: &[u8] = b"event: message\ndata: ";
 /// What stands after each message of a stream.
