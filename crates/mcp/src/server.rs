@@ -15,7 +15,7 @@ use vidimus_stdio::{Answer, Endpoint};
 #[derive(Clone)]
 pub enum Server {
     /// Over the network.
-    Http(Upstream<HttpTarget>),
+    Http(Box<Upstream<HttpTarget>>),
     /// A program of this machine, one for each session.
     Stdio(Upstream<Endpoint>),
 }
@@ -55,7 +55,7 @@ impl Server {
 
 impl From<Upstream<HttpTarget>> for Server {
     fn from(upstream: Upstream<HttpTarget>) -> Self {
-        Self::Http(upstream)
+        Self::Http(Box::new(upstream))
     }
 }
 

@@ -66,8 +66,13 @@ impl Default for HttpLimits {
 pub enum Peer {
     /// A TCP peer.
     Address(IpAddr),
-    /// A process on this machine, by its user id (`SO_PEERCRED`).
-    User(u32),
+    /// A process on this machine, as the kernel names it (`SO_PEERCRED`).
+    Process {
+        /// Its user.
+        uid: u32,
+        /// The process that connected; none when it is in another PID namespace.
+        pid: Option<u32>,
+    },
 }
 
 impl Peer {
@@ -75,7 +80,7 @@ impl Peer {
     pub const fn address(self) -> IpAddr {
         match self {
             Self::Address(address) => address,
-            Self::User(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Self::Process { .. } => IpAddr::V4(Ipv4Addr::LOCALHOST),
         }
     }
 }
@@ -141,7 +146,8 @@ impl Server {
                     Listener::Unix(listener) => match listener.accept().await {
                         Ok((stream, _)) => match stream.peer_cred() {
                             Ok(credentials) => {
-                                let peer = Peer::User(credentials.uid());
+                                let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());
+                                let peer = Peer::Process { uid: credentials.uid(), pid };
                                 connections.spawn(connection(
                                     stream,
                                     peer,

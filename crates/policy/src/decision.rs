@@ -66,8 +66,13 @@ fn conclude(
     let mut failed: Vec<&Arc<Rule>> = Vec::new();
     for error in response.diagnostics().errors() {
         let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-        tracing::warn!(policy = %error.policy_id(), error = %error.inner(), "a policy failed, so the request is denied");
         failed.extend(rules.by_id(error.policy_id().as_ref()));
+    }
+    if let Some(cedar_policy::AuthorizationError::PolicyEvaluationError(error)) = response.diagnostics().errors().next()
+    {
+        // Several policies fail on one value, with one reason.
+        let policies = failed.len();
+        tracing::warn!(policy = %error.policy_id(), policies, error = %error.inner(), "policies failed, so the request is denied");
     }
     let blind = |value: &Unfit| site.slice.rules.iter().filter(|rule| cannot_judge(rule, value, subject)).collect();
     let unjudged = unfit.iter().find_map(|value| {

@@ -58,8 +58,12 @@ impl EvidenceApi {
     /// Answers one request.
     pub(crate) async fn answer<B>(&self, peer: Peer, request: Request<B>) -> Response<Full<Bytes>> {
         let answered = match (peer, request.method()) {
-            (Peer::User(uid), &Method::GET) => self.routed(&local_principal(uid), request.uri()).await,
-            (Peer::User(_), _) => Err(Failure::Bad(StatusCode::METHOD_NOT_ALLOWED, "only GET".into())),
+            (Peer::Process { pid, .. }, _) if pid.is_none_or(is_started_here) => Err(Failure::Bad(
+                StatusCode::FORBIDDEN,
+                "programs that the gateway has started read no evidence".into(),
+            )),
+            (Peer::Process { uid, .. }, &Method::GET) => self.routed(&local_principal(uid), request.uri()).await,
+            (Peer::Process { .. }, _) => Err(Failure::Bad(StatusCode::METHOD_NOT_ALLOWED, "only GET".into())),
             (Peer::Address(_), _) => Err(Failure::Bad(StatusCode::FORBIDDEN, "only over the socket".into())),
         };
         let (status, body) = match answered {
@@ -123,6 +127,11 @@ impl EvidenceApi {
     }
 }
 
+/// Whether the process is a target's: it may have the gateway's user, and is not to have its rights.
+fn is_started_here(pid: u32) -> bool {
+    pid != std::process::id() && vidimus_stdio::descends_from_this_process(pid)
+}
+
 /// The principal of a process on this machine.
 fn local_principal(uid: u32) -> Principal {
     let is_owner = uid == rustix::process::geteuid().as_raw() || uid == 0;
@@ -174,4 +183,19 @@ fn failed(failure: &Failure) -> (StatusCode, Bytes) {
     };
     let body = serde_json::to_vec(&ErrorBody { error, help: help.map(str::to_owned) }).unwrap_or_default();
     (status, Bytes::from(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_process_started_reads_no_evidence() {
+        let mut started = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(is_started_here(started.id()));
+        started.kill().unwrap();
+        started.wait().unwrap();
+        assert!(!is_started_here(std::process::id()));
+        assert!(!is_started_here(std::os::unix::process::parent_id()));
+    }
 }

@@ -3,7 +3,7 @@
 //! What it gets again is what was recorded, byte for byte, with the ids it had the first time; nobody else gets it, and
 //! where payloads are not kept nothing is promised.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
@@ -47,7 +47,7 @@ async fn the_rest_of_a_stream_comes_again_to_its_own_principal() {
     }
 
     // A connection that breaks amid the stream: what was still to come, comes.
-    let broken = tokio::time::timeout(Duration::from_millis(70), alice.post(PROGRESS.replace("9", "10"))).await;
+    let broken = tokio::time::timeout(Duration::from_millis(70), alice.post(PROGRESS.replace('9', "10"))).await;
     assert!(broken.is_err(), "the stream was complete: {broken:?}");
     let admitted = |event: &serde_json::Value| {
         event["type"] == "operation.admitted" && event["operation"]["action"] == "everything/progress"

@@ -3,8 +3,6 @@
 //! The official client sees the same as from that server over HTTP; the program reaches neither the gateway's data nor
 //! its key, gets nothing of its environment, and ends with its session.
 
-#![expect(clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use std::os::unix::fs::PermissionsExt as _;

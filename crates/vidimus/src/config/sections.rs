@@ -290,9 +290,9 @@ fn target<'a>(document: &'a Document, name: &'a Spanned<toml::de::DeString<'a>>,
     let request_timeout = table.parsed("request_timeout", value::duration);
     let call_timeout = table.parsed("call_timeout", value::duration);
     let program = stdio::program(document, &table);
-    let server = match (table.value("url"), program) {
+    let server = match (table.value("url"), table.value("command")) {
         (Some(_), None) => url.and_then(|url| Some(Server::Http { url, headers: headers? })),
-        (None, Some(program)) => {
+        (None, Some(_)) => {
             if let Some(given) = table.value("headers") {
                 document.problem(given.span(), "`headers` go to a `url`; a program has `env`".to_owned(), None);
             }

@@ -65,8 +65,8 @@ impl Program {
     }
 }
 
-/// Reads the program of a target's table. The outer `None`: there is none; the inner: it has problems.
-pub(super) fn program<'a>(document: &'a Document, table: &Table<'a>) -> Option<Option<Program>> {
+/// Reads the program of a target's table; `None` when there is none, or it has problems.
+pub(super) fn program<'a>(document: &'a Document, table: &Table<'a>) -> Option<Program> {
     let given = table.value("command");
     let command = table.list("command", value::text);
     let env = table.table("env").map_or(Some(Vec::new()), |(_, found)| secrets(document, found));
@@ -83,23 +83,20 @@ pub(super) fn program<'a>(document: &'a Document, table: &Table<'a>) -> Option<O
     let given = given?;
     if command.as_ref().is_some_and(Vec::is_empty) {
         document.problem(given.span(), "`command` is empty: name a program".to_owned(), None);
-        return Some(None);
+        return None;
     }
-    let program = || {
-        Some(Program {
-            command: command?,
-            env: env?,
-            variables: variables?,
-            programs: programs?,
-            read: read?,
-            write: write?,
-            run_as: if run_as_given { Some(run_as?) } else { None },
-            isolation: isolation?,
-            network: network?,
-            idle: idle?,
-        })
-    };
-    Some(program())
+    Some(Program {
+        command: command?,
+        env: env?,
+        variables: variables?,
+        programs: programs?,
+        read: read?,
+        write: write?,
+        run_as: if run_as_given { Some(run_as?) } else { None },
+        isolation: isolation?,
+        network: network?,
+        idle: idle?,
+    })
 }
 
 /// `UID:GID`, as numbers.
