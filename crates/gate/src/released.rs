@@ -44,8 +44,6 @@ pub enum Notice {
     NotFound,
     /// The method is not offered at this path.
     MethodNotAllowed,
-    /// The session is unknown, closed, or another's.
-    UnknownSession,
     /// The body is too large.
     TooLarge,
     /// The body did not arrive.
@@ -82,9 +80,6 @@ impl Notice {
             Self::NotFound => r#"{"error":"not_found","help":"MCP targets are at /mcp/{target}"}"#,
             Self::MethodNotAllowed => {
                 r#"{"error":"method_not_allowed","help":"POST sends a message; sessions have GET to listen and DELETE to end"}"#
-            }
-            Self::UnknownSession => {
-                r#"{"error":"unknown_session","help":"start a new session: send initialize without Mcp-Session-Id"}"#
             }
             Self::TooLarge => r#"{"error":"too_large","help":"the message is larger than this gateway accepts"}"#,
             Self::Incomplete => r#"{"error":"incomplete","help":"the body did not arrive whole"}"#,

@@ -173,11 +173,6 @@ impl Message {
         self.arguments().map(|_| Arguments { document: Arc::clone(&self.document), path: ARGUMENTS })
     }
 
-    /// The page of a list that is asked for.
-    pub fn cursor(&self) -> Option<Cow<'_, str>> {
-        self.params()?.get("cursor")?.as_str()
-    }
-
     /// The token a request asks to be told of its progress by, or the one a progress notification carries.
     pub fn progress_token(&self) -> Option<Id> {
         let path: &[&str] =

@@ -39,9 +39,6 @@ pub enum Revision {
 impl Revision {
     /// The latest.
     pub const LATEST: Self = Self::V2025_11_25;
-    /// What a request without `MCP-Protocol-Version` is taken for (MCP 2025-11-25, "Protocol Version Header").
-    pub const WITHOUT_HEADER: Self = Self::V2025_03_26;
-
     /// The revision of that date.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25].into_iter().find(|revision| revision.name() == text)

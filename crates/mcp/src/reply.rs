@@ -9,7 +9,7 @@ mod tests;
 use bytes::Bytes;
 use vidimus_core::canonical::write_string;
 
-use crate::envelope::{EnvelopeError, Id, code};
+use crate::envelope::{Id, code};
 
 /// The revision whose requests stand for themselves.
 const SUPPORTED: &str = "2026-07-28";
@@ -29,20 +29,10 @@ pub fn error(id: Option<&Id>, code: i32, message: &str, reference: Option<&str>)
     end(out, "}}")
 }
 
-/// The answer to a message that was refused before anything was decided.
-pub fn refused(refusal: &EnvelopeError) -> Bytes {
-    error(refusal.id(), refusal.code(), &refusal.public_message(), None)
-}
-
 /// The answer to a tool that is not there for this caller, in the words of MCP 2025-11-25 ("Tools", "Error Handling"),
 /// so that it tells nothing of whether the tool exists.
 pub fn unknown_tool(id: &Id, name: &str) -> Bytes {
     error(Some(id), code::INVALID_PARAMS, &format!("Unknown tool: {name}"), None)
-}
-
-/// The answer to a method that is not offered.
-pub fn method_not_found(id: &Id) -> Bytes {
-    error(Some(id), code::METHOD_NOT_FOUND, "Method not found", None)
 }
 
 /// The answer to a revision that is not spoken, with those that are (MCP 2026-07-28, "Versioning").
@@ -84,11 +74,6 @@ pub fn tool_error(id: &Id, message: &str, reference: Option<&str>, modern: bool)
         write_reference(&mut out, reference);
     }
     end(out, "}}")
-}
-
-/// An empty result: the answer to `ping`, `logging/setLevel` and the like.
-pub fn empty(id: &Id) -> Bytes {
-    end(start(Some(id)), r#","result":{}}"#)
 }
 
 /// A notification without parameters.

@@ -76,7 +76,6 @@ pub struct Decoder {
     id: String,
     /// The id of the last event that is complete.
     last_event_id: String,
-    retry_milliseconds: Option<u64>,
     /// What the stream broke off with.
     failed: Option<SseError>,
 }
@@ -94,7 +93,6 @@ impl Decoder {
             has_data: false,
             id: String::new(),
             last_event_id: String::new(),
-            retry_milliseconds: None,
             failed: None,
         }
     }
@@ -116,11 +114,6 @@ impl Decoder {
     /// The id to resume the stream after; empty when it has none.
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
-    }
-
-    /// How long the stream asks to wait before the next connection.
-    pub fn retry_milliseconds(&self) -> Option<u64> {
-        self.retry_milliseconds
     }
 
     fn read(&mut self, piece: &[u8], events: &mut Vec<Event>) -> Result<(), SseError> {
@@ -189,10 +182,7 @@ impl Decoder {
             b"event" => text(value)?.clone_into(&mut self.name),
             b"id" if value.len() > MAX_EVENT_ID_BYTES => return Err(SseError::TooLong { limit: MAX_EVENT_ID_BYTES }),
             b"id" if !value.contains(&0) => text(value)?.clone_into(&mut self.id),
-            b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
-                self.retry_milliseconds = text(value)?.parse().ok();
-            }
-            // Comments, whose field name is empty, and fields the standard does not know.
+            // Comments, whose field name is empty; `retry`, as nothing reconnects by itself; fields nobody knows.
             _ => {}
         }
         Ok(())

@@ -44,7 +44,8 @@ fn refusal(body: Vec<u8>, revision: Revision) -> Option<(String, i64, u64)> {
         Ok(Incoming::Batch(_)) => None,
         Err(error) => {
             // The answer itself must be a message, and tell nothing but the rule.
-            let answer: Value = serde_json::from_slice(&reply::refused(&error)).unwrap();
+            let answer: Value =
+                serde_json::from_slice(&reply::error(error.id(), error.code(), &error.public_message(), None)).unwrap();
             assert_eq!(answer.pointer("/error/code"), Some(&error.code().into()));
             assert_eq!(answer.get("id").is_some_and(Value::is_null), error.id().is_none());
             Some((error.label().to_owned(), error.code().into(), error.http_status().into()))

@@ -36,11 +36,6 @@ fn writes_what_clients_expect() {
         r#"{"jsonrpc":"2.0","id":-1,"error":{"code":-32602,"message":"Unknown tool: x\"y"}}"#
     );
     assert_eq!(
-        method_not_found(&id("1")),
-        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}"#
-    );
-    assert_eq!(empty(&id("12345678901234567890123")), r#"{"jsonrpc":"2.0","id":12345678901234567890123,"result":{}}"#);
-    assert_eq!(
         notification("notifications/tools/list_changed"),
         r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#
     );
