@@ -388,6 +388,11 @@ impl Adapter {
         let named = headers::session_id(headers).ok().flatten();
         let session = named.and_then(|id| self.0.sessions.find(id, visit.caller.principal(), visit.target));
         let visit = Visit { session: session.as_ref(), ..*visit };
+        // What an era does not have is unknown in it, whatever its parameters are.
+        if modern::names_revision(headers) && error.method().is_some_and(|method| !method.is_modern()) {
+            let denied = self.reject(&visit, error.kind(), "unknown_method", "Method not found", body).await;
+            return told(StatusCode::NOT_FOUND, error.id(), code::METHOD_NOT_FOUND, &denied);
+        }
         let denied = self.reject(&visit, error.kind(), error.label(), &error.public_message(), body).await;
         let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_REQUEST);
         told(status, error.id(), error.code(), &denied)

@@ -265,7 +265,9 @@ fn read_kind(root: Value<'_>, sender: Sender) -> Result<MessageKind, Refusal> {
         (Some(method), None, None) => {
             let id = id.map(|id| Id::read(id).ok_or(Problem::BadId)).transpose()?;
             // From here on a refusal can name the request it answers.
-            read_call(root, sender, method, id.clone()).map_err(|problem| Refusal { problem, id })
+            let form = if id.is_some() { Form::Request } else { Form::Notification };
+            let known = method.as_str().map(|name| Method::classify(sender, form, &name));
+            read_call(root, sender, method, id.clone()).map_err(|problem| Refusal { problem, id, method: known })
         }
         (None, Some(result), None) => {
             let id = Id::read(id.ok_or(Problem::BadId)?).ok_or(Problem::BadId)?;

@@ -6,6 +6,7 @@ use vidimus_core::ErrorKind;
 use vidimus_core::json::JsonError;
 
 use super::id::Id;
+use super::method::Method;
 
 /// Error codes of JSON-RPC 2.0 §5.1 and of MCP.
 pub mod code {
@@ -37,11 +38,13 @@ pub struct EnvelopeError(Box<Refusal>);
 pub(super) struct Refusal {
     pub(super) problem: Problem,
     pub(super) id: Option<Id>,
+    /// What it asks for, when that much could be read.
+    pub(super) method: Option<Method>,
 }
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        Self { problem, id: None }
+        Self { problem, id: None, method: None }
     }
 }
 
@@ -60,6 +63,11 @@ impl EnvelopeError {
     /// The request to answer, when its id was read.
     pub fn id(&self) -> Option<&Id> {
         self.0.id.as_ref()
+    }
+
+    /// What the refused request asks for; none when there is no request with an id and a method.
+    pub fn method(&self) -> Option<Method> {
+        self.0.method.filter(|_| self.0.id.is_some())
     }
 
     /// The sender's fault, or a limit.

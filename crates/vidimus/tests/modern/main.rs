@@ -122,6 +122,16 @@ async fn what_does_not_agree_is_refused_and_recorded() {
             -32601,
             "unknown_method",
         ),
+        // Of another era, whatever its parameters are.
+        (with(&[("mcp-method", "initialize")]), &body("initialize", ""), 404, -32601, "unknown_method"),
+        (with(&[("mcp-method", "logging/setLevel")]), &body("logging/setLevel", ""), 404, -32601, "unknown_method"),
+        (
+            with(&[("mcp-method", "resources/subscribe")]),
+            &body("resources/subscribe", ""),
+            404,
+            -32601,
+            "unknown_method",
+        ),
         (
             with(&[("mcp-method", "initialize")]),
             &body("initialize", r#""protocolVersion":"x""#),
