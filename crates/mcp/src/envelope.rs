@@ -1,7 +1,7 @@
 //! One JSON-RPC 2.0 message as MCP 2025-03-26 to 2025-11-25 uses it ("Base Protocol", "Messages"), read strictly.
 //!
 //! A message is read once, here, and what is read is a place in the bytes that go on, so that no peer can read another
-//! call out of them. Refused: batches (unless 2025-03-26 was agreed on), another letter case of a key the protocol
+//! call out of them. Refused: batches (which 2025-03-26 alone has), another letter case of a key the protocol
 //! knows, messages that are a request and a response at once, ids that are no string and no integer, and parameters
 //! whose shape the method does not allow. An unknown method is no error here: it is [`Method::Unknown`].
 
@@ -32,22 +32,11 @@ use self::error::Refusal;
 pub const MAX_METHOD_BYTES: usize = 128;
 /// The longest error message a peer may send; longer ones are its logs, not its message.
 pub const MAX_ERROR_MESSAGE_BYTES: usize = 64 << 10;
-/// The most messages in one batch (MCP 2025-03-26 alone has them).
-pub const MAX_BATCH: usize = 64;
 
 /// Keys of the envelope (JSON-RPC 2.0 §4, §5).
 const ENVELOPE_KEYS: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
 /// Where the arguments of a call are.
 const ARGUMENTS: &[&str] = &["params", "arguments"];
-
-/// What one body held.
-#[derive(Debug, Clone)]
-pub enum Incoming {
-    /// One message.
-    One(Message),
-    /// A batch, which only MCP 2025-03-26 has. Each message stands for itself.
-    Batch(Vec<Message>),
-}
 
 /// A message and the place of everything in it.
 #[derive(Debug, Clone)]
@@ -222,31 +211,6 @@ impl Message {
     fn param_of(&self, method: Method, key: &str) -> Option<Cow<'_, str>> {
         (self.method() == Some(method)).then(|| self.params()?.get(key)?.as_str()).flatten()
     }
-}
-
-/// Reads one body: a message, or a batch when `batches` says that MCP 2025-03-26 was agreed on.
-///
-/// A batch holds 1 to [`MAX_BATCH`] messages and no `initialize` (MCP 2025-03-26, "Lifecycle").
-pub fn parse(bytes: Bytes, sender: Sender, batches: bool, limits: &Limits) -> Result<Incoming, EnvelopeError> {
-    let document = Document::parse(bytes, limits).map_err(|error| Refusal::from(Problem::Json(error)))?;
-    if !document.root().is_array() || !batches {
-        return Ok(Incoming::One(Message::read(Arc::new(document), sender)?));
-    }
-    let mut messages = Vec::new();
-    for element in document.root().elements() {
-        if messages.len() == MAX_BATCH {
-            return Err(Refusal::from(Problem::BatchTooLong).into());
-        }
-        let message = Message::parse(document.bytes().slice(element.span()), sender, limits)?;
-        if message.method() == Some(Method::Initialize) {
-            return Err(Refusal::from(Problem::InitializeInBatch).into());
-        }
-        messages.push(message);
-    }
-    if messages.is_empty() {
-        return Err(Refusal::from(Problem::EmptyBatch).into());
-    }
-    Ok(Incoming::Batch(messages))
 }
 
 fn read_kind(root: Value<'_>, sender: Sender) -> Result<MessageKind, Refusal> {

@@ -28,7 +28,7 @@ const MAX_IMPLEMENTATION_CHARACTERS: usize = 128;
 /// A revision of the protocol that the gateway speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Revision {
-    /// 2025-03-26: Streamable HTTP; the only one with batches.
+    /// 2025-03-26: Streamable HTTP; the only one with batches, which the gateway refuses.
     V2025_03_26,
     /// 2025-06-18: the `MCP-Protocol-Version` header.
     V2025_06_18,
@@ -51,11 +51,6 @@ impl Revision {
             Self::V2025_06_18 => "2025-06-18",
             Self::V2025_11_25 => "2025-11-25",
         }
-    }
-
-    /// Whether it has JSON-RPC batches.
-    pub const fn has_batches(self) -> bool {
-        matches!(self, Self::V2025_03_26)
     }
 }
 

@@ -8,8 +8,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use serde_json::Value;
 use vidimus_core::json::Limits;
-use vidimus_mcp::envelope::{Class, Incoming, Sender, code, parse};
-use vidimus_mcp::initialize::Revision;
+use vidimus_mcp::envelope::{Class, Message, Sender, code};
 use vidimus_mcp::reply;
 
 const CASES: &str = include_str!("bad_input/cases.jsonl");
@@ -35,13 +34,12 @@ fn body(case: &Value) -> Vec<u8> {
 }
 
 /// The reason, code and status a body is refused with; none when it is accepted.
-fn refusal(body: Vec<u8>, revision: Revision) -> Option<(String, i64, u64)> {
-    match parse(Bytes::from(body), Sender::Client, revision.has_batches(), &Limits::default()) {
-        Ok(Incoming::One(message)) => {
+fn refusal(body: Vec<u8>) -> Option<(String, i64, u64)> {
+    match Message::parse(Bytes::from(body), Sender::Client, &Limits::default()) {
+        Ok(message) => {
             let unknown = message.method().is_some_and(|method| method.class() == Class::Unknown);
             unknown.then(|| ("unknown_method".to_owned(), i64::from(code::METHOD_NOT_FOUND), 200))
         }
-        Ok(Incoming::Batch(_)) => None,
         Err(error) => {
             // The answer itself must be a message, and tell nothing but the rule.
             let answer: Value =
@@ -57,12 +55,8 @@ fn refusal(body: Vec<u8>, revision: Revision) -> Option<(String, i64, u64)> {
 fn every_case_gets_the_refusal_it_names() {
     let mut wrong = Vec::new();
     for case in cases() {
-        let revision = case
-            .get("revision")
-            .and_then(Value::as_str)
-            .map_or(Revision::LATEST, |name| Revision::parse(name).unwrap());
         let expect = |key: &str| case.pointer(&format!("/expect/{key}")).unwrap().clone();
-        let found = refusal(body(&case), revision);
+        let found = refusal(body(&case));
         let expected = (
             expect("reason").as_str().unwrap().to_owned(),
             expect("code").as_i64().unwrap(),
@@ -93,8 +87,6 @@ fn what_is_not_in_the_table_passes() {
         "]".repeat(61)
     );
     for body in [call, depth.as_str(), r#"{"jsonrpc":"2.0","id":-7,"method":"ping","x":{"Method":1}}"#] {
-        assert_eq!(refusal(body.into(), Revision::LATEST), None, "{body}");
+        assert_eq!(refusal(body.into()), None, "{body}");
     }
-    let batch = format!("[{call},{call}]");
-    assert_eq!(refusal(batch.into(), Revision::V2025_03_26), None);
 }

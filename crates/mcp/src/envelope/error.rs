@@ -74,7 +74,6 @@ impl EnvelopeError {
     pub fn kind(&self) -> ErrorKind {
         match &self.0.problem {
             Problem::Json(error) => error.kind(),
-            Problem::BatchTooLong => ErrorKind::Limit,
             _ => ErrorKind::Malformed,
         }
     }
@@ -131,21 +130,12 @@ pub enum Problem {
     /// A batch where there are none.
     #[error("batches are not supported; send one message per request")]
     Batch,
-    /// A batch longer than allowed.
-    #[error("the batch holds too many messages")]
-    BatchTooLong,
     /// A key that differs from a known one in letter case only.
     #[error("a key differs from {known} in letter case only")]
     CaseVariant {
         /// The known key.
         known: &'static str,
     },
-    /// A batch without messages.
-    #[error("the batch is empty")]
-    EmptyBatch,
-    /// MCP 2025-03-26: "initialize MUST NOT be part of a batch".
-    #[error("initialize must not be part of a batch")]
-    InitializeInBatch,
     /// No strict JSON.
     #[error("{0}")]
     Json(JsonError),
@@ -187,10 +177,7 @@ impl Problem {
             Self::BadParam { .. } => "bad_param",
             Self::BadResponse => "bad_response",
             Self::Batch => "batch",
-            Self::BatchTooLong => "batch_too_long",
             Self::CaseVariant { .. } => "case_variant",
-            Self::EmptyBatch => "empty_batch",
-            Self::InitializeInBatch => "initialize_in_batch",
             Self::Json(error) => error.problem.label(),
             Self::MissingParam { .. } => "missing_param",
             Self::Mixed => "mixed",

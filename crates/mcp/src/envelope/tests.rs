@@ -161,26 +161,6 @@ fn a_refusal_repeats_nothing_of_the_message() {
 }
 
 #[test]
-fn a_batch_is_its_messages() {
-    let text =
-        br#"[ {"jsonrpc":"2.0","id":1,"method":"ping"} , {"jsonrpc":"2.0","method":"notifications/initialized"}]"#;
-    let Incoming::Batch(messages) = parse(Bytes::from_static(text), Sender::Client, true, &Limits::default()).unwrap()
-    else {
-        panic!("a batch")
-    };
-    let bytes: Vec<_> = messages.iter().map(|message| message.bytes().clone()).collect();
-    assert_eq!(
-        bytes,
-        [
-            &br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#[..],
-            br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#
-        ]
-    );
-    let error = parse(Bytes::from_static(text), Sender::Client, false, &Limits::default()).unwrap_err();
-    assert_eq!(error.label(), "batch");
-}
-
-#[test]
 fn a_traceparent_has_its_form_or_is_none() {
     let trace = |text: &str| {
         let text =
@@ -250,7 +230,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_fail_otherwise(text in r#"[\[{]?("[a-z0-9_/.]{0,12}"|[:,{}\[\]0-9 ]){0,30}"#) {
         for sender in [Sender::Client, Sender::Server] {
-            let _ = parse(Bytes::from(text.clone()), sender, true, &Limits::default());
+            let _ = Message::parse(Bytes::from(text.clone()), sender, &Limits::default());
         }
     }
 }
