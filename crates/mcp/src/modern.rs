@@ -172,17 +172,24 @@ fn check_level(
     Ok(())
 }
 
-/// Whether a header says what an argument is; numbers by their value.
+/// Whether a header says what an argument is: integers by their digits, other numbers by their value.
 fn is_same(sent: &str, argument: Value<'_>) -> bool {
     match argument.kind() {
         Kind::String => argument.is_string(sent),
         Kind::Number => {
-            sent == argument.raw()
-                || matches!((sent.parse::<f64>(), argument.raw().parse::<f64>()), (Ok(sent), Ok(own)) if sent.total_cmp(&own).is_eq())
+            let own = argument.raw();
+            // As a float, an integer beyond 2^53 would be equal to its neighbours.
+            let both_are_integers = is_integer(sent) && is_integer(own);
+            let same_value = || matches!((sent.parse::<f64>(), own.parse::<f64>()), (Ok(sent), Ok(own)) if sent.total_cmp(&own).is_eq());
+            sent == own || (!both_are_integers && same_value())
         }
         Kind::Bool => sent == argument.raw(),
         Kind::Null | Kind::Array | Kind::Object => false,
     }
+}
+
+fn is_integer(number: &str) -> bool {
+    number.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9'))
 }
 
 /// What identifies the thing a request is about: a tool, a prompt, a resource, a task.
