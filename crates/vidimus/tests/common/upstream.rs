@@ -22,8 +22,8 @@ use tokio::sync::{Notify, mpsc};
 /// What it offers, and how each behaves:
 /// `echo` answers with its arguments; `slow` after `ms`; `held` when the test says so; `hang` never; `progress` as a
 /// stream of three notifications, 50 ms apart; `comments` as a stream of nothing but comments and empty events;
-/// `chatter` as one of notifications without end; `drip` as JSON without end; the others answer what is no answer.
-pub(crate) const TOOLS: [&str; 20] = [
+/// `odd` with [`odd_answer`]; `chatter` as one of notifications without end; `drip` as JSON without end; the others answer what is no answer.
+pub(crate) const TOOLS: [&str; 21] = [
     "echo",
     "slow",
     "held",
@@ -44,6 +44,7 @@ pub(crate) const TOOLS: [&str; 20] = [
     "cut-stream",
     "status",
     "forget",
+    "odd",
 ];
 
 /// One request it got.
@@ -209,6 +210,7 @@ impl State {
             "chatter" => endless(notification(&params["_meta"]["progressToken"], 1), "text/event-stream"),
             "drip" => endless(Bytes::from_static(b" "), "application/json"),
             "fail" => result(id, &json!({ "content": [], "isError": true })),
+            "odd" => json_response(Full::from(odd_answer(id)).map_err(never).boxed_unsync()),
             "wrong-id" => result(&json!("another"), &text),
             "redirect" => {
                 let mut response = plain(StatusCode::TEMPORARY_REDIRECT, "");
@@ -242,6 +244,16 @@ impl State {
         self.finished.lock().unwrap().push(id.clone());
         response
     }
+}
+
+/// 1 MiB that whoever prints JSON again would change: unknown fields, odd numbers, escapes, white space, order.
+pub(crate) fn odd_answer(id: &Value) -> String {
+    let item = "{ \"zeta\":1.0e+02,\"alpha\" : -0.0,\"n\":123456789012345678901234567890.10,\"e\":1E400,\r\n\t\
+                \"\\u0041\":\"\\u00e9\\/é\\ud83d\\ude00\",\"_unknown\":[ ]}";
+    let items = vec![item; (1 << 20) / 120].join(" ,\n");
+    format!(
+        "{{\"x\":null,\"result\" : {{\"extra\":[{items}],\"content\":[ ],\"Later\":true}},\"id\":{id},\"jsonrpc\":\"2.0\"}}"
+    )
 }
 
 /// Notifications with a pause before each, then the result.

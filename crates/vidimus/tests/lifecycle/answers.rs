@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::common::evidence::{of_type, outcome};
+use super::common::upstream::odd_answer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_answer_is_not_passed_on() {
@@ -52,6 +53,18 @@ async fn what_is_no_answer_is_not_passed_on() {
         assert_eq!(outcome(&events, &format!("everything/{tool}")), Some(status), "{tool}");
     }
     assert_eq!(outcome(&events, "everything/fail"), Some("error"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_and_unusual_answer_arrives_byte_for_byte() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let sent = odd_answer(&json!(1));
+    assert!(sent.len() > 1 << 20, "{}", sent.len());
+    let answer = client.receive(super::call(1, "odd", &json!({}))).await;
+    assert!(answer.is_whole);
+    // Line ends between tokens become spaces, as they would end lines of a stream.
+    assert!(answer.body() == sent.replace(['\r', '\n'], " ").into_bytes(), "{:?}", answer.status);
 }
 
 #[tokio::test(flavor = "multi_thread")]
