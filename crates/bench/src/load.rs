@@ -43,7 +43,7 @@ const END: usize = 64;
 struct Settings {
     /// The MCP endpoint, `http://127.0.0.1:PORT/PATH`.
     url: String,
-    /// A file with one bearer token per line; sessions take theirs in order. None: no token is sent.
+    /// A file with one bearer token per line; sessions take theirs in turn. None: no token is sent.
     tokens: Option<String>,
     sessions: usize,
     /// Bytes of text in the arguments, and so in the result.
@@ -63,7 +63,7 @@ struct Settings {
 pub(crate) async fn run(settings: &str) -> Result<Value> {
     let settings: Settings = serde_json::from_str(settings).context("the settings are not what load needs")?;
     let tokens = settings.tokens.as_ref().map(std::fs::read_to_string).transpose()?.unwrap_or_default();
-    let mut tokens = tokens.lines();
+    let mut tokens = tokens.lines().cycle();
     let phase = Arc::new(Phase::default());
     let opened = Arc::new(Barrier::new(settings.sessions + 1));
 
