@@ -247,6 +247,16 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
+/// Whether a decoder that ignores letter case takes one key for the other, as some do (Go's `encoding/json`). By Unicode's
+/// simple folding U+017F is `s` and U+212A is `k`.
+pub fn same_ignoring_case(key: &str, other: &str) -> bool {
+    let folded = |text: &str| -> Vec<char> {
+        let plain = text.chars().map(|character| if character == '\u{17F}' { 's' } else { character });
+        plain.flat_map(char::to_lowercase).collect()
+    };
+    if key.is_ascii() && other.is_ascii() { key.eq_ignore_ascii_case(other) } else { folded(key) == folded(other) }
+}
+
 /// The text of a span. INVARIANT: the whole document is valid UTF-8 and every span begins and ends at an ASCII byte of
 /// JSON's own grammar, so neither step can fail.
 fn text(bytes: &[u8], span: Range<usize>) -> &str {

@@ -137,7 +137,9 @@ async fn may_ask(session: &McpSession, method: Method, message: &Message) -> boo
 /// Decides on everything that a result, or a notice about a task, asks of the client.
 pub(crate) async fn input_requests(session: &McpSession, holder: Value<'_>) -> Result<(), Denied> {
     let Some(requests) = holder.get("inputRequests") else { return Ok(()) };
-    for (_, request) in requests.members() {
+    // What is no object of requests is one request that is not known.
+    let unknown = (!requests.is_object()).then_some(requests);
+    for request in requests.members().map(|(_, request)| request).chain(unknown) {
         let wire = Bytes::copy_from_slice(request.raw().as_bytes());
         let Some(action) = action_of(request) else {
             return Err(session

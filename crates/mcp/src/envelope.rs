@@ -23,8 +23,8 @@ use vidimus_core::operation::Arguments;
 pub use self::error::{EnvelopeError, Problem, code};
 pub use self::id::Id;
 pub use self::method::{Class, Form, ListKind, Method, Sender};
+pub(crate) use self::params::case_variant;
 pub use self::params::{MAX_NAME_BYTES, MAX_URI_BYTES};
-pub(crate) use self::params::{case_variant, same_ignoring_case};
 
 use self::error::Refusal;
 

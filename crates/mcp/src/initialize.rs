@@ -11,9 +11,9 @@ mod tests;
 use bytes::Bytes;
 use vidimus_core::ErrorKind;
 use vidimus_core::canonical::write_string;
-use vidimus_core::json::{Replacement, SpliceError, Value, splice, without_members};
+use vidimus_core::json::{Replacement, SpliceError, Value, same_ignoring_case, splice, without_members};
 
-use crate::envelope::{Id, Message, case_variant, same_ignoring_case};
+use crate::envelope::{Id, Message, case_variant};
 use crate::reply;
 
 /// The capability of both sides that is not relayed.

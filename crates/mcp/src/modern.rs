@@ -19,12 +19,17 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memmem;
 use vidimus_core::ErrorKind;
 use vidimus_core::canonical::write_string;
-use vidimus_core::json::{Document, Kind, Limits, Replacement, SpliceError, Value, splice, without_members};
+use vidimus_core::json::{
+    Document, Kind, Limits, Replacement, SpliceError, Value, same_ignoring_case, splice, without_members,
+};
 
-use crate::envelope::{Id, Message, Method, code, same_ignoring_case};
+use crate::envelope::{Id, Message, Method, code};
 use crate::headers::{PROTOCOL_VERSION, SESSION_ID, only};
 use crate::initialize::{Implementation, Revision, implementation};
 use crate::reply;
+
+/// Below it every integer is a float of its own.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// The revision of this era that the gateway speaks.
 pub const REVISION: &str = "2026-07-28";
@@ -172,24 +177,19 @@ fn check_level(
     Ok(())
 }
 
-/// Whether a header says what an argument is: integers by their digits, other numbers by their value.
+/// Whether a header says what an argument is: numbers by their value, where a float is exact.
 fn is_same(sent: &str, argument: Value<'_>) -> bool {
     match argument.kind() {
         Kind::String => argument.is_string(sent),
         Kind::Number => {
             let own = argument.raw();
-            // As a float, an integer beyond 2^53 would be equal to its neighbours.
-            let both_are_integers = is_integer(sent) && is_integer(own);
-            let same_value = || matches!((sent.parse::<f64>(), own.parse::<f64>()), (Ok(sent), Ok(own)) if sent.total_cmp(&own).is_eq());
-            sent == own || (!both_are_integers && same_value())
+            // As floats, numbers beyond 2^53 would be equal to their neighbours.
+            let exact = |number: &str| number.parse::<f64>().ok().filter(|number| number.abs() < MAX_EXACT);
+            sent == own || exact(sent).is_some_and(|sent| exact(own).is_some_and(|own| sent.total_cmp(&own).is_eq()))
         }
         Kind::Bool => sent == argument.raw(),
         Kind::Null | Kind::Array | Kind::Object => false,
     }
-}
-
-fn is_integer(number: &str) -> bool {
-    number.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9'))
 }
 
 /// What identifies the thing a request is about: a tool, a prompt, a resource, a task.

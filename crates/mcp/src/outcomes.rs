@@ -77,11 +77,14 @@ async fn modern(
     let result = message.result().ok_or_else(|| Fault::NotMcp("it is no result".into()))?;
     let kind = results::kind(result).ok_or_else(|| Fault::NotMcp("its result is of no known kind".into()))?;
     let spliced = |error: SpliceError| Fault::NotMcp(error.to_string());
+    // Whatever kind it says it is: a client may look for requests in any result, and in the task that one is about.
+    for holder in [Some(result), result.get("task")].into_iter().flatten() {
+        if let Err(denied) = asks::input_requests(session, holder).await {
+            return Ok(Outcome { status: Status::Error, body: refused(id, method, denied.refusal()) });
+        }
+    }
     let body = match (kind, method) {
         (ResultKind::InputRequired, method) if results::may_require_input(method) => {
-            if let Err(denied) = asks::input_requests(session, result).await {
-                return Ok(Outcome { status: Status::Error, body: refused(id, method, denied.refusal()) });
-            }
             carried(session, call, method, message, result)?
         }
         (ResultKind::InputRequired, _) => return Err(Fault::NotMcp("this method may not ask for input".into())),
@@ -92,12 +95,7 @@ async fn modern(
             message.bytes().clone()
         }
         (ResultKind::Task, _) => return Err(Fault::NotMcp("this method makes no task".into())),
-        (ResultKind::Complete, Method::GetTask) => {
-            if let Err(denied) = asks::input_requests(session, result).await {
-                return Ok(Outcome { status: Status::Error, body: refused(id, method, denied.refusal()) });
-            }
-            message.bytes().clone()
-        }
+        (ResultKind::Complete, Method::GetTask) => message.bytes().clone(),
         (ResultKind::Complete, Method::Discover) => {
             let clamped = results::discovered(message.bytes(), result).map_err(spliced)?;
             let document =

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::pst::{Clause, Expr, SmolStr, Template, Var};
+use vidimus_core::json::same_ignoring_case;
 
 /// What is read of a value: all of it, or these attributes. No attributes: whether it is there (`has`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,16 @@ impl Reads {
         match self {
             Self::All => Some(self),
             Self::Attributes(attributes) => attributes.get(name),
+        }
+    }
+
+    /// The attribute that is read and that `name`, which is not, differs from in letter case only.
+    pub(crate) fn twin(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Attributes(attributes) => {
+                attributes.keys().map(String::as_str).find(|read| same_ignoring_case(name, read))
+            }
         }
     }
 

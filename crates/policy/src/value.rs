@@ -22,6 +22,7 @@ const MAX_VALUES: usize = 10_000;
 const MAX_BYTES: usize = 1 << 20;
 
 const UNTYPED: &str = "a string, a boolean, an integer of 64 bits, a list of one kind, or an object";
+const ONE_SPELLING: &str = "it under this key alone: another one differs from it in letter case only";
 const SMALLER: &str = "less: at most 10000 values, 32 levels and 1 MiB";
 
 /// A value that policies read and that cannot be given to them.
@@ -126,7 +127,17 @@ impl Builder {
     ) -> Result<RestrictedExpression, &'static str> {
         let mut attributes = Vec::new();
         for (name, member) in value.members() {
-            let Some(member_reads) = reads.attribute(&name) else { continue };
+            let Some(member_reads) = reads.attribute(&name) else {
+                // A server that ignores letter case would act on what no policy has seen. Where the tool itself has both
+                // keys, it tells them apart.
+                if let Some(twin) = reads.twin(&name)
+                    && shape.and_then(|shape| shape.attribute(&name)).is_none()
+                {
+                    let path = self.path.iter().cloned().chain([twin.to_owned()]).collect();
+                    self.unfit.push(Unfit { path, expected: ONE_SPELLING });
+                }
+                continue;
+            };
             self.spend(&name)?;
             let member_shape = shape.and_then(|shape| shape.attribute(&name));
             let name = name.into_owned();

@@ -148,17 +148,19 @@ impl Connection {
         let (answers, stream) = mpsc::channel(STREAM_QUEUE);
         {
             let mut routes = lock(&self.routes);
-            // Those nobody waits for any more: cancelled, or their client is gone.
-            routes.running.retain(|running| !running.answers.is_closed());
+            // An id stays taken until the server has answered it, though nobody waits any more: a late answer must not
+            // pass for the answer to another request.
             if routes.running.iter().any(|running| running.id == id) {
                 return Err(ConnectionError::IdInUse);
             }
             if routes.running.len() >= MAX_RUNNING {
-                return Err(ConnectionError::TooMany);
+                // What was cancelled is never answered; the oldest of it makes room.
+                let given_up = routes.running.iter().position(|running| running.answers.is_closed());
+                routes.running.remove(given_up.ok_or(ConnectionError::TooMany)?);
             }
             routes.running.push(Running { id, token, answers });
         }
-        // When this fails or is cancelled the stream is dropped, and its route with the next request.
+        // When this fails or is cancelled the server may have the message all the same, so its id stays taken.
         self.lease.child.send(message).await?;
         Ok(Sent::Request(stream))
     }

@@ -97,8 +97,7 @@ impl Endpoint {
             Method::POST => answer(&connection, message).await,
             Method::GET => Ok(connection.listen().map_or_else(|| plain(StatusCode::CONFLICT), stream)),
             Method::DELETE => {
-                lock(&self.0.sessions).remove(id);
-                self.0.pool.end(self.key(id)).await;
+                self.end(id).await;
                 Ok(plain(StatusCode::OK))
             }
             _ => Ok(plain(StatusCode::METHOD_NOT_ALLOWED)),
@@ -116,9 +115,19 @@ impl Endpoint {
             sessions.retain(|_, connection| !connection.has_ended());
             sessions.insert(id, Arc::clone(&connection));
         }
-        let mut response = answer(&connection, message).await?;
+        let begun = answer(&connection, message).await;
+        if !begun.as_ref().is_ok_and(|response| response.status().is_success()) {
+            // Nobody learns its id, so nobody could end it.
+            self.end(&number.to_string()).await;
+        }
+        let mut response = begun?;
         response.headers_mut().insert(SESSION_ID, HeaderValue::from(number));
         Ok(response)
+    }
+
+    async fn end(&self, id: &str) {
+        lock(&self.0.sessions).remove(id);
+        self.0.pool.end(self.key(id)).await;
     }
 
     fn key(&self, id: &str) -> PoolKey {

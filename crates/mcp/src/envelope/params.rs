@@ -4,7 +4,7 @@
 //! is refused even when it stands alone: decoders that ignore case (Go's, .NET's) would read a call out of it that
 //! was never decided on.
 
-use vidimus_core::json::Value;
+use vidimus_core::json::{Value, same_ignoring_case};
 
 use super::error::Problem;
 use super::id::Id;
@@ -23,6 +23,7 @@ const PARAM_KEYS: &[&str] = &[
     "capabilities",
     "clientInfo",
     "cursor",
+    "inputRequests",
     "inputResponses",
     "level",
     "mode",
@@ -108,17 +109,6 @@ pub(crate) fn case_variant(object: Value<'_>, known: &[&'static str]) -> Option<
 
 pub(super) fn refuse_case_variants(object: Value<'_>, known: &[&'static str]) -> Result<(), Problem> {
     case_variant(object, known).map_or(Ok(()), |known| Err(Problem::CaseVariant { known }))
-}
-
-/// Whether a decoder that ignores letter case takes `key` for `known`, which is ASCII. By Unicode's simple folding two
-/// characters outside ASCII become ASCII letters: U+017F (`s`) and U+212A (`k`).
-pub(crate) fn same_ignoring_case(key: &str, known: &str) -> bool {
-    let folded = key.chars().map(|character| match character {
-        '\u{17F}' => 's',
-        '\u{212A}' => 'k',
-        other => other.to_ascii_lowercase(),
-    });
-    folded.eq(known.chars().map(|character| character.to_ascii_lowercase()))
 }
 
 /// The parameter a method cannot do without.

@@ -6,10 +6,12 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use vidimus_core::json::{Document, Replacement, SpliceError, Value, splice, without_elements, without_members};
+use vidimus_core::json::{
+    Document, Replacement, SpliceError, Value, same_ignoring_case, splice, without_elements, without_members,
+};
 
 use super::REVISION;
-use crate::envelope::{Method, case_variant, same_ignoring_case};
+use crate::envelope::{Method, case_variant};
 use crate::initialize::Revision;
 
 /// How long clients may keep what depends on policy, in milliseconds.

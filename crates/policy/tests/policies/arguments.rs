@@ -99,6 +99,11 @@ fn a_guard_is_no_way_around_a_forbid() {
     {
         assert!(asked(evasion).starts_with("deny limit: policy cannot judge the argument"), "{evasion}");
     }
+    // A server that ignores letter case would take these for the key that is read.
+    for twin in [r#"{"Limit":101}"#, r#"{"limit":1,"LIMIT":101}"#, r#"{"l\u0049mit":101}"#] {
+        let found = asked(twin);
+        assert!(found.starts_with("deny limit: policy cannot judge the argument `limit` of crm/refund"), "{found}");
+    }
     // Escapes in a key are the same key.
     assert_eq!(asked(r#"{"\u006cimit":101}"#), "deny limit: a policy forbids crm/refund");
     // What no policy reads may be anything.

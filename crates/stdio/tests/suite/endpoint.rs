@@ -153,6 +153,23 @@ async fn a_session_is_a_program_of_its_own_and_ends_it() {
 }
 
 #[tokio::test]
+async fn a_late_answer_is_not_taken_for_that_of_another_request() {
+    let world = World::new(&["cat"], LONG);
+    let session = world.session().await;
+    drop(world.asks(&session, &call("5", "5")).await);
+    // Nobody waits any more, and the server has not answered.
+    assert_eq!(world.send(Method::POST, Some(&session), &call("5", "6")).await.status(), StatusCode::CONFLICT);
+    world.says(&session, r#"{"jsonrpc":"2.0","id":5,"result":{}}"#).await;
+    let mut taken = world.send(Method::POST, Some(&session), &call("5", "7")).await;
+    let limit = tokio::time::Instant::now() + LIMIT;
+    while taken.status() == StatusCode::CONFLICT && tokio::time::Instant::now() < limit {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        taken = world.send(Method::POST, Some(&session), &call("5", "7")).await;
+    }
+    assert_eq!(taken.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_program_that_ends_ends_its_streams_and_its_session() {
     let world = World::new(&["sh", "-c", "read -r line; echo no message; echo \"$line\""], LONG);
     let mut answer = world.send(Method::POST, None, INITIALIZE).await;
