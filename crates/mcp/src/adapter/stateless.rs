@@ -264,7 +264,8 @@ impl Adapter {
     }
 }
 
-/// What tells a session from others: everything policy may read of the principal, the target, the client's claim.
+/// What tells a session from others: everything policy may read of the caller, where from included, the target, the
+/// client's claim.
 fn key(visit: &Visit<'_>, client: Option<&str>) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     let principal = visit.caller.principal();
@@ -278,6 +279,7 @@ fn key(visit: &Visit<'_>, client: Option<&str>) -> String {
             &principal.actor_chain,
             &principal.amr,
             &principal.client_id,
+            visit.caller.address(),
             visit.target.spec.name.as_str(),
             client,
         )

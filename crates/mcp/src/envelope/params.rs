@@ -15,6 +15,13 @@ pub const MAX_NAME_BYTES: usize = 512;
 /// The longest URI of a resource (RFC 9110 §4.1 asks for 8000 at least).
 pub const MAX_URI_BYTES: usize = 8192;
 
+/// Keys of the filter of `subscriptions/listen` (MCP 2026-07-28, "Subscriptions"), and those that hold lists of texts.
+const FILTER_KEYS: &[&str] =
+    &["promptsListChanged", "resourceSubscriptions", "resourcesListChanged", "taskIds", "toolsListChanged"];
+const FILTER_LISTS: &[&str] = &["resourceSubscriptions", "taskIds"];
+/// Keys of what `completion/complete` is about.
+const REFERENCE_KEYS: &[&str] = &["name", "type", "uri"];
+
 /// Keys of `params` that some method gives a meaning.
 const PARAM_KEYS: &[&str] = &[
     "_meta",
@@ -75,7 +82,17 @@ pub(super) fn check(method: Method, params: Option<Value<'_>>) -> Result<(), Pro
         Method::CancelTask | Method::GetTask | Method::TaskStatus | Method::UpdateTask => {
             allow(params.get("taskId"), "taskId", |id| is_text(id, MAX_NAME_BYTES))
         }
-        Method::ListenSubscriptions => allow(params.get("notifications"), "notifications", |filter| filter.is_object()),
+        Method::ListenSubscriptions => {
+            allow(params.get("notifications"), "notifications", |filter| filter.is_object())?;
+            let Some(filter) = params.get("notifications") else { return Ok(()) };
+            refuse_case_variants(filter, FILTER_KEYS)?;
+            let texts = |list: Value<'_>| list.is_array() && list.elements().all(|text| text.as_str().is_some());
+            FILTER_LISTS.iter().try_for_each(|key| allow(filter.get(key), "notifications", texts))
+        }
+        Method::Complete => match params.get("ref") {
+            Some(reference) => refuse_case_variants(reference, REFERENCE_KEYS),
+            None => Ok(()),
+        },
         Method::CallTool | Method::GetPrompt => {
             allow(params.get("name"), "name", |name| is_text(name, MAX_NAME_BYTES))?;
             allow(params.get("arguments"), "arguments", |arguments| arguments.is_object())?;
