@@ -53,14 +53,7 @@ impl Session {
     pub async fn ask(&self, flight: &mut InFlight, id: &str, operation: Operation) -> Asked {
         let context = self.context();
         if flight.session() != self.id() || !context.questions().has_room(id) {
-            let rejection = Rejection {
-                kind: ErrorKind::Limit,
-                reason: "questions",
-                message: "too many requests of the target wait for the client, or two have one id".into(),
-                action: operation.action,
-                received: &operation.wire,
-            };
-            return Asked::Declined(self.decline(rejection).await);
+            return Asked::Declined(self.crowded(&operation).await);
         }
         let (decision, policy) = self.decided(&operation);
         context.metrics().decided(self.target(), decision.effect);
@@ -71,26 +64,40 @@ impl Session {
             let denied = self.denied(written, ErrorKind::Denied, "policy", decision.message).await;
             return Asked::Declined(Declined { denied, session: self.clone() });
         }
-        let written = context.strand().append_with(context.evidence(), &request, Body::OperationAdmitted(body));
-        let written = match written {
-            Ok(written) => written,
-            Err(error) => {
+        let admit = || {
+            let written = context.strand().append_with(context.evidence(), &request, Body::OperationAdmitted(body))?;
+            let question = Question {
+                action: operation.action.clone(),
+                method: operation.method,
+                protocol: operation.protocol,
+                asked_in: flight.intent(),
+                intent: written.seq,
+                since: Instant::now(),
+            };
+            Ok((question, written))
+        };
+        let written = match context.questions().enter(id, admit) {
+            Some(Ok(written)) => written,
+            Some(Err(error)) => {
                 return Asked::Declined(Declined { denied: self.unrecorded(&error), session: self.clone() });
             }
+            None => return Asked::Declined(self.crowded(&operation).await),
         };
-        let question = Question {
-            action: operation.action,
-            method: operation.method,
-            protocol: operation.protocol,
-            asked_in: flight.intent(),
-            intent: written.seq,
-            since: Instant::now(),
-        };
-        context.questions().enter(id, question);
         match flight.hand_over(operation.wire, written).await {
             Ok(()) => Asked::Relayed,
             Err(error) => Asked::Declined(Declined { denied: self.unrecorded(&error), session: self.clone() }),
         }
+    }
+
+    async fn crowded(&self, operation: &Operation) -> Declined {
+        self.decline(Rejection {
+            kind: ErrorKind::Limit,
+            reason: "questions",
+            message: "too many requests of the target wait for the client, or two have one id".into(),
+            action: operation.action.clone(),
+            received: &operation.wire,
+        })
+        .await
     }
 
     /// Decides on what a target asks of the client inside a result, and records it. It has no answer of its own: the
@@ -139,7 +146,7 @@ impl Session {
             return Err(self.denied(written, ErrorKind::Denied, "policy", decision.message).await);
         }
         let pen = Pen { strand: context.strand(), evidence: context.evidence(), durability: context.durability() };
-        match context.questions().end(id, status, Some(&operation.wire), pen) {
+        match context.questions().end(id, Some(question.intent), status, Some(&operation.wire), pen) {
             Some(Ok(written)) => {
                 let microseconds = u64::try_from(question.since.elapsed().as_micros()).unwrap_or(u64::MAX);
                 context.metrics().ended(self.target(), status, microseconds);
@@ -159,7 +166,7 @@ impl Session {
     pub fn withdraw(&self, id: &str) {
         let context = self.context();
         let pen = Pen { strand: context.strand(), evidence: context.evidence(), durability: context.durability() };
-        if let Some(Err(error)) = context.questions().end(id, Status::Cancelled, None, pen) {
+        if let Some(Err(error)) = context.questions().end(id, None, Status::Cancelled, None, pen) {
             tracing::error!(%error, session = %self.id(), "a question that was taken back cannot be recorded");
         }
     }

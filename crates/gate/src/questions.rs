@@ -2,7 +2,8 @@
 //!
 //! A question is an operation the other way round: its intent is what the target asked, its outcome what the client
 //! answered. It belongs to the call, or the stream, in which it was asked, and ends with it at the latest, so a session
-//! never closes over one. Answering takes a question out and writes its outcome in one step: of two answers one counts.
+//! never closes over one. Asking writes the intent and enters the question in one step, answering takes it out and writes
+//! its outcome in one step: of two with one id one counts.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -47,13 +48,21 @@ pub(crate) struct Pen<'a> {
 impl Questions {
     /// Whether another one may be asked under this id.
     pub(crate) fn has_room(&self, id: &str) -> bool {
-        let open = self.lock();
-        open.len() < MAX_QUESTIONS && !open.contains_key(id)
+        has_room(&self.lock(), id)
     }
 
-    /// Enters a question whose intent was written.
-    pub(crate) fn enter(&self, id: &str, question: Question) {
-        self.lock().insert(id.into(), question);
+    /// Enters a question once `admit` has written its intent; `None` when there is no room for it under this id.
+    pub(crate) fn enter(
+        &self,
+        id: &str,
+        admit: impl FnOnce() -> Result<(Question, Written), EvidenceError>,
+    ) -> Option<Result<Written, EvidenceError>> {
+        let mut open = self.lock();
+        has_room(&open, id).then(|| {
+            let (question, written) = admit()?;
+            open.insert(id.into(), question);
+            Ok(written)
+        })
     }
 
     /// The question with this id.
@@ -61,24 +70,25 @@ impl Questions {
         self.lock().get(id).cloned()
     }
 
-    /// Takes a question out and writes how it ended; `None` when there is none with this id. One whose outcome cannot
-    /// be written stays.
+    /// Takes a question out and writes how it ended; `None` when there is none with this id, or another than the one with
+    /// this `intent`. One whose outcome cannot be written stays.
     pub(crate) fn end(
         &self,
         id: &str,
+        intent: Option<u64>,
         status: Status,
         answer: Option<&Bytes>,
         pen: Pen<'_>,
     ) -> Option<Result<Written, EvidenceError>> {
         match self.lock().entry(id.into()) {
-            Entry::Occupied(entry) => {
+            Entry::Occupied(entry) if intent.is_none_or(|intent| intent == entry.get().intent) => {
                 let written = outcome(entry.get(), status, answer, pen);
                 if written.is_ok() {
                     entry.remove();
                 }
                 Some(written)
             }
-            Entry::Vacant(_) => None,
+            _ => None,
         }
     }
 
@@ -100,6 +110,10 @@ impl Questions {
         // A poisoned lock means a panic between map operations, each of which leaves a whole map.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn has_room(open: &HashMap<Box<str>, Question>, id: &str) -> bool {
+    open.len() < MAX_QUESTIONS && !open.contains_key(id)
 }
 
 fn outcome(
