@@ -27,6 +27,11 @@ fn a_failed_sync_fails_all_who_wait_and_all_who_come() {
     let (log, _) = Log::open(Arc::clone(&disk) as Arc<dyn Storage>, lazy_options(dir.path()), signer()).unwrap();
     let first = log.append(&[Entry::Leaf(b"first")]).unwrap();
     log.durable(first.position).wait().unwrap();
+    // Else making the next segment may be what fails, while a sync of the journal is still good.
+    eventually("the next segment", || {
+        let names = disk.list(&dir.path().join("journal")).unwrap_or_default();
+        names.iter().filter(|name| name.contains(".seg") && !name.contains(".tmp")).count() == 2
+    });
     disk.set_faults(|faults| {
         faults.sync = Some(".seg");
         faults.sync_time = Duration::from_millis(20);
