@@ -167,7 +167,7 @@ impl Connection {
 
     /// Listens to what belongs to no request. `None` while somebody else does.
     pub(crate) fn listen(&self) -> Option<Stream> {
-        let (sender, stream) = mpsc::channel(STREAM_QUEUE.max(MAX_UNHEARD));
+        let (sender, stream) = mpsc::channel(MAX_UNHEARD);
         let mut routes = lock(&self.routes);
         if routes.listener.as_ref().is_some_and(|listener| !listener.is_closed()) {
             return None;
@@ -241,7 +241,8 @@ impl Routes {
                 Some(at.map_or_else(nobody, |at| self.running.remove(at).answers))
             }
             Kind::Notification { progress_of: Some(token), .. } => {
-                let asked = self.running.iter().find(|running| running.token.as_ref() == Some(token));
+                // The latest: an earlier one with this token may be given up and not answered yet.
+                let asked = self.running.iter().rev().find(|running| running.token.as_ref() == Some(token));
                 asked.map(|running| running.answers.clone()).or_else(|| listening(self))
             }
             Kind::Notification { is_change: true, .. } => listening(self),

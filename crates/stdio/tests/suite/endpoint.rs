@@ -167,6 +167,19 @@ async fn a_late_answer_is_not_taken_for_that_of_another_request() {
         taken = world.send(Method::POST, Some(&session), &call("5", "7")).await;
     }
     assert_eq!(taken.status(), StatusCode::OK);
+
+    // Nor is progress lost on a request that was given up, when a later one has its token.
+    drop(world.asks(&session, &call("8", "8")).await);
+    let request = call("9", "8");
+    let mut later = world.asks(&session, &request).await;
+    let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":8,"progress":1}}"#;
+    world.says(&session, progress).await;
+    while let Some(message) = next(&mut later).await {
+        if message == progress {
+            return;
+        }
+    }
+    panic!("the stream ended without the progress");
 }
 
 #[tokio::test]
