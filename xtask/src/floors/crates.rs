@@ -41,8 +41,8 @@ const GATED: u8 = 3;
 const GATE: &str = "vidimus-gate";
 /// Imported at `GATED` and above by the gate only.
 const FOR_THE_GATE: &[&str] = &["vidimus-policy", "vidimus-mask", "vidimus-sql"];
-/// The exceptions: `vidimus check` reads policies without a gate.
-const GATE_EXCEPTIONS: &[(&str, &str)] = &[("vidimus", "vidimus-policy")];
+/// The exceptions: `vidimus check` reads policies and masking rules without a gate, `vidimus mask` is the engine alone.
+const GATE_EXCEPTIONS: &[(&str, &str)] = &[("vidimus", "vidimus-policy"), ("vidimus", "vidimus-mask")];
 
 /// Protocol adapters.
 const ADAPTERS: &[&str] = &["vidimus-mcp", "vidimus-postgres"];

@@ -1,0 +1,87 @@
+//! Check digits by the names of their standards: Luhn (ISO/IEC 7812-1 annex B), mod 97-10 and mod 11,10 (ISO/IEC 7064),
+//! Verhoeff, and weighted sums, which most national numbers are.
+//!
+//! All take ASCII bytes and skip what is no digit, so that separators may stay in.
+
+/// The values of the digits in `text`, in order.
+pub fn digits(text: &[u8]) -> impl DoubleEndedIterator<Item = u32> + Clone {
+    text.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0'))
+}
+
+/// How many digits `text` has.
+pub fn count(text: &[u8]) -> usize {
+    digits(text).count()
+}
+
+/// Luhn: every second digit from the right doubled, cross sum, a multiple of ten.
+pub fn luhn(text: &[u8]) -> bool {
+    let sum: u32 = digits(text)
+        .rev()
+        .enumerate()
+        .map(|(place, digit)| match digit * 2 {
+            doubled if place % 2 == 1 => doubled / 10 + doubled % 10,
+            _ => digit,
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// The sum of each digit times its weight; digits without a weight count nothing.
+pub fn weighted(text: &[u8], weights: &[u32]) -> u32 {
+    digits(text).zip(weights).map(|(digit, weight)| digit * weight).sum()
+}
+
+/// Verhoeff's check over the dihedral group D5; the last digit is the check digit.
+pub fn verhoeff(text: &[u8]) -> bool {
+    const POWERS: [u32; 8] = [1, 5, 8, 9, 4, 2, 7, 0];
+    // The permutation applied `place` times, by following its cycle (1 5 8 9 4 2 7 0)(3 6).
+    let permuted = |digit: u32, place: usize| match POWERS.iter().position(|power| *power == digit) {
+        Some(at) => POWERS.get((at + place) % POWERS.len()).copied().unwrap_or(0),
+        None if place.is_multiple_of(2) => digit,
+        None => 9 - digit,
+    };
+    // In D5, digits below five are rotations and the others reflections.
+    let product = |left: u32, right: u32| match (left < 5, right < 5) {
+        (true, true) => (left + right) % 5,
+        (true, false) => (left + right - 5) % 5 + 5,
+        (false, true) => (left - 5 + 5 - right) % 5 + 5,
+        (false, false) => (left - 5 + 5 - (right - 5)) % 5,
+    };
+    digits(text).rev().enumerate().fold(0, |check, (place, digit)| product(check, permuted(digit, place))) == 0
+}
+
+/// ISO/IEC 7064 mod 97-10 over letters (A is 10) and digits: 1 for a valid text. Other bytes are skipped.
+pub fn mod_97(text: impl IntoIterator<Item = u8>) -> u32 {
+    text.into_iter().fold(0, |rest, byte| match byte.to_ascii_uppercase() {
+        digit @ b'0'..=b'9' => (rest * 10 + u32::from(digit - b'0')) % 97,
+        letter @ b'A'..=b'Z' => (rest * 100 + u32::from(letter - b'A') + 10) % 97,
+        _ => rest,
+    })
+}
+
+/// ISO/IEC 7064 mod 11,10 over all digits, the last of which is the check digit.
+pub fn mod_11_10(text: &[u8]) -> bool {
+    let mut all = digits(text);
+    let Some(check) = all.next_back() else { return false };
+    let product = all.fold(10, |product, digit| match (digit + product) % 10 {
+        0 => 10 * 2 % 11,
+        sum => sum * 2 % 11,
+    });
+    (11 - product) % 10 == check
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn check_digits_of_the_standards_own_examples_hold_and_their_neighbours_do_not() {
+        assert!(luhn(b"4111 1111 1111 1111") && !luhn(b"4111 1111 1111 1112"));
+        // Verhoeff's usual example: 236 has the check digit 3.
+        assert!(verhoeff(b"2363") && !verhoeff(b"2364") && !verhoeff(b"2633"));
+        assert_eq!(mod_97(*b"3214282912345698765432161182"), 1);
+        // ISO/IEC 7064's example for mod 11,10: 0794 has the check character 5.
+        assert!(mod_11_10(b"07945") && !mod_11_10(b"07946"));
+        assert_eq!(weighted(b"12-3", &[3, 2, 1]), 10);
+    }
+}

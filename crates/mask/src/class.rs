@@ -1,0 +1,186 @@
+//! What a class of data is: the shapes it takes, how a candidate is proven, and which words near it name it.
+//!
+//! A class is a table entry and, where its standard has a check digit or a grammar that a shape cannot say, a function.
+//! Shapes are regular expressions over ASCII, bounded in length and without boundaries of their own: the engine tries
+//! them where a word begins and looks at what stands beside a match itself ([`Edges`]).
+
+use std::fmt;
+
+/// Classes one engine can hold, built-in and custom together.
+pub const MAX_CLASSES: usize = 384;
+
+/// One class of data, by its place in an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClassId(pub(crate) u16);
+
+impl ClassId {
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// What a validator says of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It passes a check that its standard prescribes: score 100.
+    Valid,
+    /// It cannot be one.
+    Invalid,
+    /// Nothing speaks for or against it beyond its shape: the shape's score.
+    Unproven,
+}
+
+/// Judges a candidate's bytes, separators included.
+pub type Check = fn(&[u8]) -> Verdict;
+
+/// Which kind of data a class is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// Says something of a person, an account or a device.
+    Personal,
+    /// Opens something: keys, tokens, passwords.
+    Secret,
+}
+
+/// What may stand beside a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edges {
+    /// No ASCII letter or digit directly before or after.
+    Word,
+    /// As `Word`, and it is no part of a longer chain of digits joined by `-`, `.` or `/`.
+    Isolated,
+    /// It begins like a word and may end anywhere: tokens of a fixed length, beginnings.
+    OpenEnd,
+}
+
+/// One way a class is written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// A regular expression over ASCII, bounded, without anchors and boundaries; see the module's head.
+    pub(crate) pattern: &'static str,
+    /// 0 to 100: how sure the shape alone makes it.
+    pub(crate) score: u8,
+    /// Whether, in `default`, it counts only where a key, a column or a near word names the class.
+    pub(crate) needs_context: bool,
+    /// What may stand beside it.
+    pub(crate) edges: Edges,
+}
+
+impl Shape {
+    /// A shape that says enough by itself or by its validator.
+    pub(crate) const fn alone(pattern: &'static str, score: u8) -> Self {
+        Self { pattern, score, needs_context: false, edges: Edges::Word }
+    }
+
+    /// A shape that many other things have too: plain digits, and whatever one check digit cannot set apart.
+    pub(crate) const fn in_context(pattern: &'static str, score: u8) -> Self {
+        Self { pattern, score, needs_context: true, edges: Edges::Word }
+    }
+
+    /// The same, but not inside a longer chain of digits.
+    pub(crate) const fn isolated(self) -> Self {
+        Self { edges: Edges::Isolated, ..self }
+    }
+
+    /// The same, but it may end anywhere.
+    pub(crate) const fn open_end(self) -> Self {
+        Self { edges: Edges::OpenEnd, ..self }
+    }
+}
+
+/// A built-in class.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClassSpec {
+    /// Presidio's name where Presidio has the class; secrets begin with `SECRET_`.
+    pub(crate) name: &'static str,
+    /// What it is, for people.
+    pub(crate) about: &'static str,
+    pub(crate) group: Group,
+    pub(crate) shapes: &'static [Shape],
+    /// Finds it where a shape cannot say it.
+    pub(crate) finder: Option<Finder>,
+    pub(crate) check: Option<Check>,
+    /// What the check is, for people: `Luhn, issuer ranges`. Empty without one.
+    pub(crate) checked_by: &'static str,
+    /// Words that name it: lower-case ASCII, one to three words each, as they stand in text and in keys.
+    pub(crate) context: &'static [&'static str],
+    /// A made-up value that is found, with a word of context before it where it needs one.
+    pub(crate) example: &'static str,
+    /// Whether it belongs to `default`.
+    pub(crate) in_default: bool,
+}
+
+impl ClassSpec {
+    /// What most classes share; a table entry names the rest.
+    pub(crate) const PERSONAL: Self = Self {
+        name: "",
+        about: "",
+        group: Group::Personal,
+        shapes: &[],
+        finder: None,
+        check: None,
+        checked_by: "",
+        context: &[],
+        example: "",
+        in_default: true,
+    };
+
+    /// The same for secrets.
+    pub(crate) const SECRET: Self = Self { group: Group::Secret, ..Self::PERSONAL };
+}
+
+/// Detectors that a shape cannot express.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finder {
+    /// Around an `@`.
+    Email,
+}
+
+/// A set of classes of one engine.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClassSet {
+    words: [u64; MAX_CLASSES / 64],
+}
+
+impl ClassSet {
+    /// No class.
+    pub const EMPTY: Self = Self { words: [0; MAX_CLASSES / 64] };
+
+    /// Adds a class.
+    pub fn insert(&mut self, class: ClassId) {
+        if let Some(word) = self.words.get_mut(class.index() / 64) {
+            *word |= 1 << (class.index() % 64);
+        }
+    }
+
+    /// Whether it holds a class.
+    pub fn contains(&self, class: ClassId) -> bool {
+        self.words.get(class.index() / 64).is_some_and(|word| word >> (class.index() % 64) & 1 == 1)
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::EMPTY
+    }
+
+    /// Adds all of another.
+    pub fn extend(&mut self, other: &Self) {
+        for (word, more) in self.words.iter_mut().zip(&other.words) {
+            *word |= more;
+        }
+    }
+
+    /// Whether they have a class in common.
+    pub fn intersects(&self, other: &Self) -> bool {
+        self.words.iter().zip(&other.words).any(|(word, more)| word & more != 0)
+    }
+}
+
+/// Shows places, which are small numbers, not data.
+impl fmt::Debug for ClassSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries((0..MAX_CLASSES).filter(|at| self.words.get(at / 64).is_some_and(|w| w >> (at % 64) & 1 == 1)))
+            .finish()
+    }
+}

@@ -1,0 +1,313 @@
+//! Finds classes of data in one text.
+//!
+//! One pass over the bytes finds where words begin; there two automata are tried: shapes that say enough by themselves,
+//! and, only where a near word or the path names one of their classes, shapes that do not. What a shape cannot say has
+//! a finder of its own. Everything is ASCII and bounded: the time is linear in the text, whatever the text.
+
+mod automaton;
+mod context;
+mod finders;
+mod marks;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+pub use self::context::Path;
+pub(crate) use self::marks::{HASH_LETTERS, MAX_KEPT};
+
+use self::automaton::{Automaton, Entry, Hit};
+use self::context::{Previous, Words};
+use self::marks::Marks;
+use crate::class::{ClassId, ClassSet, Edges, Finder, Verdict};
+use crate::error::ConfigError;
+use crate::selection::{Chosen, Selection};
+
+/// What context adds to a score, and the least it makes of it (Presidio's figures).
+const CONTEXT_ADDS: u8 = 35;
+const CONTEXT_MAKES: u8 = 40;
+
+/// The score of what a validator proved.
+const PROVEN: u8 = 100;
+
+/// A value of a class in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub class: ClassId,
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// 1 to 100.
+    pub score: u8,
+}
+
+/// Whether a text is all there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Nothing follows.
+    Final,
+    /// More may follow: what could still grow is told by [`Scan::live_from`].
+    Open,
+}
+
+/// Results and working memory of scans; keep one per worker.
+#[derive(Debug, Default)]
+pub struct Scan {
+    findings: Vec<Finding>,
+    hits: Vec<Hit>,
+    live_from: usize,
+}
+
+impl Scan {
+    /// What was found, by start; of one class none overlap, of two they may.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Where the first candidate begins that more text could change; the text's length if there is none.
+    pub fn live_from(&self) -> usize {
+        self.live_from
+    }
+}
+
+/// The detectors of a selection of classes, compiled. Immutable: share it.
+#[derive(Debug)]
+pub struct Engine {
+    classes: Vec<Chosen>,
+    alone: Automaton,
+    contextual: Automaton,
+    contextual_classes: ClassSet,
+    words: Words,
+    marks: Marks,
+    kinds: Box<[ByteKind; 256]>,
+    finders: Vec<(Finder, ClassId)>,
+}
+
+/// What a byte can be to the pass over the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ByteKind {
+    Other,
+    Word,
+    /// No letter or digit, but some shape begins with it.
+    Opens,
+}
+
+impl Engine {
+    /// Compiles a selection. Takes some milliseconds per hundred shapes.
+    pub fn new(selection: &Selection) -> Result<Self, ConfigError> {
+        let classes = selection.classes()?;
+        let (mut alone, mut contextual) = (Vec::new(), Vec::new());
+        let (mut words, mut marks) = (Words::default(), Marks::default());
+        let mut contextual_classes = ClassSet::EMPTY;
+        let mut finders = Vec::new();
+        for (id, chosen) in ids(&classes) {
+            marks.add(&chosen.class.name, id);
+            if !chosen.detect {
+                continue;
+            }
+            for shape in &chosen.class.shapes {
+                let entry = Entry { class: id, score: shape.score, edges: shape.edges };
+                if shape.needs_context && chosen.gated {
+                    contextual.push((entry, &*shape.pattern));
+                    contextual_classes.insert(id);
+                } else {
+                    alone.push((entry, &*shape.pattern));
+                }
+            }
+            for phrase in &chosen.class.context {
+                words.add(phrase, id);
+            }
+            finders.extend(chosen.class.finder.map(|finder| (finder, id)));
+        }
+        let (alone, contextual) = (Automaton::new(&alone)?, Automaton::new(&contextual)?);
+        let mut kinds = Box::new([ByteKind::Other; 256]);
+        for (byte, kind) in (0..=u8::MAX).zip(kinds.iter_mut()) {
+            let opens = |second| alone.begins(byte, second) || contextual.begins(byte, second);
+            if byte.is_ascii_alphanumeric() {
+                *kind = ByteKind::Word;
+            } else if (0..=u8::MAX).any(opens) {
+                *kind = ByteKind::Opens;
+            }
+        }
+        Ok(Self { classes, alone, contextual, contextual_classes, words, marks, kinds, finders })
+    }
+
+    /// The name of a class.
+    pub fn name(&self, class: ClassId) -> &str {
+        self.classes.get(class.index()).map_or("", |chosen| &chosen.class.name)
+    }
+
+    /// The class of a name, if this engine knows it.
+    pub fn class(&self, name: &str) -> Option<ClassId> {
+        ids(&self.classes).find(|(_, chosen)| &*chosen.class.name == name).map(|(id, _)| id)
+    }
+
+    /// Bytes that its automata take.
+    pub fn memory(&self) -> usize {
+        self.alone.memory() + self.contextual.memory()
+    }
+
+    /// Finds everything in `text`, which `path` leads to.
+    pub fn scan(&self, text: &[u8], path: &Path<'_>, end: End, scan: &mut Scan) {
+        scan.findings.clear();
+        scan.live_from = text.len();
+        for (finder, class) in &self.finders {
+            finders::find(*finder, *class, text, end, scan);
+        }
+        scan.findings.sort_unstable_by_key(|finding| (finding.end, finding.start));
+        let mut pass = Pass { engine: self, text, path, end, scan, from_path: None, before: None };
+        pass.run();
+        resolve::per_class(&mut scan.findings);
+    }
+}
+
+fn ids(classes: &[Chosen]) -> impl Iterator<Item = (ClassId, &Chosen)> {
+    (0..).map(ClassId).zip(classes)
+}
+
+/// Whether a byte is an ASCII letter or digit.
+fn is_word(byte: Option<&u8>) -> bool {
+    byte.is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// One pass over a text.
+struct Pass<'a> {
+    engine: &'a Engine,
+    text: &'a [u8],
+    path: &'a Path<'a>,
+    end: End,
+    scan: &'a mut Scan,
+    /// The classes that the path names, once they were needed.
+    from_path: Option<ClassSet>,
+    /// The end of the last masked part before the place of the pass.
+    before: Option<Previous>,
+}
+
+impl Pass<'_> {
+    fn run(&mut self) {
+        let mut inside = false;
+        let mut skip_to = 0;
+        let mut masked = 0;
+        let found = self.scan.findings.len();
+        for (at, byte) in self.text.iter().enumerate() {
+            let kind = self.engine.kinds.get(usize::from(*byte)).copied().unwrap_or(ByteKind::Other);
+            let begins = kind == ByteKind::Opens || kind == ByteKind::Word && !inside;
+            inside = kind == ByteKind::Word;
+            if !begins || at < skip_to {
+                continue;
+            }
+            let second = self.text.get(at + 1).copied();
+            if let Some(end) = second.and_then(|_| self.engine.marks.skip(self.text, at)) {
+                skip_to = end;
+                continue;
+            }
+            // What the finders found, and what was found at earlier words, ends before this one or is around it.
+            while let Some(finding) = self.scan.findings.get(masked).filter(|f| masked < found && f.end <= at) {
+                self.passed(finding.end, finding.class);
+                masked += 1;
+            }
+            self.word(at, second);
+            // An escape such as `\n` in text that was not decoded hides the beginning of a word.
+            if matches!(byte, b'n' | b'r' | b't' | b'b' | b'f')
+                && at.checked_sub(1).and_then(|b| self.text.get(b)) == Some(&b'\\')
+            {
+                self.word(at + 1, self.text.get(at + 2).copied());
+            }
+        }
+    }
+
+    fn passed(&mut self, end: usize, class: ClassId) {
+        if self.before.is_none_or(|before| before.end <= end) {
+            self.before = Some(Previous { end, class });
+        }
+    }
+
+    /// Tries the shapes that may begin at a word.
+    fn word(&mut self, at: usize, second: Option<u8>) {
+        let (Some(first), Some(second)) = (self.text.get(at).copied(), second) else {
+            self.lives(at);
+            return;
+        };
+        self.scan.hits.clear();
+        let mut hits = std::mem::take(&mut self.scan.hits);
+        if self.engine.alone.begins(first, second) {
+            if self.engine.alone.at(self.text, at, &mut hits) {
+                self.lives(at);
+            }
+            self.judge(at, &hits, None);
+            hits.clear();
+        }
+        if self.engine.contextual.begins(first, second) {
+            let named = self.named(at);
+            if named.intersects(&self.engine.contextual_classes) {
+                if self.engine.contextual.at(self.text, at, &mut hits) {
+                    self.lives(at);
+                }
+                self.judge(at, &hits, Some(&named));
+            }
+        }
+        self.scan.hits = hits;
+    }
+
+    fn lives(&mut self, at: usize) {
+        if self.end == End::Open {
+            self.scan.live_from = self.scan.live_from.min(at);
+        }
+    }
+
+    /// The classes named near `at` and by the path.
+    fn named(&mut self, at: usize) -> ClassSet {
+        let mut named = *self.from_path.get_or_insert_with(|| self.engine.words.in_path(self.path));
+        let before = self.before.filter(|before| before.end <= at);
+        named.extend(&self.engine.words.before(self.text, at, before, &self.engine.marks));
+        named
+    }
+
+    /// Adds the longest match of each class that its edges and its validator allow.
+    fn judge(&mut self, at: usize, hits: &[Hit], named: Option<&ClassSet>) {
+        let mut taken = ClassSet::EMPTY;
+        let mut context = named.copied();
+        for hit in hits.iter().rev() {
+            let class = hit.entry.class;
+            if taken.contains(class) || named.is_some_and(|named| !named.contains(class)) {
+                continue;
+            }
+            if hit.entry.edges == Edges::Isolated && !self.is_isolated(at, hit.end) {
+                continue;
+            }
+            let Some(chosen) = self.engine.classes.get(class.index()) else { continue };
+            let Some(value) = self.text.get(at..hit.end) else { continue };
+            let score = match chosen.class.check.map_or(Verdict::Unproven, |check| check(value)) {
+                Verdict::Valid => PROVEN,
+                Verdict::Invalid => continue,
+                Verdict::Unproven => {
+                    let context = *context.get_or_insert_with(|| self.named(at));
+                    if context.contains(class) {
+                        hit.entry.score.saturating_add(CONTEXT_ADDS).clamp(CONTEXT_MAKES, PROVEN)
+                    } else {
+                        hit.entry.score
+                    }
+                }
+            };
+            taken.insert(class);
+            self.scan.findings.push(Finding { class, start: at, end: hit.end, score });
+            self.passed(hit.end, class);
+        }
+    }
+
+    fn is_isolated(&mut self, start: usize, end: usize) -> bool {
+        let joins = |byte: Option<&u8>| matches!(byte, Some(b'-' | b'.' | b'/'));
+        let at = |place: Option<usize>| place.and_then(|place| self.text.get(place));
+        let before = at(start.checked_sub(2));
+        if joins(at(start.checked_sub(1))) && (is_word(before) || matches!(before, Some(b'>' | b'*'))) {
+            return false;
+        }
+        let open = self.end == End::Open && end + 2 > self.text.len();
+        let joined = joins(self.text.get(end)) && is_word(self.text.get(end + 1));
+        if open {
+            self.lives(start);
+        }
+        !joined
+    }
+}

@@ -1,0 +1,78 @@
+//! What masking leaves behind: `<US_SSN>`, `<US_SSN_3>`, `<US_SSN:abcd…>`, `[REDACTED]`, `*****1120`.
+//!
+//! They are recognised so that masking twice changes nothing. A mark is exact, and holds too little to hide a value in.
+
+use std::collections::HashMap;
+
+use crate::class::{ClassId, ClassSet};
+
+/// Digits of a session token's number, at most.
+const MAX_NUMBER: usize = 6;
+
+/// Letters of a keyed hash in a mark.
+pub(crate) const HASH_LETTERS: usize = 24;
+
+/// Bytes of a class's name, at most.
+pub(crate) const MAX_NAME: usize = 48;
+
+/// Letters and digits that may follow stars and count as kept by masking.
+pub(crate) const MAX_KEPT: usize = 6;
+
+/// The names that marks carry.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    names: HashMap<Box<[u8]>, ClassId>,
+}
+
+impl Marks {
+    pub(super) fn add(&mut self, name: &str, class: ClassId) {
+        self.names.insert(name.as_bytes().into(), class);
+    }
+
+    /// The end of the mark whose first word begins at `start`.
+    pub(super) fn skip(&self, text: &[u8], start: usize) -> Option<usize> {
+        match text.get(start.checked_sub(1)?)? {
+            b'<' => self.named(text, start).map(|(end, _)| end),
+            b'*' => {
+                text.get(start.checked_sub(2)?).filter(|byte| **byte == b'*')?;
+                let kept = text.get(start..)?.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                (kept <= MAX_KEPT).then_some(start + kept)
+            }
+            _ => None,
+        }
+    }
+
+    /// The classes of the mark that the word at `start` is part of; an empty set for a mark that names none.
+    pub(super) fn around(&self, text: &[u8], start: usize) -> Option<ClassSet> {
+        let before = start.checked_sub(1).and_then(|at| text.get(at));
+        if before == Some(&b'*') {
+            return self.skip(text, start).map(|_| ClassSet::EMPTY);
+        }
+        let from = start.saturating_sub(MAX_NAME + HASH_LETTERS);
+        let open = from + text.get(from..start)?.iter().rposition(|byte| *byte == b'<')?;
+        let (end, class) = self.named(text, open + 1)?;
+        (end > start).then(|| {
+            let mut named = ClassSet::EMPTY;
+            named.insert(class);
+            named
+        })
+    }
+
+    /// A whole `<…>` mark whose name begins at `start`: its end and its class.
+    fn named(&self, text: &[u8], start: usize) -> Option<(usize, ClassId)> {
+        let inner = text.get(start..)?.get(..MAX_NAME + HASH_LETTERS + 2).or_else(|| text.get(start..))?;
+        let inner = inner.get(..inner.iter().position(|byte| *byte == b'>')?)?;
+        let class = self.names.get(inner).or_else(|| {
+            let number = inner.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+            let hash = inner.iter().rev().take_while(|byte| byte.is_ascii_lowercase()).count();
+            if (1..=MAX_NUMBER).contains(&number) {
+                self.names.get(inner.get(..inner.len() - number)?.strip_suffix(b"_")?)
+            } else if hash == HASH_LETTERS {
+                self.names.get(inner.get(..inner.len() - hash)?.strip_suffix(b":")?)
+            } else {
+                None
+            }
+        })?;
+        Some((start + inner.len() + 1, *class))
+    }
+}

@@ -1,0 +1,39 @@
+//! What is found, what is not, and what must not be found again.
+
+use super::*;
+
+fn engine(names: &[&str]) -> Engine {
+    Engine::new(&Selection::new(names.iter().copied())).unwrap()
+}
+
+fn found(engine: &Engine, text: &str, path: &[&str]) -> Vec<(String, String)> {
+    let mut scan = Scan::default();
+    engine.scan(text.as_bytes(), path, End::Final, &mut scan);
+    let value = |finding: &Finding| text.get(finding.start..finding.end).unwrap().to_owned();
+    scan.findings().iter().map(|finding| (engine.name(finding.class).to_owned(), value(finding))).collect()
+}
+
+#[test]
+fn a_number_without_a_check_digit_counts_only_where_something_names_it() {
+    let engine = engine(&["default"]);
+    let ssn = || vec![("US_SSN".to_owned(), "123456789".to_owned())];
+    assert_eq!(found(&engine, "order 123456789 shipped", &[]), []);
+    assert_eq!(found(&engine, "her SSN is 123456789.", &[]), ssn());
+    assert_eq!(found(&engine, "social security number: 123456789", &[]), ssn());
+    assert_eq!(found(&engine, "123456789", &["customer", "ssn"]), ssn());
+    assert_eq!(found(&engine, "123456789", &["customerSsn"]), ssn());
+    assert_eq!(found(&engine, "123456789", &["orderNumber"]), []);
+}
+
+#[test]
+fn marks_are_not_found_again() {
+    let engine = engine(&["default"]);
+    assert_eq!(found(&engine, "ssn <US_SSN> and <US_SSN_12> and *****6789", &[]), []);
+    assert_eq!(found(&engine, "ssn **123456789", &[]).len(), 1, "stars alone hide nothing");
+}
+
+#[test]
+fn an_escape_in_undecoded_text_does_not_hide_the_word_after_it() {
+    let engine = engine(&["default"]);
+    assert_eq!(found(&engine, r"row\n078-05-1121\t4111111111111111", &[]).len(), 2);
+}

@@ -1,0 +1,39 @@
+//! What can be wrong with a masking configuration.
+
+use vidimus_core::ErrorKind;
+
+/// A configuration that cannot be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A class that does not exist.
+    #[error("no data class is called {name:?}{}; `vidimus mask --list` shows them all", hint(.nearest.as_ref()))]
+    UnknownClass {
+        /// The name as written.
+        name: String,
+        /// The known name nearest to it.
+        nearest: Option<String>,
+    },
+    /// More classes than an engine holds.
+    #[error("more than {limit} data classes; take some out")]
+    TooManyClasses {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// Shapes that do not compile together.
+    #[error("the patterns do not compile: {why}")]
+    Patterns {
+        /// The compiler's words.
+        why: String,
+    },
+}
+
+fn hint(nearest: Option<&String>) -> String {
+    nearest.map(|name| format!(" (did you mean {name:?}?)")).unwrap_or_default()
+}
+
+impl ConfigError {
+    /// Always [`ErrorKind::Configuration`]: the operator's to mend.
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Configuration
+    }
+}

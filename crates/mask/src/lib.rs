@@ -1,0 +1,22 @@
+//! Masking: finds values of data classes and puts something harmless in their place.
+//!
+//! [`Engine`] finds classes in one text; [`Masker`] applies operators to what it found, in text and in JSON. Values are
+//! never logged; an error withholds the whole result. Nothing here knows of protocols, files or a runtime.
+
+mod catalogue;
+pub mod checksum;
+pub mod class;
+mod classes;
+mod engine;
+mod error;
+mod masker;
+mod operator;
+mod selection;
+
+pub use catalogue::{Described, catalogue};
+pub use class::{ClassId, ClassSet, Group};
+pub use engine::{End, Engine, Finding, Path, Scan};
+pub use error::ConfigError;
+pub use masker::{Masker, Memory, Settings, Tally};
+pub use operator::{Operator, UnknownOperator};
+pub use selection::Selection;

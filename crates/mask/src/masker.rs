@@ -1,0 +1,183 @@
+//! Applies operators to what the engine finds.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use aws_lc_rs::{digest, hmac};
+
+use crate::class::{ClassId, ClassSet};
+use crate::engine::{End, Engine, Finding, Path, Scan};
+use crate::error::ConfigError;
+use crate::operator::{self, Operator};
+use crate::selection::Selection;
+
+/// Findings below this score are told by detection, and not masked.
+const MASKED_FROM: u8 = 40;
+
+/// Values a session tells apart by number; after that they share the plain mark.
+const MAX_TOKENS: usize = 100_000;
+
+/// What to mask and how.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The classes that are looked for.
+    pub selection: Selection,
+    /// How a class is masked, by name; [`Operator::Replace`] where nothing is said.
+    pub operators: BTreeMap<String, Operator>,
+    /// The key of [`Operator::Hmac`].
+    pub key: [u8; 32],
+}
+
+/// Settings, compiled. Immutable: share it.
+#[derive(Debug)]
+pub struct Masker {
+    engine: Engine,
+    operators: HashMap<ClassId, Operator>,
+    key: hmac::Key,
+    masked_from: u8,
+}
+
+/// What masking remembers in a session, and its working memory; one per session and direction.
+#[derive(Debug, Default)]
+pub struct Memory {
+    scan: Scan,
+    tokens: HashMap<(ClassId, [u8; 32]), u32>,
+    numbers: HashMap<ClassId, u32>,
+}
+
+/// How many values of each class were masked, and how many were shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Masked values by class.
+    pub masked: BTreeMap<ClassId, u64>,
+    /// Values shown because policy reveals their class.
+    pub revealed: BTreeMap<ClassId, u64>,
+}
+
+impl Masker {
+    /// Compiles settings.
+    pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
+        let engine = Engine::new(&settings.selection)?;
+        let mut operators = HashMap::new();
+        for (name, operator) in &settings.operators {
+            let class = engine.class(name);
+            let class = class.ok_or_else(|| ConfigError::UnknownClass { name: name.clone(), nearest: None })?;
+            operators.insert(class, *operator);
+        }
+        let masked_from = if settings.selection.is_gated() { MASKED_FROM } else { 1 };
+        Ok(Self { engine, operators, key: hmac::Key::new(hmac::HMAC_SHA256, &settings.key), masked_from })
+    }
+
+    /// The detectors.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// How a class is masked.
+    pub fn operator(&self, class: ClassId) -> Operator {
+        self.operators.get(&class).copied().unwrap_or_default()
+    }
+
+    /// Masks one decoded text that `path` leads to, except classes in `revealed`. Borrowed if nothing changed.
+    pub fn text<'t>(
+        &self,
+        text: &'t [u8],
+        path: &Path<'_>,
+        revealed: &ClassSet,
+        memory: &mut Memory,
+        tally: &mut Tally,
+    ) -> Cow<'t, [u8]> {
+        self.engine.scan(text, path, End::Final, &mut memory.scan);
+        let mut parts = std::mem::take(&mut memory.scan);
+        let mut out = Vec::new();
+        let mut done = 0;
+        for part in self.parts(parts.findings(), revealed, tally) {
+            out.extend_from_slice(text.get(done..part.start).unwrap_or_default());
+            self.write(&part, text.get(part.start..part.end).unwrap_or_default(), memory, &mut out);
+            done = part.end;
+        }
+        std::mem::swap(&mut memory.scan, &mut parts);
+        if done == 0 {
+            return Cow::Borrowed(text);
+        }
+        out.extend_from_slice(text.get(done..).unwrap_or_default());
+        Cow::Owned(out)
+    }
+
+    /// The parts to mask, by start, none overlapping: findings that overlap are one part, named for the best of them.
+    /// Only what is masked or revealed counts.
+    pub(crate) fn parts(&self, findings: &[Finding], revealed: &ClassSet, tally: &mut Tally) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for finding in findings.iter().filter(|finding| finding.score >= self.masked_from) {
+            if revealed.contains(finding.class) {
+                *tally.revealed.entry(finding.class).or_default() += 1;
+                continue;
+            }
+            match parts.last_mut().filter(|part| finding.start < part.end) {
+                Some(part) => {
+                    let whole = part.mixed || (finding.start, finding.end) != (part.start, part.end);
+                    if (finding.score, finding.end - finding.start) > (part.score, part.end - part.start) {
+                        (part.class, part.score) = (finding.class, finding.score);
+                    }
+                    part.end = part.end.max(finding.end);
+                    part.mixed = whole;
+                }
+                None => parts.push(Part {
+                    class: finding.class,
+                    start: finding.start,
+                    end: finding.end,
+                    score: finding.score,
+                    mixed: false,
+                }),
+            }
+        }
+        for part in &parts {
+            *tally.masked.entry(part.class).or_default() += 1;
+        }
+        parts
+    }
+
+    /// Writes what stands for a part.
+    pub(crate) fn write(&self, part: &Part, value: &[u8], memory: &mut Memory, out: &mut Vec<u8>) {
+        let name = self.engine.name(part.class);
+        match self.operator(part.class) {
+            Operator::KeepLast(count) if !part.mixed => operator::keep_last(count, value, out),
+            Operator::Replace | Operator::Nullify | Operator::KeepLast(_) => operator::mark(name, out),
+            Operator::Redact => out.extend_from_slice(b"[REDACTED]"),
+            Operator::Hmac => operator::hashed(name, value, &self.key, out),
+            Operator::Token => match memory.number(part.class, value) {
+                Some(number) => operator::numbered(name, number, out),
+                None => operator::mark(name, out),
+            },
+        }
+    }
+}
+
+/// A stretch of text to be masked as one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) class: ClassId,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    score: u8,
+    /// Whether findings of different extent make it up: then nothing of it is kept.
+    mixed: bool,
+}
+
+impl Memory {
+    /// The number of a value in this session. Only a digest of the value is remembered.
+    fn number(&mut self, class: ClassId, value: &[u8]) -> Option<u32> {
+        let mut id = [0; 32];
+        id.copy_from_slice(digest::digest(&digest::SHA256, value).as_ref());
+        if let Some(number) = self.tokens.get(&(class, id)) {
+            return Some(*number);
+        }
+        if self.tokens.len() >= MAX_TOKENS {
+            return None;
+        }
+        let number = self.numbers.entry(class).or_default();
+        *number += 1;
+        self.tokens.insert((class, id), *number);
+        Some(*number)
+    }
+}

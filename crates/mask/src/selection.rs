@@ -1,0 +1,124 @@
+//! Which classes an engine looks for, and how strictly.
+
+use std::borrow::Cow;
+
+use crate::class::{Check, ClassSpec, Edges, Finder, Group, MAX_CLASSES};
+use crate::classes;
+use crate::error::ConfigError;
+
+/// Classes by name, `default`, `secrets` or `all`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    names: Vec<String>,
+    gated: bool,
+}
+
+impl Selection {
+    /// Classes that count alone where their shape or validator suffices, and otherwise only where a word, a key or a
+    /// column names them. `names` are class names, `default`, `secrets` or `all`.
+    pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
+        Self { names: names.into_iter().map(Into::into).collect(), gated: true }
+    }
+
+    /// The same classes wherever their shape stands, named or not: for measuring, and for `all`.
+    #[must_use]
+    pub fn without_context(self) -> Self {
+        Self { gated: false, ..self }
+    }
+
+    /// Whether shapes that need context wait for it.
+    pub(crate) fn is_gated(&self) -> bool {
+        self.gated
+    }
+
+    /// Every class there is, with those that are looked for marked.
+    pub(crate) fn classes(&self) -> Result<Vec<Chosen>, ConfigError> {
+        let mut chosen: Vec<Chosen> = classes::all().map(Chosen::from).collect();
+        if chosen.len() > MAX_CLASSES {
+            return Err(ConfigError::TooManyClasses { limit: MAX_CLASSES });
+        }
+        for name in &self.names {
+            let mut any = false;
+            for class in &mut chosen {
+                let takes = match name.as_str() {
+                    "default" => class.class.in_default,
+                    "secrets" => class.class.group == Group::Secret,
+                    "all" => true,
+                    name => class.class.name == name,
+                };
+                any |= takes;
+                class.detect |= takes;
+                class.gated &= self.gated;
+            }
+            if !any {
+                return Err(ConfigError::UnknownClass { name: name.clone(), nearest: nearest(name, &chosen) });
+            }
+        }
+        Ok(chosen)
+    }
+}
+
+/// The known name that shares most of its words with a wrong one.
+fn nearest(name: &str, known: &[Chosen]) -> Option<String> {
+    let wanted = name.to_ascii_uppercase();
+    let words = |name: &str| name.split('_').map(str::to_owned).collect::<Vec<_>>();
+    let shared = |known: &str| words(known).iter().filter(|word| words(&wanted).contains(word)).count();
+    known
+        .iter()
+        .map(|chosen| (shared(&chosen.class.name), &chosen.class.name))
+        .filter(|(shared, _)| *shared > 0)
+        .max_by_key(|(shared, name)| (*shared, std::cmp::Reverse(name.len())))
+        .map(|(_, name)| name.to_string())
+}
+
+/// A class as an engine holds it.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    pub(crate) class: Class,
+    /// Whether it is looked for.
+    pub(crate) detect: bool,
+    /// Whether shapes that need context wait for it.
+    pub(crate) gated: bool,
+}
+
+/// A built-in or custom class.
+#[derive(Debug, Clone)]
+pub(crate) struct Class {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) group: Group,
+    pub(crate) shapes: Vec<OwnedShape>,
+    pub(crate) finder: Option<Finder>,
+    pub(crate) check: Option<Check>,
+    pub(crate) context: Vec<Cow<'static, str>>,
+    pub(crate) in_default: bool,
+}
+
+/// A shape of a built-in or custom class.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnedShape {
+    pub(crate) pattern: Cow<'static, str>,
+    pub(crate) score: u8,
+    pub(crate) needs_context: bool,
+    pub(crate) edges: Edges,
+}
+
+impl From<&'static ClassSpec> for Chosen {
+    fn from(spec: &'static ClassSpec) -> Self {
+        let shapes = spec.shapes.iter().map(|shape| OwnedShape {
+            pattern: shape.pattern.into(),
+            score: shape.score,
+            needs_context: shape.needs_context,
+            edges: shape.edges,
+        });
+        let class = Class {
+            name: spec.name.into(),
+            group: spec.group,
+            shapes: shapes.collect(),
+            finder: spec.finder,
+            check: spec.check,
+            context: spec.context.iter().map(|phrase| Cow::Borrowed(*phrase)).collect(),
+            in_default: spec.in_default,
+        };
+        Self { class, detect: false, gated: true }
+    }
+}
