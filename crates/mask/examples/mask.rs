@@ -1,0 +1,39 @@
+//! Masks JSON lines `{"id","text"}` from standard input: `cargo run -p vidimus-mask --example mask -- --classes default`.
+//! With `--detect` it tells what it finds instead: `{"id","findings":[{"class","start","end","score"}]}`.
+
+use std::error::Error;
+use std::io::{BufRead, Write, stdin, stdout};
+
+use serde_json::{Value, json};
+use vidimus_mask::{ClassSet, End, Engine, Masker, Memory, Scan, Selection, Settings, Tally};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let classes = arguments.iter().skip_while(|word| *word != "--classes").nth(1).map_or("default", String::as_str);
+    let selection = Selection::new(classes.split(','));
+    let selection = if classes == "default" { selection } else { selection.without_context() };
+    let detect = arguments.iter().any(|word| word == "--detect");
+
+    let engine = Engine::new(&selection)?;
+    let masker = Masker::new(&Settings { selection, operators: [].into(), key: [0; 32] })?;
+    let (mut scan, mut memory) = (Scan::default(), Memory::default());
+    let mut out = stdout().lock();
+    for line in stdin().lock().lines() {
+        let line: Value = serde_json::from_str(&line?)?;
+        let id = line.get("id").unwrap_or(&Value::Null);
+        let text = line.get("text").and_then(Value::as_str).ok_or("a line needs a text")?;
+        let answer = if detect {
+            engine.scan(text.as_bytes(), &[], End::Final, &mut scan);
+            let findings = scan.findings().iter().map(|finding| {
+                json!({"class": engine.name(finding.class), "start": finding.start, "end": finding.end,
+                       "score": f64::from(finding.score) / 100.0})
+            });
+            json!({"id": id, "findings": findings.collect::<Vec<_>>()})
+        } else {
+            let masked = masker.text(text.as_bytes(), &[], &ClassSet::EMPTY, &mut memory, &mut Tally::default());
+            json!({"id": id, "text": String::from_utf8_lossy(&masked)})
+        };
+        writeln!(out, "{answer}")?;
+    }
+    Ok(())
+}
