@@ -6,6 +6,7 @@
 
 mod automaton;
 mod context;
+mod cut;
 mod finders;
 mod marks;
 mod resolve;
@@ -13,6 +14,7 @@ mod resolve;
 mod tests;
 
 pub use self::context::Path;
+pub use self::cut::{Cut, LOOK_BEHIND};
 pub(crate) use self::marks::{HASH_LETTERS, MAX_KEPT};
 
 use self::automaton::{Automaton, Entry, Hit};
@@ -57,6 +59,8 @@ pub struct Scan {
     findings: Vec<Finding>,
     hits: Vec<Hit>,
     live_from: usize,
+    cut: Cut,
+    forced: Cut,
 }
 
 impl Scan {
@@ -150,14 +154,22 @@ impl Engine {
 
     /// Finds everything in `text`, which `path` leads to.
     pub fn scan(&self, text: &[u8], path: &Path<'_>, end: End, scan: &mut Scan) {
+        self.scan_from(text, Cut::default(), path, end, scan);
+    }
+
+    /// The same where everything before a cut was scanned already; [`LOOK_BEHIND`] bytes before it must still be there.
+    pub fn scan_from(&self, text: &[u8], from: Cut, path: &Path<'_>, end: End, scan: &mut Scan) {
         scan.findings.clear();
         scan.live_from = text.len();
         for (finder, class) in &self.finders {
-            finders::find(*finder, *class, text, end, scan);
+            finders::find(*finder, *class, text, from.at(), end, scan);
         }
+        scan.findings.retain(|finding| finding.start >= from.at());
         scan.findings.sort_unstable_by_key(|finding| (finding.end, finding.start));
-        let mut pass = Pass { engine: self, text, path, end, scan, from_path: None, before: None };
-        pass.run();
+        let by_finders = scan.findings.len();
+        let mut pass = Pass { engine: self, text, path, end, scan, from_path: None, before: from.previous() };
+        pass.run(from.at());
+        scan.settle(text, from, end, by_finders);
         resolve::per_class(&mut scan.findings);
     }
 }
@@ -185,12 +197,12 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn run(&mut self) {
-        let mut inside = false;
+    fn run(&mut self, from: usize) {
+        let mut inside = is_word(from.checked_sub(1).and_then(|before| self.text.get(before)));
         let mut skip_to = 0;
         let mut masked = 0;
         let found = self.scan.findings.len();
-        for (at, byte) in self.text.iter().enumerate() {
+        for (at, byte) in self.text.iter().enumerate().skip(from) {
             let kind = self.engine.kinds.get(usize::from(*byte)).copied().unwrap_or(ByteKind::Other);
             let begins = kind == ByteKind::Opens || kind == ByteKind::Word && !inside;
             inside = kind == ByteKind::Word;
@@ -198,6 +210,9 @@ impl Pass<'_> {
                 continue;
             }
             let second = self.text.get(at + 1).copied();
+            if self.end == End::Open && Marks::may_grow(self.text, at) {
+                self.lives(at);
+            }
             if let Some(end) = second.and_then(|_| self.engine.marks.skip(self.text, at)) {
                 skip_to = end;
                 continue;

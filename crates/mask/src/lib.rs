@@ -15,7 +15,7 @@ mod selection;
 
 pub use catalogue::{Described, catalogue};
 pub use class::{ClassId, ClassSet, Group};
-pub use engine::{End, Engine, Finding, Path, Scan};
+pub use engine::{Cut, End, Engine, Finding, LOOK_BEHIND, Path, Scan};
 pub use error::ConfigError;
 pub use masker::{Masker, Memory, Settings, Tally};
 pub use operator::{Operator, UnknownOperator};

@@ -5,9 +5,11 @@ mod email;
 use super::{End, Scan};
 use crate::class::{ClassId, Finder};
 
-/// Adds all findings of one finder.
-pub(super) fn find(finder: Finder, class: ClassId, text: &[u8], end: End, scan: &mut Scan) {
+/// Adds all findings of one finder that begin at `from` or later; what is before was scanned already, and is there to
+/// be looked at. In an open text a finder lowers `live_from` to the first place where more text could change what it
+/// finds, or where something that it would find could have begun.
+pub(super) fn find(finder: Finder, class: ClassId, text: &[u8], from: usize, end: End, scan: &mut Scan) {
     match finder {
-        Finder::Email => email::find(class, text, end, scan),
+        Finder::Email => email::find(class, text, from, end, scan),
     }
 }

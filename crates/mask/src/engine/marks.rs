@@ -15,6 +15,9 @@ pub(crate) const HASH_LETTERS: usize = 24;
 /// Bytes of a class's name, at most.
 pub(crate) const MAX_NAME: usize = 48;
 
+/// Bytes of a mark after its `<`, at most.
+pub(super) const MAX_MARK: usize = MAX_NAME + HASH_LETTERS + 2;
+
 /// Letters and digits that may follow stars and count as kept by masking.
 pub(crate) const MAX_KEPT: usize = 6;
 
@@ -42,6 +45,17 @@ impl Marks {
         }
     }
 
+    /// Whether the word that begins at `start`, near the end of a text to which more is added, may become part of a mark.
+    pub(super) fn may_grow(text: &[u8], start: usize) -> bool {
+        let Some(rest) = text.get(start..).filter(|rest| rest.len() < MAX_MARK) else { return false };
+        let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-' | b'.');
+        match start.checked_sub(1).and_then(|before| text.get(before)) {
+            Some(b'<') => rest.iter().all(in_name),
+            Some(b'*') => rest.len() <= MAX_KEPT && rest.iter().all(u8::is_ascii_alphanumeric),
+            _ => false,
+        }
+    }
+
     /// The classes of the mark that the word at `start` is part of; an empty set for a mark that names none.
     pub(super) fn around(&self, text: &[u8], start: usize) -> Option<ClassSet> {
         let before = start.checked_sub(1).and_then(|at| text.get(at));
@@ -60,7 +74,7 @@ impl Marks {
 
     /// A whole `<…>` mark whose name begins at `start`: its end and its class.
     fn named(&self, text: &[u8], start: usize) -> Option<(usize, ClassId)> {
-        let inner = text.get(start..)?.get(..MAX_NAME + HASH_LETTERS + 2).or_else(|| text.get(start..))?;
+        let inner = text.get(start..)?.get(..MAX_MARK).or_else(|| text.get(start..))?;
         let inner = inner.get(..inner.iter().position(|byte| *byte == b'>')?)?;
         let class = self.names.get(inner).or_else(|| {
             let number = inner.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();

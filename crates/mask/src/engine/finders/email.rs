@@ -12,8 +12,8 @@ const MAX_DOMAIN: usize = 255;
 /// The score of an address whose grammar fits.
 const SCORE: u8 = 100;
 
-pub(super) fn find(class: ClassId, text: &[u8], end: End, scan: &mut Scan) {
-    for at in memchr::memchr_iter(b'@', text) {
+pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mut Scan) {
+    for at in memchr::memchr_iter(b'@', text.get(from..).unwrap_or_default()).map(|offset| from + offset) {
         let before = text.get(at.saturating_sub(MAX_LOCAL)..at).unwrap_or_default();
         let local = before.iter().rev().take_while(|byte| is_local(**byte)).count();
         let start = at - local;

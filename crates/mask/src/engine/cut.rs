@@ -1,0 +1,87 @@
+//! Where an open text may be cut, so that scanning what follows gives what scanning the whole would have given.
+//!
+//! A cut stands at or before the first live candidate and inside no finding. What follows it is scanned with the bytes
+//! before it in sight ([`LOOK_BEHIND`]) and with the finding that stood last.
+
+use super::context::{NEAR_BYTES, Previous};
+use super::marks::MAX_MARK;
+use super::{End, Finding, Scan};
+
+/// Bytes before a place that may decide what is found at it or later: near words, the mark that the first of them may
+/// stand in, and what joins a candidate to what is before.
+pub const LOOK_BEHIND: usize = 256;
+
+const _: () = assert!(NEAR_BYTES + MAX_MARK + 2 <= LOOK_BEHIND);
+
+/// A place in a text: everything before it was scanned.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cut {
+    at: usize,
+    previous: Option<Previous>,
+}
+
+impl Cut {
+    /// The first byte that is still to be scanned.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn previous(&self) -> Option<Previous> {
+        self.previous
+    }
+
+    /// The same place after the first `count` bytes of the text were let go.
+    #[must_use]
+    pub fn after_dropping(self, count: usize) -> Self {
+        let previous = self.previous.filter(|previous| previous.end >= count);
+        let previous = previous.map(|previous| Previous { end: previous.end - count, ..previous });
+        Self { at: self.at.saturating_sub(count), previous }
+    }
+}
+
+impl Scan {
+    /// Where the text may be cut: everything that was found before is certain and whole.
+    pub fn cut(&self) -> Cut {
+        self.cut
+    }
+
+    /// A cut at the first live candidate whatever is found around it, for a text that must not grow further.
+    pub fn forced_cut(&self) -> Cut {
+        self.forced
+    }
+
+    /// Finds both cuts, given what was found in order of finding: first by finders (`by_finders` many), then by shapes.
+    pub(super) fn settle(&mut self, text: &[u8], from: Cut, end: End, by_finders: usize) {
+        if end == End::Final {
+            self.cut = Cut { at: text.len(), previous: None };
+            self.forced = self.cut;
+            return;
+        }
+        let (first, last) = self.findings.split_at(by_finders.min(self.findings.len()));
+        // Finders' findings pass behind the words that they end before, so they come last here.
+        let previous = |at: usize| {
+            let before = last.iter().chain(first).filter(|finding| finding.start < at);
+            before.fold(from.previous, |best, finding| match best {
+                Some(best) if best.end > finding.end => Some(best),
+                _ => Some(Previous { end: finding.end, class: finding.class }),
+            })
+        };
+        let live_from = before_escape(text, self.live_from).max(from.at);
+        let mut by_start: Vec<&Finding> = self.findings.iter().filter(|finding| finding.start < live_from).collect();
+        by_start.sort_unstable_by_key(|finding| std::cmp::Reverse(finding.start));
+        let mut at = live_from;
+        for finding in by_start {
+            if finding.start < at && at < finding.end {
+                at = before_escape(text, finding.start).max(from.at);
+            }
+        }
+        self.forced = Cut { at: live_from, previous: previous(live_from) };
+        self.cut = Cut { at, previous: previous(at) };
+    }
+}
+
+/// The letter of an escape such as `\n` hides the beginning of the word after it, so both stay together.
+fn before_escape(text: &[u8], at: usize) -> usize {
+    let before = at.checked_sub(2).and_then(|from| text.get(from..at));
+    if before.is_some_and(|before| matches!(before, [b'\\', b'n' | b'r' | b't' | b'b' | b'f'])) { at - 1 } else { at }
+}
