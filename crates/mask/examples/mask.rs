@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let detect = arguments.iter().any(|word| word == "--detect");
 
     let engine = Engine::new(&selection)?;
-    let masker = Masker::new(&Settings { selection, operators: [].into(), key: [0; 32] })?;
+    let masker = Masker::new(&Settings::new(selection, [0; 32]))?;
     let (mut scan, mut memory) = (Scan::default(), Memory::default());
     let mut out = stdout().lock();
     for line in stdin().lock().lines() {

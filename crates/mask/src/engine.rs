@@ -22,7 +22,7 @@ use self::context::{Previous, Words};
 use self::marks::Marks;
 use crate::class::{ClassId, ClassSet, Edges, Finder, Verdict};
 use crate::error::ConfigError;
-use crate::selection::{Chosen, Selection};
+use crate::selection::{Chosen, Selection, nearest};
 
 /// What context adds to a score, and the least it makes of it (Presidio's figures).
 const CONTEXT_ADDS: u8 = 35;
@@ -145,6 +145,12 @@ impl Engine {
     /// The class of a name, if this engine knows it.
     pub fn class(&self, name: &str) -> Option<ClassId> {
         ids(&self.classes).find(|(_, chosen)| &*chosen.class.name == name).map(|(id, _)| id)
+    }
+
+    /// The class of a name.
+    pub(crate) fn known(&self, name: &str) -> Result<ClassId, ConfigError> {
+        let unknown = || ConfigError::UnknownClass { name: name.to_owned(), nearest: nearest(name, &self.classes) };
+        self.class(name).ok_or_else(unknown)
     }
 
     /// Bytes that its automata take.

@@ -19,6 +19,24 @@ pub enum ConfigError {
         /// How many are allowed.
         limit: usize,
     },
+    /// More of something else than is allowed.
+    #[error("more than {limit} {what}; take some out")]
+    TooMany {
+        /// What there is too much of.
+        what: &'static str,
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// A field rule that cannot be read.
+    #[error("the field rule {rule:?} is wrong at character {at}: {why}")]
+    FieldRule {
+        /// The rule as written.
+        rule: String,
+        /// The character, from 1.
+        at: usize,
+        /// What is wrong there, and what to write.
+        why: String,
+    },
     /// Shapes that do not compile together.
     #[error("the patterns do not compile: {why}")]
     Patterns {

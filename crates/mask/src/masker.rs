@@ -8,6 +8,7 @@ use aws_lc_rs::{digest, hmac};
 use crate::class::{ClassId, ClassSet};
 use crate::engine::{End, Engine, Finding, Path, Scan};
 use crate::error::ConfigError;
+use crate::fields::FieldRules;
 use crate::operator::{self, Operator};
 use crate::selection::Selection;
 
@@ -26,6 +27,15 @@ pub struct Settings {
     pub operators: BTreeMap<String, Operator>,
     /// The key of [`Operator::Hmac`].
     pub key: [u8; 32],
+    /// Field rules, each with the name of its class: see [`FieldRules`].
+    pub fields: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// Masks a selection with [`Operator::Replace`].
+    pub fn new(selection: Selection, key: [u8; 32]) -> Self {
+        Self { selection, operators: BTreeMap::new(), key, fields: BTreeMap::new() }
+    }
 }
 
 /// Settings, compiled. Immutable: share it.
@@ -33,6 +43,7 @@ pub struct Settings {
 pub struct Masker {
     engine: Engine,
     operators: HashMap<ClassId, Operator>,
+    fields: FieldRules,
     key: hmac::Key,
     masked_from: u8,
 }
@@ -60,17 +71,21 @@ impl Masker {
         let engine = Engine::new(&settings.selection)?;
         let mut operators = HashMap::new();
         for (name, operator) in &settings.operators {
-            let class = engine.class(name);
-            let class = class.ok_or_else(|| ConfigError::UnknownClass { name: name.clone(), nearest: None })?;
-            operators.insert(class, *operator);
+            operators.insert(engine.known(name)?, *operator);
         }
+        let fields = FieldRules::new(&settings.fields, |name| engine.known(name))?;
         let masked_from = if settings.selection.is_gated() { MASKED_FROM } else { 1 };
-        Ok(Self { engine, operators, key: hmac::Key::new(hmac::HMAC_SHA256, &settings.key), masked_from })
+        Ok(Self { engine, operators, fields, key: hmac::Key::new(hmac::HMAC_SHA256, &settings.key), masked_from })
     }
 
     /// The detectors.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The rules that say by its place what a value is.
+    pub fn fields(&self) -> &FieldRules {
+        &self.fields
     }
 
     /// How a class is masked.

@@ -59,7 +59,7 @@ impl Selection {
 }
 
 /// The known name that shares most of its words with a wrong one.
-fn nearest(name: &str, known: &[Chosen]) -> Option<String> {
+pub(crate) fn nearest(name: &str, known: &[Chosen]) -> Option<String> {
     let wanted = name.to_ascii_uppercase();
     let words = |name: &str| name.split('_').map(str::to_owned).collect::<Vec<_>>();
     let shared = |known: &str| words(known).iter().filter(|word| words(&wanted).contains(word)).count();
