@@ -10,6 +10,7 @@ mod cut;
 mod finders;
 mod marks;
 mod resolve;
+mod starts;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +19,9 @@ pub use self::cut::{Cut, LOOK_BEHIND};
 pub(crate) use self::marks::{HASH_LETTERS, MAX_KEPT};
 
 use self::automaton::{Automaton, Entry, Hit};
-use self::context::{Previous, Words};
+use self::context::{Near, Previous, Words};
 use self::marks::Marks;
+use self::starts::{BLOCK, Starts};
 use crate::class::{ClassId, ClassSet, Edges, Finder, Verdict};
 use crate::error::ConfigError;
 use crate::selection::{Chosen, Selection, nearest};
@@ -27,6 +29,10 @@ use crate::selection::{Chosen, Selection, nearest};
 /// What context adds to a score, and the least it makes of it (Presidio's figures).
 const CONTEXT_ADDS: u8 = 35;
 const CONTEXT_MAKES: u8 = 40;
+
+/// Tiers of shapes in [`Engine::begins`].
+const ALONE: u8 = 1;
+const CONTEXTUAL: u8 = 2;
 
 /// The score of what a validator proved.
 const PROVEN: u8 = 100;
@@ -58,6 +64,7 @@ pub enum End {
 pub struct Scan {
     findings: Vec<Finding>,
     hits: Vec<Hit>,
+    near: Near,
     live_from: usize,
     cut: Cut,
     forced: Cut,
@@ -84,17 +91,10 @@ pub struct Engine {
     contextual_classes: ClassSet,
     words: Words,
     marks: Marks,
-    kinds: Box<[ByteKind; 256]>,
+    starts: Starts,
+    /// By the first two bytes of a word: whether a shape of either tier goes on.
+    begins: Box<[u8]>,
     finders: Vec<(Finder, ClassId)>,
-}
-
-/// What a byte can be to the pass over the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ByteKind {
-    Other,
-    Word,
-    /// No letter or digit, but some shape begins with it.
-    Opens,
 }
 
 impl Engine {
@@ -125,16 +125,19 @@ impl Engine {
             finders.extend(chosen.class.finder.map(|finder| (finder, id)));
         }
         let (alone, contextual) = (Automaton::new(&alone)?, Automaton::new(&contextual)?);
-        let mut kinds = Box::new([ByteKind::Other; 256]);
-        for (byte, kind) in (0..=u8::MAX).zip(kinds.iter_mut()) {
-            let opens = |second| alone.begins(byte, second) || contextual.begins(byte, second);
-            if byte.is_ascii_alphanumeric() {
-                *kind = ByteKind::Word;
-            } else if (0..=u8::MAX).any(opens) {
-                *kind = ByteKind::Opens;
-            }
+        let mut begins = vec![0; 1 << 16].into_boxed_slice();
+        for (pair, tiers) in (0..=u16::MAX).zip(begins.iter_mut()) {
+            let [first, second] = pair.to_be_bytes();
+            let tier = |automaton: &Automaton, bit| if automaton.begins(first, second) { bit } else { 0 };
+            *tiers = tier(&alone, ALONE) | tier(&contextual, CONTEXTUAL);
         }
-        Ok(Self { classes, alone, contextual, contextual_classes, words, marks, kinds, finders })
+        let opens = |first: &u8| {
+            let pairs = begins.as_chunks::<256>().0;
+            !first.is_ascii_alphanumeric()
+                && pairs.get(usize::from(*first)).is_some_and(|row| row.iter().any(|t| *t != 0))
+        };
+        let starts = Starts::new((0..=u8::MAX).filter(opens));
+        Ok(Self { classes, alone, contextual, contextual_classes, words, marks, starts, begins, finders })
     }
 
     /// The name of a class.
@@ -166,6 +169,7 @@ impl Engine {
     /// The same where everything before a cut was scanned already; [`LOOK_BEHIND`] bytes before it must still be there.
     pub fn scan_from(&self, text: &[u8], from: Cut, path: &Path<'_>, end: End, scan: &mut Scan) {
         scan.findings.clear();
+        scan.near.clear();
         scan.live_from = text.len();
         for (finder, class) in &self.finders {
             finders::find(*finder, *class, text, from.at(), end, scan);
@@ -204,36 +208,43 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn run(&mut self, from: usize) {
-        let mut inside = is_word(from.checked_sub(1).and_then(|before| self.text.get(before)));
+        let text = self.text;
+        let found = self.scan.findings.len();
+        let mut inside = is_word(from.checked_sub(1).and_then(|before| text.get(before)));
         let mut skip_to = 0;
         let mut masked = 0;
-        let found = self.scan.findings.len();
-        for (at, byte) in self.text.iter().enumerate().skip(from) {
-            let kind = self.engine.kinds.get(usize::from(*byte)).copied().unwrap_or(ByteKind::Other);
-            let begins = kind == ByteKind::Opens || kind == ByteKind::Word && !inside;
-            inside = kind == ByteKind::Word;
-            if !begins || at < skip_to {
-                continue;
-            }
-            let second = self.text.get(at + 1).copied();
-            if self.end == End::Open && Marks::may_grow(self.text, at) {
-                self.lives(at);
-            }
-            if let Some(end) = second.and_then(|_| self.engine.marks.skip(self.text, at)) {
-                skip_to = end;
-                continue;
-            }
-            // What the finders found, and what was found at earlier words, ends before this one or is around it.
-            while let Some(finding) = self.scan.findings.get(masked).filter(|f| masked < found && f.end <= at) {
-                self.passed(finding.end, finding.class);
-                masked += 1;
-            }
-            self.word(at, second);
-            // An escape such as `\n` in text that was not decoded hides the beginning of a word.
-            if matches!(byte, b'n' | b'r' | b't' | b'b' | b'f')
-                && at.checked_sub(1).and_then(|b| self.text.get(b)) == Some(&b'\\')
-            {
-                self.word(at + 1, self.text.get(at + 2).copied());
+        for (number, block) in text.get(from..).unwrap_or_default().chunks(BLOCK).enumerate() {
+            let mut starts = self.engine.starts.of(block, &mut inside);
+            while starts != 0 {
+                let place = starts.trailing_zeros();
+                starts &= starts - 1;
+                let at = from + number * BLOCK + usize::try_from(place).unwrap_or(0);
+                if at < skip_to {
+                    continue;
+                }
+                let before = at.checked_sub(1).and_then(|before| text.get(before));
+                if matches!(before, Some(b'<' | b'*')) {
+                    if self.end == End::Open && Marks::may_grow(text, at) {
+                        self.lives(at);
+                    }
+                    if let Some(end) = self.engine.marks.skip(text, at) {
+                        skip_to = end;
+                        continue;
+                    }
+                }
+                let escaped = before == Some(&b'\\') && matches!(text.get(at), Some(b'n' | b'r' | b't' | b'b' | b'f'));
+                let Some(tiers) = self.tiers(at).filter(|tiers| *tiers != 0 || escaped) else { continue };
+                // What the finders found ends before this word or is around it.
+                while let Some(finding) = self.scan.findings.get(masked).filter(|f| masked < found && f.end <= at) {
+                    self.passed(finding.end, finding.class);
+                    masked += 1;
+                }
+                self.word(at, tiers);
+                // In text that was not decoded, the letter of an escape such as `\n` hides the beginning of a word.
+                if escaped {
+                    let tiers = self.tiers(at + 1).unwrap_or(0);
+                    self.word(at + 1, tiers);
+                }
             }
         }
     }
@@ -244,22 +255,28 @@ impl Pass<'_> {
         }
     }
 
-    /// Tries the shapes that may begin at a word.
-    fn word(&mut self, at: usize, second: Option<u8>) {
-        let (Some(first), Some(second)) = (self.text.get(at).copied(), second) else {
+    /// Which tiers have shapes that go on with the first two bytes at `at`. A last byte may go on with anything.
+    fn tiers(&mut self, at: usize) -> Option<u8> {
+        let first = *self.text.get(at)?;
+        let Some(second) = self.text.get(at + 1) else {
             self.lives(at);
-            return;
+            return None;
         };
+        self.engine.begins.get(usize::from(u16::from_be_bytes([first, *second]))).copied()
+    }
+
+    /// Tries the shapes of some tiers at a word.
+    fn word(&mut self, at: usize, tiers: u8) {
         self.scan.hits.clear();
         let mut hits = std::mem::take(&mut self.scan.hits);
-        if self.engine.alone.begins(first, second) {
+        if tiers & ALONE != 0 {
             if self.engine.alone.at(self.text, at, &mut hits) {
                 self.lives(at);
             }
             self.judge(at, &hits, None);
             hits.clear();
         }
-        if self.engine.contextual.begins(first, second) {
+        if tiers & CONTEXTUAL != 0 {
             let named = self.named(at);
             if named.intersects(&self.engine.contextual_classes) {
                 if self.engine.contextual.at(self.text, at, &mut hits) {
@@ -281,7 +298,7 @@ impl Pass<'_> {
     fn named(&mut self, at: usize) -> ClassSet {
         let mut named = *self.from_path.get_or_insert_with(|| self.engine.words.in_path(self.path));
         let before = self.before.filter(|before| before.end <= at);
-        named.extend(&self.engine.words.before(self.text, at, before, &self.engine.marks));
+        named.extend(&self.engine.words.before(self.text, at, before, &self.engine.marks, &mut self.scan.near));
         named
     }
 

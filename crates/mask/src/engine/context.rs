@@ -48,6 +48,31 @@ pub(super) struct Previous {
     pub(super) class: ClassId,
 }
 
+/// The last words of a text that were looked up, so that none is looked up twice.
+#[derive(Debug, Default)]
+pub(super) struct Near {
+    /// The last of them last.
+    words: Vec<NearWord>,
+    /// Where the last of them ends.
+    upto: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct NearWord {
+    start: usize,
+    named: ClassSet,
+    /// A mark: nothing before it is read.
+    mark: bool,
+}
+
+impl Near {
+    /// Forgets the text.
+    pub(super) fn clear(&mut self) {
+        self.words.clear();
+        self.upto = 0;
+    }
+}
+
 impl Words {
     /// Adds a phrase, and the word it makes when written together.
     pub(super) fn add(&mut self, phrase: &str, class: ClassId) {
@@ -77,25 +102,54 @@ impl Words {
         }
     }
 
-    /// Classes named by the words before `at`.
-    pub(super) fn before(&self, text: &[u8], at: usize, previous: Option<Previous>, marks: &Marks) -> ClassSet {
-        let mut named = ClassSet::EMPTY;
+    /// Classes named by the words before `at`, which does not lie before the place last asked for by much: candidates
+    /// come in order.
+    pub(super) fn before(
+        &self,
+        text: &[u8],
+        at: usize,
+        previous: Option<Previous>,
+        marks: &Marks,
+        near: &mut Near,
+    ) -> ClassSet {
         let from = at.saturating_sub(NEAR_BYTES);
-        let floor = previous.map_or(from, |previous| previous.end.max(from));
+        if at < near.upto {
+            near.clear();
+        }
+        // Words not looked up yet, the nearest first.
+        let mut fresh = [None; NEAR_WORDS];
         let mut position = at;
-        for _ in 0..NEAR_WORDS {
-            let Some((start, end)) = word_before(text, floor, position) else {
-                if let Some(previous) = previous.filter(|previous| previous.end >= from) {
-                    named.insert(previous.class);
-                }
-                break;
-            };
-            if let Some(class) = marks.around(text, start) {
-                named.extend(&class);
-                break;
+        for slot in &mut fresh {
+            let Some((start, end)) = word_before(text, from.max(near.upto), position) else { break };
+            let mut named = ClassSet::EMPTY;
+            let mark = marks.around(text, start, end);
+            match mark {
+                Some(class) => named.extend(&class),
+                None => self.look_up(text, start.saturating_sub(NEAR_BYTES), start, end, &mut named),
             }
-            self.look_up(text, floor, start, end, &mut named);
+            *slot = Some((NearWord { start, named, mark: mark.is_some() }, end));
             position = start;
+        }
+        for (word, end) in fresh.into_iter().flatten().rev() {
+            if near.words.len() == NEAR_WORDS {
+                near.words.remove(0);
+            }
+            near.words.push(word);
+            near.upto = end;
+        }
+        let barrier = previous.filter(|previous| previous.end >= from);
+        let floor = barrier.map_or(from, |previous| previous.end);
+        let mut named = ClassSet::EMPTY;
+        let mut words = 0;
+        for word in near.words.iter().rev().take_while(|word| word.start >= floor) {
+            words += 1;
+            named.extend(&word.named);
+            if word.mark {
+                return named;
+            }
+        }
+        if let Some(previous) = barrier.filter(|_| words < NEAR_WORDS) {
+            named.insert(previous.class);
         }
         named
     }
@@ -155,11 +209,13 @@ impl Words {
     }
 }
 
-const SIEVE: usize = 4096;
+const SIEVE: usize = 1 << 14;
 
+/// A place in the sieve, by the length, the first two letters and the last of a lower-case word.
 fn sieve(word: &[u8]) -> usize {
-    let (first, last) = (word.first().copied().unwrap_or(0), word.last().copied().unwrap_or(0));
-    (usize::from(first & 31) << 7 | usize::from(last & 31) << 2 | (word.len() & 3)) % SIEVE
+    let at = |place: usize| usize::from(word.get(place).copied().unwrap_or(0) & 31);
+    let last = at(word.len().saturating_sub(1));
+    (at(0) << 9 ^ at(1) << 5 ^ last ^ word.len() << 11) % SIEVE
 }
 
 /// Whether these words stand before `at`, nearest first; parts of one camel-case word count.
@@ -177,10 +233,15 @@ fn preceded_by(text: &[u8], floor: usize, at: usize, before: &[Box<[u8]>]) -> bo
     })
 }
 
-/// The last word that begins and ends in `floor..at`.
+/// The last word in `floor..at`; none if it begins before `floor`.
 fn word_before(text: &[u8], floor: usize, at: usize) -> Option<(usize, usize)> {
     let before = text.get(floor..at)?;
     let end = before.iter().rposition(u8::is_ascii_alphanumeric)? + 1;
-    let start = before.get(..end)?.iter().rposition(|byte| !byte.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
-    Some((floor + start, floor + end))
+    match before.get(..end)?.iter().rposition(|byte| !byte.is_ascii_alphanumeric()) {
+        Some(edge) => Some((floor + edge + 1, floor + end)),
+        None => match floor.checked_sub(1).and_then(|at| text.get(at)) {
+            Some(byte) if byte.is_ascii_alphanumeric() => None,
+            _ => Some((floor, floor + end)),
+        },
+    }
 }

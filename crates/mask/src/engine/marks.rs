@@ -56,20 +56,18 @@ impl Marks {
         }
     }
 
-    /// The classes of the mark that the word at `start` is part of; an empty set for a mark that names none.
-    pub(super) fn around(&self, text: &[u8], start: usize) -> Option<ClassSet> {
-        let before = start.checked_sub(1).and_then(|at| text.get(at));
-        if before == Some(&b'*') {
-            return self.skip(text, start).map(|_| ClassSet::EMPTY);
+    /// The classes of the mark that the word at `start..end` ends; an empty set for a mark that names none.
+    pub(super) fn around(&self, text: &[u8], start: usize, end: usize) -> Option<ClassSet> {
+        if text.get(end) != Some(&b'>') {
+            let starred = start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'*');
+            return starred.then(|| self.skip(text, start)).flatten().map(|_| ClassSet::EMPTY);
         }
         let from = start.saturating_sub(MAX_NAME + HASH_LETTERS);
         let open = from + text.get(from..start)?.iter().rposition(|byte| *byte == b'<')?;
-        let (end, class) = self.named(text, open + 1)?;
-        (end > start).then(|| {
-            let mut named = ClassSet::EMPTY;
-            named.insert(class);
-            named
-        })
+        let (_, class) = self.named(text, open + 1).filter(|(close, _)| *close == end + 1)?;
+        let mut named = ClassSet::EMPTY;
+        named.insert(class);
+        Some(named)
     }
 
     /// A whole `<…>` mark whose name begins at `start`: its end and its class.
