@@ -13,6 +13,7 @@ mod fields;
 mod masker;
 mod operator;
 mod selection;
+mod stream;
 
 pub use catalogue::{Described, catalogue};
 pub use class::{ClassId, ClassSet, Group};
@@ -22,3 +23,4 @@ pub use fields::{FieldRules, Step};
 pub use masker::{Masker, Memory, Settings, Tally};
 pub use operator::{Operator, UnknownOperator};
 pub use selection::Selection;
+pub use stream::{Framing, Stream, StreamScope};

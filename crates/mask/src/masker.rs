@@ -51,7 +51,7 @@ pub struct Masker {
 /// What masking remembers in a session, and its working memory; one per session and direction.
 #[derive(Debug, Default)]
 pub struct Memory {
-    scan: Scan,
+    pub(crate) scan: Scan,
     tokens: HashMap<(ClassId, [u8; 32]), u32>,
     numbers: HashMap<ClassId, u32>,
 }
