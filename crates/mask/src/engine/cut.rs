@@ -7,11 +7,11 @@ use super::context::{NEAR_BYTES, Previous};
 use super::marks::MAX_MARK;
 use super::{End, Finding, Scan};
 
-/// Bytes before a place that may decide what is found at it or later: near words, the mark that the first of them may
+/// Bytes before a place that may decide what is found at it or later: near words and phrases, the mark that the first of them may
 /// stand in, and what joins a candidate to what is before.
 pub const LOOK_BEHIND: usize = 256;
 
-const _: () = assert!(NEAR_BYTES + MAX_MARK + 2 <= LOOK_BEHIND);
+const _: () = assert!(2 * NEAR_BYTES + 2 <= LOOK_BEHIND && NEAR_BYTES + MAX_MARK + 2 <= LOOK_BEHIND);
 
 /// A place in a text: everything before it was scanned.
 #[derive(Debug, Clone, Copy, Default)]

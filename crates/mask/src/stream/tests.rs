@@ -9,7 +9,7 @@ use crate::masker::Settings;
 use crate::selection::Selection;
 
 fn masker(selection: Selection) -> Masker {
-    Masker::new(&Settings { selection, operators: [].into(), key: [7; 32] }).unwrap()
+    Masker::new(&Settings::new(selection, [7; 32])).unwrap()
 }
 
 static DEFAULT: LazyLock<Masker> = LazyLock::new(|| masker(Selection::new(["default", "secrets"])));
