@@ -14,9 +14,15 @@ use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
 use crate::api;
 use crate::config::{Config, ConfigError};
+use crate::mask::Mask;
 
 const EXIT_STATUS: &str = "Exit status: 0 it went well; 1 it failed, or a check found something; 2 the command line, the \
                            configuration or the policies are wrong.";
+
+const MASK_EXAMPLES: &str = "Examples:
+  vidimus mask < ticket.txt
+  vidimus mask --operator 'CREDIT_CARD=keep_last(4)' --field '*_ssn=US_SSN' < customers.json
+  vidimus mask --detect --classes secrets < texts.jsonl";
 
 /// The gateway that sees every command between an identity and a system, decides on it, and can prove it.
 #[derive(Debug, Parser)]
@@ -83,6 +89,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Mask personal data and secrets in standard input
+    ///
+    /// The engine that masks what goes through the gateway, for files and pipes.
+    #[command(after_help = MASK_EXAMPLES)]
+    Mask(Mask),
     /// Print reference documentation in Markdown
     Reference {
         #[arg(value_enum)]

@@ -16,6 +16,7 @@ mod file_limit;
 mod key;
 mod log_commands;
 mod log_verify;
+mod mask;
 mod output;
 mod policies;
 mod policy_faults;
@@ -92,6 +93,10 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Log(command) => Ok(status(runtime()?.block_on(log_commands::run(command, out))?, FAILED)),
+        Command::Mask(options) => {
+            mask::run(&options, out)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Reference { page } => {
             out.write_all(reference::page(page).as_bytes())?;
             Ok(ExitCode::SUCCESS)
@@ -130,6 +135,9 @@ fn is_wrong(error: &anyhow::Error) -> bool {
             || cause.is::<problem::Problems>()
             || cause.is::<key::KeyError>()
             || cause.is::<secret::SecretError>()
+            || cause.is::<vidimus_mask::ConfigError>()
+            || cause.is::<mask::OptionError>()
+            || cause.is::<mask::InputError>()
     })
 }
 

@@ -1,0 +1,123 @@
+//! What `vidimus mask` is asked for.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use vidimus_mask::{Operator, Selection, Settings, UnknownOperator};
+
+use crate::key;
+use crate::secret::{SecretRef, Source};
+
+/// How standard input is read, and what is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Whole,
+    Lines,
+    Chunks,
+    Detect,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct Mask {
+    /// What to look for: names of classes, `default`, `secrets` or `all`; see --list
+    ///
+    /// `all` counts whatever has the shape of a value. Anything else counts alone only where its shape or its check
+    /// digits suffice, and otherwise where a near word or a key names it.
+    #[arg(long, value_name = "CLASS,…", value_delimiter = ',', default_value = "default")]
+    pub(super) classes: Vec<String>,
+    /// Count whatever has the shape of a value, named or not
+    #[arg(long)]
+    pub(super) without_context: bool,
+    /// Mask a class in another way: replace, redact, `keep_last(N)`, hmac, token or nullify
+    #[arg(long, value_name = "CLASS=OPERATOR", value_parser = class_and_operator)]
+    pub(super) operator: Vec<(String, Operator)>,
+    /// Take what stands in a place for a class, whatever it looks like: `$.users[*].ssn`, `*_ssn`, `schema.table.column`
+    #[arg(long, value_name = "RULE=CLASS", value_parser = rule_and_class)]
+    pub(super) field: Vec<(String, String)>,
+    /// The key of the operator hmac: 32 bytes, raw, in hexadecimal or in base64, that only the owner may read
+    #[arg(long, value_name = "FILE")]
+    pub(super) key_file: Option<PathBuf>,
+    /// Mask many texts: JSON lines {"id","text"}, answered by the same with the text masked
+    #[arg(long, conflicts_with = "detect")]
+    pub(super) lines: bool,
+    /// Mask many texts that came in pieces: JSON lines {"id","chunks":[…]}, answered by {"id","text"}
+    #[arg(long, conflicts_with_all = ["detect", "lines"])]
+    pub(super) chunks: bool,
+    /// Tell what is found and mask nothing: JSON lines {"id","text"}, answered by
+    /// {"id","findings":[{"class","start","end","score"}]} with offsets in bytes of UTF-8
+    ///
+    /// Named classes count wherever their shape stands, as with --without-context.
+    #[arg(long)]
+    pub(super) detect: bool,
+    /// With --detect: leave out findings of a lower score, from 0 to 1
+    #[arg(long, value_name = "SCORE", default_value_t = 0.0, requires = "detect", value_parser = score)]
+    pub(super) min_score: f64,
+    /// Tell on standard error how many values of each class there were
+    #[arg(long)]
+    pub(super) stats: bool,
+    /// List all classes
+    #[arg(long, conflicts_with_all = ["lines", "chunks", "detect"])]
+    pub(super) list: bool,
+    /// With --list: print JSON
+    #[arg(long, requires = "list")]
+    pub(super) json: bool,
+}
+
+/// Options that do not go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum OptionError {
+    /// A keyed hash without a key.
+    #[error("the operator hmac needs a key; give it with --key-file FILE")]
+    NoKey,
+}
+
+impl Mask {
+    pub(super) fn mode(&self) -> Mode {
+        match (self.detect, self.lines, self.chunks) {
+            (true, ..) => Mode::Detect,
+            (_, true, _) => Mode::Lines,
+            (_, _, true) => Mode::Chunks,
+            _ => Mode::Whole,
+        }
+    }
+
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+        let groups = ["default", "secrets"];
+        let only_named = self.classes.iter().all(|name| !groups.contains(&name.as_str()));
+        let all = self.classes.iter().any(|name| name == "all");
+        let selection = Selection::new(self.classes.iter().map(|name| name.trim()));
+        let ungated = self.without_context || all || self.detect && only_named;
+        let selection = if ungated { selection.without_context() } else { selection };
+        let key = match &self.key_file {
+            Some(file) => {
+                let reference = SecretRef { source: Source::File(file.clone()), format: None };
+                *key::load(&reference, Path::new(""))?
+            }
+            None if self.operator.iter().any(|(_, operator)| *operator == Operator::Hmac) => {
+                return Err(OptionError::NoKey.into());
+            }
+            None => [0; 32],
+        };
+        Ok(Settings {
+            operators: self.operator.iter().cloned().collect(),
+            fields: self.field.iter().cloned().collect(),
+            ..Settings::new(selection, key)
+        })
+    }
+}
+
+fn class_and_operator(text: &str) -> Result<(String, Operator), String> {
+    let (class, operator) = text.split_once('=').ok_or("write CLASS=OPERATOR, such as CREDIT_CARD=keep_last(4)")?;
+    Ok((class.to_owned(), operator.parse().map_err(|error: UnknownOperator| error.to_string())?))
+}
+
+fn rule_and_class(text: &str) -> Result<(String, String), String> {
+    let (rule, class) = text.rsplit_once('=').ok_or("write RULE=CLASS, such as '$.users[*].ssn=US_SSN'")?;
+    Ok((rule.to_owned(), class.to_owned()))
+}
+
+fn score(text: &str) -> Result<f64, String> {
+    let score = text.parse().ok().filter(|score| (0.0..=1.0).contains(score));
+    score.ok_or_else(|| "a score is a number from 0 to 1".to_owned())
+}
