@@ -18,10 +18,12 @@ pub use self::context::Path;
 pub use self::cut::{Cut, LOOK_BEHIND};
 pub(crate) use self::marks::{HASH_LETTERS, MAX_KEPT};
 
+use std::ops::Range;
+
 use self::automaton::{Automaton, Entry, Hit};
 use self::context::{Near, Previous, Words};
 use self::marks::Marks;
-use self::starts::{BLOCK, Starts};
+use self::starts::{BLOCK, Before, Starts};
 use crate::class::{ClassId, ClassSet, Edges, Finder, Verdict};
 use crate::error::ConfigError;
 use crate::selection::{Chosen, Selection, nearest};
@@ -33,6 +35,8 @@ const CONTEXT_MAKES: u8 = 40;
 /// Tiers of shapes in [`Engine::begins`].
 const ALONE: u8 = 1;
 const CONTEXTUAL: u8 = 2;
+/// Not a tier: a word that names a class may begin so.
+const NAMING: u8 = 4;
 
 /// The score of what a validator proved.
 const PROVEN: u8 = 100;
@@ -65,6 +69,8 @@ pub struct Scan {
     findings: Vec<Finding>,
     hits: Vec<Hit>,
     near: Near,
+    /// Masked parts that end behind the place of the pass.
+    upcoming: Vec<Previous>,
     live_from: usize,
     cut: Cut,
     forced: Cut,
@@ -92,7 +98,7 @@ pub struct Engine {
     words: Words,
     marks: Marks,
     starts: Starts,
-    /// By the first two bytes of a word: whether a shape of either tier goes on.
+    /// By the first two bytes of a word: whether a shape of either tier goes on, or a word that names a class.
     begins: Box<[u8]>,
     finders: Vec<(Finder, ClassId)>,
 }
@@ -129,12 +135,13 @@ impl Engine {
         for (pair, tiers) in (0..=u16::MAX).zip(begins.iter_mut()) {
             let [first, second] = pair.to_be_bytes();
             let tier = |automaton: &Automaton, bit| if automaton.begins(first, second) { bit } else { 0 };
-            *tiers = tier(&alone, ALONE) | tier(&contextual, CONTEXTUAL);
+            let naming = if words.may_begin(first, second) { NAMING } else { 0 };
+            *tiers = tier(&alone, ALONE) | tier(&contextual, CONTEXTUAL) | naming;
         }
         let opens = |first: &u8| {
             let pairs = begins.as_chunks::<256>().0;
             !first.is_ascii_alphanumeric()
-                && pairs.get(usize::from(*first)).is_some_and(|row| row.iter().any(|t| *t != 0))
+                && pairs.get(usize::from(*first)).is_some_and(|row| row.iter().any(|t| *t & (ALONE | CONTEXTUAL) != 0))
         };
         let starts = Starts::new((0..=u8::MAX).filter(opens));
         Ok(Self { classes, alone, contextual, contextual_classes, words, marks, starts, begins, finders })
@@ -170,6 +177,7 @@ impl Engine {
     pub fn scan_from(&self, text: &[u8], from: Cut, path: &Path<'_>, end: End, scan: &mut Scan) {
         scan.findings.clear();
         scan.near.clear();
+        scan.upcoming.clear();
         scan.live_from = text.len();
         for (finder, class) in &self.finders {
             finders::find(*finder, *class, text, from.at(), end, scan);
@@ -177,8 +185,7 @@ impl Engine {
         scan.findings.retain(|finding| finding.start >= from.at());
         scan.findings.sort_unstable_by_key(|finding| (finding.end, finding.start));
         let by_finders = scan.findings.len();
-        let mut pass = Pass { engine: self, text, path, end, scan, from_path: None, before: from.previous() };
-        pass.run(from.at());
+        Pass::new(self, text, path, end, scan, from).run();
         scan.settle(text, from, end, by_finders);
         resolve::per_class(&mut scan.findings);
     }
@@ -200,69 +207,120 @@ struct Pass<'a> {
     path: &'a Path<'a>,
     end: End,
     scan: &'a mut Scan,
+    /// Shapes are tried from here on; before, only what names something is looked at.
+    from: usize,
     /// The classes that the path names, once they were needed.
     from_path: Option<ClassSet>,
-    /// The end of the last masked part before the place of the pass.
+    /// The last masked part before the place of the pass.
     before: Option<Previous>,
+    /// The finders' findings not yet passed.
+    unpassed: Range<usize>,
 }
 
-impl Pass<'_> {
-    fn run(&mut self, from: usize) {
+impl<'a> Pass<'a> {
+    fn new(engine: &'a Engine, text: &'a [u8], path: &'a Path<'a>, end: End, scan: &'a mut Scan, from: Cut) -> Self {
+        let (before, unpassed, from) = (from.previous(), 0..scan.findings.len(), from.at());
+        Self { engine, text, path, end, scan, from, from_path: None, before, unpassed }
+    }
+
+    fn run(&mut self) {
         let text = self.text;
-        let found = self.scan.findings.len();
-        let mut inside = is_word(from.checked_sub(1).and_then(|before| text.get(before)));
+        let begin = self.from.saturating_sub(LOOK_BEHIND);
+        let mut before = Before::new(begin.checked_sub(1).and_then(|before| text.get(before)));
         let mut skip_to = 0;
-        let mut masked = 0;
-        for (number, block) in text.get(from..).unwrap_or_default().chunks(BLOCK).enumerate() {
-            let mut starts = self.engine.starts.of(block, &mut inside);
-            while starts != 0 {
-                let place = starts.trailing_zeros();
-                starts &= starts - 1;
-                let at = from + number * BLOCK + usize::try_from(place).unwrap_or(0);
+        for (number, block) in text.get(begin..).unwrap_or_default().chunks(BLOCK).enumerate() {
+            let places = self.engine.starts.of(block, &mut before);
+            let mut left = places.starts | places.inner;
+            while left != 0 {
+                let lowest = left & left.wrapping_neg();
+                let at = begin + number * BLOCK + usize::try_from(left.trailing_zeros()).unwrap_or(0);
+                left ^= lowest;
                 if at < skip_to {
                     continue;
                 }
-                let before = at.checked_sub(1).and_then(|before| text.get(before));
-                if matches!(before, Some(b'<' | b'*')) {
-                    if self.end == End::Open && Marks::may_grow(text, at) {
-                        self.lives(at);
-                    }
-                    if let Some(end) = self.engine.marks.skip(text, at) {
-                        skip_to = end;
-                        continue;
-                    }
-                }
-                let escaped = before == Some(&b'\\') && matches!(text.get(at), Some(b'n' | b'r' | b't' | b'b' | b'f'));
-                let Some(tiers) = self.tiers(at).filter(|tiers| *tiers != 0 || escaped) else { continue };
-                // What the finders found ends before this word or is around it.
-                while let Some(finding) = self.scan.findings.get(masked).filter(|f| masked < found && f.end <= at) {
-                    self.passed(finding.end, finding.class);
-                    masked += 1;
-                }
-                self.word(at, tiers);
-                // In text that was not decoded, the letter of an escape such as `\n` hides the beginning of a word.
-                if escaped {
-                    let tiers = self.tiers(at + 1).unwrap_or(0);
-                    self.word(at + 1, tiers);
+                let tiers = self.tiers(at);
+                if places.starts & lowest == 0 {
+                    self.names(tiers, at, false);
+                } else if let Some(end) = self.mark(at) {
+                    skip_to = end;
+                } else {
+                    self.start(tiers, at);
                 }
             }
         }
     }
 
-    fn passed(&mut self, end: usize, class: ClassId) {
-        if self.before.is_none_or(|before| before.end <= end) {
-            self.before = Some(Previous { end, class });
+    /// A word, or a byte that opens a shape.
+    fn start(&mut self, tiers: u8, at: usize) {
+        self.names(tiers, at, true);
+        if at >= self.from && tiers & (ALONE | CONTEXTUAL) != 0 {
+            self.word(at, tiers);
+        }
+        // In text that was not decoded, the letter of an escape such as `\n` hides the beginning of a word.
+        if matches!(self.text.get(at), Some(b'n' | b'r' | b't' | b'b' | b'f'))
+            && at.checked_sub(1).and_then(|before| self.text.get(before)) == Some(&b'\\')
+        {
+            let tiers = self.tiers(at + 1);
+            self.names(tiers, at + 1, false);
+            if at + 1 >= self.from {
+                self.word(at + 1, tiers);
+            }
         }
     }
 
-    /// Which tiers have shapes that go on with the first two bytes at `at`. A last byte may go on with anything.
-    fn tiers(&mut self, at: usize) -> Option<u8> {
-        let first = *self.text.get(at)?;
+    /// Remembers what the word at `at` names.
+    fn names(&mut self, tiers: u8, at: usize, counts: bool) {
+        if counts && is_word(self.text.get(at)) {
+            self.scan.near.word();
+        }
+        if tiers & NAMING != 0
+            && let Some(named) = self.engine.words.at(self.text, 0, at)
+        {
+            self.scan.near.add(at, named);
+        }
+    }
+
+    /// The end of the mark that begins at `at`.
+    fn mark(&mut self, at: usize) -> Option<usize> {
+        if !matches!(at.checked_sub(1).and_then(|before| self.text.get(before)), Some(b'<' | b'*')) {
+            return None;
+        }
+        if self.end == End::Open && Marks::may_grow(self.text, at) {
+            self.lives(at);
+        }
+        let (end, class) = self.engine.marks.skip(self.text, at)?;
+        self.scan.near.word();
+        self.scan.upcoming.push(Previous { end, class });
+        Some(end)
+    }
+
+    /// The last masked part that ends at `at` or before.
+    fn before(&mut self, at: usize) -> Option<Previous> {
+        while let Some(finding) = self.scan.findings.get(self.unpassed.start).filter(|_| !self.unpassed.is_empty()) {
+            if finding.end > at {
+                break;
+            }
+            self.scan.upcoming.push(Previous { end: finding.end, class: Some(finding.class) });
+            self.unpassed.start += 1;
+        }
+        let before = &mut self.before;
+        self.scan.upcoming.retain(|part| {
+            if part.end <= at && before.is_none_or(|before| before.end <= part.end) {
+                *before = Some(*part);
+            }
+            part.end > at
+        });
+        self.before
+    }
+
+    /// What may begin with the two bytes at `at`. A last byte may go on with anything.
+    fn tiers(&mut self, at: usize) -> u8 {
+        let Some(first) = self.text.get(at) else { return 0 };
         let Some(second) = self.text.get(at + 1) else {
             self.lives(at);
-            return None;
+            return 0;
         };
-        self.engine.begins.get(usize::from(u16::from_be_bytes([first, *second]))).copied()
+        self.engine.begins.get(usize::from(u16::from_be_bytes([*first, *second]))).copied().unwrap_or(0)
     }
 
     /// Tries the shapes of some tiers at a word.
@@ -297,8 +355,8 @@ impl Pass<'_> {
     /// The classes named near `at` and by the path.
     fn named(&mut self, at: usize) -> ClassSet {
         let mut named = *self.from_path.get_or_insert_with(|| self.engine.words.in_path(self.path));
-        let before = self.before.filter(|before| before.end <= at);
-        named.extend(&self.engine.words.before(self.text, at, before, &self.engine.marks, &mut self.scan.near));
+        let before = self.before(at);
+        self.scan.near.named(at, before, &mut named);
         named
     }
 
@@ -330,7 +388,7 @@ impl Pass<'_> {
             };
             taken.insert(class);
             self.scan.findings.push(Finding { class, start: at, end: hit.end, score });
-            self.passed(hit.end, class);
+            self.scan.upcoming.push(Previous { end: hit.end, class: Some(class) });
         }
     }
 

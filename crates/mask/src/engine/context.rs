@@ -1,24 +1,28 @@
 //! Words that name a class: before a candidate in its text, and in the keys or column names that lead to it.
 //!
-//! Text is read backwards from the candidate, a few words at most, and never past something already masked: what was
-//! masked names its own class instead. So masking a masked text again finds no word that was not near before.
+//! While the text is passed over, every word that may name something is looked up once; a candidate then sees those that
+//! stand a few words before it, and never past something already masked: what was masked names its own class instead. So
+//! masking a masked text again finds no word that was not near before.
 
 use std::collections::HashMap;
 
-use super::marks::Marks;
 use crate::class::{ClassId, ClassSet};
 
-/// Words read before a candidate; Presidio reads five tokens.
-const NEAR_WORDS: usize = 5;
+/// Words before a candidate that count; Presidio reads five tokens.
+const NEAR_WORDS: u32 = 5;
 
-/// Bytes read before a candidate, at most.
+/// Bytes before a candidate that count, at most.
 pub(super) const NEAR_BYTES: usize = 96;
 
 /// Words longer than this name nothing.
-const MAX_WORD: usize = 32;
+pub(super) const MAX_WORD: usize = 32;
 
-/// Words of a phrase before its last.
+/// Words of a phrase before its last, and the bytes they stand in.
 const MAX_BEFORE: usize = 3;
+pub(super) const PHRASE_BYTES: usize = 64;
+
+/// Naming words remembered at a time.
+const MAX_HITS: usize = 8;
 
 /// The names that lead to a text, outermost first: JSON keys, or schema, table and column.
 pub type Path<'a> = [&'a str];
@@ -30,8 +34,8 @@ const NEAR_SEGMENTS: usize = 3;
 #[derive(Debug, Default)]
 pub(super) struct Words {
     by_last: HashMap<Box<[u8]>, Vec<Phrase>>,
-    /// A word's length and its first and last letter: rules most words out.
-    sieve: Vec<bool>,
+    /// A bit for the first three letters: rules most words out.
+    sieve: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -45,31 +49,60 @@ struct Phrase {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Previous {
     pub(super) end: usize,
-    pub(super) class: ClassId,
+    /// None where masking left no name.
+    pub(super) class: Option<ClassId>,
 }
 
-/// The last words of a text that were looked up, so that none is looked up twice.
+/// The naming words that were last seen in a text.
 #[derive(Debug, Default)]
 pub(super) struct Near {
     /// The last of them last.
-    words: Vec<NearWord>,
-    /// Where the last of them ends.
-    upto: usize,
+    hits: Vec<Hit>,
+    /// Words seen.
+    words: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct NearWord {
+struct Hit {
     start: usize,
+    word: u32,
     named: ClassSet,
-    /// A mark: nothing before it is read.
-    mark: bool,
 }
 
 impl Near {
     /// Forgets the text.
     pub(super) fn clear(&mut self) {
-        self.words.clear();
-        self.upto = 0;
+        self.hits.clear();
+        self.words = 0;
+    }
+
+    /// A word begins.
+    pub(super) fn word(&mut self) {
+        self.words = self.words.wrapping_add(1);
+    }
+
+    /// The word that begins at `start` names something.
+    pub(super) fn add(&mut self, start: usize, named: ClassSet) {
+        if self.hits.len() == MAX_HITS {
+            self.hits.remove(0);
+        }
+        self.hits.push(Hit { start, word: self.words, named });
+    }
+
+    /// Adds the classes named near `at`, where the last word seen begins.
+    pub(super) fn named(&self, at: usize, previous: Option<Previous>, named: &mut ClassSet) {
+        let from = at.saturating_sub(NEAR_BYTES);
+        let previous = previous.filter(|previous| previous.end >= from);
+        let floor = previous.map_or(from, |previous| previous.end);
+        for hit in self.hits.iter().rev().filter(|hit| hit.start < at) {
+            if hit.start < floor || self.words.wrapping_sub(hit.word) > NEAR_WORDS {
+                break;
+            }
+            named.extend(&hit.named);
+        }
+        if let Some(class) = previous.and_then(|previous| previous.class) {
+            named.insert(class);
+        }
     }
 }
 
@@ -85,12 +118,10 @@ impl Words {
 
     fn insert(&mut self, words: &[String], class: ClassId) {
         let Some((last, before)) = words.split_last() else { return };
-        if self.sieve.is_empty() {
-            self.sieve = vec![false; SIEVE];
+        if last.len() > MAX_WORD {
+            return;
         }
-        if let Some(slot) = self.sieve.get_mut(sieve(last.as_bytes())) {
-            *slot = true;
-        }
+        self.admit(last.as_bytes());
         let before: Vec<Box<[u8]>> = before.iter().rev().take(MAX_BEFORE).map(|word| word.as_bytes().into()).collect();
         let phrases = self.by_last.entry(last.as_bytes().into()).or_default();
         if let Some(phrase) = phrases.iter_mut().find(|phrase| phrase.before == before) {
@@ -102,104 +133,77 @@ impl Words {
         }
     }
 
-    /// Classes named by the words before `at`, which does not lie before the place last asked for by much: candidates
-    /// come in order.
-    pub(super) fn before(
-        &self,
-        text: &[u8],
-        at: usize,
-        previous: Option<Previous>,
-        marks: &Marks,
-        near: &mut Near,
-    ) -> ClassSet {
-        let from = at.saturating_sub(NEAR_BYTES);
-        if at < near.upto {
-            near.clear();
-        }
-        // Words not looked up yet, the nearest first.
-        let mut fresh = [None; NEAR_WORDS];
-        let mut position = at;
-        for slot in &mut fresh {
-            let Some((start, end)) = word_before(text, from.max(near.upto), position) else { break };
-            let mut named = ClassSet::EMPTY;
-            let mark = marks.around(text, start, end);
-            match mark {
-                Some(class) => named.extend(&class),
-                None => self.look_up(text, start.saturating_sub(NEAR_BYTES), start, end, &mut named),
+    /// Lets words with these first letters through the sieve.
+    fn admit(&mut self, word: &[u8]) {
+        self.sieve.resize(SIEVE / 64, 0);
+        let third = word.get(2).copied();
+        let place = sieve(word.first().copied().unwrap_or(0), word.get(1).copied().unwrap_or(0), third.unwrap_or(0));
+        // A word of two letters may stand in the plural.
+        let plural =
+            third.is_none().then(|| sieve(word.first().copied().unwrap_or(0), word.get(1).copied().unwrap_or(0), b's'));
+        for place in [Some(place), plural].into_iter().flatten() {
+            if let Some(slot) = self.sieve.get_mut(place / 64) {
+                *slot |= 1 << (place % 64);
             }
-            *slot = Some((NearWord { start, named, mark: mark.is_some() }, end));
-            position = start;
         }
-        for (word, end) in fresh.into_iter().flatten().rev() {
-            if near.words.len() == NEAR_WORDS {
-                near.words.remove(0);
-            }
-            near.words.push(word);
-            near.upto = end;
+    }
+
+    /// Whether some word begins with these two letters.
+    pub(super) fn may_begin(&self, first: u8, second: u8) -> bool {
+        let place = sieve(first, second, 0);
+        self.sieve.get(place / 64).is_some_and(|word| (word >> (place % 64)) & u64::from(u32::MAX) != 0)
+    }
+
+    fn passes(&self, first: u8, second: u8, third: u8) -> bool {
+        let place = sieve(first, second, third);
+        self.sieve.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
+    }
+
+    /// What the word that begins at `start` names, as it stands or as the first part of a camel-case word; phrases are
+    /// read back to `floor` at most.
+    pub(super) fn at(&self, text: &[u8], floor: usize, start: usize) -> Option<ClassSet> {
+        let rest = text.get(start..)?;
+        let letter = |at: usize| rest.get(at).copied().unwrap_or(0);
+        if !self.passes(letter(0), letter(1), letter(2)) {
+            return None;
         }
-        let barrier = previous.filter(|previous| previous.end >= from);
-        let floor = barrier.map_or(from, |previous| previous.end);
+        let length = rest.iter().take(MAX_WORD + 1).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let word = rest.get(..length)?;
+        let floor = floor.max(start.saturating_sub(PHRASE_BYTES));
         let mut named = ClassSet::EMPTY;
-        let mut words = 0;
-        for word in near.words.iter().rev().take_while(|word| word.start >= floor) {
-            words += 1;
-            named.extend(&word.named);
-            if word.mark {
-                return named;
-            }
+        self.look_up(text, floor, start, word, &mut named);
+        if let Some(part) = word.get(..camel_part(word)).filter(|part| part.len() < word.len()) {
+            self.look_up(text, floor, start, part, &mut named);
         }
-        if let Some(previous) = barrier.filter(|_| words < NEAR_WORDS) {
-            named.insert(previous.class);
-        }
-        named
+        (!named.is_empty()).then_some(named)
     }
 
     /// Classes named by the innermost segments of a path.
     pub(super) fn in_path(&self, path: &Path<'_>) -> ClassSet {
         let mut named = ClassSet::EMPTY;
         for segment in path.iter().rev().take(NEAR_SEGMENTS) {
-            let segment = segment.as_bytes();
-            let mut position = segment.len();
-            while let Some((start, end)) = word_before(segment, 0, position) {
-                self.look_up(segment, 0, start, end, &mut named);
-                position = start;
+            let text = segment.as_bytes();
+            let mut start = 0;
+            while let Some(skipped) = text.get(start..).and_then(|rest| rest.iter().position(u8::is_ascii_alphanumeric))
+            {
+                start += skipped;
+                if let Some(classes) = self.at(text, 0, start) {
+                    named.extend(&classes);
+                }
+                start += camel_part(text.get(start..).unwrap_or_default()).max(1);
             }
         }
         named
     }
 
-    /// A word as it stands; and its parts when it is written in camel case.
-    fn look_up(&self, text: &[u8], floor: usize, start: usize, end: usize, named: &mut ClassSet) {
-        self.look_up_part(text, floor, start, end, named);
-        let Some(word) = text.get(start..end) else { return };
-        let mut part_end = end;
-        for (offset, pair) in word.windows(2).enumerate().rev() {
-            let [left, right] = pair else { continue };
-            if right.is_ascii_uppercase() && left.is_ascii_lowercase() {
-                self.look_up_part(text, floor, start + offset + 1, part_end, named);
-                part_end = start + offset + 1;
-            }
-        }
-        if part_end != end {
-            self.look_up_part(text, floor, start, part_end, named);
-        }
-    }
-
-    fn look_up_part(&self, text: &[u8], floor: usize, start: usize, end: usize, named: &mut ClassSet) {
-        let Some(word) = text.get(start..end).filter(|word| word.len() <= MAX_WORD) else { return };
+    fn look_up(&self, text: &[u8], floor: usize, start: usize, word: &[u8], named: &mut ClassSet) {
         let mut lower = [0; MAX_WORD];
+        let Some(lower) = lower.get_mut(..word.len()) else { return };
         for (slot, byte) in lower.iter_mut().zip(word) {
             *slot = byte.to_ascii_lowercase();
         }
-        let singular = word.len().saturating_sub(1);
-        let mut candidates = [lower.get(..word.len()), None];
-        if lower.get(singular) == Some(&b's') {
-            candidates = [candidates[0], lower.get(..singular)];
-        }
-        for word in candidates.into_iter().flatten() {
-            if !self.sieve.get(sieve(word)).is_some_and(|known| *known) {
-                continue;
-            }
+        let singular = lower.strip_suffix(b"s");
+        for word in [Some(&*lower), singular].into_iter().flatten() {
             for phrase in self.by_last.get(word).into_iter().flatten() {
                 if preceded_by(text, floor, start, &phrase.before) {
                     named.extend(&phrase.classes);
@@ -209,13 +213,20 @@ impl Words {
     }
 }
 
-const SIEVE: usize = 1 << 14;
+/// Places of the sieve.
+const SIEVE: usize = 1 << 15;
 
-/// A place in the sieve, by the length, the first two letters and the last of a lower-case word.
-fn sieve(word: &[u8]) -> usize {
-    let at = |place: usize| usize::from(word.get(place).copied().unwrap_or(0) & 31);
-    let last = at(word.len().saturating_sub(1));
-    (at(0) << 9 ^ at(1) << 5 ^ last ^ word.len() << 11) % SIEVE
+/// The place of three letters, whatever their case; what is no letter or digit is nothing.
+fn sieve(first: u8, second: u8, third: u8) -> usize {
+    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { usize::from(byte & 31) } else { 0 };
+    fold(first) << 10 | fold(second) << 5 | fold(third)
+}
+
+/// The length of the first part of a word in camel case; the whole word where it is in none.
+fn camel_part(word: &[u8]) -> usize {
+    let word = word.get(..word.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count()).unwrap_or_default();
+    let edge = |pair: &[u8]| matches!(pair, [left, right] if left.is_ascii_lowercase() && right.is_ascii_uppercase());
+    word.windows(2).position(edge).map_or(word.len(), |at| at + 1)
 }
 
 /// Whether these words stand before `at`, nearest first; parts of one camel-case word count.
@@ -223,11 +234,11 @@ fn preceded_by(text: &[u8], floor: usize, at: usize, before: &[Box<[u8]>]) -> bo
     let mut position = at;
     before.iter().all(|wanted| {
         let Some((start, end)) = word_before(text, floor, position) else { return false };
-        let Some(word) = text.get(start..end) else { return false };
-        let start = if word.len() > wanted.len() { end - wanted.len() } else { start };
+        let start = start.max(end.saturating_sub(wanted.len()));
         let Some(part) = text.get(start..end) else { return false };
+        let edge = start.checked_sub(1).and_then(|before| text.get(before));
         // A part of a longer word only where camel case begins one.
-        let begins = word.len() == part.len() || part.first().is_some_and(u8::is_ascii_uppercase);
+        let begins = !edge.is_some_and(u8::is_ascii_alphanumeric) || part.first().is_some_and(u8::is_ascii_uppercase);
         position = start;
         begins && part.eq_ignore_ascii_case(wanted)
     })

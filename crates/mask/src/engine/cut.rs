@@ -3,15 +3,15 @@
 //! A cut stands at or before the first live candidate and inside no finding. What follows it is scanned with the bytes
 //! before it in sight ([`LOOK_BEHIND`]) and with the finding that stood last.
 
-use super::context::{NEAR_BYTES, Previous};
+use super::context::{MAX_WORD, NEAR_BYTES, PHRASE_BYTES, Previous};
 use super::marks::MAX_MARK;
 use super::{End, Finding, Scan};
 
-/// Bytes before a place that may decide what is found at it or later: near words and phrases, the mark that the first of them may
-/// stand in, and what joins a candidate to what is before.
+/// Bytes before a place that may decide what is found at it or later: near words, the phrases that they end, the mark
+/// that the first of them may stand in, and what joins a candidate to what is before.
 pub const LOOK_BEHIND: usize = 256;
 
-const _: () = assert!(2 * NEAR_BYTES + 2 <= LOOK_BEHIND && NEAR_BYTES + MAX_MARK + 2 <= LOOK_BEHIND);
+const _: () = assert!(NEAR_BYTES + PHRASE_BYTES + MAX_WORD + MAX_MARK < LOOK_BEHIND + 24);
 
 /// A place in a text: everything before it was scanned.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,7 +63,7 @@ impl Scan {
             let before = last.iter().chain(first).filter(|finding| finding.start < at);
             before.fold(from.previous, |best, finding| match best {
                 Some(best) if best.end > finding.end => Some(best),
-                _ => Some(Previous { end: finding.end, class: finding.class }),
+                _ => Some(Previous { end: finding.end, class: Some(finding.class) }),
             })
         };
         let live_from = before_escape(text, self.live_from).max(from.at);

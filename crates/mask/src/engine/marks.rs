@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::class::{ClassId, ClassSet};
+use crate::class::ClassId;
 
 /// Digits of a session token's number, at most.
 const MAX_NUMBER: usize = 6;
@@ -32,14 +32,14 @@ impl Marks {
         self.names.insert(name.as_bytes().into(), class);
     }
 
-    /// The end of the mark whose first word begins at `start`.
-    pub(super) fn skip(&self, text: &[u8], start: usize) -> Option<usize> {
+    /// The end of the mark whose first word begins at `start`, and the class it names.
+    pub(super) fn skip(&self, text: &[u8], start: usize) -> Option<(usize, Option<ClassId>)> {
         match text.get(start.checked_sub(1)?)? {
-            b'<' => self.named(text, start).map(|(end, _)| end),
+            b'<' => self.named(text, start).map(|(end, class)| (end, Some(class))),
             b'*' => {
                 text.get(start.checked_sub(2)?).filter(|byte| **byte == b'*')?;
                 let kept = text.get(start..)?.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-                (kept <= MAX_KEPT).then_some(start + kept)
+                (kept <= MAX_KEPT).then_some((start + kept, None))
             }
             _ => None,
         }
@@ -54,20 +54,6 @@ impl Marks {
             Some(b'*') => rest.len() <= MAX_KEPT && rest.iter().all(u8::is_ascii_alphanumeric),
             _ => false,
         }
-    }
-
-    /// The classes of the mark that the word at `start..end` ends; an empty set for a mark that names none.
-    pub(super) fn around(&self, text: &[u8], start: usize, end: usize) -> Option<ClassSet> {
-        if text.get(end) != Some(&b'>') {
-            let starred = start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'*');
-            return starred.then(|| self.skip(text, start)).flatten().map(|_| ClassSet::EMPTY);
-        }
-        let from = start.saturating_sub(MAX_NAME + HASH_LETTERS);
-        let open = from + text.get(from..start)?.iter().rposition(|byte| *byte == b'<')?;
-        let (_, class) = self.named(text, open + 1).filter(|(close, _)| *close == end + 1)?;
-        let mut named = ClassSet::EMPTY;
-        named.insert(class);
-        Some(named)
     }
 
     /// A whole `<…>` mark whose name begins at `start`: its end and its class.

@@ -11,6 +11,28 @@ const MAX_OPENING: usize = 6;
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
+/// Places of a block, lowest bit first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Places {
+    /// Where words begin, and the bytes that open a shape.
+    pub(super) starts: u64,
+    /// Where a capital follows a small letter: the inner words of camel case.
+    pub(super) inner: u64,
+}
+
+/// What the byte before a block is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Before {
+    word: bool,
+    small: bool,
+}
+
+impl Before {
+    pub(super) fn new(byte: Option<&u8>) -> Self {
+        Self { word: byte.is_some_and(u8::is_ascii_alphanumeric), small: byte.is_some_and(u8::is_ascii_lowercase) }
+    }
+}
+
 /// Finds the places of a block where a shape may begin.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
@@ -34,35 +56,46 @@ impl Starts {
         Self { opening: Vec::new(), every }
     }
 
-    /// The places in a block, lowest bit first. `inside` tells whether the byte before the block is a letter or digit,
-    /// and afterwards whether the block's last byte is.
-    pub(super) fn of(&self, block: &[u8], inside: &mut bool) -> u64 {
-        let (mut words, mut opening) = (0, 0);
-        let mut shift = 0;
+    /// The places in a block. `before` tells of the byte before it, and afterwards of its last byte.
+    pub(super) fn of(&self, block: &[u8], before: &mut Before) -> Places {
+        let mut masks = Masks::default();
         let (eights, rest) = block.as_chunks::<8>();
-        for eight in eights {
-            let bytes = u64::from_le_bytes(*eight);
-            words |= gather(word_bytes(bytes)) << shift;
-            opening |= self.opening_bytes(bytes) << shift;
-            shift += 8;
+        for (number, eight) in (0..).zip(eights) {
+            self.add(u64::from_le_bytes(*eight), number * 8, &mut masks);
         }
         if !rest.is_empty() {
             let mut padded = [0; 8];
             for (slot, byte) in padded.iter_mut().zip(rest) {
                 *slot = *byte;
             }
-            let bytes = u64::from_le_bytes(padded);
-            words |= gather(word_bytes(bytes)) << shift;
-            opening |= self.opening_bytes(bytes) << shift;
+            self.add(u64::from_le_bytes(padded), u32::try_from(eights.len() * 8).unwrap_or(0), &mut masks);
         }
         if !self.every.is_empty() {
             for (place, byte) in block.iter().enumerate() {
-                opening |= u64::from(self.every.get(usize::from(*byte)).is_some_and(|opens| *opens)) << place;
+                masks.opening |= u64::from(self.every.get(usize::from(*byte)).is_some_and(|opens| *opens)) << place;
             }
         }
-        let starts = words & !(words << 1 | u64::from(*inside));
-        *inside = words >> (block.len().clamp(1, BLOCK) - 1) & 1 == 1;
-        starts | opening
+        let words = masks.small | masks.capital | masks.digit;
+        let places = Places {
+            starts: words & !(words << 1 | u64::from(before.word)) | masks.opening,
+            inner: masks.capital & (masks.small << 1 | u64::from(before.small)),
+        };
+        let last = block.len().clamp(1, BLOCK) - 1;
+        *before = Before { word: words >> last & 1 == 1, small: masks.small >> last & 1 == 1 };
+        places
+    }
+
+    fn add(&self, bytes: u64, shift: u32, masks: &mut Masks) {
+        let plain = bytes & !HIGH;
+        let lower = plain | (LOW * 0x20);
+        let letters = (lower + LOW * (0x80 - 0x61)) & !(lower + LOW * (0x80 - 0x7B)) & !bytes & HIGH;
+        let digits = (plain + LOW * (0x80 - 0x30)) & !(plain + LOW * (0x80 - 0x3A)) & !bytes & HIGH;
+        // The bit that tells small letters from capitals, brought to the top.
+        let small = plain << 2;
+        masks.small |= gather(letters & small) << shift;
+        masks.capital |= gather(letters & !small) << shift;
+        masks.digit |= gather(digits) << shift;
+        masks.opening |= self.opening_bytes(bytes) << shift;
     }
 
     fn opening_bytes(&self, bytes: u64) -> u64 {
@@ -76,13 +109,12 @@ impl Starts {
     }
 }
 
-/// The high bit of every byte that is an ASCII letter or digit.
-fn word_bytes(bytes: u64) -> u64 {
-    let plain = bytes & !HIGH;
-    let lower = plain | (LOW * 0x20);
-    let letters = (lower + LOW * (0x80 - 0x61)) & !(lower + LOW * (0x80 - 0x7B));
-    let digits = (plain + LOW * (0x80 - 0x30)) & !(plain + LOW * (0x80 - 0x3A));
-    (letters | digits) & !bytes & HIGH
+#[derive(Default)]
+struct Masks {
+    small: u64,
+    capital: u64,
+    digit: u64,
+    opening: u64,
 }
 
 /// Brings the high bits of eight bytes together, the first byte's lowest.
@@ -96,19 +128,24 @@ mod tests {
 
     use super::*;
 
-    fn plainly(text: &[u8], opening: &[u8]) -> Vec<usize> {
+    fn plainly(text: &[u8], opening: &[u8]) -> (Vec<usize>, Vec<usize>) {
         let word = |at: usize| text[at].is_ascii_alphanumeric();
-        (0..text.len()).filter(|at| opening.contains(&text[*at]) || word(*at) && (*at == 0 || !word(at - 1))).collect()
+        let starts = |at: &usize| opening.contains(&text[*at]) || word(*at) && (*at == 0 || !word(at - 1));
+        let inner = |at: &usize| *at > 0 && text[*at].is_ascii_uppercase() && text[at - 1].is_ascii_lowercase();
+        ((0..text.len()).filter(starts).collect(), (0..text.len()).filter(inner).collect())
     }
 
-    fn by_blocks(text: &[u8], starts: &Starts) -> Vec<usize> {
-        let mut inside = false;
-        let mut all = Vec::new();
+    fn by_blocks(text: &[u8], starts: &Starts) -> (Vec<usize>, Vec<usize>) {
+        let mut before = Before::default();
+        let (mut all, mut inner) = (Vec::new(), Vec::new());
         for (number, block) in text.chunks(BLOCK).enumerate() {
-            let bits = starts.of(block, &mut inside);
-            all.extend((0..BLOCK).filter(|place| bits >> place & 1 == 1).map(|place| number * BLOCK + place));
+            let places = starts.of(block, &mut before);
+            let listed =
+                |bits: u64| (0..BLOCK).filter(move |place| bits >> place & 1 == 1).map(move |at| number * BLOCK + at);
+            all.extend(listed(places.starts));
+            inner.extend(listed(places.inner));
         }
-        all
+        (all, inner)
     }
 
     proptest! {
@@ -119,7 +156,7 @@ mod tests {
         }
 
         #[test]
-        fn so_they_do_for_text(text in "[a-z0-9+(@\\[`{/: -]{0,200}") {
+        fn so_they_do_for_text(text in "[a-zA-Z0-9+(@\\[`{/: -]{0,200}") {
             let starts = Starts::new(*b"+(-");
             prop_assert_eq!(by_blocks(text.as_bytes(), &starts), plainly(text.as_bytes(), b"+(-"));
         }
