@@ -4,8 +4,9 @@
 use std::error::Error;
 use std::io::{BufRead, Write, stdin, stdout};
 
+use bytes::Bytes;
 use serde_json::{Value, json};
-use vidimus_mask::{ClassSet, End, Engine, Masker, Memory, Scan, Selection, Settings, Tally};
+use vidimus_mask::{ClassSet, End, Engine, Form, Masker, Memory, Scan, Scope, Selection, Settings, Tally};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,8 +31,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             });
             json!({"id": id, "findings": findings.collect::<Vec<_>>()})
         } else {
-            let masked = masker.text(text.as_bytes(), &[], &ClassSet::EMPTY, &mut memory, &mut Tally::default());
-            json!({"id": id, "text": String::from_utf8_lossy(&masked)})
+            let scope = Scope::new(&ClassSet::EMPTY, masker.fields());
+            let text = Bytes::from(text.to_owned());
+            let masked = masker.payload(&text, Form::Auto, &scope, &mut memory, &mut Tally::default())?;
+            json!({"id": id, "text": String::from_utf8_lossy(&masked.unwrap_or(text))})
         };
         writeln!(out, "{answer}")?;
     }

@@ -163,6 +163,11 @@ impl Engine {
         self.class(name).ok_or_else(unknown)
     }
 
+    /// Whether a text is nothing but what masking leaves behind.
+    pub(crate) fn is_mark(&self, text: &[u8]) -> bool {
+        self.marks.is_whole(text)
+    }
+
     /// Bytes that its automata take.
     pub fn memory(&self) -> usize {
         self.alone.memory() + self.contextual.memory()

@@ -14,6 +14,7 @@ mod masker;
 mod operator;
 mod selection;
 mod stream;
+mod structure;
 
 pub use catalogue::{Described, catalogue};
 pub use class::{ClassId, ClassSet, Group};
@@ -24,3 +25,4 @@ pub use masker::{Masker, Memory, Settings, Tally};
 pub use operator::{Operator, UnknownOperator};
 pub use selection::Selection;
 pub use stream::{Framing, Stream, StreamScope};
+pub use structure::{Cell, Column, ColumnKind, Form, MaskError, Scope};

@@ -179,9 +179,16 @@ pub(crate) struct Part {
     mixed: bool,
 }
 
+impl Part {
+    /// All of a value of `length` bytes, because of where it stands.
+    pub(crate) fn whole(class: ClassId, length: usize) -> Self {
+        Self { class, start: 0, end: length, score: 100, mixed: false }
+    }
+}
+
 impl Memory {
     /// The number of a value in this session. Only a digest of the value is remembered.
-    fn number(&mut self, class: ClassId, value: &[u8]) -> Option<u32> {
+    pub(crate) fn number(&mut self, class: ClassId, value: &[u8]) -> Option<u32> {
         let mut id = [0; 32];
         id.copy_from_slice(digest::digest(&digest::SHA256, value).as_ref());
         if let Some(number) = self.tokens.get(&(class, id)) {

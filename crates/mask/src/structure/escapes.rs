@@ -1,0 +1,148 @@
+//! Escapes: of JSON's strings (RFC 8259 §7), and those found in text that is not JSON as a whole.
+//!
+//! Text with pieces of JSON or of URLs in it hides values behind `\u0040`, `\/` or `%40`. Such text is scanned with these
+//! read too, and what is found is replaced in the text as it stands.
+
+use super::nested::Work;
+use crate::engine::Path;
+
+/// Decodes what stands between the quotes of a JSON string; half a surrogate pair is U+FFFD.
+pub(super) fn decode(inner: &[u8], out: &mut Vec<u8>) {
+    let mut rest = inner;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        let (plain, escape) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let (character, length) = match escape.get(1) {
+            Some(b'n') => ('\n', 2),
+            Some(b't') => ('\t', 2),
+            Some(b'r') => ('\r', 2),
+            Some(b'b') => ('\u{8}', 2),
+            Some(b'f') => ('\u{c}', 2),
+            Some(b'u') => match unit(escape) {
+                Some(high @ 0xD800..=0xDBFF) => match escape.get(6..).and_then(unit) {
+                    Some(low @ 0xDC00..=0xDFFF) => {
+                        let scalar = 0x1_0000 + ((high & 0x3FF) << 10) + (low & 0x3FF);
+                        (char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
+                    }
+                    _ => (char::REPLACEMENT_CHARACTER, 6),
+                },
+                Some(unit) => (char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER), 6),
+                None => ('\\', 1),
+            },
+            Some(b'"') => ('"', 2),
+            Some(b'/') => ('/', 2),
+            Some(b'\\') => ('\\', 2),
+            _ => ('\\', 1),
+        };
+        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+}
+
+/// The UTF-16 code unit of a `\uXXXX` that `text` begins with.
+fn unit(text: &[u8]) -> Option<u32> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)?))
+}
+
+/// Writes text as it stands between the quotes of a JSON string.
+pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {
+    for byte in text {
+        match byte {
+            b'"' | b'\\' => out.extend([b'\\', *byte]),
+            b'\n' => out.extend(b"\\n"),
+            b'\t' => out.extend(b"\\t"),
+            b'\r' => out.extend(b"\\r"),
+            0..0x20 => {
+                let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' - 10 + value };
+                out.extend_from_slice(b"\\u00");
+                out.extend([digit(byte >> 4), digit(byte & 15)]);
+            }
+            byte => out.push(*byte),
+        }
+    }
+}
+
+/// A text with its escapes read, and where each came from.
+#[derive(Debug, Default)]
+struct Unescaped {
+    text: Vec<u8>,
+    /// After each escape: the place in `text`, and the place in the text as it stands.
+    places: Vec<(usize, usize)>,
+}
+
+impl Unescaped {
+    /// Reads escapes for ASCII characters. `None` if none of them could hide a value from a scan of the text as it is.
+    fn read(text: &[u8]) -> Option<Self> {
+        memchr::memchr2(b'\\', b'%', text)?;
+        let mut read = Self::default();
+        let (mut at, mut hides) = (0, false);
+        while let Some(next) = text.get(at..).and_then(|rest| memchr::memchr2(b'\\', b'%', rest)) {
+            let rest = text.get(at + next..).unwrap_or_default();
+            read.text.extend_from_slice(text.get(at..at + next).unwrap_or_default());
+            let (byte, length, hiding) = escape(rest).unwrap_or_else(|| (rest.first().copied().unwrap_or(0), 1, false));
+            hides |= hiding;
+            read.text.push(byte);
+            at += next + length;
+            if length > 1 {
+                read.places.push((read.text.len(), at));
+            }
+        }
+        read.text.extend_from_slice(text.get(at..).unwrap_or_default());
+        hides.then_some(read)
+    }
+
+    /// The place in the text as it stands.
+    fn origin(&self, place: usize) -> usize {
+        let before = self.places.partition_point(|(read, _)| *read <= place);
+        let (read, origin) = before.checked_sub(1).and_then(|at| self.places.get(at)).copied().unwrap_or((0, 0));
+        origin + place - read
+    }
+}
+
+/// The ASCII character that an escape at the beginning of `text` stands for, the escape's length, and whether it can hide
+/// something: an engine knows `\n` and its like. JSON in JSON doubles backslashes, so any number of them counts as one.
+fn escape(text: &[u8]) -> Option<(u8, usize, bool)> {
+    let hexadecimal = |digits: &[u8]| {
+        let value = digits.iter().try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?))?;
+        u8::try_from(value).ok().filter(u8::is_ascii)
+    };
+    if text.first() == Some(&b'%') {
+        return hexadecimal(text.get(1..3)?).map(|byte| (byte, 3, true));
+    }
+    let backslashes = text.iter().take_while(|byte| **byte == b'\\').count();
+    let length = backslashes + 1;
+    match text.get(backslashes)? {
+        b'n' => Some((b'\n', length, false)),
+        b't' => Some((b'\t', length, false)),
+        b'r' => Some((b'\r', length, false)),
+        b'"' => Some((b'"', length, false)),
+        b'/' => Some((b'/', length, true)),
+        b'u' => hexadecimal(text.get(length..length + 4)?).map(|byte| (byte, length + 4, true)),
+        _ => None,
+    }
+}
+
+impl Work<'_> {
+    /// Masks what escapes hide in a text. `None` if there is nothing.
+    pub(super) fn escaped(&mut self, text: &[u8], path: &Path<'_>) -> Option<Vec<u8>> {
+        let read = Unescaped::read(text)?;
+        let parts = self.found(&read.text, path);
+        let mut out = Vec::new();
+        let (mut done, mut written) = (0, Vec::new());
+        for part in parts {
+            let (start, end) = (read.origin(part.start), read.origin(part.end));
+            out.extend_from_slice(text.get(done..start).unwrap_or_default());
+            written.clear();
+            let value = read.text.get(part.start..part.end).unwrap_or_default();
+            self.masker.write(&part, value, self.memory, &mut written);
+            encode(&written, &mut out);
+            done = end;
+        }
+        (done > 0).then(|| {
+            out.extend_from_slice(text.get(done..).unwrap_or_default());
+            out
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! What a decoded string holds: JSON or lines of it, base64 of text, or text.
+//!
+//! A string that is JSON as a whole is masked as JSON, down to a depth; deeper, and when it is JSON only in part or not
+//! quite, it is text.
+
+use bytes::Bytes;
+
+use super::syntax;
+use super::{Form, MaskError, Scope, base64};
+use crate::class::ClassId;
+use crate::engine::{End, Path};
+use crate::masker::{Masker, Memory, Part, Tally};
+use crate::operator::Operator;
+
+/// JSON or base64 in a string in a string …: beyond it, a string is text.
+pub(super) const MAX_NESTED: usize = 4;
+
+/// Shorter values are too short for anything that is looked for.
+pub(super) const MIN_VALUE: usize = 4;
+
+/// What becomes of a decoded value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It holds nothing.
+    Same,
+    /// The whole of it is masked by [`Operator::Nullify`].
+    Null,
+    /// The text to put in its place.
+    Text(Vec<u8>),
+}
+
+/// Whether null may stand for a text as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Null {
+    Allowed,
+    Never,
+}
+
+/// Masking of one document or payload.
+#[derive(Debug)]
+pub(super) struct Work<'w> {
+    pub(super) masker: &'w Masker,
+    pub(super) scope: &'w Scope<'w>,
+    pub(super) memory: &'w mut Memory,
+    pub(super) tally: &'w mut Tally,
+}
+
+impl Work<'_> {
+    /// A payload of a form that is told or found out.
+    pub(super) fn payload(&mut self, bytes: &Bytes, form: Form) -> Result<Option<Vec<u8>>, MaskError> {
+        let path = self.scope.path;
+        let mark = if bytes.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
+        let text = bytes.get(mark..).unwrap_or_default();
+        let masked = match form {
+            Form::Auto | Form::Json => match self.structured(text, path, 0)? {
+                Some(Outcome::Text(masked)) => Some(masked),
+                Some(_) => None,
+                None if form == Form::Json || text.trim_ascii_start().starts_with(b"\"") => match syntax::json(text) {
+                    Some(names) => self.json(text, &names, path, 0)?,
+                    None => self.as_text(text, path),
+                },
+                None => self.as_text(text, path),
+            },
+            Form::Lines => self.lines(text, path, 0)?,
+            Form::Form => self.form(text, path)?,
+            Form::Text => self.as_text(text, path),
+        };
+        Ok(masked.map(|mut masked| {
+            masked.splice(..0, bytes.iter().take(mark).copied());
+            masked
+        }))
+    }
+
+    pub(super) fn as_text(&mut self, text: &[u8], path: &Path<'_>) -> Option<Vec<u8>> {
+        match self.text(text, path, Null::Never) {
+            Outcome::Text(masked) => Some(masked),
+            Outcome::Same | Outcome::Null => None,
+        }
+    }
+
+    /// A decoded string that `path` leads to, `level` strings deep.
+    pub(super) fn string(&mut self, text: &[u8], path: &Path<'_>, level: usize) -> Result<Outcome, MaskError> {
+        if text.len() < MIN_VALUE {
+            return Ok(Outcome::Same);
+        }
+        if level >= MAX_NESTED {
+            return Ok(self.text(text, path, Null::Allowed));
+        }
+        if let Some(outcome) = self.structured(text, path, level + 1)? {
+            return Ok(outcome);
+        }
+        let encoded = base64::text_in(text, path.last() == Some(&"blob"));
+        let Some(encoded) = encoded else { return Ok(self.text(text, path, Null::Allowed)) };
+        match self.string(&encoded.decoded, path, level + 1)? {
+            Outcome::Same => Ok(self.text(text, path, Null::Allowed)),
+            Outcome::Null => Ok(Outcome::Null),
+            Outcome::Text(masked) => {
+                let masked = encoded.encode(text, &masked);
+                Ok(match self.text(&masked, path, Null::Allowed) {
+                    Outcome::Same => Outcome::Text(masked),
+                    outcome => outcome,
+                })
+            }
+        }
+    }
+
+    /// An object, an array, or several of them on a line each; `None` if `text` is something else.
+    fn structured(&mut self, text: &[u8], path: &Path<'_>, level: usize) -> Result<Option<Outcome>, MaskError> {
+        if !is_bracketed(text) {
+            return Ok(None);
+        }
+        let masked = if let Some(names) = syntax::json(text) {
+            self.json(text, &names, path, level)?
+        } else if is_json_lines(text) {
+            self.lines(text, path, level)?
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(masked.map_or(Outcome::Same, Outcome::Text)))
+    }
+
+    /// Each line by itself.
+    fn lines(&mut self, text: &[u8], path: &Path<'_>, level: usize) -> Result<Option<Vec<u8>>, MaskError> {
+        let mut out = Vec::new();
+        let (mut done, mut at) = (0, 0);
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let content = line.trim_ascii();
+            let start = at + (line.len() - line.trim_ascii_start().len());
+            at += line.len();
+            let names = if is_bracketed(content) { syntax::json(content) } else { None };
+            let masked = match names {
+                Some(names) => self.json(content, &names, path, level)?,
+                None => self.as_text(content, path),
+            };
+            if let Some(masked) = masked {
+                out.extend_from_slice(text.get(done..start).unwrap_or_default());
+                out.extend_from_slice(&masked);
+                done = start + content.len();
+            }
+        }
+        Ok((done > 0).then(|| {
+            out.extend_from_slice(text.get(done..).unwrap_or_default());
+            out
+        }))
+    }
+
+    /// Plain text, and what escapes in it hide.
+    fn text(&mut self, text: &[u8], path: &Path<'_>, null: Null) -> Outcome {
+        match self.escaped(text, path) {
+            None => self.plain(text, path, null),
+            Some(masked) => match self.plain(&masked, path, null) {
+                Outcome::Same => Outcome::Text(masked),
+                outcome => outcome,
+            },
+        }
+    }
+
+    fn plain(&mut self, text: &[u8], path: &Path<'_>, null: Null) -> Outcome {
+        let parts = self.found(text, path);
+        let mut out = Vec::new();
+        let mut done = 0;
+        for part in &parts {
+            let whole = part.start == 0 && part.end == text.len();
+            if whole && null == Null::Allowed && self.masker.operator(part.class) == Operator::Nullify {
+                return Outcome::Null;
+            }
+            out.extend_from_slice(text.get(done..part.start).unwrap_or_default());
+            let value = text.get(part.start..part.end).unwrap_or_default();
+            self.masker.write(part, value, self.memory, &mut out);
+            done = part.end;
+        }
+        if parts.is_empty() {
+            return Outcome::Same;
+        }
+        out.extend_from_slice(text.get(done..).unwrap_or_default());
+        Outcome::Text(out)
+    }
+
+    /// The parts of a text to mask.
+    pub(super) fn found(&mut self, text: &[u8], path: &Path<'_>) -> Vec<Part> {
+        self.masker.engine().scan(text, path, End::Final, &mut self.memory.scan);
+        self.masker.parts(self.memory.scan.findings(), self.scope.revealed, self.tally)
+    }
+
+    /// A whole value of a class, because a rule says so.
+    pub(super) fn ruled(&mut self, value: &[u8], class: ClassId) -> Outcome {
+        if value.is_empty() || self.masker.engine().is_mark(value) {
+            return Outcome::Same;
+        }
+        *self.tally.masked.entry(class).or_default() += 1;
+        if self.masker.operator(class) == Operator::Nullify {
+            return Outcome::Null;
+        }
+        let mut out = Vec::new();
+        self.masker.write(&Part::whole(class, value.len()), value, self.memory, &mut out);
+        Outcome::Text(out)
+    }
+}
+
+/// Whether a text begins and ends like an object or an array.
+fn is_bracketed(text: &[u8]) -> bool {
+    let begins = |byte: u8| matches!(byte, b'{' | b'[' | b' ' | b'\n' | b'\t' | b'\r');
+    if !text.first().is_some_and(|byte| begins(*byte)) {
+        return false;
+    }
+    matches!(text.trim_ascii(), [b'{', .., b'}'] | [b'[', .., b']'])
+}
+
+/// Whether a text is several lines, each an object or an array.
+fn is_json_lines(text: &[u8]) -> bool {
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let is_json = |line: &[u8]| is_bracketed(line) && syntax::json(line).is_some();
+    lines.next().is_some_and(is_json) && lines.all(is_json)
+}

@@ -1,0 +1,379 @@
+//! The walk over a JSON text: every key, string and number once, in order, with the keys that lead to it.
+//!
+//! It works on the bytes alone, keeps a stack of its own, and writes output only from the first change on. The text was
+//! checked before; whatever is met that contradicts the check ends the walk with an error.
+
+use super::MaskError;
+use super::escapes;
+use super::keys::{self, Names, Naming};
+use super::nested::{MIN_VALUE, Outcome, Work};
+use super::syntax::{self, EscapedNames, Quoted};
+use crate::class::ClassId;
+use crate::engine::Path;
+use crate::fields::Step;
+
+/// Bytes after a value in which a sibling that names it is looked for.
+const MAX_AHEAD: usize = 256;
+
+/// An open object or array.
+#[derive(Debug, Default)]
+struct Frame<'d> {
+    is_object: bool,
+    /// Whether a key of it is on the path.
+    has_key: bool,
+    /// Where its keys begin among the keys of all open objects.
+    first_key: usize,
+    /// Where the steps of field rules begin for what is in it.
+    root: usize,
+    /// All its names so far, once one was masked.
+    names: Option<Box<Names>>,
+    /// What members of it call their siblings.
+    kind: Option<&'d str>,
+    name: Option<&'d str>,
+}
+
+struct Walk<'w, 'k, 'd> {
+    work: &'k mut Work<'w>,
+    bytes: &'d [u8],
+    at: usize,
+    level: usize,
+    escaped: std::slice::Iter<'d, (usize, String)>,
+    path: Vec<&'d str>,
+    /// Names of the path that lead to the document.
+    outer: usize,
+    steps: Vec<Step<'d>>,
+    /// Whether there are field rules: without them, steps are not kept.
+    ruled: bool,
+    /// Where the steps begin for the next value.
+    root: usize,
+    frames: Vec<Frame<'d>>,
+    /// Insides of all keys of open objects.
+    keys: Vec<(usize, usize)>,
+    decoded: Vec<u8>,
+    out: Vec<u8>,
+    copied: usize,
+}
+
+impl Work<'_> {
+    /// Masks JSON that [`syntax::json`] accepted, with the escaped names it gave. `level` strings are around it.
+    pub(super) fn json(
+        &mut self,
+        bytes: &[u8],
+        escaped: &EscapedNames,
+        path: &Path<'_>,
+        level: usize,
+    ) -> Result<Option<Vec<u8>>, MaskError> {
+        let ruled = !self.scope.fields.is_empty();
+        let walk = Walk {
+            work: self,
+            bytes,
+            at: 0,
+            level,
+            escaped: escaped.iter(),
+            path: path.to_vec(),
+            outer: path.len(),
+            steps: Vec::new(),
+            ruled,
+            root: 0,
+            frames: Vec::new(),
+            keys: Vec::new(),
+            decoded: Vec::new(),
+            out: Vec::new(),
+            copied: 0,
+        };
+        walk.run()
+    }
+
+    /// The class that a rule gives what is at these steps, unless it is to be shown.
+    pub(super) fn rule(&mut self, steps: &[Step<'_>]) -> Option<ClassId> {
+        if self.scope.fields.is_empty() {
+            return None;
+        }
+        let class = self.scope.fields.at(steps)?;
+        (!self.is_revealed(class)).then_some(class)
+    }
+
+    /// Whether a class is to be shown, which is counted.
+    pub(super) fn is_revealed(&mut self, class: ClassId) -> bool {
+        let revealed = self.scope.revealed.contains(class);
+        if revealed {
+            *self.tally.revealed.entry(class).or_default() += 1;
+        }
+        revealed
+    }
+}
+
+impl<'d> Walk<'_, '_, 'd> {
+    fn run(mut self) -> Result<Option<Vec<u8>>, MaskError> {
+        let mut at_name = false;
+        loop {
+            self.at = syntax::space_end(self.bytes, self.at);
+            match self.bytes.get(self.at) {
+                None => break,
+                Some(b'"') if at_name => {
+                    at_name = false;
+                    self.name()?;
+                }
+                Some(b'"') => self.string()?,
+                Some(opening @ (b'{' | b'[')) => {
+                    at_name = *opening == b'{';
+                    self.open(at_name);
+                }
+                Some(b'}' | b']') => self.close()?,
+                Some(b',') => {
+                    self.at += 1;
+                    at_name = self.next_member();
+                }
+                Some(_) => self.scalar()?,
+            }
+        }
+        if self.copied == 0 {
+            return Ok(None);
+        }
+        self.out.extend_from_slice(self.bytes.get(self.copied..).unwrap_or_default());
+        Ok(Some(self.out))
+    }
+
+    fn open(&mut self, is_object: bool) {
+        self.at += 1;
+        self.frames.push(Frame { is_object, first_key: self.keys.len(), root: self.root, ..Frame::default() });
+        if self.ruled && !is_object {
+            self.steps.push(Step::Index(0));
+        }
+    }
+
+    fn close(&mut self) -> Result<(), MaskError> {
+        let frame = self.frames.pop().ok_or(MaskError::Document { offset: self.at })?;
+        self.at += 1;
+        self.keys.truncate(frame.first_key);
+        if frame.has_key {
+            self.path.pop();
+        }
+        if self.ruled && (frame.has_key || !frame.is_object) {
+            self.steps.pop();
+        }
+        self.root = self.frames.last().map_or(0, |around| around.root);
+        Ok(())
+    }
+
+    /// After a comma; whether a name comes next.
+    fn next_member(&mut self) -> bool {
+        let is_object = self.frames.last().is_some_and(|frame| frame.is_object);
+        if !is_object && let Some(Step::Index(index)) = self.steps.last_mut() {
+            *index += 1;
+        }
+        is_object
+    }
+
+    /// A name, the colon after it, and what the scope says of the member.
+    fn name(&mut self) -> Result<(), MaskError> {
+        let start = self.at + 1;
+        let quoted = self.quoted(start)?;
+        let end = quoted.end - 1;
+        let colon = syntax::space_end(self.bytes, quoted.end);
+        self.at = colon + 1;
+        let raw = self.bytes.get(start..end).unwrap_or_default();
+        let name: &'d str = if quoted.escaped {
+            self.escaped
+                .find(|(at, _)| *at == start)
+                .map(|(_, name)| &**name)
+                .ok_or(MaskError::Document { offset: start })?
+        } else {
+            std::str::from_utf8(raw).unwrap_or_default()
+        };
+        let frame = self.frames.last_mut().ok_or(MaskError::Document { offset: start })?;
+        self.root = frame.root;
+        if std::mem::replace(&mut frame.has_key, true) {
+            self.path.pop();
+            self.steps.pop();
+        }
+        let masks = frame.names.is_some();
+        if masks || !keys::is_plain(if quoted.escaped { name.as_bytes() } else { raw }) {
+            self.masked_name(name, if quoted.escaped { name.as_bytes() } else { raw }, start, end);
+        }
+        self.keys.push((start, end));
+        self.path.push(name);
+        if self.ruled {
+            self.steps.push(Step::Key(name));
+        }
+        self.by_scope()
+    }
+
+    /// Masks a name, and keeps the names of the object apart once one was masked.
+    fn masked_name(&mut self, name: &str, raw: &'d [u8], start: usize, end: usize) {
+        let masked = self.work.as_text(raw, &self.path);
+        let Some(frame) = self.frames.last_mut() else { return };
+        if frame.names.is_none() && masked.is_some() {
+            let mut names = Box::<Names>::default();
+            for (start, end) in self.keys.get(frame.first_key..).unwrap_or_default() {
+                let mut decoded = Vec::new();
+                escapes::decode(self.bytes.get(*start..*end).unwrap_or_default(), &mut decoded);
+                names.take(decoded);
+            }
+            frame.names = Some(names);
+        }
+        let Some(names) = &mut frame.names else { return };
+        let changed = masked.is_some();
+        let wanted = masked.unwrap_or_else(|| name.as_bytes().to_vec());
+        let unique = names.unique(wanted.clone());
+        if changed || unique != wanted {
+            self.replace(start, end);
+            escapes::encode(&unique, &mut self.out);
+        }
+    }
+
+    /// What the scope says of the member whose value comes next: kept as it is, or a root of field rules.
+    fn by_scope(&mut self) -> Result<(), MaskError> {
+        if self.level > 0 {
+            return Ok(());
+        }
+        let scope = self.work.scope;
+        let own = self.path.get(self.outer..).unwrap_or_default();
+        if scope.roots.contains(&own) {
+            self.root = self.steps.len();
+        }
+        if scope.keep.contains(&own) {
+            let start = syntax::space_end(self.bytes, self.at);
+            self.at = syntax::value_end(self.bytes, start).ok_or(MaskError::Document { offset: start })?;
+        }
+        Ok(())
+    }
+
+    fn string(&mut self) -> Result<(), MaskError> {
+        let start = self.at + 1;
+        let quoted = self.quoted(start)?;
+        self.at = quoted.end;
+        let raw = self.bytes.get(start..quoted.end - 1).unwrap_or_default();
+        if let Some(frame) = self.frames.last_mut()
+            && frame.is_object
+            && let Some(naming) = self.path.last().and_then(|key| keys::names_a_sibling(key.as_bytes()))
+        {
+            let text = Some(raw).filter(|_| !quoted.escaped).and_then(|raw| std::str::from_utf8(raw).ok());
+            match naming {
+                Naming::Name => frame.name = frame.name.or(text),
+                Naming::Kind => frame.kind = frame.kind.or(text),
+            }
+        }
+        let ruled = if self.ruled { self.rule() } else { None };
+        if ruled.is_none() && raw.len() < MIN_VALUE {
+            return Ok(());
+        }
+        let mut decoded = std::mem::take(&mut self.decoded);
+        let text = if quoted.escaped {
+            decoded.clear();
+            escapes::decode(raw, &mut decoded);
+            &decoded
+        } else {
+            raw
+        };
+        let outcome = match ruled {
+            Some(class) => self.work.ruled(text, class),
+            None => self.scanned(|work, path, level| work.string(text, path, level))?,
+        };
+        self.decoded = decoded;
+        match outcome {
+            Outcome::Same => {}
+            Outcome::Null => {
+                self.replace(start - 1, quoted.end);
+                self.out.extend_from_slice(b"null");
+            }
+            Outcome::Text(masked) => {
+                self.replace(start, quoted.end - 1);
+                escapes::encode(&masked, &mut self.out);
+            }
+        }
+        Ok(())
+    }
+
+    /// A number or a literal.
+    fn scalar(&mut self) -> Result<(), MaskError> {
+        let start = self.at;
+        let end = syntax::scalar_end(self.bytes, start);
+        self.at = end;
+        let lexeme = self.bytes.get(start..end).filter(|lexeme| !lexeme.is_empty());
+        let lexeme = lexeme.ok_or(MaskError::Document { offset: start })?;
+        let is_number = lexeme.first().is_some_and(|byte| *byte == b'-' || byte.is_ascii_digit());
+        let ruled = if self.ruled { self.rule() } else { None };
+        let outcome = match ruled {
+            Some(class) if is_number => self.work.ruled_number(lexeme, class),
+            Some(class) if lexeme != b"null" => {
+                *self.work.tally.masked.entry(class).or_default() += 1;
+                Outcome::Null
+            }
+            None if is_number && lexeme.len() >= MIN_VALUE - 1 => {
+                self.scanned(|work, path, _| Ok(work.number(lexeme, path)))?
+            }
+            _ => Outcome::Same,
+        };
+        if outcome != Outcome::Same {
+            self.replace(start, end);
+            self.out.extend_from_slice(if let Outcome::Text(number) = &outcome { number } else { b"null" });
+        }
+        Ok(())
+    }
+
+    /// Scans a value under the path that leads to it; where its key says nothing of it, a sibling may.
+    fn scanned(
+        &mut self,
+        scan: impl FnOnce(&mut Work<'_>, &Path<'_>, usize) -> Result<Outcome, MaskError>,
+    ) -> Result<Outcome, MaskError> {
+        let frame = self.frames.last().filter(|frame| frame.is_object);
+        let key = self.path.last().copied().filter(|key| keys::is_value(key.as_bytes()));
+        let (Some(frame), Some(key)) = (frame, key) else { return scan(self.work, &self.path, self.level) };
+        let siblings = match (frame.kind, frame.name) {
+            (None, None) => [self.sibling_ahead(), None],
+            siblings => [siblings.0, siblings.1],
+        };
+        if siblings == [None, None] {
+            return scan(self.work, &self.path, self.level);
+        }
+        // The key itself makes room: only the innermost names count.
+        self.path.pop();
+        let length = self.path.len();
+        self.path.extend(siblings.into_iter().flatten());
+        let outcome = scan(self.work, &self.path, self.level);
+        self.path.truncate(length);
+        self.path.push(key);
+        outcome
+    }
+
+    /// The string of a member after this one that names it, if it is near.
+    fn sibling_ahead(&self) -> Option<&'d str> {
+        let near = self.bytes.get(..self.bytes.len().min(self.at + MAX_AHEAD))?;
+        let mut at = self.at;
+        loop {
+            at = syntax::space_end(near, at);
+            (near.get(at)? == &b',').then_some(())?;
+            at = syntax::space_end(near, at + 1);
+            let key_start = at + 1;
+            let key = syntax::string_end(near, key_start)?;
+            at = syntax::space_end(near, key.end) + 1;
+            at = syntax::space_end(near, at);
+            let start = at;
+            at = syntax::value_end(near, start)?;
+            let naming = near.get(key_start..key.end - 1).and_then(keys::names_a_sibling);
+            if naming.is_some() && near.get(start) == Some(&b'"') {
+                let text = near.get(start + 1..at - 1).filter(|text| !text.contains(&b'\\'))?;
+                return std::str::from_utf8(text).ok();
+            }
+        }
+    }
+
+    fn rule(&mut self) -> Option<ClassId> {
+        let steps = self.steps.get(self.root..).unwrap_or_default();
+        self.work.rule(steps)
+    }
+
+    fn quoted(&self, start: usize) -> Result<Quoted, MaskError> {
+        syntax::string_end(self.bytes, start).ok_or(MaskError::Document { offset: start })
+    }
+
+    /// Writes everything up to `start`; what stands up to `end` is left out.
+    fn replace(&mut self, start: usize, end: usize) {
+        if self.out.is_empty() {
+            self.out.reserve(self.bytes.len() + self.bytes.len() / 8);
+        }
+        self.out.extend_from_slice(self.bytes.get(self.copied..start).unwrap_or_default());
+        self.copied = end;
+    }
+}
