@@ -16,7 +16,7 @@ mod tests;
 
 pub use self::context::Path;
 pub use self::cut::{Cut, LOOK_BEHIND};
-pub(crate) use self::marks::{HASH_LETTERS, MAX_KEPT};
+pub(crate) use self::marks::{HASH_LETTERS, MAX_KEPT, MAX_NAME};
 
 use std::ops::Range;
 
@@ -24,7 +24,9 @@ use self::automaton::{Automaton, Entry, Hit};
 use self::context::{Near, Previous, Words};
 use self::marks::Marks;
 use self::starts::{BLOCK, Before, Starts};
+use crate::allow::{Allow, AllowList};
 use crate::class::{ClassId, ClassSet, Edges, Finder, Verdict};
+use crate::custom::CustomClass;
 use crate::error::ConfigError;
 use crate::selection::{Chosen, Selection, nearest};
 
@@ -101,12 +103,18 @@ pub struct Engine {
     /// By the first two bytes of a word: whether a shape of either tier goes on, or a word that names a class.
     begins: Box<[u8]>,
     finders: Vec<(Finder, ClassId)>,
+    allow: AllowList,
 }
 
 impl Engine {
     /// Compiles a selection. Takes some milliseconds per hundred shapes.
     pub fn new(selection: &Selection) -> Result<Self, ConfigError> {
-        let classes = selection.classes()?;
+        Self::build(selection, &[], &[])
+    }
+
+    /// The same with custom classes, and with values that are not found.
+    pub(crate) fn build(selection: &Selection, own: &[CustomClass], allow: &[Allow]) -> Result<Self, ConfigError> {
+        let classes = selection.classes(own)?;
         let (mut alone, mut contextual) = (Vec::new(), Vec::new());
         let (mut words, mut marks) = (Words::default(), Marks::default());
         let mut contextual_classes = ClassSet::EMPTY;
@@ -144,7 +152,8 @@ impl Engine {
                 && pairs.get(usize::from(*first)).is_some_and(|row| row.iter().any(|t| *t & (ALONE | CONTEXTUAL) != 0))
         };
         let starts = Starts::new((0..=u8::MAX).filter(opens));
-        Ok(Self { classes, alone, contextual, contextual_classes, words, marks, starts, begins, finders })
+        let allow = AllowList::new(allow, |name| known(&classes, name))?;
+        Ok(Self { classes, alone, contextual, contextual_classes, words, marks, starts, begins, finders, allow })
     }
 
     /// The name of a class.
@@ -154,13 +163,12 @@ impl Engine {
 
     /// The class of a name, if this engine knows it.
     pub fn class(&self, name: &str) -> Option<ClassId> {
-        ids(&self.classes).find(|(_, chosen)| &*chosen.class.name == name).map(|(id, _)| id)
+        known(&self.classes, name).ok()
     }
 
     /// The class of a name.
     pub(crate) fn known(&self, name: &str) -> Result<ClassId, ConfigError> {
-        let unknown = || ConfigError::UnknownClass { name: name.to_owned(), nearest: nearest(name, &self.classes) };
-        self.class(name).ok_or_else(unknown)
+        known(&self.classes, name)
     }
 
     /// Whether a text is nothing but what masking leaves behind.
@@ -193,7 +201,15 @@ impl Engine {
         Pass::new(self, text, path, end, scan, from).run();
         scan.settle(text, from, end, by_finders);
         resolve::per_class(&mut scan.findings);
+        if !self.allow.is_empty() {
+            self.allow.exempt(text, &mut scan.findings);
+        }
     }
+}
+
+fn known(classes: &[Chosen], name: &str) -> Result<ClassId, ConfigError> {
+    let unknown = || ConfigError::UnknownClass { name: name.to_owned(), nearest: nearest(name, classes) };
+    ids(classes).find(|(_, chosen)| &*chosen.class.name == name).map(|(id, _)| id).ok_or_else(unknown)
 }
 
 fn ids(classes: &[Chosen]) -> impl Iterator<Item = (ClassId, &Chosen)> {

@@ -27,6 +27,22 @@ pub enum ConfigError {
         /// How many are allowed.
         limit: usize,
     },
+    /// A custom class that is not as it must be.
+    #[error("the data class {name:?} is wrong: {why}")]
+    Custom {
+        /// The name as written.
+        name: String,
+        /// What is wrong, and what to write.
+        why: String,
+    },
+    /// An entry of the allow-list that cannot be used. Values are not told.
+    #[error("entry {number} of the allow-list is wrong: {why}")]
+    Allow {
+        /// Which, from 1.
+        number: usize,
+        /// What is wrong, and what to write.
+        why: &'static str,
+    },
     /// A field rule that cannot be read.
     #[error("the field rule {rule:?} is wrong at character {at}: {why}")]
     FieldRule {

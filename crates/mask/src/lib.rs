@@ -3,10 +3,12 @@
 //! [`Engine`] finds classes in one text; [`Masker`] applies operators to what it found, in text and in JSON. Values are
 //! never logged; an error withholds the whole result. Nothing here knows of protocols, files or a runtime.
 
+mod allow;
 mod catalogue;
 pub mod checksum;
 pub mod class;
 mod classes;
+mod custom;
 mod engine;
 mod error;
 mod fields;
@@ -16,8 +18,10 @@ mod selection;
 mod stream;
 mod structure;
 
+pub use allow::Allow;
 pub use catalogue::{Described, catalogue};
 pub use class::{ClassId, ClassSet, Group};
+pub use custom::CustomClass;
 pub use engine::{Cut, End, Engine, Finding, LOOK_BEHIND, Path, Scan};
 pub use error::ConfigError;
 pub use fields::{FieldRules, Step};

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_lc_rs::{digest, hmac};
 
+use crate::allow::Allow;
 use crate::class::{ClassId, ClassSet};
+use crate::custom::CustomClass;
 use crate::engine::{End, Engine, Finding, Path, Scan};
 use crate::error::ConfigError;
 use crate::fields::FieldRules;
@@ -29,12 +31,23 @@ pub struct Settings {
     pub key: [u8; 32],
     /// Field rules, each with the name of its class: see [`FieldRules`].
     pub fields: BTreeMap<String, String>,
+    /// Classes of one's own, beside the built-in ones.
+    pub custom: Vec<CustomClass>,
+    /// Values that are not masked.
+    pub allow: Vec<Allow>,
 }
 
 impl Settings {
     /// Masks a selection with [`Operator::Replace`].
     pub fn new(selection: Selection, key: [u8; 32]) -> Self {
-        Self { selection, operators: BTreeMap::new(), key, fields: BTreeMap::new() }
+        Self {
+            selection,
+            operators: BTreeMap::new(),
+            key,
+            fields: BTreeMap::new(),
+            custom: Vec::new(),
+            allow: Vec::new(),
+        }
     }
 }
 
@@ -68,8 +81,13 @@ pub struct Tally {
 impl Masker {
     /// Compiles settings.
     pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
-        let engine = Engine::new(&settings.selection)?;
+        let engine = Engine::build(&settings.selection, &settings.custom, &settings.allow)?;
         let mut operators = HashMap::new();
+        for class in &settings.custom {
+            if let (Some(id), Some(operator)) = (engine.class(&class.name), class.operator) {
+                operators.insert(id, operator);
+            }
+        }
         for (name, operator) in &settings.operators {
             operators.insert(engine.known(name)?, *operator);
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::class::{Check, ClassSpec, Edges, Finder, Group, MAX_CLASSES};
 use crate::classes;
+use crate::custom::{self, CustomClass};
 use crate::error::ConfigError;
 
 /// Classes by name, `default`, `secrets` or `all`.
@@ -32,8 +33,9 @@ impl Selection {
     }
 
     /// Every class there is, with those that are looked for marked.
-    pub(crate) fn classes(&self) -> Result<Vec<Chosen>, ConfigError> {
-        let mut chosen: Vec<Chosen> = classes::all().map(Chosen::from).collect();
+    pub(crate) fn classes(&self, own: &[CustomClass]) -> Result<Vec<Chosen>, ConfigError> {
+        let own = custom::compile(own)?.into_iter().map(|class| Chosen { class, detect: false, gated: true });
+        let mut chosen: Vec<Chosen> = classes::all().map(Chosen::from).chain(own).collect();
         if chosen.len() > MAX_CLASSES {
             return Err(ConfigError::TooManyClasses { limit: MAX_CLASSES });
         }
