@@ -11,7 +11,7 @@ mod text;
 
 use std::io::{self, BufReader, BufWriter, Write};
 
-use vidimus_mask::{Masker, Tally};
+use vidimus_mask::{Form, Masker, Tally};
 
 pub(crate) use self::lines::InputError;
 use self::options::Mode;
@@ -31,7 +31,7 @@ pub(crate) fn run(options: &Mask, out: &mut impl Write) -> anyhow::Result<()> {
     let mut out = BufWriter::with_capacity(BUFFER, out);
     let ended = match options.mode() {
         Mode::Detect => lines::detect(&masker, options.min_score, &mut input, &mut out, &mut tally),
-        Mode::Lines => lines::mask(&masker, &mut input, &mut out, &mut tally),
+        Mode::Lines => lines::mask(&masker, Form::Auto, &mut input, &mut out, &mut tally),
         Mode::Chunks => lines::chunks(&masker, &mut input, &mut out, &mut tally),
         Mode::Whole => text::mask(&masker, &io::stdin(), &mut out, &mut tally),
     };

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::io::{BufRead as _, BufReader, Read, Write};
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use vidimus_mask::{ClassSet, End, Framing, Masker, Memory, Scan, StreamScope, Tally};
+use vidimus_mask::{ClassSet, End, Form, Framing, Masker, Memory, Scan, Scope, StreamScope, Tally};
 
 /// Bytes of one input line.
 const MAX_LINE: u64 = 64 << 20;
@@ -77,14 +78,17 @@ struct Found<'a> {
 /// Answers each text with its masked form.
 pub(super) fn mask(
     masker: &Masker,
+    form: Form,
     input: &mut BufReader<impl Read>,
     out: &mut impl Write,
     tally: &mut Tally,
 ) -> anyhow::Result<()> {
     let mut memory = Memory::default();
+    let scope = Scope::new(&ClassSet::EMPTY, masker.fields());
     each(input, out, |line, number, out| {
         let Text { id, text } = parse(line, number, TEXT)?;
-        let masked = masker.text(text.as_bytes(), &[], &ClassSet::EMPTY, &mut memory, tally);
+        let bytes = Bytes::from(text.into_owned());
+        let masked = masker.payload(&bytes, form, &scope, &mut memory, tally)?.unwrap_or(bytes);
         // What is masked is ASCII and begins and ends where characters do.
         answer(out, &Masked { id, text: String::from_utf8_lossy(&masked) })
     })

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vidimus_mask::{Operator, Selection, Settings, UnknownOperator};
+use vidimus_mask::{Allow, CustomClass, Operator, Selection, Settings, UnknownOperator};
 
 use crate::key;
 use crate::secret::{SecretRef, Source};
@@ -35,6 +35,13 @@ pub(crate) struct Mask {
     /// Take what stands in a place for a class, whatever it looks like: `$.users[*].ssn`, `*_ssn`, `schema.table.column`
     #[arg(long, value_name = "RULE=CLASS", value_parser = rule_and_class)]
     pub(super) field: Vec<(String, String)>,
+    /// Leave a value alone: exactly this one, one with `*` in it such as `*@example.org`, or addresses of a network such as
+    /// `10.0.0.0/8`; for all classes, or for one as CLASS=VALUE
+    #[arg(long, value_name = "VALUE", value_parser = allowed)]
+    pub(super) allow: Vec<Allow>,
+    /// Look for a class of your own too: what a regular expression matches, which is bounded and ASCII
+    #[arg(long = "class", value_name = "CLASS=PATTERN", value_parser = class_and_pattern)]
+    pub(super) custom: Vec<(String, String)>,
     /// The key of the operator hmac: 32 bytes, raw, in hexadecimal or in base64, that only the owner may read
     #[arg(long, value_name = "FILE")]
     pub(super) key_file: Option<PathBuf>,
@@ -82,6 +89,20 @@ impl Mask {
         }
     }
 
+    /// Patterns of one name are one class.
+    fn custom(&self) -> Vec<CustomClass> {
+        let mut classes: Vec<CustomClass> = Vec::new();
+        for (name, pattern) in &self.custom {
+            match classes.iter_mut().find(|class| class.name == *name) {
+                Some(class) => class.patterns.push(pattern.clone()),
+                None => {
+                    classes.push(CustomClass { patterns: vec![pattern.clone()], ..CustomClass::new(name.clone()) });
+                }
+            }
+        }
+        classes
+    }
+
     pub(super) fn settings(&self) -> anyhow::Result<Settings> {
         let groups = ["default", "secrets"];
         let only_named = self.classes.iter().all(|name| !groups.contains(&name.as_str()));
@@ -102,9 +123,29 @@ impl Mask {
         Ok(Settings {
             operators: self.operator.iter().cloned().collect(),
             fields: self.field.iter().cloned().collect(),
+            custom: self.custom(),
+            allow: self.allow.clone(),
             ..Settings::new(selection, key)
         })
     }
+}
+
+/// A class is told by its capital letters; whether it exists is looked at later.
+#[expect(clippy::unnecessary_wraps, reason = "what clap calls may fail")]
+fn allowed(text: &str) -> Result<Allow, std::convert::Infallible> {
+    let is_class = |name: &str| {
+        let letters = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        letters && name.starts_with(|first: char| first.is_ascii_uppercase())
+    };
+    Ok(match text.split_once('=').filter(|(class, _)| is_class(class)) {
+        Some((class, value)) => Allow { value: value.to_owned(), class: Some(class.to_owned()) },
+        None => Allow { value: text.to_owned(), class: None },
+    })
+}
+
+fn class_and_pattern(text: &str) -> Result<(String, String), String> {
+    let (class, pattern) = text.split_once('=').ok_or("write CLASS=PATTERN, such as 'BADGE=EMP-[0-9]{5}'")?;
+    Ok((class.to_owned(), pattern.to_owned()))
 }
 
 fn class_and_operator(text: &str) -> Result<(String, Operator), String> {
