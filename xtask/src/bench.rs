@@ -6,8 +6,11 @@
 //! status is 0 all the same.
 
 mod gateway;
+mod idle;
+mod memory;
 mod parts;
 mod report;
+mod slow;
 mod soak;
 
 use std::path::Path;
@@ -45,6 +48,12 @@ pub(crate) struct Arguments {
     /// Run one load for so many seconds instead, and look at the gateway's memory.
     #[arg(long, value_name = "SECONDS")]
     soak: Option<f64>,
+    /// Open so many sessions instead, and look at the gateway's memory.
+    #[arg(long, value_name = "SESSIONS")]
+    idle: Option<u32>,
+    /// Let clients hardly read what a server sends for so many seconds instead, and look at the gateway's memory.
+    #[arg(long, value_name = "SECONDS")]
+    slow_client: Option<f64>,
     /// How often everything is run.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -75,12 +84,13 @@ enum Shape {
 }
 
 impl Shape {
-    /// The path at the MCP server.
-    fn path(self) -> &'static str {
+    /// The path at the MCP server, if it is reached over the network.
+    fn path(self) -> Option<&'static str> {
         match self {
-            Self::Json | Self::Modern | Self::Stdio => "/mcp",
-            Self::Sse => "/sse",
-            Self::List => "/tools/500",
+            Self::Json | Self::Modern => Some("/mcp"),
+            Self::Stdio => None,
+            Self::Sse => Some("/sse"),
+            Self::List => Some("/tools/500"),
         }
     }
 
@@ -143,8 +153,24 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let scratch = workspace.target.join("bench");
     std::fs::create_dir_all(&scratch)?;
 
+    if let Some(sessions) = arguments.idle {
+        let start = |dir: &Path| Gateway::start(workspace, &parts, dir, Shape::Json.path(), "async");
+        let idle = idle::run(&parts, sessions, start, &scratch)?;
+        return conclude(&idle, arguments.json, idle.verdicts());
+    }
+    if let Some(seconds) = arguments.slow_client {
+        let dir = tempdir_in(&scratch)?;
+        let gateway = Gateway::start(workspace, &parts, dir.path(), Some("/flood"), "async")?;
+        let slow = slow::run(&parts, &gateway, &dir.path().join("data"), seconds)?;
+        gateway.stop()?;
+        return conclude(&slow, arguments.json, [slow.verdict()]);
+    }
     if let Some(seconds) = arguments.soak {
-        return soak(workspace, &parts, &scratch, seconds, arguments.json);
+        let dir = tempdir_in(&scratch)?;
+        let gateway = Gateway::start(workspace, &parts, dir.path(), Shape::Json.path(), "async")?;
+        let soak = soak::run(&parts, &gateway, seconds)?;
+        gateway.stop()?;
+        return conclude(&soak, arguments.json, [soak.verdict()]);
     }
     let (mut runs, mut commits) = (Vec::new(), Vec::new());
     for round in 1..=arguments.rounds {
@@ -165,15 +191,13 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn soak(workspace: &Workspace, parts: &Parts, scratch: &Path, seconds: f64, json: bool) -> Result<()> {
-    let dir = tempdir_in(scratch)?;
-    let gateway = Gateway::start(workspace, parts, dir.path(), Shape::Json, "async")?;
-    let soak = soak::run(parts, &gateway, seconds)?;
-    gateway.stop()?;
+/// Prints figures about memory: as JSON, or what was asked for and what there is.
+fn conclude(figures: &impl Serialize, json: bool, verdicts: impl IntoIterator<Item = (bool, String)>) -> Result<()> {
     if json {
-        print(&serde_json::to_string_pretty(&soak)?);
-    } else {
-        let (holds, text) = soak.verdict();
+        print(&serde_json::to_string_pretty(figures)?);
+        return Ok(());
+    }
+    for (holds, text) in verdicts {
         print(&format!("{:<6} {text}", if holds { "holds" } else { "MISSED" }));
     }
     Ok(())
@@ -197,14 +221,15 @@ fn measure_commits(parts: &Parts, scratch: &Path, case: Case) -> Result<Commits>
 fn measure(workspace: &Workspace, parts: &Parts, scratch: &Path, case: Case, mode: Mode, seconds: f64) -> Result<Run> {
     let durability = match mode {
         Mode::Direct => {
-            let load = parts.load(&format!("{}{}", parts.origin(), case.shape.path()), case, seconds)?;
+            let path = case.shape.path().context("a program has no address")?;
+            let load = parts.load(&format!("{}{path}", parts.origin()), case, seconds)?;
             return Ok(Run { case, mode, load, usage: None });
         }
         Mode::Async => "async",
         Mode::Strict => "strict",
     };
     let dir = tempdir_in(scratch)?;
-    let gateway = Gateway::start(workspace, parts, dir.path(), case.shape, durability)?;
+    let gateway = Gateway::start(workspace, parts, dir.path(), case.shape.path(), durability)?;
     let (idle, before) = (gateway.resident()?, gateway.cpu_seconds()?);
     let load = parts.load(&gateway.url(), case, seconds);
     let load = load.with_context(|| format!("the gateway said: {}", gateway.log()))?;

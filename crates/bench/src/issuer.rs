@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::server;
 
 /// The most sessions a run opens.
-const TOKENS: usize = 256;
+const TOKENS: usize = 5_000;
 /// Longer than any run.
 const LIFETIME: Duration = Duration::from_hours(12);
 /// The `aud` of every token.

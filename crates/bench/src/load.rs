@@ -1,5 +1,4 @@
-//! The load: sessions that each call `echo`, or list the tools, in a closed loop, over a connection of their own, one
-//! request at a time; with a handshake first (MCP 2025-06-18) or without (2026-07-28).
+//! The load: sessions that each call `echo`, or list the tools, in a closed loop.
 //!
 //! Every answer is checked: its status, its text, that it is no error. A wrong answer ends the run, because figures that
 //! contain refusals mean nothing. Latency is counted from the request's first byte to the answer's last.
@@ -10,30 +9,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderValue, Method, Request};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::SendRequest;
-use hyper_util::rt::TokioIo;
+use http::{HeaderValue, Method};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::histogram::Histogram;
+use crate::session::{Session, contains};
 
-/// The revision asked for.
-const REVISION: &str = "2025-06-18";
-/// The revision without sessions, and what every request of it carries.
-const MODERN_REVISION: &str = "2026-07-28";
+/// What every request of the revision without sessions carries.
 const MODERN_META: &str = concat!(
     r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","#,
     r#""io.modelcontextprotocol/clientCapabilities":{},"#,
     r#""io.modelcontextprotocol/clientInfo":{"name":"bench-load","version":"1"}}"#
 );
-/// One call may take this long; a load that hangs is a failed run.
-const CALL_LIMIT: Duration = Duration::from_secs(20);
 /// Bytes of an answer's end in which `isError` would stand.
 const END: usize = 64;
 
@@ -75,7 +65,7 @@ pub(crate) async fn run(settings: &str) -> Result<Value> {
         callers.spawn(async move {
             session.open().await?;
             opened.wait().await;
-            let called = session.call_until_over(number, (!list).then_some(&*payload), &phase).await?;
+            let called = call_until_over(&mut session, number, (!list).then_some(&*payload), &phase).await?;
             session.close().await?;
             anyhow::Ok(called)
         });
@@ -115,137 +105,51 @@ struct Phase {
     over: AtomicBool,
 }
 
-struct Session {
-    connection: SendRequest<Full<Bytes>>,
-    path: String,
-    headers: HeaderMap,
-    modern: bool,
-}
-
-impl Session {
-    /// Connects.
-    async fn new(url: &str, token: Option<&str>, modern: bool) -> Result<Self> {
-        let rest = url.strip_prefix("http://").context("the address is not http://")?;
-        let (authority, path) = rest.split_once('/').context("the address has no path")?;
-        let stream = TcpStream::connect(authority).await.with_context(|| format!("cannot reach {authority}"))?;
-        stream.set_nodelay(true)?;
-        let (connection, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        // Its error is the next request's error too.
-        tokio::spawn(async move { driver.await.ok() });
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, HeaderValue::from_str(authority)?);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-        if let Some(token) = token {
-            headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);
+/// Calls `echo` with the payload, or lists the tools without one, until the phase is over; returns how many requests
+/// it made, and the latencies, in nanoseconds, of those that began while measuring.
+async fn call_until_over(
+    session: &mut Session,
+    number: usize,
+    payload: Option<&str>,
+    phase: &Phase,
+) -> Result<(u64, Vec<u64>)> {
+    let meta = if session.modern { MODERN_META } else { "" };
+    let method = if payload.is_some() { "tools/call" } else { "tools/list" };
+    if session.modern {
+        session.headers.insert("mcp-method", HeaderValue::from_static(method));
+        if payload.is_some() {
+            session.headers.insert("mcp-name", HeaderValue::from_static("echo"));
         }
-        Ok(Self { connection, path: format!("/{path}"), headers, modern })
     }
-
-    /// The MCP handshake, and the list of tools as every client asks for it.
-    async fn open(&mut self) -> Result<()> {
-        if self.modern {
-            self.headers.insert("mcp-protocol-version", HeaderValue::from_static(MODERN_REVISION));
-            return Ok(());
-        }
-        let client = json!({ "name": "bench-load", "version": "1" });
-        let parameters = json!({ "protocolVersion": REVISION, "capabilities": {}, "clientInfo": client });
-        let message = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": parameters });
-        let (status, headers, body) = self.send(Method::POST, message.to_string().into()).await?;
-        if status != 200 {
-            bail!("initialize: {status} {}", String::from_utf8_lossy(&body));
-        }
-        if let Some(session) = headers.get("mcp-session-id") {
-            self.headers.insert("mcp-session-id", session.clone());
-        }
-        self.headers.insert("mcp-protocol-version", HeaderValue::from_static(REVISION));
-        let message = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        let (status, ..) = self.send(Method::POST, message.to_string().into()).await?;
-        if status != 202 {
-            bail!("notifications/initialized: {status}");
-        }
-        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
-        let (status, _, body) = self.send(Method::POST, message.to_string().into()).await?;
-        if status != 200 || !contains(&body, b"\"echo\"") {
-            bail!("tools/list: {status} {}", String::from_utf8_lossy(&body));
-        }
-        Ok(())
-    }
-
-    async fn close(&mut self) -> Result<()> {
-        if self.modern {
-            return Ok(());
-        }
-        let (status, ..) = self.send(Method::DELETE, Bytes::new()).await?;
-        if !matches!(status, 200 | 202 | 204) {
-            bail!("DELETE: {status}");
-        }
-        Ok(())
-    }
-
-    /// Calls `echo` with the payload, or lists the tools without one, until the phase is over; returns how many requests
-    /// it made, and the latencies, in nanoseconds, of those that began while measuring.
-    async fn call_until_over(
-        &mut self,
-        number: usize,
-        payload: Option<&str>,
-        phase: &Phase,
-    ) -> Result<(u64, Vec<u64>)> {
-        let meta = if self.modern { MODERN_META } else { "" };
-        let method = if payload.is_some() { "tools/call" } else { "tools/list" };
-        if self.modern {
-            self.headers.insert("mcp-method", HeaderValue::from_static(method));
-            if payload.is_some() {
-                self.headers.insert("mcp-name", HeaderValue::from_static("echo"));
+    let mut latencies = Vec::new();
+    let mut calls = 0_u64;
+    while !phase.over.load(Ordering::Relaxed) {
+        calls += 1;
+        let call = calls + 1; // 0 and 1 were taken by the handshake
+        // No two calls are alike, so no cache can answer one.
+        let (params, wanted) = match payload {
+            Some(payload) => {
+                let text = format!(r#""text":"{number:04} {call:010} {payload}""#);
+                (format!(r#""name":"echo","arguments":{{{text}}}"#), text)
             }
-        }
-        let mut latencies = Vec::new();
-        let mut calls = 0_u64;
-        while !phase.over.load(Ordering::Relaxed) {
-            calls += 1;
-            let call = calls + 1; // 0 and 1 were taken by the handshake
-            // No two calls are alike, so no cache can answer one.
-            let (params, wanted) = match payload {
-                Some(payload) => {
-                    let text = format!(r#""text":"{number:04} {call:010} {payload}""#);
-                    (format!(r#""name":"echo","arguments":{{{text}}}"#), text)
-                }
-                None => (String::new(), r#""name":"echo""#.to_owned()),
-            };
-            let comma = if params.is_empty() || meta.is_empty() { "" } else { "," };
-            let message =
-                format!(r#"{{"jsonrpc":"2.0","id":{call},"method":"{method}","params":{{{params}{comma}{meta}}}}}"#);
-            let measuring = phase.measuring.load(Ordering::Relaxed);
-            let begin = Instant::now();
-            let (status, _, body) = self.send(Method::POST, Bytes::from(message)).await?;
-            if measuring {
-                latencies.push(u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX));
-            }
-            let end = body.len().saturating_sub(END);
-            let failed = body.get(end..).is_some_and(|end| contains(end, b"\"isError\":true"));
-            if status != 200 || failed || !contains(&body, wanted.as_bytes()) {
-                bail!("a request was answered {status} {:.400}", String::from_utf8_lossy(&body));
-            }
-        }
-        Ok((calls, latencies))
-    }
-
-    async fn send(&mut self, method: Method, body: Bytes) -> Result<(u16, HeaderMap, Bytes)> {
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = self.path.parse()?;
-        *request.headers_mut() = self.headers.clone();
-        let exchange = async {
-            self.connection.ready().await?;
-            let (head, body) = self.connection.send_request(request).await?.into_parts();
-            anyhow::Ok((head.status.as_u16(), head.headers, body.collect().await?.to_bytes()))
+            None => (String::new(), r#""name":"echo""#.to_owned()),
         };
-        tokio::time::timeout(CALL_LIMIT, exchange).await.context("no answer in time")?
+        let comma = if params.is_empty() || meta.is_empty() { "" } else { "," };
+        let message =
+            format!(r#"{{"jsonrpc":"2.0","id":{call},"method":"{method}","params":{{{params}{comma}{meta}}}}}"#);
+        let measuring = phase.measuring.load(Ordering::Relaxed);
+        let begin = Instant::now();
+        let (status, _, body) = session.send(Method::POST, Bytes::from(message)).await?;
+        if measuring {
+            latencies.push(u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        }
+        let end = body.len().saturating_sub(END);
+        let failed = body.get(end..).is_some_and(|end| contains(end, b"\"isError\":true"));
+        if status != 200 || failed || !contains(&body, wanted.as_bytes()) {
+            bail!("a request was answered {status} {:.400}", String::from_utf8_lossy(&body));
+        }
     }
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    Ok((calls, latencies))
 }
 
 /// About `length` bytes of prose with what real arguments have: escapes, and characters beyond ASCII.

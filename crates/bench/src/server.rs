@@ -1,23 +1,25 @@
-//! The MCP server behind the gateway: `echo` as fast as hyper allows, nothing else (MCP 2025-06-18 by Streamable HTTP
+//! The MCP server behind the gateway: `echo` as fast as hyper allows, nothing else (MCP 2025-11-25 by Streamable HTTP
 //! and by stdio, and 2026-07-28).
 //!
 //! Arguments are not parsed and printed again: the text goes back byte for byte, so the server's cost stays far below
-//! what is measured. The path chooses: `/mcp` answers JSON, `/sse` streams of events, `/tools/N` has N tools. There is
-//! no GET stream.
+//! what is measured. The path chooses: `/mcp` answers JSON, `/sse` streams of events, `/tools/N` has N tools. The stream
+//! of its own (GET) says nothing; at `/flood` it says as much as is read of it.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::io::{BufRead as _, Write as _};
 use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -27,13 +29,47 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 /// The revision offered to every client.
-const REVISION: &str = "2025-06-18";
+const REVISION: &str = "2025-11-25";
 /// The revision of clients that open no session.
 const MODERN_REVISION: &str = "2026-07-28";
 
 static SESSIONS: AtomicU64 = AtomicU64::new(1);
 
-type Answer = Response<Full<Bytes>>;
+/// Bytes of each message of a flood.
+const FLOOD_BYTES: usize = 64 << 10;
+
+type Answer = Response<Content>;
+
+/// What an answer holds.
+enum Content {
+    Whole(Full<Bytes>),
+    /// A stream that never ends and says this again and again, or nothing.
+    Stream(Option<Bytes>),
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(context),
+            Self::Stream(Some(event)) => Poll::Ready(Some(Ok(Frame::data(event.clone())))),
+            Self::Stream(None) => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(body) if body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => body.size_hint(),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
 
 /// Starts the MCP server on a free loopback port and returns its origin.
 pub(crate) async fn start() -> Result<(String, JoinHandle<()>)> {
@@ -100,14 +136,17 @@ async fn answer(request: Request<Incoming>) -> Result<Answer> {
     if request.method() == Method::DELETE {
         return Ok(status(StatusCode::OK));
     }
+    let path = request.uri().path().to_owned();
+    if request.method() == Method::GET {
+        return Ok(events(Content::Stream((path == "/flood").then(flood))));
+    }
     if request.method() != Method::POST {
         return Ok(status(StatusCode::METHOD_NOT_ALLOWED));
     }
-    let path = request.uri().path().to_owned();
     let body = request.into_body().collect().await?.to_bytes();
     let tools = path.strip_prefix("/tools/").map(str::parse).transpose()?.unwrap_or(1);
     let Some((reply, opens)) = reply(&body, tools)? else { return Ok(status(StatusCode::ACCEPTED)) };
-    let mut answer = if path == "/sse" { event_answer(&reply) } else { json_answer(Bytes::from(reply)) };
+    let mut answer = if path == "/sse" { events(whole(event(&reply))) } else { json_answer(Bytes::from(reply)) };
     if opens {
         let session = SESSIONS.fetch_add(1, Ordering::Relaxed);
         answer.headers_mut().insert("mcp-session-id", HeaderValue::from(session));
@@ -176,20 +215,37 @@ fn tool(number: usize) -> serde_json::Value {
     })
 }
 
-fn event_answer(message: &str) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(format!("event: message\ndata: {message}\n\n"))));
+/// One event of a flood: a log message.
+fn flood() -> Bytes {
+    let message = json!({
+        "jsonrpc": "2.0", "method": "notifications/message",
+        "params": { "level": "info", "data": "x".repeat(FLOOD_BYTES) },
+    });
+    event(&message.to_string())
+}
+
+fn event(message: &str) -> Bytes {
+    format!("event: message\ndata: {message}\n\n").into()
+}
+
+fn events(content: Content) -> Answer {
+    let mut answer = Response::new(content);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     answer
 }
 
 fn json_answer(body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
+    let mut answer = Response::new(whole(body));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }
 
 fn status(status: StatusCode) -> Answer {
-    let mut answer = Response::new(Full::default());
+    let mut answer = Response::new(whole(Bytes::new()));
     *answer.status_mut() = status;
     answer
+}
+
+fn whole(body: Bytes) -> Content {
+    Content::Whole(Full::new(body))
 }

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use vidimus_testkit::{Process, free_port, port};
 
-use super::Shape;
 use super::parts::{self, Parts};
 use crate::workspace::Workspace;
 
@@ -45,12 +44,13 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Writes a configuration into `dir` and starts the release binary with it on its core.
+    /// Writes a configuration into `dir` and starts the release binary with it on its core. `path` is that of the MCP
+    /// server; without one the gateway starts the server.
     pub(super) fn start(
         workspace: &Workspace,
         parts: &Parts,
         dir: &Path,
-        shape: Shape,
+        path: Option<&str>,
         durability: &str,
     ) -> Result<Self> {
         let (port, admin) = (free_port()?, free_port()?);
@@ -61,9 +61,9 @@ impl Gateway {
         fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
         fs::write(dir.join("key"), key)?;
         fs::set_permissions(dir.join("key"), fs::Permissions::from_mode(0o600))?;
-        let server = match shape {
-            Shape::Stdio => program(parts.program()),
-            _ => format!("url = \"{}{}\"", parts.origin(), shape.path()),
+        let server = match path {
+            None => program(parts.program()),
+            Some(path) => format!("url = \"{}{path}\"", parts.origin()),
         };
         let configuration = format!(
             r#"

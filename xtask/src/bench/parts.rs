@@ -7,11 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vidimus_testkit::{Process, TempDir};
 
+use super::gateway::Gateway;
 use super::{Case, Shape};
 use crate::workspace::{Workspace, cargo};
 
@@ -21,6 +22,8 @@ pub(super) const GATEWAY_CORE: &str = "0";
 const LOAD_CORE: &str = "1";
 /// What a part may take to start.
 const START_LIMIT: Duration = Duration::from_secs(20);
+/// What opening thousands of sessions may take.
+const OPEN_LIMIT: Duration = Duration::from_mins(5);
 /// Unmeasured seconds before each run.
 const WARMUP_SECONDS: f64 = 0.5;
 /// Seconds of one run of the commit loop.
@@ -38,6 +41,20 @@ pub(super) struct Load {
     pub(super) mean_us: f64,
     /// Measured calls and those of the warm-up.
     pub(super) all_calls: f64,
+}
+
+/// How far held sessions go after the handshake.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Reads {
+    /// They open no stream, and their connections close.
+    Closed,
+    /// They read all of their streams.
+    All,
+    /// They read a little of their streams each second.
+    Slow,
+    /// They read nothing.
+    None,
 }
 
 /// What a run of the commit loop gave.
@@ -125,6 +142,17 @@ impl Parts {
             "warmup_seconds": WARMUP_SECONDS, "seconds": seconds,
         });
         self.run(LOAD_CORE, "load", &settings)
+    }
+
+    /// Opens sessions at a gateway, which stay until what is returned is dropped.
+    pub(super) fn hold(&self, gateway: &Gateway, sessions: u32, reads: Reads) -> Result<Process> {
+        let tokens = self.tokens.path().join("tokens");
+        let settings = json!({ "url": gateway.url(), "tokens": tokens, "sessions": sessions, "reads": reads });
+        let mut command = pinned(LOAD_CORE, &self.program);
+        let mut held = Process::start("bench-load hold", command.args(["hold", &settings.to_string()]))?;
+        held.wait_for_line(OPEN_LIMIT, |line| line.starts_with("{\"open\":").then_some(()))
+            .with_context(|| format!("the gateway said: {}", gateway.log()))?;
+        Ok(held)
     }
 
     /// Runs the commit loop in `dir`, on the gateway's core, with frames as the gateway would write them.
