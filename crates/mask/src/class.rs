@@ -49,6 +49,10 @@ pub(crate) enum Edges {
     Word,
     /// As `Word`, and it is no part of a longer chain of digits joined by `-`, `.` or `/`.
     Isolated,
+    /// As `Word`, and no digit is joined to it by `-`, `.` or `/`; letters may be.
+    Unjoined,
+    /// As `Word`, and no digit is joined to it by a dot: it is no part of a fraction or of a longer dotted number.
+    Undotted,
     /// It begins like a word and may end anywhere: tokens of a fixed length, beginnings.
     OpenEnd,
 }
@@ -80,6 +84,16 @@ impl Shape {
     /// The same, but not inside a longer chain of digits.
     pub(crate) const fn isolated(self) -> Self {
         Self { edges: Edges::Isolated, ..self }
+    }
+
+    /// The same, but no digits go on before or after it.
+    pub(crate) const fn unjoined(self) -> Self {
+        Self { edges: Edges::Unjoined, ..self }
+    }
+
+    /// The same, but not inside a fraction or a longer dotted number.
+    pub(crate) const fn undotted(self) -> Self {
+        Self { edges: Edges::Undotted, ..self }
     }
 
     /// The same, but it may end anywhere.
@@ -134,6 +148,10 @@ impl ClassSpec {
 pub(crate) enum Finder {
     /// Around an `@`.
     Email,
+    /// Around a `:`.
+    Ipv6,
+    /// Around a dot or `://`.
+    Url,
 }
 
 /// A set of classes of one engine.

@@ -390,7 +390,7 @@ impl<'a> Pass<'a> {
             if taken.contains(class) || named.is_some_and(|named| !named.contains(class)) {
                 continue;
             }
-            if hit.entry.edges == Edges::Isolated && !self.is_isolated(at, hit.end) {
+            if !self.stands_alone(hit.entry.edges, at, hit.end) {
                 continue;
             }
             let Some(chosen) = self.engine.classes.get(class.index()) else { continue };
@@ -413,16 +413,22 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn is_isolated(&mut self, start: usize, end: usize) -> bool {
-        let joins = |byte: Option<&u8>| matches!(byte, Some(b'-' | b'.' | b'/'));
+    /// Whether what stands beside a match leaves it the whole of what it is.
+    fn stands_alone(&mut self, edges: Edges, start: usize, end: usize) -> bool {
+        let (joints, goes_on): (&[u8], fn(&u8) -> bool) = match edges {
+            Edges::Word | Edges::OpenEnd => return true,
+            Edges::Isolated => (b"-./", u8::is_ascii_alphanumeric),
+            Edges::Unjoined => (b"-./", u8::is_ascii_digit),
+            Edges::Undotted => (b".", u8::is_ascii_digit),
+        };
         let at = |place: Option<usize>| place.and_then(|place| self.text.get(place));
+        let joint = |place| at(place).is_some_and(|byte| joints.contains(byte));
         let before = at(start.checked_sub(2));
-        if joins(at(start.checked_sub(1))) && (is_word(before) || matches!(before, Some(b'>' | b'*'))) {
+        if joint(start.checked_sub(1)) && before.is_some_and(|byte| goes_on(byte) || matches!(byte, b'>' | b'*')) {
             return false;
         }
-        let open = self.end == End::Open && end + 2 > self.text.len();
-        let joined = joins(self.text.get(end)) && is_word(self.text.get(end + 1));
-        if open {
+        let joined = joint(Some(end)) && at(Some(end + 1)).is_some_and(goes_on);
+        if self.end == End::Open && end + 2 > self.text.len() {
             self.lives(start);
         }
         !joined

@@ -1,13 +1,61 @@
-//! How to reach a person or a machine: e-mail and network addresses.
+//! How to reach a person, and when: e-mail addresses, telephone numbers, dates.
 
-use crate::class::{ClassSpec, Finder};
+mod phone;
+mod plans;
+#[cfg(test)]
+mod tests;
 
-pub(super) const CLASSES: &[ClassSpec] = &[ClassSpec {
-    name: "EMAIL_ADDRESS",
-    about: "e-mail address (RFC 5321, without quoted local parts)",
-    finder: Some(Finder::Email),
-    checked_by: "grammar, known top-level domain",
-    context: &["email", "mail", "e mail"],
-    example: "jane@example.com",
-    ..ClassSpec::PERSONAL
-}];
+use crate::class::{ClassSpec, Finder, Shape};
+
+pub(super) const CLASSES: &[ClassSpec] = &[
+    ClassSpec {
+        name: "EMAIL_ADDRESS",
+        about: "e-mail address (RFC 5321, without quoted local parts)",
+        finder: Some(Finder::Email),
+        checked_by: "grammar, known top-level domain",
+        context: &["email", "mail", "e mail"],
+        example: "jane@example.com",
+        ..ClassSpec::PERSONAL
+    },
+    ClassSpec {
+        name: "PHONE_NUMBER",
+        about: "telephone number: international, or as countries write theirs",
+        shapes: phone::SHAPES,
+        check: Some(phone::check),
+        checked_by: "calling codes and lengths (ITU-T E.164), North American numbering plan",
+        context: &[
+            "phone", "telephone", "tel", "cell", "cellphone", "mobile", "mob", "call", "fax", "whatsapp", "sms", "msisdn",
+            "landline", "hotline", "dial", "telefon", "telefono", "telefone", "celular", "movil", "handy", "portable",
+            "phone number", "contact number",
+        ],
+        example: "+1 202-555-0143",
+        ..ClassSpec::PERSONAL
+    },
+    ClassSpec {
+        name: "DATE_TIME",
+        about: "date, with its time if one is written",
+        shapes: &[
+            Shape::alone(
+                r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])[Tt][0-2][0-9]:[0-5][0-9](?::[0-6][0-9](?:\.[0-9]{1,9})?)?(?:[Zz]|[+-][0-2][0-9]:?[0-5][0-9])?",
+                80,
+            ),
+            Shape::alone(r"[0-9]{4}(?:-(?:0?[1-9]|1[0-2])-|/(?:0?[1-9]|1[0-2])/)(?:0?[1-9]|[12][0-9]|3[01])", 60).unjoined(),
+            Shape::alone(r"(?:0?[1-9]|1[0-2])(?:/(?:0?[1-9]|[12][0-9]|3[01])/|-(?:0?[1-9]|[12][0-9]|3[01])-)(?:[0-9]{4}|[0-9]{2})", 60)
+                .unjoined(),
+            Shape::alone(r"(?:0?[1-9]|[12][0-9]|3[01])(?:/(?:0?[1-9]|1[0-2])/|-(?:0?[1-9]|1[0-2])-)(?:[0-9]{4}|[0-9]{2})", 60)
+                .unjoined(),
+            Shape::alone(r"(?:0?[1-9]|[12][0-9]|3[01])\.(?:0?[1-9]|1[0-2])\.(?:[0-9]{4}|[0-9]{2})", 60).unjoined(),
+            Shape::alone(
+                r"(?:(?:0?[1-9]|[12][0-9]|3[01])[- ])?(?i:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)-(?:[0-9]{4}|[0-9]{2})",
+                60,
+            ),
+            Shape::alone(r"(?:0?[1-9]|[12][0-9]|3[01])-(?i:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)", 60),
+            Shape::alone(r"(?:0?[1-9]|1[0-2])/[0-9]{4}", 20).unjoined(),
+            Shape::in_context(r"(?:0?[1-9]|1[0-2])/[0-9]{2}", 10).unjoined(),
+        ],
+        context: &["date", "birthday", "born", "dob", "birth"],
+        example: "2024-06-05T09:15:30Z",
+        in_default: false,
+        ..ClassSpec::PERSONAL
+    },
+];

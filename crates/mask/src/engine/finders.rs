@@ -1,6 +1,11 @@
 //! Detectors that begin in the middle of what they find.
 
 mod email;
+mod hosts;
+mod ipv6;
+#[cfg(test)]
+mod tests;
+mod url;
 
 use super::{End, Scan};
 use crate::class::{ClassId, Finder};
@@ -11,5 +16,7 @@ use crate::class::{ClassId, Finder};
 pub(super) fn find(finder: Finder, class: ClassId, text: &[u8], from: usize, end: End, scan: &mut Scan) {
     match finder {
         Finder::Email => email::find(class, text, from, end, scan),
+        Finder::Ipv6 => ipv6::find(class, text, from, end, scan),
+        Finder::Url => url::find(class, text, from, end, scan),
     }
 }

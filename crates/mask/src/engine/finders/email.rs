@@ -1,6 +1,11 @@
-//! E-mail addresses, from their `@` outwards: dot-string local part (RFC 5321 §4.1.2) and a host name.
+//! E-mail addresses, from their `@` outwards: dot-string local part (RFC 5321 §4.1.2) and a host name, both with letters
+//! of European scripts too (RFC 6531).
+//!
+//! Of what a local part may hold by the standard, `=`, `/`, `?`, `&`, braces and bars are left out: they join an address
+//! to something else far more often than they are part of one.
 
 use super::super::{End, Finding, Scan};
+use super::hosts;
 use crate::class::ClassId;
 
 /// Bytes of a local part (RFC 5321 §4.5.3.1.1).
@@ -15,16 +20,14 @@ const SCORE: u8 = 100;
 pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mut Scan) {
     for at in memchr::memchr_iter(b'@', text.get(from..).unwrap_or_default()).map(|offset| from + offset) {
         let before = text.get(at.saturating_sub(MAX_LOCAL)..at).unwrap_or_default();
-        let local = before.iter().rev().take_while(|byte| is_local(**byte)).count();
-        let start = at - local;
+        let start = at - local(before);
         let after = text.get(at + 1..).unwrap_or_default();
         let domain = after.iter().take(MAX_DOMAIN).take_while(|byte| is_domain(**byte)).count();
         if end == End::Open && domain == after.len() {
             scan.live_from = scan.live_from.min(start);
         }
         let domain = after.get(..domain).unwrap_or_default();
-        let Some(domain) = host(domain) else { continue };
-        let start = start + before.iter().skip(before.len() - local).take_while(|byte| **byte == b'.').count();
+        let Some(domain) = hosts::name(domain) else { continue };
         if start < at {
             scan.findings.push(Finding { class, start, end: at + 1 + domain, score: SCORE });
         }
@@ -35,28 +38,21 @@ pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mu
     }
 }
 
+/// The length of the local part that `text` ends with. It begins with a letter, a digit or `_`, never inside a character.
+fn local(text: &[u8]) -> usize {
+    let run = text.iter().rev().take_while(|byte| is_local(**byte)).count();
+    let run = text.get(text.len() - run..).unwrap_or_default();
+    let other_script = run.iter().rposition(|byte| *byte == 0xC2 || *byte >= 0xE0).map_or(0, |lead| lead + 1);
+    let begins = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0xC3;
+    let rest = run.get(other_script..).unwrap_or_default();
+    rest.iter().position(begins).map_or(0, |skipped| rest.len() - skipped)
+}
+
 fn is_local(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"!#$%'*+-^_~.".contains(&byte) || byte >= 0x80
 }
 
+/// Lead bytes up to 0xDF are those of European scripts; 0xC2 leads punctuation.
 fn is_domain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'
-}
-
-/// The length of the host name that `text` begins with: labels and a top-level domain of letters.
-fn host(text: &[u8]) -> Option<usize> {
-    let mut end = None;
-    let mut at = 0;
-    for (place, label) in text.split(|byte| *byte == b'.').enumerate() {
-        let well_formed = !label.is_empty() && label.len() <= 63 && !label.starts_with(b"-") && !label.ends_with(b"-");
-        if !well_formed {
-            break;
-        }
-        at += label.len();
-        if place > 0 && label.len() >= 2 && label.iter().all(u8::is_ascii_alphabetic) {
-            end = Some(at);
-        }
-        at += 1;
-    }
-    end
+    hosts::is_host(byte) || matches!(byte, 0x80..=0xBF | 0xC3..=0xDF)
 }

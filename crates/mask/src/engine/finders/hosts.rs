@@ -1,0 +1,56 @@
+//! Host names: labels and a top-level domain that is delegated (IANA's root zone, 2026) or kept for private use.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+/// Bytes of a label and of a name (RFC 1035 §2.3.4).
+const MAX_LABEL: usize = 63;
+pub(super) const MAX_NAME: usize = 253;
+
+/// Bytes of the longest top-level domain that is written in letters.
+const MAX_TOP_LEVEL: usize = 24;
+
+/// All that are written in ASCII letters.
+const DELEGATED: &str = include_str!("top_level.txt");
+
+/// Kept for private use or for documents (RFC 2606, RFC 6762, RFC 8375), and what companies use inside.
+const PRIVATE: &str = "corp example home internal intranet invalid lan local localdomain test";
+
+static KNOWN: LazyLock<HashSet<&[u8]>> = LazyLock::new(|| {
+    DELEGATED.split_ascii_whitespace().chain(PRIVATE.split_ascii_whitespace()).map(str::as_bytes).collect()
+});
+
+/// Whether a byte may stand in a host name.
+pub(super) fn is_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'
+}
+
+/// The length of the longest host name that `text` begins with.
+pub(super) fn name(text: &[u8]) -> Option<usize> {
+    let mut longest = None;
+    let mut at = 0;
+    for (place, label) in text.split(|byte| *byte == b'.').enumerate() {
+        let well_formed = (1..=MAX_LABEL).contains(&label.len()) && !label.starts_with(b"-") && !label.ends_with(b"-");
+        at += label.len();
+        if !well_formed || at > MAX_NAME {
+            break;
+        }
+        if place > 0 && is_top_level(label) {
+            longest = Some(at);
+        }
+        at += 1;
+    }
+    longest
+}
+
+/// Whether a label is a top-level domain; in other scripts they stand as such or begin with `xn--` (RFC 5890).
+fn is_top_level(label: &[u8]) -> bool {
+    if label.len() >= 4 && !label.iter().any(u8::is_ascii) {
+        return true;
+    }
+    let mut lower = [0; MAX_TOP_LEVEL];
+    let Some(lower) = lower.get_mut(..label.len()) else { return false };
+    lower.copy_from_slice(label);
+    lower.make_ascii_lowercase();
+    (lower.starts_with(b"xn--") && lower.len() > 4) || KNOWN.contains(&*lower)
+}

@@ -1,0 +1,127 @@
+//! IPv6 addresses in all their spellings (RFC 4291 §2.2, RFC 4007 §11), from their first `:` outwards.
+//!
+//! Left out is what many other things look like: a time of day, a ratio, `::` between names of a program.
+
+use std::net::Ipv6Addr;
+
+use super::super::{End, Finding, Scan};
+use crate::class::ClassId;
+
+/// Bytes of the longest spelling: six groups and an IPv4 address.
+const MAX_ADDRESS: usize = 45;
+
+/// Bytes of a zone, its `%` included: as long as interface names get, and some.
+const MAX_ZONE: usize = 24;
+
+/// Bytes of the longest group.
+const MAX_GROUP: usize = 4;
+
+/// Hexadecimal digits from which an address is one beyond doubt.
+const FEW_DIGITS: usize = 5;
+
+const SCORE: u8 = 100;
+const SCORE_OF_SHORT: u8 = 30;
+
+pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mut Scan) {
+    let mut passed = from;
+    for colon in memchr::memchr_iter(b':', text.get(from..).unwrap_or_default()).map(|offset| from + offset) {
+        if colon < passed || !goes_on(text.get(colon + 1)) {
+            continue;
+        }
+        let (start, whole) = beginning(text, colon);
+        let rest = text.get(start..).unwrap_or_default();
+        let run = rest.iter().take(MAX_ADDRESS + 1).take_while(|byte| goes_on(Some(byte)) || **byte == b'.').count();
+        passed = (start + run).max(colon + 1);
+        if !whole {
+            continue;
+        }
+        if let Some(address) = longest_address(rest, run) {
+            let score = score(rest.get(..address).unwrap_or_default());
+            let suffix = suffix(rest.get(address..).unwrap_or_default());
+            scan.findings.push(Finding { class, start, end: start + address + suffix, score });
+            passed = start + address + suffix;
+        }
+    }
+    if end == End::Open {
+        live(text, from, scan);
+    }
+}
+
+/// Names of programs (`a::b`), slices (`[1::2]`) and the addresses that everybody has (`::`, `::1`) read as short ones.
+fn score(address: &[u8]) -> u8 {
+    let digits = address.iter().filter(|byte| byte.is_ascii_hexdigit()).count();
+    if digits >= FEW_DIGITS && address.iter().any(u8::is_ascii_digit) { SCORE } else { SCORE_OF_SHORT }
+}
+
+/// Whether a byte may follow a `:` in an address.
+fn goes_on(byte: Option<&u8>) -> bool {
+    byte.is_some_and(|byte| byte.is_ascii_hexdigit() || *byte == b':')
+}
+
+/// Where an address around a colon begins, and whether nothing before makes it part of a name, a longer number or a
+/// longer chain. That may be the group before the colon, the colon itself for `::`, or, after a label such as `ip:`, what
+/// follows it.
+fn beginning(text: &[u8], colon: usize) -> (usize, bool) {
+    let before = text.get(colon.saturating_sub(MAX_GROUP + 1)..colon).unwrap_or_default();
+    let group = colon - before.iter().rev().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    if group == colon && text.get(colon + 1) != Some(&b':') {
+        return (colon + 1, before.last() != Some(&b':'));
+    }
+    let before = text.get(..group).unwrap_or_default();
+    // An escape such as `\n` in text that was not decoded is no letter.
+    let escaped = matches!(before, [.., b'\\', b'n' | b'r' | b't']);
+    let joins = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'.');
+    let whole = escaped || !before.last().is_some_and(joins);
+    (group, whole)
+}
+
+/// The length of the longest address that `text` begins with and that ends where a word may end.
+fn longest_address(text: &[u8], run: usize) -> Option<usize> {
+    if run > MAX_ADDRESS {
+        return None;
+    }
+    let mut length = run;
+    // A full stop or a colon of the sentence may follow.
+    while length >= 2 {
+        let candidate = text.get(..length)?;
+        let goes_on = text.get(length).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        if !goes_on && std::str::from_utf8(candidate).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()) {
+            return Some(length);
+        }
+        match candidate.split_last() {
+            Some((b'.' | b':', shorter)) if length == run && !shorter.ends_with(b":") => length = shorter.len(),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// The length of a zone and a prefix length after an address.
+fn suffix(rest: &[u8]) -> usize {
+    let in_zone = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'~');
+    let zone = match rest.split_first() {
+        Some((b'%', name)) => match name.iter().take(MAX_ZONE).take_while(in_zone).count() {
+            0 => 0,
+            length => length + 1,
+        },
+        _ => 0,
+    };
+    let Some([b'/', digits @ ..]) = rest.get(zone..) else { return zone };
+    let count = digits.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let prefix = digits.get(..count).and_then(|digits| std::str::from_utf8(digits).ok());
+    match prefix.and_then(|digits| digits.parse::<u8>().ok()) {
+        Some(0..=128) if digits.iter().take(count).all(u8::is_ascii_digit) => zone + 1 + count,
+        _ => zone,
+    }
+}
+
+/// More text may make an address of what the text ends with, or a longer one.
+fn live(text: &[u8], from: usize, scan: &mut Scan) {
+    let longest = MAX_ADDRESS + MAX_ZONE + 4;
+    let tail = text.get(text.len().saturating_sub(longest).max(from)..).unwrap_or_default();
+    let may_go_on =
+        |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'.' | b'%' | b'/' | b'_' | b'-' | b'~');
+    let length = tail.iter().rev().take_while(may_go_on).count();
+    let tail = tail.get(tail.len() - length..).unwrap_or_default();
+    scan.live_from = scan.live_from.min(text.len() - tail.len());
+}
