@@ -70,6 +70,47 @@ pub fn mod_11_10(text: &[u8]) -> bool {
     (11 - product) % 10 == check
 }
 
+/// The number that `length` digits from the place `from` on make; separators are skipped, missing digits left out.
+pub fn part(text: &[u8], from: usize, length: usize) -> u64 {
+    digits(text).skip(from).take(length).fold(0, |number, digit| number * 10 + u64::from(digit))
+}
+
+/// What a letter or digit counts: A is 10, Z is 35.
+pub fn letter_or_digit(byte: u8) -> Option<u32> {
+    char::from(byte).to_digit(36)
+}
+
+/// The sum of the cross sums of each value times its weight; values without a weight count nothing.
+pub fn cross_weighted(values: impl IntoIterator<Item = u32>, weights: &[u32]) -> u32 {
+    values
+        .into_iter()
+        .zip(weights)
+        .map(|(value, weight)| value * weight)
+        .map(|product| product / 10 + product % 10)
+        .sum()
+}
+
+/// Whether `check`, in either case, is the character of `alphabet` that the rest of `number` by its length selects.
+pub fn selects(alphabet: &[u8], number: u64, check: Option<&u8>) -> bool {
+    let rest = u64::try_from(alphabet.len()).ok().and_then(|length| number.checked_rem(length));
+    let wanted = rest.and_then(|rest| usize::try_from(rest).ok()).and_then(|rest| alphabet.get(rest));
+    wanted.zip(check).is_some_and(|(wanted, check)| wanted.eq_ignore_ascii_case(check))
+}
+
+/// ISO/IEC 7064 mod 11-2 over digits; the last, which checks the others, may be `X` for ten.
+pub fn mod_11_2(text: &[u8]) -> bool {
+    let rest = text.iter().filter_map(|byte| letter_or_digit(if matches!(byte, b'X' | b'x') { b'A' } else { *byte }));
+    rest.fold(0, |rest, value| (rest * 2 + value) % 11) == 1
+}
+
+/// The check digit of travel documents (ICAO 9303 part 3, 4.9): weights 7, 3, 1 over letters and digits.
+pub fn icao_9303(text: &[u8]) -> bool {
+    let Some((check, body)) = text.split_last() else { return false };
+    let values = body.iter().filter_map(|byte| letter_or_digit(*byte));
+    let sum: u32 = values.zip([7, 3, 1].into_iter().cycle()).map(|(value, weight)| value * weight).sum();
+    check.is_ascii_digit() && u32::from(check - b'0') == sum % 10
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +124,12 @@ mod tests {
         // ISO/IEC 7064's example for mod 11,10: 0794 has the check character 5.
         assert!(mod_11_10(b"07945") && !mod_11_10(b"07946"));
         assert_eq!(weighted(b"12-3", &[3, 2, 1]), 10);
+        assert_eq!(cross_weighted(digits(b"859"), &[2, 1, 2]), 1 + 6 + 5 + 1 + 8);
+        // The example of GB 11643, and ICAO 9303's own for a document number.
+        assert!(mod_11_2(b"11010519491231002X") && !mod_11_2(b"110105194912310021"));
+        assert!(icao_9303(b"L898902C36") && !icao_9303(b"L898902C37") && !icao_9303(b"L898902C3A"));
+        assert!(selects(b"TRWAGMYFPDXBNJZSQVHLCKE", 12_345_678, Some(&b'z')));
+        assert!(!selects(b"TRWAGMYFPDXBNJZSQVHLCKE", 12_345_678, Some(&b'A')) && !selects(b"", 1, Some(&b'A')));
+        assert_eq!((part(b"12-34-56", 2, 2), part(b"12", 1, 5)), (34, 2));
     }
 }

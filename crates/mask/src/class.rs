@@ -30,6 +30,13 @@ pub enum Verdict {
     Unproven,
 }
 
+impl From<bool> for Verdict {
+    /// The verdict of a check that every genuine value passes.
+    fn from(passes: bool) -> Self {
+        if passes { Self::Valid } else { Self::Invalid }
+    }
+}
+
 /// Judges a candidate's bytes, separators included.
 pub type Check = fn(&[u8]) -> Verdict;
 

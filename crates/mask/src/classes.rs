@@ -1,28 +1,53 @@
 //! The built-in classes, a table per region.
 
+mod africa;
+mod asia_east;
+mod asia_south_east;
 mod canada;
 mod contact;
 mod crypto;
+mod europe_north;
+mod europe_south;
+mod europe_west;
+mod germany;
+mod india;
+mod latin_america;
 mod network;
+mod oceania;
 mod payment;
 mod secrets;
+#[cfg(test)]
+mod testing;
+mod turkey;
 mod united_kingdom;
 mod united_states;
 
 use crate::class::ClassSpec;
 
-/// All of them; their order is the order of [`crate::class::ClassId`].
+/// A table per region, in the order of [`crate::class::ClassId`].
+const TABLES: &[&[ClassSpec]] = &[
+    contact::CLASSES,
+    payment::CLASSES,
+    network::CLASSES,
+    crypto::CLASSES,
+    united_states::CLASSES,
+    united_kingdom::CLASSES,
+    canada::CLASSES,
+    germany::CLASSES,
+    europe_north::CLASSES,
+    europe_west::CLASSES,
+    europe_south::CLASSES,
+    turkey::CLASSES,
+    africa::CLASSES,
+    india::CLASSES,
+    asia_east::CLASSES,
+    asia_south_east::CLASSES,
+    oceania::CLASSES,
+    latin_america::CLASSES,
+    secrets::CLASSES,
+];
+
+/// All of them.
 pub(crate) fn all() -> impl Iterator<Item = &'static ClassSpec> {
-    [
-        contact::CLASSES,
-        payment::CLASSES,
-        network::CLASSES,
-        crypto::CLASSES,
-        united_states::CLASSES,
-        united_kingdom::CLASSES,
-        canada::CLASSES,
-        secrets::CLASSES,
-    ]
-    .into_iter()
-    .flatten()
+    TABLES.iter().copied().flatten()
 }
