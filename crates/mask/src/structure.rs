@@ -93,6 +93,11 @@ impl MaskError {
     }
 }
 
+/// Whether all of `bytes` is one JSON text.
+pub(crate) fn is_json(bytes: &[u8]) -> bool {
+    syntax::json(bytes).is_some()
+}
+
 impl Masker {
     /// Masks a JSON document. `None` if nothing changed; otherwise JSON of the same shape, in which bytes that hold no
     /// finding are as they were.

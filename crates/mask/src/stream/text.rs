@@ -4,7 +4,7 @@
 //! waits again with every piece would take quadratic time where pieces are small; so bytes that arrive earn scanning.
 
 use super::Work;
-use crate::engine::{Cut, End, LOOK_BEHIND, Path};
+use crate::engine::{Cut, End, LOOK_BEHIND};
 
 /// Bytes that may wait; more are masked.
 pub(super) const MAX_PENDING: usize = 64 << 10;
@@ -84,15 +84,14 @@ impl Text {
     }
 
     fn scan(&mut self, end: End, work: &mut Work<'_>) {
-        let path: Vec<&str> = work.scope.path.iter().map(String::as_str).collect();
-        let path: &Path<'_> = &path;
         #[cfg(test)]
         {
             self.scanned += self.pending();
         }
         self.saved = self.saved.saturating_sub(self.pending());
         self.fresh = false;
-        work.masker.engine().scan_from(&self.buffer, self.from, path, end, &mut work.memory.scan);
+        let path = work.scope.names();
+        work.masker.engine().scan_from(&self.buffer, self.from, &path, end, &mut work.memory.scan);
     }
 
     /// Writes everything before a cut of the last scan, and forgets it.

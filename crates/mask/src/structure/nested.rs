@@ -203,7 +203,7 @@ fn is_bracketed(text: &[u8]) -> bool {
     if !text.first().is_some_and(|byte| begins(*byte)) {
         return false;
     }
-    matches!(text.trim_ascii(), [b'{', .., b'}'] | [b'[', .., b']'])
+    matches!(text.trim_ascii(), [b'{' | b'[', .., b'}' | b']'])
 }
 
 /// Whether a text is several lines, each an object or an array.

@@ -104,12 +104,12 @@ pub(super) fn chunks(
     let mut memory = Memory::default();
     each(input, out, |line, number, out| {
         let Chunks { id, chunks } = parse(line, number, CHUNKS)?;
-        let mut stream = masker.stream(Framing::Text, StreamScope::default());
+        let mut stream = masker.stream(Framing::Auto, StreamScope::default());
         let mut masked = Vec::new();
         for chunk in &chunks {
-            stream.push(chunk.as_bytes(), &mut memory, tally, &mut masked);
+            stream.push(chunk.as_bytes(), &mut memory, tally, &mut masked)?;
         }
-        stream.finish(&mut memory, tally, &mut masked);
+        stream.finish(&mut memory, tally, &mut masked)?;
         answer(out, &Masked { id, text: String::from_utf8_lossy(&masked) })
     })
 }

@@ -17,12 +17,12 @@ const IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 /// Masks standard input.
 pub(super) fn mask(masker: &Masker, input: &Stdin, out: &mut impl Write, tally: &mut Tally) -> anyhow::Result<()> {
     let mut memory = Memory::default();
-    let mut stream = masker.stream(Framing::Text, StreamScope::default());
+    let mut stream = masker.stream(Framing::Auto, StreamScope::default());
     let (mut piece, mut masked) = (vec![0; BUFFER], Vec::new());
     let mut from = input.lock();
     loop {
         if stream.pending() > 0 && is_quiet(input) {
-            stream.idle(&mut memory, tally, &mut masked);
+            stream.idle(&mut memory, tally, &mut masked)?;
             out.write_all(&masked)?;
             out.flush()?;
             masked.clear();
@@ -34,14 +34,14 @@ pub(super) fn mask(masker: &Masker, input: &Stdin, out: &mut impl Write, tally: 
         if length == 0 {
             break;
         }
-        stream.push(piece.get(..length).unwrap_or_default(), &mut memory, tally, &mut masked);
+        stream.push(piece.get(..length).unwrap_or_default(), &mut memory, tally, &mut masked)?;
         out.write_all(&masked)?;
         masked.clear();
         if length < BUFFER {
             out.flush()?;
         }
     }
-    stream.finish(&mut memory, tally, &mut masked);
+    stream.finish(&mut memory, tally, &mut masked)?;
     Ok(out.write_all(&masked)?)
 }
 
