@@ -15,6 +15,7 @@ mod error;
 mod fields;
 mod masker;
 mod operator;
+pub mod schema;
 mod selection;
 mod stream;
 mod structure;
