@@ -32,38 +32,98 @@ impl Names {
     }
 }
 
-/// Whether a key is so plain that it can hold no value: short, and letters only.
-pub(super) fn is_plain(key: &[u8]) -> bool {
-    const MAX_PLAIN: usize = 24;
-    key.len() <= MAX_PLAIN
-        && key.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b' ' | b'$'))
+/// What a key says of the value under it and of its siblings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Its own value's.
+    Own,
+    /// Its string names what a sibling's value is: `{"name": "ssn", "value": …}`.
+    Names,
+    /// Its string says of what kind a sibling's value is: `{"type": "phone", "number": …}`.
+    Kinds,
+    /// It says nothing of its value, which a sibling may name.
+    Value,
 }
 
-/// Keys whose string says what a sibling's value is: `{"name": "ssn", "value": …}`.
-pub(super) fn names_a_sibling(key: &[u8]) -> Option<Naming> {
-    const NAMES: [&[u8]; 8] = [b"name", b"key", b"field", b"label", b"attribute", b"property", b"column", b"header"];
-    const KINDS: [&[u8]; 3] = [b"type", b"kind", b"id"];
-    if !(2..=9).contains(&key.len()) {
-        None
-    } else if NAMES.iter().any(|name| key.eq_ignore_ascii_case(name)) {
-        Some(Naming::Name)
-    } else if KINDS.iter().any(|name| key.eq_ignore_ascii_case(name)) {
-        Some(Naming::Kind)
-    } else {
-        None
+impl Role {
+    pub(super) fn of(key: &[u8]) -> Self {
+        const NAMES: [&[u8]; 8] =
+            [b"name", b"key", b"field", b"label", b"attribute", b"property", b"column", b"header"];
+        const KINDS: [&[u8]; 3] = [b"type", b"kind", b"id"];
+        const VALUES: [&[u8]; 10] =
+            [b"value", b"values", b"val", b"number", b"no", b"data", b"content", b"text", b"answer", b"default"];
+        let among = |words: &[&[u8]]| words.iter().any(|word| key.eq_ignore_ascii_case(word));
+        match key.len() {
+            2..=9 if among(&NAMES) => Self::Names,
+            2..=9 if among(&KINDS) => Self::Kinds,
+            2..=9 if among(&VALUES) => Self::Value,
+            _ => Self::Own,
+        }
     }
 }
 
-/// How a member names its siblings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Naming {
-    Name,
-    Kind,
+/// A key, and what was found out about it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key<'d> {
+    pub(super) name: &'d str,
+    pub(super) role: Role,
+    /// Whether it is so plain that it can hold no value: short, and letters only.
+    pub(super) is_plain: bool,
+    /// The key that followed it last time, by its place among those that are known.
+    next: usize,
 }
 
-/// Keys that say nothing of their value, which a sibling may name.
-pub(super) fn is_value(key: &[u8]) -> bool {
-    const VALUES: [&[u8]; 10] =
-        [b"value", b"values", b"val", b"number", b"no", b"data", b"content", b"text", b"answer", b"default"];
-    (2..=7).contains(&key.len()) && VALUES.iter().any(|name| key.eq_ignore_ascii_case(name))
+impl<'d> Key<'d> {
+    pub(super) fn new(name: &'d str) -> Self {
+        const MAX_PLAIN: usize = 24;
+        let is_plain = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b' ' | b'$');
+        let is_plain = name.len() <= MAX_PLAIN && name.bytes().all(is_plain);
+        Self { name, role: Role::of(name.as_bytes()), is_plain, next: 0 }
+    }
+
+    /// A key that is not UTF-8.
+    pub(super) fn unreadable() -> Self {
+        Self { is_plain: false, ..Self::new("") }
+    }
+}
+
+/// Keys of a document without escapes. Objects of a document are mostly alike, so after each key the one that followed
+/// it last time is tried first.
+#[derive(Debug, Default)]
+pub(super) struct Known<'d> {
+    keys: Vec<Key<'d>>,
+    last: usize,
+}
+
+impl<'d> Known<'d> {
+    /// Keys that are remembered.
+    const MAX: usize = 48;
+
+    /// The key that `text`, which begins after a quote, begins with, if it is the one that came here last time.
+    pub(super) fn again(&mut self, text: &[u8]) -> Option<Key<'d>> {
+        let place = self.keys.get(self.last)?.next;
+        let key = self.keys.get(place)?;
+        let rest = text.strip_prefix(key.name.as_bytes())?;
+        (rest.first() == Some(&b'"')).then(|| {
+            self.last = place;
+            *key
+        })
+    }
+
+    /// Any other key.
+    pub(super) fn key(&mut self, name: &'d str) -> Key<'d> {
+        let place = match self.keys.iter().position(|key| key.name == name) {
+            Some(place) => place,
+            None if self.keys.len() < Self::MAX => {
+                self.keys.push(Key::new(name));
+                self.keys.len() - 1
+            }
+            None => return Key::new(name),
+        };
+        if let Some(last) = self.keys.get_mut(self.last) {
+            last.next = place;
+        }
+        self.last = place;
+        self.keys.get(place).copied().unwrap_or_else(|| Key::new(name))
+    }
 }

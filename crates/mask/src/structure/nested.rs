@@ -157,7 +157,10 @@ impl Work<'_> {
 
     fn plain(&mut self, text: &[u8], path: &Path<'_>, null: Null) -> Outcome {
         let parts = self.found(text, path);
-        let mut out = Vec::new();
+        if parts.is_empty() {
+            return Outcome::Same;
+        }
+        let mut out = Vec::with_capacity(text.len() + 16);
         let mut done = 0;
         for part in &parts {
             let whole = part.start == 0 && part.end == text.len();
@@ -169,9 +172,6 @@ impl Work<'_> {
             self.masker.write(part, value, self.memory, &mut out);
             done = part.end;
         }
-        if parts.is_empty() {
-            return Outcome::Same;
-        }
         out.extend_from_slice(text.get(done..).unwrap_or_default());
         Outcome::Text(out)
     }
@@ -179,7 +179,8 @@ impl Work<'_> {
     /// The parts of a text to mask.
     pub(super) fn found(&mut self, text: &[u8], path: &Path<'_>) -> Vec<Part> {
         self.masker.engine().scan(text, path, End::Final, &mut self.memory.scan);
-        self.masker.parts(self.memory.scan.findings(), self.scope.revealed, self.tally)
+        let findings = self.memory.scan.findings();
+        if findings.is_empty() { Vec::new() } else { self.masker.parts(findings, self.scope.revealed, self.tally) }
     }
 
     /// A whole value of a class, because a rule says so.

@@ -5,7 +5,7 @@
 
 use super::MaskError;
 use super::escapes;
-use super::keys::{self, Names, Naming};
+use super::keys::{Key, Known, Names, Role};
 use super::nested::{MIN_VALUE, Outcome, Work};
 use super::syntax::{self, EscapedNames, Quoted};
 use crate::class::ClassId;
@@ -49,6 +49,9 @@ struct Walk<'w, 'k, 'd> {
     frames: Vec<Frame<'d>>,
     /// Insides of all keys of open objects.
     keys: Vec<(usize, usize)>,
+    known: Known<'d>,
+    /// What the key says whose value comes next; nothing within an array.
+    role: Role,
     decoded: Vec<u8>,
     out: Vec<u8>,
     copied: usize,
@@ -77,6 +80,8 @@ impl Work<'_> {
             root: 0,
             frames: Vec::new(),
             keys: Vec::new(),
+            known: Known::default(),
+            role: Role::Own,
             decoded: Vec::new(),
             out: Vec::new(),
             copied: 0,
@@ -136,6 +141,7 @@ impl<'d> Walk<'_, '_, 'd> {
 
     fn open(&mut self, is_object: bool) {
         self.at += 1;
+        self.role = Role::Own;
         self.frames.push(Frame { is_object, first_key: self.keys.len(), root: self.root, ..Frame::default() });
         if self.ruled && !is_object {
             self.steps.push(Step::Index(0));
@@ -168,40 +174,51 @@ impl<'d> Walk<'_, '_, 'd> {
     /// A name, the colon after it, and what the scope says of the member.
     fn name(&mut self) -> Result<(), MaskError> {
         let start = self.at + 1;
-        let quoted = self.quoted(start)?;
-        let end = quoted.end - 1;
-        let colon = syntax::space_end(self.bytes, quoted.end);
-        self.at = colon + 1;
-        let raw = self.bytes.get(start..end).unwrap_or_default();
-        let name: &'d str = if quoted.escaped {
-            self.escaped
-                .find(|(at, _)| *at == start)
-                .map(|(_, name)| &**name)
-                .ok_or(MaskError::Document { offset: start })?
-        } else {
-            std::str::from_utf8(raw).unwrap_or_default()
-        };
+        let (key, end) = self.key(start)?;
+        self.at = syntax::space_end(self.bytes, end + 1) + 1;
         let frame = self.frames.last_mut().ok_or(MaskError::Document { offset: start })?;
         self.root = frame.root;
         if std::mem::replace(&mut frame.has_key, true) {
             self.path.pop();
             self.steps.pop();
         }
-        let masks = frame.names.is_some();
-        if masks || !keys::is_plain(if quoted.escaped { name.as_bytes() } else { raw }) {
-            self.masked_name(name, if quoted.escaped { name.as_bytes() } else { raw }, start, end);
+        if !key.is_plain || frame.names.is_some() {
+            self.masked_name(key.name, start, end);
         }
         self.keys.push((start, end));
-        self.path.push(name);
+        self.path.push(key.name);
+        self.role = key.role;
         if self.ruled {
-            self.steps.push(Step::Key(name));
+            self.steps.push(Step::Key(key.name));
         }
         self.by_scope()
     }
 
+    /// The key whose first byte after the quote is at `start`, and the place of its other quote.
+    fn key(&mut self, start: usize) -> Result<(Key<'d>, usize), MaskError> {
+        let text = self.bytes.get(start..).unwrap_or_default();
+        if let Some(key) = self.known.again(text) {
+            return Ok((key, start + key.name.len()));
+        }
+        let quoted = self.quoted(start)?;
+        let end = quoted.end - 1;
+        if quoted.escaped {
+            let decoded = self.escaped.find(|(at, _)| *at == start).ok_or(MaskError::Document { offset: start })?;
+            return Ok((Key::new(&decoded.1), end));
+        }
+        // What is no UTF-8 is no name; as a value it is looked at all the same.
+        let raw = self.bytes.get(start..end).unwrap_or_default();
+        match std::str::from_utf8(raw) {
+            Ok(name) => Ok((self.known.key(name), end)),
+            Err(_) => Ok((Key::unreadable(), end)),
+        }
+    }
+
     /// Masks a name, and keeps the names of the object apart once one was masked.
-    fn masked_name(&mut self, name: &str, raw: &'d [u8], start: usize, end: usize) {
-        let masked = self.work.as_text(raw, &self.path);
+    fn masked_name(&mut self, name: &str, start: usize, end: usize) {
+        let raw = self.bytes.get(start..end).unwrap_or_default();
+        let text = if name.is_empty() { raw } else { name.as_bytes() };
+        let masked = self.work.as_text(text, &self.path);
         let Some(frame) = self.frames.last_mut() else { return };
         if frame.names.is_none() && masked.is_some() {
             let mut names = Box::<Names>::default();
@@ -214,7 +231,7 @@ impl<'d> Walk<'_, '_, 'd> {
         }
         let Some(names) = &mut frame.names else { return };
         let changed = masked.is_some();
-        let wanted = masked.unwrap_or_else(|| name.as_bytes().to_vec());
+        let wanted = masked.unwrap_or_else(|| text.to_vec());
         let unique = names.unique(wanted.clone());
         if changed || unique != wanted {
             self.replace(start, end);
@@ -244,15 +261,12 @@ impl<'d> Walk<'_, '_, 'd> {
         let quoted = self.quoted(start)?;
         self.at = quoted.end;
         let raw = self.bytes.get(start..quoted.end - 1).unwrap_or_default();
-        if let Some(frame) = self.frames.last_mut()
-            && frame.is_object
-            && let Some(naming) = self.path.last().and_then(|key| keys::names_a_sibling(key.as_bytes()))
+        if let Role::Names | Role::Kinds = self.role
+            && let Some(frame) = self.frames.last_mut()
         {
             let text = Some(raw).filter(|_| !quoted.escaped).and_then(|raw| std::str::from_utf8(raw).ok());
-            match naming {
-                Naming::Name => frame.name = frame.name.or(text),
-                Naming::Kind => frame.kind = frame.kind.or(text),
-            }
+            let slot = if self.role == Role::Names { &mut frame.name } else { &mut frame.kind };
+            *slot = slot.or(text);
         }
         let ruled = if self.ruled { self.rule() } else { None };
         if ruled.is_none() && raw.len() < MIN_VALUE {
@@ -317,9 +331,10 @@ impl<'d> Walk<'_, '_, 'd> {
         &mut self,
         scan: impl FnOnce(&mut Work<'_>, &Path<'_>, usize) -> Result<Outcome, MaskError>,
     ) -> Result<Outcome, MaskError> {
-        let frame = self.frames.last().filter(|frame| frame.is_object);
-        let key = self.path.last().copied().filter(|key| keys::is_value(key.as_bytes()));
-        let (Some(frame), Some(key)) = (frame, key) else { return scan(self.work, &self.path, self.level) };
+        let frame = self.frames.last().filter(|_| self.role == Role::Value);
+        let (Some(frame), Some(key)) = (frame, self.path.last().copied()) else {
+            return scan(self.work, &self.path, self.level);
+        };
         let siblings = match (frame.kind, frame.name) {
             (None, None) => [self.sibling_ahead(), None],
             siblings => [siblings.0, siblings.1],
@@ -351,8 +366,8 @@ impl<'d> Walk<'_, '_, 'd> {
             at = syntax::space_end(near, at);
             let start = at;
             at = syntax::value_end(near, start)?;
-            let naming = near.get(key_start..key.end - 1).and_then(keys::names_a_sibling);
-            if naming.is_some() && near.get(start) == Some(&b'"') {
+            let role = near.get(key_start..key.end - 1).map_or(Role::Own, Role::of);
+            if matches!(role, Role::Names | Role::Kinds) && near.get(start) == Some(&b'"') {
                 let text = near.get(start + 1..at - 1).filter(|text| !text.contains(&b'\\'))?;
                 return std::str::from_utf8(text).ok();
             }
