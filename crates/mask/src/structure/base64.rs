@@ -47,11 +47,16 @@ pub(super) fn text_in(string: &[u8], is_blob: bool) -> Option<Encoded> {
     if !probe.iter().all(|byte| byte.is_ascii_alphanumeric() || is_url(byte) || matches!(byte, b'+' | b'/' | b'=')) {
         return None;
     }
-    let engine = match (encoded.iter().any(is_url), encoded.len() % 4 == 0) {
-        (false, true) => &STANDARD,
-        (false, false) => &STANDARD_NO_PAD,
-        (true, true) => &URL_SAFE,
-        (true, false) => &URL_SAFE_NO_PAD,
+    // Hashes and UUIDs, which no text becomes.
+    if probe.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')) {
+        return None;
+    }
+    // Without `=` at the end, the URL alphabet means that there never is one.
+    let engine = match (encoded.iter().any(is_url), encoded.last() == Some(&b'='), encoded.len() % 4 == 0) {
+        (false, _, true) => &STANDARD,
+        (false, _, false) => &STANDARD_NO_PAD,
+        (true, true, _) => &URL_SAFE,
+        (true, false, _) => &URL_SAFE_NO_PAD,
     };
     if encoded.len() > PROBE && !is_text(&engine.decode(probe).ok()?, false) {
         return None;

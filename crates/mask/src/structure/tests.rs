@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use vidimus_core::json::Limits;
+
 use super::*;
 use crate::{Operator, Selection, Settings};
 
@@ -47,4 +49,416 @@ fn json_in_strings_of_json_is_masked_as_json() {
     assert_eq!(payload(&outer(&outer(&outer(inner)))), outer(&outer(&outer(&masked))));
     let lines = |inner: &str| outer(&format!("{inner}\n{inner}\n"));
     assert_eq!(payload(&lines(inner)), lines(&masked));
+}
+#[test]
+fn what_is_not_quite_json_hides_nothing_behind_its_escapes() {
+    for wrong in [
+        r#"{"a":"jane\u0040example.com","a":NaN}"#,
+        r#"{"a":"row\n4111111111111111\tend",}"#,
+        r#"{"a":"jane\u0040example.com"} {"b":"\ud800 4111 1111 1111 1111"}"#,
+        r#"{"a":"jane\u0040example.com","#,
+        r#"said {\"a\":\"jane\\u0040example.com\"} and https:\/\/x.example\/?mail=jane%40example.com"#,
+    ] {
+        for text in [wrong.to_owned(), serde_json::json!({ "text": wrong }).to_string()] {
+            let masked = payload(&text);
+            assert!(!masked.contains("jane") && !masked.contains("1111"), "{masked}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), masked.starts_with(r#"{"text""#));
+        }
+    }
+}
+
+#[test]
+fn json_that_parsers_read_differently_is_still_masked_as_json() {
+    let deep = format!("{}\"jane@example.com\"{}", "[".repeat(200), "]".repeat(200));
+    assert_eq!(payload(&deep), deep.replace("jane@example.com", "<EMAIL_ADDRESS>"));
+    let twice = r#"{"ssn":123456789,"ssn":"jane\u0040example.com","x":"\ud800"}"#;
+    assert_eq!(payload(twice), r#"{"ssn":0,"ssn":"<EMAIL_ADDRESS>","x":"\ud800"}"#);
+}
+
+#[test]
+fn names_are_masked_and_stay_apart() {
+    let text = r#"{"a@b.example":1,"c@d.example":2,"<EMAIL_ADDRESS>":3,"\u0065@f.example":4,"plain":5}"#;
+    let masked = payload(text);
+    let expected =
+        r#"{"<EMAIL_ADDRESS>":1,"<EMAIL_ADDRESS>_2":2,"<EMAIL_ADDRESS>_3":3,"<EMAIL_ADDRESS>_4":4,"plain":5}"#;
+    assert_eq!(masked, expected);
+    assert_eq!(payload(&masked), masked);
+    let before = r#"{"<EMAIL_ADDRESS>":1,"<EMAIL_ADDRESS>_2":2,"c@d.example":{"c@d.example":3}}"#;
+    let expected = r#"{"<EMAIL_ADDRESS>":1,"<EMAIL_ADDRESS>_2":2,"<EMAIL_ADDRESS>_3":{"<EMAIL_ADDRESS>":3}}"#;
+    assert_eq!(payload(before), expected);
+}
+
+#[test]
+fn numbers_are_masked_by_numbers() {
+    assert_eq!(payload(r#"{"ssn":123456789}"#), r#"{"ssn":0}"#);
+    assert_eq!(payload(r#"{"ssn":[ 123456789.0 ,-123456789]}"#), r#"{"ssn":[ 0 ,0]}"#);
+    assert_eq!(payload(r#"[4111111111111111,1e9]"#), "[0,1e9]");
+    for same in [r#"{"order":123456789}"#, r#"{"ssn":1.23456789e8}"#, r#"{"ssn":123456.789}"#, "[411111111111.1111]"] {
+        assert_eq!(payload(same), same);
+    }
+}
+
+#[test]
+fn operators_keep_strings_strings_and_numbers_numbers() {
+    let text = r#"{"ssn":[123456789,"123456789",123456789,"ssn: 123456789","x"],"card":4111111111111111}"#;
+    let masked =
+        |operator| payload_with(&masker(&[("US_SSN", operator), ("CREDIT_CARD", operator)], &[]), text, Form::Auto);
+    let expected = r#"{"ssn":[null,null,null,"ssn: <US_SSN>","x"],"card":null}"#;
+    assert_eq!(masked(Operator::Nullify), expected);
+    let expected = r#"{"ssn":[6789,"*****6789",6789,"ssn: *****6789","x"],"card":1111}"#;
+    assert_eq!(masked(Operator::KeepLast(4)), expected);
+    let expected = r#"{"ssn":[100000001,"<US_SSN_1>",100000001,"ssn: <US_SSN_1>","x"],"card":1000000000000001}"#;
+    assert_eq!(masked(Operator::Token), expected);
+    let hashed: serde_json::Value = serde_json::from_str(&masked(Operator::Hmac)).unwrap();
+    assert_eq!(hashed["ssn"][0], hashed["ssn"][2]);
+    assert_ne!(hashed["ssn"][0], 123_456_789);
+    assert_eq!(hashed["ssn"][0].to_string().len(), 9);
+    assert_eq!(hashed["card"].to_string().len(), 16);
+}
+
+#[test]
+fn field_rules_mask_whole_values_and_begin_anew_in_a_document_of_its_own() {
+    let rules = [("$.customer", "US_SSN"), ("*_mail", "EMAIL_ADDRESS")];
+    let masker = masker(&[], &rules);
+    let masked = |text: &str| payload_with(&masker, text, Form::Auto);
+    let text = r#"{"customer":{"name":"Jane","age":42,"vip":true,"since":null,"tags":["a",""]},"name":"Jane","w_mail":"at work"}"#;
+    let expected = r#"{"customer":{"name":"<US_SSN>","age":0,"vip":null,"since":null,"tags":["<US_SSN>",""]},"name":"Jane","w_mail":"<EMAIL_ADDRESS>"}"#;
+    assert_eq!(masked(text), expected);
+    assert_eq!(masked(expected), expected);
+    assert_eq!(
+        masked(&serde_json::json!({ "text": text }).to_string()),
+        serde_json::json!({ "text": expected }).to_string()
+    );
+    assert_eq!(
+        payload_with(&masker, "customer=Jane+Doe&w_mail=x&y=%41", Form::Form),
+        "customer=%3CUS_SSN%3E&w_mail=%3CEMAIL_ADDRESS%3E&y=%41"
+    );
+}
+
+#[test]
+fn a_scope_keeps_members_of_the_protocol_and_says_where_rules_begin() {
+    let masker = masker(&[], &[("$.id", "US_SSN")]);
+    let text = r#"{"id":"jane@example.com","result":{"structuredContent":{"id":"x-1","a":["jane@example.com"]},"nextCursor":["jane@example.com"]}}"#;
+    let scope = Scope {
+        keep: &[&["id"], &["result", "nextCursor"]],
+        roots: &[&["result", "structuredContent"]],
+        ..Scope::new(&ClassSet::EMPTY, masker.fields())
+    };
+    let document = Document::parse(Bytes::from(text), &Limits::default()).unwrap();
+    let masked = masker.json(&document, &scope, &mut Memory::default(), &mut Tally::default()).unwrap().unwrap();
+    let expected = r#"{"id":"jane@example.com","result":{"structuredContent":{"id":"<US_SSN>","a":["<EMAIL_ADDRESS>"]},"nextCursor":["jane@example.com"]}}"#;
+    assert_eq!(masked, expected);
+}
+
+#[test]
+fn what_policy_reveals_stays_and_is_counted() {
+    let masker = masker(&[], &[("secret", "US_SSN")]);
+    let mut revealed = ClassSet::EMPTY;
+    revealed.insert(masker.engine().class("US_SSN").unwrap());
+    let scope = Scope::new(&revealed, masker.fields());
+    let text = Bytes::from(r#"{"ssn":123456789,"secret":"write to jane@example.com"}"#);
+    let mut tally = Tally::default();
+    let masked = masker.payload(&text, Form::Auto, &scope, &mut Memory::default(), &mut tally).unwrap().unwrap();
+    assert_eq!(masked, r#"{"ssn":123456789,"secret":"write to <EMAIL_ADDRESS>"}"#);
+    assert_eq!(tally.revealed.values().sum::<u64>(), 2);
+    assert_eq!(tally.masked.values().sum::<u64>(), 1);
+}
+
+#[test]
+fn structured_content_and_its_text_come_out_alike() {
+    let masker = masker(&[("US_SSN", Operator::Token)], &[]);
+    let data = serde_json::json!({"rows": [{"ssn": "123456789", "n": {"SSN": 123456789}}, {"name": "ssn", "value": "219099999"}]});
+    let text = serde_json::json!({"result": {"content": [{"type": "text", "text": data.to_string()}], "structuredContent": data}});
+    let masked: serde_json::Value =
+        serde_json::from_str(&payload_with(&masker, &text.to_string(), Form::Auto)).unwrap();
+    let twin = masked["result"]["content"][0]["text"].as_str().unwrap();
+    let twin: serde_json::Value = serde_json::from_str(twin).unwrap();
+    assert_eq!(masked["result"]["structuredContent"], twin);
+    assert!(!twin.to_string().contains("6789") && !twin.to_string().contains("21909"), "{twin}");
+}
+
+#[test]
+fn a_sibling_says_what_a_value_is() {
+    for (text, expected) in [
+        (r#"{"name":"ssn","value":"123456789"}"#, r#"{"name":"ssn","value":"<US_SSN>"}"#),
+        (r#"{"value":123456789,"label":"SSN"}"#, r#"{"value":0,"label":"SSN"}"#),
+        (r#"{"value":123456789,"x":{"a":[1]},"type":"ssn"}"#, r#"{"value":0,"x":{"a":[1]},"type":"ssn"}"#),
+        (r#"{"name":"order","value":"123456789"}"#, r#"{"name":"order","value":"123456789"}"#),
+        (r#"{"name":"ssn","total":"123456789"}"#, r#"{"name":"ssn","total":"123456789"}"#),
+        (r#"[{"name":"ssn"},{"value":"123456789"}]"#, r#"[{"name":"ssn"},{"value":"123456789"}]"#),
+    ] {
+        assert_eq!(payload(text), expected);
+    }
+}
+
+#[test]
+fn base64_of_text_is_masked_inside() {
+    use ::base64::Engine as _;
+    use ::base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    let text = "first line?\nwrite to jane@example.com \u{1F600}>>>";
+    let masked = text.replace("jane@example.com", "<EMAIL_ADDRESS>");
+    let blob = |text: &str| format!(r#"{{"blob":"{text}"}}"#);
+    assert_eq!(payload(&blob(&STANDARD.encode(text))), blob(&STANDARD.encode(&masked)));
+    assert_eq!(payload(&blob(&URL_SAFE_NO_PAD.encode(text))), blob(&URL_SAFE_NO_PAD.encode(&masked)));
+    let url = |text: &str| blob(&format!("data:text/plain;base64,{}", STANDARD.encode(text)));
+    assert_eq!(payload(&url(text)), url(&masked));
+    let inner = |mail: &str| blob(&STANDARD.encode(format!(r#"{{"mail":"{mail}"}}"#)));
+    assert_eq!(payload(&inner("jane\\u0040example.com")), inner("<EMAIL_ADDRESS>"));
+    for same in [STANDARD.encode([200; 40]), STANDARD.encode("nothing to see here, move on"), "0".repeat(64)] {
+        assert_eq!(payload(&blob(&same)), blob(&same));
+    }
+}
+
+#[test]
+fn each_line_is_its_own_document() {
+    let lines = "{\"ssn\":123456789}\r\n\n  [\"jane@example.com\"]\nssn 123456789\n{\"a\":\n";
+    let expected = "{\"ssn\":0}\r\n\n  [\"<EMAIL_ADDRESS>\"]\nssn <US_SSN>\n{\"a\":\n";
+    assert_eq!(payload_with(&MASKER, lines, Form::Lines), expected);
+}
+
+#[test]
+fn a_payload_that_only_looks_like_json_is_text() {
+    assert_eq!(payload("123456789"), "123456789");
+    assert_eq!(payload("[INFO] ssn 123456789"), "[INFO] ssn <US_SSN>");
+    assert_eq!(payload("\u{FEFF}{\"ssn\":123456789}"), "\u{FEFF}{\"ssn\":0}");
+    assert_eq!(payload("\"jane\\u0040example.com\""), "\"<EMAIL_ADDRESS>\"");
+    assert_eq!(payload_with(&MASKER, "\"ssn 123456789\" x", Form::Json), "\"ssn <US_SSN>\" x");
+}
+
+#[test]
+fn a_form_is_masked_by_its_names_and_only_what_changed_is_written_anew() {
+    let form = "a=%41b+c&mail=jane%40example.com&ssn=123456789&&=x&note=it%27s+%22jane%40example.com%22";
+    let expected = "a=%41b+c&mail=%3CEMAIL_ADDRESS%3E&ssn=%3CUS_SSN%3E&&=x&note=it%27s+%22%3CEMAIL_ADDRESS%3E%22";
+    assert_eq!(payload_with(&MASKER, form, Form::Form), expected);
+}
+
+#[test]
+fn a_row_is_masked_under_its_columns() {
+    let masker = masker(&[("US_SSN", Operator::Nullify)], &[("public.people.born", "US_SSN")]);
+    let column = |name, label, kind| Column { schema: "public", table: "people", name, label, kind };
+    let columns = [
+        column("ssn", "x", ColumnKind::Text),
+        column("", "ssn", ColumnKind::Number),
+        column("mail", "mail", ColumnKind::Text),
+        column("data", "data", ColumnKind::Json),
+        column("born", "b", ColumnKind::Other),
+        column("id", "id", ColumnKind::Number),
+        column("ssn", "ssn", ColumnKind::Text),
+    ];
+    let cells: [Option<&[u8]>; 7] = [
+        Some(b"123456789"),
+        Some(b"123456789"),
+        Some(b"to jane@example.com"),
+        Some(br#"{"mail": "jane@example.com"}"#),
+        Some(b"1970-01-01"),
+        Some(b"123456789"),
+        None,
+    ];
+    let scope = Scope::new(&ClassSet::EMPTY, masker.fields());
+    let (mut memory, mut tally) = (Memory::default(), Tally::default());
+    let row = masker.row(&columns, &cells, &scope, &mut memory, &mut tally).unwrap();
+    let text = |text: &'static str| Cell::Text(Bytes::from_static(text.as_bytes()));
+    let expected = [
+        Cell::Null,
+        Cell::Null,
+        text("to <EMAIL_ADDRESS>"),
+        text(r#"{"mail": "<EMAIL_ADDRESS>"}"#),
+        Cell::Null,
+        Cell::Same,
+        Cell::Same,
+    ];
+    assert_eq!(row, expected);
+    let short = masker.row(&columns, &cells[..2], &scope, &mut memory, &mut tally);
+    assert_eq!(short, Err(MaskError::Row { cells: 2, columns: 7 }));
+}
+
+mod generated {
+    //! JSON of all shapes, some of it holding values, some of that in strings of JSON.
+
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    use super::*;
+
+    const VALUES: [&str; 3] = ["jane.doe@example.com", "4111 1111 1111 1111", "378282246310005"];
+
+    fn harmless() -> impl Strategy<Value = String> {
+        "[ \\n\\t\"\\\\/a-z{}\\[\\]:,é\u{1F600}\u{1}]{0,12}"
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => harmless(),
+            1 => (harmless(), prop::sample::select(&VALUES[..]), harmless())
+                .prop_map(|(before, value, after)| format!("{before}\n{value} {after}")),
+        ]
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            any::<f32>().prop_map(Value::from),
+            Just(Value::from(378_282_246_310_005_u64)),
+            text().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(5, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec((text(), inner.clone()), 0..5)
+                    .prop_map(|members| Value::from(members.into_iter().collect::<Map<_, _>>())),
+                inner.clone().prop_map(|value| Value::from(value.to_string())),
+                inner.prop_map(|value| Value::from(format!("{value}\n{value}"))),
+            ]
+        })
+    }
+
+    /// JSON with every character of its strings escaped.
+    fn escaped(value: &Value) -> String {
+        let quoted = |text: &str| {
+            let units: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            format!("\"{units}\"")
+        };
+        match value {
+            Value::String(text) => quoted(text),
+            Value::Array(elements) => format!("[{}]", elements.iter().map(escaped).collect::<Vec<_>>().join(", ")),
+            Value::Object(members) => {
+                let members = members.iter().map(|(name, value)| format!("{} :{}", quoted(name), escaped(value)));
+                format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// No six characters of a value in a row, in any string, however deep.
+    fn hides_values(value: &Value) -> bool {
+        let leaks = |text: &str| {
+            let pieces = |value: &'static str| (0..value.len() - 5).map(move |at| &value[at..at + 6]);
+            VALUES.into_iter().flat_map(pieces).any(|piece| text.contains(piece))
+        };
+        match value {
+            Value::String(text) => {
+                let inner =
+                    serde_json::from_str::<Value>(text).ok().filter(|value| value.is_object() || value.is_array());
+                !leaks(text) && inner.is_none_or(|value| hides_values(&value))
+            }
+            Value::Number(number) => !leaks(&number.to_string()),
+            Value::Array(elements) => elements.iter().all(hides_values),
+            Value::Object(members) => members.iter().all(|(name, value)| !leaks(name) && hides_values(value)),
+            Value::Null | Value::Bool(_) => true,
+        }
+    }
+
+    /// Whether two values are equal but for strings, numbers and names that hold values, or where something was masked.
+    fn same_shape(before: &Value, after: &Value) -> bool {
+        match (before, after) {
+            (Value::Array(before), Value::Array(after)) => {
+                before.len() == after.len() && before.iter().zip(after).all(|(before, after)| same_shape(before, after))
+            }
+            (Value::Object(before), Value::Object(after)) => {
+                before.len() == after.len()
+                    && before.iter().all(|(name, value)| {
+                        after.get(name).map_or(!hides_values(&name.as_str().into()), |after| same_shape(value, after))
+                    })
+            }
+            (before, after) => {
+                before == after
+                    || !hides_values(before) && std::mem::discriminant(before) == std::mem::discriminant(after)
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn json_stays_json_of_the_same_shape_without_its_values(value in json(), escape in any::<bool>()) {
+            let value = Value::from(vec![value]);
+            let text = if escape { escaped(&value) } else { value.to_string() };
+            let value: Value = serde_json::from_str(&text).unwrap();
+            let masked = payload(&text);
+            let after: Value = serde_json::from_str(&masked).unwrap();
+            prop_assert!(hides_values(&after), "{} -> {}", text, masked);
+            prop_assert!(same_shape(&value, &after), "{} -> {}", text, masked);
+            if hides_values(&value) {
+                prop_assert_eq!(&masked, &text);
+            }
+            let again = payload(&masked);
+            prop_assert_eq!(&again, &masked, "masking twice changes nothing");
+        }
+
+        #[test]
+        fn what_is_cut_or_spoilt_hides_nothing_either(value in json(), cut in any::<prop::sample::Index>(), put in "[\"{}\\[\\],:]?") {
+            let text = Value::from(vec![value]).to_string();
+            let mut at = cut.index(text.len() + 1);
+            let in_value = |at| {
+                let mut places = VALUES.iter().flat_map(|value| text.match_indices(value));
+                places.any(|(start, value)| start < at && at < start + value.len())
+            };
+            // Neither a value nor an escape is cut.
+            while !text.is_char_boundary(at) || in_value(at) || text[..at].ends_with('\\') {
+                at -= 1;
+            }
+            let spoilt = format!("{}{put}{}", &text[..at], &text[at..]);
+            let masked = payload(&spoilt);
+            prop_assert!(hides_values(&Value::from(masked.clone())), "{} -> {}", spoilt, masked);
+            let after: Result<Value, _> = serde_json::from_str(&masked);
+            prop_assert!(serde_json::from_str::<Value>(&spoilt).is_err() || after.is_ok(), "{} -> {}", spoilt, masked);
+        }
+
+        #[test]
+        fn context_is_the_same_the_second_time(value in named()) {
+            let masked = payload(&value.to_string());
+            prop_assert_eq!(payload(&masked), masked, "{}", value);
+        }
+    }
+
+    /// JSON in which names, siblings and masked names say what numbers are.
+    fn named() -> impl Strategy<Value = Value> {
+        const NAMES: [&str; 8] =
+            ["ssn", "name", "value", "type", "<US_SSN>", "078-05-1121", "my ssn 219099999", "card of jane@example.com"];
+        let name = || prop::sample::select(&NAMES[..]);
+        let leaf = prop_oneof![
+            name().prop_map(Value::from),
+            Just(Value::from(219_099_999)),
+            (name(), name()).prop_map(|(before, after)| Value::from(format!("{before}: {after}"))),
+        ];
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((name(), inner.clone()), 0..4).prop_map(|members| Value::from(
+                    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>()
+                )),
+                inner.prop_map(|value| Value::from(
+                    vec![value].into_iter().map(|value| value.to_string()).collect::<String>()
+                )),
+            ]
+        })
+    }
+}
+
+#[test]
+fn time_grows_with_the_text_and_not_faster() {
+    let time = |text: String| {
+        let start = std::time::Instant::now();
+        let masked = payload(&text);
+        assert!(!masked.is_empty());
+        start.elapsed()
+    };
+    let kinds: [fn(usize) -> String; 6] = [
+        |count| format!("[{}1]", "\"a@b.example\",".repeat(count)),
+        |count| format!("{{{}\"x\":1}}", (0..count).map(|at| format!("\"a{at}@b.example\":1,")).collect::<String>()),
+        |count| {
+            format!(
+                "{{{}\"x\":1}}",
+                (0..count).map(|at| format!("\"k{at}\":{{\"value\":1,\"b\":[]}},")).collect::<String>()
+            )
+        },
+        |count| "{\"value\":1,\"b\":".repeat(count.min(250)) + "1" + &"}".repeat(count.min(250)),
+        |count| format!("[{}1]", "\"\\\\u0040[1]\",\"[[[[[[\",".repeat(count)),
+        |count| format!("{{\"a\":\"{}", "{\\\"a\\\\u0041\\n".repeat(count)),
+    ];
+    for kind in kinds {
+        let (few, many) = (time(kind(2_000)), time(kind(20_000)));
+        assert!(many < few * 40 + std::time::Duration::from_millis(50), "{few:?} and ten times as much {many:?}");
+    }
 }
