@@ -375,7 +375,7 @@ impl<'a> Pass<'a> {
 
     /// The classes named near `at` and by the path.
     fn named(&mut self, at: usize) -> ClassSet {
-        let mut named = *self.from_path.get_or_insert_with(|| self.engine.words.in_path(self.path));
+        let mut named = *self.from_path.get_or_insert_with(|| self.engine.words.in_path(self.path, &self.engine.marks));
         let before = self.before(at);
         self.scan.near.named(at, before, &mut named);
         named

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::marks::Marks;
 use crate::class::{ClassId, ClassSet};
 
 /// Words before a candidate that count; Presidio reads five tokens.
@@ -179,7 +180,7 @@ impl Words {
     }
 
     /// Classes named by the innermost segments of a path.
-    pub(super) fn in_path(&self, path: &Path<'_>) -> ClassSet {
+    pub(super) fn in_path(&self, path: &Path<'_>, marks: &Marks) -> ClassSet {
         let mut named = ClassSet::EMPTY;
         for segment in path.iter().rev().take(NEAR_SEGMENTS) {
             let text = segment.as_bytes();
@@ -187,6 +188,11 @@ impl Words {
             while let Some(skipped) = text.get(start..).and_then(|rest| rest.iter().position(u8::is_ascii_alphanumeric))
             {
                 start += skipped;
+                // A masked name names nothing: it did not before it was masked.
+                if let Some((end, _)) = marks.skip(text, start) {
+                    start = end;
+                    continue;
+                }
                 if let Some(classes) = self.at(text, 0, start) {
                     named.extend(&classes);
                 }
