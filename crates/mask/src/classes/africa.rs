@@ -27,7 +27,14 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         name: "NG_VEHICLE_REGISTRATION",
         about: "Nigerian vehicle registration plate",
         shapes: &[Shape::in_context("(?i:[A-Z]{3}[- ]?[0-9]{3}[A-Z]{2})", 50)],
-        context: &["plate", "plate number", "license plate", "number plate", "vehicle", "registration"],
+        context: &[
+            "plate",
+            "plate number",
+            "license plate",
+            "number plate",
+            "vehicle registration",
+            "registration number",
+        ],
         example: "plate number LND-482KQ",
         ..ClassSpec::PERSONAL
     },
@@ -41,7 +48,6 @@ pub(super) const CLASSES: &[ClassSpec] = &[
             "id number",
             "identity number",
             "id no",
-            "id",
             "identity",
             "south african id",
             "rsa id",
@@ -121,7 +127,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         name: "ZA_COMPANY_REGISTRATION",
         about: "South African company registration number",
         shapes: &[
-            Shape::alone("(?:19|20)[0-9]{2}/[0-9]{6}/[0-9]{2}", 50).isolated(),
+            Shape::in_context("(?:19[0-9]|20[0-4])[0-9]/[0-9]{6}/[0-9]{2}", 50).isolated(),
             Shape::in_context("(?i:CK|NR|[BKMNTW])(?:1[89]|20)[0-9]{2}/[0-9]{6}", 30),
         ],
         context: &[
@@ -132,7 +138,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
             "close corporation",
             "enterprise number",
         ],
-        example: "2009/048271/07",
+        example: "company registration 2009/048271/07",
         ..ClassSpec::PERSONAL
     },
     ClassSpec {
@@ -160,6 +166,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         ],
         context: &["mobile", "phone", "cell", "cellphone", "cellular", "contact number", "whatsapp", "sms", "tel"],
         example: "cell 072 482 7150",
+        in_default: false,
         ..ClassSpec::PERSONAL
     },
     ClassSpec {
@@ -171,6 +178,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         ],
         context: &["telephone", "phone", "tel", "landline", "home number", "work number", "office number"],
         example: "telephone 021 482 7150",
+        in_default: false,
         ..ClassSpec::PERSONAL
     },
 ];
@@ -234,7 +242,7 @@ mod tests {
             ],
         );
         assert_eq!(in_default("order 8001015009087, 48271503697, LND-482KQ"), [""; 0]);
-        assert_eq!(in_default("2009/048271/07"), ["ZA_COMPANY_REGISTRATION"]);
+        assert_eq!(in_default("/2009/048271/07, CIPC 2009/048271/07"), ["ZA_COMPANY_REGISTRATION"]);
         assert_eq!(in_default("ID number 8001015009087, NIN 48271503697"), ["ZA_ID_NUMBER", "NG_NIN"]);
     }
 }

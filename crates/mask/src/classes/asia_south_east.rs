@@ -57,9 +57,9 @@ pub(super) const CLASSES: &[ClassSpec] = &[
     ClassSpec {
         name: "PH_UMID",
         about: "Philippine unified multi-purpose identification (common reference number)",
-        shapes: &[Shape::alone("[0-9]{4}-[0-9]{7}-[0-9]", 50).isolated(), Shape::in_context("[0-9]{12}", 30)],
+        shapes: &[Shape::in_context("[0-9]{4}-[0-9]{7}-[0-9]", 50).isolated(), Shape::in_context("[0-9]{12}", 30)],
         context: &["umid", "crn", "common reference number", "unified multi purpose id", "sss", "gsis", "philhealth"],
-        example: "0482-7150369-1",
+        example: "UMID 0482-7150369-1",
         ..ClassSpec::PERSONAL
     },
     ClassSpec {
@@ -79,6 +79,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         ],
         context: &["mobile", "phone", "cell", "cellphone", "telepono", "numero", "contact number", "viber", "sms"],
         example: "cellphone 0917 482 7150",
+        in_default: false,
         ..ClassSpec::PERSONAL
     },
 ];

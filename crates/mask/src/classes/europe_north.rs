@@ -10,7 +10,8 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         name: "FI_PERSONAL_IDENTITY_CODE",
         about: "Finnish personal identity code (henkilotunnus)",
         shapes: &[
-            Shape::alone("[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]", 50),
+            // Digits with a hyphen between them could be a date and the number of an order of that day.
+            Shape::alone("[0-9]{6}(?:[+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]|-[0-9]{3}[A-FHJ-NPR-Y])", 50),
             Shape::in_context("[0-9]{6}(?i:[-+A-FU-Y])[0-9]{3}(?i:[0-9A-FHJ-NPR-Y])", 10),
         ],
         check: Some(finnish),
@@ -30,7 +31,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         name: "SE_PERSONNUMMER",
         about: "Swedish personal identity or coordination number",
         shapes: &[
-            Shape::alone("(?:(?:1[89]|20)[0-9]{2}|[0-9]{2})[01][0-9]{3}[-+][0-9]{4}", 50).isolated(),
+            // With a hyphen too it could be the number of an order of that day.
             Shape::in_context("(?:[12][0-9]{3}|[0-9]{2})[01][0-9]{3}[-+]?[0-9]{4}", 50),
         ],
         check: Some(swedish_person),
@@ -44,7 +45,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
             "personal identity number",
             "coordination number",
         ],
-        example: "19630712-4211",
+        example: "personnummer 19630712-4211",
         ..ClassSpec::PERSONAL
     },
     ClassSpec {
@@ -69,10 +70,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
     ClassSpec {
         name: "DK_CPR",
         about: "Danish civil registration number",
-        shapes: &[
-            Shape::alone("[0-3][0-9][01][0-9]{3}-[0-9]{4}", 30).isolated(),
-            Shape::in_context("[0-3][0-9][01][0-9]{3}[- ]?[0-9]{4}", 30),
-        ],
+        shapes: &[Shape::in_context("[0-3][0-9][01][0-9]{3}[- ]?[0-9]{4}", 30)],
         check: Some(danish),
         checked_by: "date of birth; mod 11, which numbers given since 2007 need not pass",
         context: &["cpr", "cpr nummer", "cprnr", "personnummer", "civil registration number"],
@@ -191,11 +189,8 @@ mod tests {
                 ("PL_NIP", "106-00-00-063"),
             ],
         );
-        assert_eq!(in_default("order 811218-9877 of 070761-4286, 02271409867"), [""; 0]);
-        assert_eq!(in_default("811218-9876 and 131052-308T"), ["SE_PERSONNUMMER", "FI_PERSONAL_IDENTITY_CODE"]);
-        assert_eq!(
-            in_default("henkilötunnus 131052-308T, PESEL 02271409867"),
-            ["FI_PERSONAL_IDENTITY_CODE", "PL_PESEL"]
-        );
+        assert_eq!(in_default("order 811218-9876 of 070761-4285, 020594-9011, 02271409867"), [""; 0]);
+        assert_eq!(in_default("order 811218-9876, personnummer 811218-9876"), ["SE_PERSONNUMMER"]);
+        assert_eq!(in_default("131052-308T has the PESEL 02271409867"), ["FI_PERSONAL_IDENTITY_CODE", "PL_PESEL"]);
     }
 }

@@ -187,9 +187,6 @@ pub(super) const CLASSES: &[ClassSpec] = &[
             "autokennzeichen",
             "fahrzeugkennzeichen",
             "nummernschild",
-            "fahrzeug",
-            "pkw",
-            "lkw",
             "fahrzeugschein",
             "zulassung",
             "license plate",
@@ -278,9 +275,9 @@ pub(super) const CLASSES: &[ClassSpec] = &[
     },
 ];
 
-/// District, letters and number; the second alternative of the first part is an umlaut in UTF-8.
-const PLATE: &str = r"(?:[A-Z]|\xC3[\x84\x96\x9C]){1,3}(?: [A-Z]{1,2} |-[A-Z]{1,2}[- ])[0-9]{1,4}[EH]?";
-const LOWER_PLATE: &str = r"(?i:(?:[A-Z]|\xC3[\x84\x96\x9C\xA4\xB6\xBC]){1,3}(?: [A-Z]{1,2} |-[A-Z]{1,2}[- ])(?:[0-9]{3,4}[EH]?|[0-9]{1,2}[EH]))";
+/// District, letters and number; the district may hold an umlaut in UTF-8.
+const PLATE: &str = r"[A-Z](?:[A-Z]|\xC3[\x84\x96\x9C]){0,2}(?: [A-Z]{1,2} |-[A-Z]{1,2}[- ])[0-9]{1,4}[EH]?";
+const LOWER_PLATE: &str = r"(?i:[A-Z](?:[A-Z]|\xC3[\x84\x96\x9C\xA4\xB6\xBC]){0,2}(?: [A-Z]{1,2} (?:[0-9]{3,4}[EH]?|[0-9]{1,2}[EH])|-[A-Z]{1,2}[- ][0-9]{1,4}[EH]?))";
 
 /// One of the first ten digits stands there twice or three times, none more often.
 fn tax_id(value: &[u8]) -> Verdict {

@@ -8,13 +8,12 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         name: "IN_AADHAAR",
         about: "Indian Aadhaar number",
         shapes: &[
-            // With spaces it could be three years in a row of a table.
-            Shape::alone("[2-9][0-9]{3}-[0-9]{4}-[0-9]{4}", 50).isolated(),
-            Shape::in_context("[2-9][0-9]{3}[- :]?[0-9]{4}[- :]?[0-9]{4}", 10),
+            // Three groups of four are written for much else: years in a row, order numbers.
+            Shape::in_context("[2-9][0-9]{3}[- :]?[0-9]{4}[- :]?[0-9]{4}", 10).isolated(),
         ],
         check: Some(aadhaar),
         checked_by: "Verhoeff",
-        context: &["aadhaar", "aadhar", "adhaar", "uidai", "uid"],
+        context: &["aadhaar", "aadhar", "adhaar", "uidai"],
         example: "Aadhaar 4827 1503 6919",
         ..ClassSpec::PERSONAL
     },
@@ -72,7 +71,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         ],
         check: Some(vehicle),
         checked_by: "number not zero; the state where parts stand apart",
-        context: &["vehicle", "vehicle number", "registration", "registration number", "plate", "rto", "number plate"],
+        context: &["vehicle number", "vehicle registration", "registration number", "rto", "plate", "number plate"],
         example: "vehicle number MH12QK4827",
         ..ClassSpec::PERSONAL
     },
@@ -148,7 +147,10 @@ mod tests {
             ],
         );
         assert_eq!(in_default("years 2345 6789 0124, item MH12QK4827"), [""; 0]);
-        assert_eq!(in_default("2345-6789-0124 of 27AAPFU0939F1ZV"), ["IN_AADHAAR", "IN_GSTIN"]);
-        assert_eq!(in_default("Aadhaar 2345 6789 0124, vehicle MH12QK4827"), ["IN_AADHAAR", "IN_VEHICLE_REGISTRATION"]);
+        assert_eq!(in_default("2345-6789-0124 of 27AAPFU0939F1ZV"), ["IN_GSTIN"]);
+        assert_eq!(
+            in_default("Aadhaar 2345 6789 0124, vehicle number MH12QK4827"),
+            ["IN_AADHAAR", "IN_VEHICLE_REGISTRATION"]
+        );
     }
 }

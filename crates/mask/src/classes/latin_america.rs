@@ -50,7 +50,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         ],
         check: Some(rut),
         checked_by: "mod 11",
-        context: &["rut", "run", "rol unico tributario", "rol unico nacional"],
+        context: &["rut", "rol unico tributario", "rol unico nacional"],
         example: "14.827.150-K",
         ..ClassSpec::PERSONAL
     },

@@ -54,6 +54,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
             "tel",
         ],
         example: "cep telefonu 0532 482 71 50",
+        in_default: false,
         ..ClassSpec::PERSONAL
     },
 ];
