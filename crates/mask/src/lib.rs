@@ -32,3 +32,8 @@ pub use operator::{Operator, UnknownOperator};
 pub use selection::Selection;
 pub use stream::{Framing, Stream, StreamScope};
 pub use structure::{Cell, Column, ColumnKind, Form, MaskError, Scope};
+
+/// Runs the example of the README as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExample;
