@@ -11,10 +11,10 @@ mod text;
 
 use std::io::{self, BufReader, BufWriter, Write};
 
-use vidimus_mask::{Form, Masker, Tally};
+use vidimus_mask::{Masker, Tally};
 
 pub(crate) use self::lines::InputError;
-use self::options::Mode;
+use self::options::{Format, Mode};
 pub(crate) use self::options::{Mask, OptionError};
 
 /// Bytes read at once, and written at once.
@@ -22,18 +22,20 @@ const BUFFER: usize = 64 << 10;
 
 /// Runs the command.
 pub(crate) fn run(options: &Mask, out: &mut impl Write) -> anyhow::Result<()> {
+    let settings = options.settings()?;
+    let masker = Masker::new(&settings)?;
     if options.list {
-        return catalogue::write(options.json, out);
+        return catalogue::write(&settings, options.json, out);
     }
-    let masker = Masker::new(&options.settings()?)?;
     let mut tally = Tally::default();
     let mut input = BufReader::with_capacity(BUFFER, io::stdin());
     let mut out = BufWriter::with_capacity(BUFFER, out);
     let ended = match options.mode() {
         Mode::Detect => lines::detect(&masker, options.min_score, &mut input, &mut out, &mut tally),
-        Mode::Lines => lines::mask(&masker, Form::Auto, &mut input, &mut out, &mut tally),
-        Mode::Chunks => lines::chunks(&masker, &mut input, &mut out, &mut tally),
-        Mode::Whole => text::mask(&masker, &io::stdin(), &mut out, &mut tally),
+        Mode::Lines => lines::mask(&masker, options.format.form(), &mut input, &mut out, &mut tally),
+        Mode::Chunks => lines::chunks(&masker, options.format.framing(), &mut input, &mut out, &mut tally),
+        Mode::Whole if options.format == Format::Json => text::document(&masker, &io::stdin(), &mut out, &mut tally),
+        Mode::Whole => text::mask(&masker, options.format.framing(), &io::stdin(), &mut out, &mut tally),
     };
     // What came out before a fault stays out.
     out.flush()?;

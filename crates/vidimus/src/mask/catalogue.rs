@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use serde::Serialize;
-use vidimus_mask::{Group, catalogue};
+use vidimus_mask::{Group, Settings, catalogue};
 
 use crate::output;
 
@@ -20,7 +20,7 @@ struct Row {
 }
 
 /// Writes a table, or JSON.
-pub(super) fn write(json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) fn write(settings: &Settings, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let classes: Vec<Row> = catalogue()
         .map(|class| Row {
             class: class.name,
@@ -31,7 +31,7 @@ pub(super) fn write(json: bool, out: &mut impl Write) -> anyhow::Result<()> {
             },
             in_default: class.in_default,
             needs_context: class.only_in_context,
-            operator: vidimus_mask::Operator::default().to_string(),
+            operator: settings.operators.get(class.name).copied().unwrap_or_default().to_string(),
             validator: Some(class.checked_by).filter(|check| !check.is_empty()),
             example: class.example,
         })

@@ -25,6 +25,9 @@ pub(crate) enum InputError {
         /// The byte of the line, from 1.
         at: usize,
     },
+    /// A document larger than is taken at once.
+    #[error("standard input has more than 256 MiB, which is what --format json takes; use --format auto")]
+    TooLarge,
     /// More than is taken at once.
     #[error("line {line} of standard input is too long: at most 64 MiB are taken at once")]
     TooLong {
@@ -97,6 +100,7 @@ pub(super) fn mask(
 /// Answers each text, fed piece by piece, with its masked form.
 pub(super) fn chunks(
     masker: &Masker,
+    framing: Framing,
     input: &mut BufReader<impl Read>,
     out: &mut impl Write,
     tally: &mut Tally,
@@ -104,7 +108,7 @@ pub(super) fn chunks(
     let mut memory = Memory::default();
     each(input, out, |line, number, out| {
         let Chunks { id, chunks } = parse(line, number, CHUNKS)?;
-        let mut stream = masker.stream(Framing::Auto, StreamScope::default());
+        let mut stream = masker.stream(framing, StreamScope::default());
         let mut masked = Vec::new();
         for chunk in &chunks {
             stream.push(chunk.as_bytes(), &mut memory, tally, &mut masked)?;

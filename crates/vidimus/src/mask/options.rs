@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use vidimus_mask::{Allow, CustomClass, Operator, Selection, Settings, UnknownOperator};
+use vidimus_mask::{Allow, CustomClass, Form, Framing, Operator, Selection, Settings, UnknownOperator};
 
 use crate::key;
 use crate::secret::{SecretRef, Source};
@@ -17,6 +17,43 @@ pub(super) enum Mode {
     Detect,
 }
 
+/// How a text is made up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// JSON, lines of JSON, or text: its beginning tells
+    Auto,
+    /// Text and nothing else
+    Text,
+    /// One JSON document, read whole; text if it is none
+    Json,
+    /// Lines, of which some are JSON
+    Lines,
+    /// Server-sent events
+    Sse,
+}
+
+impl Format {
+    /// Of a text that is there whole.
+    pub(super) fn form(self) -> Form {
+        match self {
+            Self::Auto => Form::Auto,
+            Self::Text => Form::Text,
+            Self::Json => Form::Json,
+            Self::Lines | Self::Sse => Form::Lines,
+        }
+    }
+
+    /// Of a text that comes in pieces.
+    pub(super) fn framing(self) -> Framing {
+        match self {
+            Self::Auto | Self::Json => Framing::Auto,
+            Self::Text => Framing::Text,
+            Self::Lines => Framing::Lines,
+            Self::Sse => Framing::EventStream,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Mask {
@@ -26,6 +63,9 @@ pub(crate) struct Mask {
     /// digits suffice, and otherwise where a near word or a key names it.
     #[arg(long, value_name = "CLASS,…", value_delimiter = ',', default_value = "default")]
     pub(super) classes: Vec<String>,
+    /// How a text is made up
+    #[arg(long, value_enum, default_value_t = Format::Auto, conflicts_with = "detect")]
+    pub(super) format: Format,
     /// Count whatever has the shape of a value, named or not
     #[arg(long)]
     pub(super) without_context: bool,

@@ -6,18 +6,28 @@
 use std::io::{Read, Stdin, Write};
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use vidimus_mask::{Framing, Masker, Memory, StreamScope, Tally};
+use vidimus_mask::{ClassSet, Form, Framing, Masker, Memory, Scope, StreamScope, Tally};
 
-use super::BUFFER;
+use super::{BUFFER, InputError};
 
 /// Nanoseconds without input after which what is certain is written.
 const IDLE: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
-/// Masks standard input.
-pub(super) fn mask(masker: &Masker, input: &Stdin, out: &mut impl Write, tally: &mut Tally) -> anyhow::Result<()> {
+/// Bytes of a document that is masked as a whole.
+const MAX_DOCUMENT: u64 = 256 << 20;
+
+/// Masks standard input as it comes.
+pub(super) fn mask(
+    masker: &Masker,
+    framing: Framing,
+    input: &Stdin,
+    out: &mut impl Write,
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
     let mut memory = Memory::default();
-    let mut stream = masker.stream(Framing::Auto, StreamScope::default());
+    let mut stream = masker.stream(framing, StreamScope::default());
     let (mut piece, mut masked) = (vec![0; BUFFER], Vec::new());
     let mut from = input.lock();
     loop {
@@ -43,6 +53,20 @@ pub(super) fn mask(masker: &Masker, input: &Stdin, out: &mut impl Write, tally: 
     }
     stream.finish(&mut memory, tally, &mut masked)?;
     Ok(out.write_all(&masked)?)
+}
+
+/// Masks standard input as one JSON document.
+pub(super) fn document(masker: &Masker, input: &Stdin, out: &mut impl Write, tally: &mut Tally) -> anyhow::Result<()> {
+    let mut document = Vec::new();
+    let read =
+        input.lock().take(MAX_DOCUMENT + 1).read_to_end(&mut document).context("standard input cannot be read")?;
+    if u64::try_from(read).map_or(true, |read| read > MAX_DOCUMENT) {
+        return Err(InputError::TooLarge.into());
+    }
+    let document = Bytes::from(document);
+    let scope = Scope::new(&ClassSet::EMPTY, masker.fields());
+    let masked = masker.payload(&document, Form::Json, &scope, &mut Memory::default(), tally)?;
+    Ok(out.write_all(&masked.unwrap_or(document))?)
 }
 
 /// Whether nothing comes for a moment. A failing poll is none: the read after it tells what is wrong.
