@@ -5,6 +5,7 @@
 //! a finder of its own. Everything is ASCII and bounded: the time is linear in the text, whatever the text.
 
 mod automaton;
+mod beginnings;
 mod context;
 mod cut;
 mod finders;
@@ -21,6 +22,7 @@ pub(crate) use self::marks::{HASH_LETTERS, MAX_KEPT, MAX_NAME};
 use std::ops::Range;
 
 use self::automaton::{Automaton, Entry, Hit};
+use self::beginnings::{ALONE, Beginnings, CONTEXTUAL, NAMING};
 use self::context::{Near, Previous, Words};
 use self::marks::Marks;
 use self::starts::{BLOCK, Before, Starts};
@@ -33,12 +35,6 @@ use crate::selection::{Chosen, Selection, nearest};
 /// What context adds to a score, and the least it makes of it (Presidio's figures).
 const CONTEXT_ADDS: u8 = 35;
 const CONTEXT_MAKES: u8 = 40;
-
-/// Tiers of shapes in [`Engine::begins`].
-const ALONE: u8 = 1;
-const CONTEXTUAL: u8 = 2;
-/// Not a tier: a word that names a class may begin so.
-const NAMING: u8 = 4;
 
 /// The score of what a validator proved.
 const PROVEN: u8 = 100;
@@ -100,8 +96,7 @@ pub struct Engine {
     words: Words,
     marks: Marks,
     starts: Starts,
-    /// By the first two bytes of a word: whether a shape of either tier goes on, or a word that names a class.
-    begins: Box<[u8]>,
+    begins: Beginnings,
     finders: Vec<(Finder, ClassId)>,
     allow: AllowList,
 }
@@ -139,18 +134,8 @@ impl Engine {
             finders.extend(chosen.class.finder.map(|finder| (finder, id)));
         }
         let (alone, contextual) = (Automaton::new(&alone)?, Automaton::new(&contextual)?);
-        let mut begins = vec![0; 1 << 16].into_boxed_slice();
-        for (pair, tiers) in (0..=u16::MAX).zip(begins.iter_mut()) {
-            let [first, second] = pair.to_be_bytes();
-            let tier = |automaton: &Automaton, bit| if automaton.begins(first, second) { bit } else { 0 };
-            let naming = if words.may_begin(first, second) { NAMING } else { 0 };
-            *tiers = tier(&alone, ALONE) | tier(&contextual, CONTEXTUAL) | naming;
-        }
-        let opens = |first: &u8| {
-            let pairs = begins.as_chunks::<256>().0;
-            !first.is_ascii_alphanumeric()
-                && pairs.get(usize::from(*first)).is_some_and(|row| row.iter().any(|t| *t & (ALONE | CONTEXTUAL) != 0))
-        };
+        let begins = Beginnings::new(&alone, &contextual, &words);
+        let opens = |first: &u8| !first.is_ascii_alphanumeric() && begins.opens(*first);
         let starts = Starts::new((0..=u8::MAX).filter(opens));
         let allow = AllowList::new(allow, |name| known(&classes, name))?;
         Ok(Self { classes, alone, contextual, contextual_classes, words, marks, starts, begins, finders, allow })
@@ -334,14 +319,14 @@ impl<'a> Pass<'a> {
         self.before
     }
 
-    /// What may begin with the two bytes at `at`. A last byte may go on with anything.
+    /// What may begin with the bytes at `at`. A last byte may go on with anything.
     fn tiers(&mut self, at: usize) -> u8 {
         let Some(first) = self.text.get(at) else { return 0 };
         let Some(second) = self.text.get(at + 1) else {
             self.lives(at);
             return 0;
         };
-        self.engine.begins.get(usize::from(u16::from_be_bytes([*first, *second]))).copied().unwrap_or(0)
+        self.engine.begins.of(*first, *second, self.text.get(at + 2).copied())
     }
 
     /// Tries the shapes of some tiers at a word.

@@ -30,8 +30,6 @@ pub(super) struct Automaton {
     dfa: dense::DFA<Vec<u32>>,
     start: StateID,
     entries: Vec<Entry>,
-    /// By the first two bytes: whether any shape goes on.
-    pairs: Box<[u64; 1024]>,
 }
 
 /// A match of a shape, not yet judged.
@@ -62,23 +60,18 @@ impl Automaton {
         let start = dfa
             .start_state(&start::Config::new().anchored(Anchored::Yes))
             .map_err(|error| failed(error.to_string()))?;
-        let mut pairs = Box::new([0; 1024]);
-        for pair in 0..=u16::MAX {
-            let [first, second] = pair.to_be_bytes();
-            let state = dfa.next_state(dfa.next_state(start, first), second);
-            if !dfa.is_dead_state(state)
-                && let Some(word) = pairs.get_mut(usize::from(pair / 64))
-            {
-                *word |= 1 << (pair % 64);
-            }
-        }
-        Ok(Self { dfa, start, entries: shapes.iter().map(|(entry, _)| *entry).collect(), pairs })
+        Ok(Self { dfa, start, entries: shapes.iter().map(|(entry, _)| *entry).collect() })
     }
 
-    /// Whether a shape may begin with these two bytes.
-    pub(super) fn begins(&self, first: u8, second: u8) -> bool {
-        let pair = u16::from_be_bytes([first, second]);
-        self.pairs.get(usize::from(pair / 64)).is_some_and(|word| word >> (pair % 64) & 1 == 1)
+    /// The state after two bytes, if a shape may begin with them.
+    pub(super) fn after(&self, first: u8, second: u8) -> Option<StateID> {
+        let state = self.dfa.next_state(self.start, first);
+        (!self.dfa.is_dead_state(state) && self.goes_on(state, second)).then(|| self.dfa.next_state(state, second))
+    }
+
+    /// Whether a shape may go on with a byte, or ends before it.
+    pub(super) fn goes_on(&self, state: StateID, byte: u8) -> bool {
+        !self.dfa.is_dead_state(self.dfa.next_state(state, byte))
     }
 
     /// Tries all shapes at `at` and adds what matches, shortest first. True if more text could make a longer match.

@@ -48,7 +48,7 @@ pub(super) fn check(value: &[u8]) -> Verdict {
         && match (value, digits) {
             ([b'+', ..] | [b'(', b'+', ..], _) => international(digits),
             (_, [0, 0, rest @ ..]) => international(rest),
-            (_, all) => international(all) && count > 10 && value.len() == count || national(value, all),
+            (_, all) => national(value, all) || (count > 13 && value.len() == count && international(all)),
         };
     if possible { Verdict::Unproven } else { Verdict::Invalid }
 }

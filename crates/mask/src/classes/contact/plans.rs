@@ -1,6 +1,7 @@
 //! Calling codes and how many digits follow them, of what was assigned by 2026 (ITU-T E.164 and its supplements).
 
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 /// Digits after a calling code, from and to, and the calling codes. Numbers shorter than six digits are left out unless
 /// a country has none longer.
@@ -50,11 +51,28 @@ const PLANS: &[(usize, usize, &[u16])] = &[
     (12, 12, &[878]),
 ];
 
+/// The same by calling code; nothing may follow a code that is not assigned.
+static BY_CODE: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
+    let mut lengths = vec![(1, 0); 1000];
+    for (from, to, codes) in PLANS {
+        for code in *codes {
+            if let Some(slot) = lengths.get_mut(usize::from(*code)) {
+                *slot = (*from, *to);
+            }
+        }
+    }
+    lengths
+});
+
 /// How many digits the calling code has that a number begins with, and how many may follow.
 pub(super) fn of(digits: &[u8]) -> Option<(usize, RangeInclusive<usize>)> {
-    (1..=3).find_map(|length| {
-        let code = digits.get(..length)?.iter().fold(0, |code, digit| code * 10 + u16::from(*digit));
-        let (from, to, _) = PLANS.iter().find(|(_, _, codes)| codes.contains(&code))?;
-        Some((length, *from..=*to))
-    })
+    let mut code = 0;
+    for (place, digit) in digits.iter().take(3).enumerate() {
+        code = code * 10 + usize::from(*digit);
+        match BY_CODE.get(code) {
+            Some((from, to)) if from <= to => return Some((place + 1, *from..=*to)),
+            _ => {}
+        }
+    }
+    None
 }
