@@ -17,6 +17,9 @@ use crate::selection::Selection;
 /// Findings below this score are told by detection, and not masked.
 const MASKED_FROM: u8 = 40;
 
+/// Bytes of a value of which more than its class is told. A stream lets go of longer ones before it knows all of them.
+const MAX_TOLD: usize = 16 << 10;
+
 /// Values a session tells apart by number; after that they share the plain mark.
 const MAX_TOKENS: usize = 100_000;
 
@@ -174,6 +177,9 @@ impl Masker {
     pub(crate) fn write(&self, part: &Part, value: &[u8], memory: &mut Memory, out: &mut Vec<u8>) {
         let name = self.engine.name(part.class);
         match self.operator(part.class) {
+            Operator::KeepLast(_) | Operator::Hmac | Operator::Token if value.len() > MAX_TOLD => {
+                operator::mark(name, out);
+            }
             Operator::KeepLast(count) if !part.mixed => operator::keep_last(count, value, out),
             Operator::Replace | Operator::Nullify | Operator::KeepLast(_) => operator::mark(name, out),
             Operator::Redact => out.extend_from_slice(b"[REDACTED]"),

@@ -2,6 +2,8 @@
 //!
 //! The text before a cut is written and forgotten but for the bytes that what follows may look back at. Scanning what
 //! waits again with every piece would take quadratic time where pieces are small; so bytes that arrive earn scanning.
+//! A candidate that outgrows the bound, such as a key without an end, is masked before its end is known: its mark is
+//! written once, and of what follows only its beginning and the latest bytes are kept until it ends.
 
 use super::Work;
 use crate::engine::{Cut, End, LOOK_BEHIND};
@@ -15,35 +17,61 @@ const SLICE: usize = 64 << 10;
 /// Bytes of scanning that a byte earns: what bounds the work for a stream of one-byte pieces.
 const EARNED: usize = 16;
 
-/// What may be saved up: enough to scan after every keystroke for a while.
-const MAX_SAVED: usize = 2 * MAX_PENDING;
+/// Of the bytes that may wait, the share that is kept at either end of a candidate that outgrew them.
+const KEPT: usize = 8;
+
+/// Stands for what outgrew the bound and would be nothing if it ended there.
+const WITHHELD: &[u8] = b"[REDACTED]";
 
 /// A text that arrives in pieces.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Text {
     /// Bytes to look back at, then what waits.
     buffer: Vec<u8>,
     /// Where what waits begins.
     from: Cut,
-    /// Before this place everything is written or masked; beyond `from` only after a forced cut.
+    /// Everything before this place is written or masked. Beyond `from` only after a forced cut.
     done: usize,
+    /// Bytes of scanning that were earned and not used.
     saved: usize,
     /// Whether something came that was not scanned.
     fresh: bool,
-    /// Whether what waits outgrew the bound in one candidate: nothing is shown until it ends.
-    withheld: bool,
+    /// Whether the candidate at `from` is masked already, and is not kept in whole.
+    inside: bool,
+    /// Bytes that may wait.
+    bound: usize,
     #[cfg(test)]
     pub(super) scanned: usize,
 }
 
+impl Default for Text {
+    fn default() -> Self {
+        Self::bounded(MAX_PENDING)
+    }
+}
+
 impl Text {
+    /// A text of which so many bytes may wait.
+    pub(super) fn bounded(bound: usize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            from: Cut::default(),
+            done: 0,
+            saved: 0,
+            fresh: false,
+            inside: false,
+            bound,
+            #[cfg(test)]
+            scanned: 0,
+        }
+    }
+
     pub(super) fn push(&mut self, piece: &[u8], work: &mut Work<'_>) {
         for slice in piece.chunks(SLICE) {
-            let slice = if self.withheld { self.withhold(slice) } else { slice };
             self.buffer.extend_from_slice(slice);
-            self.fresh |= !slice.is_empty();
-            self.saved = self.saved.saturating_add(slice.len().saturating_mul(EARNED)).min(MAX_SAVED);
-            if self.saved >= self.pending() {
+            self.fresh = true;
+            self.saved = self.saved.saturating_add(slice.len().saturating_mul(EARNED)).min(2 * self.bound);
+            if self.saved >= self.pending() || self.pending() > self.bound {
                 self.advance(work);
             }
         }
@@ -56,9 +84,15 @@ impl Text {
     }
 
     pub(super) fn finish(&mut self, work: &mut Work<'_>) {
+        if self.inside {
+            self.advance(work);
+        }
         self.scan(End::Final, work);
-        let cut = work.memory.scan.cut();
-        self.write(cut, work);
+        let end = work.memory.scan.cut();
+        if self.inside {
+            self.leave(end, work);
+        }
+        self.write(end, work);
     }
 
     /// Bytes that wait.
@@ -70,17 +104,58 @@ impl Text {
     fn advance(&mut self, work: &mut Work<'_>) {
         self.scan(End::Open, work);
         let cut = work.memory.scan.cut();
-        if self.buffer.len() - cut.at() <= MAX_PENDING {
+        if self.inside {
+            if work.memory.scan.live_from() <= self.from.at() {
+                return self.elide();
+            }
+            self.leave(cut, work);
+        }
+        if self.buffer.len() - cut.at() <= self.bound {
             return self.write(cut, work);
         }
         // A chain of findings that overlap: what is found before the first live candidate is masked as it stands.
-        let cut = work.memory.scan.forced_cut();
-        self.write(cut, work);
-        if self.pending() > MAX_PENDING {
-            work.out.extend_from_slice(WITHHELD);
-            self.buffer.clear();
-            (self.from, self.done, self.withheld) = (Cut::default(), 0, true);
+        self.write(work.memory.scan.forced_cut(), work);
+        if self.pending() > self.bound {
+            self.outgrow(work);
         }
+    }
+
+    /// Masks the candidate at `from`, whatever it turns out to be.
+    fn outgrow(&mut self, work: &mut Work<'_>) {
+        self.scan(End::Final, work);
+        let from = self.from.at();
+        if self.done <= from {
+            let mut counted = work.tally.clone();
+            let parts = work.masker.parts(work.memory.scan.findings(), &work.scope.revealed, &mut counted);
+            match parts.first().filter(|part| part.start == from) {
+                Some(part) => {
+                    *work.tally.masked.entry(part.class).or_default() += 1;
+                    let value = self.buffer.get(from..).unwrap_or_default();
+                    work.masker.write(part, value, work.memory, work.out);
+                }
+                None => work.out.extend_from_slice(WITHHELD),
+            }
+        }
+        self.inside = true;
+        self.elide();
+    }
+
+    /// The candidate that was masked before its end was known has ended: where it is found to end, or, if it proves to be
+    /// nothing, so that no byte that was held is shown.
+    fn leave(&mut self, cut: Cut, work: &Work<'_>) {
+        let from = self.from.at();
+        let found = work.memory.scan.findings().iter().any(|finding| finding.start == from);
+        self.done = if found { from + 1 } else { cut.at() };
+        self.inside = false;
+    }
+
+    /// Lets go of the middle of the candidate that the stream is inside.
+    fn elide(&mut self) {
+        let kept = self.bound / KEPT;
+        if self.pending() > 4 * kept {
+            self.buffer.drain(self.from.at() + kept..self.buffer.len() - kept);
+        }
+        self.done = self.buffer.len();
     }
 
     fn scan(&mut self, end: End, work: &mut Work<'_>) {
@@ -104,6 +179,9 @@ impl Text {
                 work.out.extend_from_slice(self.buffer.get(self.done..part.start).unwrap_or_default());
                 let value = self.buffer.get(part.start..part.end).unwrap_or_default();
                 work.masker.write(&part, value, work.memory, work.out);
+            } else if let Some(count) = work.tally.masked.get_mut(&part.class) {
+                // It goes on with what was masked before.
+                *count -= 1;
             }
             self.done = self.done.max(part.end);
         }
@@ -117,14 +195,4 @@ impl Text {
         self.done -= forget;
         self.from = cut.after_dropping(forget);
     }
-
-    /// What of a piece is no longer withheld.
-    fn withhold<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
-        let Some(end) = piece.iter().position(u8::is_ascii_whitespace) else { return &[] };
-        self.withheld = false;
-        piece.get(end..).unwrap_or_default()
-    }
 }
-
-/// Stands for what outgrew the bound without being recognised.
-const WITHHELD: &[u8] = b"[REDACTED]";
