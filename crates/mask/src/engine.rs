@@ -70,6 +70,9 @@ pub struct Scan {
     /// Masked parts that end behind the place of the pass.
     upcoming: Vec<Previous>,
     live_from: usize,
+    /// What was found, resolved or not, in the order in which it was passed.
+    passed: Vec<Finding>,
+    from: Cut,
     cut: Cut,
     forced: Cut,
 }

@@ -9,6 +9,8 @@ mod auto;
 mod events;
 mod json;
 mod lines;
+mod screen;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -20,6 +22,7 @@ use bytes::Bytes;
 use self::auto::Auto;
 use self::events::Events;
 use self::lines::Lines;
+use self::terminal::Terminal;
 use self::text::Text;
 use crate::class::ClassSet;
 use crate::masker::{Masker, Memory, Tally};
@@ -40,6 +43,8 @@ pub enum Framing {
     Lines,
     /// Server-sent events.
     EventStream,
+    /// Output for a terminal, with control sequences.
+    Terminal,
 }
 
 /// What holds for a stream as a whole.
@@ -76,6 +81,7 @@ enum Framed {
     Text(Text),
     Lines(Lines),
     Events(Events),
+    Terminal(Box<Terminal>),
 }
 
 impl Masker {
@@ -93,6 +99,7 @@ impl<M: Deref<Target = Masker>> Stream<M> {
             Framing::Text => Framed::Text(Text::default()),
             Framing::Lines => Framed::Lines(Lines::default()),
             Framing::EventStream => Framed::Events(Events::default()),
+            Framing::Terminal => Framed::Terminal(Box::default()),
         };
         Self { masker, scope, framed, failed: None }
     }
@@ -113,6 +120,7 @@ impl<M: Deref<Target = Masker>> Stream<M> {
             }
             Framed::Lines(lines) => lines.push(piece, work),
             Framed::Events(events) => events.push(piece, work),
+            Framed::Terminal(terminal) => terminal.push(piece, work),
         })
     }
 
@@ -125,6 +133,7 @@ impl<M: Deref<Target = Masker>> Stream<M> {
                 Framed::Text(text) => text.idle(work),
                 Framed::Lines(lines) => lines.idle(work),
                 Framed::Events(events) => events.idle(work),
+                Framed::Terminal(terminal) => terminal.idle(work),
             }
             Ok(())
         })
@@ -140,6 +149,7 @@ impl<M: Deref<Target = Masker>> Stream<M> {
             }
             Framed::Lines(lines) => lines.finish(work),
             Framed::Events(events) => events.finish(work),
+            Framed::Terminal(terminal) => terminal.finish(work),
         })
     }
 
@@ -150,6 +160,7 @@ impl<M: Deref<Target = Masker>> Stream<M> {
             Framed::Text(text) => text.pending(),
             Framed::Lines(lines) => lines.pending(),
             Framed::Events(events) => events.pending(),
+            Framed::Terminal(terminal) => terminal.pending(),
         }
     }
 

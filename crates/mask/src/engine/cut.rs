@@ -50,33 +50,43 @@ impl Scan {
         self.forced
     }
 
+    /// The last place up to `place` where the text that was scanned may be cut.
+    pub fn cut_before(&self, text: &[u8], place: usize) -> Cut {
+        let mut at = before_escape(text, place.min(self.forced.at)).max(self.from.at);
+        let mut by_start: Vec<&Finding> = self.passed.iter().filter(|finding| finding.start < at).collect();
+        by_start.sort_unstable_by_key(|finding| std::cmp::Reverse(finding.start));
+        for finding in by_start {
+            if finding.start < at && at < finding.end {
+                at = before_escape(text, finding.start).max(self.from.at);
+            }
+        }
+        self.cut_at(at)
+    }
+
+    /// A cut at `place`, whatever is found around it.
+    pub fn cut_at(&self, place: usize) -> Cut {
+        let passed = self.passed.iter().filter(|finding| finding.start < place);
+        let previous = passed.fold(self.from.previous, |best, finding| match best {
+            Some(best) if best.end > finding.end => Some(best),
+            _ => Some(Previous { end: finding.end, class: Some(finding.class) }),
+        });
+        Cut { at: place, previous }
+    }
+
     /// Finds both cuts, given what was found in order of finding: first by finders (`by_finders` many), then by shapes.
     pub(super) fn settle(&mut self, text: &[u8], from: Cut, end: End, by_finders: usize) {
+        self.passed.clear();
         if end == End::Final {
             self.cut = Cut { at: text.len(), previous: None };
             self.forced = self.cut;
             return;
         }
-        let (first, last) = self.findings.split_at(by_finders.min(self.findings.len()));
         // Finders' findings pass behind the words that they end before, so they come last here.
-        let previous = |at: usize| {
-            let before = last.iter().chain(first).filter(|finding| finding.start < at);
-            before.fold(from.previous, |best, finding| match best {
-                Some(best) if best.end > finding.end => Some(best),
-                _ => Some(Previous { end: finding.end, class: Some(finding.class) }),
-            })
-        };
-        let live_from = before_escape(text, self.live_from).max(from.at);
-        let mut by_start: Vec<&Finding> = self.findings.iter().filter(|finding| finding.start < live_from).collect();
-        by_start.sort_unstable_by_key(|finding| std::cmp::Reverse(finding.start));
-        let mut at = live_from;
-        for finding in by_start {
-            if finding.start < at && at < finding.end {
-                at = before_escape(text, finding.start).max(from.at);
-            }
-        }
-        self.forced = Cut { at: live_from, previous: previous(live_from) };
-        self.cut = Cut { at, previous: previous(at) };
+        let (first, last) = self.findings.split_at(by_finders.min(self.findings.len()));
+        self.passed.extend(last.iter().chain(first));
+        self.from = from;
+        self.forced = self.cut_at(before_escape(text, self.live_from).max(from.at));
+        self.cut = self.cut_before(text, self.forced.at);
     }
 }
 

@@ -242,6 +242,80 @@ proptest! {
     }
 }
 
+/// A text as a program writes it to a terminal.
+fn terminal() -> impl Strategy<Value = Vec<u8>> {
+    let control = prop::sample::select(vec![
+        &b"\x1B[31m"[..],
+        b"\x1B[0m",
+        b"\x1B[1;32;40m",
+        b"\x1B[K",
+        b"\x1B[C",
+        b"\x1B[2;5H",
+        b"\x08",
+        b"\r",
+        b" \r",
+        b"\x1B]0;jane@example.com\x07",
+        b"\x1B]2;t\x1B\\",
+        b"\x1BP1$r078-05-1121\x1B\\",
+        b"\x1B_x\x1B\\",
+        b"\xC3",
+        b"\xFF",
+        b"\x1B[3\x18",
+        b"\x1B",
+        b"\t",
+        b"\x0E",
+    ]);
+    let place = any::<prop::sample::Index>();
+    (text(), prop::collection::vec((place, control), 0..6)).prop_map(|(text, controls)| {
+        let mut bytes = text.into_bytes();
+        for (place, control) in controls {
+            let place = place.index(bytes.len() + 1);
+            bytes.splice(place..place, control.iter().copied());
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #[test]
+    fn output_for_a_terminal_does_not_depend_on_the_split(
+        bytes in terminal(), sizes in prop::collection::vec(1_usize..40, 1..6),
+    ) {
+        for masker in [&*DEFAULT, &*ALL] {
+            let one = pieces(masker, Framing::Terminal, [&*bytes]);
+            prop_assert_eq!(&one, &pieces(masker, Framing::Terminal, split_at(&bytes, &sizes)));
+            prop_assert_eq!(&one, &pieces(masker, Framing::Terminal, bytes.chunks(1)));
+        }
+    }
+
+    #[test]
+    fn plain_text_on_a_terminal_is_masked_as_text(text in text()) {
+        let text = text.replace('\r', "");
+        prop_assert_eq!(pieces(&DEFAULT, Framing::Terminal, text.as_bytes().chunks(1)), whole(&DEFAULT, text.as_bytes()));
+    }
+}
+
+#[test]
+fn control_sequences_neither_hide_a_value_nor_get_lost() {
+    let masked = |text: &str| pieces(&DEFAULT, Framing::Terminal, text.as_bytes().chunks(1)).0;
+    assert_eq!(masked("a \x1B[31m4111 1111\x1B[0m 1111 1111\x1B[1m b"), "a \x1B[31m<CREDIT_CARD>\x1B[0m\x1B[1m b");
+    assert_eq!(masked("4111 1111 11 \r11 1111\r\n$ "), "<CREDIT_CARD>\r\n$ ", "wrapped");
+    assert_eq!(masked("4\x084111 1111 1111 111\x0811 b"), "<CREDIT_CARD> b", "struck over");
+    assert_eq!(masked("50%\r4111 1111 1111 1111\n"), "50%\r<CREDIT_CARD>\n", "the line begins anew");
+    assert_eq!(masked("\x1B]0;jane@example.com\x07$ ls"), "\x1B]0;<EMAIL_ADDRESS>\x07$ ls", "a title");
+    assert_eq!(masked("ssn\x1B[C078-05-1121 "), "ssn\x1B[C<US_SSN> ");
+}
+
+#[test]
+fn a_prompt_shows_in_whole_after_a_moment() {
+    let (mut memory, mut tally, mut out) = (Memory::default(), Tally::default(), Vec::new());
+    let mut stream = DEFAULT.stream(Framing::Terminal, StreamScope::default());
+    stream.push(b"host:~ % ", &mut memory, &mut tally, &mut out).unwrap();
+    assert_eq!(out, b"host:~ ");
+    stream.idle(&mut memory, &mut tally, &mut out).unwrap();
+    assert_eq!(out, b"host:~ % ");
+}
+
 /// What has come out before the end.
 fn early(masker: &Masker, framing: Framing, text: &str) -> String {
     let (mut memory, mut tally, mut out) = (Memory::default(), Tally::default(), Vec::new());

@@ -15,13 +15,13 @@ pub(super) const MAX_PENDING: usize = 64 << 10;
 const SLICE: usize = 64 << 10;
 
 /// Bytes of scanning that a byte earns: what bounds the work for a stream of one-byte pieces.
-const EARNED: usize = 16;
+pub(super) const EARNED: usize = 16;
 
 /// Of the bytes that may wait, the share that is kept at either end of a candidate that outgrew them.
-const KEPT: usize = 8;
+pub(super) const KEPT: usize = 8;
 
 /// Stands for what outgrew the bound and would be nothing if it ended there.
-const WITHHELD: &[u8] = b"[REDACTED]";
+pub(super) const WITHHELD: &[u8] = b"[REDACTED]";
 
 /// A text that arrives in pieces.
 #[derive(Debug)]

@@ -1,0 +1,256 @@
+//! What a terminal shows, read in more than one way, and the bytes that it came from.
+//!
+//! Every reading is a text of its own whose bytes know which bytes of the stream they came from. What any reading finds is
+//! masked in the stream; bytes among them that are not shown, such as colours, stay. The stream is cut only where every
+//! reading may be cut.
+
+use super::Work;
+use super::text::{EARNED, KEPT, MAX_PENDING, WITHHELD};
+use crate::engine::{Cut, End, Finding, LOOK_BEHIND, Scan};
+
+/// Bytes of a stream and what they show.
+#[derive(Debug, Default)]
+pub(super) struct Screen {
+    /// Bytes that were not written, the first of them at `base`. Places count from the beginning of the stream.
+    raw: Vec<u8>,
+    /// For each of them whether it goes where what it shows is masked.
+    shown: Vec<bool>,
+    base: usize,
+    /// Everything before is written or masked; beyond `base` only after a forced cut.
+    done: usize,
+    readings: [Reading; 2],
+    /// Bytes of scanning that were earned and not used.
+    saved: usize,
+    fresh: bool,
+    /// Whether the candidate at `base` is masked already, and is not kept in whole.
+    inside: bool,
+    #[cfg(test)]
+    pub(super) scanned: usize,
+}
+
+/// One way to read the stream.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    text: Vec<u8>,
+    /// For each byte, which bytes of the stream it came from.
+    origins: Vec<(usize, usize)>,
+    from: Cut,
+    scan: Scan,
+}
+
+impl Reading {
+    /// Adds a byte that came from a stretch of the stream.
+    pub(super) fn put(&mut self, byte: u8, origin: (usize, usize)) {
+        self.text.push(byte);
+        self.origins.push(origin);
+    }
+
+    /// More of the stream shows the last byte.
+    pub(super) fn stretch(&mut self, end: usize) {
+        if let Some(last) = self.origins.last_mut() {
+            last.1 = end;
+        }
+    }
+
+    /// The first byte that came from `place` of the stream or later.
+    fn first_from(&self, place: usize) -> usize {
+        self.origins.partition_point(|origin| origin.0 < place)
+    }
+
+    fn pending(&self) -> usize {
+        self.text.len() - self.from.at()
+    }
+}
+
+impl Screen {
+    /// Adds bytes of the stream; returns where they stand.
+    pub(super) fn add(&mut self, bytes: &[u8], shown: bool) -> (usize, usize) {
+        let start = self.end();
+        self.raw.extend_from_slice(bytes);
+        self.shown.resize(self.raw.len(), shown);
+        self.fresh = true;
+        self.saved = self.saved.saturating_add(bytes.len().saturating_mul(EARNED)).min(2 * MAX_PENDING);
+        (start, self.end())
+    }
+
+    pub(super) fn readings(&mut self) -> &mut [Reading; 2] {
+        &mut self.readings
+    }
+
+    pub(super) fn pending(&self) -> usize {
+        self.raw.len()
+    }
+
+    fn end(&self) -> usize {
+        self.base + self.raw.len()
+    }
+
+    fn cost(&self) -> usize {
+        self.readings.iter().map(Reading::pending).sum()
+    }
+
+    /// Writes what is certain before `limit`, if enough came to look.
+    pub(super) fn advance(&mut self, limit: Option<usize>, force: bool, work: &mut Work<'_>) {
+        let due = self.saved >= self.cost() || self.pending() > MAX_PENDING;
+        if !force && !(self.fresh && due) {
+            return;
+        }
+        self.scan(End::Open, work);
+        let mut at = limit.unwrap_or(self.end()).min(self.end());
+        loop {
+            let before = at;
+            for reading in &self.readings {
+                let place = reading.first_from(at);
+                let cut = reading.scan.cut_before(&reading.text, place).at();
+                if cut < place {
+                    at = reading.origins.get(cut).map_or(at, |origin| origin.0);
+                }
+            }
+            if at == before {
+                break;
+            }
+        }
+        let at = at.max(self.base);
+        if self.inside {
+            if at <= self.base {
+                return self.elide(work);
+            }
+            self.leave(at);
+        }
+        if self.end() - at <= MAX_PENDING {
+            return self.write(at, work);
+        }
+        let live = self.readings.iter().filter_map(|reading| reading.origins.get(reading.scan.forced_cut().at()));
+        let live = live.map(|origin| origin.0).min().unwrap_or(self.end());
+        self.write(live.max(self.base), work);
+        if self.pending() > MAX_PENDING {
+            if self.done <= self.base {
+                work.out.extend_from_slice(WITHHELD);
+            }
+            self.inside = true;
+            self.elide(work);
+        }
+    }
+
+    /// Writes everything.
+    pub(super) fn finish(&mut self, work: &mut Work<'_>) {
+        if self.inside {
+            self.advance(None, true, work);
+        }
+        self.scan(End::Final, work);
+        if self.inside {
+            self.leave(self.end());
+        }
+        self.write(self.end(), work);
+    }
+
+    fn scan(&mut self, end: End, work: &Work<'_>) {
+        let cost = self.cost();
+        #[cfg(test)]
+        {
+            self.scanned += cost;
+        }
+        self.saved = self.saved.saturating_sub(cost);
+        self.fresh = false;
+        let path = work.scope.names();
+        for Reading { text, from, scan, .. } in &mut self.readings {
+            work.masker.engine().scan_from(text, *from, &path, end, scan);
+        }
+    }
+
+    /// Writes everything before a place, and forgets it.
+    fn write(&mut self, at: usize, work: &mut Work<'_>) {
+        let mut findings = Vec::new();
+        for reading in &self.readings {
+            let before = reading.first_from(at);
+            for finding in reading.scan.findings().iter().take_while(|finding| finding.start < before) {
+                let (first, last) = (reading.origins.get(finding.start), reading.origins.get(finding.end - 1));
+                if let Some((first, last)) = first.zip(last) {
+                    findings.push(Finding { start: first.0, end: last.1, ..*finding });
+                }
+            }
+        }
+        findings.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.class));
+        findings.dedup_by_key(|finding| (finding.start, finding.end, finding.class));
+        for part in work.masker.parts(&findings, &work.scope.revealed, work.tally) {
+            if part.start >= self.done {
+                work.out.extend_from_slice(self.raw_between(self.done, part.start));
+                let [joined, _] = &self.readings;
+                let value = joined.text.get(joined.first_from(part.start)..joined.first_from(part.end));
+                work.masker.write(&part, value.unwrap_or_default(), work.memory, work.out);
+                self.done = part.start;
+            } else if let Some(count) = work.tally.masked.get_mut(&part.class) {
+                // It goes on with what was masked before.
+                *count -= 1;
+            }
+            self.write_unshown(part.end, work);
+        }
+        if self.done < at {
+            work.out.extend_from_slice(self.raw_between(self.done, at));
+            self.done = at;
+        }
+        for reading in &mut self.readings {
+            let place = reading.first_from(at);
+            let cut = reading.scan.cut_at(place);
+            let forget = place.saturating_sub(LOOK_BEHIND);
+            reading.text.drain(..forget);
+            reading.origins.drain(..forget);
+            reading.from = cut.after_dropping(forget);
+        }
+        self.forget(at);
+    }
+
+    /// Writes what is not shown from `done` up to a place.
+    fn write_unshown(&mut self, end: usize, work: &mut Work<'_>) {
+        let stretch = self.done.saturating_sub(self.base)..end.saturating_sub(self.base);
+        let raw = self.raw.get(stretch.clone()).unwrap_or_default();
+        let bytes = raw.iter().zip(self.shown.get(stretch).unwrap_or_default());
+        work.out.extend(bytes.filter(|(_, shown)| !**shown).map(|(byte, _)| *byte));
+        self.done = self.done.max(end);
+    }
+
+    fn raw_between(&self, start: usize, end: usize) -> &[u8] {
+        self.raw.get(start.saturating_sub(self.base)..end.saturating_sub(self.base)).unwrap_or_default()
+    }
+
+    fn forget(&mut self, at: usize) {
+        self.raw.drain(..at - self.base);
+        self.shown.drain(..at - self.base);
+        self.base = at;
+    }
+
+    /// The candidate that was masked before its end was known has ended: where it is found to end, or, if it proves to be
+    /// nothing, so that no byte that was held is shown.
+    fn leave(&mut self, at: usize) {
+        let begun = |reading: &Reading| {
+            reading
+                .scan
+                .findings()
+                .iter()
+                .filter(|finding| finding.start == reading.from.at())
+                .map(|finding| finding.end)
+                .max()
+                .and_then(|end| reading.origins.get(end - 1))
+                .map(|origin| origin.1)
+        };
+        let end = self.readings.iter().filter_map(begun).max().unwrap_or(at);
+        self.done = self.done.max(end);
+        self.inside = false;
+    }
+
+    /// Lets go of the middle of the candidate that the stream is inside.
+    fn elide(&mut self, work: &mut Work<'_>) {
+        self.write_unshown(self.end(), work);
+        self.raw.clear();
+        self.shown.clear();
+        self.base = self.done;
+        let kept = MAX_PENDING / KEPT;
+        for reading in &mut self.readings {
+            if reading.pending() > 4 * kept {
+                let middle = reading.from.at() + kept..reading.text.len() - kept;
+                reading.text.drain(middle.clone());
+                reading.origins.drain(middle);
+            }
+        }
+    }
+}
