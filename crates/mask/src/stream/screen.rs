@@ -92,7 +92,7 @@ impl Screen {
     /// Writes what is certain before `limit`, if enough came to look.
     pub(super) fn advance(&mut self, limit: Option<usize>, force: bool, work: &mut Work<'_>) {
         let due = self.saved >= self.cost() || self.pending() > MAX_PENDING;
-        if !force && !(self.fresh && due) {
+        if !(force || self.fresh && due) {
             return;
         }
         self.scan(End::Open, work);
