@@ -129,11 +129,7 @@ impl Admitted {
         T: Future<Output = ()> + Send + 'static,
     {
         let tasks = self.flight.session.tasks().clone();
-        let exchange = exchange(self.wire, self.flight);
-        match self.length {
-            Length::Call => tasks.spawn(exchange),
-            Length::Stream => tasks.spawn_stream(exchange),
-        }
+        tasks.spawn(self.length, exchange(self.wire, self.flight));
         self.answers
     }
 }

@@ -97,20 +97,18 @@ impl Tasks {
 }
 
 impl SessionTasks {
-    /// Runs a task until it ends or is cut off, whoever waits for it.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let cut_off = self.cut_off.clone();
-        self.all.spawn(async move {
-            cut_off.run_until_cancelled_owned(task).await;
-        });
-    }
-
-    /// Runs a task that listens until it ends, is cut off, or the gate is told to finish.
-    pub(crate) fn spawn_stream(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let end = self.streams_end.clone();
-        self.spawn(async move {
-            end.run_until_cancelled_owned(task).await;
-        });
+    /// Runs a task until it ends or is cut off, whoever waits for it; one that listens also until the gate is told to
+    /// finish.
+    pub(crate) fn spawn(&self, length: Length, task: impl Future<Output = ()> + Send + 'static) {
+        let (cut_off, end) = (self.cut_off.clone(), self.streams_end.clone());
+        // On the heap once: every future that wraps another holds it twice, as it was given and as it runs.
+        let task = Box::pin(task);
+        match length {
+            Length::Call => drop(self.all.spawn(cut_off.run_until_cancelled_owned(task))),
+            Length::Stream => {
+                drop(self.all.spawn(cut_off.run_until_cancelled_owned(end.run_until_cancelled_owned(task))));
+            }
+        }
     }
 
     /// Leave to run one more operation; `None` when too many run already.

@@ -13,6 +13,7 @@ mod demo;
 mod discovery;
 mod evidence_api;
 mod file_limit;
+mod huge_pages;
 mod key;
 mod log_commands;
 mod log_verify;
@@ -70,6 +71,7 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             log_to_stderr("info", log);
             vidimus_stdio::protect_memory().context("the gateway's memory cannot be protected")?;
             let config = config::Config::load(&file.config)?;
+            huge_pages::disable();
             file_limit::raise().warn_below(config.limits.connections);
             runtime()?.block_on(async {
                 let running = serve::start(&config).await?;
@@ -81,6 +83,7 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         Command::Check { file, output } => Ok(status(check::run(&file.config, output.json, out)?, WRONG)),
         Command::Demo(options) => {
             log_to_stderr("warn", LogForm::Text);
+            huge_pages::disable();
             file_limit::raise();
             Ok(status(runtime()?.block_on(demo::run(options, out))?, FAILED))
         }
