@@ -17,6 +17,12 @@ const PROBE: usize = 24;
 /// Of so many characters of text one may be a control character.
 const CONTROLS_PER: usize = 20;
 
+/// What a byte is to base64: none of its characters.
+const OTHER: u8 = 1;
+
+/// One of its characters that hexadecimal digits and hyphens are not.
+const HIGH: u8 = 2;
+
 /// Text that was in base64.
 #[derive(Debug)]
 pub(super) struct Encoded {
@@ -43,14 +49,12 @@ pub(super) fn text_in(string: &[u8], is_blob: bool) -> Option<Encoded> {
     let prefix = data_prefix(string);
     let encoded = string.get(prefix..)?;
     let probe = encoded.get(..PROBE.min(encoded.len()))?;
+    let probed = probe.iter().fold(0, |kinds, byte| kinds | kind(*byte));
+    // Words of text, and hashes and UUIDs, which no text becomes.
+    if probed & OTHER != 0 || probed & HIGH == 0 {
+        return None;
+    }
     let is_url = |byte: &u8| matches!(byte, b'-' | b'_');
-    if !probe.iter().all(|byte| byte.is_ascii_alphanumeric() || is_url(byte) || matches!(byte, b'+' | b'/' | b'=')) {
-        return None;
-    }
-    // Hashes and UUIDs, which no text becomes.
-    if probe.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')) {
-        return None;
-    }
     // Without `=` at the end, the URL alphabet means that there never is one.
     let engine = match (encoded.iter().any(is_url), encoded.last() == Some(&b'='), encoded.len() % 4 == 0) {
         (false, _, true) => &STANDARD,
@@ -63,6 +67,14 @@ pub(super) fn text_in(string: &[u8], is_blob: bool) -> Option<Encoded> {
     }
     let decoded = engine.decode(encoded).ok()?;
     is_text(&decoded, true).then_some(Encoded { prefix, engine, decoded })
+}
+
+fn kind(byte: u8) -> u8 {
+    match byte {
+        b'0'..=b'9' | b'a'..=b'f' | b'-' => 0,
+        b'A'..=b'Z' | b'g'..=b'z' | b'+' | b'/' | b'_' | b'=' => HIGH,
+        _ => OTHER,
+    }
 }
 
 /// The length of a `data:` URL's beginning (RFC 2397).

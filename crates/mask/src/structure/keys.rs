@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::syntax;
+
 /// The names of one object in which a name was masked.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -43,6 +45,10 @@ pub(super) enum Role {
     Kinds,
     /// It says nothing of its value, which a sibling may name.
     Value,
+    /// Its array names the columns of a table beside it: `{"columns": ["name", "ssn"], "rows": [["Jane", …]]}`.
+    Columns,
+    /// Its array holds the rows of a table, or it says nothing of its value.
+    Rows,
 }
 
 impl Role {
@@ -51,12 +57,16 @@ impl Role {
             [b"name", b"key", b"field", b"label", b"attribute", b"property", b"column", b"header"];
         const KINDS: [&[u8]; 3] = [b"type", b"kind", b"id"];
         const VALUES: [&[u8]; 10] =
-            [b"value", b"values", b"val", b"number", b"no", b"data", b"content", b"text", b"answer", b"default"];
+            [b"value", b"val", b"number", b"no", b"content", b"text", b"answer", b"default", b"input", b"field_value"];
+        const COLUMNS: [&[u8]; 5] = [b"columns", b"fields", b"headers", b"cols", b"schema"];
+        const ROWS: [&[u8]; 4] = [b"rows", b"data", b"values", b"records"];
         let among = |words: &[&[u8]]| words.iter().any(|word| key.eq_ignore_ascii_case(word));
         match key.len() {
             2..=9 if among(&NAMES) => Self::Names,
             2..=9 if among(&KINDS) => Self::Kinds,
-            2..=9 if among(&VALUES) => Self::Value,
+            2..=11 if among(&VALUES) => Self::Value,
+            4..=7 if among(&COLUMNS) => Self::Columns,
+            4..=7 if among(&ROWS) => Self::Rows,
             _ => Self::Own,
         }
     }
@@ -125,5 +135,56 @@ impl<'d> Known<'d> {
         }
         self.last = place;
         self.keys.get(place).copied().unwrap_or_else(|| Key::new(name))
+    }
+}
+
+/// The names in an array of columns that begins at `at`: strings, or objects with a name.
+pub(super) fn columns(bytes: &[u8], at: usize) -> Vec<&str> {
+    /// Bytes of the array that are looked at.
+    const MAX_COLUMNS: usize = 16 << 10;
+    let array = bytes.get(at..bytes.len().min(at + MAX_COLUMNS)).unwrap_or_default();
+    let mut names = Vec::new();
+    let mut place = 1;
+    loop {
+        place = syntax::space_end(array, place);
+        let Some(name) = column(array, place) else { break };
+        let Some(end) = syntax::value_end(array, place) else { break };
+        names.push(name);
+        place = syntax::space_end(array, end);
+        if array.get(place) != Some(&b',') {
+            break;
+        }
+        place += 1;
+    }
+    names
+}
+
+/// The name of the column described at `at`; empty if it has none.
+fn column(array: &[u8], at: usize) -> Option<&str> {
+    let string = |at: usize| {
+        let quoted = syntax::string_end(array, at + 1)?;
+        Some((std::str::from_utf8(array.get(at + 1..quoted.end - 1)?).unwrap_or_default(), quoted.end))
+    };
+    match array.get(at)? {
+        b'"' => string(at).map(|(name, _)| name),
+        b'{' => {
+            let mut at = at;
+            loop {
+                at = syntax::space_end(array, at + 1);
+                if array.get(at)? != &b'"' {
+                    return Some("");
+                }
+                let (key, end) = string(at)?;
+                at = syntax::space_end(array, syntax::space_end(array, end) + 1);
+                if Role::of(key.as_bytes()) == Role::Names && array.get(at)? == &b'"' {
+                    return string(at).map(|(name, _)| name);
+                }
+                at = syntax::space_end(array, syntax::value_end(array, at)?);
+                if array.get(at)? != &b',' {
+                    return Some("");
+                }
+            }
+        }
+        _ => None,
     }
 }

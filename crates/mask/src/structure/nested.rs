@@ -61,7 +61,7 @@ impl Work<'_> {
                 },
                 None => self.as_text(text, path),
             },
-            Form::Lines => self.lines(text, path, 0)?,
+            Form::Lines => self.lines(text, path)?,
             Form::Form => self.form(text, path)?,
             Form::Text => self.as_text(text, path),
         };
@@ -104,23 +104,17 @@ impl Work<'_> {
         }
     }
 
-    /// An object, an array, or several of them on a line each; `None` if `text` is something else.
+    /// An object, an array, or several of them; `None` if `text` is something else.
     fn structured(&mut self, text: &[u8], path: &Path<'_>, level: usize) -> Result<Option<Outcome>, MaskError> {
         if !is_bracketed(text) {
             return Ok(None);
         }
-        let masked = if let Some(names) = syntax::json(text) {
-            self.json(text, &names, path, level)?
-        } else if is_json_lines(text) {
-            self.lines(text, path, level)?
-        } else {
-            return Ok(None);
-        };
-        Ok(Some(masked.map_or(Outcome::Same, Outcome::Text)))
+        let Some(names) = syntax::documents(text) else { return Ok(None) };
+        Ok(Some(self.json(text, &names, path, level)?.map_or(Outcome::Same, Outcome::Text)))
     }
 
     /// Each line by itself.
-    fn lines(&mut self, text: &[u8], path: &Path<'_>, level: usize) -> Result<Option<Vec<u8>>, MaskError> {
+    fn lines(&mut self, text: &[u8], path: &Path<'_>) -> Result<Option<Vec<u8>>, MaskError> {
         let mut out = Vec::new();
         let (mut done, mut at) = (0, 0);
         for line in text.split_inclusive(|byte| *byte == b'\n') {
@@ -129,7 +123,7 @@ impl Work<'_> {
             at += line.len();
             let names = if is_bracketed(content) { syntax::json(content) } else { None };
             let masked = match names {
-                Some(names) => self.json(content, &names, path, level)?,
+                Some(names) => self.json(content, &names, path, 0)?,
                 None => self.as_text(content, path),
             };
             if let Some(masked) = masked {
@@ -205,11 +199,4 @@ fn is_bracketed(text: &[u8]) -> bool {
         return false;
     }
     matches!(text.trim_ascii(), [b'{' | b'[', .., b'}' | b']'])
-}
-
-/// Whether a text is several lines, each an object or an array.
-fn is_json_lines(text: &[u8]) -> bool {
-    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
-    let is_json = |line: &[u8]| is_bracketed(line) && syntax::json(line).is_some();
-    lines.next().is_some_and(is_json) && lines.all(is_json)
 }

@@ -40,7 +40,6 @@ impl Work<'_> {
             Operator::Nullify => return Outcome::Null,
             Operator::Replace | Operator::Redact => None,
             Operator::KeepLast(_) => Some(self.written(digits, part).into_iter().filter(u8::is_ascii_digit).collect()),
-            // The letters of a hash, which are its halves of bytes, two to a digit; no digit is 0, so that none leads.
             Operator::Hmac => Some(hash_digits(&self.written(digits, part), length)),
             Operator::Token => self.memory.number(part.class, digits).map(|number| numbered(number, length)),
         };
@@ -72,12 +71,13 @@ fn digits(lexeme: &[u8]) -> Option<&[u8]> {
     is_whole.then_some(digits)
 }
 
-/// As many digits as asked for, from the letters between the colon and the end of a hash's mark.
+/// As many digits as asked for, from the letters between the colon and the end of a hash's mark, which are halves of
+/// bytes. The first is 1, so that what fitted an integer of some size still does.
 fn hash_digits(mark: &[u8], length: usize) -> Vec<u8> {
     let letters = mark.rsplit(|byte| *byte == b':').next().unwrap_or_default();
     let (pairs, _) = letters.as_chunks::<2>();
     let digit = |[high, low]: &[u8; 2]| b'1' + (high.wrapping_mul(16).wrapping_add(*low)) % 8;
-    pairs.iter().cycle().take(if pairs.is_empty() { 0 } else { length }).map(digit).collect()
+    std::iter::once(b'1').chain(pairs.iter().cycle().map(digit)).take(length).collect()
 }
 
 /// 1 and a session's number, filled up with zeros between them: as many digits as asked for.

@@ -28,6 +28,16 @@ pub(super) fn escaped_names(bytes: &[u8]) -> Option<EscapedNames> {
 
 /// The escaped keys, if all of `bytes` is one JSON text.
 pub(super) fn json(bytes: &[u8]) -> Option<EscapedNames> {
+    read(bytes, false)
+}
+
+/// The escaped keys, if all of `bytes` is JSON texts one after another, each an object or an array: JSON lines and the
+/// like.
+pub(super) fn documents(bytes: &[u8]) -> Option<EscapedNames> {
+    matches!(bytes.get(space_end(bytes, 0))?, b'{' | b'[').then(|| read(bytes, true))?
+}
+
+fn read(bytes: &[u8], many: bool) -> Option<EscapedNames> {
     let mut names = EscapedNames::new();
     let mut open = [false; MAX_DEPTH];
     let mut depth = 0_usize;
@@ -59,7 +69,11 @@ pub(super) fn json(bytes: &[u8]) -> Option<EscapedNames> {
         loop {
             at = space_end(bytes, at);
             let Some(object) = depth.checked_sub(1).and_then(|inner| open.get(inner)).copied() else {
-                return (at == bytes.len()).then_some(names);
+                match bytes.get(at) {
+                    None => return Some(names),
+                    Some(b'{' | b'[') if many => break,
+                    Some(_) => return None,
+                }
             };
             match (*bytes.get(at)?, object) {
                 (b',', true) => {

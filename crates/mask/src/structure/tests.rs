@@ -49,8 +49,10 @@ fn json_in_strings_of_json_is_masked_as_json() {
     let masked = inner.replace("078-05-1121", "<US_SSN>").replace("123456789", "0");
     assert_eq!(payload(&outer(inner)), outer(&masked));
     assert_eq!(payload(&outer(&outer(&outer(inner)))), outer(&outer(&outer(&masked))));
-    let lines = |inner: &str| outer(&format!("{inner}\n{inner}\n"));
-    assert_eq!(payload(&lines(inner)), lines(&masked));
+    for between in ["\n", "", "\r\n\r\n", " "] {
+        let several = |inner: &str| outer(&format!("{inner}{between}{inner}\n"));
+        assert_eq!(payload(&several(inner)), several(&masked));
+    }
 }
 #[test]
 fn what_is_not_quite_json_hides_nothing_behind_its_escapes() {
@@ -190,6 +192,25 @@ fn a_sibling_says_what_a_value_is() {
         (r#"[{"name":"ssn"},{"value":"123456789"}]"#, r#"[{"name":"ssn"},{"value":"123456789"}]"#),
     ] {
         assert_eq!(payload(text), expected);
+    }
+}
+
+#[test]
+fn a_table_beside_its_columns_is_read_by_columns() {
+    for (text, expected) in [
+        (
+            r#"{"columns":["id","ssn"],"rows":[[219099999,219099999],["219099999","219099999",1]]}"#,
+            r#"{"columns":["id","ssn"],"rows":[[219099999,0],["219099999","<US_SSN>",1]]}"#,
+        ),
+        (
+            r#"{"fields": [{"type":"int", "name":"ssn"},{"a":{}}] ,"data": [ [219099999, 219099999], {"x":[219099999]} ]}"#,
+            r#"{"fields": [{"type":"int", "name":"ssn"},{"a":{}}] ,"data": [ [0, 219099999], {"x":[219099999]} ]}"#,
+        ),
+        (r#"{"columns":["ssn"],"other":[[219099999]]}"#, r#"{"columns":["ssn"],"other":[[219099999]]}"#),
+    ] {
+        assert_eq!(payload(text), expected);
+        let nested = |text: &str| serde_json::json!({ "text": text }).to_string();
+        assert_eq!(payload(&nested(text)), nested(expected));
     }
 }
 

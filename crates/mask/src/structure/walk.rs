@@ -5,7 +5,7 @@
 
 use super::MaskError;
 use super::escapes;
-use super::keys::{Key, Known, Names, Role};
+use super::keys::{self, Key, Known, Names, Role};
 use super::nested::{MIN_VALUE, Outcome, Work};
 use super::syntax::{self, EscapedNames, Quoted};
 use crate::class::ClassId;
@@ -27,9 +27,25 @@ struct Frame<'d> {
     root: usize,
     /// All its names so far, once one was masked.
     names: Option<Box<Names>>,
+    /// The element that comes next or was last; for the rows of a table and for each of them.
+    index: usize,
+    table: Table,
+    /// Where the names of columns are that a member of it gives.
+    columns: Option<usize>,
     /// What members of it call their siblings.
     kind: Option<&'d str>,
     name: Option<&'d str>,
+}
+
+/// What an array is to a table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Table {
+    #[default]
+    None,
+    /// Its rows.
+    Rows,
+    /// A row: its elements are under the columns.
+    Row,
 }
 
 struct Walk<'w, 'k, 'd> {
@@ -50,6 +66,8 @@ struct Walk<'w, 'k, 'd> {
     /// Insides of all keys of open objects.
     keys: Vec<(usize, usize)>,
     known: Known<'d>,
+    /// The columns of the table that was begun last.
+    columns: Vec<&'d str>,
     /// What the key says whose value comes next; nothing within an array.
     role: Role,
     decoded: Vec<u8>,
@@ -81,6 +99,7 @@ impl Work<'_> {
             frames: Vec::new(),
             keys: Vec::new(),
             known: Known::default(),
+            columns: Vec::new(),
             role: Role::Own,
             decoded: Vec::new(),
             out: Vec::new(),
@@ -140,9 +159,23 @@ impl<'d> Walk<'_, '_, 'd> {
     }
 
     fn open(&mut self, is_object: bool) {
+        let mut table = Table::None;
+        if !is_object && let Some(around) = self.frames.last_mut() {
+            match (self.role, around.table) {
+                (Role::Columns, _) => around.columns = Some(self.at),
+                (Role::Rows, _) => {
+                    if let Some(columns) = around.columns.take() {
+                        self.columns = keys::columns(self.bytes, columns);
+                        table = Table::Rows;
+                    }
+                }
+                (_, Table::Rows) => table = Table::Row,
+                _ => {}
+            }
+        }
         self.at += 1;
         self.role = Role::Own;
-        self.frames.push(Frame { is_object, first_key: self.keys.len(), root: self.root, ..Frame::default() });
+        self.frames.push(Frame { is_object, first_key: self.keys.len(), root: self.root, table, ..Frame::default() });
         if self.ruled && !is_object {
             self.steps.push(Step::Index(0));
         }
@@ -164,11 +197,14 @@ impl<'d> Walk<'_, '_, 'd> {
 
     /// After a comma; whether a name comes next.
     fn next_member(&mut self) -> bool {
-        let is_object = self.frames.last().is_some_and(|frame| frame.is_object);
-        if !is_object && let Some(Step::Index(index)) = self.steps.last_mut() {
-            *index += 1;
+        let Some(frame) = self.frames.last_mut() else { return false };
+        if !frame.is_object {
+            frame.index += 1;
+            if let Some(Step::Index(index)) = self.steps.last_mut() {
+                *index = frame.index;
+            }
         }
-        is_object
+        frame.is_object
     }
 
     /// A name, the colon after it, and what the scope says of the member.
@@ -326,15 +362,22 @@ impl<'d> Walk<'_, '_, 'd> {
         Ok(())
     }
 
-    /// Scans a value under the path that leads to it; where its key says nothing of it, a sibling may.
+    /// Scans a value under the path that leads to it; where its key says nothing of it, a column or a sibling may.
     fn scanned(
         &mut self,
         scan: impl FnOnce(&mut Work<'_>, &Path<'_>, usize) -> Result<Outcome, MaskError>,
     ) -> Result<Outcome, MaskError> {
-        let frame = self.frames.last().filter(|_| self.role == Role::Value);
-        let (Some(frame), Some(key)) = (frame, self.path.last().copied()) else {
-            return scan(self.work, &self.path, self.level);
-        };
+        let Some(frame) = self.frames.last() else { return scan(self.work, &self.path, self.level) };
+        if frame.table == Table::Row
+            && let Some(column) = self.columns.get(frame.index).copied()
+        {
+            self.path.push(column);
+            let outcome = scan(self.work, &self.path, self.level);
+            self.path.pop();
+            return outcome;
+        }
+        let key = self.path.last().copied().filter(|_| matches!(self.role, Role::Value | Role::Rows));
+        let Some(key) = key else { return scan(self.work, &self.path, self.level) };
         let siblings = match (frame.kind, frame.name) {
             (None, None) => [self.sibling_ahead(), None],
             siblings => [siblings.0, siblings.1],
