@@ -6,6 +6,7 @@
 //! is written.
 
 mod auto;
+mod escaped;
 mod events;
 mod json;
 mod lines;

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use vidimus_core::ErrorKind;
 use vidimus_core::json::Document;
 
+pub(crate) use self::escapes::{Escape, encode, escape};
 pub use self::row::{Cell, Column, ColumnKind};
 
 use self::nested::Work;

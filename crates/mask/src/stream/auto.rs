@@ -2,9 +2,10 @@
 //!
 //! A first value that is not followed by the end of its line or of the stream is no JSON but text.
 
+use super::escaped::Plain;
 use super::json::{Extent, Follows};
 use super::lines::Lines;
-use super::text::{MAX_PENDING, Text};
+use super::text::MAX_PENDING;
 use super::{MAX_DOCUMENT, Work};
 use crate::structure::{Form, MaskError, is_json};
 
@@ -21,7 +22,7 @@ pub(super) enum Auto {
     /// Behind the first value, and what began at a place and ended at another.
     After(Vec<u8>, usize, usize),
     Lines(Lines),
-    Text(Text),
+    Text(Plain),
 }
 
 impl Default for Auto {
@@ -140,7 +141,7 @@ impl Auto {
 
     /// What came is text, and so is what follows.
     fn turn_to_text(&mut self, work: &mut Work<'_>) {
-        let mut text = Text::default();
+        let mut text = Plain::default();
         if let Self::Opening(held) | Self::Value(held, ..) | Self::After(held, ..) = self {
             text.push(held, work);
         }

@@ -1,8 +1,8 @@
 //! Lines of a log or of JSON: a line that is JSON is masked as that, and what stands between such lines is one text, so
 //! that a key over several lines is found.
 
+use super::escaped::Plain;
 use super::json::{Extent, Follows};
-use super::text::Text;
 use super::{MAX_DOCUMENT, Work};
 use crate::structure::{Form, MaskError, is_json};
 
@@ -12,7 +12,7 @@ const MAX_INDENT: usize = 256;
 /// Lines that arrive in pieces.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    text: Text,
+    text: Plain,
     /// A line that may be JSON, as far as it came.
     line: Vec<u8>,
     place: Place,

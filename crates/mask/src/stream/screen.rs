@@ -1,12 +1,13 @@
-//! What a terminal shows, read in more than one way, and the bytes that it came from.
+//! What a stream shows, read in more than one way, and the bytes that it came from.
 //!
 //! Every reading is a text of its own whose bytes know which bytes of the stream they came from. What any reading finds is
 //! masked in the stream; bytes among them that are not shown, such as colours, stay. The stream is cut only where every
 //! reading may be cut.
 
 use super::Work;
-use super::text::{EARNED, KEPT, MAX_PENDING, WITHHELD};
+use super::text::{EARNED, KEPT, MAX_PENDING, Text, WITHHELD};
 use crate::engine::{Cut, End, Finding, LOOK_BEHIND, Scan};
+use crate::structure::encode;
 
 /// Bytes of a stream and what they show.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub(super) struct Screen {
     fresh: bool,
     /// Whether the candidate at `base` is masked already, and is not kept in whole.
     inside: bool,
+    /// Whether what stands for a value is written as in a JSON string.
+    escaped: bool,
     #[cfg(test)]
     pub(super) scanned: usize,
 }
@@ -59,6 +62,23 @@ impl Reading {
 
     fn pending(&self) -> usize {
         self.text.len() - self.from.at()
+    }
+}
+
+/// Goes on with a text of which nothing was read in any other way yet.
+impl From<Text> for Screen {
+    fn from(text: Text) -> Self {
+        let (buffer, from, done, inside) = text.into_parts();
+        let base = if inside { done } else { from.at() };
+        let raw = buffer.get(base..).unwrap_or_default().to_vec();
+        let reading = || Reading {
+            text: buffer.clone(),
+            origins: (0..buffer.len()).map(|place| (place, place + 1)).collect(),
+            from,
+            scan: Scan::default(),
+        };
+        let (readings, shown) = ([reading(), reading()], vec![true; raw.len()]);
+        Self { raw, shown, base, done, readings, fresh: true, inside, escaped: true, ..Self::default() }
     }
 }
 
@@ -177,7 +197,13 @@ impl Screen {
                 work.out.extend_from_slice(self.raw_between(self.done, part.start));
                 let [joined, _] = &self.readings;
                 let value = joined.text.get(joined.first_from(part.start)..joined.first_from(part.end));
-                work.masker.write(&part, value.unwrap_or_default(), work.memory, work.out);
+                let mut mark = Vec::new();
+                work.masker.write(&part, value.unwrap_or_default(), work.memory, &mut mark);
+                if self.escaped {
+                    encode(&mark, work.out);
+                } else {
+                    work.out.extend_from_slice(&mark);
+                }
                 self.done = part.start;
             } else if let Some(count) = work.tally.masked.get_mut(&part.class) {
                 // It goes on with what was masked before.

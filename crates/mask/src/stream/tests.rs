@@ -226,6 +226,13 @@ proptest! {
     }
 
     #[test]
+    fn escapes_in_text_are_read_across_splits(text in escaped(), sizes in prop::collection::vec(1_usize..40, 1..6)) {
+        let text = format!("text {text}");
+        prop_assert_eq!(&one(&DEFAULT, Framing::Auto, &text, &sizes)?, &payload(&DEFAULT, &text));
+        prop_assert_eq!(&one(&ALL, Framing::Auto, &text, &sizes)?, &payload(&ALL, &text));
+    }
+
+    #[test]
     fn the_data_of_events_is_masked_as_a_reader_joins_it(
         text in events(), sizes in prop::collection::vec(1_usize..40, 1..6),
     ) {
@@ -240,6 +247,34 @@ proptest! {
             prop_assert_eq!(&one(&DEFAULT, framing, &text, &sizes)?.0, &text);
         }
     }
+}
+
+/// A text with escapes in it.
+fn escaped() -> impl Strategy<Value = String> {
+    let escape = prop::sample::select(vec![
+        "\\u0040",
+        "%40",
+        "\\/",
+        "\\\\u0034",
+        "%34",
+        "\\n",
+        "\\u00",
+        "%",
+        "%4",
+        "\\",
+        "\\\"",
+        "\\u0020",
+    ]);
+    let place = any::<prop::sample::Index>();
+    (text(), prop::collection::vec((place, escape), 0..6)).prop_map(|(mut text, escapes)| {
+        for (place, escape) in escapes {
+            let at = place.index(text.len() + 1);
+            if text.is_char_boundary(at) {
+                text.insert_str(at, escape);
+            }
+        }
+        text.replace('@', "\\u0040")
+    })
 }
 
 /// A text as a program writes it to a terminal.

@@ -95,6 +95,12 @@ impl Text {
         self.write(end, work);
     }
 
+    /// What there is: the bytes to look back at and those that wait, where the latter begin, up to where they are written
+    /// or masked, and whether they begin inside a candidate.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Cut, usize, bool) {
+        (self.buffer, self.from, self.done, self.inside)
+    }
+
     /// Bytes that wait.
     pub(super) fn pending(&self) -> usize {
         self.buffer.len() - self.from.at()

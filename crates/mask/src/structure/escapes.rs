@@ -3,9 +3,6 @@
 //! Text with pieces of JSON or of URLs in it hides values behind `\u0040`, `\/` or `%40`. Such text is scanned with these
 //! read too, and what is found is replaced in the text as it stands.
 
-use super::nested::Work;
-use crate::engine::Path;
-
 /// Decodes what stands between the quotes of a JSON string and puts it into `out`; half a surrogate pair is U+FFFD.
 pub(super) fn decode(inner: &[u8], out: &mut Vec<u8>) {
     // No escape is shorter than what it stands for, and there is room to write eight bytes where fewer are meant.
@@ -80,7 +77,7 @@ fn unit(text: &[u8]) -> Option<u32> {
 }
 
 /// Writes text as it stands between the quotes of a JSON string.
-pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn encode(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(at) = special(rest) {
         let (plain, after) = rest.split_at(at);
@@ -122,83 +119,92 @@ fn special(text: &[u8]) -> Option<usize> {
 
 /// A text with its escapes read, and where each came from.
 #[derive(Debug, Default)]
-struct Unescaped {
-    text: Vec<u8>,
+pub(super) struct Unescaped {
+    pub(super) text: Vec<u8>,
     /// After each escape: the place in `text`, and the place in the text as it stands.
     places: Vec<(usize, usize)>,
 }
 
 impl Unescaped {
-    /// Reads escapes for ASCII characters. `None` if none of them could hide a value from a scan of the text as it is.
-    fn read(text: &[u8]) -> Option<Self> {
+    /// Reads escapes. `None` if there are none.
+    pub(super) fn read(text: &[u8]) -> Option<Self> {
         memchr::memchr2(b'\\', b'%', text)?;
         let mut read = Self::default();
-        let (mut at, mut hides) = (0, false);
+        let mut at = 0;
         while let Some(next) = text.get(at..).and_then(|rest| memchr::memchr2(b'\\', b'%', rest)) {
             let rest = text.get(at + next..).unwrap_or_default();
             read.text.extend_from_slice(text.get(at..at + next).unwrap_or_default());
-            let (byte, length, hiding) = escape(rest).unwrap_or_else(|| (rest.first().copied().unwrap_or(0), 1, false));
-            hides |= hiding;
-            read.text.push(byte);
-            at += next + length;
-            if length > 1 {
+            if let Escape::Of(byte, length) = escape(rest) {
+                read.text.push(byte);
+                at += next + length;
                 read.places.push((read.text.len(), at));
+            } else {
+                read.text.extend(rest.first());
+                at += next + 1;
             }
         }
         read.text.extend_from_slice(text.get(at..).unwrap_or_default());
-        hides.then_some(read)
+        (!read.places.is_empty()).then_some(read)
     }
 
     /// The place in the text as it stands.
-    fn origin(&self, place: usize) -> usize {
+    pub(super) fn origin(&self, place: usize) -> usize {
         let before = self.places.partition_point(|(read, _)| *read <= place);
         let (read, origin) = before.checked_sub(1).and_then(|at| self.places.get(at)).copied().unwrap_or((0, 0));
         origin + place - read
     }
+
+    /// What was read between two places of the text as it stands.
+    pub(super) fn between(&self, start: usize, end: usize) -> &[u8] {
+        let place = |wanted: usize| {
+            let before = self.places.partition_point(|(_, origin)| *origin <= wanted);
+            let (read, origin) = before.checked_sub(1).and_then(|at| self.places.get(at)).copied().unwrap_or((0, 0));
+            let next = self.places.get(before).map_or(self.text.len(), |(read, _)| *read);
+            (read + wanted - origin).min(next)
+        };
+        self.text.get(place(start)..place(end)).unwrap_or_default()
+    }
 }
 
-/// The ASCII character that an escape at the beginning of `text` stands for, the escape's length, and whether it can hide
-/// something: an engine knows `\n` and its like. JSON in JSON doubles backslashes, so any number of them counts as one.
-fn escape(text: &[u8]) -> Option<(u8, usize, bool)> {
-    let hexadecimal = |digits: &[u8]| {
-        let value = digits.iter().try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?))?;
-        u8::try_from(value).ok().filter(u8::is_ascii)
+/// Backslashes before an escape's letter: JSON in JSON doubles them.
+const MAX_BACKSLASHES: usize = 64;
+
+/// What a text begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Escape {
+    /// An escape for a byte, and its length.
+    Of(u8, usize),
+    /// Nothing that stands for something else.
+    None,
+    /// What may become an escape.
+    Unfinished,
+}
+
+/// The escape for an ASCII character that a text begins with, of those that can hide something: an engine knows `\n` and
+/// its like.
+pub(crate) fn escape(text: &[u8]) -> Escape {
+    let hexadecimal = |at: usize, length: usize| {
+        let digits = text.get(at..).unwrap_or_default();
+        let digits = digits.get(..length).unwrap_or(digits);
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Escape::None;
+        }
+        if digits.len() < length {
+            return Escape::Unfinished;
+        }
+        let value = digits.iter().try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?));
+        let byte = value.and_then(|value| u8::try_from(value).ok()).filter(u8::is_ascii);
+        byte.map_or(Escape::None, |byte| Escape::Of(byte, at + length))
     };
     if text.first() == Some(&b'%') {
-        return hexadecimal(text.get(1..3)?).map(|byte| (byte, 3, true));
+        return hexadecimal(1, 2);
     }
-    let backslashes = text.iter().take_while(|byte| **byte == b'\\').count();
-    let length = backslashes + 1;
-    match text.get(backslashes)? {
-        b'n' => Some((b'\n', length, false)),
-        b't' => Some((b'\t', length, false)),
-        b'r' => Some((b'\r', length, false)),
-        b'"' => Some((b'"', length, false)),
-        b'/' => Some((b'/', length, true)),
-        b'u' => hexadecimal(text.get(length..length + 4)?).map(|byte| (byte, length + 4, true)),
-        _ => None,
-    }
-}
-
-impl Work<'_> {
-    /// Masks what escapes hide in a text. `None` if there is nothing.
-    pub(super) fn escaped(&mut self, text: &[u8], path: &Path<'_>) -> Option<Vec<u8>> {
-        let read = Unescaped::read(text)?;
-        let parts = self.found(&read.text, path);
-        let mut out = Vec::new();
-        let (mut done, mut written) = (0, Vec::new());
-        for part in parts {
-            let (start, end) = (read.origin(part.start), read.origin(part.end));
-            out.extend_from_slice(text.get(done..start).unwrap_or_default());
-            written.clear();
-            let value = read.text.get(part.start..part.end).unwrap_or_default();
-            self.masker.write(&part, value, self.memory, &mut written);
-            encode(&written, &mut out);
-            done = end;
-        }
-        (done > 0).then(|| {
-            out.extend_from_slice(text.get(done..).unwrap_or_default());
-            out
-        })
+    let backslashes = text.iter().take(MAX_BACKSLASHES + 1).take_while(|byte| **byte == b'\\').count();
+    match text.get(backslashes) {
+        _ if !(1..=MAX_BACKSLASHES).contains(&backslashes) => Escape::None,
+        None => Escape::Unfinished,
+        Some(b'/') => Escape::Of(b'/', backslashes + 1),
+        Some(b'u') => hexadecimal(backslashes + 1, 4),
+        Some(_) => Escape::None,
     }
 }

@@ -5,10 +5,11 @@
 
 use bytes::Bytes;
 
+use super::escapes::{self, Unescaped};
 use super::syntax;
 use super::{Form, MaskError, Scope, base64};
 use crate::class::ClassId;
-use crate::engine::{End, Path};
+use crate::engine::{End, Finding, Path};
 use crate::masker::{Masker, Memory, Part, Tally};
 use crate::operator::Operator;
 
@@ -140,17 +141,11 @@ impl Work<'_> {
 
     /// Plain text, and what escapes in it hide.
     fn text(&mut self, text: &[u8], path: &Path<'_>, null: Null) -> Outcome {
-        match self.escaped(text, path) {
-            None => self.plain(text, path, null),
-            Some(masked) => match self.plain(&masked, path, null) {
-                Outcome::Same => Outcome::Text(masked),
-                outcome => outcome,
-            },
-        }
-    }
-
-    fn plain(&mut self, text: &[u8], path: &Path<'_>, null: Null) -> Outcome {
-        let parts = self.found(text, path);
+        let read = Unescaped::read(text);
+        let parts = match &read {
+            None => self.found(text, path),
+            Some(read) => self.found_twice(text, read, path),
+        };
         if parts.is_empty() {
             return Outcome::Same;
         }
@@ -162,8 +157,17 @@ impl Work<'_> {
                 return Outcome::Null;
             }
             out.extend_from_slice(text.get(done..part.start).unwrap_or_default());
-            let value = text.get(part.start..part.end).unwrap_or_default();
-            self.masker.write(part, value, self.memory, &mut out);
+            match &read {
+                None => {
+                    let value = text.get(part.start..part.end).unwrap_or_default();
+                    self.masker.write(part, value, self.memory, &mut out);
+                }
+                Some(read) => {
+                    let mut written = Vec::new();
+                    self.masker.write(part, read.between(part.start, part.end), self.memory, &mut written);
+                    escapes::encode(&written, &mut out);
+                }
+            }
             done = part.end;
         }
         out.extend_from_slice(text.get(done..).unwrap_or_default());
@@ -175,6 +179,23 @@ impl Work<'_> {
         self.masker.engine().scan(text, path, End::Final, &mut self.memory.scan);
         let findings = self.memory.scan.findings();
         if findings.is_empty() { Vec::new() } else { self.masker.parts(findings, self.scope.revealed, self.tally) }
+    }
+
+    /// The parts of a text to mask, found in it as it stands or with its escapes read.
+    fn found_twice(&mut self, text: &[u8], read: &Unescaped, path: &Path<'_>) -> Vec<Part> {
+        let engine = self.masker.engine();
+        engine.scan(&read.text, path, End::Final, &mut self.memory.scan);
+        let origin = |finding: &Finding| Finding {
+            start: read.origin(finding.start),
+            end: read.origin(finding.end),
+            ..*finding
+        };
+        let mut findings: Vec<Finding> = self.memory.scan.findings().iter().map(origin).collect();
+        engine.scan(text, path, End::Final, &mut self.memory.scan);
+        findings.extend(self.memory.scan.findings());
+        findings.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.class));
+        findings.dedup_by_key(|finding| (finding.start, finding.end, finding.class));
+        self.masker.parts(&findings, self.scope.revealed, self.tally)
     }
 
     /// A whole value of a class, because a rule says so.
