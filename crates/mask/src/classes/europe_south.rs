@@ -52,7 +52,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
     ClassSpec {
         name: "IT_FISCAL_CODE",
         about: "Italian tax code (codice fiscale)",
-        shapes: &[Shape::alone(FISCAL_CODE, 50)],
+        shapes: &[Shape::alone(FISCAL_CODE, 50), Shape::in_context(LOWER_FISCAL_CODE, 50)],
         check: Some(fiscal_code),
         checked_by: "name and date grammar, control character",
         context: &["codice fiscale", "cod fiscale", "cf", "tax code"],
@@ -108,7 +108,11 @@ pub(super) const CLASSES: &[ClassSpec] = &[
 
 /// Surname and name as three letters each (consonants, then vowels, then X), year, month, day and sex, place, control;
 /// the letters L, M, N and P to V stand for digits where two people would share a code.
-const FISCAL_CODE: &str = "(?i:(?:[A-Z][AEIOU][AEIOUX]|[AEIOU]X{2}|[B-DF-HJ-NP-TV-Z]{2}[A-Z]){2}\
+const FISCAL_CODE: &str = "(?:[A-Z][AEIOU][AEIOUX]|[AEIOU]X{2}|[B-DF-HJ-NP-TV-Z]{2}[A-Z]){2}\
+    [0-9LMNP-V]{2}[A-EHLMPR-T][0-7LMNP-T][0-9LMNP-V][A-MZ][0-9LMNP-V]{3}[A-Z]";
+
+/// In small letters a good part of it would be tried at nearly every word of a text.
+const LOWER_FISCAL_CODE: &str = "(?i:(?:[A-Z][AEIOU][AEIOUX]|[AEIOU]X{2}|[B-DF-HJ-NP-TV-Z]{2}[A-Z]){2}\
     [0-9LMNP-V]{2}[A-EHLMPR-T][0-7LMNP-T][0-9LMNP-V][A-MZ][0-9LMNP-V]{3}[A-Z])";
 
 const SPANISH_LETTERS: &[u8] = b"TRWAGMYFPDXBNJZSQVHLCKE";
