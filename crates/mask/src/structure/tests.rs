@@ -15,7 +15,7 @@ fn masker(operators: &[(&str, Operator)], fields: &[(&str, &str)]) -> Masker {
     let settings = Settings {
         operators: operators.iter().map(|(class, operator)| ((*class).to_owned(), *operator)).collect(),
         fields: fields.iter().map(|(rule, class)| ((*rule).to_owned(), (*class).to_owned())).collect(),
-        ..Settings::new(Selection::new(["default"]), [7; 32])
+        ..Settings::new(Selection::new(["EMAIL_ADDRESS", "CREDIT_CARD", "US_SSN"]), [7; 32])
     };
     Masker::new(&settings).unwrap()
 }
@@ -297,32 +297,31 @@ fn a_row_is_masked_under_its_columns() {
 
 #[test]
 fn time_grows_with_the_text_and_not_faster() {
-    let time = |text: String| {
-        let start = std::time::Instant::now();
-        let masked = payload(&text);
-        assert!(!masked.is_empty());
-        start.elapsed()
+    // The best of three, because other tests run beside this one.
+    let time = |text: &str| {
+        let once = || {
+            let start = std::time::Instant::now();
+            assert!(!payload(text).is_empty());
+            start.elapsed()
+        };
+        once().min(once()).min(once())
     };
-    let kinds: [fn(usize) -> String; 6] = [
-        |count| format!("[{}1]", "\"a@b.example\",".repeat(count)),
-        |count| {
-            format!(
-                "{{{}\"x\":1}}",
-                (0..count).map(|at| format!("\"a{at}@b.example\":1,")).collect::<Vec<_>>().concat()
-            )
-        },
-        |count| {
-            format!(
-                "{{{}\"x\":1}}",
-                (0..count).map(|at| format!("\"k{at}\":{{\"value\":1,\"b\":[]}},")).collect::<Vec<_>>().concat()
-            )
-        },
-        |count| "{\"value\":1,\"b\":".repeat(count.min(250)) + "1" + &"}".repeat(count.min(250)),
-        |count| format!("[{}1]", "\"\\\\u0040[1]\",\"[[[[[[\",".repeat(count)),
-        |count| format!("{{\"a\":\"{}", "{\\\"a\\\\u0041\\n".repeat(count)),
-    ];
-    for kind in kinds {
-        let (few, many) = (time(kind(2_000)), time(kind(20_000)));
-        assert!(many < few * 40 + std::time::Duration::from_millis(50), "{few:?} and ten times as much {many:?}");
+    let members = |count: usize, member: fn(usize) -> String| {
+        format!("{{{}\"x\":1}}", (0..count).map(member).collect::<Vec<_>>().concat())
+    };
+    let texts = |count: usize| {
+        let deep = "{\"value\":1,\"b\":".repeat(200) + "1" + &"}".repeat(200) + ",";
+        [
+            format!("[{}1]", "\"a@b.example\",".repeat(count)),
+            members(count, |at| format!("\"a{at}@b.example\":1,")),
+            members(count, |at| format!("\"k{at}\":{{\"value\":1,\"b\":[]}},")),
+            format!("[{}1]", deep.repeat(count / 200)),
+            format!("[{}1]", "\"\\\\u0040[1]\",\"[[[[[[\",".repeat(count)),
+            format!("{{\"a\":\"{}", "{\\\"a\\\\u0041\\n".repeat(count)),
+        ]
+    };
+    for (few, many) in texts(2_000).iter().zip(&texts(20_000)) {
+        let (few, many) = (time(few), time(many));
+        assert!(many < few * 40 + std::time::Duration::from_millis(200), "{few:?} and ten times as much {many:?}");
     }
 }
