@@ -111,6 +111,61 @@ pub fn icao_9303(text: &[u8]) -> bool {
     check.is_ascii_digit() && u32::from(check - b'0') == sum % 10
 }
 
+/// CRC-32 as in ISO/IEC 3309, Ethernet and zip.
+pub fn crc_32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 })
+    })
+}
+
+/// Shannon entropy over bytes, in 1024ths of a bit, of at most 255 bytes; of more, 0.
+pub fn entropy(text: &[u8]) -> u32 {
+    let mut counts = [0_u8; 256];
+    for byte in text {
+        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            *count = count.saturating_add(1);
+        }
+    }
+    let log2 = |count: usize| LOG2.get(count).copied().unwrap_or(0);
+    // Each byte contributes log2 of its count: their sum is the sum of count times log2 of count.
+    let own: u32 =
+        text.iter().filter_map(|byte| counts.get(usize::from(*byte))).map(|count| log2(usize::from(*count))).sum();
+    match u32::try_from(text.len()) {
+        Ok(length) if length > 0 => log2(text.len()).saturating_sub(own / length),
+        _ => 0,
+    }
+}
+
+/// The binary logarithm of small numbers, in 1024ths.
+static LOG2: [u32; 256] = log2_table();
+
+const fn log2_table() -> [u32; 256] {
+    let mut table = [0; 256];
+    let mut number = 1_u32;
+    while number < 256 {
+        let whole = number.ilog2();
+        // The fraction bit by bit: squaring a number between 1 and 2 doubles its logarithm.
+        let mut rest = (number as u64) << (30 - whole);
+        let mut log = whole;
+        let mut bit = 0;
+        while bit < 10 {
+            rest = (rest * rest) >> 30;
+            log <<= 1;
+            if rest >= 2 << 30 {
+                rest >>= 1;
+                log |= 1;
+            }
+            bit += 1;
+        }
+        #[expect(clippy::indexing_slicing, reason = "runs when it is compiled")]
+        {
+            table[number as usize] = log;
+        }
+        number += 1;
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +178,8 @@ mod tests {
         assert_eq!(mod_97(*b"3214282912345698765432161182"), 1);
         // ISO/IEC 7064's example for mod 11,10: 0794 has the check character 5.
         assert!(mod_11_10(b"07945") && !mod_11_10(b"07946"));
+        // The check value of CRC-32's catalogue entry.
+        assert_eq!(crc_32(b"123456789"), 0xCBF4_3926);
         assert_eq!(weighted(b"12-3", &[3, 2, 1]), 10);
         assert_eq!(cross_weighted(digits(b"859"), &[2, 1, 2]), 1 + 6 + 5 + 1 + 8);
         // The example of GB 11643, and ICAO 9303's own for a document number.
@@ -131,5 +188,13 @@ mod tests {
         assert!(selects(b"TRWAGMYFPDXBNJZSQVHLCKE", 12_345_678, Some(&b'z')));
         assert!(!selects(b"TRWAGMYFPDXBNJZSQVHLCKE", 12_345_678, Some(&b'A')) && !selects(b"", 1, Some(&b'A')));
         assert_eq!((part(b"12-34-56", 2, 2), part(b"12", 1, 5)), (34, 2));
+    }
+
+    #[test]
+    fn entropy_is_that_of_shannon() {
+        assert_eq!((entropy(b""), entropy(b"aaaa"), entropy(b"abab")), (0, 0, 1024));
+        assert_eq!(entropy(b"0123456789abcdef"), 4 * 1024);
+        // Three of one and one of another: 0.8113 bits.
+        assert!(entropy(b"aaab").abs_diff(831) <= 2);
     }
 }

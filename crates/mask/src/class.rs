@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::form::{Form, Part, Reader, Tail};
+
 /// Classes one engine can hold, built-in and custom together.
 pub const MAX_CLASSES: usize = 384;
 
@@ -75,17 +77,21 @@ pub(crate) struct Shape {
     pub(crate) needs_context: bool,
     /// What may stand beside it.
     pub(crate) edges: Edges,
+    /// How it goes on after the pattern.
+    pub(crate) tail: Tail,
+    /// How many bytes before the pattern it may begin.
+    pub(crate) reaches_back: u8,
 }
 
 impl Shape {
     /// A shape that says enough by itself or by its validator.
     pub(crate) const fn alone(pattern: &'static str, score: u8) -> Self {
-        Self { pattern, score, needs_context: false, edges: Edges::Word }
+        Self { pattern, score, needs_context: false, edges: Edges::Word, tail: Tail::None, reaches_back: 0 }
     }
 
     /// A shape that many other things have too: plain digits, and whatever one check digit cannot set apart.
     pub(crate) const fn in_context(pattern: &'static str, score: u8) -> Self {
-        Self { pattern, score, needs_context: true, edges: Edges::Word }
+        Self { pattern, score, needs_context: true, edges: Edges::Word, tail: Tail::None, reaches_back: 0 }
     }
 
     /// The same, but not inside a longer chain of digits.
@@ -101,6 +107,22 @@ impl Shape {
     /// The same, but not inside a fraction or a longer dotted number.
     pub(crate) const fn undotted(self) -> Self {
         Self { edges: Edges::Undotted, ..self }
+    }
+
+    /// The same with more after its pattern, of at least this entropy in tenths of a bit: for what is long, so that the
+    /// automaton holds its beginning only.
+    pub(crate) const fn then(self, parts: &'static [Part], entropy: u8) -> Self {
+        Self { tail: Tail::Form(Form { parts, entropy }), ..self }
+    }
+
+    /// The same, but its reader may find it to begin up to this many bytes before: letters, digits, `_`, `.`, `~`, `-`.
+    pub(crate) const fn reaches_back(self, reaches_back: u8) -> Self {
+        Self { reaches_back, ..self }
+    }
+
+    /// The same, read on by a function.
+    pub(crate) const fn read_by(self, reader: Reader) -> Self {
+        Self { tail: Tail::Read(reader), ..self }
     }
 
     /// The same, but it may end anywhere.
@@ -120,6 +142,12 @@ pub(crate) struct ClassSpec {
     pub(crate) shapes: &'static [Shape],
     /// Finds it where a shape cannot say it.
     pub(crate) finder: Option<Finder>,
+    /// Names behind which a value of it stands: lower-case ASCII, in identifiers of any case.
+    pub(crate) keywords: &'static [&'static str],
+    /// Which values count there.
+    pub(crate) values: Values,
+    /// Other words, lower-case ASCII, that a function reads on from, wherever they stand.
+    pub(crate) anchors: &'static [(&'static str, Reader)],
     pub(crate) check: Option<Check>,
     /// What the check is, for people: `Luhn, issuer ranges`. Empty without one.
     pub(crate) checked_by: &'static str,
@@ -139,6 +167,9 @@ impl ClassSpec {
         group: Group::Personal,
         shapes: &[],
         finder: None,
+        keywords: &[],
+        values: Values::Forms(&[]),
+        anchors: &[],
         check: None,
         checked_by: "",
         context: &[],
@@ -148,6 +179,17 @@ impl ClassSpec {
 
     /// The same for secrets.
     pub(crate) const SECRET: Self = Self { group: Group::Secret, ..Self::PERSONAL };
+}
+
+/// Which values behind a name are of a class.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Values {
+    /// Those in one of these forms.
+    Forms(&'static [Form]),
+    /// What a password may be.
+    Password,
+    /// What looks drawn at random.
+    Generic,
 }
 
 /// Detectors that a shape cannot express.

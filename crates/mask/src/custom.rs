@@ -11,10 +11,11 @@ mod tests;
 use std::fmt::Write as _;
 
 use crate::checksum;
-use crate::class::{Check, Edges, Group, Verdict};
+use crate::class::{Check, Edges, Group, Values, Verdict};
 use crate::classes;
 use crate::engine::MAX_NAME;
 use crate::error::ConfigError;
+use crate::form::Tail;
 use crate::operator::Operator;
 use crate::selection::{Class, OwnedShape};
 
@@ -101,6 +102,8 @@ impl CustomClass {
             score: self.score,
             needs_context: self.needs_context,
             edges: Edges::Word,
+            tail: Tail::None,
+            reaches_back: 0,
         };
         let own = self.name.to_ascii_lowercase().replace('_', " ");
         let mut context = vec![own.trim().to_owned().into()];
@@ -115,6 +118,9 @@ impl CustomClass {
             group: Group::Personal,
             shapes: self.patterns.iter().cloned().chain(words).map(shape).collect(),
             finder: None,
+            keywords: &[],
+            values: Values::Forms(&[]),
+            anchors: &[],
             check,
             context,
             in_default: true,

@@ -9,6 +9,7 @@ mod beginnings;
 mod context;
 mod cut;
 mod finders;
+mod keywords;
 mod marks;
 mod resolve;
 mod starts;
@@ -24,12 +25,14 @@ use std::ops::Range;
 use self::automaton::{Automaton, Entry, Hit};
 use self::beginnings::{ALONE, Beginnings, CONTEXTUAL, NAMING};
 use self::context::{Near, Previous, Words};
+use self::keywords::{Keywords, MAX_IDENTIFIER};
 use self::marks::Marks;
 use self::starts::{BLOCK, Before, Starts};
 use crate::allow::{Allow, AllowList};
 use crate::class::{ClassId, ClassSet, Edges, Finder, Verdict};
 use crate::custom::CustomClass;
 use crate::error::ConfigError;
+use crate::form::{Runs, Set};
 use crate::selection::{Chosen, Selection, nearest};
 
 /// What context adds to a score, and the least it makes of it (Presidio's figures).
@@ -69,6 +72,9 @@ pub struct Scan {
     near: Near,
     /// Masked parts that end behind the place of the pass.
     upcoming: Vec<Previous>,
+    runs: Runs,
+    /// Where what was found behind its beginning was matched, and its end: a cut inside would lose it.
+    matched: Vec<Range<usize>>,
     live_from: usize,
     /// What was found, resolved or not, in the order in which it was passed.
     passed: Vec<Finding>,
@@ -101,6 +107,9 @@ pub struct Engine {
     starts: Starts,
     begins: Beginnings,
     finders: Vec<(Finder, ClassId)>,
+    keywords: Keywords,
+    /// How far before its pattern a shape may begin.
+    reaches_back: usize,
     allow: AllowList,
 }
 
@@ -117,13 +126,15 @@ impl Engine {
         let (mut words, mut marks) = (Words::default(), Marks::default());
         let mut contextual_classes = ClassSet::EMPTY;
         let mut finders = Vec::new();
+        let mut reaches_back = 0;
         for (id, chosen) in ids(&classes) {
             marks.add(&chosen.class.name, id);
             if !chosen.detect {
                 continue;
             }
             for shape in &chosen.class.shapes {
-                let entry = Entry { class: id, score: shape.score, edges: shape.edges };
+                reaches_back = reaches_back.max(usize::from(shape.reaches_back));
+                let entry = Entry { class: id, score: shape.score, edges: shape.edges, tail: shape.tail };
                 if shape.needs_context && chosen.gated {
                     contextual.push((entry, &*shape.pattern));
                     contextual_classes.insert(id);
@@ -140,8 +151,25 @@ impl Engine {
         let begins = Beginnings::new(&alone, &contextual, &words);
         let opens = |first: &u8| !first.is_ascii_alphanumeric() && begins.opens(*first);
         let starts = Starts::new((0..=u8::MAX).filter(opens));
+        let keywords = Keywords::new(ids(&classes))?;
+        if keywords.memory() > 0 {
+            reaches_back = reaches_back.max(MAX_IDENTIFIER);
+        }
         let allow = AllowList::new(allow, |name| known(&classes, name))?;
-        Ok(Self { classes, alone, contextual, contextual_classes, words, marks, starts, begins, finders, allow })
+        Ok(Self {
+            classes,
+            alone,
+            contextual,
+            contextual_classes,
+            words,
+            marks,
+            starts,
+            begins,
+            finders,
+            keywords,
+            reaches_back,
+            allow,
+        })
     }
 
     /// The name of a class.
@@ -166,7 +194,7 @@ impl Engine {
 
     /// Bytes that its automata take.
     pub fn memory(&self) -> usize {
-        self.alone.memory() + self.contextual.memory()
+        self.alone.memory() + self.contextual.memory() + self.keywords.memory()
     }
 
     /// Finds everything in `text`, which `path` leads to.
@@ -179,9 +207,20 @@ impl Engine {
         scan.findings.clear();
         scan.near.clear();
         scan.upcoming.clear();
+        scan.runs.clear();
+        scan.matched.clear();
         scan.live_from = text.len();
         for (finder, class) in &self.finders {
             finders::find(*finder, *class, text, from.at(), end, scan);
+        }
+        if let Some(key) = path.last() {
+            self.keywords.find_keyed(key, text, end, scan);
+        }
+        self.keywords.find(text, from.at(), end, scan);
+        scan.runs.clear();
+        if end == End::Open {
+            let tail = text.iter().rev().take(self.reaches_back).take_while(|byte| Set::Token.has(**byte)).count();
+            scan.live_from = scan.live_from.min(text.len() - tail);
         }
         scan.findings.retain(|finding| finding.start >= from.at());
         scan.findings.sort_unstable_by_key(|finding| (finding.end, finding.start));
@@ -337,8 +376,8 @@ impl<'a> Pass<'a> {
         self.scan.hits.clear();
         let mut hits = std::mem::take(&mut self.scan.hits);
         if tiers & ALONE != 0 {
-            if self.engine.alone.at(self.text, at, &mut hits) {
-                self.lives(at);
+            if self.engine.alone.at(self.text, at, &mut self.scan.runs, &mut hits) {
+                self.lives(self.earliest(at));
             }
             self.judge(at, &hits, None);
             hits.clear();
@@ -346,13 +385,19 @@ impl<'a> Pass<'a> {
         if tiers & CONTEXTUAL != 0 {
             let named = self.named(at);
             if named.intersects(&self.engine.contextual_classes) {
-                if self.engine.contextual.at(self.text, at, &mut hits) {
+                if self.engine.contextual.at(self.text, at, &mut self.scan.runs, &mut hits) {
                     self.lives(at);
                 }
                 self.judge(at, &hits, Some(&named));
             }
         }
         self.scan.hits = hits;
+    }
+
+    /// Where what is found at `at` may begin.
+    fn earliest(&self, at: usize) -> usize {
+        let before = self.text.get(..at).unwrap_or_default().iter().rev();
+        at - before.take(self.engine.reaches_back).take_while(|byte| Set::Token.has(**byte)).count()
     }
 
     fn lives(&mut self, at: usize) {
@@ -378,11 +423,12 @@ impl<'a> Pass<'a> {
             if taken.contains(class) || named.is_some_and(|named| !named.contains(class)) {
                 continue;
             }
-            if !self.stands_alone(hit.entry.edges, at, hit.end) {
+            if !self.stands_alone(hit.entry.edges, hit.start, hit.end) {
                 continue;
             }
             let Some(chosen) = self.engine.classes.get(class.index()) else { continue };
-            let Some(value) = self.text.get(at..hit.end) else { continue };
+            let start = hit.start.max(self.from);
+            let Some(value) = self.text.get(start..hit.end) else { continue };
             let score = match chosen.class.check.map_or(Verdict::Unproven, |check| check(value)) {
                 Verdict::Valid => PROVEN,
                 Verdict::Invalid => continue,
@@ -396,7 +442,10 @@ impl<'a> Pass<'a> {
                 }
             };
             taken.insert(class);
-            self.scan.findings.push(Finding { class, start: at, end: hit.end, score });
+            self.scan.findings.push(Finding { class, start, end: hit.end, score });
+            if start > at {
+                self.scan.matched.push(at..hit.end);
+            }
             self.scan.upcoming.push(Previous { end: hit.end, class: Some(class) });
         }
     }

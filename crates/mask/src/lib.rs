@@ -13,6 +13,7 @@ mod custom;
 mod engine;
 mod error;
 mod fields;
+mod form;
 mod masker;
 mod operator;
 pub mod schema;

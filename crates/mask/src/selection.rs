@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::class::{Check, ClassSpec, Edges, Finder, Group, MAX_CLASSES};
+use crate::class::{Check, ClassSpec, Edges, Finder, Group, MAX_CLASSES, Values};
 use crate::classes;
 use crate::custom::{self, CustomClass};
 use crate::error::ConfigError;
+use crate::form::{Reader, Tail};
 
 /// Classes by name, `default`, `secrets` or `all`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,12 @@ impl Selection {
 
     /// Every class there is, with those that are looked for marked.
     pub(crate) fn classes(&self, own: &[CustomClass]) -> Result<Vec<Chosen>, ConfigError> {
-        let own = custom::compile(own)?.into_iter().map(|class| Chosen { class, detect: false, gated: true });
+        let own = custom::compile(own)?.into_iter().map(|class| Chosen {
+            class,
+            detect: false,
+            behind_names: false,
+            gated: true,
+        });
         let mut chosen: Vec<Chosen> = classes::all().map(Chosen::from).chain(own).collect();
         if chosen.len() > MAX_CLASSES {
             return Err(ConfigError::TooManyClasses { limit: MAX_CLASSES });
@@ -50,6 +56,7 @@ impl Selection {
                 };
                 any |= takes;
                 class.detect |= takes;
+                class.behind_names |= takes && name != "default";
                 class.gated &= self.gated;
             }
             if !any {
@@ -79,6 +86,8 @@ pub(crate) struct Chosen {
     pub(crate) class: Class,
     /// Whether it is looked for.
     pub(crate) detect: bool,
+    /// Whether it is looked for behind names in text too.
+    pub(crate) behind_names: bool,
     /// Whether shapes that need context wait for it.
     pub(crate) gated: bool,
 }
@@ -90,6 +99,9 @@ pub(crate) struct Class {
     pub(crate) group: Group,
     pub(crate) shapes: Vec<OwnedShape>,
     pub(crate) finder: Option<Finder>,
+    pub(crate) keywords: &'static [&'static str],
+    pub(crate) values: Values,
+    pub(crate) anchors: &'static [(&'static str, Reader)],
     pub(crate) check: Option<Check>,
     pub(crate) context: Vec<Cow<'static, str>>,
     pub(crate) in_default: bool,
@@ -102,6 +114,8 @@ pub(crate) struct OwnedShape {
     pub(crate) score: u8,
     pub(crate) needs_context: bool,
     pub(crate) edges: Edges,
+    pub(crate) tail: Tail,
+    pub(crate) reaches_back: u8,
 }
 
 impl From<&'static ClassSpec> for Chosen {
@@ -111,16 +125,21 @@ impl From<&'static ClassSpec> for Chosen {
             score: shape.score,
             needs_context: shape.needs_context,
             edges: shape.edges,
+            tail: shape.tail,
+            reaches_back: shape.reaches_back,
         });
         let class = Class {
             name: spec.name.into(),
             group: spec.group,
             shapes: shapes.collect(),
             finder: spec.finder,
+            keywords: spec.keywords,
+            values: spec.values,
+            anchors: spec.anchors,
             check: spec.check,
             context: spec.context.iter().map(|phrase| Cow::Borrowed(*phrase)).collect(),
             in_default: spec.in_default,
         };
-        Self { class, detect: false, gated: true }
+        Self { class, detect: false, behind_names: false, gated: true }
     }
 }

@@ -12,6 +12,7 @@ use regex_automata::{Anchored, MatchKind};
 
 use crate::class::{ClassId, Edges};
 use crate::error::ConfigError;
+use crate::form::{Reading, Runs, Tail};
 
 /// Memory one automaton may take, which bounds what custom classes may ask for.
 const MAX_AUTOMATON_BYTES: usize = 96 << 20;
@@ -22,6 +23,7 @@ pub(super) struct Entry {
     pub(super) class: ClassId,
     pub(super) score: u8,
     pub(super) edges: Edges,
+    pub(super) tail: Tail,
 }
 
 /// All shapes of one tier.
@@ -36,6 +38,7 @@ pub(super) struct Automaton {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hit {
     pub(super) entry: Entry,
+    pub(super) start: usize,
     pub(super) end: usize,
 }
 
@@ -75,40 +78,79 @@ impl Automaton {
     }
 
     /// Tries all shapes at `at` and adds what matches, shortest first. True if more text could make a longer match.
-    pub(super) fn at(&self, text: &[u8], at: usize, hits: &mut Vec<Hit>) -> bool {
+    pub(super) fn at(&self, text: &[u8], at: usize, runs: &mut Runs, hits: &mut Vec<Hit>) -> bool {
         let mut state = self.start;
+        let mut tried = Tried { text, at, runs, hits, read_on: false, open: false };
         let Some(rest) = text.get(at..) else { return true };
         for (offset, byte) in rest.iter().enumerate() {
             state = self.dfa.next_state(state, *byte);
             if self.dfa.is_special_state(state) {
                 if self.dfa.is_dead_state(state) {
-                    return false;
+                    return tried.done();
                 }
                 if self.dfa.is_match_state(state) {
-                    self.collect(text, state, at + offset, hits);
+                    self.collect(&mut tried, state, at + offset);
                 }
             }
         }
         let last = self.dfa.next_eoi_state(state);
         if self.dfa.is_match_state(last) {
-            self.collect(text, last, text.len(), hits);
+            self.collect(&mut tried, last, text.len());
         }
+        tried.done();
         true
     }
 
-    fn collect(&self, text: &[u8], state: StateID, end: usize, hits: &mut Vec<Hit>) {
-        let inside =
-            super::is_word(text.get(end)) && super::is_word(end.checked_sub(1).and_then(|last| text.get(last)));
+    fn collect(&self, tried: &mut Tried<'_>, state: StateID, end: usize) {
         for at in 0..self.dfa.match_len(state) {
             let Some(entry) = self.entries.get(self.dfa.match_pattern(state, at).as_usize()) else { continue };
-            if !inside || entry.edges == Edges::OpenEnd {
-                hits.push(Hit { entry: *entry, end });
-            }
+            tried.add(entry, end);
         }
     }
 
     /// Bytes it takes.
     pub(super) fn memory(&self) -> usize {
         self.dfa.memory_usage()
+    }
+}
+
+/// What one try found.
+struct Tried<'a> {
+    text: &'a [u8],
+    at: usize,
+    runs: &'a mut Runs,
+    hits: &'a mut Vec<Hit>,
+    read_on: bool,
+    open: bool,
+}
+
+impl Tried<'_> {
+    fn add(&mut self, entry: &Entry, end: usize) {
+        let Some((start, end)) = self.read_on(entry, end) else { return };
+        let last = end.checked_sub(1).and_then(|last| self.text.get(last));
+        let inside = super::is_word(self.text.get(end)) && super::is_word(last);
+        if !inside || entry.edges == Edges::OpenEnd {
+            self.hits.push(Hit { entry: *entry, start, end });
+        }
+    }
+
+    fn read_on(&mut self, entry: &Entry, end: usize) -> Option<(usize, usize)> {
+        let mut reading = Reading { text: self.text, start: self.at, from: end, runs: self.runs, open: false };
+        let read = match &entry.tail {
+            Tail::None => return Some((self.at, end)),
+            Tail::Form(form) => reading.form(form, self.at, end),
+            Tail::Read(reader) => reader(&mut reading),
+        };
+        self.open |= reading.open;
+        self.read_on = true;
+        read.filter(|(start, end)| start < end)
+    }
+
+    /// Puts hits into the order of their ends, and tells whether one of them could be longer.
+    fn done(self) -> bool {
+        if self.read_on {
+            self.hits.sort_by_key(|hit| hit.end);
+        }
+        self.open
     }
 }

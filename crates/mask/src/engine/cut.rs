@@ -3,9 +3,11 @@
 //! A cut stands at or before the first live candidate and inside no finding. What follows it is scanned with the bytes
 //! before it in sight ([`LOOK_BEHIND`]) and with the finding that stood last.
 
+use std::ops::Range;
+
 use super::context::{MAX_WORD, NEAR_BYTES, PHRASE_BYTES, Previous};
 use super::marks::MAX_MARK;
-use super::{End, Finding, Scan};
+use super::{End, Scan};
 
 /// Bytes before a place that may decide what is found at it or later: near words, the phrases that they end, the mark
 /// that the first of them may stand in, and what joins a candidate to what is before.
@@ -53,11 +55,12 @@ impl Scan {
     /// The last place up to `place` where the text that was scanned may be cut.
     pub fn cut_before(&self, text: &[u8], place: usize) -> Cut {
         let mut at = before_escape(text, place.min(self.forced.at)).max(self.from.at);
-        let mut by_start: Vec<&Finding> = self.passed.iter().filter(|finding| finding.start < at).collect();
-        by_start.sort_unstable_by_key(|finding| std::cmp::Reverse(finding.start));
-        for finding in by_start {
-            if finding.start < at && at < finding.end {
-                at = before_escape(text, finding.start).max(self.from.at);
+        let spans = self.passed.iter().map(|finding| finding.start..finding.end).chain(self.matched.iter().cloned());
+        let mut by_start: Vec<Range<usize>> = spans.filter(|span| span.start < at).collect();
+        by_start.sort_unstable_by_key(|span| std::cmp::Reverse(span.start));
+        for span in by_start {
+            if span.start < at && at < span.end {
+                at = before_escape(text, span.start).max(self.from.at);
             }
         }
         self.cut_at(at)

@@ -1,0 +1,106 @@
+//! Values whose name is not in the text: the key that leads to them is.
+
+use super::general::{self, Classes};
+use crate::class::ClassId;
+use crate::classes::is_placeholder;
+use crate::form::{Form, Reading, Runs};
+
+/// Bytes of a value that forms are tried on.
+pub(super) const MAX_VALUE: usize = 512;
+
+/// Bytes of a value, at least.
+const MIN_VALUE: usize = 4;
+
+/// The same of one that must look drawn at random.
+const MIN_RANDOM: usize = 16;
+
+/// Bytes of a key, at most.
+const MAX_KEY: usize = 64;
+
+/// Ends of keys, their separators left out, below which every value is a password.
+const PASSWORDS: [&[u8]; 6] = [b"password", b"passwd", b"passphrase", b"passwort", b"pwd", b"passcode"];
+
+/// The same for other secrets.
+const SECRETS: [&[u8]; 26] = [
+    b"secret",
+    b"clientsecret",
+    b"secretkey",
+    b"apikey",
+    b"apitoken",
+    b"accesstoken",
+    b"refreshtoken",
+    b"idtoken",
+    b"authtoken",
+    b"sessiontoken",
+    b"bearertoken",
+    b"privatekey",
+    b"secretaccesskey",
+    b"signingkey",
+    b"encryptionkey",
+    b"masterkey",
+    b"webhooksecret",
+    b"sharedsecret",
+    b"sharedaccesskey",
+    b"accountkey",
+    b"secrettoken",
+    b"apisecret",
+    b"appsecret",
+    b"consumersecret",
+    b"deploytoken",
+    b"personalaccesstoken",
+];
+
+/// Keys below which only what looks drawn at random is a secret: they are used for much else.
+const AMBIGUOUS: [&[u8]; 7] =
+    [b"token", b"authorization", b"credential", b"credentials", b"accesskey", b"authkey", b"sessionkey"];
+
+/// What makes a value below a key a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needed {
+    /// That it is no placeholder.
+    Anything,
+    /// That it looks drawn at random.
+    Random,
+}
+
+/// The class that a key gives to its values, and what it asks of them.
+pub(super) fn named(classes: Classes, key: &str) -> Option<(ClassId, Needed)> {
+    if classes.password.is_none() && classes.generic.is_none() {
+        return None;
+    }
+    let mut plain = [0; MAX_KEY];
+    let mut length = 0;
+    for byte in key.bytes().filter(u8::is_ascii_alphanumeric) {
+        *plain.get_mut(length)? = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    let plain = plain.get(..length)?;
+    let ends = |all: &[&[u8]]| all.iter().any(|end| plain.ends_with(end));
+    if ends(&PASSWORDS) {
+        classes.password.map(|class| (class, Needed::Anything))
+    } else if ends(&SECRETS) {
+        classes.generic.map(|class| (class, Needed::Anything))
+    } else if ends(&AMBIGUOUS) {
+        classes.generic.map(|class| (class, Needed::Random))
+    } else {
+        None
+    }
+}
+
+/// Whether a value has what its key asks.
+pub(super) fn is_secret(value: &[u8], needed: Needed) -> bool {
+    let random = || value.len() >= MIN_RANDOM && general::looks_random(value);
+    value.len() >= MIN_VALUE && (needed == Needed::Anything || random()) && !is_placeholder(value) && !is_mark(value)
+}
+
+/// Whether the whole value has one of these forms.
+pub(super) fn has_form(forms: &[Form], value: &[u8]) -> bool {
+    let mut runs = Runs::default();
+    let mut reading = Reading { text: value, start: 0, from: 0, runs: &mut runs, open: false };
+    forms.iter().any(|form| reading.form(form, 0, 0).is_some_and(|(_, end)| end == value.len()))
+}
+
+/// Whether masking left it: it holds a mark.
+fn is_mark(value: &[u8]) -> bool {
+    value.starts_with(b"<") && value.contains(&b'>') || value.starts_with(b"[REDACTED")
+}
