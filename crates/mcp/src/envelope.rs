@@ -162,13 +162,6 @@ impl Message {
         self.arguments().map(|_| Arguments { document: Arc::clone(&self.document), path: ARGUMENTS })
     }
 
-    /// The token a request asks to be told of its progress by, or the one a progress notification carries.
-    pub fn progress_token(&self) -> Option<Id> {
-        let path: &[&str] =
-            if self.method() == Some(Method::Progress) { &["progressToken"] } else { &["_meta", "progressToken"] };
-        Id::read(self.params()?.at(path)?)
-    }
-
     /// The request a `notifications/cancelled` wants to end.
     pub fn cancelled_request(&self) -> Option<Id> {
         let params = (self.method() == Some(Method::Cancelled)).then(|| self.params()).flatten()?;

@@ -87,10 +87,13 @@ async fn heard(session: &Arc<McpSession>, rest: Option<Rest>, wire: Wire, flight
         decoder.push(&data, &mut events).map_err(|error| Fault::NotMcp(error.to_string()))?;
         for event in events.drain(..) {
             if !event.data.is_empty() {
-                asks::relay(session, &read(session, event.data)?, flight).await?;
+                // On the heap while it runs: most of the time a stream waits, and holds no place for it.
+                Box::pin(asks::relay(session, &read(session, event.data)?, flight)).await?;
             }
             session.stream.set_last_event(&event.id);
         }
+        // An id without data is no event, and counts all the same.
+        session.stream.set_last_event(decoder.last_event_id());
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
-//! Server-sent events (WHATWG HTML §9.2, "Server-sent events"), both ways, without I/O.
+//! Server-sent events (WHATWG HTML §9.2, "Server-sent events"), without I/O: what is read, and what is written around
+//! a message.
 //!
 //! The decoder takes the stream in whatever pieces it arrives and gives the same events for every way of cutting it.
-//! It refuses an event larger than its limit and text that is not UTF-8 in the fields that are text. The encoder turns
-//! line ends inside a message into spaces first: in JSON they are only white space, in a stream they would end the
-//! line, and what follows would be read as a field of its own.
+//! It refuses an event larger than its limit and text that is not UTF-8 in the fields that are text. Before a message is
+//! written, line ends inside it become spaces: in JSON they are only white space, in a stream they would end the line,
+//! and what follows would be read as a field of its own.
 
 #[cfg(test)]
 mod tests;
@@ -123,7 +124,7 @@ impl Decoder {
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
-            let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+            let Some(end) = memchr::memchr2(b'\n', b'\r', rest) else {
                 return self.keep(rest);
             };
             let (part, from_end) = rest.split_at(end);
@@ -198,21 +199,6 @@ impl Decoder {
             events.push(Event { name, data: data.into(), id: self.id.clone() });
         }
     }
-}
-
-/// One event of type `message`. The id is left out when it holds a line end or NUL, which no id can.
-pub fn encode(message: &Bytes, id: Option<&str>) -> Bytes {
-    let id = id.filter(|id| !id.contains(['\r', '\n', '\0']));
-    let mut out = Vec::with_capacity(message.len() + id.map_or(0, str::len) + BEFORE.len() + AFTER.len() + 8);
-    if let Some(id) = id {
-        out.extend_from_slice(b"id: ");
-        out.extend_from_slice(id.as_bytes());
-        out.push(b'\n');
-    }
-    out.extend_from_slice(BEFORE);
-    out.extend_from_slice(&flatten(message));
-    out.extend_from_slice(AFTER);
-    out.into()
 }
 
 /// The message on one line: its carriage returns and line feeds become spaces, so its length stays. In valid JSON they
