@@ -343,6 +343,15 @@ impl Client {
         Ok(Answer { status: head.status, session, headers: head.headers, text })
     }
 
+    /// Sends a request without a body; its answer as it comes.
+    pub(crate) async fn stream(
+        &self,
+        method: Method,
+        headers: &[(&'static str, &str)],
+    ) -> anyhow::Result<http::Response<hyper::body::Incoming>> {
+        Ok(self.http.request(self.request(method, headers, "")?).await?)
+    }
+
     fn request(
         &self,
         method: Method,

@@ -71,6 +71,8 @@ struct State {
     sessions: Mutex<BTreeMap<String, bool>>,
     finished: Mutex<Vec<Value>>,
     release: Notify,
+    /// The streams of its own that callers' sessions hold open.
+    listeners: Mutex<Vec<mpsc::Sender<Result<Frame<Bytes>, std::io::Error>>>>,
 }
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -120,6 +122,13 @@ impl Upstream {
         self.state.finished.lock().unwrap().clone()
     }
 
+    /// Says something on every stream of its own, under an event id.
+    pub(crate) fn say(&self, id: &str, message: &str) {
+        let event = Bytes::from(format!("id: {id}\ndata: {message}\n\n"));
+        let mut listeners = self.state.listeners.lock().unwrap();
+        listeners.retain(|listener| listener.try_send(Ok(Frame::data(event.clone()))).is_ok());
+    }
+
     /// Lets every waiting `held` call end.
     pub(crate) fn release(&self) {
         self.state.release.notify_waiters();
@@ -159,6 +168,11 @@ impl State {
         }
         if !self.sessions.lock().unwrap().contains_key(&session) {
             return plain(StatusCode::NOT_FOUND, "no such session");
+        }
+        if head.method == Method::GET {
+            let (sender, receiver) = mpsc::channel(8);
+            self.listeners.lock().unwrap().push(sender);
+            return stream(receiver, "text/event-stream");
         }
         let id = &message["id"];
         match message["method"].as_str().unwrap_or_default() {

@@ -229,11 +229,28 @@ async fn a_task_is_its_callers() {
     let (alice, bob) = (world.client("alice"), world.client("bob"));
     assert_eq!(send(&alice, "tools/call", "task", r#""name":"task""#).await.json()["result"]["taskId"], "t-1");
     assert_eq!(send(&alice, "tasks/get", "t-1", r#""taskId":"t-1""#).await.json()["result"]["status"], "completed");
-    for (client, task) in [(&bob, "t-1"), (&alice, "t-2")] {
-        let refused = send(client, "tasks/get", task, &format!(r#""taskId":"{task}""#)).await;
-        assert_eq!(refused.json()["error"]["code"], json!(-32602), "{}", refused.text);
+    let update = r#""taskId":"t-1","inputResponses":{"name":{"action":"accept","content":{"n":1.0}}}"#;
+    for (method, params) in [("tasks/update", update), ("tasks/cancel", r#""taskId":"t-1""#)] {
+        let done = send(&alice, method, "t-1", params).await.json();
+        assert_eq!(done["result"]["resultType"], "complete", "{method}: {done}");
+        let sent = body(method, params).replace(r#""elicitation":{},"sampling":{}"#, "");
+        assert_eq!(world.server.seen(method)[0].body, sent);
     }
-    assert_eq!(world.server.seen("tasks/get").len(), 1);
+    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+        for (client, task) in [(&bob, "t-1"), (&alice, "t-2")] {
+            let refused = send(client, method, task, &update.replace("t-1", task)).await;
+            assert_eq!(refused.json()["error"]["code"], json!(-32602), "{method}: {}", refused.text);
+        }
+        assert_eq!(world.server.seen(method).len(), 1, "{method}");
+    }
+    let events = world.gateway.events();
+    for method in ["tasks/update", "tasks/cancel"] {
+        let of = |kind, wanted: &'static str| {
+            let of_kind = of_type(&events, kind).into_iter();
+            of_kind.filter(|event: &&Value| event["operation"]["action"] == wanted).count()
+        };
+        assert_eq!((of("operation.admitted", method), of("operation.outcome", method)), (1, 1), "{method}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -146,6 +146,7 @@ impl State {
             },
             "tasks/get" => result(json!({ "resultType": "complete", "taskId": "t-1", "status": "completed",
                 "result": { "content": [] } })),
+            "tasks/update" | "tasks/cancel" => result(json!({ "resultType": "complete" })),
             "subscriptions/listen" => {
                 let (sender, receiver) = mpsc::channel(8);
                 for (method, params) in [

@@ -1,0 +1,134 @@
+//! The stream of a server's own, through the gateway, message by message (MCP 2025-11-25, "Listening for Messages from
+//! the Server", "Resumability and Redelivery").
+//!
+//! Notices about resources, questions with a URL, and what a client gets that lost the stream and opens another.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::evidence::of_type;
+use common::issuer::Issuer;
+use common::upstream::Upstream;
+use common::{ALLOW_ALL, Client, Gateway, Setup};
+use http::Method;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use serde_json::Value;
+
+const ASKS: &str = r#"
+@id("pay") permit (principal, action == Action::"elicitation/create", resource)
+when { context has url && context.url like "https://pay.example/*" };
+@id("not-b") forbid (principal, action == Action::"resources/read", resource) when { context.uri == "note://b" };
+"#;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A stream of events, as far as it has been read.
+struct Events {
+    body: Incoming,
+    read: String,
+}
+
+impl Events {
+    async fn open(client: &Client, last: &str) -> Self {
+        let headers = [("accept", "text/event-stream"), ("content-type", ""), ("last-event-id", last)];
+        let response = client.stream(Method::GET, &headers).await.unwrap();
+        assert_eq!(response.status(), 200);
+        Self { body: response.into_body(), read: String::new() }
+    }
+
+    /// Id and data of the next event.
+    async fn next(&mut self) -> (String, String) {
+        loop {
+            if let Some((event, rest)) = self.read.split_once("\n\n") {
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                let found = field("id: ").zip(field("data: "));
+                self.read = rest.to_owned();
+                match found {
+                    Some(found) => return found,
+                    None => continue,
+                }
+            }
+            let frame = tokio::time::timeout(LIMIT, self.body.frame()).await.unwrap().unwrap().unwrap();
+            self.read.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+        }
+    }
+}
+
+async fn world() -> (Issuer, Upstream, Gateway, Client) {
+    let (issuer, upstream) = (Issuer::start(), Upstream::start().await);
+    let policies = format!("{ALLOW_ALL}{ASKS}");
+    let gateway = Gateway::start(&Setup { policies: &policies, ..Setup::new(upstream.url()) }, issuer.url());
+    let client = Client::open(gateway.url(), issuer.token("alice")).await;
+    (issuer, upstream, gateway, client)
+}
+
+fn updated(uri: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":"{uri}"}}}}"#)
+}
+
+fn question(id: &str, url: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":"{id}","method":"elicitation/create","params":{{"mode":"url","elicitationId":"e-1","url":"{url}","message":"Pay"}}}}"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notices_and_questions_arrive_as_policy_allows() {
+    let (_issuer, upstream, gateway, alice) = world().await;
+    let mut events = Events::open(&alice, "").await;
+    let (asked, elsewhere) =
+        (question("q-1", "https://pay.example/7?a=b"), question("q-2", "https://elsewhere.example/"));
+    upstream.say("1", &updated("note://b"));
+    upstream.say("2", &updated("note://a"));
+    upstream.say("3", &elsewhere);
+    upstream.say("4", &asked);
+    assert_eq!(events.next().await.1, updated("note://a"), "what may not be read is not spoken of");
+    assert_eq!(events.next().await.1, asked, "byte for byte, and nothing of the other");
+
+    let accepted = r#"{"jsonrpc":"2.0","id":"q-1","result":{"action":"accept"}}"#;
+    assert_eq!(alice.post(accepted).await.unwrap().status.as_u16(), 202);
+    assert_eq!(alice.post(accepted).await.unwrap().status.as_u16(), 400, "answered once");
+    let bodies: Vec<String> = upstream.bodies().iter().map(|body| String::from_utf8_lossy(body).into_owned()).collect();
+    assert_eq!(bodies.iter().filter(|body| *body == accepted).count(), 1, "{bodies:#?}");
+    let refused = bodies.iter().find(|body| body.contains("\"q-2\"")).unwrap();
+    assert!(refused.contains("\"error\""), "{refused}");
+
+    let all = gateway.events();
+    let asked = |kind| {
+        let of_kind = of_type(&all, kind).into_iter();
+        of_kind.filter(|event: &&Value| event["operation"]["action"] == "elicitation/create").count()
+    };
+    assert_eq!((asked("operation.admitted"), asked("operation.denied"), asked("operation.outcome")), (1, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_goes_on_after_the_last_event_that_arrived() {
+    let (_issuer, upstream, _gateway, alice) = world().await;
+    let mut lost = Events::open(&alice, "").await;
+    upstream.say("up-1", &updated("note://1"));
+    upstream.say("up-2", &updated("note://2"));
+    let first = lost.next().await;
+    let second = lost.next().await;
+    assert_eq!((&*first.1, &*second.1), (&*updated("note://1"), &*updated("note://2")));
+    drop(lost);
+
+    let mut again = Events::open(&alice, &first.0).await;
+    assert_eq!(again.next().await, second, "under the id it had");
+    upstream.say("up-3", &updated("note://3"));
+    let third = again.next().await;
+    assert_eq!(third.1, updated("note://3"));
+    assert!(third.0 != second.0 && third.0 != first.0, "{third:?}");
+
+    // The gateway asked the server to go on likewise.
+    let asked: Vec<Option<String>> = upstream
+        .seen()
+        .into_iter()
+        .filter(|seen| seen.method == Method::GET)
+        .map(|seen| seen.headers.get("last-event-id").map(|id| id.to_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(asked, [None, Some("up-2".to_owned())]);
+}
