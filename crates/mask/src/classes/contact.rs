@@ -1,11 +1,12 @@
 //! How to reach a person, and when: e-mail addresses, telephone numbers, dates.
 
+mod dates;
 mod phone;
 mod plans;
 #[cfg(test)]
 mod tests;
 
-use crate::class::{ClassSpec, Finder, Shape};
+use crate::class::{ClassSpec, Finder};
 
 pub(super) const CLASSES: &[ClassSpec] = &[
     ClassSpec {
@@ -24,9 +25,30 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         check: Some(phone::check),
         checked_by: "calling codes and lengths (ITU-T E.164), North American numbering plan",
         context: &[
-            "phone", "telephone", "tel", "cell", "cellphone", "mobile", "mob", "call", "fax", "whatsapp", "sms", "msisdn",
-            "landline", "hotline", "dial", "telefon", "telefono", "telefone", "celular", "movil", "handy", "portable",
-            "phone number", "contact number",
+            "phone",
+            "telephone",
+            "tel",
+            "cell",
+            "cellphone",
+            "mobile",
+            "mob",
+            "call",
+            "fax",
+            "whatsapp",
+            "sms",
+            "msisdn",
+            "landline",
+            "hotline",
+            "dial",
+            "telefon",
+            "telefono",
+            "telefone",
+            "celular",
+            "movil",
+            "handy",
+            "portable",
+            "phone number",
+            "contact number",
         ],
         example: "+1 202-555-0143",
         ..ClassSpec::PERSONAL
@@ -34,25 +56,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
     ClassSpec {
         name: "DATE_TIME",
         about: "date, with its time if one is written",
-        shapes: &[
-            Shape::alone(
-                r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])[Tt][0-2][0-9]:[0-5][0-9](?::[0-6][0-9](?:\.[0-9]{1,9})?)?(?:[Zz]|[+-][0-2][0-9]:?[0-5][0-9])?",
-                80,
-            ),
-            Shape::alone(r"[0-9]{4}(?:-(?:0?[1-9]|1[0-2])-|/(?:0?[1-9]|1[0-2])/)(?:0?[1-9]|[12][0-9]|3[01])", 60).unjoined(),
-            Shape::alone(r"(?:0?[1-9]|1[0-2])(?:/(?:0?[1-9]|[12][0-9]|3[01])/|-(?:0?[1-9]|[12][0-9]|3[01])-)(?:[0-9]{4}|[0-9]{2})", 60)
-                .unjoined(),
-            Shape::alone(r"(?:0?[1-9]|[12][0-9]|3[01])(?:/(?:0?[1-9]|1[0-2])/|-(?:0?[1-9]|1[0-2])-)(?:[0-9]{4}|[0-9]{2})", 60)
-                .unjoined(),
-            Shape::alone(r"(?:0?[1-9]|[12][0-9]|3[01])\.(?:0?[1-9]|1[0-2])\.(?:[0-9]{4}|[0-9]{2})", 60).unjoined(),
-            Shape::alone(
-                r"(?:(?:0?[1-9]|[12][0-9]|3[01])[- ])?(?i:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)-(?:[0-9]{4}|[0-9]{2})",
-                60,
-            ),
-            Shape::alone(r"(?:0?[1-9]|[12][0-9]|3[01])-(?i:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)", 60),
-            Shape::alone(r"(?:0?[1-9]|1[0-2])/[0-9]{4}", 20).unjoined(),
-            Shape::in_context(r"(?:0?[1-9]|1[0-2])/[0-9]{2}", 10).unjoined(),
-        ],
+        shapes: dates::SHAPES,
         context: &["date", "birthday", "born", "dob", "birth"],
         example: "2024-06-05T09:15:30Z",
         in_default: false,

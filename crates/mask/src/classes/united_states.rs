@@ -6,6 +6,16 @@ mod tests;
 use crate::checksum;
 use crate::class::{ClassSpec, Shape, Verdict};
 
+/// What a Medicare beneficiary identifier is made of, the letters without those that look like digits.
+macro_rules! mbi {
+    ($flags:literal, $dash:literal) => {
+        concat!($flags, "[1-9]", mbi!(), "[0-9]", $dash, mbi!(), "[0-9]", $dash, "[AC-HJKMNP-RT-Y]{2}[0-9]{2}")
+    };
+    () => {
+        "[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]"
+    };
+}
+
 pub(super) const CLASSES: &[ClassSpec] = &[
     ClassSpec {
         name: "US_SSN",
@@ -54,8 +64,21 @@ pub(super) const CLASSES: &[ClassSpec] = &[
             Shape::in_context(r"[0-9]{2,4}-[0-9]{2,4}-[0-9]{3,4}", 5).isolated(),
         ],
         context: &[
-            "driver license", "drivers license", "driver licence", "driver", "license", "licence", "permit", "lic",
-            "dl", "dls", "cdl", "cdls", "driving", "license number", "dl number",
+            "driver license",
+            "drivers license",
+            "driver licence",
+            "driver",
+            "license",
+            "licence",
+            "permit",
+            "lic",
+            "dl",
+            "dls",
+            "cdl",
+            "cdls",
+            "driving",
+            "license number",
+            "dl number",
         ],
         example: "driver license F255-921-50-094-0",
         ..ClassSpec::PERSONAL
@@ -65,8 +88,18 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         about: "United States bank account number, found only where something names it",
         shapes: &[Shape::in_context(r"[0-9]{8,17}", 5).isolated()],
         context: &[
-            "bank account", "account number", "account no", "acct", "checking", "savings", "banking account", "bank",
-            "checking account", "savings account", "account", "bank number",
+            "bank account",
+            "account number",
+            "account no",
+            "acct",
+            "checking",
+            "savings",
+            "banking account",
+            "bank",
+            "checking account",
+            "savings account",
+            "account",
+            "bank number",
         ],
         example: "bank account 000123456789",
         ..ClassSpec::PERSONAL
@@ -101,19 +134,9 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         name: "US_MBI",
         about: "Medicare beneficiary identifier",
         shapes: &[
-            Shape::alone(
-                r"[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9][AC-HJKMNP-RT-Y]{2}[0-9]{2}",
-                40,
-            ),
-            Shape::alone(
-                r"(?i:[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]-[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]-[AC-HJKMNP-RT-Y]{2}[0-9]{2})",
-                50,
-            )
-            .isolated(),
-            Shape::in_context(
-                r"(?i:[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9][AC-HJKMNP-RT-Y]{2}[0-9]{2})",
-                30,
-            ),
+            Shape::alone(mbi!("", ""), 40),
+            Shape::alone(mbi!("(?i)", "-"), 50).isolated(),
+            Shape::in_context(mbi!("(?i)", ""), 30),
         ],
         checked_by: "letters and digits in use by place (CMS)",
         context: &["medicare", "mbi", "beneficiary", "medicaid", "hicn", "cms"],

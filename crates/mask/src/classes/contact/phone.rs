@@ -1,5 +1,5 @@
-//! Telephone numbers: international ones (ITU-T E.164), those of the North American numbering plan, and those that begin
-//! with a trunk zero, where they are written as such; whatever else has as many digits only where something names it.
+//! Telephone numbers: international ones (ITU-T E.164), those of the North American numbering plan, and those that
+//! begin with a trunk zero, where they are written as such; whatever else has as many digits only where something names it.
 
 use super::plans;
 use crate::checksum;
@@ -27,6 +27,8 @@ pub(super) const SHAPES: &[Shape] = &[
     // 020 7946 0958, 07700 900123, 090-1234-5678
     Shape::alone(r"0[1-9][0-9]{1,3}(?: [0-9]{3,4} [0-9]{3,4}|-[0-9]{3,4}-[0-9]{3,4})", 60).unjoined(),
     Shape::alone(r"0[1-9][0-9]{3} [0-9]{6}", 60).unjoined(),
+    // 044 668 18 00, 0470 12 34 56
+    Shape::alone(r"0[1-9][0-9]{1,2} [0-9]{2,3} [0-9]{2} [0-9]{2}", 60).unjoined(),
     Shape::alone(r"\(0[1-9][0-9]{0,4}\) ?[0-9]{3,4}[ -]?[0-9]{3,5}", 60).unjoined(),
     // Where something names it: 45 67 89 01, (37) 788-063, 358 0594, 07700 900 123
     Shape::in_context(r"[0-9]{2,5}(?:[ ./-][0-9]{2,8}){1,5}(?:x[0-9]{1,6})?", 20).unjoined(),

@@ -88,10 +88,11 @@ fn longest_address(text: &[u8], run: usize) -> Option<usize> {
         if !goes_on && std::str::from_utf8(candidate).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()) {
             return Some(length);
         }
-        match candidate.split_last() {
-            Some((b'.' | b':', shorter)) if length == run && !shorter.ends_with(b":") => length = shorter.len(),
+        length = match candidate {
+            [shorter @ .., b'.'] if length == run => shorter.len(),
+            [shorter @ .., b':'] if length == run && !shorter.ends_with(b":") => shorter.len(),
             _ => return None,
-        }
+        };
     }
     None
 }
@@ -100,10 +101,13 @@ fn longest_address(text: &[u8], run: usize) -> Option<usize> {
 fn suffix(rest: &[u8]) -> usize {
     let in_zone = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'~');
     let zone = match rest.split_first() {
-        Some((b'%', name)) => match name.iter().take(MAX_ZONE).take_while(in_zone).count() {
-            0 => 0,
-            length => length + 1,
-        },
+        // A name or an index: not what is encoded with a percent sign.
+        Some((b'%', name)) => {
+            let length = name.iter().take(MAX_ZONE).take_while(in_zone).count();
+            let name = name.get(..length).unwrap_or_default();
+            let is_zone = name.first().is_some_and(u8::is_ascii_alphabetic) || name.iter().all(u8::is_ascii_digit);
+            if is_zone && length > 0 { length + 1 } else { 0 }
+        }
         _ => 0,
     };
     let Some([b'/', digits @ ..]) = rest.get(zone..) else { return zone };
