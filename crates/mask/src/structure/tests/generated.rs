@@ -23,8 +23,9 @@ fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
-        any::<i32>().prop_map(Value::from),
-        any::<f32>().prop_map(Value::from),
+        // Few digits: with many, some number is a card's by chance, or has a piece of a value.
+        any::<i16>().prop_map(Value::from),
+        any::<i16>().prop_map(|number| Value::from(f64::from(number) / 8.0)),
         Just(Value::from(378_282_246_310_005_u64)),
         text().prop_map(Value::from),
     ];
