@@ -1,12 +1,14 @@
 //! Masks JSON lines `{"id","text"}` from standard input: `cargo run -p vidimus-mask --example mask -- --classes default`.
-//! With `--detect` it tells what it finds instead: `{"id","findings":[{"class","start","end","score"}]}`.
+//! With `--chunks` it takes `{"id","chunks":[…]}` and feeds each text piece by piece. With `--detect` it tells what it finds instead: `{"id","findings":[{"class","start","end","score"}]}`.
 
 use std::error::Error;
 use std::io::{BufRead, Write, stdin, stdout};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use vidimus_mask::{ClassSet, End, Engine, Form, Masker, Memory, Scan, Scope, Selection, Settings, Tally};
+use vidimus_mask::{
+    ClassSet, End, Engine, Form, Framing, Masker, Memory, Scan, Scope, Selection, Settings, StreamScope, Tally,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +24,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     for line in stdin().lock().lines() {
         let line: Value = serde_json::from_str(&line?)?;
         let id = line.get("id").unwrap_or(&Value::Null);
+        if let Some(chunks) = line.get("chunks").and_then(Value::as_array) {
+            let (mut tally, mut masked) = (Tally::default(), Vec::new());
+            let mut stream = masker.stream(Framing::Auto, StreamScope::default());
+            for chunk in chunks.iter().filter_map(Value::as_str) {
+                stream.push(chunk.as_bytes(), &mut memory, &mut tally, &mut masked)?;
+            }
+            stream.finish(&mut memory, &mut tally, &mut masked)?;
+            writeln!(out, "{}", json!({"id": id, "text": String::from_utf8_lossy(&masked)}))?;
+            continue;
+        }
         let text = line.get("text").and_then(Value::as_str).ok_or("a line needs a text")?;
         let answer = if detect {
             engine.scan(text.as_bytes(), &[], End::Final, &mut scan);

@@ -25,7 +25,7 @@ use self::events::Events;
 use self::lines::Lines;
 use self::terminal::Terminal;
 use self::text::Text;
-use crate::class::ClassSet;
+use crate::class::{ClassId, ClassSet};
 use crate::masker::{Masker, Memory, Tally};
 use crate::structure::{Form, MaskError, Scope};
 
@@ -201,6 +201,16 @@ impl Work<'_> {
         let (keep, roots) = (self.scope.keep, self.scope.roots);
         let scope = Scope { revealed: &self.scope.revealed, fields: self.masker.fields(), path: &path, keep, roots };
         self.masker.payload(&Bytes::copy_from_slice(bytes), form, &scope, self.memory, self.tally)
+    }
+
+    /// A part goes on with what was masked before: it does not count again.
+    fn goes_on(&mut self, class: ClassId) {
+        if let Some(count) = self.tally.masked.get_mut(&class) {
+            *count -= 1;
+            if *count == 0 {
+                self.tally.masked.remove(&class);
+            }
+        }
     }
 
     /// Masks what is whole, and writes it.

@@ -120,6 +120,10 @@ impl Screen {
         loop {
             let before = at;
             for reading in &self.readings {
+                // Not inside what one byte came from.
+                let place = reading.first_from(at);
+                let last = place.checked_sub(1).and_then(|last| reading.origins.get(last));
+                at = last.filter(|origin| origin.1 > at).map_or(at, |origin| origin.0);
                 let place = reading.first_from(at);
                 let cut = reading.scan.cut_before(&reading.text, place).at();
                 if cut < place {
@@ -205,9 +209,8 @@ impl Screen {
                     work.out.extend_from_slice(&mark);
                 }
                 self.done = part.start;
-            } else if let Some(count) = work.tally.masked.get_mut(&part.class) {
-                // It goes on with what was masked before.
-                *count -= 1;
+            } else {
+                work.goes_on(part.class);
             }
             self.write_unshown(part.end, work);
         }

@@ -185,9 +185,8 @@ impl Text {
                 work.out.extend_from_slice(self.buffer.get(self.done..part.start).unwrap_or_default());
                 let value = self.buffer.get(part.start..part.end).unwrap_or_default();
                 work.masker.write(&part, value, work.memory, work.out);
-            } else if let Some(count) = work.tally.masked.get_mut(&part.class) {
-                // It goes on with what was masked before.
-                *count -= 1;
+            } else {
+                work.goes_on(part.class);
             }
             self.done = self.done.max(part.end);
         }
