@@ -1,5 +1,6 @@
 //! One client of the gateway: a connection of its own, one request at a time; with a handshake first (MCP 2025-11-25)
-//! or without (2026-07-28).
+//! or without (2026-07-28). Dropping it closes the connection and leaves the session as it is; an answer that does not
+//! come in time is an error.
 
 use std::time::Duration;
 
