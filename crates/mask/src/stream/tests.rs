@@ -406,3 +406,22 @@ fn neither_time_nor_memory_grows_beyond_the_text() {
         }
     }
 }
+
+#[test]
+fn a_key_longer_than_what_may_wait_is_masked_once_and_swallowed_to_its_end() {
+    let line = "MIIEowIBAAKCAQEA7x9kQ2vL0pZt3sYw8uRfJ1nGdHcE5bXoKq4mTzVaPiSgWlUe\n";
+    let (begin, end) = ("-----BEGIN RSA PRIVATE KEY-----\n", "-----END RSA PRIVATE KEY-----");
+    let text = format!("key: {begin}{}{end} and then jane@example.com.\n", line.repeat(200));
+    for size in [1, 100, 100_000] {
+        let (mut memory, mut tally, mut out) = (Memory::default(), Tally::default(), Vec::new());
+        let mut stream = DEFAULT.stream(Framing::Text, StreamScope::default());
+        stream.framed = Framed::Text(Text::bounded(BOUND));
+        for piece in text.as_bytes().chunks(size) {
+            stream.push(piece, &mut memory, &mut tally, &mut out).unwrap();
+        }
+        stream.finish(&mut memory, &mut tally, &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(!out.contains("MIIE") && !out.contains("PiSgWlUe") && !out.contains("END RSA"), "{size}: {out}");
+        assert!(out.starts_with("key: ") && out.ends_with(" and then <EMAIL_ADDRESS>.\n"), "{size}: {out}");
+    }
+}
