@@ -223,6 +223,8 @@ pub(crate) fn has_entropy(value: &[u8], tenths: u8) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
     known: [Known; SETS],
+    /// Where the last token's header ended that was read.
+    header: usize,
 }
 
 /// Every byte of a text from `from` to `to` belongs to the set; if `whole`, the one at `to` does not.
@@ -236,7 +238,13 @@ struct Known {
 impl Runs {
     /// Forgets everything: another text comes.
     pub(crate) fn clear(&mut self) {
-        self.known = [Known::default(); SETS];
+        *self = Self::default();
+    }
+
+    /// Whether the header of a token that ends at `end` is the first to end there. Of several beginnings in one run only
+    /// the first is read, or a run of them would be decoded once for each.
+    pub(crate) fn is_first_header(&mut self, end: usize) -> bool {
+        std::mem::replace(&mut self.header, end) != end
     }
 
     /// Where the run of a set that `at` is in ends, at most `limit` bytes on.

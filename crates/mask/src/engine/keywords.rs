@@ -206,6 +206,7 @@ impl Search<'_> {
             }
             Rule::Password(class) => {
                 if let Some(assigned) = self.assigned(start, end)
+                    && !general::is_nested(self.text, start)
                     && general::names_password(self.text, start, end)
                 {
                     let value = general::password(self.text, &assigned);

@@ -16,7 +16,7 @@ const DECODED: usize = 384;
 pub(in super::super) fn read(reading: &mut Reading<'_>) -> Option<(usize, usize)> {
     let start = reading.start;
     let header = part(reading, start)?;
-    if header - start < MIN_PART {
+    if header - start < MIN_PART || !reading.runs.is_first_header(header) {
         return None;
     }
     let mut end = part(reading, header + 1)?;
