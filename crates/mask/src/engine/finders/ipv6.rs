@@ -23,8 +23,11 @@ const SCORE: u8 = 100;
 const SCORE_OF_SHORT: u8 = 30;
 
 pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mut Scan) {
-    let mut passed = from;
-    for colon in memchr::memchr_iter(b':', text.get(from..).unwrap_or_default()).map(|offset| from + offset) {
+    // The colon of a label such as `ip:` stands before the address that it begins, and so before a cut at that address.
+    let label = from.checked_sub(1).filter(|before| text.get(*before) == Some(&b':'));
+    let first = label.unwrap_or(from);
+    let mut passed = first;
+    for colon in memchr::memchr_iter(b':', text.get(first..).unwrap_or_default()).map(|offset| first + offset) {
         if colon < passed || !goes_on(text.get(colon + 1)) {
             continue;
         }
@@ -128,4 +131,20 @@ fn live(text: &[u8], from: usize, scan: &mut Scan) {
     let length = tail.iter().rev().take_while(may_go_on).count();
     let tail = tail.get(tail.len() - length..).unwrap_or_default();
     scan.live_from = scan.live_from.min(text.len() - tail.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_after_a_label_is_found_from_a_cut_at_the_address() {
+        let text = b"ip:db8::111/11 x";
+        for from in [0, 2, 3] {
+            let mut scan = Scan::default();
+            find(ClassId(0), text, from, End::Final, &mut scan);
+            let found: Vec<(usize, usize)> = scan.findings.iter().map(|finding| (finding.start, finding.end)).collect();
+            assert_eq!(found, [(3, 14)], "from {from}");
+        }
+    }
 }
