@@ -23,10 +23,10 @@ const BUFFER: usize = 64 << 10;
 /// Runs the command.
 pub(crate) fn run(options: &Mask, out: &mut impl Write) -> anyhow::Result<()> {
     let settings = options.settings()?;
-    let masker = Masker::new(&settings)?;
     if options.list {
         return catalogue::write(&settings, options.json, out);
     }
+    let masker = Masker::new(&settings)?;
     let mut tally = Tally::default();
     let mut input = BufReader::with_capacity(BUFFER, io::stdin());
     let mut out = BufWriter::with_capacity(BUFFER, out);
