@@ -1,0 +1,19 @@
+//! Masking one text: it stays text, masking it again changes nothing, and nothing of what was masked is left in it.
+
+#![no_main]
+
+#[path = "mask_shared/mod.rs"]
+mod shared;
+
+use libfuzzer_sys::fuzz_target;
+use vidimus_mask::{ClassSet, Memory, Tally};
+
+fuzz_target!(|data: &[u8]| {
+    let masker = shared::masker();
+    let masked = masker.text(data, &[], &ClassSet::EMPTY, &mut Memory::default(), &mut Tally::default());
+    assert!(str::from_utf8(data).is_err() || str::from_utf8(&masked).is_ok(), "UTF-8 stays UTF-8");
+    let left = shared::left_over(masker, data, &[], &masked);
+    assert_eq!(left, None, "left of a masked value");
+    let again = masker.text(&masked, &[], &ClassSet::EMPTY, &mut Memory::default(), &mut Tally::default());
+    assert_eq!(String::from_utf8_lossy(&again), String::from_utf8_lossy(&masked), "masked again");
+});
