@@ -6,8 +6,10 @@
 
 mod automaton;
 mod beginnings;
+mod caches;
 mod context;
 mod cut;
+mod digits;
 mod finders;
 mod keywords;
 mod marks;
@@ -21,13 +23,16 @@ pub use self::cut::{Cut, LOOK_BEHIND};
 pub(crate) use self::marks::{HASH_LETTERS, MAX_KEPT, MAX_NAME};
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use self::automaton::{Automaton, Entry, Hit};
-use self::beginnings::{ALONE, Beginnings, CONTEXTUAL, NAMING};
+use self::automaton::{Entry, Failed, Hit};
+use self::beginnings::{ALONE, Beginnings, CONTEXTUAL, NAMING, without_digits};
+use self::caches::{Caches, Pool, Tiers};
 use self::context::{Near, Previous, Words};
+use self::digits::may_be_free_of_digits;
 use self::keywords::{Keywords, MAX_IDENTIFIER};
 use self::marks::Marks;
-use self::starts::{BLOCK, Before, Starts};
+use self::starts::{BLOCK, Before, Starts, any_digit};
 use crate::allow::{Allow, AllowList};
 use crate::class::{ClassId, ClassSet, Edges, Finder, Verdict};
 use crate::custom::CustomClass;
@@ -99,8 +104,8 @@ impl Scan {
 #[derive(Debug)]
 pub struct Engine {
     classes: Vec<Chosen>,
-    alone: Automaton,
-    contextual: Automaton,
+    tiers: Arc<Tiers>,
+    caches: Pool,
     contextual_classes: ClassSet,
     words: Words,
     marks: Marks,
@@ -147,8 +152,12 @@ impl Engine {
             }
             finders.extend(chosen.class.finder.map(|finder| (finder, id)));
         }
-        let (alone, contextual) = (Automaton::new(&alone)?, Automaton::new(&contextual)?);
-        let begins = Beginnings::new(&alone, &contextual, &words);
+        let tiers = Arc::new(Tiers::new(&alone, &contextual)?);
+        alone.retain(|(_, pattern)| may_be_free_of_digits(pattern));
+        contextual.retain(|(_, pattern)| may_be_free_of_digits(pattern));
+        let free = Tiers::new(&alone, &contextual)?;
+        let caches = caches::pool(&tiers);
+        let begins = Beginnings::new(&tiers, &free, &words, &mut caches.get());
         let opens = |first: &u8| !first.is_ascii_alphanumeric() && begins.opens(*first);
         let starts = Starts::new((0..=u8::MAX).filter(opens));
         let keywords = Keywords::new(ids(&classes))?;
@@ -158,8 +167,8 @@ impl Engine {
         let allow = AllowList::new(allow, |name| known(&classes, name))?;
         Ok(Self {
             classes,
-            alone,
-            contextual,
+            tiers,
+            caches,
             contextual_classes,
             words,
             marks,
@@ -192,9 +201,9 @@ impl Engine {
         self.marks.is_whole(text)
     }
 
-    /// Bytes that its automata take.
+    /// Bytes that its automata take, with the states that this thread's texts led to so far.
     pub fn memory(&self) -> usize {
-        self.alone.memory() + self.contextual.memory() + self.keywords.memory()
+        self.tiers.memory() + self.caches.get().memory() + self.keywords.memory()
     }
 
     /// Finds everything in `text`, which `path` leads to.
@@ -225,7 +234,14 @@ impl Engine {
         scan.findings.retain(|finding| finding.start >= from.at());
         scan.findings.sort_unstable_by_key(|finding| (finding.end, finding.start));
         let by_finders = scan.findings.len();
-        Pass::new(self, text, path, end, scan, from).run();
+        let mut caches = self.caches.get();
+        let failed = Pass::new(self, &mut caches, text, path, end, scan, from).run().is_err();
+        drop(caches);
+        if failed {
+            // Nothing is known of such a text, so all of it counts as found.
+            scan.findings.clear();
+            scan.findings.push(Finding { class: ClassId(0), start: from.at(), end: text.len(), score: PROVEN });
+        }
         scan.settle(text, from, end, by_finders);
         resolve::per_class(&mut scan.findings);
         if !self.allow.is_empty() {
@@ -251,6 +267,7 @@ fn is_word(byte: Option<&u8>) -> bool {
 /// One pass over a text.
 struct Pass<'a> {
     engine: &'a Engine,
+    caches: &'a mut Caches,
     text: &'a [u8],
     path: &'a Path<'a>,
     end: End,
@@ -266,12 +283,20 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(engine: &'a Engine, text: &'a [u8], path: &'a Path<'a>, end: End, scan: &'a mut Scan, from: Cut) -> Self {
+    fn new(
+        engine: &'a Engine,
+        caches: &'a mut Caches,
+        text: &'a [u8],
+        path: &'a Path<'a>,
+        end: End,
+        scan: &'a mut Scan,
+        from: Cut,
+    ) -> Self {
         let (before, unpassed, from) = (from.previous(), 0..scan.findings.len(), from.at());
-        Self { engine, text, path, end, scan, from, from_path: None, before, unpassed }
+        Self { engine, caches, text, path, end, scan, from, from_path: None, before, unpassed }
     }
 
-    fn run(&mut self) {
+    fn run(&mut self) -> Result<(), Failed> {
         let text = self.text;
         let begin = self.from.saturating_sub(LOOK_BEHIND);
         let mut before = Before::new(begin.checked_sub(1).and_then(|before| text.get(before)));
@@ -292,17 +317,18 @@ impl<'a> Pass<'a> {
                 } else if let Some(end) = self.mark(at) {
                     skip_to = end;
                 } else {
-                    self.start(tiers, at);
+                    self.start(tiers, at)?;
                 }
             }
         }
+        Ok(())
     }
 
     /// A word, or a byte that opens a shape.
-    fn start(&mut self, tiers: u8, at: usize) {
+    fn start(&mut self, tiers: u8, at: usize) -> Result<(), Failed> {
         self.names(tiers, at, true);
         if at >= self.from && tiers & (ALONE | CONTEXTUAL) != 0 {
-            self.word(at, tiers);
+            self.word(at, tiers)?;
         }
         // In text that was not decoded, the letter of an escape such as `\n` hides the beginning of a word.
         if matches!(self.text.get(at), Some(b'n' | b'r' | b't' | b'b' | b'f'))
@@ -311,9 +337,10 @@ impl<'a> Pass<'a> {
             let tiers = self.tiers(at + 1);
             self.names(tiers, at + 1, false);
             if at + 1 >= self.from {
-                self.word(at + 1, tiers);
+                self.word(at + 1, tiers)?;
             }
         }
+        Ok(())
     }
 
     /// Remembers what the word at `at` names.
@@ -368,15 +395,26 @@ impl<'a> Pass<'a> {
             self.lives(at);
             return 0;
         };
-        self.engine.begins.of(*first, *second, self.text.get(at + 2).copied())
+        let begins = self.engine.begins.of(*first, *second, self.text.get(at + 2).copied());
+        if begins & (ALONE | CONTEXTUAL) == 0 || self.digit_near(at) { begins } else { without_digits(begins) }
+    }
+
+    /// Whether one of the next bytes is a digit, or may still become one.
+    fn digit_near(&self, at: usize) -> bool {
+        let rest = self.text.get(at..).unwrap_or_default();
+        match rest.first_chunk() {
+            Some(near) => any_digit(*near),
+            None => self.end == End::Open || rest.iter().any(u8::is_ascii_digit),
+        }
     }
 
     /// Tries the shapes of some tiers at a word.
-    fn word(&mut self, at: usize, tiers: u8) {
-        self.scan.hits.clear();
+    fn word(&mut self, at: usize, tiers: u8) -> Result<(), Failed> {
         let mut hits = std::mem::take(&mut self.scan.hits);
+        hits.clear();
         if tiers & ALONE != 0 {
-            if self.engine.alone.at(self.text, at, &mut self.scan.runs, &mut hits) {
+            let Self { engine, caches, text, scan, .. } = self;
+            if engine.tiers.alone.at(&mut caches.alone, text, at, &mut scan.runs, &mut hits)? {
                 self.lives(self.earliest(at));
             }
             self.judge(at, &hits, None);
@@ -385,13 +423,15 @@ impl<'a> Pass<'a> {
         if tiers & CONTEXTUAL != 0 {
             let named = self.named(at);
             if named.intersects(&self.engine.contextual_classes) {
-                if self.engine.contextual.at(self.text, at, &mut self.scan.runs, &mut hits) {
+                let Self { engine, caches, text, scan, .. } = self;
+                if engine.tiers.contextual.at(&mut caches.contextual, text, at, &mut scan.runs, &mut hits)? {
                     self.lives(at);
                 }
                 self.judge(at, &hits, Some(&named));
             }
         }
         self.scan.hits = hits;
+        Ok(())
     }
 
     /// Where what is found at `at` may begin.

@@ -1,12 +1,14 @@
 //! Many shapes in one deterministic automaton, tried where a word begins.
 //!
 //! The automaton is anchored and reports every shape at every end (overlapping matches), so nothing is lost to a
-//! neighbour that matched first and then failed its validator. It is built once, shared by all threads, and needs no
-//! cache that hostile input could thrash. Shapes are bounded, so a try ends after the longest of them.
+//! neighbour that matched first and then failed its validator. Its states are made when a text first leads to them, in
+//! a cache that each thread takes for the time of a scan: all states together would take half a second and many
+//! megabytes. The cache holds more than there are states, so hostile text cannot make it thrash. Shapes are bounded, so
+//! a try ends after the longest of them.
 
-use regex_automata::dfa::{Automaton as _, StartKind, dense};
+use regex_automata::hybrid::dfa::{Cache, Config, DFA};
+use regex_automata::hybrid::{CacheError, LazyStateID};
 use regex_automata::nfa::thompson;
-use regex_automata::util::primitives::StateID;
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, MatchKind};
 
@@ -14,8 +16,11 @@ use crate::class::{ClassId, Edges};
 use crate::error::ConfigError;
 use crate::form::{Reading, Runs, Tail};
 
-/// Memory one automaton may take, which bounds what custom classes may ask for.
-const MAX_AUTOMATON_BYTES: usize = 96 << 20;
+/// Memory that the states of one automaton may take in a cache.
+const CACHE_BYTES: usize = 48 << 20;
+
+/// Memory that compiled shapes may take, which bounds what custom classes may ask for.
+const MAX_COMPILED_BYTES: usize = 24 << 20;
 
 /// A shape as the automaton knows it.
 #[derive(Debug, Clone, Copy)]
@@ -29,10 +34,13 @@ pub(super) struct Entry {
 /// All shapes of one tier.
 #[derive(Debug)]
 pub(super) struct Automaton {
-    dfa: dense::DFA<Vec<u32>>,
-    start: StateID,
+    dfa: DFA,
     entries: Vec<Entry>,
 }
+
+/// A state of one cache, until that cache is used for something else.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct State(LazyStateID);
 
 /// A match of a shape, not yet judged.
 #[derive(Debug, Clone, Copy)]
@@ -47,70 +55,89 @@ impl Automaton {
     pub(super) fn new(shapes: &[(Entry, &str)]) -> Result<Self, ConfigError> {
         let patterns: Vec<&str> = shapes.iter().map(|(_, pattern)| *pattern).collect();
         let failed = |why: String| ConfigError::Patterns { why };
-        let dfa = dense::Builder::new()
+        let dfa = DFA::builder()
             .configure(
-                dense::Config::new()
-                    .start_kind(StartKind::Anchored)
-                    .match_kind(MatchKind::All)
-                    .accelerate(false)
-                    .dfa_size_limit(Some(MAX_AUTOMATON_BYTES))
-                    .determinize_size_limit(Some(MAX_AUTOMATON_BYTES)),
+                Config::new().match_kind(MatchKind::All).cache_capacity(CACHE_BYTES).skip_cache_capacity_check(true),
             )
             .syntax(syntax::Config::new().unicode(false).utf8(false))
-            .thompson(thompson::Config::new().utf8(false))
+            .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_COMPILED_BYTES)))
             .build_many(&patterns)
             .map_err(|error| failed(error.to_string()))?;
-        let start = dfa
-            .start_state(&start::Config::new().anchored(Anchored::Yes))
-            .map_err(|error| failed(error.to_string()))?;
-        Ok(Self { dfa, start, entries: shapes.iter().map(|(entry, _)| *entry).collect() })
+        Ok(Self { dfa, entries: shapes.iter().map(|(entry, _)| *entry).collect() })
     }
 
-    /// The state after two bytes, if a shape may begin with them.
-    pub(super) fn after(&self, first: u8, second: u8) -> Option<StateID> {
-        let state = self.dfa.next_state(self.start, first);
-        (!self.dfa.is_dead_state(state) && self.goes_on(state, second)).then(|| self.dfa.next_state(state, second))
+    /// An empty cache for its states.
+    pub(super) fn cache(&self) -> Cache {
+        self.dfa.create_cache()
     }
 
-    /// Whether a shape may go on with a byte, or ends before it.
-    pub(super) fn goes_on(&self, state: StateID, byte: u8) -> bool {
-        !self.dfa.is_dead_state(self.dfa.next_state(state, byte))
+    /// Bytes that the compiled shapes take.
+    pub(super) fn memory(&self) -> usize {
+        self.dfa.memory_usage()
+    }
+
+    /// A number for each byte: bytes with the same number lead to the same states.
+    pub(super) fn class_of(&self, byte: u8) -> u8 {
+        self.dfa.byte_classes().get(byte)
+    }
+
+    /// The state before the first byte.
+    pub(super) fn start(&self, cache: &mut Cache) -> Option<State> {
+        self.dfa.start_state(cache, &start::Config::new().anchored(Anchored::Yes)).ok().map(State)
+    }
+
+    /// The state after one more byte, if a shape goes on with it or ended before it.
+    pub(super) fn after(&self, cache: &mut Cache, state: State, byte: u8) -> Option<State> {
+        let next = self.dfa.next_state(cache, state.0, byte).ok()?;
+        (!next.is_dead()).then_some(State(next))
     }
 
     /// Tries all shapes at `at` and adds what matches, shortest first. True if more text could make a longer match.
-    pub(super) fn at(&self, text: &[u8], at: usize, runs: &mut Runs, hits: &mut Vec<Hit>) -> bool {
-        let mut state = self.start;
+    pub(super) fn at(
+        &self,
+        cache: &mut Cache,
+        text: &[u8],
+        at: usize,
+        runs: &mut Runs,
+        hits: &mut Vec<Hit>,
+    ) -> Result<bool, Failed> {
+        let Some(State(mut state)) = self.start(cache) else { return Err(Failed) };
         let mut tried = Tried { text, at, runs, hits, read_on: false, open: false };
-        let Some(rest) = text.get(at..) else { return true };
+        let Some(rest) = text.get(at..) else { return Ok(true) };
         for (offset, byte) in rest.iter().enumerate() {
-            state = self.dfa.next_state(state, *byte);
-            if self.dfa.is_special_state(state) {
-                if self.dfa.is_dead_state(state) {
-                    return tried.done();
+            state = self.dfa.next_state(cache, state, *byte)?;
+            if state.is_tagged() {
+                if state.is_dead() {
+                    return Ok(tried.done());
                 }
-                if self.dfa.is_match_state(state) {
-                    self.collect(&mut tried, state, at + offset);
+                if state.is_match() {
+                    self.collect(cache, &mut tried, state, at + offset);
                 }
             }
         }
-        let last = self.dfa.next_eoi_state(state);
-        if self.dfa.is_match_state(last) {
-            self.collect(&mut tried, last, text.len());
+        let last = self.dfa.next_eoi_state(cache, state)?;
+        if last.is_match() {
+            self.collect(cache, &mut tried, last, text.len());
         }
         tried.done();
-        true
+        Ok(true)
     }
 
-    fn collect(&self, tried: &mut Tried<'_>, state: StateID, end: usize) {
-        for at in 0..self.dfa.match_len(state) {
-            let Some(entry) = self.entries.get(self.dfa.match_pattern(state, at).as_usize()) else { continue };
+    fn collect(&self, cache: &Cache, tried: &mut Tried<'_>, state: LazyStateID, end: usize) {
+        for at in 0..self.dfa.match_len(cache, state) {
+            let Some(entry) = self.entries.get(self.dfa.match_pattern(cache, state, at).as_usize()) else { continue };
             tried.add(entry, end);
         }
     }
+}
 
-    /// Bytes it takes.
-    pub(super) fn memory(&self) -> usize {
-        self.dfa.memory_usage()
+/// The automaton could not go on: the text must be taken for one that holds everything.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failed;
+
+impl From<CacheError> for Failed {
+    fn from(_: CacheError) -> Self {
+        Self
     }
 }
 

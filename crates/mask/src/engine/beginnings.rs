@@ -1,60 +1,86 @@
 //! What may begin with three bytes: rules most places out before an automaton is tried there.
 //!
-//! Two lookups: the first two bytes lead to a row that many pairs share, the third to what goes on with it.
+//! Bytes that nothing tells apart are one kind. The kinds of the first two bytes lead to a row that many pairs share,
+//! the third one's to what goes on with it: some ten kilobytes in all, which stay in the nearest cache.
 
 use std::collections::HashMap;
 
-use super::automaton::Automaton;
-use super::context::Words;
+use super::caches::{Caches, Tiers};
+use super::context::{Words, letter};
 
 /// What may begin at a place: shapes of either tier, a word that names a class.
 pub(super) const ALONE: u8 = 1;
 pub(super) const CONTEXTUAL: u8 = 2;
 pub(super) const NAMING: u8 = 4;
+/// The same for shapes that can do without a digit near their beginning ([`super::digits`]).
+const ALONE_FREE: u8 = 8;
+const CONTEXTUAL_FREE: u8 = 16;
+
+/// Takes away what needs a digit.
+pub(super) fn without_digits(begins: u8) -> u8 {
+    begins & NAMING | (begins & (ALONE_FREE | CONTEXTUAL_FREE)) >> 3
+}
 
 /// What may begin, by the first three bytes.
 #[derive(Debug)]
 pub(super) struct Beginnings {
-    rows_of_pairs: Box<[u16]>,
-    rows: Vec<[u8; 256]>,
+    kinds: Box<[u8; 256]>,
+    /// How many kinds there are.
+    count: usize,
+    /// By the kinds of two bytes.
+    rows: Vec<u16>,
+    /// By row and the kind of the third byte.
+    begins: Vec<u8>,
     /// By row, whatever the third byte is.
     any: Vec<u8>,
 }
 
 impl Beginnings {
-    pub(super) fn new(alone: &Automaton, contextual: &Automaton, words: &Words) -> Self {
-        let mut known = HashMap::from([([0; 256], 0)]);
-        let (mut rows, mut any) = (vec![[0; 256]], vec![0]);
-        let pairs = (0..=u16::MAX).map(|pair| {
-            let [first, second] = pair.to_be_bytes();
-            let tiers = [(ALONE, alone.after(first, second)), (CONTEXTUAL, contextual.after(first, second))];
-            let naming = if words.may_begin(first, second) { NAMING } else { 0 };
-            if naming == 0 && tiers.iter().all(|(_, state)| state.is_none()) {
-                return 0;
-            }
-            let mut row = [naming; 256];
-            for (third, slot) in (0..=u8::MAX).zip(&mut row) {
-                for (tier, automaton) in [(&tiers[0], alone), (&tiers[1], contextual)] {
-                    *slot |= if tier.1.is_some_and(|state| automaton.goes_on(state, third)) { tier.0 } else { 0 };
+    /// `free` are those of the shapes that can do without a digit near their beginning.
+    pub(super) fn new(tiers: &Tiers, free: &Tiers, words: &Words, caches: &mut Caches) -> Self {
+        let (kinds, examples) = kinds(tiers);
+        let count = examples.len();
+        let mut known = HashMap::from([(vec![0; count], 0)]);
+        let (mut begins, mut any) = (vec![0; count], vec![0]);
+        let mut rows = Vec::with_capacity(count * count);
+        let mut of_free = Caches::of(free);
+        let mut tiers = [
+            (ALONE, &tiers.alone, &mut caches.alone),
+            (CONTEXTUAL, &tiers.contextual, &mut caches.contextual),
+            (ALONE_FREE, &free.alone, &mut of_free.alone),
+            (CONTEXTUAL_FREE, &free.contextual, &mut of_free.contextual),
+        ];
+        for first in &examples {
+            for second in &examples {
+                let mut row: Vec<u8> = examples
+                    .iter()
+                    .map(|third| if words.may_begin(*first, *second, *third) { NAMING } else { 0 })
+                    .collect();
+                for (tier, automaton, cache) in &mut tiers {
+                    let Some(state) = automaton.start(cache) else { continue };
+                    let Some(state) = automaton.after(cache, state, *first) else { continue };
+                    let Some(state) = automaton.after(cache, state, *second) else { continue };
+                    for (third, slot) in examples.iter().zip(&mut row) {
+                        *slot |= if automaton.after(cache, state, *third).is_some() { *tier } else { 0 };
+                    }
                 }
+                rows.push(*known.entry(row).or_insert_with_key(|row| {
+                    begins.extend_from_slice(row);
+                    any.push(row.iter().fold(0, |any, tiers| any | tiers));
+                    // No more rows than pairs of kinds.
+                    u16::try_from(any.len() - 1).unwrap_or(0)
+                }));
             }
-            *known.entry(row).or_insert_with(|| {
-                rows.push(row);
-                any.push(row.iter().fold(0, |any, tiers| any | tiers));
-                // No more rows than pairs.
-                u16::try_from(rows.len() - 1).unwrap_or(0)
-            })
-        });
-        let rows_of_pairs = pairs.collect();
-        Self { rows_of_pairs, rows, any }
+        }
+        Self { kinds, count, rows, begins, any }
     }
 
     /// What may begin with these bytes; a text may end after two.
     pub(super) fn of(&self, first: u8, second: u8, third: Option<u8>) -> u8 {
-        let pair = usize::from(u16::from_be_bytes([first, second]));
-        let row = self.rows_of_pairs.get(pair).copied().map_or(0, usize::from);
+        let kind = |byte: u8| self.kinds.get(usize::from(byte)).copied().map_or(0, usize::from);
+        let row = self.rows.get(kind(first) * self.count + kind(second)).copied().map_or(0, usize::from);
         match third {
-            Some(third) => self.rows.get(row).and_then(|row| row.get(usize::from(third))).copied().unwrap_or(0),
+            Some(third) => self.begins.get(row * self.count + kind(third)).copied().unwrap_or(0),
             None => self.any.get(row).copied().unwrap_or(0),
         }
     }
@@ -63,4 +89,20 @@ impl Beginnings {
     pub(super) fn opens(&self, first: u8) -> bool {
         (0..=u8::MAX).any(|second| self.of(first, second, None) & (ALONE | CONTEXTUAL) != 0)
     }
+}
+
+/// The kind of every byte, and a byte of every kind.
+fn kinds(tiers: &Tiers) -> (Box<[u8; 256]>, Vec<u8>) {
+    let mut known = HashMap::new();
+    let mut examples = Vec::new();
+    let mut kinds = Box::new([0; 256]);
+    for (byte, kind) in (0..=u8::MAX).zip(kinds.iter_mut()) {
+        let told_by = (tiers.alone.class_of(byte), tiers.contextual.class_of(byte), letter(byte));
+        *kind = *known.entry(told_by).or_insert_with(|| {
+            examples.push(byte);
+            // No more kinds than bytes.
+            u8::try_from(examples.len() - 1).unwrap_or(0)
+        });
+    }
+    (kinds, examples)
 }

@@ -37,6 +37,8 @@ pub(super) struct Words {
     by_last: HashMap<Box<[u8]>, Vec<Phrase>>,
     /// A bit for the first three letters: rules most words out.
     sieve: Vec<u64>,
+    /// A bit for a hash of the whole word: rules the rest out, nearly always.
+    known: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -123,6 +125,11 @@ impl Words {
             return;
         }
         self.admit(last.as_bytes());
+        self.known.resize(KNOWN / 64, 0);
+        let place = last.bytes().fold(HASH_BASIS, hash_step) % KNOWN;
+        if let Some(slot) = self.known.get_mut(place / 64) {
+            *slot |= 1 << (place % 64);
+        }
         let before: Vec<Box<[u8]>> = before.iter().rev().take(MAX_BEFORE).map(|word| word.as_bytes().into()).collect();
         let phrases = self.by_last.entry(last.as_bytes().into()).or_default();
         if let Some(phrase) = phrases.iter_mut().find(|phrase| phrase.before == before) {
@@ -149,10 +156,9 @@ impl Words {
         }
     }
 
-    /// Whether some word begins with these two letters.
-    pub(super) fn may_begin(&self, first: u8, second: u8) -> bool {
-        let place = sieve(first, second, 0);
-        self.sieve.get(place / 64).is_some_and(|word| (word >> (place % 64)) & u64::from(u32::MAX) != 0)
+    /// Whether some word begins with these letters.
+    pub(super) fn may_begin(&self, first: u8, second: u8, third: u8) -> bool {
+        self.passes(first, second, third)
     }
 
     fn passes(&self, first: u8, second: u8, third: u8) -> bool {
@@ -203,20 +209,50 @@ impl Words {
     }
 
     fn look_up(&self, text: &[u8], floor: usize, start: usize, word: &[u8], named: &mut ClassSet) {
+        let (mut hash, mut without_last) = (HASH_BASIS, HASH_BASIS);
+        for byte in word {
+            without_last = hash;
+            hash = hash_step(hash, byte.to_ascii_lowercase());
+        }
+        if self.is_known(hash) {
+            self.look_up_exactly(text, floor, start, word, named);
+        }
+        if let Some(singular) = word.strip_suffix(b"s").or(word.strip_suffix(b"S"))
+            && self.is_known(without_last)
+        {
+            self.look_up_exactly(text, floor, start, singular, named);
+        }
+    }
+
+    fn is_known(&self, hash: usize) -> bool {
+        let place = hash % KNOWN;
+        self.known.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
+    }
+
+    fn look_up_exactly(&self, text: &[u8], floor: usize, start: usize, word: &[u8], named: &mut ClassSet) {
         let mut lower = [0; MAX_WORD];
         let Some(lower) = lower.get_mut(..word.len()) else { return };
         for (slot, byte) in lower.iter_mut().zip(word) {
             *slot = byte.to_ascii_lowercase();
         }
-        let singular = lower.strip_suffix(b"s");
-        for word in [Some(&*lower), singular].into_iter().flatten() {
-            for phrase in self.by_last.get(word).into_iter().flatten() {
-                if preceded_by(text, floor, start, &phrase.before) {
-                    named.extend(&phrase.classes);
-                }
+        for phrase in self.by_last.get(&*lower).into_iter().flatten() {
+            if preceded_by(text, floor, start, &phrase.before) {
+                named.extend(&phrase.classes);
             }
         }
     }
+}
+
+/// Places for hashes of whole words.
+const KNOWN: usize = 1 << 16;
+
+/// FNV-1a's first value; [`hash_step`] takes one more byte in.
+const HASH_BASIS: usize = 0xCBF2_9CE4_8422_2325;
+
+fn hash_step(hash: usize, byte: u8) -> usize {
+    let mixed = (hash ^ usize::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+    // The low bits decide: let the high ones have a say.
+    mixed ^ (mixed >> 29)
 }
 
 /// Places of the sieve.
@@ -224,8 +260,13 @@ const SIEVE: usize = 1 << 15;
 
 /// The place of three letters, whatever their case; what is no letter or digit is nothing.
 fn sieve(first: u8, second: u8, third: u8) -> usize {
-    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { usize::from(byte & 31) } else { 0 };
+    let fold = |byte: u8| usize::from(letter(byte));
     fold(first) << 10 | fold(second) << 5 | fold(third)
+}
+
+/// A letter or digit in five bits, whatever its case (some digits share theirs with a letter); 0 for anything else.
+pub(super) fn letter(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte & 31 } else { 0 }
 }
 
 /// The length of the first part of a word in camel case; the whole word where it is in none.

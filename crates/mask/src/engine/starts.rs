@@ -109,6 +109,13 @@ impl Starts {
     }
 }
 
+/// Whether one of eight bytes is an ASCII digit.
+pub(super) fn any_digit(bytes: [u8; 8]) -> bool {
+    let bytes = u64::from_le_bytes(bytes);
+    let plain = bytes & !HIGH;
+    (plain + LOW * (0x80 - 0x30)) & !(plain + LOW * (0x80 - 0x3A)) & !bytes & HIGH != 0
+}
+
 #[derive(Default)]
 struct Masks {
     small: u64,
