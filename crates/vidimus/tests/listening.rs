@@ -43,11 +43,10 @@ impl Events {
     /// Id and data of the next event.
     async fn next(&mut self) -> (String, String) {
         loop {
-            if let Some((event, rest)) = self.read.split_once("\n\n") {
+            if let Some(end) = self.read.find("\n\n") {
+                let event: String = self.read.drain(..end + 2).collect();
                 let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-                let found = field("id: ").zip(field("data: "));
-                self.read = rest.to_owned();
-                match found {
+                match field("id: ").zip(field("data: ")) {
                     Some(found) => return found,
                     None => continue,
                 }

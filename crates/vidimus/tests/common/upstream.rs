@@ -72,10 +72,12 @@ struct State {
     finished: Mutex<Vec<Value>>,
     release: Notify,
     /// The streams of its own that callers' sessions hold open.
-    listeners: Mutex<Vec<mpsc::Sender<Result<Frame<Bytes>, std::io::Error>>>>,
+    listeners: Mutex<Vec<mpsc::Sender<Part>>>,
 }
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+/// A part of a stream, or how it breaks.
+type Part = Result<Frame<Bytes>, std::io::Error>;
 
 impl Upstream {
     pub(crate) async fn start() -> Self {
@@ -310,10 +312,7 @@ fn broken(parts: Vec<Bytes>, content_type: &'static str) -> Response<Body> {
     stream(receiver, content_type)
 }
 
-fn stream(
-    receiver: mpsc::Receiver<Result<Frame<Bytes>, std::io::Error>>,
-    content_type: &'static str,
-) -> Response<Body> {
+fn stream(receiver: mpsc::Receiver<Part>, content_type: &'static str) -> Response<Body> {
     let parts = futures_util::stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|part| (part, receiver))
     });
