@@ -52,6 +52,25 @@ impl<'a> ObjectWriter<'a> {
         self
     }
 
+    /// An object of counts by names that are known only now, in ascending order.
+    pub fn counts<'n>(&mut self, key: &'static str, counts: impl IntoIterator<Item = (&'n str, u64)>) -> &mut Self {
+        self.key(key);
+        self.out.push(b'{');
+        let mut last = "";
+        for (name, count) in counts {
+            debug_assert!(last < name, "names out of order: {last} then {name}");
+            if !last.is_empty() {
+                self.out.push(b',');
+            }
+            last = name;
+            write_string(self.out, name);
+            self.out.push(b':');
+            write_integer(self.out, count);
+        }
+        self.out.push(b'}');
+        self
+    }
+
     /// A boolean member.
     pub fn boolean(&mut self, key: &'static str, value: bool) -> &mut Self {
         self.key(key);
@@ -148,13 +167,13 @@ mod tests {
                 .boolean("a", true)
                 .integer("b", u64::MAX)
                 .object("c", |inner| {
-                    inner.strings("x", &["1", "2"]);
+                    inner.strings("x", &["1", "2"]).counts("y", [("A", 1), ("B", 2)]).counts("z", []);
                 })
                 .string("d", "\u{0}\u{8}\t\n\u{c}\r\"\\/é\u{1f}\u{7f}");
         });
         assert_eq!(
             text,
-            r#"{"a":true,"b":9007199254740991,"c":{"x":["1","2"]},"d":"\u0000\b\t\n\f\r\"\\/é\u001f"#.to_owned()
+            r#"{"a":true,"b":9007199254740991,"c":{"x":["1","2"],"y":{"A":1,"B":2},"z":{}},"d":"\u0000\b\t\n\f\r\"\\/é\u001f"#.to_owned()
                 + "\u{7f}\"}"
         );
     }

@@ -5,6 +5,9 @@
 //! [`CATALOGUE`] documents every type and why it is logged (AU-2); a leaf never exceeds 65,535 bytes, which the
 //! log enforces.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::canonical::ObjectWriter;
 use crate::clock::Timestamp;
 use crate::id::{EventId, SessionId};
@@ -125,7 +128,7 @@ pub struct Opened<'a> {
     /// The protocol.
     pub protocol: Protocol,
     /// The policies that determined the decision.
-    pub policies: &'a [std::sync::Arc<str>],
+    pub policies: &'a [Arc<str>],
     /// `sha256:…` of the policy set.
     pub policy: &'a str,
     /// The promise about evidence.
@@ -148,13 +151,15 @@ pub struct Decided<'a> {
     /// The decision.
     pub effect: Effect,
     /// The policies that determined it.
-    pub policies: &'a [std::sync::Arc<str>],
+    pub policies: &'a [Arc<str>],
     /// `sha256:…` of the policy set.
     pub policy: &'a str,
     /// Why it was refused when no policy did: `malformed`, `unknown_tool`, `evidence`, …
     pub reason: Option<&'a str>,
     /// The promise about evidence.
     pub durability: Durability,
+    /// What masking found in the request.
+    pub masking: &'a Masking,
     /// Commitments to the request.
     pub payloads: &'a [Payload],
 }
@@ -174,12 +179,38 @@ pub struct Ended<'a> {
     pub status: Status,
     /// Microseconds from admission to the end; absent when unknown.
     pub microseconds: Option<u64>,
-    /// Bytes of the result.
+    /// Bytes of the result, as recorded.
     pub bytes: u64,
     /// The promise about evidence.
     pub durability: Durability,
+    /// What masking found in the result.
+    pub masking: &'a Masking,
     /// Commitments to the result.
     pub payloads: &'a [Payload],
+}
+
+/// What masking found in payloads: values by data class, never the values themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Masking {
+    /// Values that the record holds masked, all of them.
+    pub masked: BTreeMap<Arc<str>, u64>,
+    /// Those among them that the client was shown, because policy reveals their class.
+    pub revealed: BTreeMap<Arc<str>, u64>,
+}
+
+impl Masking {
+    /// Nothing found.
+    pub const NONE: &'static Self = &Self { masked: BTreeMap::new(), revealed: BTreeMap::new() };
+
+    /// Adds what was found in another payload.
+    pub fn add(&mut self, other: &Self) {
+        for (own, others) in [(&mut self.masked, &other.masked), (&mut self.revealed, &other.revealed)] {
+            for (class, count) in others {
+                let own = own.entry(Arc::clone(class)).or_default();
+                *own = own.saturating_add(*count);
+            }
+        }
+    }
 }
 
 /// How an admitted operation ended.
@@ -191,6 +222,8 @@ pub enum Status {
     Error,
     /// The target did not answer, or not as its protocol demands.
     Upstream,
+    /// The target answered, and its answer could not be masked, so it was withheld.
+    Withheld,
     /// The target took too long.
     Timeout,
     /// The operation was given up: the client cancelled it, the session or the gateway was closed.
@@ -206,6 +239,7 @@ impl Status {
             Self::Ok => "ok",
             Self::Error => "error",
             Self::Upstream => "upstream",
+            Self::Withheld => "withheld",
             Self::Timeout => "timeout",
             Self::Cancelled => "cancelled",
             Self::Unknown => "unknown",
@@ -218,11 +252,13 @@ impl Status {
 pub struct Payload {
     /// `request`, `response` or `chunks`.
     pub name: &'static str,
-    /// Base64 of the HMAC-SHA256 commitment (design part 3, "Event").
+    /// Base64 of the HMAC-SHA256 commitment to what is recorded (design part 3, "Event").
     pub commitment: String,
+    /// The same to the bytes that were sent or delivered, where they are others than those recorded.
+    pub delivered: Option<String>,
     /// Segment, offset and length of the frame in the session's recording.
     pub at: [u64; 3],
-    /// Bytes of the payload that passed.
+    /// Bytes of the payload as recorded.
     pub bytes: u64,
 }
 
@@ -351,20 +387,25 @@ impl Event<'_> {
             }
             Body::SessionOpened(opened) => write_opened(object, opened),
             Body::OperationAdmitted(decided) | Body::OperationDenied(decided) => {
-                object.string("masking", "none");
+                object.counts("masked", counts(&decided.masking.masked));
                 let Decided { action, method, protocol, trace, .. } = *decided;
                 self.write_operation(object, &Described { action, method, protocol, intent: None, trace });
                 write_payloads(object, decided.payloads);
+                // Only what a target asks goes to a client, so only it can reveal anything.
+                if !decided.masking.revealed.is_empty() {
+                    object.counts("revealed", counts(&decided.masking.revealed));
+                }
             }
             Body::OperationOutcome(ended) => {
-                object.string("masking", "none");
                 let Ended { action, method, protocol, intent, .. } = *ended;
                 self.write_operation(
                     object,
                     &Described { action, method, protocol, intent: Some(intent), trace: None },
                 );
                 object.object("outcome", |outcome| {
-                    outcome.integer("bytes", ended.bytes).string("status", ended.status.name());
+                    outcome.integer("bytes", ended.bytes).counts("masked", counts(&ended.masking.masked));
+                    outcome.counts("revealed", counts(&ended.masking.revealed));
+                    outcome.string("status", ended.status.name());
                     if let Some(microseconds) = ended.microseconds {
                         outcome.integer("us", microseconds);
                     }
@@ -408,7 +449,7 @@ struct Described<'a> {
 fn write_decision(
     object: &mut ObjectWriter<'_>,
     effect: Effect,
-    policies: &[std::sync::Arc<str>],
+    policies: &[Arc<str>],
     policy: &str,
     reason: Option<&str>,
 ) {
@@ -432,6 +473,10 @@ fn write_opened(object: &mut ObjectWriter<'_>, opened: &Opened<'_>) {
     object.string("protocol", opened.protocol.name()).string("record", opened.record.name());
 }
 
+fn counts(counts: &BTreeMap<Arc<str>, u64>) -> impl Iterator<Item = (&str, u64)> {
+    counts.iter().map(|(class, count)| (&**class, *count))
+}
+
 fn write_payloads(object: &mut ObjectWriter<'_>, payloads: &[Payload]) {
     if payloads.is_empty() {
         return;
@@ -439,7 +484,8 @@ fn write_payloads(object: &mut ObjectWriter<'_>, payloads: &[Payload]) {
     object.array("payloads", payloads, |out, payload| {
         let mut entry = ObjectWriter::new(out);
         entry.integers("at", &payload.at).integer("bytes", payload.bytes);
-        entry.string("commitment", &payload.commitment).string("name", payload.name);
+        entry.string("commitment", &payload.commitment).optional("delivered", payload.delivered.as_deref());
+        entry.string("name", payload.name);
         entry.end();
     });
 }

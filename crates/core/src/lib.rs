@@ -17,7 +17,7 @@ pub use clock::{Clock, SystemClock, Timestamp};
 pub use error::ErrorKind;
 pub use event::Event;
 pub use id::{EventId, SessionId};
-pub use operation::{Action, Effect, Operation, Protocol};
+pub use operation::{Action, Effect, Members, Operation, Protocol};
 pub use principal::{Actor, Principal, PrincipalKind};
 pub use target::{Durability, Record, TargetName};
 pub use tool::{ToolAnnotations, ToolDefinition};

@@ -100,6 +100,22 @@ impl Effect {
     }
 }
 
+/// Which members of a message are the protocol's own: key paths from its root, indices of arrays left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Members {
+    /// What masking leaves as it is, or the message would be another one: ids, methods, names, cursors.
+    pub keep: &'static [&'static [&'static str]],
+    /// What besides is left for the client, which needs it whole to ask by it; the record holds it masked.
+    pub addresses: &'static [&'static [&'static str]],
+    /// Where somebody's own document begins: the `$` of field rules.
+    pub roots: &'static [&'static [&'static str]],
+}
+
+impl Members {
+    /// None: every value is somebody's data.
+    pub const NONE: &'static Self = &Self { keep: &[], addresses: &[], roots: &[] };
+}
+
 /// One command, decoded by an adapter. The gate decides on it, records it, and passes on exactly `wire`.
 #[derive(Debug, Clone)]
 pub struct Operation {
@@ -111,6 +127,8 @@ pub struct Operation {
     pub method: Option<&'static str>,
     /// The bytes for the target when it is admitted: what was evaluated, nothing else.
     pub wire: Bytes,
+    /// Which members of `wire` are the protocol's own.
+    pub members: &'static Members,
     /// The parsed message and the place of the arguments in it, when the action has arguments policy may read.
     pub arguments: Option<Arguments>,
     /// The accepted definition's annotations, for a tool call.

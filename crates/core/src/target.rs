@@ -70,14 +70,14 @@ impl Durability {
     }
 }
 
-/// Whether payloads are kept.
+/// Whether payloads are kept. What is kept is masked, always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Record {
     /// Sizes and commitments only.
     #[default]
     Sizes,
-    /// Requests and results as they passed, encrypted; events carry `masking: none`.
-    Unmasked,
+    /// Requests and results with every value of a data class masked, encrypted.
+    Masked,
 }
 
 impl Record {
@@ -85,7 +85,7 @@ impl Record {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sizes => "sizes",
-            Self::Unmasked => "unmasked",
+            Self::Masked => "masked",
         }
     }
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use vidimus_core::event::{Body, Ended, Status};
+use vidimus_core::event::{Body, Ended, Masking as Found, Status};
 use vidimus_core::{Effect, ErrorKind, Operation};
+use vidimus_mask::ClassSet;
 
 use crate::flight::InFlight;
 use crate::questions::{Pen, Question};
-use crate::recording::PayloadName;
+use crate::recording::{Part, PayloadName};
 use crate::session::{Denied, Refusal, Rejection, Session};
 use crate::upstream::Wire;
 
@@ -55,10 +56,18 @@ impl Session {
         if flight.session() != self.id() || !context.questions().has_room(id) {
             return Asked::Declined(self.crowded(&operation).await);
         }
+        let masked = match flight.masked(&operation.wire, operation.members).await {
+            Ok(masked) => masked,
+            Err(error) => {
+                let denied = self.unmaskable(&error, &operation.action).await;
+                return Asked::Declined(Declined { denied, session: self.clone() });
+            }
+        };
         let (decision, policy) = self.decided(&operation);
         context.metrics().decided(self.target(), decision.effect);
-        let body = self.body(&operation, &decision, &policy);
-        let request = [(PayloadName::Request, &*operation.wire)];
+        let action = context.masking().action(&operation.action);
+        let body = self.body(&operation, (&action, &masked.found), &decision, &policy);
+        let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &masked.shown }];
         if decision.effect == Effect::Deny {
             let written = context.strand().append_with(context.evidence(), &request, Body::OperationDenied(body));
             let denied = self.denied(written, ErrorKind::Denied, "policy", decision.message).await;
@@ -68,6 +77,7 @@ impl Session {
             let written = context.strand().append_with(context.evidence(), &request, Body::OperationAdmitted(body))?;
             let question = Question {
                 action: operation.action.clone(),
+                recorded: action.clone(),
                 method: operation.method,
                 protocol: operation.protocol,
                 asked_in: flight.intent(),
@@ -83,7 +93,7 @@ impl Session {
             }
             None => return Asked::Declined(self.crowded(&operation).await),
         };
-        match flight.hand_over(operation.wire, written).await {
+        match flight.hand_over(masked.shown.clone(), written).await {
             Ok(()) => Asked::Relayed,
             Err(error) => Asked::Declined(Declined { denied: self.unrecorded(&error), session: self.clone() }),
         }
@@ -104,10 +114,16 @@ impl Session {
     /// client sends that with its next request, which is decided and recorded like any other.
     pub async fn ask_in_result(&self, operation: Operation) -> Result<(), Denied> {
         let context = self.context();
+        // What the client is shown of it is part of the result; here it is recorded by itself.
+        let masked = match context.masked(&operation.wire, operation.members, ClassSet::EMPTY).await {
+            Ok(masked) => masked,
+            Err(error) => return Err(self.unmaskable(&error, &operation.action).await),
+        };
         let (decision, policy) = self.decided(&operation);
         context.metrics().decided(self.target(), decision.effect);
-        let body = self.body(&operation, &decision, &policy);
-        let request = [(PayloadName::Request, &*operation.wire)];
+        let action = context.masking().action(&operation.action);
+        let body = self.body(&operation, (&action, &masked.found), &decision, &policy);
+        let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &operation.wire }];
         if decision.effect == Effect::Deny {
             let written = context.strand().append_with(context.evidence(), &request, Body::OperationDenied(body));
             return Err(self.denied(written, ErrorKind::Denied, "policy", decision.message).await);
@@ -115,7 +131,7 @@ impl Session {
         let admitted = context.strand().append_with(context.evidence(), &request, Body::OperationAdmitted(body));
         let ended = admitted.and_then(|admitted| {
             let ended = Ended {
-                action: &operation.action,
+                action: &action,
                 method: operation.method,
                 protocol: operation.protocol,
                 intent: admitted.seq,
@@ -123,6 +139,7 @@ impl Session {
                 microseconds: None,
                 bytes: 0,
                 durability: context.durability(),
+                masking: Found::NONE,
                 payloads: &[],
             };
             context.strand().append(context.evidence(), Body::OperationOutcome(ended))
@@ -137,16 +154,21 @@ impl Session {
         let context = self.context();
         let Some(question) = context.questions().find(id) else { return Err(self.unasked(&operation).await) };
         let operation = Operation { action: question.action, method: question.method, ..operation };
+        // For the record alone: the target gets the client's own words.
+        let masked = match context.masked(&operation.wire, operation.members, ClassSet::EMPTY).await {
+            Ok(masked) => masked,
+            Err(error) => return Err(self.unmaskable(&error, &question.recorded).await),
+        };
         let (decision, policy) = self.decided(&operation);
         if decision.effect == Effect::Deny {
             context.metrics().decided(self.target(), Effect::Deny);
-            let request = [(PayloadName::Request, &*operation.wire)];
-            let body = self.body(&operation, &decision, &policy);
+            let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &operation.wire }];
+            let body = self.body(&operation, (&question.recorded, &masked.found), &decision, &policy);
             let written = context.strand().append_with(context.evidence(), &request, Body::OperationDenied(body));
             return Err(self.denied(written, ErrorKind::Denied, "policy", decision.message).await);
         }
         let pen = Pen { strand: context.strand(), evidence: context.evidence(), durability: context.durability() };
-        match context.questions().end(id, Some(question.intent), status, Some(&operation.wire), pen) {
+        match context.questions().end(id, Some(question.intent), status, Some((&masked, &operation.wire)), pen) {
             Some(Ok(written)) => {
                 let microseconds = u64::try_from(question.since.elapsed().as_micros()).unwrap_or(u64::MAX);
                 context.metrics().ended(self.target(), status, microseconds);

@@ -1,13 +1,18 @@
 //! What a session and the operations in it have in common: where they record, and for which target.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use vidimus_core::{Durability, Protocol, Record, SessionId, TargetName};
+use bytes::Bytes;
+use vidimus_core::{Durability, Members, Protocol, Record, SessionId, TargetName};
+use vidimus_mask::ClassSet;
 
 use crate::evidence::{Evidence, Strand};
+use crate::masking::{Masked, Masking, SessionMemory, Unmaskable};
 use crate::metrics::Metrics;
 use crate::questions::Questions;
 use crate::shared::Shared;
+use crate::standing::{Facts, Kind, Party, Standing};
 use crate::tasks::SessionTasks;
 use crate::trail::Trails;
 
@@ -22,6 +27,8 @@ pub struct TargetSpec {
     pub durability: Durability,
     /// Whether payloads are kept.
     pub record: Record,
+    /// How its payloads are masked.
+    pub masking: Masking,
 }
 
 /// Where a session and its operations record.
@@ -29,15 +36,64 @@ pub(crate) struct SessionContext {
     shared: Arc<Shared>,
     strand: Strand,
     target: Arc<TargetSpec>,
+    party: Party,
+    memory: SessionMemory,
     tasks: SessionTasks,
     questions: Questions,
     trails: Trails,
 }
 
 impl SessionContext {
-    pub(crate) fn new(shared: Arc<Shared>, strand: Strand, target: Arc<TargetSpec>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, strand: Strand, target: Arc<TargetSpec>, party: Party) -> Self {
         let tasks = shared.tasks.session();
-        Self { shared, strand, target, tasks, questions: Questions::default(), trails: Trails::default() }
+        let (memory, questions, trails) = (SessionMemory::default(), Questions::default(), Trails::default());
+        Self { shared, strand, target, party, memory, tasks, questions, trails }
+    }
+
+    pub(crate) const fn party(&self) -> &Party {
+        &self.party
+    }
+
+    /// What policy in force now says of the session.
+    pub(crate) fn standing(&self) -> Arc<Standing> {
+        self.party.standing(&self.shared.policies.load())
+    }
+
+    /// What is known of the caller now; `address` is where the operation comes from.
+    pub(crate) fn facts(&self, address: Option<IpAddr>) -> Facts<'_> {
+        Facts {
+            address: address.unwrap_or(self.party.address),
+            client: self.party.client.as_deref(),
+            time: self.evidence().clock.now(),
+        }
+    }
+
+    pub(crate) fn masking(&self) -> &Masking {
+        &self.target.masking
+    }
+
+    /// Masks a payload of the session, except for the client what is `revealed`.
+    pub(crate) async fn masked(
+        &self,
+        payload: &Bytes,
+        members: &'static Members,
+        revealed: ClassSet,
+    ) -> Result<Masked, Unmaskable> {
+        self.masking().mask(&self.memory, payload, members, revealed).await
+    }
+
+    /// Masks what goes to the client, except what policy in force now reveals to it.
+    pub(crate) async fn masked_for_client(
+        &self,
+        payload: &Bytes,
+        members: &'static Members,
+        address: Option<IpAddr>,
+    ) -> Result<Masked, Unmaskable> {
+        let revealed = match self.party.kind {
+            Kind::Caller => self.standing().revealed(self.target(), self.masking(), &self.facts(address)),
+            Kind::Own => ClassSet::EMPTY,
+        };
+        self.masked(payload, members, revealed).await
     }
 
     pub(crate) const fn id(&self) -> SessionId {

@@ -11,7 +11,7 @@ use vidimus_core::{Clock, Durability, ErrorKind, Event, EventId, Record, Session
 use vidimus_log::{AppendError, Entry, Log, Position};
 
 use crate::keys::{KeyEncryptionKey, KeyError};
-use crate::recording::{PayloadName, Sealed, Writer};
+use crate::recording::{Part, Sealed, Writer};
 use crate::trail::Place;
 
 /// What all strands write with.
@@ -23,7 +23,7 @@ pub(crate) struct Evidence {
     /// Where the time comes from.
     pub(crate) clock: Arc<dyn Clock>,
     /// Wraps the keys of recordings.
-    pub(crate) wrapping: KeyEncryptionKey,
+    pub(crate) wrapping: Arc<KeyEncryptionKey>,
 }
 
 /// Why evidence was not written; nothing may pass.
@@ -87,6 +87,8 @@ pub(crate) struct Written {
 pub(crate) struct WrittenChunk {
     /// The commitment to it.
     pub(crate) commitment: [u8; 32],
+    /// The one to what was delivered; the same where that is what is recorded.
+    pub(crate) delivered: [u8; 32],
     /// Where it is in the recording.
     pub(crate) at: Place,
     /// Durable when the journal is past this.
@@ -141,7 +143,7 @@ impl Strand {
     pub(crate) fn append_with(
         &self,
         evidence: &Evidence,
-        payloads: &[(PayloadName, &[u8])],
+        payloads: &[Part<'_>],
         body: Body<'_>,
     ) -> Result<Written, EvidenceError> {
         let mut state = self.lock()?;
@@ -178,15 +180,15 @@ impl Strand {
         evidence: &Evidence,
         seq: u64,
         slot: &mut Option<Writer>,
-        payloads: &[(PayloadName, &[u8])],
+        payloads: &[Part<'_>],
         body: Body<'_>,
     ) -> Result<(Position, Option<Place>), EvidenceError> {
         let mut opening = None;
         let mut sealed = Vec::with_capacity(payloads.len());
         let time = evidence.clock.now();
-        for (name, payload) in payloads {
+        for part in payloads {
             let writer = self.writer(slot, &mut opening, evidence)?;
-            let frame = writer.seal(seq, time, *name, payload)?;
+            let frame = writer.seal(seq, time, *part)?;
             writer.advance(&frame);
             sealed.push(frame);
         }
@@ -203,11 +205,11 @@ impl Strand {
         &self,
         evidence: &Evidence,
         intent: u64,
-        payload: &[u8],
+        part: Part<'_>,
     ) -> Result<WrittenChunk, EvidenceError> {
         let mut state = self.lock()?;
         let is_new = state.writer.is_none();
-        match self.try_append_chunk(evidence, &mut state.writer, intent, payload) {
+        match self.try_append_chunk(evidence, &mut state.writer, intent, part) {
             Ok(written) => Ok(written),
             Err(error) => {
                 if is_new {
@@ -223,14 +225,20 @@ impl Strand {
         evidence: &Evidence,
         slot: &mut Option<Writer>,
         intent: u64,
-        payload: &[u8],
+        part: Part<'_>,
     ) -> Result<WrittenChunk, EvidenceError> {
         let mut opening = None;
         let writer = self.writer(slot, &mut opening, evidence)?;
-        let sealed = writer.seal(intent, evidence.clock.now(), PayloadName::Chunk, payload)?;
+        let sealed = writer.seal(intent, evidence.clock.now(), part)?;
         let appended = evidence.log.append(&self.entries(opening.as_deref(), std::slice::from_ref(&sealed)))?;
         writer.advance(&sealed);
-        Ok(WrittenChunk { commitment: sealed.commitment, at: sealed.payload.at, position: appended.position })
+        let delivered = sealed.delivered.unwrap_or(sealed.commitment);
+        Ok(WrittenChunk {
+            commitment: sealed.commitment,
+            delivered,
+            at: sealed.payload.at,
+            position: appended.position,
+        })
     }
 
     /// The payload of a frame of this session's recording.

@@ -1,9 +1,13 @@
 //! An admitted operation on its way: the task that carries it, the parts of its result, its outcome.
 //!
+//! Whatever the target sends is masked before it is recorded and before it is released, under the policy in force then;
+//! what cannot be masked is withheld, and its outcome says so.
+//!
 //! The task belongs to the gate. A client that goes away takes only its receiver with it: the exchange goes on and
 //! its outcome is recorded. Whatever ends an exchange early (a panic, the end of the gateway's grace) leaves an
 //! outcome too, written when [`InFlight`] is dropped; after a crash the next start writes it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,15 +15,16 @@ use aws_lc_rs::digest;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use vidimus_core::event::{Body, Ended, Status};
-use vidimus_core::{Action, Operation, Protocol, Record, SessionId};
+use vidimus_core::event::{Body, Ended, Masking as Found, Status};
+use vidimus_core::{Action, ErrorKind, Members, Operation, Protocol, Record, SessionId};
 use vidimus_log::AppendError;
 
 use crate::answers::{Answer, Answers};
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
+use crate::masking::{Masked, Unmaskable};
 use crate::questions::Pen;
-use crate::recording::PayloadName;
+use crate::recording::{Part, PayloadName};
 use crate::released::Released;
 use crate::tasks::{Length, Permit};
 use crate::trail::{Place, StreamPosition, Trail};
@@ -46,11 +51,16 @@ pub struct InFlight {
     action: Action,
     method: Option<&'static str>,
     protocol: Protocol,
+    /// Where the caller is.
+    address: Option<IpAddr>,
     intent: u64,
     started: Instant,
     parts: u64,
     part_bytes: u64,
     part_commitments: digest::Context,
+    part_deliveries: digest::Context,
+    /// What masking found in the parts.
+    found: Found,
     answers: mpsc::Sender<Answer>,
     ended: bool,
     length: Length,
@@ -69,8 +79,38 @@ pub struct InFlight {
 pub struct Outcome {
     /// How it ended.
     pub status: Status,
-    /// The last message for the client, as it is to be delivered.
+    /// The last message, as it came from the target or is to be delivered.
     pub body: Bytes,
+    /// Which members of it are the protocol's own.
+    pub members: &'static Members,
+}
+
+impl Outcome {
+    /// An end without a message.
+    pub const fn silent(status: Status) -> Self {
+        Self { status, body: Bytes::new(), members: Members::NONE }
+    }
+}
+
+/// Why a part of a result was not released.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError {
+    /// It could not be recorded.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// It could not be masked.
+    #[error(transparent)]
+    Unmaskable(#[from] Unmaskable),
+}
+
+impl PartError {
+    /// Who is at fault.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Evidence(error) => error.kind(),
+            Self::Unmaskable(error) => error.kind(),
+        }
+    }
 }
 
 /// What was measured of an exchange.
@@ -99,11 +139,14 @@ impl Admitted {
             action: operation.action,
             method: operation.method,
             protocol: operation.protocol,
+            address: operation.address,
             intent: intent.seq,
             started: Instant::now(),
             parts: 0,
             part_bytes: 0,
             part_commitments: digest::Context::new(&digest::SHA256),
+            part_deliveries: digest::Context::new(&digest::SHA256),
+            found: Found::default(),
             answers: sender,
             ended: false,
             length,
@@ -117,7 +160,7 @@ impl Admitted {
 
     /// Gives each message of the stream a position to go on after. Nothing of it is kept when payloads are not.
     pub fn resumable(mut self) -> Self {
-        self.flight.is_resumable = self.flight.session.spec().record == Record::Unmasked;
+        self.flight.is_resumable = self.flight.session.spec().record == Record::Masked;
         self
     }
 
@@ -135,16 +178,25 @@ impl Admitted {
 }
 
 impl InFlight {
-    /// Records one part of the result, then releases it. Waits for a slow client, not for one that is gone.
-    pub async fn chunk(&mut self, body: Bytes) -> Result<(), EvidenceError> {
-        let written = self.session.strand().append_chunk(self.session.evidence(), self.intent, &body)?;
+    /// Masks and records one part of the result, then releases it. Waits for a slow client, not for one that is gone.
+    pub async fn chunk(&mut self, body: Bytes, members: &'static Members) -> Result<(), PartError> {
+        let Masked { recorded, shown, found } = self.masked(&body, members).await?;
+        let part = Part { name: PayloadName::Chunk, recorded: &recorded, passed: &shown };
+        let written = self.session.strand().append_chunk(self.session.evidence(), self.intent, part)?;
         self.parts += 1;
-        self.part_bytes += body.len() as u64;
+        self.part_bytes += recorded.len() as u64;
         self.part_commitments.update(&written.commitment);
-        self.session.evidence().settle(self.session.durability(), written.position).await?;
+        self.part_deliveries.update(&written.delivered);
+        self.found.add(&found);
+        self.session.evidence().settle(self.session.durability(), written.position).await.map_err(PartError::from)?;
         // A client that is gone does not end the exchange.
-        self.release(body, Some(written.at)).await;
+        self.release(shown, Some(written.at)).await;
         Ok(())
+    }
+
+    /// Masks what goes to the client, except what is revealed to it.
+    pub(crate) async fn masked(&self, body: &Bytes, members: &'static Members) -> Result<Masked, Unmaskable> {
+        self.session.masked_for_client(body, members, self.address).await
     }
 
     /// Releases a question of the target that was written, when it is as durable as it must be.
@@ -199,15 +251,26 @@ impl InFlight {
         async move { answers.closed().await }
     }
 
-    /// Records the outcome, then releases the last message. When there is no room for the record, the result is
-    /// withheld and the record is tried again until there is.
-    pub async fn finish(mut self, outcome: Outcome) {
-        let mut recorded = self.record(outcome.status, Some(&outcome.body));
+    /// Masks the last message, records the outcome, then releases it. When there is no room for the record, the result is
+    /// withheld and the record is tried again until there is. What cannot be masked is withheld too; the client gets what
+    /// `refused` makes of the reason.
+    pub async fn finish(mut self, outcome: Outcome, refused: impl FnOnce(&str) -> Bytes + Send) {
+        let Outcome { mut status, body, members } = outcome;
+        let masked = match self.masked(&body, members).await {
+            Ok(masked) => masked,
+            Err(error) => {
+                tracing::error!(%error, session = %self.session.id(), "a result is withheld");
+                status = Status::Withheld;
+                let told = refused(error.public_message());
+                Masked { recorded: told.clone(), shown: told, found: Found::default() }
+            }
+        };
+        let mut recorded = self.record(status, Some(&masked));
         if let Err(EvidenceError::Append(AppendError::Full { .. })) = recorded {
             let _ = self.answers.send(Answer::Unrecorded).await;
             while let Err(EvidenceError::Append(AppendError::Full { .. })) = recorded {
                 tokio::time::sleep(RETRY_INTERVAL).await;
-                recorded = self.record(outcome.status, Some(&outcome.body));
+                recorded = self.record(status, Some(&masked));
             }
             return;
         }
@@ -221,30 +284,32 @@ impl InFlight {
         let answer = match settled {
             Ok(at) => {
                 // A result that is no part of a stream needs no position.
-                let position = at.filter(|_| self.trail.is_some() && !outcome.body.is_empty());
+                let position = at.filter(|_| self.trail.is_some() && !masked.shown.is_empty());
                 let position = position.and_then(|at| self.follow(at));
-                Answer::Last { status: outcome.status, released: Released { bytes: outcome.body, position } }
+                Answer::Last { status, released: Released { bytes: masked.shown, position } }
             }
             Err(error) => self.unrecorded(&error),
         };
         let _ = self.answers.send(answer).await;
     }
 
-    fn record(&mut self, status: Status, body: Option<&Bytes>) -> Result<Written, EvidenceError> {
+    fn record(&mut self, status: Status, last: Option<&Masked>) -> Result<Written, EvidenceError> {
         let strand = self.session.strand();
         let pen = Pen { strand, evidence: self.session.evidence(), durability: self.session.durability() };
         self.session.questions().give_up(self.intent, pen);
         let measured = Measured {
             microseconds: u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
-            bytes: self.part_bytes + body.map_or(0, |body| body.len() as u64),
+            bytes: self.part_bytes + last.map_or(0, |last| last.recorded.len() as u64),
         };
-        let mut payloads: Vec<(PayloadName, &[u8])> = Vec::with_capacity(2);
-        let parts = self.part_commitments.clone().finish();
+        let mut payloads: Vec<Part<'_>> = Vec::with_capacity(2);
+        let (parts, deliveries) = (self.part_commitments.clone().finish(), self.part_deliveries.clone().finish());
         if self.parts > 0 {
-            payloads.push((PayloadName::Chunks, parts.as_ref()));
+            payloads.push(Part { name: PayloadName::Chunks, recorded: parts.as_ref(), passed: deliveries.as_ref() });
         }
-        if let Some(body) = body.filter(|body| !body.is_empty()) {
-            payloads.push((PayloadName::Response, body));
+        let mut found = self.found.clone();
+        if let Some(last) = last.filter(|last| !last.recorded.is_empty()) {
+            payloads.push(Part { name: PayloadName::Response, recorded: &last.recorded, passed: &last.shown });
+            found.add(&last.found);
         }
         let written = self.session.strand().append_with(
             self.session.evidence(),
@@ -258,6 +323,7 @@ impl InFlight {
                 microseconds: Some(measured.microseconds),
                 bytes: measured.bytes,
                 durability: self.session.durability(),
+                masking: &found,
                 payloads: &[],
             }),
         );

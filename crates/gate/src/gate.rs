@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
-use vidimus_core::event::{Body, Decided, Opened};
+use vidimus_core::event::{Body, Decided, Masking as Found, Opened};
 use vidimus_core::{
     Action, Clock, Durability, Effect, ErrorKind, Principal, PrincipalKind, Protocol, Record, SessionId, Timestamp,
 };
@@ -20,12 +20,14 @@ use crate::authenticate::{Authenticator, Caller};
 use crate::context::{SessionContext, TargetSpec};
 use crate::evidence::{Evidence, EvidenceError, Strand};
 use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
+use crate::masking::{self, Masking};
 use crate::metrics::Metrics;
 use crate::recover;
 use crate::released::Notice;
 use crate::seal::Sealer;
-use crate::session::{self, Denied, Facts, Kind, Refusal, Rejection, Session, Standing};
+use crate::session::{self, Denied, Refusal, Rejection, Session};
 use crate::shared::Shared;
+use crate::standing::{Facts, Kind, Party, Standing};
 use crate::tasks::Tasks;
 use crate::unauthenticated::{Failures, Unauthenticated};
 use crate::upstream::{Transport, Upstream};
@@ -104,8 +106,9 @@ impl StartError {
 impl Gate {
     /// Opens the evidence log, finishes what a crash left open, and records the start. Blocks on the disk.
     pub fn start(options: Options, registry: &mut Registry) -> Result<Self, StartError> {
-        let wrapping = KeyEncryptionKey::new(&options.key)?;
+        let wrapping = Arc::new(KeyEncryptionKey::new(&options.key)?);
         let sealer = Sealer::new(&options.key)?;
+        let hmac_key = masking::hmac_key(&options.key)?;
         let seed = keys::signing_seed(&options.data_dir, &wrapping)?;
         let origin = format!("vidimus/{}", options.gateway);
         let signer = Signer::from_seed(&origin, seed.expose())?;
@@ -138,6 +141,7 @@ impl Gate {
             log_key,
             recordings: options.data_dir.join("recordings"),
             sealer,
+            hmac_key,
             authenticator: Authenticator::new(options.identity),
             unauthenticated: Unauthenticated::default(),
         };
@@ -248,8 +252,8 @@ impl Gate {
         settled.map_err(|error| session::unrecorded(&error, id))?;
         shared.metrics.sessions.inc();
         let Caller { principal, address, client } = caller;
-        let context = SessionContext::new(Arc::clone(shared), strand, target);
-        Ok(Session::new(context, principal, (address, client), kind, standing))
+        let party = Party::new(principal, (address, client), kind, standing);
+        Ok(Session::new(SessionContext::new(Arc::clone(shared), strand, target, party)))
     }
 
     async fn refuse_connect(
@@ -304,6 +308,7 @@ impl Gate {
             policy: denial.policy,
             reason: denial.reason,
             durability,
+            masking: Found::NONE,
             payloads: &[],
         });
         let who = principal.id();
@@ -387,6 +392,12 @@ impl Gate {
     /// The hash of the policy set in force.
     pub fn policy_hash(&self) -> String {
         self.shared.policies.load().hash().to_owned()
+    }
+
+    /// How the payloads of a target, or of several, are masked. The key in `settings` is of no account: it is derived from
+    /// the key-encryption key.
+    pub fn masking(&self, settings: vidimus_mask::Settings) -> Result<Masking, vidimus_mask::ConfigError> {
+        Masking::new(settings, &self.shared.hmac_key)
     }
 
     /// The only way to a target.

@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::{hkdf, hmac};
 use vidimus_core::ErrorKind;
 use zeroize::Zeroizing;
 
@@ -24,6 +25,9 @@ const SIGNING_KEY: &str = "log-signing";
 
 /// The associated data of the log's signing key.
 const SIGNING_PURPOSE: &[u8] = b"vidimus.log-signing-key/1";
+
+/// The purpose of the key that salts of deliveries are made with (RFC 5869 §3.2).
+const DELIVERY_PURPOSE: &[u8] = b"vidimus.delivery-salt/1";
 
 /// A 256-bit secret; wiped when dropped, never printed.
 pub struct Secret(Zeroizing<[u8; KEY_BYTES]>);
@@ -85,15 +89,30 @@ impl KeyError {
 }
 
 /// The key that wraps all others.
-#[derive(Debug)]
 pub struct KeyEncryptionKey {
     key: LessSafeKey,
+    /// Makes salts that whoever holds a recording's does not have.
+    delivery: hmac::Key,
+}
+
+impl fmt::Debug for KeyEncryptionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyEncryptionKey(…)")
+    }
 }
 
 impl KeyEncryptionKey {
     /// From the configured secret.
     pub fn new(secret: &Secret) -> Result<Self, KeyError> {
-        Ok(Self { key: cipher(secret)? })
+        let delivery = hmac::Key::new(hmac::HMAC_SHA256, &derived(secret, DELIVERY_PURPOSE)?);
+        Ok(Self { key: cipher(secret)?, delivery })
+    }
+
+    /// The salt of the commitment to what was delivered, made of the salt of the one to what is recorded.
+    pub(crate) fn delivery_salt(&self, salt: &[u8; KEY_BYTES]) -> [u8; KEY_BYTES] {
+        let mut own = [0; KEY_BYTES];
+        own.copy_from_slice(hmac::sign(&self.delivery, salt).as_ref());
+        own
     }
 
     /// `key`, wrapped and bound to `purpose`.
@@ -120,6 +139,15 @@ impl KeyEncryptionKey {
             .map_err(|_| refused())?;
         Ok(Secret::new(<[u8; KEY_BYTES]>::try_from(&*key).map_err(|_| refused())?))
     }
+}
+
+/// A key derived from the key-encryption key for one purpose (HKDF-SHA256, RFC 5869).
+pub(crate) fn derived(secret: &Secret, purpose: &[u8]) -> Result<[u8; KEY_BYTES], KeyError> {
+    let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(secret.expose());
+    let mut key = [0; KEY_BYTES];
+    let purpose = [purpose];
+    let expanded = extracted.expand(&purpose, hkdf::HKDF_SHA256).and_then(|expanded| expanded.fill(&mut key));
+    expanded.map(|()| key).map_err(|_| KeyError::Random)
 }
 
 /// An AES-256-GCM key from a secret.

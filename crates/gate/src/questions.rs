@@ -11,11 +11,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use vidimus_core::event::{Body, Ended, Status};
+use vidimus_core::event::{Body, Ended, Masking as Found, Status};
 use vidimus_core::{Action, Durability, Protocol};
 
 use crate::evidence::{Evidence, EvidenceError, Strand, Written};
-use crate::recording::PayloadName;
+use crate::masking::Masked;
+use crate::recording::{Part, PayloadName};
 
 /// Questions of one session that wait for an answer.
 const MAX_QUESTIONS: usize = 32;
@@ -28,6 +29,8 @@ pub(crate) struct Questions(Mutex<HashMap<Box<str>, Question>>);
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
     pub(crate) action: Action,
+    /// The action as events name it.
+    pub(crate) recorded: Action,
     pub(crate) method: Option<&'static str>,
     pub(crate) protocol: Protocol,
     /// The `seq` of the operation in which it was asked.
@@ -36,6 +39,9 @@ pub(crate) struct Question {
     pub(crate) intent: u64,
     pub(crate) since: Instant,
 }
+
+/// An answer as it is recorded, and as it goes to the target.
+pub(crate) type Answered<'a> = (&'a Masked, &'a Bytes);
 
 /// What to write with.
 #[derive(Clone, Copy)]
@@ -77,7 +83,7 @@ impl Questions {
         id: &str,
         intent: Option<u64>,
         status: Status,
-        answer: Option<&Bytes>,
+        answer: Option<Answered<'_>>,
         pen: Pen<'_>,
     ) -> Option<Result<Written, EvidenceError>> {
         match self.lock().entry(id.into()) {
@@ -119,22 +125,24 @@ fn has_room(open: &HashMap<Box<str>, Question>, id: &str) -> bool {
 fn outcome(
     question: &Question,
     status: Status,
-    answer: Option<&Bytes>,
+    answer: Option<Answered<'_>>,
     pen: Pen<'_>,
 ) -> Result<Written, EvidenceError> {
-    let payload = answer.map(|answer| (PayloadName::Response, &**answer));
+    let payload =
+        answer.map(|(masked, passed)| Part { name: PayloadName::Response, recorded: &masked.recorded, passed });
     pen.strand.append_with(
         pen.evidence,
         payload.as_slice(),
         Body::OperationOutcome(Ended {
-            action: &question.action,
+            action: &question.recorded,
             method: question.method,
             protocol: question.protocol,
             intent: question.intent,
             status,
             microseconds: Some(u64::try_from(question.since.elapsed().as_micros()).unwrap_or(u64::MAX)),
-            bytes: answer.map_or(0, Bytes::len) as u64,
+            bytes: answer.map_or(0, |(masked, _)| masked.recorded.len() as u64),
             durability: pen.durability,
+            masking: answer.map_or(Found::NONE, |(masked, _)| &masked.found),
             payloads: &[],
         }),
     )

@@ -6,11 +6,16 @@
 //! under a key because a session has one writer and never outlives its process. The header is authenticated, with the
 //! session, so a frame can be neither altered, moved nor given to another session.
 //!
+//! What is recorded is masked. Where other bytes were sent or delivered, the event commits to those too, with a salt that
+//! only the key-encryption key makes of the frame's: whoever may read a recording cannot guess what was masked in it.
+//!
 //! A commitment is `HMAC-SHA256(salt, len‖domain ‖ len‖field ‖ len‖bytes)` with 64-bit big-endian lengths: whoever
 //! holds the salt can prove what the bytes were, who does not cannot guess them.
 
 mod committed;
 mod verify;
+
+use std::sync::Arc;
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use aws_lc_rs::hmac;
@@ -110,9 +115,20 @@ pub(crate) struct Writer {
     session: SessionId,
     record: Record,
     key: LessSafeKey,
+    wrapping: Arc<KeyEncryptionKey>,
     number: u64,
     segment: u32,
     offset: u64,
+}
+
+/// A payload to be recorded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) name: PayloadName,
+    /// Masked.
+    pub(crate) recorded: &'a [u8],
+    /// What was sent or delivered.
+    pub(crate) passed: &'a [u8],
 }
 
 /// A sealed frame and where it goes.
@@ -126,6 +142,8 @@ pub(crate) struct Sealed {
     pub(crate) offset: u64,
     /// The raw commitment.
     pub(crate) commitment: [u8; 32],
+    /// The same to what passed, if it is something else.
+    pub(crate) delivered: Option<[u8; 32]>,
     /// What the event says of it.
     pub(crate) payload: Payload,
 }
@@ -135,29 +153,29 @@ impl Writer {
     pub(crate) fn open(
         session: SessionId,
         record: Record,
-        wrapping: &KeyEncryptionKey,
+        wrapping: &Arc<KeyEncryptionKey>,
     ) -> Result<(Self, Vec<u8>), KeyError> {
         let secret = Secret::random()?;
         let mut opening = MAGIC.to_vec();
         opening.append(&mut wrapping.wrap(&secret, &key_purpose(session))?);
         let key = keys::cipher(&secret)?;
-        Ok((Self { session, record, key, number: 0, segment: 0, offset: OPENING_BYTES as u64 }, opening))
+        let (wrapping, offset) = (Arc::clone(wrapping), OPENING_BYTES as u64);
+        Ok((Self { session, record, key, wrapping, number: 0, segment: 0, offset }, opening))
     }
 
     /// Seals one payload of the operation whose event has number `seq`. The place is taken by [`Self::advance`].
-    pub(crate) fn seal(
-        &mut self,
-        seq: u64,
-        time: Timestamp,
-        name: PayloadName,
-        payload: &[u8],
-    ) -> Result<Sealed, KeyError> {
+    pub(crate) fn seal(&mut self, seq: u64, time: Timestamp, part: Part<'_>) -> Result<Sealed, KeyError> {
+        let Part { name, recorded: payload, passed } = part;
         let mut salt = [0; SALT_BYTES];
         aws_lc_rs::rand::fill(&mut salt).map_err(|_| KeyError::Random)?;
         let commitment = commitment(&salt, name.name(), payload);
+        let delivered = (passed != payload).then(|| {
+            let salt = self.wrapping.delivery_salt(&salt);
+            self::commitment(&salt, name.name(), passed)
+        });
         let size = (payload.len() as u64).to_be_bytes();
         let (kept, is_whole): (&[u8], bool) = match (self.record, name) {
-            (Record::Unmasked, _) | (_, PayloadName::Chunks) => (payload, true),
+            (Record::Masked, _) | (_, PayloadName::Chunks) => (payload, true),
             (Record::Sizes, _) => (&size, false),
         };
         let length = HEADER_BYTES + SALT_BYTES + kept.len() + TAG_BYTES;
@@ -181,10 +199,11 @@ impl Writer {
         let payload = Payload {
             name: name.name(),
             commitment: STANDARD.encode(commitment),
+            delivered: delivered.map(|delivered| STANDARD.encode(delivered)),
             at: [u64::from(self.segment), self.offset, length as u64],
             bytes: payload.len() as u64,
         };
-        Ok(Sealed { bytes, segment: self.segment, offset: self.offset, commitment, payload })
+        Ok(Sealed { bytes, segment: self.segment, offset: self.offset, commitment, delivered, payload })
     }
 
     /// The payload of a frame that was sealed here; `None` when it is not what was sealed, or only its size was kept.
@@ -370,15 +389,15 @@ fn nonce(number: u64) -> Nonce {
 mod tests {
     use super::*;
 
-    fn written(record: Record) -> (SessionId, KeyEncryptionKey, Vec<u8>, Vec<Payload>) {
+    fn written(record: Record) -> (SessionId, Arc<KeyEncryptionKey>, Vec<u8>, Vec<Payload>) {
         let session = SessionId::from_bytes([9; 16]);
-        let wrapping = KeyEncryptionKey::new(&Secret::new([1; 32])).unwrap();
+        let wrapping = Arc::new(KeyEncryptionKey::new(&Secret::new([1; 32])).unwrap());
         let (mut writer, mut segment) = Writer::open(session, record, &wrapping).unwrap();
         let mut payloads = Vec::new();
         for (seq, name, text) in
             [(1, PayloadName::Request, "a request"), (2, PayloadName::Response, ""), (3, PayloadName::Chunk, "part")]
         {
-            let sealed = writer.seal(seq, Timestamp::from_seconds(seq), name, text.as_bytes()).unwrap();
+            let sealed = writer.seal(seq, Timestamp::from_seconds(seq), same(name, text)).unwrap();
             assert_eq!(sealed.offset, segment.len() as u64);
             writer.advance(&sealed);
             segment.extend_from_slice(&sealed.bytes);
@@ -387,9 +406,31 @@ mod tests {
         (session, wrapping, segment, payloads)
     }
 
+    fn same(name: PayloadName, text: &str) -> Part<'_> {
+        Part { name, recorded: text.as_bytes(), passed: text.as_bytes() }
+    }
+
+    #[test]
+    fn what_was_masked_cannot_be_guessed_with_the_salt_that_a_recording_holds() {
+        let session = SessionId::from_bytes([9; 16]);
+        let wrapping = Arc::new(KeyEncryptionKey::new(&Secret::new([1; 32])).unwrap());
+        let (mut writer, segment) = Writer::open(session, Record::Masked, &wrapping).unwrap();
+        let part = Part { name: PayloadName::Request, recorded: b"<US_SSN>", passed: b"078-05-1120" };
+        let sealed = writer.seal(1, Timestamp::from_seconds(1), part).unwrap();
+        let frames = read(session, vec![[segment, sealed.bytes].concat()], &wrapping).unwrap();
+        assert_eq!(frames[0].payload.as_deref(), Some(b"<US_SSN>".as_slice()));
+        let delivered = sealed.payload.delivered.unwrap();
+        assert_ne!(STANDARD.encode(commitment(&frames[0].salt, "request", b"078-05-1120")), delivered);
+        let salt = wrapping.delivery_salt(&frames[0].salt);
+        assert_eq!(STANDARD.encode(commitment(&salt, "request", b"078-05-1120")), delivered);
+        assert!(
+            writer.seal(1, Timestamp::from_seconds(1), same(PayloadName::Request, "x")).unwrap().delivered.is_none()
+        );
+    }
+
     #[test]
     fn frames_come_back_and_match_their_commitments() {
-        let (session, wrapping, segment, payloads) = written(Record::Unmasked);
+        let (session, wrapping, segment, payloads) = written(Record::Masked);
         let frames = read(session, vec![segment], &wrapping).unwrap();
         assert_eq!(frames.len(), 3);
         for (frame, payload) in frames.iter().zip(&payloads) {
@@ -410,13 +451,13 @@ mod tests {
 
     #[test]
     fn no_payload_is_readable_in_the_file() {
-        let (_, _, segment, _) = written(Record::Unmasked);
+        let (_, _, segment, _) = written(Record::Masked);
         assert!(!segment.windows(9).any(|window| window == b"a request"));
     }
 
     #[test]
     fn any_altered_byte_is_noticed() {
-        let (session, wrapping, segment, _) = written(Record::Unmasked);
+        let (session, wrapping, segment, _) = written(Record::Masked);
         for at in 0..segment.len() {
             let mut altered = segment.clone();
             altered[at] ^= 1;
@@ -433,10 +474,10 @@ mod tests {
     #[test]
     fn frames_stay_in_their_places() {
         let session = SessionId::from_bytes([9; 16]);
-        let wrapping = KeyEncryptionKey::new(&Secret::new([1; 32])).unwrap();
-        let (mut writer, opening) = Writer::open(session, Record::Unmasked, &wrapping).unwrap();
+        let wrapping = Arc::new(KeyEncryptionKey::new(&Secret::new([1; 32])).unwrap());
+        let (mut writer, opening) = Writer::open(session, Record::Masked, &wrapping).unwrap();
         let mut chunk =
-            |text: &str| writer.seal(1, Timestamp::from_seconds(1), PayloadName::Chunk, text.as_bytes()).unwrap().bytes;
+            |text| writer.seal(1, Timestamp::from_seconds(1), same(PayloadName::Chunk, text)).unwrap().bytes;
         let frames = [chunk("one"), chunk("two"), chunk("six")];
         let read_in = |order: &[usize]| {
             let segment = order.iter().fold(opening.clone(), |segment, at| [segment, frames[*at].clone()].concat());

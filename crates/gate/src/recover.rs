@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
-use vidimus_core::event::{Body, Ended, Status};
+use vidimus_core::event::{Body, Ended, Masking, Status};
 use vidimus_core::{Action, Durability, Protocol, Record, SessionId, TargetName};
 use vidimus_log::ReadError;
 use vidimus_store::{Reader, StoreError};
@@ -115,6 +115,7 @@ fn close(evidence: &Evidence, session: SessionId, open: &Open) -> Result<(), Rec
                 microseconds: None,
                 bytes: 0,
                 durability: Durability::Strict,
+                masking: Masking::NONE,
                 payloads: &[],
             }),
         )?;

@@ -1,5 +1,6 @@
 //! Sending the rest of a stream again, from the recording, to a client that lost its connection.
 //!
+//! What was revealed the first time is masked now, as it is in the recording.
 //! Only [`Session::rest_of`] makes a [`Rest`], so what is sent again is of the caller's own session. A frame is opened
 //! and checked like any reader's; one that the log has not brought into the recording yet is waited for.
 
@@ -54,7 +55,7 @@ impl InFlight {
             () = gone => Status::Ok,
             status = self.replayed(&rest) => status,
         };
-        self.finish(Outcome { status, body: Bytes::new() }).await;
+        self.finish(Outcome::silent(status), |_| Bytes::new()).await;
     }
 
     async fn replayed(&self, rest: &Rest) -> Status {

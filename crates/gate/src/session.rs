@@ -1,49 +1,26 @@
 //! A session: one principal's use of one target. The only place where an operation becomes a wire.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
-use vidimus_core::event::{Body, Decided};
-use vidimus_core::{Action, Effect, ErrorKind, Operation, Principal, SessionId, TargetName};
-use vidimus_policy::{Claimed, Decision, Policies, Request, Subject};
+use vidimus_core::event::{Body, Decided, Masking as Found};
+use vidimus_core::{Action, Effect, ErrorKind, Members, Operation, Principal, SessionId, TargetName};
+use vidimus_mask::ClassSet;
+use vidimus_policy::{Decision, Request};
 
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
 use crate::flight::Admitted;
-use crate::recording::PayloadName;
+use crate::masking::Unmaskable;
+use crate::recording::{Part, PayloadName};
 use crate::released::Released;
+use crate::standing::{Kind, Standing};
 use crate::tasks::Length;
 use crate::upstream::Dial;
 
 /// One principal's use of one target. Cheap to clone.
 #[derive(Clone)]
-pub struct Session(Arc<Inner>);
-
-struct Inner {
-    context: Arc<SessionContext>,
-    principal: Arc<Principal>,
-    address: IpAddr,
-    client: Option<String>,
-    kind: Kind,
-    standing: ArcSwap<Standing>,
-}
-
-/// Whose session it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A caller's; policy decides.
-    Caller,
-    /// The gateway's own, to read a target's definitions; a fixed list of methods decides.
-    Own,
-}
-
-/// What policy says of the session itself, under one version of it.
-pub(crate) struct Standing {
-    policies: Arc<Policies>,
-    subject: Subject,
-}
+pub struct Session(Arc<SessionContext>);
 
 /// The id that stands for the gateway's own permissions in events.
 pub(crate) const OWN_POLICY: &str = "builtin:definitions";
@@ -108,77 +85,33 @@ pub struct Rejection<'a> {
     pub received: &'a [u8],
 }
 
-impl Standing {
-    pub(crate) fn new(policies: Arc<Policies>, principal: &Principal) -> Self {
-        let subject = policies.subject(principal);
-        Self { policies, subject }
-    }
-
-    /// Whether the session may be at all, now: policy may read the time and the caller's address.
-    pub(crate) fn connect(&self, target: &TargetName, facts: &Facts<'_>) -> Decision {
-        self.policies.decide(&self.subject, &facts.request(&Action::Connect, target))
-    }
-
-    pub(crate) fn policy_hash(&self) -> &str {
-        self.policies.hash()
-    }
-}
-
-/// What is known of a caller beside its identity.
-pub(crate) struct Facts<'a> {
-    pub(crate) address: IpAddr,
-    pub(crate) client: Option<&'a str>,
-    pub(crate) time: vidimus_core::Timestamp,
-}
-
-impl<'a> Facts<'a> {
-    pub(crate) fn request(&self, action: &'a Action, target: &'a TargetName) -> Request<'a> {
-        Request {
-            action,
-            target,
-            arguments: None,
-            annotations: None,
-            claimed: Claimed { client: self.client, model: None },
-            address: Some(self.address),
-            time: self.time,
-        }
-    }
-}
-
 impl Session {
-    pub(crate) fn new(
-        context: SessionContext,
-        principal: Arc<Principal>,
-        (address, client): (IpAddr, Option<String>),
-        kind: Kind,
-        standing: Standing,
-    ) -> Self {
-        let (context, standing) = (Arc::new(context), ArcSwap::from_pointee(standing));
-        Self(Arc::new(Inner { context, principal, address, client, kind, standing }))
+    pub(crate) fn new(context: SessionContext) -> Self {
+        Self(Arc::new(context))
     }
 
-    pub(crate) fn context(&self) -> &SessionContext {
-        &self.0.context
+    pub(crate) fn context(&self) -> &Arc<SessionContext> {
+        &self.0
     }
 
     /// Its id.
     pub fn id(&self) -> SessionId {
-        self.0.context.id()
+        self.0.id()
     }
 
     /// Whose it is.
     pub fn principal(&self) -> &Arc<Principal> {
-        &self.0.principal
+        &self.0.party().principal
     }
 
     /// Whether it is the gateway's own, to read definitions.
     pub fn is_own(&self) -> bool {
-        self.0.kind == Kind::Own
+        self.0.party().kind == Kind::Own
     }
 
     /// The target's name.
     pub fn target(&self) -> &TargetName {
-        self.0.context.target()
+        self.0.target()
     }
 
     /// Decides on an operation and records the decision. Never waits for people.
@@ -195,36 +128,34 @@ impl Session {
     }
 
     async fn submitted(&self, operation: Operation, length: Length) -> Verdict {
+        // For the record alone: what goes to the target is what is evaluated.
+        let masked = match self.0.masked(&operation.wire, operation.members, ClassSet::EMPTY).await {
+            Ok(masked) => masked,
+            Err(error) => return Verdict::Denied(self.unmaskable(&error, &operation.action).await),
+        };
         let (decision, policy) = self.decided(&operation);
-        let body = self.body(&operation, &decision, &policy);
-        self.0.context.metrics().decided(self.target(), decision.effect);
-        let request = [(PayloadName::Request, &*operation.wire)];
+        let action = self.0.masking().action(&operation.action);
+        let body = self.body(&operation, (&action, &masked.found), &decision, &policy);
+        self.0.metrics().decided(self.target(), decision.effect);
+        let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &operation.wire }];
         match decision.effect {
             Effect::Allow => {
-                let Some(permit) = self.0.context.tasks().permit(length) else {
+                let Some(permit) = self.0.tasks().permit(length) else {
                     return Verdict::Denied(self.too_many(operation).await);
                 };
-                let token = self.0.context.tasks().token();
-                match self.0.context.strand().append_with(
-                    self.0.context.evidence(),
-                    &request,
-                    Body::OperationAdmitted(body),
-                ) {
+                let token = self.0.tasks().token();
+                match self.0.strand().append_with(self.0.evidence(), &request, Body::OperationAdmitted(body)) {
                     Ok(written) => Verdict::Admitted(Box::new(Admitted::new(
-                        Arc::clone(&self.0.context),
+                        Arc::clone(&self.0),
                         (token, permit),
                         (written, length),
-                        operation,
+                        Operation { action, ..operation },
                     ))),
                     Err(error) => Verdict::Denied(self.unrecorded(&error)),
                 }
             }
             Effect::Deny => {
-                let written = self.0.context.strand().append_with(
-                    self.0.context.evidence(),
-                    &request,
-                    Body::OperationDenied(body),
-                );
+                let written = self.0.strand().append_with(self.0.evidence(), &request, Body::OperationDenied(body));
                 Verdict::Denied(self.denied(written, ErrorKind::Denied, "policy", decision.message).await)
             }
         }
@@ -232,14 +163,20 @@ impl Session {
 
     /// What policy says of an operation now, and the hash of the policy set that says it.
     pub(crate) fn decided(&self, operation: &Operation) -> (Decision, String) {
-        let standing = self.standing();
+        let standing = self.0.standing();
         (self.decide(&standing, operation), standing.policies.hash().to_owned())
     }
 
-    /// An operation and its decision, for the record.
-    pub(crate) fn body<'a>(&self, operation: &'a Operation, decision: &'a Decision, policy: &'a str) -> Decided<'a> {
+    /// An operation and its decision, for the record: `action` and `found` are what masking made of it.
+    pub(crate) fn body<'a>(
+        &self,
+        operation: &'a Operation,
+        (action, found): (&'a Action, &'a Found),
+        decision: &'a Decision,
+        policy: &'a str,
+    ) -> Decided<'a> {
         Decided {
-            action: &operation.action,
+            action,
             method: operation.method,
             protocol: operation.protocol,
             trace: operation.trace.as_deref(),
@@ -247,7 +184,8 @@ impl Session {
             policies: &decision.policies,
             policy,
             reason: None,
-            durability: self.0.context.durability(),
+            durability: self.0.durability(),
+            masking: found,
             payloads: &[],
         }
     }
@@ -265,30 +203,54 @@ impl Session {
 
     /// Records an operation that the adapter refuses: it could not be understood, or names what is not there.
     pub async fn reject(&self, rejection: Rejection<'_>) -> Denied {
-        let standing = self.standing();
-        self.0.context.metrics().decided(self.target(), Effect::Deny);
+        let Rejection { kind, reason, message, action, received } = rejection;
+        let received = Bytes::copy_from_slice(received);
+        match self.0.masked(&received, Members::NONE, ClassSet::EMPTY).await {
+            Ok(masked) => {
+                let payload = Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &received };
+                self.rejected((kind, reason, message), &action, &masked.found, &[payload]).await
+            }
+            Err(error) => self.unmaskable(&error, &action).await,
+        }
+    }
+
+    /// Records that something could not be masked, without it.
+    pub(crate) async fn unmaskable(&self, error: &Unmaskable, action: &Action) -> Denied {
+        tracing::error!(%error, session = %self.id(), "a payload is withheld");
+        let message = error.public_message().to_owned();
+        self.rejected((error.kind(), "masking", message), action, Found::NONE, &[]).await
+    }
+
+    async fn rejected(
+        &self,
+        (kind, reason, message): (ErrorKind, &'static str, String),
+        action: &Action,
+        found: &Found,
+        payloads: &[Part<'_>],
+    ) -> Denied {
+        let standing = self.0.standing();
+        self.0.metrics().decided(self.target(), Effect::Deny);
         let body = Decided {
-            action: &rejection.action,
+            action: &self.0.masking().action(action),
             method: None,
-            protocol: self.0.context.spec().protocol,
+            protocol: self.0.spec().protocol,
             trace: None,
             effect: Effect::Deny,
             policies: &[],
-            policy: standing.policies.hash(),
-            reason: Some(rejection.reason),
-            durability: self.0.context.durability(),
+            policy: standing.policy_hash(),
+            reason: Some(reason),
+            durability: self.0.durability(),
+            masking: found,
             payloads: &[],
         };
-        let received = [(PayloadName::Request, rejection.received)];
-        let written =
-            self.0.context.strand().append_with(self.0.context.evidence(), &received, Body::OperationDenied(body));
-        self.denied(written, rejection.kind, rejection.reason, rejection.message).await
+        let written = self.0.strand().append_with(self.0.evidence(), payloads, Body::OperationDenied(body));
+        self.denied(written, kind, reason, message).await
     }
 
     /// Whether the caller may know of a tool (design part 4, "Lists").
     pub fn may_see(&self, tool: &vidimus_core::ToolDefinition) -> bool {
-        let standing = self.standing();
-        match self.0.kind {
+        let standing = self.0.standing();
+        match self.0.party().kind {
             Kind::Caller => standing.policies.visible(&standing.subject, self.target(), tool),
             Kind::Own => true,
         }
@@ -296,9 +258,9 @@ impl Session {
 
     /// Whether the caller may do this, as far as that is known before it is asked for: for lists.
     pub fn may_do(&self, action: &Action) -> bool {
-        let standing = self.standing();
-        let facts = self.facts(None);
-        match self.0.kind {
+        let standing = self.0.standing();
+        let facts = self.0.facts(None);
+        match self.0.party().kind {
             Kind::Caller => {
                 let decision = standing.policies.decide(&standing.subject, &facts.request(action, self.target()));
                 decision.effect == Effect::Allow
@@ -310,17 +272,17 @@ impl Session {
     /// Ends the session: cuts off what still runs in it, then records the end. Gives leave to tell the target; a second
     /// close fails.
     pub async fn close(&self, reason: &'static str) -> Result<Dial, EvidenceError> {
-        self.0.context.strand().begin_close();
-        self.0.context.tasks().cut_off().await;
-        let evidence = self.0.context.evidence();
-        let written = self.0.context.strand().close(evidence, |count| Body::SessionClosed { count, reason })?;
-        self.0.context.metrics().sessions.dec();
-        evidence.settle(self.0.context.durability(), written.position).await?;
+        self.0.strand().begin_close();
+        self.0.tasks().cut_off().await;
+        let evidence = self.0.evidence();
+        let written = self.0.strand().close(evidence, |count| Body::SessionClosed { count, reason })?;
+        self.0.metrics().sessions.dec();
+        evidence.settle(self.0.durability(), written.position).await?;
         Ok(Dial(()))
     }
 
     fn decide(&self, standing: &Standing, operation: &Operation) -> Decision {
-        match (self.0.kind, &operation.action) {
+        match (self.0.party().kind, &operation.action) {
             (Kind::Own, Action::Method(method)) if OWN_METHODS.contains(&&**method) => {
                 Decision { effect: Effect::Allow, policies: vec![OWN_POLICY.into()], message: String::new() }
             }
@@ -330,7 +292,7 @@ impl Session {
                 message: "the gateway itself only reads definitions".into(),
             },
             (Kind::Caller, action) => {
-                let facts = self.facts(operation.address);
+                let facts = self.0.facts(operation.address);
                 let connect = standing.connect(self.target(), &facts);
                 if connect.effect == Effect::Deny || matches!(action, Action::Method(_)) {
                     return connect;
@@ -345,27 +307,6 @@ impl Session {
         }
     }
 
-    /// What policy in force now says of the session.
-    fn standing(&self) -> Arc<Standing> {
-        let current = self.0.context.shared().policies.load();
-        let known = self.0.standing.load_full();
-        if Arc::ptr_eq(&known.policies, &current) {
-            return known;
-        }
-        let fresh = Arc::new(Standing::new(Arc::clone(&current), &self.0.principal));
-        self.0.standing.store(Arc::clone(&fresh));
-        fresh
-    }
-
-    /// What is known of the caller now; `address` is where the operation comes from.
-    fn facts(&self, address: Option<IpAddr>) -> Facts<'_> {
-        Facts {
-            address: address.unwrap_or(self.0.address),
-            client: self.0.client.as_deref(),
-            time: self.0.context.evidence().clock.now(),
-        }
-    }
-
     pub(crate) async fn denied(
         &self,
         written: Result<Written, EvidenceError>,
@@ -374,9 +315,7 @@ impl Session {
         message: String,
     ) -> Denied {
         let settled = match written {
-            Ok(written) => {
-                self.0.context.evidence().settle(self.0.context.durability(), written.position).await.map(|()| written)
-            }
+            Ok(written) => self.0.evidence().settle(self.0.durability(), written.position).await.map(|()| written),
             Err(error) => Err(error),
         };
         match settled {

@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     /// Where recordings are.
     pub(crate) recordings: PathBuf,
     pub(crate) sealer: Sealer,
+    /// The key of the masking operator `hmac`.
+    pub(crate) hmac_key: [u8; 32],
     pub(crate) authenticator: Authenticator,
     pub(crate) unauthenticated: Unauthenticated,
 }

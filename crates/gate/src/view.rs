@@ -301,6 +301,7 @@ impl Viewer {
             policy: policies.hash(),
             reason,
             durability: Durability::Strict,
+            masking: vidimus_core::event::Masking::NONE,
             payloads: &[],
         });
         match self.record(principal, target, body).await {

@@ -17,6 +17,7 @@ use vidimus_core::{
 };
 use vidimus_gate::{Gate, Options, Secret, TargetSpec, ViewError};
 use vidimus_identity::{Fetch, FetchError, Identity};
+use vidimus_mask::{Selection, Settings};
 use vidimus_policy::{Policies, Source, TargetSchema};
 use vidimus_store::SessionFilter;
 
@@ -45,7 +46,7 @@ fn start(data_dir: &Path) -> Gate {
         data_dir: data_dir.to_owned(),
         gateway: "gw-test".into(),
         key: Secret::new([7; 32]),
-        policies: Policies::compile(&sources, &[schema("crm"), schema("payroll")]).unwrap(),
+        policies: Policies::compile(&sources, &[schema("crm"), schema("payroll")], &[]).unwrap(),
         identity: Arc::new(Identity::new(Vec::new(), Arc::new(Nowhere), Arc::new(SystemClock)).unwrap()),
         clock: Arc::new(SystemClock),
         storage: Options::files(),
@@ -57,7 +58,8 @@ fn start(data_dir: &Path) -> Gate {
 /// A session of the gateway's own on a target; its id.
 async fn open(gate: &Gate, target: &str) -> String {
     let (durability, record) = (Durability::Strict, Record::Sizes);
-    let spec = TargetSpec { name: name(target), protocol: Protocol::Mcp, durability, record };
+    let masking = gate.masking(Settings::new(Selection::new(["EMAIL_ADDRESS"]), [0; 32])).unwrap();
+    let spec = TargetSpec { name: name(target), protocol: Protocol::Mcp, durability, record, masking };
     gate.open_own(Arc::new(spec)).await.ok().unwrap().id().to_string()
 }
 

@@ -36,7 +36,7 @@ use crate::initialize::{self, Implementation};
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
 use crate::tools::{DefinitionsError, Tools};
-use crate::{definitions, listen, modern, reply};
+use crate::{definitions, listen, members, modern, reply};
 
 /// The path of a target is this and its name.
 const PATH: &str = "/mcp/";
@@ -236,6 +236,7 @@ impl Adapter {
             action: Action::Method(LISTEN.into()),
             method: rest.is_some().then_some(RESUME),
             wire: Bytes::new(),
+            members: members::REQUEST,
             arguments: None,
             annotations: None,
             address: Some(caller.address()),
@@ -284,6 +285,7 @@ impl Adapter {
             action: Action::Method("response".into()),
             method: None,
             wire: message.bytes().clone(),
+            members: members::ANSWER,
             arguments: None,
             annotations: None,
             address: Some(visit.caller.address()),
@@ -465,6 +467,7 @@ impl Adapter {
             action: Action::Method("initialize".into()),
             method: None,
             wire,
+            members: members::REQUEST,
             arguments: None,
             annotations: None,
             address: Some(visit.caller.address()),
@@ -513,6 +516,7 @@ impl Adapter {
             action,
             method: method_beside_action(message),
             wire: message.bytes().clone(),
+            members: members::REQUEST,
             arguments: message.operation_arguments(),
             annotations,
             address: Some(visit.caller.address()),

@@ -10,12 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use vidimus_core::json::Value;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol};
-use vidimus_gate::{Asked, Declined, Denied, EvidenceError, InFlight, Rejection};
+use vidimus_gate::{Asked, Declined, Denied, InFlight, PartError, Rejection};
 
 use crate::answer::DENIED;
 use crate::envelope::{Class, Form, Id, Message, MessageKind, Method, Sender, case_variant, code};
 use crate::sessions::McpSession;
-use crate::{reply, sse};
+use crate::{members, reply, sse};
 
 /// How long the target may take to take the answer to what it asked.
 const TELL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ pub(crate) async fn relay(
     session: &Arc<McpSession>,
     message: &Message,
     flight: &mut InFlight,
-) -> Result<(), EvidenceError> {
+) -> Result<(), PartError> {
     match message.kind() {
         MessageKind::Request { id, method } => ask(session, message, (id, *method), flight).await,
         MessageKind::Notification { method } if method.class() == Class::Notice => {
@@ -36,7 +36,7 @@ pub(crate) async fn relay(
             if let (Method::Cancelled, Some(id)) = (method, message.cancelled_request()) {
                 session.gate.withdraw(&id.key());
             }
-            return flight.chunk(sse::flatten(message.bytes())).await;
+            return flight.chunk(sse::flatten(message.bytes()), members::SERVER).await;
         }
         MessageKind::Notification { .. } | MessageKind::Response { .. } => {
             drop(withhold(session, message, ErrorKind::Upstream).await);
@@ -54,6 +54,7 @@ async fn ask(session: &Arc<McpSession>, message: &Message, (id, method): (&Id, M
                 action,
                 method: None,
                 wire: sse::flatten(message.bytes()),
+                members: members::SERVER,
                 arguments: None,
                 annotations: None,
                 address: None,
@@ -158,6 +159,7 @@ pub(crate) async fn input_requests(session: &McpSession, holder: Value<'_>) -> R
             action,
             method: None,
             wire,
+            members: members::SERVER,
             arguments: None,
             annotations: None,
             address: None,

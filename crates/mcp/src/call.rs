@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use vidimus_core::ErrorKind;
 use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
-use vidimus_gate::{EvidenceError, SendError};
+use vidimus_gate::{EvidenceError, PartError, SendError, Unmaskable};
 
 use crate::envelope::{Id, Message, Method, Sender};
 use crate::sessions::McpSession;
@@ -71,6 +71,17 @@ pub(crate) enum Fault {
     NotMcp(String),
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    #[error(transparent)]
+    Unmaskable(#[from] Unmaskable),
+}
+
+impl From<PartError> for Fault {
+    fn from(error: PartError) -> Self {
+        match error {
+            PartError::Evidence(error) => Self::Evidence(error),
+            PartError::Unmaskable(error) => Self::Unmaskable(error),
+        }
+    }
 }
 
 impl Fault {
@@ -85,6 +96,7 @@ impl Fault {
                 },
             },
             Self::Evidence(_) => Status::Cancelled,
+            Self::Unmaskable(_) => Status::Withheld,
             Self::Status(_) | Self::SessionLost | Self::BrokenOff | Self::TooLarge(_) | Self::NotMcp(_) => {
                 Status::Upstream
             }
@@ -102,6 +114,7 @@ impl Fault {
                 "nothing passes while evidence cannot be written".into()
             }
             Self::NotMcp(_) => "the target's answer is not MCP".into(),
+            Self::Unmaskable(error) => error.public_message().into(),
             Self::Status(_)
             | Self::SessionLost
             | Self::BrokenOff

@@ -14,7 +14,7 @@ use http::HeaderMap;
 use tokio::sync::oneshot;
 use vidimus_core::event::Status;
 use vidimus_core::{Action, Operation, Protocol, ToolDefinition};
-use vidimus_gate::{Gate, Outcome, Session, Verdict};
+use vidimus_gate::{Gate, Session, Verdict};
 
 use crate::call::{Call, Expected};
 use crate::envelope::{Id, ListKind, Message, Method, Sender};
@@ -23,7 +23,7 @@ use crate::initialize::Implementation;
 use crate::sessions::McpSession;
 use crate::target::Target;
 use crate::tools::{Attempt, DefinitionsError, Tools};
-use crate::{initialize, lists, modern};
+use crate::{initialize, lists, members, modern};
 
 /// The least time between two readings of one target.
 const LEAST_INTERVAL: Duration = Duration::from_secs(5);
@@ -172,6 +172,7 @@ async fn ask(session: &Arc<McpSession>, body: Bytes, method: Method) -> Result<B
         action: Action::Method(asked.method_name().into()),
         method: None,
         wire: body,
+        members: members::REQUEST,
         arguments: None,
         annotations: None,
         address: None,
@@ -190,7 +191,7 @@ async fn ask(session: &Arc<McpSession>, body: Bytes, method: Method) -> Result<B
             Status::Ok => Ok(outcome.body.clone()),
             status => Err(status.name()),
         };
-        flight.finish(Outcome { status: outcome.status, body: outcome.body }).await;
+        flight.finish(outcome, |_| Bytes::new()).await;
         let _ = sender.send(answer);
     });
     // The parts are of no interest, but an unread part would hold the exchange.

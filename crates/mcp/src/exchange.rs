@@ -24,7 +24,7 @@ use crate::headers;
 use crate::outcomes::concluded;
 use crate::server::ServerBody;
 use crate::sessions::McpSession;
-use crate::{asks, reply, sse};
+use crate::{asks, members, reply, sse};
 
 /// How long the target may take to answer the end of a session.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
@@ -48,13 +48,22 @@ pub(crate) async fn exchange(session: Arc<McpSession>, call: Call, wire: Wire, m
         }
         Expected::Nothing => outcome(&session, &call, wire, &mut flight).await,
     };
-    flight.finish(outcome).await;
+    flight.finish(outcome, |reason| withheld(&session, &call, reason)).await;
+}
+
+/// What the client gets instead of a result that cannot be masked.
+fn withheld(session: &McpSession, call: &Call, reason: &str) -> Bytes {
+    match &call.expected {
+        Expected::Response { id, method: Method::CallTool } => reply::tool_error(id, reason, None, session.is_modern),
+        Expected::Response { id, .. } => reply::error(Some(id), code::INTERNAL_ERROR, reason, None),
+        Expected::Nothing => Bytes::new(),
+    }
 }
 
 /// The end of a request that the client has taken back: it waits for no answer any more.
 fn taken_back(id: &Id) -> Outcome {
     let body = reply::error(Some(id), code::INTERNAL_ERROR, "the request was cancelled", None);
-    Outcome { status: Status::Cancelled, body }
+    Outcome { status: Status::Cancelled, body, members: members::of_answer(Method::Ping) }
 }
 
 /// Sends the wire and hands parts of the answer to the flight; how it ended, in words for the client.
@@ -77,7 +86,7 @@ pub(crate) async fn outcome(session: &Arc<McpSession>, call: &Call, wire: Wire, 
                     reply::error(Some(id), code::INTERNAL_ERROR, &fault.public_message(), None)
                 }
             };
-            Outcome { status: fault.status(), body }
+            Outcome { status: fault.status(), body, members: members::of_answer(Method::Ping) }
         }
     }
 }
@@ -92,11 +101,7 @@ async fn answered(session: &Arc<McpSession>, call: &Call, wire: Wire, flight: &m
         return Err(Fault::SessionLost);
     }
     let Expected::Response { method, .. } = &call.expected else {
-        return if status.is_success() {
-            Ok(Outcome { status: Status::Ok, body: Bytes::new() })
-        } else {
-            Err(Fault::Status(status))
-        };
+        return if status.is_success() { Ok(Outcome::silent(Status::Ok)) } else { Err(Fault::Status(status)) };
     };
     let upstream_id = match headers::session_id(response.headers()) {
         Ok(id) => id.and_then(|id| HeaderValue::from_str(id).ok()),

@@ -15,6 +15,7 @@ pub mod headers;
 pub mod initialize;
 mod listen;
 pub mod lists;
+mod members;
 pub mod modern;
 mod outcomes;
 pub mod reply;

@@ -45,7 +45,7 @@ pub(crate) async fn listen(
         }
         Ok(Err(_)) | Err(_) => Status::Timeout,
     };
-    flight.finish(Outcome { status, body: Bytes::new() }).await;
+    flight.finish(Outcome::silent(status), |_| Bytes::new()).await;
 }
 
 fn ended(session: &McpSession, heard: Result<(), Fault>) -> Status {

@@ -21,7 +21,7 @@ use crate::call::{Call, Expected, Fault, json_limits};
 use crate::envelope::{Class, Id, ListKind, Message, MessageKind, Method, code};
 use crate::modern::results::{self, ResultKind};
 use crate::sessions::McpSession;
-use crate::{asks, initialize, lists, reply, sse};
+use crate::{asks, initialize, lists, members, reply, sse};
 
 /// How long a client may take to bring back what it carries for a target.
 const CARRIED_FOR: Duration = Duration::from_mins(30);
@@ -42,7 +42,7 @@ pub(crate) async fn concluded(session: &McpSession, call: &Call, message: &Messa
         if let Some(status) = http_status(message).filter(|_| session.is_modern) {
             let _ = call.status.set(status);
         }
-        return Ok(Outcome { status: Status::Error, body: sse::flatten(message.bytes()) });
+        return Ok(outcome(Status::Error, method, message.bytes()));
     }
     if session.is_modern && !session.gate.is_own() {
         return modern(session, call, (asked, method), message).await;
@@ -58,7 +58,11 @@ pub(crate) async fn concluded(session: &McpSession, call: &Call, message: &Messa
         }
         _ => message.bytes().clone(),
     };
-    Ok(Outcome { status: status(method, message), body: sse::flatten(&body) })
+    Ok(outcome(status(method, message), method, &body))
+}
+
+fn outcome(status: Status, method: Method, body: &Bytes) -> Outcome {
+    Outcome { status, body: sse::flatten(body), members: members::of_answer(method) }
 }
 
 /// A tool may say in its result that it failed.
@@ -80,7 +84,7 @@ async fn modern(
     // Whatever kind it says it is: a client may look for requests in any result, and in the task that one is about.
     for holder in [Some(result), result.get("task")].into_iter().flatten() {
         if let Err(denied) = asks::input_requests(session, holder).await {
-            return Ok(Outcome { status: Status::Error, body: refused(id, method, denied.refusal()) });
+            return Ok(outcome(Status::Error, method, &refused(id, method, denied.refusal())));
         }
     }
     let body = match (kind, method) {
@@ -107,7 +111,7 @@ async fn modern(
             _ => results::cached(message.document()).map_err(spliced)?,
         },
     };
-    Ok(Outcome { status: status(method, message), body: sse::flatten(&body) })
+    Ok(outcome(status(method, message), method, &body))
 }
 
 /// A result whose state, if it has one, is sealed.

@@ -46,11 +46,15 @@ pub(crate) struct Compiled {
     pub(crate) warnings: Vec<Warning>,
 }
 
-pub(crate) fn compile(sources: &[Source], targets: &[TargetSchema]) -> Result<Compiled, Vec<PolicyError>> {
+pub(crate) fn compile(
+    sources: &[Source],
+    targets: &[TargetSchema],
+    classes: &[Arc<str>],
+) -> Result<Compiled, Vec<PolicyError>> {
     let mut errors = check_targets(targets);
     let mut drafts = parse(sources, &mut errors);
     drafts.retain(|draft| {
-        let found = check(draft, targets);
+        let found = check(draft, targets, classes);
         errors.extend(found.iter().cloned());
         found.is_empty()
     });
@@ -65,7 +69,8 @@ pub(crate) fn compile(sources: &[Source], targets: &[TargetSchema]) -> Result<Co
 
     let words = Vocabulary::new().map_err(|error| vec![internal(&*error)])?;
     let rules = drafts.into_iter().map(Draft::into_rule).collect::<Result<Vec<_>, _>>().map_err(|error| vec![error])?;
-    let rules = Rules::new(&rules, targets, &named_tools, &words).map_err(|error| vec![internal(&*error)])?;
+    let rules =
+        Rules::new(&rules, (targets, classes), &named_tools, &words).map_err(|error| vec![internal(&*error)])?;
     Ok(Compiled { rules, words, named_tools: named_tools.into_keys().collect(), warnings })
 }
 
@@ -174,10 +179,10 @@ fn draft(statement: Statement<'_>) -> Result<Draft<'_>, Vec<PolicyError>> {
 }
 
 /// What is wrong with a policy by itself.
-fn check(draft: &Draft<'_>, targets: &[TargetSchema]) -> Vec<PolicyError> {
+fn check(draft: &Draft<'_>, targets: &[TargetSchema], classes: &[Arc<str>]) -> Vec<PolicyError> {
     let mut errors = check_annotations(draft);
     for literal in draft.policy.entity_literals() {
-        if let Err(Misnomer { message, help }) = names::check(&literal, targets) {
+        if let Err(Misnomer { message, help }) = names::check(&literal, targets, classes) {
             let quoted = format!("\"{}\"", literal.id().unescaped());
             let whole = format!("{}::{quoted}", literal.type_name());
             errors.push(draft.error(&[&whole, &quoted], message, help));

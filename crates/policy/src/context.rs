@@ -2,11 +2,11 @@
 
 use std::error::Error;
 
-use cedar_policy::{Context, ExpressionConstructionError, RestrictedExpression};
+use cedar_policy::{Context, EntityUid, ExpressionConstructionError, RestrictedExpression};
 use vidimus_core::{Action, Timestamp, ToolAnnotations};
 
 use crate::reads::Reads;
-use crate::request::Request;
+use crate::request::{Moment, Request};
 use crate::shape::Shape;
 use crate::value::{self, Unfit};
 
@@ -17,26 +17,13 @@ pub(crate) fn of_request(
     shape: Option<&Shape>,
     reads: &Reads,
 ) -> Result<(Context, Vec<Unfit>), Box<dyn Error>> {
-    let mut pairs = Vec::new();
+    let moment =
+        Moment { target: request.target, claimed: request.claimed, address: request.address, time: request.time };
+    let mut pairs = circumstances(&moment, amr, reads)?;
     let mut add = |name: &str, value: RestrictedExpression| pairs.push((name.to_owned(), value));
     let is_read = |name| reads.attribute(name).is_some();
     let mut unfit = Vec::new();
 
-    if is_read("amr") {
-        add("amr", RestrictedExpression::new_set(amr.iter().map(|method| text(method))));
-    }
-    if let Some(address) = request.address.filter(|_| is_read("address")) {
-        // `::ffff:10.0.0.1` is 10.0.0.1, and must be in 10.0.0.0/8 for a policy that says so.
-        add("address", RestrictedExpression::new_ip(address.to_canonical().to_string()));
-    }
-    if is_read("time") {
-        add("time", RestrictedExpression::new_datetime(milliseconds(request.time)));
-    }
-    if is_read("claimed") {
-        let claims = [("client", request.claimed.client), ("model", request.claimed.model)];
-        let fields = claims.into_iter().filter_map(|(name, claim)| Some((name.to_owned(), text(claim?))));
-        add("claimed", RestrictedExpression::new_record(fields)?);
-    }
     match request.action {
         Action::ToolCall(_) => {
             if is_read("tool") {
@@ -64,9 +51,48 @@ pub(crate) fn of_request(
     Ok((Context::from_pairs(pairs)?, unfit))
 }
 
+/// The context in which it is asked what may be revealed of a target.
+pub(crate) fn of_moment(
+    moment: &Moment<'_>,
+    target: &EntityUid,
+    amr: &[String],
+    reads: &Reads,
+) -> Result<Context, Box<dyn Error>> {
+    let mut pairs = circumstances(moment, amr, reads)?;
+    pairs.push(("target".to_owned(), RestrictedExpression::new_entity_uid(target.clone())));
+    Ok(Context::from_pairs(pairs)?)
+}
+
 /// The context of a tool in a list.
 pub(crate) fn of_tool(annotations: ToolAnnotations) -> Result<Context, Box<dyn Error>> {
     Ok(Context::from_pairs([("tool".to_owned(), hints(annotations)?)])?)
+}
+
+/// What every action's context has.
+fn circumstances(
+    moment: &Moment<'_>,
+    amr: &[String],
+    reads: &Reads,
+) -> Result<Vec<(String, RestrictedExpression)>, ExpressionConstructionError> {
+    let mut pairs = Vec::new();
+    let mut add = |name: &str, value: RestrictedExpression| pairs.push((name.to_owned(), value));
+    let is_read = |name| reads.attribute(name).is_some();
+    if is_read("amr") {
+        add("amr", RestrictedExpression::new_set(amr.iter().map(|method| text(method))));
+    }
+    if let Some(address) = moment.address.filter(|_| is_read("address")) {
+        // `::ffff:10.0.0.1` is 10.0.0.1, and must be in 10.0.0.0/8 for a policy that says so.
+        add("address", RestrictedExpression::new_ip(address.to_canonical().to_string()));
+    }
+    if is_read("time") {
+        add("time", RestrictedExpression::new_datetime(milliseconds(moment.time)));
+    }
+    if is_read("claimed") {
+        let claims = [("client", moment.claimed.client), ("model", moment.claimed.model)];
+        let fields = claims.into_iter().filter_map(|(name, claim)| Some((name.to_owned(), text(claim?))));
+        add("claimed", RestrictedExpression::new_record(fields)?);
+    }
+    Ok(pairs)
 }
 
 fn hints(annotations: ToolAnnotations) -> Result<RestrictedExpression, ExpressionConstructionError> {

@@ -10,7 +10,7 @@ use cedar_policy::{Authorizer, Context, Entities, EntityUid, PrincipalConstraint
 use vidimus_core::{Action, Effect, ToolAnnotations};
 
 use crate::context;
-use crate::request::{Decision, Request};
+use crate::request::{Decision, Moment, Request};
 use crate::rules::{Rule, Rules, Site, Slice};
 use crate::subject::Subject;
 use crate::value::Unfit;
@@ -41,6 +41,25 @@ pub(crate) fn lists(slice: &Slice, site: &Site, subject: &Subject, annotations: 
     response.is_some_and(|response| {
         response.decision() == cedar_policy::Decision::Allow && response.diagnostics().errors().next().is_none()
     })
+}
+
+/// Whether values of a data class are shown as they are. A policy that fails leaves them masked.
+pub(crate) fn reveals(site: &Site, subject: &Subject, target: &EntityUid, moment: &Moment<'_>) -> bool {
+    let evaluated = context::of_moment(moment, target, &subject.amr, &site.slice.reads)
+        .and_then(|context| evaluate(&site.slice, site, subject, context));
+    let response = match evaluated {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "policy cannot be asked what to reveal, so nothing is");
+            return false;
+        }
+    };
+    if let Some(cedar_policy::AuthorizationError::PolicyEvaluationError(error)) = response.diagnostics().errors().next()
+    {
+        tracing::warn!(policy = %error.policy_id(), error = %error.inner(), class = %site.resource, "a policy failed, so the class stays masked");
+        return false;
+    }
+    response.decision() == cedar_policy::Decision::Allow
 }
 
 pub(crate) fn denied(policies: Vec<Arc<str>>, message: String) -> Decision {

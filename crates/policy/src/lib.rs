@@ -26,7 +26,7 @@ mod vocabulary;
 
 pub use error::{Place, PolicyError, Warning};
 pub use policies::Policies;
-pub use request::{Claimed, Decision, Request};
+pub use request::{Claimed, Decision, Moment, Request};
 pub use schema::TargetSchema;
 pub use source::Source;
 pub use subject::Subject;

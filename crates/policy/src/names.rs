@@ -1,13 +1,16 @@
-//! Whether what a policy names can exist: targets, tools, actions, and the form of principals' and groups' ids.
+//! Whether what a policy names can exist: targets, tools, actions, data classes, and the form of principals' and groups'
+//! ids.
 //!
 //! A `forbid` on a misspelt name would never fire, and nobody would notice; so it is refused, with the nearest known
 //! name. Entity types are left to Cedar's validator.
+
+use std::sync::Arc;
 
 use cedar_policy::EntityUid;
 
 use crate::schema::TargetSchema;
 use crate::vocabulary::{
-    ACTION, FIXED_ACTIONS, GATEWAY_LOG, GROUP, LOG, TARGET, TOOLS_CALL, USER, WORKLOAD, tool_action,
+    ACTION, DATA_CLASS, FIXED_ACTIONS, GATEWAY_LOG, GROUP, LOG, TARGET, TOOLS_CALL, USER, WORKLOAD, tool_action,
 };
 
 /// Why a name cannot be meant.
@@ -18,7 +21,7 @@ pub(crate) struct Misnomer {
 }
 
 /// Whether this entity or action can exist.
-pub(crate) fn check(literal: &EntityUid, targets: &[TargetSchema]) -> Result<(), Misnomer> {
+pub(crate) fn check(literal: &EntityUid, targets: &[TargetSchema], classes: &[Arc<str>]) -> Result<(), Misnomer> {
     let id = literal.id().unescaped();
     match literal.type_name().to_string().as_str() {
         ACTION => check_action(id, targets),
@@ -29,6 +32,11 @@ pub(crate) fn check(literal: &EntityUid, targets: &[TargetSchema]) -> Result<(),
         LOG if id != GATEWAY_LOG => Err(Misnomer {
             message: format!("there is no log `{id}`"),
             help: Some(format!("did you mean `{GATEWAY_LOG}`?")),
+        }),
+        DATA_CLASS if !classes.iter().any(|class| **class == *id) => Err(Misnomer {
+            message: format!("there is no data class `{id}`"),
+            help: did_you_mean(&id.to_ascii_uppercase(), classes.iter().map(|class| &**class))
+                .or_else(|| Some("`vidimus mask --list` shows them all".to_owned())),
         }),
         GROUP => form(id, '/', "a group is named `issuer/name`, as in Group::\"corp/support\""),
         USER => form(id, '|', "a user is named `issuer|subject`, as in User::\"corp|248289761001\""),

@@ -10,8 +10,8 @@ use vidimus_core::{Principal, TargetName, ToolDefinition};
 use crate::compile::{self, Compiled};
 use crate::decision;
 use crate::error::{PolicyError, Warning};
-use crate::request::{Decision, Request};
-use crate::rules::Rules;
+use crate::request::{Decision, Moment, Request};
+use crate::rules::{Rules, Site};
 use crate::schema::TargetSchema;
 use crate::source::{self, Source};
 use crate::subject::{Listed, Subject};
@@ -28,11 +28,15 @@ pub struct Policies {
 }
 
 impl Policies {
-    /// Compiles policy files for these targets. Either everything is in order, or every fault is returned.
+    /// Compiles policy files for these targets and data classes. Either everything is in order, or every fault is returned.
     ///
     /// No source at all is in order, and permits nothing.
-    pub fn compile(sources: &[Source], targets: &[TargetSchema]) -> Result<Self, Vec<PolicyError>> {
-        let Compiled { rules, words, named_tools, warnings } = compile::compile(sources, targets)?;
+    pub fn compile(
+        sources: &[Source],
+        targets: &[TargetSchema],
+        classes: &[Arc<str>],
+    ) -> Result<Self, Vec<PolicyError>> {
+        let Compiled { rules, words, named_tools, warnings } = compile::compile(sources, targets, classes)?;
         let named = named_tools.iter().map(String::as_str);
         let actions = actions(named, &words)
             .map_err(|error| vec![PolicyError { place: None, message: error.to_string(), help: None }])?;
@@ -60,6 +64,24 @@ impl Policies {
             return decision::denied(Vec::new(), "the policy has changed; ask again".to_owned());
         }
         decision::decide(&self.rules, subject, request)
+    }
+
+    /// The data classes that are shown to the subject as they are (design part 5, `reveal`). A policy that fails for a
+    /// class leaves it masked, and a permit over all actions reveals none: it must name this one.
+    pub fn revealed(&self, subject: &Subject, moment: &Moment<'_>) -> Vec<Arc<str>> {
+        if !subject.is_of(&self.actions) {
+            return Vec::new();
+        }
+        let target = self.words.target(moment.target.as_str());
+        let reveals = self.rules.reveals().iter();
+        let revealed = reveals.filter(|(_, site)| decision::reveals(site, subject, &target, moment));
+        revealed.map(|(class, _)| Arc::clone(class)).collect()
+    }
+
+    /// Whether what is revealed can change from one moment to the next: a policy reads the time or the address.
+    pub fn reveals_vary(&self) -> bool {
+        let reads = |site: &Site| ["address", "time"].iter().any(|name| site.slice.reads.attribute(name).is_some());
+        self.rules.reveals().iter().any(|(_, site)| reads(site))
     }
 
     /// Whether a list shows a tool to the subject: not whether a call of it would pass, but whether one ever could.

@@ -25,6 +25,19 @@ pub struct Request<'a> {
     pub time: Timestamp,
 }
 
+/// The circumstances in which it is asked what may be revealed: everything but an operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// The target whose data it is.
+    pub target: &'a TargetName,
+    /// What the client says of itself.
+    pub claimed: Claimed<'a>,
+    /// Where the caller is.
+    pub address: Option<IpAddr>,
+    /// When it is asked.
+    pub time: Timestamp,
+}
+
 /// What a client says of itself and nobody vouches for. A permit cannot read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Claimed<'a> {

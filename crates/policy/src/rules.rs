@@ -7,14 +7,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicySet, PolicySetError, ResourceConstraint};
+use cedar_policy::{ActionConstraint, Effect, EntityUid, Policy, PolicySet, PolicySetError, ResourceConstraint};
 use vidimus_core::{Action, TargetName};
 
 use crate::reads::Reads;
 use crate::schema::{NamedTools, TargetSchema};
 use crate::shape::Shape;
 use crate::vocabulary::{
-    CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_VIEW, RESOURCES_READ, ROOTS, SAMPLING,
+    CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING,
     TOOLS_CALL, Vocabulary, tool_action,
 };
 
@@ -63,6 +63,8 @@ pub(crate) struct Rules {
     /// Recordings of targets that are no longer configured.
     former_recordings: Site,
     log: Site,
+    /// The data classes that some policy may reveal.
+    reveals: Vec<(Arc<str>, Site)>,
 }
 
 #[derive(Debug)]
@@ -81,7 +83,7 @@ struct TargetRules {
 impl Rules {
     pub(crate) fn new(
         rules: &[Arc<Rule>],
-        targets: &[TargetSchema],
+        (targets, classes): (&[TargetSchema], &[Arc<str>]),
         named_tools: &NamedTools,
         words: &Vocabulary,
     ) -> Result<Self, Box<PolicySetError>> {
@@ -93,8 +95,15 @@ impl Rules {
         for target in targets {
             by_target.insert(target.name.clone(), slicer.target(&target.name, named_tools)?);
         }
+        let mut reveals = Vec::new();
+        for class in classes {
+            let site = slicer.reveal(class)?;
+            if site.slice.rules.iter().any(|rule| rule.policy.effect() == Effect::Permit) {
+                reveals.push((Arc::clone(class), site));
+            }
+        }
         let by_id = rules.iter().map(|rule| (Arc::clone(&rule.id), Arc::clone(rule))).collect();
-        Ok(Self { by_id, targets: by_target, former_recordings, log })
+        Ok(Self { by_id, targets: by_target, former_recordings, log, reveals })
     }
 
     /// Where an action on a target is decided; `None` when there is no such target.
@@ -119,6 +128,11 @@ impl Rules {
         Some(rules.named_tools.get(tool).unwrap_or(&rules.other_tools))
     }
 
+    /// Where it is decided whether each data class is revealed, for those that may be.
+    pub(crate) fn reveals(&self) -> &[(Arc<str>, Site)] {
+        &self.reveals
+    }
+
     pub(crate) fn by_id(&self, id: &str) -> Option<&Arc<Rule>> {
         self.by_id.get(id)
     }
@@ -139,6 +153,7 @@ struct Slicer<'a> {
 enum Purpose {
     Decide,
     List,
+    Reveal,
 }
 
 impl Slicer<'_> {
@@ -177,6 +192,12 @@ impl Slicer<'_> {
         Ok(ToolSite { call: Site { action, resource: resource.clone(), slice: call }, visibility, shape })
     }
 
+    fn reveal(&mut self, class: &str) -> Result<Site, Box<PolicySetError>> {
+        let (action, resource) = (self.words.action(REVEAL), self.words.data_class(class));
+        let slice = self.slice(Purpose::Reveal, std::slice::from_ref(&action), &resource)?;
+        Ok(Site { action, resource, slice })
+    }
+
     fn site(&mut self, action: &str, resource: EntityUid) -> Result<Site, Box<PolicySetError>> {
         let action = self.words.action(action);
         let slice = self.slice(Purpose::Decide, std::slice::from_ref(&action), &resource)?;
@@ -198,6 +219,8 @@ impl Slicer<'_> {
                 let policy = match purpose {
                     Purpose::Decide => Some(&rule.policy),
                     Purpose::List => rule.visibility.as_ref(),
+                    // A permit over all actions was not written with this one in mind.
+                    Purpose::Reveal => Some(&rule.policy).filter(|policy| names_action(policy)),
                 }?;
                 let applies = admits_action(policy, actions) && admits_resource(policy, resource);
                 applies.then_some((index, rule, policy))
@@ -221,6 +244,11 @@ impl Slicer<'_> {
     }
 }
 
+/// Whether a policy may reveal: one that permits must name the action.
+fn names_action(policy: &Policy) -> bool {
+    policy.effect() == Effect::Forbid || policy.action_constraint() != ActionConstraint::Any
+}
+
 fn admits_action(policy: &Policy, actions: &[EntityUid]) -> bool {
     match policy.action_constraint() {
         ActionConstraint::Any => true,
@@ -232,7 +260,7 @@ fn admits_action(policy: &Policy, actions: &[EntityUid]) -> bool {
 fn admits_resource(policy: &Policy, resource: &EntityUid) -> bool {
     match policy.resource_constraint() {
         ResourceConstraint::Any => true,
-        // Targets and the log are in nothing but themselves.
+        // Targets, data classes and the log are in nothing but themselves.
         ResourceConstraint::Eq(named) | ResourceConstraint::In(named) => named == *resource,
         ResourceConstraint::Is(kind) => kind == *resource.type_name(),
         ResourceConstraint::IsIn(kind, named) => kind == *resource.type_name() && named == *resource,

@@ -12,8 +12,8 @@ use vidimus_core::{Protocol, TargetName, ToolDefinition};
 
 use crate::shape::Shape;
 use crate::vocabulary::{
-    CONNECT, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_VIEW, RESOURCES_READ, ROOTS,
-    SAMPLING, TARGET, TOOLS_CALL, USER, WORKLOAD,
+    CONNECT, DATA_CLASS, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_VIEW, RESOURCES_READ,
+    REVEAL, ROOTS, SAMPLING, TARGET, TOOLS_CALL, USER, WORKLOAD,
 };
 
 /// What policy must know of a target.
@@ -47,6 +47,7 @@ fn fragment(tools: &NamedTools) -> Result<SchemaFragment, Box<cedar_policy::Sche
         (ROOTS, TARGET, json!({})),
         (RECORDING_VIEW, TARGET, json!({})),
         (LOG_READ, LOG, json!({})),
+        (REVEAL, DATA_CLASS, json!({ "target": { "type": "Entity", "name": TARGET } })),
     ] {
         actions.insert(name.into(), action(resource, own, &json!([])));
     }
@@ -65,7 +66,7 @@ fn fragment(tools: &NamedTools) -> Result<SchemaFragment, Box<cedar_policy::Sche
         "clientId": { "type": "String", "required": false },
         "actors": { "type": "Set", "element": { "type": "String" } },
     } } });
-    let entities = json!({ USER: principal, WORKLOAD: principal, GROUP: {}, TARGET: {}, LOG: {} });
+    let entities = json!({ USER: principal, WORKLOAD: principal, GROUP: {}, TARGET: {}, LOG: {}, DATA_CLASS: {} });
     Ok(SchemaFragment::from_json_value(json!({ "": { "entityTypes": entities, "actions": actions } }))?)
 }
 

@@ -1,7 +1,7 @@
 //! The words policies are written in: entity types and actions, each in one place.
 //!
-//! Design part 5, "Model". Words of later versions (`reveal`, `approve`, `administer`, `sql:*`) are not here, so a
-//! policy that uses them is refused instead of never matching.
+//! Design part 5, "Model". Words of later versions (`approve`, `administer`, `sql:*`) are not here, so a policy that uses
+//! them is refused instead of never matching.
 
 use std::str::FromStr;
 
@@ -13,10 +13,11 @@ pub(crate) const WORKLOAD: &str = "Workload";
 pub(crate) const GROUP: &str = "Group";
 pub(crate) const TARGET: &str = "Target";
 pub(crate) const LOG: &str = "Log";
+pub(crate) const DATA_CLASS: &str = "DataClass";
 pub(crate) const ACTION: &str = "Action";
 
 /// Every type of entity a policy can name.
-pub(crate) const ENTITY_TYPES: [&str; 6] = [USER, WORKLOAD, GROUP, TARGET, LOG, ACTION];
+pub(crate) const ENTITY_TYPES: [&str; 7] = [USER, WORKLOAD, GROUP, TARGET, LOG, DATA_CLASS, ACTION];
 
 pub(crate) const CONNECT: &str = "connect";
 pub(crate) const TOOLS_CALL: &str = "tools/call";
@@ -27,10 +28,11 @@ pub(crate) const ELICITATION: &str = "elicitation/create";
 pub(crate) const ROOTS: &str = "roots/list";
 pub(crate) const RECORDING_VIEW: &str = "recording.view";
 pub(crate) const LOG_READ: &str = "log.read";
+pub(crate) const REVEAL: &str = "reveal";
 
 /// Every action a policy can name, besides the tools.
-pub(crate) const FIXED_ACTIONS: [&str; 9] =
-    [CONNECT, TOOLS_CALL, RESOURCES_READ, PROMPTS_GET, SAMPLING, ELICITATION, ROOTS, RECORDING_VIEW, LOG_READ];
+pub(crate) const FIXED_ACTIONS: [&str; 10] =
+    [CONNECT, TOOLS_CALL, RESOURCES_READ, PROMPTS_GET, SAMPLING, ELICITATION, ROOTS, RECORDING_VIEW, LOG_READ, REVEAL];
 
 /// Stands for every tool that no policy names: policies cannot tell those apart, so one action does for all of them.
 /// Not the name of any tool: `*` is no target's name.
@@ -47,6 +49,7 @@ pub(crate) struct Vocabulary {
     group: EntityTypeName,
     target: EntityTypeName,
     log: EntityTypeName,
+    data_class: EntityTypeName,
     action: EntityTypeName,
 }
 
@@ -59,6 +62,7 @@ impl Vocabulary {
             group: parsed(GROUP)?,
             target: parsed(TARGET)?,
             log: parsed(LOG)?,
+            data_class: parsed(DATA_CLASS)?,
             action: parsed(ACTION)?,
         })
     }
@@ -81,6 +85,10 @@ impl Vocabulary {
 
     pub(crate) fn log(&self) -> EntityUid {
         entity(&self.log, GATEWAY_LOG)
+    }
+
+    pub(crate) fn data_class(&self, name: &str) -> EntityUid {
+        entity(&self.data_class, name)
     }
 
     pub(crate) fn action(&self, name: &str) -> EntityUid {

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use vidimus_core::event::{Body, Decided, Payload};
+use vidimus_core::event::{Body, Decided, Masking, Payload};
 use vidimus_core::{Action, Durability, Effect, Event, EventId, Protocol, SessionId, Timestamp};
 use vidimus_store::Index;
 
@@ -45,7 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn leaf(session: SessionId, batch: u64, at: usize) -> Vec<u8> {
-    let payload = Payload { name: "request", commitment: "c".repeat(44), at: [0, 8_192, 1_100], bytes: 1_024 };
+    let payload =
+        Payload { name: "request", commitment: "c".repeat(44), delivered: None, at: [0, 8_192, 1_100], bytes: 1_024 };
     Event {
         id: EventId::random(),
         time: Timestamp::from_seconds(1_700_000_000),
@@ -64,6 +65,7 @@ fn leaf(session: SessionId, batch: u64, at: usize) -> Vec<u8> {
             policy: "sha256:abababababababababababababababababababababababababababababababab",
             reason: None,
             durability: Durability::Async,
+            masking: Masking::NONE,
             payloads: &[payload],
         }),
     }

@@ -55,7 +55,7 @@ pub struct SessionRow {
     pub protocol: Option<String>,
     /// `strict` or `async`.
     pub durability: Option<String>,
-    /// `sizes` or `unmasked`.
+    /// `sizes` or `masked`.
     pub record: Option<String>,
     /// The client's name as it claims.
     pub client: Option<String>,

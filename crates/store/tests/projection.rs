@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
-use vidimus_core::event::{Body, Decided, Ended, Opened, Status};
+use vidimus_core::event::{Body, Decided, Ended, Masking, Opened, Status};
 use vidimus_core::{
     Action, Durability, Effect, ErrorKind, Event, EventId, Principal, PrincipalKind, Protocol, Record, SessionId,
     Timestamp,
@@ -86,7 +86,7 @@ fn opening<'a>(principal: &'a Principal, client: Option<&'a str>) -> Body<'a> {
         policies: &[],
         policy: "sha256:ab",
         durability: Durability::Strict,
-        record: Record::Unmasked,
+        record: Record::Masked,
     })
 }
 
@@ -101,6 +101,7 @@ fn decided<'a>(effect: Effect) -> Decided<'a> {
         policy: "sha256:ab",
         reason: None,
         durability: Durability::Strict,
+        masking: Masking::NONE,
         payloads: &[],
     }
 }
@@ -115,6 +116,7 @@ fn ended<'a>() -> Ended<'a> {
         microseconds: Some(8_123),
         bytes: 4_021,
         durability: Durability::Strict,
+        masking: Masking::NONE,
         payloads: &[],
     }
 }
@@ -154,7 +156,7 @@ fn lists_what_the_log_says() {
     assert_eq!(alice.target.as_deref(), Some("crm"));
     assert_eq!(alice.client.as_deref(), Some("claude \"1\""));
     assert_eq!(alice.display.as_deref(), Some("alice@example.com"));
-    assert_eq!(alice.record.as_deref(), Some("unmasked"));
+    assert_eq!(alice.record.as_deref(), Some("masked"));
     assert_eq!(alice.protocol.as_deref(), Some("mcp"));
     assert_eq!(alice.durability.as_deref(), Some("strict"));
     assert_eq!(alice.opened, "2023-11-14T22:13:21.000000000Z");

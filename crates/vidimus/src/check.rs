@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use vidimus_policy::Policies;
 use vidimus_stdio::Isolation;
 
-use crate::config::{Config, ConfigError, Issuer, ProgramError, Server, Target};
+use crate::config::{Config, ConfigError, Issuer, Masking, ProgramError, Server, Target};
 use crate::key;
 use crate::output::{self, Table, counted, printable};
 use crate::policies::Inputs;
@@ -58,6 +58,15 @@ impl Checked {
                 && let Err(error) = confinement.check()
             {
                 problems.push(Problem::new(format!("target {}: {error}", target.name)));
+            }
+        }
+        let mut checked: Vec<&Masking> = Vec::new();
+        for target in &config.targets {
+            if !checked.contains(&&target.masking) {
+                checked.push(&target.masking);
+                if let Err(error) = target.masking.check() {
+                    problems.push(Problem::new(format!("the masking of target {}: {error}", target.name)));
+                }
             }
         }
         let (mut files, mut policies) = (0, None);
@@ -247,6 +256,7 @@ fn described_target(target: &Target) -> Value {
         "name": target.name.as_str(),
         "durability": target.durability.name(),
         "record": target.record.name(),
+        "masking": described_masking(&target.masking),
         "tools": target.tools,
         "connect_timeout_s": target.connect_timeout.as_secs_f64(),
         "request_timeout_s": target.request_timeout.as_secs_f64(),
@@ -256,6 +266,19 @@ fn described_target(target: &Target) -> Value {
         described.extend(common);
     }
     described
+}
+
+/// What is masked of a target. Entries of the allow-list are values: only their number is shown.
+fn described_masking(masking: &Masking) -> Value {
+    let operators: serde_json::Map<String, Value> =
+        masking.operators.iter().map(|(class, operator)| (class.clone(), operator.to_string().into())).collect();
+    json!({
+        "classes": masking.classes,
+        "operators": operators,
+        "fields": masking.fields,
+        "allow": masking.allow.len(),
+        "custom": masking.custom.iter().map(|class| &class.name).collect::<Vec<_>>(),
+    })
 }
 
 #[cfg(test)]

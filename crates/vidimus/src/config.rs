@@ -6,6 +6,7 @@
 
 mod document;
 mod keys;
+mod masking;
 mod reference;
 mod sections;
 mod stdio;
@@ -23,6 +24,7 @@ use vidimus_identity::IssuerConfig;
 use crate::problem::Problem;
 use crate::secret::{SecretRef, Source};
 use document::Document;
+pub(crate) use masking::{Masking, Shared as SharedMasking};
 pub(crate) use reference::markdown;
 pub(crate) use sections::SOCKET;
 pub(crate) use stdio::{Program, ProgramError};
@@ -46,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) issuers: Vec<Issuer>,
     /// `[policy] dir`
     pub(crate) policy_dir: PathBuf,
+    /// `[masking]`
+    pub(crate) masking: Masking,
     /// `[targets.*]`, at least one, by name.
     pub(crate) targets: Vec<Target>,
 }
@@ -106,6 +110,8 @@ pub(crate) struct Target {
     pub(crate) server: Server,
     pub(crate) durability: Durability,
     pub(crate) record: Record,
+    /// `[masking]` with `[targets.NAME.masking]` on top.
+    pub(crate) masking: Masking,
     pub(crate) tools: Option<PathBuf>,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,

@@ -31,6 +31,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) struct Inputs {
     sources: Vec<Source>,
     schemas: Vec<TargetSchema>,
+    classes: Vec<Arc<str>>,
     issuers: Vec<String>,
 }
 
@@ -62,6 +63,7 @@ impl Inputs {
         Ok(Self {
             sources: policy_files::sources(&config.policy_dir)?,
             schemas: policy_files::schemas(config)?,
+            classes: config.masking.names(),
             issuers: config.issuers.iter().map(|issuer| issuer.verification.name.clone()).collect(),
         })
     }
@@ -73,7 +75,7 @@ impl Inputs {
 
     /// Compiles policies, or says all that is wrong with them.
     pub(crate) fn compile(&self) -> Result<Policies, Problems> {
-        let compiled = Policies::compile(&self.sources, &self.schemas);
+        let compiled = Policies::compile(&self.sources, &self.schemas, &self.classes);
         let mut problems = policy_faults::unknown_issuers(&self.sources, &self.issuers);
         match compiled {
             Ok(policies) if problems.is_empty() => return Ok(policies),

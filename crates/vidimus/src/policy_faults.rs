@@ -135,7 +135,7 @@ mod tests {
         };
         let crm = TargetSchema { name: "crm".parse().unwrap(), protocol: Protocol::Mcp, tools: Some(vec![refund]) };
         let sources = [source(policy)];
-        let errors = Policies::compile(&sources, &[crm]).map(drop).unwrap_err();
+        let errors = Policies::compile(&sources, &[crm], &[]).map(drop).unwrap_err();
         errors.into_iter().map(|error| explained(error, &sources).to_string()).collect()
     }
 

@@ -36,6 +36,13 @@ fn events() -> String {
         // Writing into a string cannot fail.
         let _ = writeln!(page, "| `{}` | {} | {} |", entry.name, entry.meaning, entry.reason);
     }
+    page.push_str(
+        "\nOperation events count what masking found, by data class and never by value: `masked` is what the record holds \
+         masked, `revealed` what of it the client was shown because policy reveals it. They stand in `outcome` where the \
+         event is one, where `status` is `ok`, `error`, `upstream`, `withheld` (it could not be masked), `timeout`, \
+         `cancelled` or `unknown`. Each of `payloads` has the `commitment` to what is recorded and, where other bytes were \
+         sent or delivered, `delivered`, the commitment to those.\n",
+    );
     page
 }
 

@@ -14,14 +14,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vidimus_core::{Protocol, SystemClock};
-use vidimus_gate::{Gate, Secret, TargetSpec};
+use vidimus_gate::{Gate, Masking, Secret, TargetSpec};
 use vidimus_identity::Identity;
 use vidimus_mcp::{Adapter, Limits, Target};
 use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server};
 use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, LogSink, Pool, PoolLimits};
 
 use crate::admin::Admin;
-use crate::config::{self, Config};
+use crate::config::{self, Config, SharedMasking};
 use crate::discovery::Discovery;
 use crate::evidence_api::EvidenceApi;
 use crate::{key, policies, stdio_child};
@@ -79,7 +79,12 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     gate.configured(&config.hash)?;
 
     let programs = Pool::new(PoolLimits::default());
-    let targets = config.targets.iter().map(|target| connect(&gate, config, target, &programs));
+    let mut masking = SharedMasking::default();
+    let targets = config.targets.iter().map(|target| {
+        let masking = masking.compile(&gate, &target.masking);
+        let masking = masking.with_context(|| format!("the masking of target {}", target.name))?;
+        connect(&gate, config, (target, masking), &programs)
+    });
     let targets = targets.collect::<anyhow::Result<_>>()?;
     let origins = OriginPolicy::new(&gateway.public_url.to_string(), listen, &gateway.allowed_origins);
     let adapter = Adapter::new(gate.clone(), origins, targets);
@@ -178,7 +183,12 @@ fn identity(issuers: &[config::Issuer]) -> anyhow::Result<Identity> {
     Ok(Identity::new(configs, fetch, Arc::new(SystemClock))?)
 }
 
-fn connect(gate: &Gate, config: &Config, target: &config::Target, programs: &Pool) -> anyhow::Result<Target> {
+fn connect(
+    gate: &Gate,
+    config: &Config,
+    (target, masking): (&config::Target, Masking),
+    programs: &Pool,
+) -> anyhow::Result<Target> {
     let server: vidimus_mcp::Server = match &target.server {
         config::Server::Http { url, headers } => {
             let mut injected = HeaderMap::new();
@@ -200,6 +210,7 @@ fn connect(gate: &Gate, config: &Config, target: &config::Target, programs: &Poo
         protocol: Protocol::Mcp,
         durability: target.durability,
         record: target.record,
+        masking,
     };
     let limits = Limits {
         request_bytes: config.limits.request_bytes,

@@ -105,7 +105,14 @@ fn event_row(event: &Value, is_control: bool) -> Vec<String> {
         Some(address) => format!("from {address}"),
         None => joined(&parts),
     };
-    let result = joined(&["/decision/effect", "/decision/reason", "/outcome/status", "/reason"]);
+    let mut result = joined(&["/decision/effect", "/decision/reason", "/outcome/status", "/reason"]);
+    for (word, places) in [("masked", ["/masked", "/outcome/masked"]), ("revealed", ["/revealed", "/outcome/revealed"])]
+    {
+        let counts = places.into_iter().find_map(|place| event.pointer(place)).and_then(Value::as_object);
+        for (at, (class, count)) in counts.into_iter().flatten().enumerate() {
+            result.push_str(&if at == 0 { format!(", {word} {class} {count}") } else { format!(", {class} {count}") });
+        }
+    }
     // One event stands for as many failures as it counts.
     let result = match (event.pointer("/count").and_then(Value::as_u64), &*text("/type")) {
         (Some(count @ 2..), "auth.failed") => format!("{result} ({count} times)"),
@@ -220,7 +227,7 @@ mod tests {
             target: Some("crm".into()),
             protocol: Some("mcp".into()),
             durability: Some("strict".into()),
-            record: Some("unmasked".into()),
+            record: Some("masked".into()),
             client: Some("claude 1.0".into()),
             events: 4,
             operations: 2,

@@ -86,7 +86,7 @@ dir = "policies"
 protocol = "mcp"
 {server}
 durability = "{durability}"
-record = "unmasked"
+record = "masked"
 "#,
         );
         fs::write(dir.join("vidimus.toml"), configuration)?;

@@ -37,7 +37,13 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
     let policies: Vec<Arc<str>> = vec!["support-reads".into()];
     let hash = format!("sha256:{}", "ab".repeat(32));
     let action = Action::ToolCall("get_customer".into());
-    let payload = Payload { name: "request", commitment: "c".repeat(44), at: [0, 8_192, 1_100], bytes: 1_024 };
+    let payload =
+        Payload { name: "request", commitment: "c".repeat(44), delivered: None, at: [0, 8_192, 1_100], bytes: 1_024 };
+    let found = Masking { masked: [("EMAIL_ADDRESS".into(), 12)].into(), ..Masking::default() };
+    let shown = Masking {
+        masked: [("CREDIT_CARD".into(), 1), ("EMAIL_ADDRESS".into(), 12)].into(),
+        revealed: [("CREDIT_CARD".into(), 1)].into(),
+    };
     let decided = |effect, reason| Decided {
         action: &action,
         method: None,
@@ -48,6 +54,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         policy: &hash,
         reason,
         durability: Durability::Strict,
+        masking: &found,
         payloads: std::slice::from_ref(&payload),
     };
     let bodies = vec![
@@ -67,7 +74,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
             policies: &policies,
             policy: &hash,
             durability: Durability::Strict,
-            record: Record::Unmasked,
+            record: Record::Masked,
         }),
         Body::SessionClosed { count: 8, reason: "client" },
         Body::OperationAdmitted(decided(Effect::Allow, None)),
@@ -81,6 +88,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
             microseconds: Some(8_123),
             bytes: 4_021,
             durability: Durability::Strict,
+            masking: &shown,
             payloads: std::slice::from_ref(&payload),
         }),
         Body::RecordingViewed { what: "recording", viewed: Some(SessionId::from_bytes([3; 16])) },
@@ -98,6 +106,26 @@ fn every_leaf_is_canonical_json() {
         assert_eq!(value["v"], VERSION);
         assert_eq!(value["seq"], 7);
     }
+}
+
+#[test]
+fn masked_values_are_counted_by_class_and_never_told() {
+    for (name, leaf) in leaves() {
+        let value: serde_json::Value = serde_json::from_slice(&leaf).unwrap();
+        if name == "operation.outcome" {
+            assert_eq!(value["outcome"]["masked"], serde_json::json!({ "CREDIT_CARD": 1, "EMAIL_ADDRESS": 12 }));
+            assert_eq!(value["outcome"]["revealed"], serde_json::json!({ "CREDIT_CARD": 1 }));
+        } else if name.starts_with("operation.") {
+            assert_eq!((&value["masked"], value.get("revealed")), (&serde_json::json!({ "EMAIL_ADDRESS": 12 }), None));
+        } else {
+            assert!(value.get("masked").is_none(), "{name}");
+        }
+    }
+    let mut sum = Masking::NONE.clone();
+    let one = Masking { masked: [("US_SSN".into(), 2)].into(), ..Masking::default() };
+    sum.add(&one);
+    sum.add(&one);
+    assert_eq!(sum.masked, [("US_SSN".into(), 4)].into());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::io::ErrorKind::{Other, StorageFull};
 use bytes::Bytes;
 use disk::Fault;
 use vidimus_core::event::Status;
-use vidimus_core::{Durability, ErrorKind};
+use vidimus_core::{Durability, ErrorKind, Members};
 use vidimus_gate::{Answer, Notice, Outcome, SendError, Session, Verdict};
 use world::{Target, World, head, operation};
 
@@ -36,6 +36,10 @@ async fn assert_refuses(world: &World, target: &Target, session: &Session) {
     assert_eq!(target.requests(), before);
 }
 
+fn outcome(status: Status, body: Bytes) -> Outcome {
+    Outcome { status, body, members: Members::NONE }
+}
+
 /// One call to the end; what the client gets.
 async fn answer(session: &Session, target: &Target, text: &str) -> Option<Answer> {
     let Verdict::Admitted(admitted) = session.submit(operation(text)).await else { panic!("denied") };
@@ -45,7 +49,7 @@ async fn answer(session: &Session, target: &Target, text: &str) -> Option<Answer
             Ok(_) => (Status::Ok, Bytes::from_static(b"result")),
             Err(_) => (Status::Cancelled, Bytes::new()),
         };
-        flight.finish(Outcome { status, body }).await;
+        flight.finish(outcome(status, body), |_| Bytes::new()).await;
     });
     answers.next().await
 }
@@ -84,7 +88,7 @@ async fn a_failed_sync_of_the_intent_keeps_the_call_from_the_target() {
     let upstream = target.upstream.clone();
     let mut answers = admitted.run(|wire, flight| async move {
         assert!(matches!(upstream.send(wire, head()).await, Err(SendError::Evidence(_))));
-        flight.finish(Outcome { status: Status::Cancelled, body: Bytes::from_static(b"text") }).await;
+        flight.finish(outcome(Status::Cancelled, Bytes::from_static(b"text")), |_| Bytes::new()).await;
     });
     assert!(matches!(answers.next().await, Some(Answer::Unrecorded)));
     world.disk.work();
@@ -129,8 +133,11 @@ async fn a_part_whose_record_fails_is_not_released() {
         let upstream = target.upstream.clone();
         let mut answers = admitted.run(|wire, mut flight| async move {
             upstream.send(wire, head()).await.unwrap();
-            assert_eq!(flight.chunk(Bytes::from_static(b"part")).await.unwrap_err().kind(), ErrorKind::Evidence);
-            flight.finish(Outcome { status: Status::Ok, body: Bytes::from_static(b"result") }).await;
+            assert_eq!(
+                flight.chunk(Bytes::from_static(b"part"), Members::NONE).await.unwrap_err().kind(),
+                ErrorKind::Evidence
+            );
+            flight.finish(outcome(Status::Ok, Bytes::from_static(b"result")), |_| Bytes::new()).await;
         });
         assert!(matches!(answers.next().await, Some(Answer::Unrecorded)), "{fault:?}");
         assert!(answers.next().await.is_none());

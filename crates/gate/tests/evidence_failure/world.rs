@@ -19,10 +19,11 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use vidimus_core::{
-    Action, Durability, Operation, Principal, PrincipalKind, Protocol, Record, SystemClock, TargetName,
+    Action, Durability, Members, Operation, Principal, PrincipalKind, Protocol, Record, SystemClock, TargetName,
 };
 use vidimus_gate::{Caller, Gate, Notice, Options, Secret, Session, TargetSpec, Upstream};
 use vidimus_identity::{Fetch, FetchError, Identity, IssuerConfig};
+use vidimus_mask::{Selection, Settings};
 use vidimus_net::HttpTarget;
 use vidimus_policy::{Policies, Source, TargetSchema};
 use vidimus_store::SessionFilter;
@@ -71,6 +72,7 @@ impl World {
             policies: Policies::compile(
                 &sources,
                 &[TargetSchema { name: name.clone(), protocol: Protocol::Mcp, tools: None }],
+                &[],
             )
             .unwrap(),
             identity: Arc::new(self.identity()),
@@ -94,10 +96,10 @@ impl World {
         self.gate.as_ref().unwrap()
     }
 
-    #[expect(clippy::unused_self, reason = "reads as the world's")]
     pub(crate) fn spec(&self, durability: Durability) -> Arc<TargetSpec> {
-        let record = Record::Unmasked;
-        Arc::new(TargetSpec { name: target_name(), protocol: Protocol::Mcp, durability, record })
+        let masking = self.gate().masking(Settings::new(Selection::new(["default"]), [0; 32])).unwrap();
+        let (protocol, record) = (Protocol::Mcp, Record::Masked);
+        Arc::new(TargetSpec { name: target_name(), protocol, durability, record, masking })
     }
 
     /// Alice, whose token is known.
@@ -238,6 +240,7 @@ pub(crate) fn operation(text: &str) -> Operation {
         action: Action::ToolCall("echo".into()),
         method: None,
         wire: Bytes::copy_from_slice(text.as_bytes()),
+        members: Members::NONE,
         arguments: None,
         annotations: None,
         address: None,

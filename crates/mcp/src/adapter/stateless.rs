@@ -23,7 +23,7 @@ use crate::headers::request_headers;
 use crate::modern::{self, ModernError};
 use crate::outcomes::bound_to;
 use crate::sessions::McpSession;
-use crate::{definitions, reply};
+use crate::{definitions, members, reply};
 
 /// What a request is refused with before it is submitted.
 struct Problem {
@@ -140,6 +140,7 @@ impl Adapter {
             action,
             method: method_beside_action(message),
             wire,
+            members: members::REQUEST,
             arguments: message.operation_arguments(),
             annotations,
             address: Some(visit.caller.address()),

@@ -144,7 +144,7 @@ proptest! {
             tools: None,
         });
         let source = Source { name: "p".into(), text: texts.concat() };
-        let policies = Policies::compile(&[source], &targets).unwrap();
+        let policies = Policies::compile(&[source], &targets, &[]).unwrap();
         let subject = policies.subject(&principal(is_user, groups, amr));
 
         let mut arguments = serde_json::Map::new();
@@ -174,7 +174,7 @@ fn equal_slices_are_shared() {
     let source = Source { name: "p".into(), text: text.into() };
     let targets =
         ["a", "b", "c"].map(|name| TargetSchema { name: name.parse().unwrap(), protocol: Protocol::Mcp, tools: None });
-    let policies = Policies::compile(&[source], &targets).unwrap();
+    let policies = Policies::compile(&[source], &targets, &[]).unwrap();
     let slice = |name: &str| Arc::clone(&policies.rules.tool(&name.parse().unwrap(), "x").unwrap().call.slice);
     assert!(Arc::ptr_eq(&slice("a"), &slice("b")) && Arc::ptr_eq(&slice("b"), &slice("c")));
     assert_eq!(slice("a").rules.len(), 1);

@@ -4,8 +4,11 @@
 mod arguments;
 mod decisions;
 mod refusals;
+mod reveal;
 mod samples;
 mod visibility;
+
+use std::sync::Arc;
 
 use vidimus_core::json::{Document, Limits};
 use vidimus_core::{
@@ -27,6 +30,11 @@ fn principal(subject: &str, groups: &[&str]) -> Principal {
         amr: Vec::new(),
         client_id: None,
     }
+}
+
+/// The data classes of these tests.
+fn classes() -> Vec<Arc<str>> {
+    ["CREDIT_CARD", "EMAIL_ADDRESS", "US_SSN"].map(Arc::from).to_vec()
 }
 
 fn target(name: &str) -> TargetName {
@@ -71,7 +79,7 @@ fn source(name: &str, text: &str) -> Source {
 /// Policies of one file `p.cedar` for the sample target and one called `orders` whose tools are not known.
 fn compile(text: &str) -> Result<Policies, Vec<String>> {
     let orders = TargetSchema { name: target("orders"), protocol: Protocol::Mcp, tools: None };
-    Policies::compile(&[source("p.cedar", text)], &[crm(), orders])
+    Policies::compile(&[source("p.cedar", text)], &[crm(), orders], &classes())
         .map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 

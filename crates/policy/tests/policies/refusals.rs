@@ -23,7 +23,7 @@ fn every_fault_of_every_file_is_reported_at_once() {
         ),
         source("b.cedar", "permit (principal, action == Action::\"conect\", resource);\n  forbid (principal"),
     ];
-    let errors = Policies::compile(&sources, &[crm()]).unwrap_err();
+    let errors = Policies::compile(&sources, &[crm()], &super::classes()).unwrap_err();
     assert!(errors.iter().all(|error| error.kind() == ErrorKind::Configuration));
     insta::assert_snapshot!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), @r#"
     a.cedar:2:8: attribute `nothing` in context for Action::"connect" not found; did you mean `time`?
@@ -56,7 +56,7 @@ permit (principal in Team::"a/b", action, resource);
     p.cedar:8:62: there is no log `gate`; did you mean `gateway`?
     p.cedar:9:30: there is no action `sql:select`; a tool's action is `target/tool`; all tools are in `tools/call`
     p.cedar:10:30: there is no action `*/*`; a tool's action is `target/tool`; all tools are in `tools/call`
-    p.cedar:11:22: unrecognized entity type `Team`; known are User, Workload, Group, Target, Log, Action
+    p.cedar:11:22: unrecognized entity type `Team`; known are User, Workload, Group, Target, Log, DataClass, Action
     "#);
 }
 
@@ -168,7 +168,8 @@ fn a_policy_that_can_never_apply_is_a_warning() {
 #[test]
 fn targets_do_not_take_the_names_of_actions() {
     let named = |name| TargetSchema { name: target(name), protocol: Protocol::Mcp, tools: None };
-    let errors = Policies::compile(&[], &[named("crm"), named("resources"), named("crm"), named("tools")]).unwrap_err();
+    let errors =
+        Policies::compile(&[], &[named("crm"), named("resources"), named("crm"), named("tools")], &[]).unwrap_err();
     insta::assert_snapshot!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), @r#"
     target `crm` is there twice; give it another name
     target `resources`: its tools would have the names of other actions; give it another name
@@ -178,7 +179,7 @@ fn targets_do_not_take_the_names_of_actions() {
 
 #[test]
 fn two_files_have_two_names() {
-    let errors = Policies::compile(&[source("a", ""), source("a", "")], &[]).unwrap_err();
+    let errors = Policies::compile(&[source("a", ""), source("a", "")], &[], &[]).unwrap_err();
     insta::assert_snapshot!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), @r#"
     two files are called `a`
     "#);

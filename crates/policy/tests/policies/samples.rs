@@ -19,7 +19,7 @@ fn samples() -> Policies {
         })
         .collect();
     assert_eq!(sources.len(), 2);
-    Policies::compile(&sources, &[crm()]).unwrap()
+    Policies::compile(&sources, &[crm()], &super::classes()).unwrap()
 }
 
 fn people() -> [(&'static str, Principal); 4] {

@@ -38,7 +38,8 @@ const fn key(name: &'static str, form: &'static str, absent: Absent, about: &'st
 }
 
 /// All tables, in the order of the reference.
-pub(super) const SECTIONS: &[&Section] = &[&GATEWAY, &LIMITS, &ISSUER, &WORKLOAD_WHEN, &POLICY, &TARGET, &SECRET];
+pub(super) const SECTIONS: &[&Section] =
+    &[&GATEWAY, &LIMITS, &ISSUER, &WORKLOAD_WHEN, &POLICY, &MASKING, &CUSTOM_CLASS, &TARGET, &TARGET_MASKING, &SECRET];
 
 /// The top level: tables only.
 pub(super) const ROOT: Section = Section {
@@ -49,6 +50,7 @@ pub(super) const ROOT: Section = Section {
         key("limits", "table", Absent::Means("the defaults hold"), "bounds"),
         key("identity", "table", Absent::Refused, "who vouches for callers"),
         key("policy", "table", Absent::Refused, "who may do what"),
+        key("masking", "table", Absent::Means("the defaults hold"), "what is masked"),
         key("targets", "table", Absent::Refused, "what the gateway fronts"),
     ],
 };
@@ -210,6 +212,80 @@ pub(super) const POLICY: Section = Section {
     keys: &[key("dir", "path", Absent::Refused, "The directory of Cedar policies: every `*.cedar` file in it.")],
 };
 
+pub(super) const MASKING: Section = Section {
+    heading: "masking",
+    about: "What is masked in everything that passes: in records always, for clients except what a policy reveals \
+            (`Action::\"reveal\"`).",
+    keys: &[
+        key("classes", "text or list of texts", Absent::Means("`[\"default\"]`"), CLASSES),
+        key("operators", "table of texts", Absent::Means("`replace` for every class"), OPERATORS),
+        key("fields", "table of texts", Absent::Means("none"), FIELDS),
+        key("allow", "list of texts", Absent::Means("none"), ALLOW),
+        key("custom", "table of tables", Absent::Means("none"), "Data classes of your own, by name: see below."),
+    ],
+};
+
+const CLASSES: &str = "Data classes to look for: names, `default` (what a check digit, a grammar or a near word proves), \
+                       `secrets`, or `all` (whatever has the shape of a value). `vidimus mask --list` shows them.";
+const OPERATORS: &str = "How a class is masked, by its name: `replace` (`<EMAIL_ADDRESS>`), `redact`, `keep_last(4)`, `hmac` \
+                         (equal values stay equal), `token` (numbered within a session), `nullify`.";
+const FIELDS: &str = "What stands in these places is of these classes, whatever it looks like: a JSON path \
+                      (`\"$.customers[*].ssn\" = \"US_SSN\"`, from the root of arguments, structured content or JSON in a \
+                      text), or a key pattern (`*_ssn`).";
+const ALLOW: &str = "Values that are not masked: exact, with `*`, or networks such as `10.0.0.0/8`; for one class as \
+                     `CLASS=VALUE`.";
+
+pub(super) const CUSTOM_CLASS: Section = Section {
+    heading: "masking.custom.NAME",
+    about: "A data class of your own. `NAME` is `[A-Z][A-Z0-9_]*`; policies reveal it like any other. It belongs to \
+            `default`.",
+    keys: &[
+        key(
+            "patterns",
+            "list of texts",
+            Absent::Means("none"),
+            "Regular expressions, bounded, over ASCII, without look-around.",
+        ),
+        key(
+            "words",
+            "list of texts",
+            Absent::Means("none"),
+            "Words and phrases that are values of the class, in any case.",
+        ),
+        key("validator", "text", Absent::Means("none"), "A check that a match must pass, such as `luhn`."),
+        key(
+            "context",
+            "list of texts",
+            Absent::Means("its own name"),
+            "Words that name the class near a value or in a key.",
+        ),
+        key("score", "count", Absent::Default("60"), "1 to 100: how sure a match is. Below 40 it waits for context."),
+        key("needs_context", "true or false", Absent::Default("false"), "Whether it counts only where it is named."),
+        key("operator", "text", Absent::Default("replace"), "How it is masked; `operators` win."),
+    ],
+};
+
+pub(super) const TARGET_MASKING: Section = Section {
+    heading: "targets.NAME.masking",
+    about: "What is masked of this target's payloads, on top of `[masking]`.",
+    keys: &[
+        key(
+            "classes",
+            "text or list of texts",
+            Absent::Means("those of `[masking]`"),
+            "In the place of those of `[masking]`.",
+        ),
+        key(
+            "operators",
+            "table of texts",
+            Absent::Means("those of `[masking]`"),
+            "These win over those of `[masking]`.",
+        ),
+        key("fields", "table of texts", Absent::Means("those of `[masking]`"), "Beside those of `[masking]`."),
+        key("allow", "list of texts", Absent::Means("those of `[masking]`"), "Beside those of `[masking]`."),
+    ],
+};
+
 pub(super) const TARGET: Section = Section {
     heading: "targets.NAME",
     about: "A system the gateway fronts. `NAME` (a-z, 0-9, `-`) stands in its address, `/mcp/NAME`, and in policies, \
@@ -234,10 +310,10 @@ pub(super) const TARGET: Section = Section {
         ),
         key(
             "record",
-            "`sizes` or `unmasked`",
+            "`sizes` or `masked`",
             Absent::Default("sizes"),
-            "`unmasked` keeps requests and results as \
-             they passed, encrypted, with whatever secrets are in them. `sizes` keeps sizes and commitments only.",
+            "`masked` keeps requests and results, encrypted, with every value of a data class masked. `sizes` keeps \
+             sizes and commitments only.",
         ),
         key(
             "tools",
@@ -295,6 +371,12 @@ pub(super) const TARGET: Section = Section {
             Absent::Default("landlock"),
             "`landlock`: the kernel holds the program to its directories; where it cannot, the program is not started. \
              `none`: nobody does, and the program reads what its user may.",
+        ),
+        key(
+            "masking",
+            "table",
+            Absent::Means("that of `[masking]` holds"),
+            "What is masked of its payloads: see below.",
         ),
         key("network", "`true` or `false`", Absent::Default("true"), "Whether the program may open TCP connections."),
         key("idle", "duration", Absent::Default("15m"), "After so long without a request the program is ended."),

@@ -17,7 +17,7 @@ use vidimus_identity::{Algorithm, ClaimRule, IssuerConfig};
 use super::document::Document;
 use super::keys;
 use super::table::{Table, Value, secret};
-use super::{Config, Gateway, Issuer, Limits, Server, Target, stdio, value};
+use super::{Config, Gateway, Issuer, Limits, Masking, Server, Target, masking, stdio, value};
 
 /// The socket in `data_dir`.
 pub(crate) const SOCKET: &str = "vidimus.sock";
@@ -62,7 +62,10 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         table.finish();
         Some(document.resolve(&dir?))
     });
-    let targets = root.table("targets").and_then(|(place, table)| targets(document, place, table));
+    let masking = masking::read(document, root.table("masking"));
+    // Where it is wrong, targets are still read: every problem is told at once.
+    let for_targets = masking.clone().unwrap_or_else(masking::nothing);
+    let targets = root.table("targets").and_then(|(place, table)| targets(document, place, table, &for_targets));
     root.finish();
     Some(Config {
         path: path.to_owned(),
@@ -71,6 +74,7 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         limits: limits?,
         issuers: issuers?,
         policy_dir: policy_dir?,
+        masking: masking?,
         targets: targets?,
     })
 }
@@ -254,10 +258,15 @@ fn audiences(document: &Document, table: &Table<'_>) -> Option<Vec<String>> {
     Some(list)
 }
 
-fn targets<'a>(document: &'a Document, place: Range<usize>, table: &'a DeTable<'a>) -> Option<Vec<Target>> {
+fn targets<'a>(
+    document: &'a Document,
+    place: Range<usize>,
+    table: &'a DeTable<'a>,
+    masking: &Masking,
+) -> Option<Vec<Target>> {
     let mut targets: Vec<Option<Target>> = Vec::new();
     for (name, value) in table {
-        targets.push(target(document, name, value));
+        targets.push(target(document, name, value, masking));
     }
     if targets.is_empty() {
         document.problem(place, "no target in [targets]", Some("add a [targets.NAME]".to_owned()));
@@ -265,7 +274,12 @@ fn targets<'a>(document: &'a Document, place: Range<usize>, table: &'a DeTable<'
     targets.into_iter().collect()
 }
 
-fn target<'a>(document: &'a Document, name: &'a Spanned<toml::de::DeString<'a>>, value: Value<'a>) -> Option<Target> {
+fn target<'a>(
+    document: &'a Document,
+    name: &'a Spanned<toml::de::DeString<'a>>,
+    value: Value<'a>,
+    gateway: &Masking,
+) -> Option<Target> {
     let own_name = name.get_ref().parse::<TargetName>();
     if let Err(error) = &own_name {
         document.problem(name.span(), error.to_string(), None);
@@ -283,8 +297,13 @@ fn target<'a>(document: &'a Document, name: &'a Spanned<toml::de::DeString<'a>>,
         one_of(text, &[Durability::Strict, Durability::Async].map(|durability| (durability.name(), durability)))
     });
     let record = table.parsed("record", |text| {
-        one_of(text, &[Record::Sizes, Record::Unmasked].map(|record| (record.name(), record)))
+        if text == "unmasked" {
+            return Err("payloads are never recorded as they passed: write \"masked\"".to_owned());
+        }
+        one_of(text, &[Record::Sizes, Record::Masked].map(|record| (record.name(), record)))
     });
+    let heading = format!("targets.{}.masking", name.get_ref());
+    let masking = masking::of_target(document, heading, table.table("masking"), gateway);
     let tools = table.parsed("tools", value::text).map(|path| document.resolve(&path));
     let connect_timeout = table.parsed("connect_timeout", value::duration);
     let request_timeout = table.parsed("request_timeout", value::duration);
@@ -315,6 +334,7 @@ fn target<'a>(document: &'a Document, name: &'a Spanned<toml::de::DeString<'a>>,
         server: server?,
         durability: durability?,
         record: record?,
+        masking: masking?,
         tools,
         connect_timeout: connect_timeout?,
         request_timeout: request_timeout?,

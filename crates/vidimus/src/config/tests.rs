@@ -58,12 +58,20 @@ audience = "vidimus"
 [policy]
 dir = "policies"
 
+[masking]
+classes = "default"
+operators = { EMAIL_ADDRESS = "token" }
+fields = { "*_badge" = "BADGE" }
+allow = ["*@example.org", "CREDIT_CARD=4111 1111 1111 1111"]
+custom = { BADGE = { patterns = ["EMP-[0-9]{5}"], words = ["blue badge"], validator = "luhn", context = ["badge"], score = 50, needs_context = true, operator = "redact" } }
+
 [targets.crm]
 protocol = "mcp"
+masking = { classes = ["default", "BADGE"], operators = { US_SSN = "keep_last(4)" }, fields = { "$.customers[*].ssn" = "US_SSN" }, allow = ["10.0.0.0/8"] }
 url = "http://127.0.0.1:9000/mcp"
 headers = { Authorization = { env = "CRM_TOKEN", format = "Bearer {}" }, X-Tenant = { file = "tenant" } }
 durability = "async"
-record = "unmasked"
+record = "masked"
 tools = "crm.tools.json"
 connect_timeout = "250ms"
 request_timeout = "2h"
@@ -156,10 +164,57 @@ fn every_key_is_understood() {
     assert_eq!(headers[0].0, "authorization");
     assert_eq!(headers[0].1.format.as_deref(), Some("Bearer {}"));
     assert_eq!(headers[1].1.source, Source::File("/etc/vidimus/tenant".into()));
-    assert_eq!((target.durability, target.record), (Durability::Async, Record::Unmasked));
+    assert_eq!((target.durability, target.record), (Durability::Async, Record::Masked));
     assert_eq!(target.tools.as_deref(), Some(Path::new("/etc/vidimus/crm.tools.json")));
     assert_eq!(target.connect_timeout, Duration::from_millis(250));
     assert_eq!(target.call_timeout, Duration::from_hours(3));
+}
+
+#[test]
+fn a_targets_masking_comes_on_top_of_the_gateways() {
+    use vidimus_mask::Operator;
+    let config = parse(FULL).unwrap();
+    let (crm, files) = (&config.targets[0].masking, &config.targets[1].masking);
+    assert_eq!(*files, config.masking);
+    assert_eq!(
+        (&config.masking.classes[..], &crm.classes[..]),
+        (&["default".into()][..], &["default".into(), "BADGE".into()][..])
+    );
+    assert_eq!(crm.operators.len(), 2);
+    assert_eq!(crm.operators["US_SSN"], Operator::KeepLast(4));
+    assert_eq!((crm.fields.len(), files.fields.len()), (2, 1));
+    assert_eq!((crm.allow.len(), files.allow.len()), (3, 2));
+    let [badge] = &crm.custom[..] else { panic!("{crm:?}") };
+    assert_eq!((badge.score, badge.needs_context, badge.operator), (50, true, Some(Operator::Redact)));
+    assert_eq!(config.masking.allow[1].class.as_deref(), Some("CREDIT_CARD"));
+    assert!(config.masking.names().iter().any(|name| &**name == "BADGE"));
+    assert_eq!(parse(SMALLEST).unwrap().masking.classes, ["default"]);
+}
+
+#[test]
+fn what_is_wrong_with_masking_is_said_with_the_nearest_name() {
+    let wrong = |lines: &str| {
+        let text = format!("{SMALLEST}{lines}");
+        let ConfigError::Refused { problems, .. } = parse(&text).unwrap_err() else { panic!("{lines}") };
+        problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join(" | ")
+    };
+    for (lines, expected) in [
+        ("[masking]\nclasses = \"CREDIT_CRD\"", "did you mean `CREDIT_CARD`?"),
+        ("[masking]\nclasses = []", "lists none"),
+        ("[masking]\nclases = \"default\"", "unknown key `clases`"),
+        ("[masking]\noperators = { US_SSN = \"hash\" }", "no operator is called \"hash\""),
+        ("[masking]\noperators = { US_SNN = \"redact\" }", "did you mean `US_SSN`?"),
+        ("[masking]\nfields = [\"a\"]", "expected table of texts"),
+        ("[masking.custom.BADGE]\nvalidator = \"lun\"", "expected one of"),
+        ("[targets.crm.masking]\nfields = { ssn = \"SSN\" }", "no data class is called `SSN`"),
+        ("[targets.crm.masking]\ncustom = {}", "unknown key `custom`"),
+    ] {
+        let found = wrong(lines);
+        assert!(found.contains(expected), "{lines}: {found}");
+    }
+    let unmasked = SMALLEST.replace("[targets.crm]", "[targets.crm]\nrecord = \"unmasked\"");
+    let error = parse(&unmasked).unwrap_err().to_string();
+    assert!(error.contains("payloads are never recorded as they passed: write \"masked\""), "{error}");
 }
 
 #[test]

@@ -95,7 +95,7 @@ protocol = "mcp"
 url      = "{register}"
 headers  = {{ Authorization = {{ file = "{SECRET}", format = "Bearer {{}}" }} }}
 tools    = "{TOOLS}"
-record   = "unmasked"                    # the customers are made up
+record   = "masked"
 "#
         );
         self.replace(CONFIGURATION, text.as_bytes())

@@ -16,6 +16,8 @@ use crate::output::Table;
 enum Expected {
     /// A result.
     Allowed,
+    /// A customer whose card number and e-mail address are shown so.
+    Shown(&'static str, &'static str),
     /// A result marked as an error, with these words in it.
     Denied(&'static str),
     /// The answer of a server that has no such tool.
@@ -50,8 +52,10 @@ impl Step {
         let text =
             result.and_then(|result| result.pointer("/content/0/text")).and_then(Value::as_str).unwrap_or_default();
         let tools = result.and_then(|result| result.get("tools")).and_then(Value::as_array);
+        let of_customer = |field: &str| result?.get("structuredContent")?.get(field)?.as_str();
         let fits = match expected {
             Expected::Allowed => result.is_some() && !is_error,
+            Expected::Shown(card, mail) => of_customer("card") == Some(card) && of_customer("email") == Some(mail),
             Expected::Denied(words) => is_error && text.contains(words),
             Expected::UnknownTool => answer.pointer("/error/code") == Some(&json!(-32_602)),
             Expected::Unauthenticated => reply.status == StatusCode::UNAUTHORIZED,
@@ -63,6 +67,10 @@ impl Step {
         let came = match (tools, result) {
             (Some(tools), _) => format!("{} tools", tools.len()),
             (None, Some(_)) if is_error => format!("denied: {text}"),
+            (None, Some(_)) if matches!(expected, Expected::Shown(..)) => {
+                let field = |name: &str| of_customer(name).unwrap_or("nothing");
+                format!("allowed: card {}, e-mail {}", field("card"), field("email"))
+            }
             (None, Some(_)) => "allowed".to_owned(),
             (None, None) => match answer.pointer("/error/message").and_then(Value::as_str) {
                 Some(message) if reply.status == StatusCode::OK => message.to_owned(),
@@ -88,7 +96,7 @@ pub(super) async fn run(url: &str, people: &People, secret: &str) -> anyhow::Res
     let reply = alice.request("tools/list", &json!({})).await?;
     note("alice", "lists the tools", Expected::Listed(4, "delete_customer"), &reply);
     let reply = alice.call("get_customer", &json!({ "id": "c-1001" })).await?;
-    note("alice", "get_customer c-1001", Expected::Allowed, &reply);
+    note("alice", "get_customer c-1001", Expected::Shown("<CREDIT_CARD>", "<EMAIL_ADDRESS>"), &reply);
     let reply = alice.call("refund", &json!({ "id": "c-1001", "amount": 50 })).await?;
     note("alice", "refund 50", Expected::Allowed, &reply);
     let reply = alice.call("refund", &json!({ "id": "c-1001", "amount": 900 })).await?;
@@ -99,6 +107,8 @@ pub(super) async fn run(url: &str, people: &People, secret: &str) -> anyhow::Res
 
     let mut bob = as_somebody("bob");
     note("bob", "opens a session", Expected::Allowed, &bob.open().await?);
+    let reply = bob.call("get_customer", &json!({ "id": "c-1001" })).await?;
+    note("bob", "get_customer c-1001", Expected::Shown("4111111111111111", "<EMAIL_ADDRESS>"), &reply);
     let reply = bob.call("refund", &json!({ "id": "c-1001", "amount": 900 })).await?;
     note("bob", "refund 900", Expected::Allowed, &reply);
     bob.close().await?;
@@ -127,6 +137,8 @@ mod tests {
     #[test]
     fn a_step_is_wrong_when_anything_else_comes_out() {
         let allowed = json!({ "result": { "content": [{ "text": "x" }] } });
+        let shown = json!({ "card": "<CREDIT_CARD>", "email": "<EMAIL_ADDRESS>" });
+        let customer = json!({ "result": { "content": [], "structuredContent": shown } });
         let denied = json!({ "result": { "content": [{ "text": "Refunds need finance" }], "isError": true } });
         let unknown = json!({ "error": { "code": -32602, "message": "unknown tool" } });
         let listed = json!({ "result": { "tools": [{ "name": "a" }, { "name": "b" }] } });
@@ -136,6 +148,7 @@ mod tests {
         };
         let cases = [
             (Expected::Allowed, ok, &allowed),
+            (Expected::Shown("<CREDIT_CARD>", "<EMAIL_ADDRESS>"), ok, &customer),
             (Expected::Denied("need finance"), ok, &denied),
             (Expected::UnknownTool, ok, &unknown),
             (Expected::Unauthenticated, StatusCode::UNAUTHORIZED, &Value::Null),
@@ -143,7 +156,7 @@ mod tests {
         ];
         for (place, (expected, ..)) in cases.iter().enumerate() {
             for (other, (_, status, message)) in cases.iter().enumerate() {
-                let fits = place == other || (matches!(expected, Expected::Allowed) && other == 4);
+                let fits = place == other || (matches!(expected, Expected::Allowed) && [1, 5].contains(&other));
                 assert_eq!(is_right(*expected, *status, message), fits, "{expected:?} {message}");
             }
         }

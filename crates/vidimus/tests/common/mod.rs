@@ -64,7 +64,7 @@ impl Setup<'_> {
             server: format!("url = \"{}\"", url.into()),
             policies: ALLOW_ALL,
             durability: "strict",
-            record: "record = \"unmasked\"",
+            record: "record = \"masked\"",
             target_lines: "",
             tables: "",
             log: "info",

@@ -22,8 +22,10 @@ use tokio::sync::{Notify, mpsc};
 /// What it offers, and how each behaves:
 /// `echo` answers with its arguments; `slow` after `ms`; `held` when the test says so; `hang` never; `progress` as a
 /// stream of three notifications, 50 ms apart; `comments` as a stream of nothing but comments and empty events;
+/// `twin` with its arguments as structured content and as text; `refuse` with an error that repeats them; `talk` with a
+/// stream of a log message and a sampling request that repeat them, and its result when the test says so;
 /// `odd` with [`odd_answer`]; `chatter` as one of notifications without end; `drip` as JSON without end; the others answer what is no answer.
-pub(crate) const TOOLS: [&str; 21] = [
+pub(crate) const TOOLS: [&str; 24] = [
     "echo",
     "slow",
     "held",
@@ -45,6 +47,9 @@ pub(crate) const TOOLS: [&str; 21] = [
     "status",
     "forget",
     "odd",
+    "twin",
+    "refuse",
+    "talk",
 ];
 
 /// One request it got.
@@ -149,7 +154,7 @@ impl Drop for Upstream {
 }
 
 impl State {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let message: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -208,7 +213,7 @@ impl State {
         response
     }
 
-    async fn call(&self, id: &Value, params: &Value, session: &str) -> Response<Body> {
+    async fn call(self: &Arc<Self>, id: &Value, params: &Value, session: &str) -> Response<Body> {
         let arguments = &params["arguments"];
         let text = json!({ "content": [{ "type": "text", "text": arguments.to_string() }] });
         let response = match params["name"].as_str().unwrap_or_default() {
@@ -226,6 +231,16 @@ impl State {
             "chatter" => endless(notification(&params["_meta"]["progressToken"], 1), "text/event-stream"),
             "drip" => endless(Bytes::from_static(b" "), "application/json"),
             "fail" => result(id, &json!({ "content": [], "isError": true })),
+            "twin" => {
+                let content = json!([{ "type": "text", "text": arguments.to_string() }]);
+                result(id, &json!({ "content": content, "structuredContent": arguments }))
+            }
+            "refuse" => {
+                let error = json!({ "code": -32_000, "message": arguments.to_string(), "data": arguments });
+                let body = json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string();
+                json_response(Full::from(body).map_err(never).boxed_unsync())
+            }
+            "talk" => return talk(self, id, arguments),
             "odd" => json_response(Full::from(odd_answer(id)).map_err(never).boxed_unsync()),
             "wrong-id" => result(&json!("another"), &text),
             "redirect" => {
@@ -260,6 +275,29 @@ impl State {
         self.finished.lock().unwrap().push(id.clone());
         response
     }
+}
+
+/// A log message, a question, and the result once the test says so.
+fn talk(state: &Arc<State>, id: &Value, arguments: &Value) -> Response<Body> {
+    let said = arguments.to_string();
+    let log = json!({ "level": "info", "data": arguments });
+    let log = event(&json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": log }));
+    let text = json!({ "role": "user", "content": { "type": "text", "text": said } });
+    let ask = json!({ "messages": [text], "maxTokens": 9 });
+    let ask = event(&json!({ "jsonrpc": "2.0", "id": "ask-1", "method": "sampling/createMessage", "params": ask }));
+    let last = json!({ "content": [{ "type": "text", "text": said }] });
+    let last = event(&json!({ "jsonrpc": "2.0", "id": id, "result": last }));
+    let (sender, receiver) = mpsc::channel(1);
+    let state = Arc::clone(state);
+    tokio::spawn(async move {
+        let released = state.release.notified();
+        for part in [log, ask] {
+            let _ = sender.send(Ok(Frame::data(part))).await;
+        }
+        released.await;
+        let _ = sender.send(Ok(Frame::data(last))).await;
+    });
+    stream(receiver, "text/event-stream")
 }
 
 /// 1 MiB that whoever prints JSON again would change: unknown fields, odd numbers, escapes, white space, order.

@@ -17,7 +17,7 @@ const LOG_LINES: usize = 10_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn payloads_and_secrets_stand_nowhere_in_clear() {
-    for record in ["record = \"unmasked\"", ""] {
+    for record in ["record = \"masked\"", ""] {
         let mut world = World::with(|setup| {
             setup.record = record;
             setup.log = "trace";

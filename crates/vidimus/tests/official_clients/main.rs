@@ -103,7 +103,7 @@ impl Server {
 
     /// The table of the configuration.
     fn table(&self) -> String {
-        format!("[targets.{}]\nprotocol = \"mcp\"\n{}\nrecord = \"unmasked\"\n", self.target, self.line)
+        format!("[targets.{}]\nprotocol = \"mcp\"\n{}\nrecord = \"masked\"\n", self.target, self.line)
     }
 }
 

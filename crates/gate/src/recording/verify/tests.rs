@@ -1,10 +1,12 @@
 //! Recordings that hold, and each way in which one does not.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use vidimus_core::event::Payload;
 use vidimus_core::{Record, Timestamp};
 
-use super::super::{PayloadName, Sealed, Writer};
+use super::super::{Part, PayloadName, Sealed, Writer};
 use super::*;
 
 const KEY: [u8; 32] = [1; 32];
@@ -27,10 +29,11 @@ fn entry(payload: &Payload) -> Value {
 fn recorded(record: Record) -> Recorded {
     let dir = tempfile::tempdir().unwrap();
     let session = session();
-    let wrapping = KeyEncryptionKey::new(&Secret::new(KEY)).unwrap();
+    let wrapping = Arc::new(KeyEncryptionKey::new(&Secret::new(KEY)).unwrap());
     let (mut writer, mut segment) = Writer::open(session, record, &wrapping).unwrap();
     let mut seal = |seq: u64, name: PayloadName, payload: &[u8]| -> Sealed {
-        let sealed = writer.seal(seq, Timestamp::from_seconds(1), name, payload).unwrap();
+        let sealed =
+            writer.seal(seq, Timestamp::from_seconds(1), Part { name, recorded: payload, passed: payload }).unwrap();
         writer.advance(&sealed);
         segment.extend_from_slice(&sealed.bytes);
         sealed
@@ -103,7 +106,7 @@ impl Recorded {
 
 #[test]
 fn what_was_recorded_holds_with_the_key_and_without() {
-    let whole = recorded(Record::Unmasked);
+    let whole = recorded(Record::Masked);
     assert_eq!(whole.check(None), (vec![], Checked { payloads: 4, frames: 7, opened: 0, sizes: 0 }));
     assert_eq!(whole.check(Some(KEY)), (vec![], Checked { payloads: 4, frames: 7, opened: 7, sizes: 0 }));
     let sizes = recorded(Record::Sizes);
@@ -113,7 +116,7 @@ fn what_was_recorded_holds_with_the_key_and_without() {
 
 #[test]
 fn every_flipped_byte_is_found_with_the_key() {
-    for record in [Record::Unmasked, Record::Sizes] {
+    for record in [Record::Masked, Record::Sizes] {
         let recorded = recorded(record);
         let length = std::fs::read(recorded.file()).unwrap().len();
         for at in 0..length {
@@ -127,7 +130,7 @@ fn every_flipped_byte_is_found_with_the_key() {
 
 #[test]
 fn a_flipped_byte_is_told_with_event_and_file() {
-    let recorded = recorded(Record::Unmasked);
+    let recorded = recorded(Record::Masked);
     let [offset, _] = recorded.at(2, 0);
     recorded.change(|bytes| bytes[offset + 70] ^= 1);
     assert_eq!(
@@ -142,7 +145,7 @@ fn a_flipped_byte_is_told_with_event_and_file() {
 
 #[test]
 fn every_cut_is_found_without_the_key() {
-    let recorded = recorded(Record::Unmasked);
+    let recorded = recorded(Record::Masked);
     let whole = std::fs::read(recorded.file()).unwrap();
     let [last, length] = recorded.at(3, 1);
     for cut in 0..whole.len() {
@@ -174,7 +177,7 @@ fn every_cut_is_found_without_the_key() {
 
 #[test]
 fn what_follows_damage_is_checked_all_the_same() {
-    let recorded = recorded(Record::Unmasked);
+    let recorded = recorded(Record::Masked);
     let [offset, _] = recorded.at(1, 0);
     recorded.change(|bytes| bytes[offset] = 0xff);
     let found = recorded.found(None);
@@ -184,7 +187,7 @@ fn what_follows_damage_is_checked_all_the_same() {
 
 #[test]
 fn swapped_parts_and_moved_frames_are_found() {
-    let recorded = recorded(Record::Unmasked);
+    let recorded = recorded(Record::Masked);
     let whole = std::fs::read(recorded.file()).unwrap();
     let [request, length] = recorded.at(1, 0);
     let (first, part) = (request + length, 3 + usize::try_from(OVERHEAD_BYTES).unwrap());
@@ -208,7 +211,7 @@ fn swapped_parts_and_moved_frames_are_found() {
 #[test]
 fn an_event_that_says_otherwise_is_found() {
     let change = |change: &dyn Fn(&mut Vec<Value>), key| {
-        let mut recorded = recorded(Record::Unmasked);
+        let mut recorded = recorded(Record::Masked);
         change(&mut recorded.events);
         recorded.found(key)
     };
@@ -228,7 +231,7 @@ fn an_event_that_says_otherwise_is_found() {
 
 #[test]
 fn a_session_that_is_open_may_go_on_and_one_that_is_closed_may_not() {
-    let mut recorded = recorded(Record::Unmasked);
+    let mut recorded = recorded(Record::Masked);
     recorded.change(|bytes| bytes.extend_from_slice(b"the beginning of the next frame"));
     let found = recorded.found(None);
     assert!(found.len() == 1 && found[0].starts_with("entry 15, "), "{found:?}");
@@ -244,10 +247,10 @@ fn a_session_that_is_open_may_go_on_and_one_that_is_closed_may_not() {
 
 #[test]
 fn another_key_encryption_key_is_refused_at_once() {
-    let recorded = recorded(Record::Unmasked);
+    let recorded = recorded(Record::Masked);
     let found = recorded.found(Some([2; 32]));
     assert!(found[0].contains("found a key that the key-encryption key does not open"), "{found:?}");
-    let wrapping = KeyEncryptionKey::new(&Secret::new(KEY)).unwrap();
+    let wrapping = Arc::new(KeyEncryptionKey::new(&Secret::new(KEY)).unwrap());
     keys::signing_seed(recorded.dir.path(), &wrapping).unwrap();
     assert!(RecordingVerifier::new(recorded.dir.path(), Some(&Secret::new(KEY))).is_ok());
     let refused = RecordingVerifier::new(recorded.dir.path(), Some(&Secret::new([2; 32])));

@@ -1,0 +1,98 @@
+//! Two renderings of one payload: what the record keeps and what the client sees.
+
+use vidimus_mask::Selection;
+
+use super::*;
+
+const MESSAGE: &str = r#"{"jsonrpc":"2.0","id":"ada@example.com","result":{"mail":"ada@example.com","card":"4111 1111 1111 1111","data":{"ssn":"x"}}}"#;
+
+const MEMBERS: &Members = &Members { keep: &[&["id"]], addresses: &[], roots: &[&["result", "data"]] };
+
+fn masking() -> Masking {
+    let mut settings = Settings::new(Selection::new(["default"]), [0; 32]);
+    settings.fields.insert("$.ssn".into(), "US_SSN".into());
+    Masking::new(settings, &hmac_key(&Secret::new([1; 32])).unwrap()).unwrap()
+}
+
+async fn masked(masking: &Masking, payload: &str, revealed: &[&str]) -> Masked {
+    let names: Vec<Arc<str>> = revealed.iter().map(|name| Arc::from(*name)).collect();
+    let revealed = masking.classes(&names);
+    masking.mask(&SessionMemory::default(), &payload.to_owned().into(), MEMBERS, revealed).await.unwrap()
+}
+
+fn text(bytes: &Bytes) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[tokio::test]
+async fn the_record_holds_no_value_whatever_is_revealed() {
+    let masking = masking();
+    let all = masked(&masking, MESSAGE, &[]).await;
+    let expected = r#"{"jsonrpc":"2.0","id":"ada@example.com","result":{"mail":"<EMAIL_ADDRESS>","card":"<CREDIT_CARD>","data":{"ssn":"<US_SSN>"}}}"#;
+    assert_eq!((text(&all.recorded), text(&all.shown)), (expected, expected));
+    assert!(all.found.revealed.is_empty());
+
+    let shown = masked(&masking, MESSAGE, &["CREDIT_CARD", "PERSON_OF_ANOTHER_TARGET"]).await;
+    assert_eq!(text(&shown.recorded), expected);
+    assert_eq!(text(&shown.shown), expected.replace("<CREDIT_CARD>", "4111 1111 1111 1111"));
+    let of = |counts: &std::collections::BTreeMap<Arc<str>, u64>| {
+        counts.iter().map(|(class, count)| format!("{class} {count}")).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(of(&shown.found.masked), "CREDIT_CARD 1, EMAIL_ADDRESS 1, US_SSN 1");
+    assert_eq!(of(&shown.found.revealed), "CREDIT_CARD 1");
+}
+
+#[tokio::test]
+async fn nothing_is_copied_where_nothing_is_found() {
+    let masking = masking();
+    let plain = Bytes::from_static(br#"{ "result" : "nothing in here", "n":1.0 }"#);
+    let same = masking.mask(&SessionMemory::default(), &plain, Members::NONE, ClassSet::EMPTY).await.unwrap();
+    assert_eq!(same.recorded.as_ptr(), plain.as_ptr());
+    assert_eq!(same.shown.as_ptr(), plain.as_ptr());
+    assert_eq!(same.found, Found::default());
+}
+
+#[tokio::test]
+async fn large_payloads_and_busy_sessions_are_masked_alike() {
+    let (masking, memory) = (masking(), SessionMemory::default());
+    let large = format!(r#"{{"pad":"{}","mail":"ada@example.com"}}"#, "a ".repeat(INLINE_BYTES));
+    let masked = masking.mask(&memory, &large.clone().into(), Members::NONE, ClassSet::EMPTY).await.unwrap();
+    assert_eq!(text(&masked.shown), large.replace("ada@example.com", "<EMAIL_ADDRESS>"));
+    let held = memory.0.lock().unwrap();
+    let (own, busy) = (masking.clone(), memory.clone());
+    let waiting = tokio::spawn(async move {
+        own.mask(&busy, &Bytes::from_static(b"ada@example.com"), Members::NONE, ClassSet::EMPTY).await
+    });
+    drop(held);
+    assert_eq!(text(&waiting.await.unwrap().unwrap().shown), "<EMAIL_ADDRESS>");
+}
+
+#[tokio::test]
+async fn an_address_is_whole_for_the_client_and_masked_in_the_record() {
+    const READ: &Members = &Members { keep: &[], addresses: &[&["uri"]], roots: &[] };
+    let payload = Bytes::from_static(br#"{"uri":"crm://ada@example.com","text":"ada@example.com"}"#);
+    let masked = masking().mask(&SessionMemory::default(), &payload, READ, ClassSet::EMPTY).await.unwrap();
+    assert_eq!(text(&masked.shown), r#"{"uri":"crm://ada@example.com","text":"<EMAIL_ADDRESS>"}"#);
+    assert_eq!(text(&masked.recorded), r#"{"uri":"crm://<EMAIL_ADDRESS>","text":"<EMAIL_ADDRESS>"}"#);
+}
+
+#[tokio::test]
+async fn what_is_no_json_is_masked_as_text() {
+    let masked = masked(&masking(), "{\"mail\":\"ada@example.com\" and more", &[]).await;
+    assert_eq!(text(&masked.recorded), "{\"mail\":\"<EMAIL_ADDRESS>\" and more");
+}
+
+#[test]
+fn objects_of_actions_are_masked_in_the_record() {
+    let action = Action::ResourceRead("crm://customers/ada@example.com".into());
+    assert_eq!(masking().action(&action), Action::ResourceRead("crm://customers/<EMAIL_ADDRESS>".into()));
+    assert_eq!(masking().action(&Action::Sampling), Action::Sampling);
+}
+
+#[test]
+fn the_key_of_hmac_is_not_the_key_encryption_key() {
+    let derived = hmac_key(&Secret::new([1; 32])).unwrap();
+    assert_ne!(derived, [1; 32]);
+    assert_eq!(derived, hmac_key(&Secret::new([1; 32])).unwrap());
+    assert_ne!(derived, hmac_key(&Secret::new([2; 32])).unwrap());
+}

@@ -1,0 +1,111 @@
+//! Whose a session is, and what policy in force says of it: kept once for each version of the policies.
+//!
+//! What may be revealed is decided for all data classes at once (design part 6), and again when the policies change;
+//! where a policy reads the time or the caller's address, it is asked each time.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use vidimus_core::{Action, Principal, TargetName, Timestamp};
+use vidimus_mask::ClassSet;
+use vidimus_policy::{Claimed, Decision, Moment, Policies, Request, Subject};
+
+use crate::masking::Masking;
+
+/// Whose session it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A caller's; policy decides.
+    Caller,
+    /// The gateway's own, to read a target's definitions; a fixed list of methods decides.
+    Own,
+}
+
+/// Who acts in a session.
+pub(crate) struct Party {
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) address: IpAddr,
+    pub(crate) client: Option<String>,
+    pub(crate) kind: Kind,
+    standing: ArcSwap<Standing>,
+}
+
+/// What policy says of the session itself, under one version of it.
+pub(crate) struct Standing {
+    pub(crate) policies: Arc<Policies>,
+    pub(crate) subject: Subject,
+    revealed: OnceLock<ClassSet>,
+}
+
+/// What is known of a caller beside its identity.
+pub(crate) struct Facts<'a> {
+    pub(crate) address: IpAddr,
+    pub(crate) client: Option<&'a str>,
+    pub(crate) time: Timestamp,
+}
+
+impl Party {
+    pub(crate) fn new(
+        principal: Arc<Principal>,
+        (address, client): (IpAddr, Option<String>),
+        kind: Kind,
+        standing: Standing,
+    ) -> Self {
+        Self { principal, address, client, kind, standing: ArcSwap::from_pointee(standing) }
+    }
+
+    /// What the policies in force say of the session.
+    pub(crate) fn standing(&self, current: &Arc<Policies>) -> Arc<Standing> {
+        let known = self.standing.load_full();
+        if Arc::ptr_eq(&known.policies, current) {
+            return known;
+        }
+        let fresh = Arc::new(Standing::new(Arc::clone(current), &self.principal));
+        self.standing.store(Arc::clone(&fresh));
+        fresh
+    }
+}
+
+impl Standing {
+    pub(crate) fn new(policies: Arc<Policies>, principal: &Principal) -> Self {
+        let subject = policies.subject(principal);
+        Self { policies, subject, revealed: OnceLock::new() }
+    }
+
+    /// Whether the session may be at all, now: policy may read the time and the caller's address.
+    pub(crate) fn connect(&self, target: &TargetName, facts: &Facts<'_>) -> Decision {
+        self.policies.decide(&self.subject, &facts.request(&Action::Connect, target))
+    }
+
+    pub(crate) fn policy_hash(&self) -> &str {
+        self.policies.hash()
+    }
+
+    /// The classes that the caller is shown of a target.
+    pub(crate) fn revealed(&self, target: &TargetName, masking: &Masking, facts: &Facts<'_>) -> ClassSet {
+        let ask = || {
+            let moment = Moment { target, claimed: facts.claimed(), address: Some(facts.address), time: facts.time };
+            masking.classes(&self.policies.revealed(&self.subject, &moment))
+        };
+        if self.policies.reveals_vary() { ask() } else { *self.revealed.get_or_init(ask) }
+    }
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn request(&self, action: &'a Action, target: &'a TargetName) -> Request<'a> {
+        Request {
+            action,
+            target,
+            arguments: None,
+            annotations: None,
+            claimed: self.claimed(),
+            address: Some(self.address),
+            time: self.time,
+        }
+    }
+
+    fn claimed(&self) -> Claimed<'a> {
+        Claimed { client: self.client, model: None }
+    }
+}
