@@ -420,7 +420,7 @@ impl<'a> Pass<'a> {
             self.judge(at, &hits, None);
             hits.clear();
         }
-        if tiers & CONTEXTUAL != 0 {
+        if tiers & CONTEXTUAL != 0 && !self.nothing_named(at) {
             let named = self.named(at);
             if named.intersects(&self.engine.contextual_classes) {
                 let Self { engine, caches, text, scan, .. } = self;
@@ -444,6 +444,16 @@ impl<'a> Pass<'a> {
         if self.end == End::Open {
             self.scan.live_from = self.scan.live_from.min(at);
         }
+    }
+
+    /// Whether it is plain, without looking further, that nothing is named near `at`.
+    fn nothing_named(&self, at: usize) -> bool {
+        let scan = &self.scan;
+        self.path.is_empty()
+            && self.before.is_none()
+            && scan.upcoming.is_empty()
+            && self.unpassed.is_empty()
+            && scan.near.is_silent(at)
     }
 
     /// The classes named near `at` and by the path.

@@ -31,11 +31,19 @@ pub(super) struct Entry {
     pub(super) tail: Tail,
 }
 
+impl Entry {
+    fn ends_anywhere(&self) -> bool {
+        self.edges == Edges::OpenEnd || !matches!(self.tail, Tail::None)
+    }
+}
+
 /// All shapes of one tier.
 #[derive(Debug)]
 pub(super) struct Automaton {
     dfa: DFA,
     entries: Vec<Entry>,
+    /// The first so many entries may end in the middle of a word.
+    anywhere: usize,
 }
 
 /// A state of one cache, until that cache is used for something else.
@@ -53,6 +61,9 @@ pub(super) struct Hit {
 impl Automaton {
     /// Compiles shapes; none at all makes an automaton that never matches.
     pub(super) fn new(shapes: &[(Entry, &str)]) -> Result<Self, ConfigError> {
+        let mut shapes = shapes.to_vec();
+        shapes.sort_by_key(|(entry, _)| !entry.ends_anywhere());
+        let anywhere = shapes.iter().take_while(|(entry, _)| entry.ends_anywhere()).count();
         let patterns: Vec<&str> = shapes.iter().map(|(_, pattern)| *pattern).collect();
         let failed = |why: String| ConfigError::Patterns { why };
         let dfa = DFA::builder()
@@ -63,7 +74,7 @@ impl Automaton {
             .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(MAX_COMPILED_BYTES)))
             .build_many(&patterns)
             .map_err(|error| failed(error.to_string()))?;
-        Ok(Self { dfa, entries: shapes.iter().map(|(entry, _)| *entry).collect() })
+        Ok(Self { dfa, entries: shapes.iter().map(|(entry, _)| *entry).collect(), anywhere })
     }
 
     /// An empty cache for its states.
@@ -124,8 +135,18 @@ impl Automaton {
     }
 
     fn collect(&self, cache: &Cache, tried: &mut Tried<'_>, state: LazyStateID, end: usize) {
+        // In the middle of a word only those end that may end anywhere, or go on; they have the lowest numbers.
+        let last = end.checked_sub(1).and_then(|last| tried.text.get(last));
+        let inside = super::is_word(tried.text.get(end)) && super::is_word(last);
+        if inside && self.anywhere == 0 {
+            return;
+        }
         for at in 0..self.dfa.match_len(cache, state) {
-            let Some(entry) = self.entries.get(self.dfa.match_pattern(cache, state, at).as_usize()) else { continue };
+            let number = self.dfa.match_pattern(cache, state, at).as_usize();
+            if inside && number >= self.anywhere {
+                continue;
+            }
+            let Some(entry) = self.entries.get(number) else { continue };
             tried.add(entry, end);
         }
     }

@@ -39,6 +39,8 @@ pub(super) struct Words {
     sieve: Vec<u64>,
     /// A bit for a hash of the whole word: rules the rest out, nearly always.
     known: Vec<u64>,
+    /// A bit for a hash of the first four letters.
+    fourth: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -92,6 +94,11 @@ impl Near {
         self.hits.push(Hit { start, word: self.words, named });
     }
 
+    /// Whether no word near `at` names anything.
+    pub(super) fn is_silent(&self, at: usize) -> bool {
+        self.hits.last().is_none_or(|hit| self.words.wrapping_sub(hit.word) > NEAR_WORDS || hit.start + NEAR_BYTES < at)
+    }
+
     /// Adds the classes named near `at`, where the last word seen begins.
     pub(super) fn named(&self, at: usize, previous: Option<Previous>, named: &mut ClassSet) {
         let from = at.saturating_sub(NEAR_BYTES);
@@ -126,10 +133,7 @@ impl Words {
         }
         self.admit(last.as_bytes());
         self.known.resize(KNOWN / 64, 0);
-        let place = last.bytes().fold(HASH_BASIS, hash_step) % KNOWN;
-        if let Some(slot) = self.known.get_mut(place / 64) {
-            *slot |= 1 << (place % 64);
-        }
+        set(&mut self.known, last.bytes().fold(HASH_BASIS, hash_step) % KNOWN);
         let before: Vec<Box<[u8]>> = before.iter().rev().take(MAX_BEFORE).map(|word| word.as_bytes().into()).collect();
         let phrases = self.by_last.entry(last.as_bytes().into()).or_default();
         if let Some(phrase) = phrases.iter_mut().find(|phrase| phrase.before == before) {
@@ -141,17 +145,19 @@ impl Words {
         }
     }
 
-    /// Lets words with these first letters through the sieve.
+    /// Lets words with these first letters through the sieves; a short word may stand in the plural or in camel case.
     fn admit(&mut self, word: &[u8]) {
         self.sieve.resize(SIEVE / 64, 0);
-        let third = word.get(2).copied();
-        let place = sieve(word.first().copied().unwrap_or(0), word.get(1).copied().unwrap_or(0), third.unwrap_or(0));
-        // A word of two letters may stand in the plural.
-        let plural =
-            third.is_none().then(|| sieve(word.first().copied().unwrap_or(0), word.get(1).copied().unwrap_or(0), b's'));
-        for place in [Some(place), plural].into_iter().flatten() {
-            if let Some(slot) = self.sieve.get_mut(place / 64) {
-                *slot |= 1 << (place % 64);
+        self.fourth.resize(SIEVE / 64, 0);
+        let at = |place: usize| word.get(place).copied().map(letter);
+        let any = || 0..32;
+        let thirds: Vec<u8> = at(2).map_or_else(|| any().collect(), |third| vec![third]);
+        for third in thirds {
+            let place = sieve(at(0).unwrap_or(0), at(1).unwrap_or(0), third);
+            set(&mut self.sieve, place);
+            let fourths: Vec<u8> = at(3).map_or_else(|| any().collect(), |fourth| vec![fourth]);
+            for fourth in fourths {
+                set(&mut self.fourth, with_fourth(place, fourth));
             }
         }
     }
@@ -162,16 +168,16 @@ impl Words {
     }
 
     fn passes(&self, first: u8, second: u8, third: u8) -> bool {
-        let place = sieve(first, second, third);
-        self.sieve.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
+        is_set(&self.sieve, sieve(letter(first), letter(second), letter(third)))
     }
 
     /// What the word that begins at `start` names, as it stands or as the first part of a camel-case word; phrases are
     /// read back to `floor` at most.
     pub(super) fn at(&self, text: &[u8], floor: usize, start: usize) -> Option<ClassSet> {
         let rest = text.get(start..)?;
-        let letter = |at: usize| rest.get(at).copied().unwrap_or(0);
-        if !self.passes(letter(0), letter(1), letter(2)) {
+        let near = |at: usize| rest.get(at).copied().map_or(0, letter);
+        let place = sieve(near(0), near(1), near(2));
+        if !is_set(&self.sieve, place) || !is_set(&self.fourth, with_fourth(place, near(3))) {
             return None;
         }
         let length = rest.iter().take(MAX_WORD + 1).take_while(|byte| byte.is_ascii_alphanumeric()).count();
@@ -225,8 +231,7 @@ impl Words {
     }
 
     fn is_known(&self, hash: usize) -> bool {
-        let place = hash % KNOWN;
-        self.known.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
+        is_set(&self.known, hash % KNOWN)
     }
 
     fn look_up_exactly(&self, text: &[u8], floor: usize, start: usize, word: &[u8], named: &mut ClassSet) {
@@ -258,10 +263,24 @@ fn hash_step(hash: usize, byte: u8) -> usize {
 /// Places of the sieve.
 const SIEVE: usize = 1 << 15;
 
-/// The place of three letters, whatever their case; what is no letter or digit is nothing.
+/// The place of three letters, each by [`letter`].
 fn sieve(first: u8, second: u8, third: u8) -> usize {
-    let fold = |byte: u8| usize::from(letter(byte));
-    fold(first) << 10 | fold(second) << 5 | fold(third)
+    usize::from(first) << 10 | usize::from(second) << 5 | usize::from(third)
+}
+
+/// The place of a fourth letter after three others.
+fn with_fourth(place: usize, fourth: u8) -> usize {
+    (place.wrapping_mul(33) ^ usize::from(fourth).wrapping_mul(1117)) % SIEVE
+}
+
+fn set(bits: &mut [u64], place: usize) {
+    if let Some(word) = bits.get_mut(place / 64) {
+        *word |= 1 << (place % 64);
+    }
+}
+
+fn is_set(bits: &[u64], place: usize) -> bool {
+    bits.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
 }
 
 /// A letter or digit in five bits, whatever its case (some digits share theirs with a letter); 0 for anything else.
