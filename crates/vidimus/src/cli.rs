@@ -21,6 +21,8 @@ const EXIT_STATUS: &str = "Exit status: 0 it went well; 1 it failed, or a check 
 
 const MASK_EXAMPLES: &str = "Examples:
   vidimus mask < ticket.txt
+  tail -F app.log | vidimus mask --format lines
+  vidimus mask --config vidimus.toml --target crm < answer.json
   vidimus mask --operator 'CREDIT_CARD=keep_last(4)' --field '*_ssn=US_SSN' < customers.json
   vidimus mask --detect --classes secrets < texts.jsonl";
 

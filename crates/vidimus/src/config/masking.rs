@@ -43,7 +43,8 @@ impl Masking {
         Masker::new(&self.settings()).map(drop)
     }
 
-    fn settings(&self) -> Settings {
+    /// What the masker is made of, without the gateway's key.
+    pub(crate) fn settings(&self) -> Settings {
         let selection = Selection::new(self.classes.iter());
         // As `vidimus mask --classes all` does: whoever says so wants whatever has the shape of a value.
         let is_all = self.classes.iter().any(|class| class == "all");

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use vidimus_core::TargetName;
 use vidimus_mask::{Allow, CustomClass, Form, Framing, Operator, Selection, Settings, UnknownOperator};
 
+use crate::config::Config;
 use crate::key;
 use crate::secret::{SecretRef, Source};
 
@@ -61,8 +63,16 @@ pub(crate) struct Mask {
     ///
     /// `all` counts whatever has the shape of a value. Anything else counts alone only where its shape or its check
     /// digits suffice, and otherwise where a near word or a key names it.
-    #[arg(long, value_name = "CLASS,…", value_delimiter = ',', default_value = "default")]
+    ///
+    /// If nothing is said, what the configuration says, or else `default`.
+    #[arg(long, value_name = "CLASS,…", value_delimiter = ',')]
     pub(super) classes: Vec<String>,
+    /// Mask as the gateway of this configuration does; other options win over it or add to it
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// With --config: as it does for this target
+    #[arg(long, requires = "config")]
+    pub(super) target: Option<TargetName>,
     /// How a text is made up
     #[arg(long, value_enum, default_value_t = Format::Auto, conflicts_with = "detect")]
     pub(super) format: Format,
@@ -112,11 +122,14 @@ pub(crate) struct Mask {
 }
 
 /// Options that do not go together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OptionError {
     /// A keyed hash without a key.
     #[error("the operator hmac needs a key; give it with --key-file FILE")]
     NoKey,
+    /// A target that the configuration does not have.
+    #[error("the configuration has no target {0}")]
+    NoTarget(TargetName),
 }
 
 impl Mask {
@@ -129,44 +142,61 @@ impl Mask {
         }
     }
 
-    /// Patterns of one name are one class.
-    fn custom(&self) -> Vec<CustomClass> {
-        let mut classes: Vec<CustomClass> = Vec::new();
+    /// What the configuration says; without one, what holds if nothing is said.
+    fn configured(&self) -> anyhow::Result<Settings> {
+        let default = || Settings::new(Selection::new(["default"]), [0; 32]);
+        let Some(file) = &self.config else { return Ok(default()) };
+        let config = Config::load(file)?;
+        let masking = match &self.target {
+            None => config.masking,
+            Some(name) => {
+                let target = config.targets.into_iter().find(|target| target.name == *name);
+                target.ok_or_else(|| OptionError::NoTarget(name.clone()))?.masking
+            }
+        };
+        Ok(masking.settings())
+    }
+
+    fn selection(&self, classes: &[String]) -> Selection {
+        let only_named = classes.iter().all(|name| !["default", "secrets"].contains(&name.as_str()));
+        let all = classes.iter().any(|name| name == "all");
+        let selection = Selection::new(classes.iter().map(|name| name.trim()));
+        let ungated = self.without_context || all || self.detect && only_named;
+        if ungated { selection.without_context() } else { selection }
+    }
+
+    /// The options, on top of what the configuration says.
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = self.configured()?;
+        if !self.classes.is_empty() {
+            settings.selection = self.selection(&self.classes);
+        } else if self.without_context {
+            settings.selection = settings.selection.without_context();
+        }
+        settings.operators.extend(self.operator.iter().cloned());
+        settings.fields.extend(self.field.iter().cloned());
+        settings.allow.extend(self.allow.iter().cloned());
         for (name, pattern) in &self.custom {
-            match classes.iter_mut().find(|class| class.name == *name) {
+            // Patterns of one name are one class.
+            match settings.custom.iter_mut().find(|class| class.name == *name) {
                 Some(class) => class.patterns.push(pattern.clone()),
                 None => {
-                    classes.push(CustomClass { patterns: vec![pattern.clone()], ..CustomClass::new(name.clone()) });
+                    let class = CustomClass { patterns: vec![pattern.clone()], ..CustomClass::new(name.clone()) };
+                    settings.custom.push(class);
                 }
             }
         }
-        classes
-    }
-
-    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
-        let groups = ["default", "secrets"];
-        let only_named = self.classes.iter().all(|name| !groups.contains(&name.as_str()));
-        let all = self.classes.iter().any(|name| name == "all");
-        let selection = Selection::new(self.classes.iter().map(|name| name.trim()));
-        let ungated = self.without_context || all || self.detect && only_named;
-        let selection = if ungated { selection.without_context() } else { selection };
-        let key = match &self.key_file {
+        let own = settings.custom.iter().filter_map(|class| class.operator);
+        let needs_key = settings.operators.values().copied().chain(own).any(|operator| operator == Operator::Hmac);
+        match &self.key_file {
             Some(file) => {
                 let reference = SecretRef { source: Source::File(file.clone()), format: None };
-                *key::load(&reference, Path::new(""))?
+                settings.key = *key::load(&reference, Path::new(""))?;
             }
-            None if self.operator.iter().any(|(_, operator)| *operator == Operator::Hmac) => {
-                return Err(OptionError::NoKey.into());
-            }
-            None => [0; 32],
-        };
-        Ok(Settings {
-            operators: self.operator.iter().cloned().collect(),
-            fields: self.field.iter().cloned().collect(),
-            custom: self.custom(),
-            allow: self.allow.clone(),
-            ..Settings::new(selection, key)
-        })
+            None if needs_key => return Err(OptionError::NoKey.into()),
+            None => {}
+        }
+        Ok(settings)
     }
 }
 
