@@ -17,12 +17,10 @@ mod oceania;
 mod payment;
 mod secrets;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod turkey;
 mod united_kingdom;
 mod united_states;
-
-pub(crate) use self::secrets::placeholder::is_placeholder;
 
 use crate::class::ClassSpec;
 

@@ -16,6 +16,7 @@ mod fields;
 mod form;
 mod masker;
 mod operator;
+mod placeholder;
 pub mod schema;
 mod selection;
 mod stream;

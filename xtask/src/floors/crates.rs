@@ -230,11 +230,11 @@ mod tests {
     #[test]
     fn only_the_gate_decides() {
         let mcp: &[_] = &[("vidimus-policy", None), ("vidimus-gate", None)];
-        let binary: &[_] = &[("vidimus-mask", None)];
+        let binary: &[_] = &[("vidimus-sql", None), ("vidimus-mask", None)];
         let packages = [CORE, POLICY, ("vidimus-mask", &[] as &[_]), ("vidimus-gate", &[]), ("vidimus-mcp", mcp)];
         assert_eq!(found(&packages), ["crates/mcp/Cargo.toml: vidimus-mcp depends on vidimus-policy"]);
-        let packages = [("vidimus-mask", &[] as &[_]), ("vidimus", binary)];
-        assert_eq!(found(&packages), ["crates/vidimus/Cargo.toml: vidimus depends on vidimus-mask"]);
+        let packages = [("vidimus-sql", &[] as &[_]), ("vidimus-mask", &[]), ("vidimus", binary)];
+        assert_eq!(found(&packages), ["crates/vidimus/Cargo.toml: vidimus depends on vidimus-sql"]);
     }
 
     #[test]

@@ -214,7 +214,7 @@ fn plate(value: &[u8]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::classes::testing::{assert_found, in_default};
+    use crate::classes::tests::{assert_found, in_default};
 
     #[test]
     fn african_numbers_are_dates_and_provinces_and_wait_for_their_names() {

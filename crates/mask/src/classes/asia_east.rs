@@ -154,7 +154,7 @@ fn japanese(value: &[u8]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::classes::testing::{assert_found, in_default};
+    use crate::classes::tests::{assert_found, in_default};
 
     #[test]
     fn dates_and_regions_of_the_far_east_tell_numbers_from_chance() {

@@ -143,7 +143,7 @@ fn philippine_tax(value: &[u8]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::classes::testing::{assert_found, in_default};
+    use crate::classes::tests::{assert_found, in_default};
 
     #[test]
     fn check_letters_and_provinces_of_the_south_east_are_asked_for() {

@@ -161,7 +161,7 @@ fn nip(value: &[u8]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::classes::testing::{assert_found, in_default};
+    use crate::classes::tests::{assert_found, in_default};
 
     #[test]
     fn dates_and_check_digits_of_the_north_tell_numbers_from_chance() {

@@ -184,7 +184,7 @@ fn italian_vat(value: &[u8]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::classes::testing::{assert_found, in_default};
+    use crate::classes::tests::{assert_found, in_default};
 
     #[test]
     fn letters_and_digits_of_the_south_check_each_other() {

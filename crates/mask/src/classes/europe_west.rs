@@ -117,7 +117,7 @@ fn irish(value: &[u8]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::classes::testing::{assert_found, in_default};
+    use crate::classes::tests::{assert_found, in_default};
 
     #[test]
     fn check_digits_of_the_west_are_of_97_of_11_and_of_23() {

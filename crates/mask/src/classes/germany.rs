@@ -346,7 +346,7 @@ fn practice(value: &[u8]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::classes::testing::{assert_found, in_default};
+    use crate::classes::tests::{assert_found, in_default};
 
     #[test]
     fn german_numbers_are_told_by_their_check_digits_and_plain_ones_by_what_names_them() {

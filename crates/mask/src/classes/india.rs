@@ -118,7 +118,7 @@ fn vehicle(value: &[u8]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::classes::testing::{assert_found, in_default};
+    use crate::classes::tests::{assert_found, in_default};
 
     #[test]
     fn indian_numbers_are_verhoeffs_or_a_grammar() {

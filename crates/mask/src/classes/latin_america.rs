@@ -114,7 +114,7 @@ fn rut(value: &[u8]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::classes::testing::{assert_found, in_default};
+    use crate::classes::tests::{assert_found, in_default};
 
     #[test]
     fn numbers_of_latin_america_pass_both_of_their_check_digits() {

@@ -98,7 +98,7 @@ fn inland_revenue(value: &[u8]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::classes::testing::{assert_found, in_default};
+    use crate::classes::tests::{assert_found, in_default};
 
     #[test]
     fn numbers_of_oceania_pass_their_weighted_sums() {

@@ -11,7 +11,6 @@ mod commerce;
 mod communication;
 mod general;
 mod operations;
-pub(crate) mod placeholder;
 mod read;
 #[cfg(test)]
 mod tests;

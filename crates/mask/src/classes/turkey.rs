@@ -72,7 +72,7 @@ fn identity(value: &[u8]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::classes::testing::{assert_found, in_default};
+    use crate::classes::tests::{assert_found, in_default};
 
     #[test]
     fn turkish_numbers_need_two_check_digits_and_a_name() {

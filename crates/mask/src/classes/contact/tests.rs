@@ -1,6 +1,6 @@
 //! Numbers that can be dialled and numbers that cannot; days.
 
-use super::super::testing::{assert_found, found, in_default};
+use super::super::tests::{assert_found, found, in_default};
 
 #[test]
 fn international_numbers_have_a_calling_code_and_its_length() {

@@ -1,6 +1,6 @@
 //! Addresses whose checksum holds, and their neighbours.
 
-use super::super::testing::{assert_found, found};
+use super::super::tests::{assert_found, found};
 
 #[test]
 fn bitcoin_addresses_hold_their_checksum_and_length() {

@@ -1,6 +1,6 @@
 //! Addresses of machines in their spellings, and what reads like one.
 
-use super::super::testing::{assert_found, found, in_default};
+use super::super::tests::{assert_found, found, in_default};
 
 #[test]
 fn ipv4_addresses_have_four_octets() {

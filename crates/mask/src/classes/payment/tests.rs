@@ -1,6 +1,6 @@
 //! Cards by issuer and length, accounts by country, and what only looks like them.
 
-use super::super::testing::{assert_found, found, in_default};
+use super::super::tests::{assert_found, found, in_default};
 
 #[test]
 fn cards_are_told_by_issuer_length_and_check_digit() {

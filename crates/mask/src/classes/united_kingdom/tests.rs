@@ -1,6 +1,6 @@
 //! Numbers and codes of the United Kingdom, and what is none.
 
-use super::super::testing::{assert_found, in_default};
+use super::super::tests::{assert_found, in_default};
 
 #[test]
 fn check_digits_hold() {

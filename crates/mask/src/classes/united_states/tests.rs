@@ -1,6 +1,6 @@
 //! Numbers of the United States, and what is none.
 
-use super::super::testing::{assert_found, found, in_default};
+use super::super::tests::{assert_found, found, in_default};
 
 #[test]
 fn social_security_numbers_are_ones_that_were_given() {

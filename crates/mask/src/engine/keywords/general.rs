@@ -2,8 +2,8 @@
 
 use super::assigned::Assigned;
 use crate::class::ClassId;
-use crate::classes::is_placeholder;
 use crate::form::{Set, has_entropy};
+use crate::placeholder::is_placeholder;
 
 /// Bytes of a value that is no password, at most and at least.
 pub(super) const MAX_GENERIC: usize = 512;

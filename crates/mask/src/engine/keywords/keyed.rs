@@ -2,8 +2,8 @@
 
 use super::general::{self, Classes};
 use crate::class::ClassId;
-use crate::classes::is_placeholder;
 use crate::form::{Form, Reading, Runs};
+use crate::placeholder::is_placeholder;
 
 /// Bytes of a value that forms are tried on.
 pub(super) const MAX_VALUE: usize = 512;

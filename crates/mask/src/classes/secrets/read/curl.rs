@@ -1,7 +1,7 @@
 //! `curl -u user:password`.
 
-use super::super::placeholder::is_placeholder;
 use crate::form::{Reading, has_entropy};
+use crate::placeholder::is_placeholder;
 
 /// Bytes of a command line that are read for its `-u`.
 const MAX_COMMAND: usize = 1024;

@@ -1,8 +1,8 @@
 //! Credentials in HTTP headers (RFC 9110 §11.6.2): `Authorization: Basic …`, `Bearer …`, `X-Api-Key: …`.
 
-use super::super::placeholder::is_placeholder;
 use super::jwt;
 use crate::form::{Reading, Set, has_entropy};
+use crate::placeholder::is_placeholder;
 
 /// Bytes of credentials, at most.
 const MAX_VALUE: usize = 16 << 10;

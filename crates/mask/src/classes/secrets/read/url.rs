@@ -1,7 +1,7 @@
 //! User and password in an address (RFC 3986 §3.2.1): `scheme://user:password@host`.
 
-use super::super::placeholder::is_placeholder;
 use crate::form::Reading;
+use crate::placeholder::is_placeholder;
 
 /// Bytes of user and password, at most.
 const MAX_USERINFO: usize = 320;
