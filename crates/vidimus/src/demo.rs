@@ -42,9 +42,9 @@ const POLICIES: [(&str, &str); 2] = [
 ];
 /// What is going to be seen.
 const INTRODUCTION: &str = "A gateway stands before a customer register (an MCP server). It asks who calls, decides by policy, \
-                            keeps the register's\ncredential to itself, masks personal data in what comes back, and records everything before it\nhappens, masked. First \
-                            four callers try it, each line with what came of it; then what is on record of one of them, and the \
-                            proof that the record was not altered.";
+                            keeps the register's\ncredential to itself, masks personal data in what comes back, and records \
+                            everything before it happens. First four callers\ntry it, each line with what came of it; then \
+                            what is on record of one of them, and the proof that it was not altered.";
 /// Any free port on loopback.
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 

@@ -109,8 +109,10 @@ fn event_row(event: &Value, is_control: bool) -> Vec<String> {
     for (word, places) in [("masked", ["/masked", "/outcome/masked"]), ("revealed", ["/revealed", "/outcome/revealed"])]
     {
         let counts = places.into_iter().find_map(|place| event.pointer(place)).and_then(Value::as_object);
-        for (at, (class, count)) in counts.into_iter().flatten().enumerate() {
-            result.push_str(&if at == 0 { format!(", {word} {class} {count}") } else { format!(", {class} {count}") });
+        let counts = counts.into_iter().flatten().map(|(class, count)| format!("{class} {count}"));
+        let counts = counts.collect::<Vec<_>>().join(", ");
+        if !counts.is_empty() {
+            result = format!("{result}, {word} {counts}");
         }
     }
     // One event stands for as many failures as it counts.

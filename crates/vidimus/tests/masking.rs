@@ -2,7 +2,7 @@
 //!
 //! Values go in as arguments and come back from a target that repeats them. The target gets them exactly as they were
 //! sent; the client gets them masked unless policy reveals their class to it; the record never holds them.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

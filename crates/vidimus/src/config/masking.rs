@@ -83,12 +83,11 @@ pub(super) fn read<'a>(document: &'a Document, found: Option<(Range<usize>, &'a 
     let table = Table::new(document, &keys::MASKING, "masking".to_owned(), place, table);
     let custom = custom(document, &table);
     let known = Known::new(custom.as_deref().unwrap_or_default());
-    let classes = classes(document, &table, &known);
+    let classes = classes(document, &table, &known, || vec!["default".to_owned()]);
     let rest = rest(&table, &known);
     table.finish();
     let (operators, fields, allow) = rest?;
-    let classes = classes?.unwrap_or_else(|| vec!["default".to_owned()]);
-    Some(Masking { classes, operators, fields, allow, custom: custom? })
+    Some(Masking { classes: classes?, operators, fields, allow, custom: custom? })
 }
 
 /// Nothing in particular, for a file that is refused anyway.
@@ -107,12 +106,12 @@ pub(super) fn of_target<'a>(
     let Some((place, table)) = found else { return Some(gateway.clone()) };
     let table = Table::new(document, &keys::TARGET_MASKING, heading, place, table);
     let known = Known::new(&gateway.custom);
-    let classes = classes(document, &table, &known);
+    let classes = classes(document, &table, &known, || gateway.classes.clone());
     let rest = rest(&table, &known);
     table.finish();
     let (operators, fields, allow) = rest?;
     let mut masking = gateway.clone();
-    masking.classes = classes?.unwrap_or(masking.classes);
+    masking.classes = classes?;
     masking.operators.extend(operators);
     masking.fields.extend(fields);
     masking.allow.extend(allow);
@@ -142,19 +141,24 @@ impl<'a> Known<'a> {
     }
 }
 
-/// The `classes` of a table; `Some(None)` when it says nothing of them.
-fn classes(document: &Document, table: &Table<'_>, known: &Known<'_>) -> Option<Option<Vec<String>>> {
-    let Some(given) = table.value("classes") else { return Some(None) };
+/// The `classes` of a table, or those that hold when it says nothing of them.
+fn classes(
+    document: &Document,
+    table: &Table<'_>,
+    known: &Known<'_>,
+    unsaid: impl FnOnce() -> Vec<String>,
+) -> Option<Vec<String>> {
+    let Some(given) = table.value("classes") else { return Some(unsaid()) };
     let class = |text: &str| known.class_or_group(text);
     if !given.get_ref().is_array() {
-        return Some(Some(vec![table.parse("classes", given, class)?]));
+        return Some(vec![table.parse("classes", given, class)?]);
     }
     let list = table.list("classes", class)?;
     if list.is_empty() {
         document.problem(given.span(), "`classes` lists none: nothing would be masked, in no record either", None);
         return None;
     }
-    Some(Some(list))
+    Some(list)
 }
 
 type Rest = (BTreeMap<String, Operator>, BTreeMap<String, String>, Vec<Allow>);

@@ -178,12 +178,10 @@ impl Mask {
         settings.allow.extend(self.allow.iter().cloned());
         for (name, pattern) in &self.custom {
             // Patterns of one name are one class.
-            match settings.custom.iter_mut().find(|class| class.name == *name) {
-                Some(class) => class.patterns.push(pattern.clone()),
-                None => {
-                    let class = CustomClass { patterns: vec![pattern.clone()], ..CustomClass::new(name.clone()) };
-                    settings.custom.push(class);
-                }
+            if let Some(class) = settings.custom.iter_mut().find(|class| class.name == *name) {
+                class.patterns.push(pattern.clone());
+            } else {
+                settings.custom.push(CustomClass { patterns: vec![pattern.clone()], ..CustomClass::new(name.clone()) });
             }
         }
         let own = settings.custom.iter().filter_map(|class| class.operator);
