@@ -39,7 +39,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
     let action = Action::ToolCall("get_customer".into());
     let payload =
         Payload { name: "request", commitment: "c".repeat(44), delivered: None, at: [0, 8_192, 1_100], bytes: 1_024 };
-    let found = Masking { masked: [("EMAIL_ADDRESS".into(), 12)].into(), ..Masking::default() };
+    let found = Masking { masked: [("US_SSN".into(), 1)].into(), ..Masking::default() };
     let shown = Masking {
         masked: [("CREDIT_CARD".into(), 1), ("EMAIL_ADDRESS".into(), 12)].into(),
         revealed: [("CREDIT_CARD".into(), 1)].into(),
@@ -116,7 +116,7 @@ fn masked_values_are_counted_by_class_and_never_told() {
             assert_eq!(value["outcome"]["masked"], serde_json::json!({ "CREDIT_CARD": 1, "EMAIL_ADDRESS": 12 }));
             assert_eq!(value["outcome"]["revealed"], serde_json::json!({ "CREDIT_CARD": 1 }));
         } else if name.starts_with("operation.") {
-            assert_eq!((&value["masked"], value.get("revealed")), (&serde_json::json!({ "EMAIL_ADDRESS": 12 }), None));
+            assert_eq!((&value["masked"], value.get("revealed")), (&serde_json::json!({ "US_SSN": 1 }), None));
         } else {
             assert!(value.get("masked").is_none(), "{name}");
         }
