@@ -2,7 +2,7 @@
 //!
 //! A class is a table entry and, where its standard has a check digit or a grammar that a shape cannot say, a function.
 //! Shapes are regular expressions over ASCII, bounded in length and without boundaries of their own: the engine tries
-//! them where a word begins and looks at what stands beside a match itself ([`Edges`]).
+//! them where a word begins and looks at what stands beside a match itself (`Edges`).
 
 use std::fmt;
 
