@@ -27,6 +27,9 @@ use parts::{Commits, Load, Parts};
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
+    /// What to measure.
+    #[arg(value_enum, default_value = "gateway")]
+    what: What,
     /// Print one JSON document and no table.
     #[arg(long)]
     json: bool,
@@ -57,6 +60,15 @@ pub(crate) struct Arguments {
     /// How often everything is run.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+}
+
+/// Which part is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// The gateway, against a direct connection; all options are for this.
+    Gateway,
+    /// The masking engine alone: MB per CPU-second of one core, on texts made from a seed.
+    Mask,
 }
 
 /// One size of load.
@@ -136,6 +148,9 @@ struct Usage {
 
 /// Measures and prints.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    if arguments.what == What::Mask {
+        return parts::bench_masking(workspace);
+    }
     if std::thread::available_parallelism()?.get() < 2 {
         bail!("the benchmark pins the gateway to one core and the load to another: it needs two");
     }

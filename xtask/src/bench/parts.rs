@@ -95,6 +95,18 @@ pub(super) fn build(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Measures the masking engine with the benchmark of its own crate.
+pub(super) fn bench_masking(workspace: &Workspace) -> Result<()> {
+    let status = Command::new(cargo())
+        .current_dir(&workspace.root)
+        .args(["bench", "--locked", "--quiet", "--package", "vidimus-mask", "--bench", "mask"])
+        .status()?;
+    if !status.success() {
+        bail!("the benchmark of the masking engine failed: {status}");
+    }
+    Ok(())
+}
+
 /// A release binary.
 pub(super) fn binary(workspace: &Workspace, name: &str) -> PathBuf {
     workspace.target.join("release").join(name)

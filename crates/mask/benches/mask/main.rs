@@ -16,7 +16,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use vidimus_core::json::{Document, Limits};
-use vidimus_mask::{ClassSet, End, Masker, Memory, Scan, Selection, Settings, Tally};
+use vidimus_mask::{ClassSet, End, Form, Masker, Memory, Scan, Scope, Selection, Settings, Tally};
 
 /// Bytes of each corpus.
 const CORPUS_BYTES: usize = 2 << 20;
@@ -73,8 +73,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         for masker in [&default, &secrets] {
             rates.push(rate(bytes, || {
                 let (mut memory, mut tally) = (Memory::default(), Tally::default());
-                for text in &corpus.documents {
-                    drop(black_box(masker.text(text.as_bytes(), &[], &ClassSet::EMPTY, &mut memory, &mut tally)));
+                let scope = Scope::new(&ClassSet::EMPTY, masker.fields());
+                let form = if corpus.json { Form::Json } else { Form::Text };
+                for document in &documents {
+                    let masked = masker.payload(document, form, &scope, &mut memory, &mut tally);
+                    drop(black_box(masked));
                 }
                 found = tally.masked.values().sum::<u64>();
             })?);
