@@ -32,4 +32,6 @@ pub struct ToolDefinition {
     pub annotations: ToolAnnotations,
     /// The JSON text of `inputSchema` (an object schema), as received.
     pub input_schema: Bytes,
+    /// The JSON text of `outputSchema`, if it has one: what its structured results keep to.
+    pub output_schema: Option<Bytes>,
 }

@@ -83,12 +83,23 @@ pub struct Outcome {
     pub body: Bytes,
     /// Which members of it are the protocol's own.
     pub members: &'static Members,
+    /// What a part of it keeps to, masked or not.
+    pub schema: Option<OutputSchema>,
+}
+
+/// A JSON Schema that a part of a message keeps to.
+#[derive(Debug, Clone)]
+pub struct OutputSchema {
+    /// The schema's JSON text, as the target declared it.
+    pub schema: Bytes,
+    /// The keys that lead to the part.
+    pub at: &'static [&'static str],
 }
 
 impl Outcome {
     /// An end without a message.
     pub const fn silent(status: Status) -> Self {
-        Self { status, body: Bytes::new(), members: Members::NONE }
+        Self { status, body: Bytes::new(), members: Members::NONE, schema: None }
     }
 }
 
@@ -255,8 +266,9 @@ impl InFlight {
     /// withheld and the record is tried again until there is. What cannot be masked is withheld too; the client gets what
     /// `refused` makes of the reason.
     pub async fn finish(mut self, outcome: Outcome, refused: impl FnOnce(&str) -> Bytes + Send) {
-        let Outcome { mut status, body, members } = outcome;
-        let masked = match self.masked(&body, members).await {
+        let Outcome { mut status, body, members, schema } = outcome;
+        let masked = self.masked(&body, members).await;
+        let masked = match masked.and_then(|masked| masked.fitted(&body, schema.as_ref())) {
             Ok(masked) => masked,
             Err(error) => {
                 tracing::error!(%error, session = %self.session.id(), "a result is withheld");

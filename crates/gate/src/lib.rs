@@ -38,7 +38,7 @@ pub use authenticate::Caller;
 pub use body::{Framing, ReleasedBody};
 pub use context::TargetSpec;
 pub use evidence::EvidenceError;
-pub use flight::{Admitted, InFlight, Outcome, PartError};
+pub use flight::{Admitted, InFlight, Outcome, OutputSchema, PartError};
 pub use gate::{Gate, Options, StartError};
 pub use keys::{KEY_BYTES, KeyEncryptionKey, KeyError, Secret};
 pub use masking::{Masking, Unmaskable};

@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use vidimus_core::event::Masking as Found;
+use vidimus_core::json::{Document, Limits, splice};
 use vidimus_core::{Action, ErrorKind, Members};
-use vidimus_mask::{ClassId, ClassSet, ConfigError, Form, Masker, Memory, Scope, Settings, Tally};
+use vidimus_mask::{ClassId, ClassSet, ConfigError, Form, Masker, Memory, Scope, Settings, Tally, schema};
 
+use crate::flight::OutputSchema;
 use crate::keys::{self, KeyError, Secret};
 
 /// The purpose of the key under which `hmac` makes values equal without telling them (RFC 5869 §3.2).
@@ -40,18 +42,52 @@ pub(crate) struct Masked {
 
 /// What could not be masked, and so must not pass.
 #[derive(Debug, thiserror::Error)]
-#[error("a payload cannot be masked, so it is withheld: {0}")]
-pub struct Unmaskable(String);
+pub enum Unmaskable {
+    /// The masker failed.
+    #[error("a payload cannot be masked, so it is withheld: {0}")]
+    Failed(String),
+    /// Masked, it breaks what its tool promised.
+    #[error("a masked result does not keep to its tool's output schema, so it is withheld: {0}")]
+    Unfit(String),
+}
 
 impl Unmaskable {
-    /// The gateway's own.
+    /// The gateway's own, or the target's, whose schema leaves no room.
     pub const fn kind(&self) -> ErrorKind {
-        ErrorKind::Internal
+        match self {
+            Self::Failed(_) => ErrorKind::Internal,
+            Self::Unfit(_) => ErrorKind::Upstream,
+        }
     }
 
     /// What a caller is told.
     pub const fn public_message(&self) -> &'static str {
-        "this cannot be masked, so it is withheld; tell the operator of this gateway"
+        match self {
+            Self::Failed(_) => "this cannot be masked, so it is withheld; tell the operator of this gateway",
+            Self::Unfit(_) => {
+                "this result holds what you may not see, and without it does not keep to the tool's output schema, so \
+                 it is withheld; tell the operator of this gateway"
+            }
+        }
+    }
+}
+
+impl Masked {
+    /// The same, with what the caller sees still keeping to a schema: what does not fit is put in other words, or nothing
+    /// passes.
+    pub(crate) fn fitted(self, original: &Bytes, schema: Option<&OutputSchema>) -> Result<Self, Unmaskable> {
+        let Some(OutputSchema { schema, at }) = schema.filter(|_| self.shown != *original) else { return Ok(self) };
+        let limits = Limits { max_bytes: usize::MAX, max_nodes: usize::MAX, ..Limits::default() };
+        let parse = |bytes: &Bytes| {
+            Document::parse(bytes.clone(), &limits).map_err(|error| Unmaskable::Unfit(error.to_string()))
+        };
+        let (was, is, schema) = (parse(original)?, parse(&self.shown)?, parse(schema)?);
+        let (Some(was), Some(now)) = (was.root().at(at), is.root().at(at)) else { return Ok(self) };
+        let unfit = |error: String| Unmaskable::Unfit(error);
+        let replacements = schema::fit(was, now, schema.root()).map_err(|error| unfit(error.to_string()))?;
+        let shown = splice(is.bytes(), &replacements).map_err(|error| unfit(error.to_string()))?;
+        let recorded = if self.recorded == self.shown { shown.clone() } else { self.recorded };
+        Ok(Self { recorded, shown, ..self })
     }
 }
 
@@ -93,7 +129,7 @@ impl Masking {
             let mut memory = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
             masking.masked(&mut memory, &payload, members, &revealed)
         });
-        masked.await.map_err(|error| Unmaskable(error.to_string()))?
+        masked.await.map_err(|error| Unmaskable::Failed(error.to_string()))?
     }
 
     /// An action with what its object holds masked, for the record.
@@ -126,7 +162,7 @@ impl Masking {
             let masked = self.0.payload(payload, Form::Auto, &scope, memory, &mut tally);
             match masked {
                 Ok(masked) => Ok((masked.unwrap_or_else(|| payload.clone()), tally)),
-                Err(error) => Err(Unmaskable(error.to_string())),
+                Err(error) => Err(Unmaskable::Failed(error.to_string())),
             }
         };
         let (recorded, all) = render(&ClassSet::EMPTY, members.keep)?;

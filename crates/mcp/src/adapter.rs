@@ -511,6 +511,10 @@ impl Adapter {
         let Some(action) = action(message).filter(|_| message.method().is_some_and(Method::is_legacy)) else {
             return Err(self.not_offered(visit, message).await);
         };
+        let name = match &action {
+            Action::ToolCall(tool) => Some(Box::from(&**tool)),
+            _ => None,
+        };
         let operation = Operation {
             protocol: Protocol::Mcp,
             action,
@@ -523,7 +527,9 @@ impl Adapter {
             trace: message.traceparent(),
         };
         let answers = match session.gate.submit(operation).await {
-            Verdict::Admitted(admitted) => run(admitted, session, Call::legacy(session, expected(message))),
+            Verdict::Admitted(admitted) => {
+                run(admitted, session, Call { name, ..Call::legacy(session, expected(message)) })
+            }
             Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied, false)),
         };
         let reply = relayed(session, message, answers, &OnceLock::new()).await;

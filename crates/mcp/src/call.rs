@@ -36,7 +36,7 @@ pub(crate) struct Call {
     pub(crate) head: HeaderMap,
     /// Whether the answer goes on for as long as the client listens.
     pub(crate) endless: bool,
-    /// The tool, prompt or resource, in the modern era.
+    /// The tool; in the modern era the prompt or resource too.
     pub(crate) name: Option<Box<str>>,
     /// The HTTP status that goes with an answer of the modern era, once it is known.
     pub(crate) status: Arc<OnceLock<StatusCode>>,

@@ -184,6 +184,7 @@ fn tool(element: Value<'_>, name: &str) -> Option<ToolDefinition> {
         name: name.to_owned(),
         annotations: annotations(element)?,
         input_schema: Bytes::copy_from_slice(schema.raw().as_bytes()),
+        output_schema: element.get("outputSchema").map(|schema| Bytes::copy_from_slice(schema.raw().as_bytes())),
     })
 }
 

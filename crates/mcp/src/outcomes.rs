@@ -14,7 +14,7 @@ use http::StatusCode;
 use vidimus_core::Action;
 use vidimus_core::event::Status;
 use vidimus_core::json::{Document, Replacement, SpliceError, Value, splice};
-use vidimus_gate::{Outcome, Refusal};
+use vidimus_gate::{Outcome, OutputSchema, Refusal};
 
 use crate::answer::DENIED;
 use crate::call::{Call, Expected, Fault, json_limits};
@@ -26,8 +26,24 @@ use crate::{asks, initialize, lists, members, reply, sse};
 /// How long a client may take to bring back what it carries for a target.
 const CARRIED_FOR: Duration = Duration::from_mins(30);
 
+/// Where a tool's structured result stands in its answer.
+const STRUCTURED: &[&str] = &["result", "structuredContent"];
+
 /// The outcome that a response stands for, once it is the response to what was asked.
 pub(crate) async fn concluded(session: &McpSession, call: &Call, message: &Message) -> Result<Outcome, Fault> {
+    let outcome = outcome_of(session, call, message).await?;
+    Ok(Outcome { schema: promised(session, call), ..outcome })
+}
+
+/// What the tool that was called promises of its structured results.
+fn promised(session: &McpSession, call: &Call) -> Option<OutputSchema> {
+    let Expected::Response { method: Method::CallTool, .. } = call.expected else { return None };
+    let tools = session.target.tools.known()?;
+    let schema = tools.get(call.name.as_deref()?)?.output_schema.clone()?;
+    Some(OutputSchema { schema, at: STRUCTURED })
+}
+
+async fn outcome_of(session: &McpSession, call: &Call, message: &Message) -> Result<Outcome, Fault> {
     let Expected::Response { id: asked, method } = &call.expected else {
         return Err(Fault::NotMcp("nothing was asked".into()));
     };
@@ -62,7 +78,7 @@ pub(crate) async fn concluded(session: &McpSession, call: &Call, message: &Messa
 }
 
 fn outcome(status: Status, method: Method, body: &Bytes) -> Outcome {
-    Outcome { status, body: sse::flatten(body), members: members::of_answer(method) }
+    Outcome { status, body: sse::flatten(body), members: members::of_answer(method), schema: None }
 }
 
 /// A tool may say in its result that it failed.

@@ -107,6 +107,7 @@ fn targets() -> Result<Vec<TargetSchema>, Box<dyn Error>> {
         name: name.into(),
         annotations: ToolAnnotations::default(),
         input_schema: schema.into(),
+        output_schema: None,
     });
     let names = (1..100).map(|number| format!("t{number}")).chain(["crm".to_owned()]);
     names

@@ -132,6 +132,7 @@ mod tests {
             name: "refund".into(),
             annotations: ToolAnnotations::default(),
             input_schema: schema.into(),
+            output_schema: None,
         };
         let crm = TargetSchema { name: "crm".parse().unwrap(), protocol: Protocol::Mcp, tools: Some(vec![refund]) };
         let sources = [source(policy)];

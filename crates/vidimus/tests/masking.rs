@@ -140,6 +140,25 @@ async fn a_class_is_revealed_to_one_group_and_never_in_the_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_masked_result_keeps_to_its_tools_output_schema_or_is_withheld() {
+    let world = World::start().await;
+    let alice = world.alice().await;
+    let plain = json!({ "mail": MAIL, "card": CARD, "fixed": "nobody" }).to_string();
+    let answer = alice.call(1, "promise", &plain).await.unwrap();
+    let expected = json!({ "mail": "masked@example.invalid", "card": null, "fixed": "nobody" });
+    assert_eq!(answer["result"]["structuredContent"], expected);
+
+    let answer = alice.call(2, "promise", &json!({ "fixed": MAIL }).to_string()).await.unwrap();
+    let told = answer.to_string();
+    assert!(told.contains("output schema") && !told.contains(MAIL), "{told}");
+    let events = world.gateway.events();
+    let outcomes = of_type(&events, "operation.outcome");
+    let withheld = |event: &&&Value| event["outcome"]["status"] == "withheld";
+    assert_eq!(outcomes.iter().filter(withheld).count(), 1);
+    world.recorded();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn errors_and_refused_messages_are_masked_too() {
     let world = World::start().await;
     let alice = world.alice().await;

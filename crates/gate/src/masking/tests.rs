@@ -96,3 +96,28 @@ fn the_key_of_hmac_is_not_the_key_encryption_key() {
     assert_eq!(derived, hmac_key(&Secret::new([1; 32])).unwrap());
     assert_ne!(derived, hmac_key(&Secret::new([2; 32])).unwrap());
 }
+
+/// A tool's promise of the result of [`MESSAGE`].
+fn promise(mail: &str) -> OutputSchema {
+    let schema = format!(r#"{{"type":"object","properties":{{"mail":{mail},"card":{{"type":"string"}}}}}}"#);
+    OutputSchema { schema: schema.into(), at: &["result"] }
+}
+
+#[tokio::test]
+async fn what_a_tool_promised_of_its_results_holds_for_masked_ones() {
+    let (masking, original) = (masking(), Bytes::from_static(MESSAGE.as_bytes()));
+    let masked = || masked(&masking, MESSAGE, &["CREDIT_CARD"]);
+    let free = masked().await.fitted(&original, Some(&promise(r#"{"type":"string"}"#))).unwrap();
+    assert!(text(&free.shown).contains(r#""mail":"<EMAIL_ADDRESS>""#), "what fits stays");
+
+    let address = masked().await.fitted(&original, Some(&promise(r#"{"type":"string","format":"email"}"#))).unwrap();
+    assert!(text(&address.shown).contains(r#""mail":"masked@example.invalid","card":"4111 1111 1111 1111""#));
+    assert!(
+        text(&address.recorded).contains(r#""mail":"<EMAIL_ADDRESS>","card":"<CREDIT_CARD>""#),
+        "nobody validates the record"
+    );
+
+    let refused = masked().await.fitted(&original, Some(&promise(r#"{"enum":["ada@example.com"]}"#))).unwrap_err();
+    assert!(matches!(refused, Unmaskable::Unfit(_)));
+    assert!(refused.to_string().contains("/mail") && !refused.to_string().contains("ada@"), "{refused}");
+}

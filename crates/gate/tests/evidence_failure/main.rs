@@ -37,7 +37,7 @@ async fn assert_refuses(world: &World, target: &Target, session: &Session) {
 }
 
 fn outcome(status: Status, body: Bytes) -> Outcome {
-    Outcome { status, body, members: Members::NONE }
+    Outcome { status, body, members: Members::NONE, schema: None }
 }
 
 /// One call to the end; what the client gets.

@@ -13,6 +13,7 @@ fn the_schema_of_two_tools() {
             "amount":{"type":"integer"},"share":{"type":"number"},"tags":{"type":"array","items":{"type":"string"}},
             "options":{"type":"object","properties":{"force":{"type":"boolean"}}},"any":{"oneOf":[]}}}"#
             .into(),
+        output_schema: None,
     };
     let tools =
         NamedTools::from([("crm/refund".to_owned(), Shape::of_arguments(&refund)), ("orders/put".to_owned(), None)]);

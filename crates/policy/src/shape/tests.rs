@@ -12,6 +12,7 @@ fn tool(schema: &str) -> ToolDefinition {
         name: "t".into(),
         annotations: vidimus_core::ToolAnnotations::default(),
         input_schema: schema.to_owned().into(),
+        output_schema: None,
     }
 }
 

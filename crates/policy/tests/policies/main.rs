@@ -42,7 +42,7 @@ fn target(name: &str) -> TargetName {
 }
 
 fn tool(name: &str, annotations: ToolAnnotations, schema: &'static str) -> ToolDefinition {
-    ToolDefinition { name: name.into(), annotations, input_schema: schema.as_bytes().into() }
+    ToolDefinition { name: name.into(), annotations, input_schema: schema.as_bytes().into(), output_schema: None }
 }
 
 const READ_ONLY: ToolAnnotations =

@@ -22,7 +22,8 @@ use tokio::sync::{Notify, mpsc};
 /// What it offers, and how each behaves:
 /// `echo` answers with its arguments; `slow` after `ms`; `held` when the test says so; `hang` never; `progress` as a
 /// stream of three notifications, 50 ms apart; `comments` as a stream of nothing but comments and empty events;
-/// `twin` with its arguments as structured content and as text; `refuse` with an error that repeats them; `talk` with a
+/// `twin` with its arguments as structured content and as text, and `promise` so too, with [`promised`] as its output
+/// schema; `refuse` with an error that repeats them; `talk` with a
 /// stream of a log message and a sampling request that repeat them, and its result when the test says so;
 /// `odd` with [`odd_answer`]; `chatter` as one of notifications without end; `drip` as JSON without end; the others answer what is no answer.
 pub(crate) const TOOLS: [&str; 24] = [
@@ -51,6 +52,18 @@ pub(crate) const TOOLS: [&str; 24] = [
     "refuse",
     "talk",
 ];
+
+/// The output schema of `promise`.
+pub(crate) fn promised() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "mail": { "type": "string", "format": "email" },
+            "card": { "type": ["string", "null"], "pattern": "^[0-9 ]+$" },
+            "fixed": { "enum": ["ada@example.com", "nobody"] },
+        },
+    })
+}
 
 /// One request it got.
 #[derive(Debug, Clone)]
@@ -189,7 +202,9 @@ impl State {
                 let amount = json!({ "type": "object", "properties": { "amount": { "type": "number" } }, "required": ["amount"] });
                 let charge =
                     json!({ "name": "charge", "inputSchema": amount, "annotations": { "idempotentHint": true } });
-                result(id, &json!({ "tools": tools.chain([charge]).collect::<Vec<Value>>() }))
+                let promise =
+                    json!({ "name": "promise", "inputSchema": { "type": "object" }, "outputSchema": promised() });
+                result(id, &json!({ "tools": tools.chain([charge, promise]).collect::<Vec<Value>>() }))
             }
             "tools/call" => self.call(id, &message["params"], &session).await,
             _ => result(id, &json!({})),
@@ -231,7 +246,7 @@ impl State {
             "chatter" => endless(notification(&params["_meta"]["progressToken"], 1), "text/event-stream"),
             "drip" => endless(Bytes::from_static(b" "), "application/json"),
             "fail" => result(id, &json!({ "content": [], "isError": true })),
-            "twin" => {
+            "twin" | "promise" => {
                 let content = json!([{ "type": "text", "text": arguments.to_string() }]);
                 result(id, &json!({ "content": content, "structuredContent": arguments }))
             }
