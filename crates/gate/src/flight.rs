@@ -22,7 +22,7 @@ use vidimus_log::AppendError;
 use crate::answers::{Answer, Answers};
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
-use crate::masking::{Masked, Unmaskable};
+use crate::masking::{Masked, OutputSchema, Unmaskable};
 use crate::questions::Pen;
 use crate::recording::{Part, PayloadName};
 use crate::released::Released;
@@ -85,15 +85,6 @@ pub struct Outcome {
     pub members: &'static Members,
     /// What a part of it keeps to, masked or not.
     pub schema: Option<OutputSchema>,
-}
-
-/// A JSON Schema that a part of a message keeps to.
-#[derive(Debug, Clone)]
-pub struct OutputSchema {
-    /// The schema's JSON text, as the target declared it.
-    pub schema: Bytes,
-    /// The keys that lead to the part.
-    pub at: &'static [&'static str],
 }
 
 impl Outcome {

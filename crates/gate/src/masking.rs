@@ -13,7 +13,6 @@ use vidimus_core::json::{Document, Limits, splice};
 use vidimus_core::{Action, ErrorKind, Members};
 use vidimus_mask::{ClassId, ClassSet, ConfigError, Form, Masker, Memory, Scope, Settings, Tally, schema};
 
-use crate::flight::OutputSchema;
 use crate::keys::{self, KeyError, Secret};
 
 /// The purpose of the key under which `hmac` makes values equal without telling them (RFC 5869 §3.2).
@@ -38,6 +37,15 @@ pub(crate) struct Masked {
     /// The same but for what is revealed.
     pub(crate) shown: Bytes,
     pub(crate) found: Found,
+}
+
+/// A JSON Schema that a part of a message keeps to.
+#[derive(Debug, Clone)]
+pub struct OutputSchema {
+    /// The schema's JSON text, as the target declared it.
+    pub schema: Bytes,
+    /// The keys that lead to the part.
+    pub at: &'static [&'static str],
 }
 
 /// What could not be masked, and so must not pass.
