@@ -469,11 +469,11 @@ impl<'a> Pass<'a> {
         let mut taken = ClassSet::EMPTY;
         let mut context = named.copied();
         for hit in hits.iter().rev() {
-            let class = hit.entry.class;
+            let class = hit.class;
             if taken.contains(class) || named.is_some_and(|named| !named.contains(class)) {
                 continue;
             }
-            if !self.stands_alone(hit.entry.edges, hit.start, hit.end) {
+            if !self.stands_alone(hit.edges, hit.start, hit.end) {
                 continue;
             }
             let Some(chosen) = self.engine.classes.get(class.index()) else { continue };
@@ -485,9 +485,9 @@ impl<'a> Pass<'a> {
                 Verdict::Unproven => {
                     let context = *context.get_or_insert_with(|| self.named(at));
                     if context.contains(class) {
-                        hit.entry.score.saturating_add(CONTEXT_ADDS).clamp(CONTEXT_MAKES, PROVEN)
+                        hit.score.saturating_add(CONTEXT_ADDS).clamp(CONTEXT_MAKES, PROVEN)
                     } else {
-                        hit.entry.score
+                        hit.score
                     }
                 }
             };

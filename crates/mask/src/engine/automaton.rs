@@ -53,7 +53,10 @@ pub(super) struct State(LazyStateID);
 /// A match of a shape, not yet judged.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hit {
-    pub(super) entry: Entry,
+    pub(super) class: ClassId,
+    pub(super) score: u8,
+    pub(super) edges: Edges,
+    /// Where it begins; before the place of the try if its reader found it to.
     pub(super) start: usize,
     pub(super) end: usize,
 }
@@ -178,7 +181,7 @@ impl Tried<'_> {
         let last = end.checked_sub(1).and_then(|last| self.text.get(last));
         let inside = super::is_word(self.text.get(end)) && super::is_word(last);
         if !inside || entry.edges == Edges::OpenEnd {
-            self.hits.push(Hit { entry: *entry, start, end });
+            self.hits.push(Hit { class: entry.class, score: entry.score, edges: entry.edges, start, end });
         }
     }
 

@@ -5,6 +5,7 @@
 //! masking a masked text again finds no word that was not near before.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::marks::Marks;
 use crate::class::{ClassId, ClassSet};
@@ -34,7 +35,7 @@ const NEAR_SEGMENTS: usize = 3;
 /// All words and phrases of the classes of one engine.
 #[derive(Debug, Default)]
 pub(super) struct Words {
-    by_last: HashMap<Box<[u8]>, Vec<Phrase>>,
+    by_last: HashMap<Box<[u8]>, Vec<Phrase>, BuildHasherDefault<WordHasher>>,
     /// A bit for the first three letters: rules most words out.
     sieve: Vec<u64>,
     /// A bit for a hash of the whole word: rules the rest out, nearly always.
@@ -245,6 +246,26 @@ impl Words {
                 named.extend(&phrase.classes);
             }
         }
+    }
+}
+
+/// FNV-1a: the words are the configuration's, so nobody can choose them to collide.
+#[derive(Debug, Clone, Copy)]
+struct WordHasher(usize);
+
+impl Default for WordHasher {
+    fn default() -> Self {
+        Self(HASH_BASIS)
+    }
+}
+
+impl Hasher for WordHasher {
+    fn finish(&self) -> u64 {
+        self.0 as u64
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash_step(hash, *byte));
     }
 }
 
