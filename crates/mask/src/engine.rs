@@ -278,6 +278,8 @@ struct Pass<'a> {
     from_path: Option<ClassSet>,
     /// The last masked part before the place of the pass.
     before: Option<Previous>,
+    /// What masking may have kept of a value behind stars.
+    kept: Range<usize>,
     /// The finders' findings not yet passed.
     unpassed: Range<usize>,
 }
@@ -293,7 +295,7 @@ impl<'a> Pass<'a> {
         from: Cut,
     ) -> Self {
         let (before, unpassed, from) = (from.previous(), 0..scan.findings.len(), from.at());
-        Self { engine, caches, text, path, end, scan, from, from_path: None, before, unpassed }
+        Self { engine, caches, text, path, end, scan, from, from_path: None, before, kept: 0..0, unpassed }
     }
 
     fn run(&mut self) -> Result<(), Failed> {
@@ -364,8 +366,13 @@ impl<'a> Pass<'a> {
             self.lives(at);
         }
         let (end, class) = self.engine.marks.skip(self.text, at)?;
-        self.scan.near.word();
         self.scan.upcoming.push(Previous { end, class });
+        if class.is_none() {
+            // Stars may be anybody's: what goes on behind the few letters that masking would keep is looked at.
+            self.kept = at..end;
+            return None;
+        }
+        self.scan.near.word();
         Some(end)
     }
 
@@ -478,6 +485,9 @@ impl<'a> Pass<'a> {
             }
             let Some(chosen) = self.engine.classes.get(class.index()) else { continue };
             let start = hit.start.max(self.from);
+            if self.kept.start <= start && hit.end <= self.kept.end {
+                continue;
+            }
             let Some(value) = self.text.get(start..hit.end) else { continue };
             let score = match chosen.class.check.map_or(Verdict::Unproven, |check| check(value)) {
                 Verdict::Valid => PROVEN,

@@ -39,7 +39,9 @@ impl Marks {
             b'*' => {
                 text.get(start.checked_sub(2)?).filter(|byte| **byte == b'*')?;
                 let kept = text.get(start..)?.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-                (kept <= MAX_KEPT).then_some((start + kept, None))
+                // A word between stars is emphasis, and may name what follows.
+                let is_word = text.get(start..start + kept)?.iter().all(u8::is_ascii_alphabetic);
+                (kept <= MAX_KEPT && !is_word).then_some((start + kept, None))
             }
             _ => None,
         }

@@ -37,3 +37,17 @@ fn an_escape_in_undecoded_text_does_not_hide_the_word_after_it() {
     let engine = engine(&["default"]);
     assert_eq!(found(&engine, r"row\n078-05-1121\t4111111111111111", &[]).len(), 2);
 }
+
+#[test]
+fn stars_around_a_value_hide_nothing() {
+    let engine = engine(&["default"]);
+    for value in ["4111-1111-1111-1111", "4111 1111 1111 1111", "536-90-4399", "10.1.2.3", "+1 212 555 0142"] {
+        for stars in ["**", "***", "/**", "2**"] {
+            let text = format!("{stars}{value}**, next");
+            let values: Vec<String> = found(&engine, &text, &[]).into_iter().map(|(_, value)| value).collect();
+            assert!(values.contains(&value.to_owned()), "{text}: {values:?}");
+        }
+    }
+    assert_eq!(found(&engine, "**SSN**: 536904399", &[]).len(), 1, "a word between stars names what follows");
+    assert_eq!(found(&engine, "ssn ****-**-4399, *****4399", &[]), []);
+}

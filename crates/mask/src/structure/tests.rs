@@ -97,7 +97,8 @@ fn numbers_are_masked_by_numbers() {
     assert_eq!(payload(r#"{"ssn":123456789}"#), r#"{"ssn":0}"#);
     assert_eq!(payload(r#"{"ssn":[ 123456789.0 ,-123456789]}"#), r#"{"ssn":[ 0 ,0]}"#);
     assert_eq!(payload("[4111111111111111,1e9]"), "[0,1e9]");
-    for same in [r#"{"order":123456789}"#, r#"{"ssn":1.23456789e8}"#, r#"{"ssn":123456.789}"#, "[411111111111.1111]"] {
+    assert_eq!(payload(r#"{"ssn":1.23456789E8,"card":4.111111111111111e15}"#), r#"{"ssn":0,"card":0}"#);
+    for same in [r#"{"order":123456789}"#, r#"{"ssn":1.23456789e7}"#, r#"{"ssn":123456.789}"#, "[411111111111.1111]"] {
         assert_eq!(payload(same), same);
     }
 }
@@ -142,15 +143,15 @@ fn field_rules_mask_whole_values_and_begin_anew_in_a_document_of_its_own() {
 #[test]
 fn a_scope_keeps_members_of_the_protocol_and_says_where_rules_begin() {
     let masker = masker(&[], &[("$.id", "US_SSN")]);
-    let text = r#"{"id":"jane@example.com","result":{"structuredContent":{"id":"x-1","a":["jane@example.com"]},"nextCursor":["jane@example.com"]}}"#;
+    let text = r#"{"id":"jane@example.com","result":{"structuredContent":{"id":"x-1","a":["jane@example.com"]},"nextCursor":"jane@example.com","task":{"a":"jane@example.com"}}}"#;
     let scope = Scope {
-        keep: &[&["id"], &["result", "nextCursor"]],
+        keep: &[&["id"], &["result", "nextCursor"], &["result", "task"]],
         roots: &[&["result", "structuredContent"]],
         ..Scope::new(&ClassSet::EMPTY, masker.fields())
     };
     let document = Document::parse(Bytes::from(text), &Limits::default()).unwrap();
     let masked = masker.json(&document, &scope, &mut Memory::default(), &mut Tally::default()).unwrap().unwrap();
-    let expected = r#"{"id":"jane@example.com","result":{"structuredContent":{"id":"<US_SSN>","a":["<EMAIL_ADDRESS>"]},"nextCursor":["jane@example.com"]}}"#;
+    let expected = r#"{"id":"jane@example.com","result":{"structuredContent":{"id":"<US_SSN>","a":["<EMAIL_ADDRESS>"]},"nextCursor":"jane@example.com","task":{"a":"<EMAIL_ADDRESS>"}}}"#;
     assert_eq!(masked, expected);
 }
 

@@ -285,8 +285,10 @@ impl<'d> Walk<'_, '_, 'd> {
         if scope.roots.contains(&own) {
             self.root = self.steps.len();
         }
-        if scope.keep.contains(&own) {
-            let start = syntax::space_end(self.bytes, self.at);
+        let start = syntax::space_end(self.bytes, self.at);
+        // What is a protocol's own is a word or a number: whoever puts more there puts data there.
+        let is_plain = !matches!(self.bytes.get(start), Some(b'{' | b'['));
+        if is_plain && scope.keep.contains(&own) {
             self.at = syntax::value_end(self.bytes, start).ok_or(MaskError::Document { offset: start })?;
         }
         Ok(())
