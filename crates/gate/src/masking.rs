@@ -140,13 +140,16 @@ impl Masking {
         masked.await.map_err(|error| Unmaskable::Failed(error.to_string()))?
     }
 
+    /// A text with all it holds masked, for the record and for the gateway's own log.
+    pub fn text(&self, text: &str) -> String {
+        let (mut memory, mut tally) = (Memory::default(), Tally::default());
+        let masked = self.0.text(text.as_bytes(), &[], &ClassSet::EMPTY, &mut memory, &mut tally);
+        String::from_utf8_lossy(&masked).into_owned()
+    }
+
     /// An action with what its object holds masked, for the record.
     pub(crate) fn action(&self, action: &Action) -> Action {
-        let masked = |text: &Arc<str>| {
-            let (mut memory, mut tally) = (Memory::default(), Tally::default());
-            let masked = self.0.text(text.as_bytes(), &[], &ClassSet::EMPTY, &mut memory, &mut tally);
-            Arc::from(&*String::from_utf8_lossy(&masked))
-        };
+        let masked = |text: &Arc<str>| Arc::from(self.text(text));
         match action {
             Action::ToolCall(name) => Action::ToolCall(masked(name)),
             Action::ResourceRead(uri) => Action::ResourceRead(masked(uri)),

@@ -186,7 +186,6 @@ async fn withhold(session: &McpSession, message: &Message, kind: ErrorKind) -> D
         target = %session.target.spec.name,
         session = %session.gate.id(),
         reference = declined.refusal().reference.as_deref(),
-        method = %message.method_name(),
         "a message of the target was withheld from the client"
     );
     declined

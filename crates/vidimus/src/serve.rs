@@ -201,7 +201,7 @@ fn connect(
             gate.upstream(http).into()
         }
         config::Server::Program(program) => {
-            let endpoint = endpoint(config, target, program, programs);
+            let endpoint = endpoint(config, target, program, programs, masking.clone());
             gate.upstream(endpoint.with_context(|| format!("target {}", target.name))?).into()
         }
     };
@@ -228,6 +228,7 @@ fn endpoint(
     target: &config::Target,
     program: &config::Program,
     programs: &Pool,
+    masking: Masking,
 ) -> anyhow::Result<Endpoint> {
     let confinement = program.confinement(config.gateway.secret_places())?;
     confinement.check()?;
@@ -235,8 +236,9 @@ fn endpoint(
         tracing::warn!(target = %target.name, "The programs of this target are not confined: they read what their user may");
     }
     let name = target.name.clone();
+    // Programs repeat what they are asked and what they answer.
     let log = LogSink::new(move |line| {
-        tracing::info!(target = %name, left_out = line.left_out, "A program says: {}", line.text);
+        tracing::info!(target = %name, left_out = line.left_out, "A program says: {}", masking.text(&line.text));
     });
     let limits = ChildLimits { message: config.limits.response_bytes, ..ChildLimits::default() };
     let launch = Launch::new(&stdio_child::SUPERVISE, confinement, limits, log);
