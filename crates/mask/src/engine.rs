@@ -235,7 +235,20 @@ impl Engine {
         scan.findings.sort_unstable_by_key(|finding| (finding.end, finding.start));
         let by_finders = scan.findings.len();
         let mut caches = self.caches.get();
-        let failed = Pass::new(self, &mut caches, text, path, end, scan, from).run().is_err();
+        let mut pass = Pass {
+            engine: self,
+            caches: &mut caches,
+            text,
+            path,
+            end,
+            scan,
+            from: from.at(),
+            from_path: None,
+            before: from.previous(),
+            kept: 0..0,
+            unpassed: 0..by_finders,
+        };
+        let failed = pass.run().is_err();
         drop(caches);
         if failed {
             // Nothing is known of such a text, so all of it counts as found.
@@ -284,20 +297,7 @@ struct Pass<'a> {
     unpassed: Range<usize>,
 }
 
-impl<'a> Pass<'a> {
-    fn new(
-        engine: &'a Engine,
-        caches: &'a mut Caches,
-        text: &'a [u8],
-        path: &'a Path<'a>,
-        end: End,
-        scan: &'a mut Scan,
-        from: Cut,
-    ) -> Self {
-        let (before, unpassed, from) = (from.previous(), 0..scan.findings.len(), from.at());
-        Self { engine, caches, text, path, end, scan, from, from_path: None, before, kept: 0..0, unpassed }
-    }
-
+impl Pass<'_> {
     fn run(&mut self) -> Result<(), Failed> {
         let text = self.text;
         let begin = self.from.saturating_sub(LOOK_BEHIND);
@@ -351,7 +351,7 @@ impl<'a> Pass<'a> {
             self.scan.near.word();
         }
         if tiers & NAMING != 0
-            && let Some(named) = self.engine.words.at(self.text, 0, at)
+            && let Some(named) = self.engine.words.at(self.text, at)
         {
             self.scan.near.add(at, named);
         }

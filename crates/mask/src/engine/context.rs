@@ -165,16 +165,12 @@ impl Words {
 
     /// Whether some word begins with these letters.
     pub(super) fn may_begin(&self, first: u8, second: u8, third: u8) -> bool {
-        self.passes(first, second, third)
-    }
-
-    fn passes(&self, first: u8, second: u8, third: u8) -> bool {
         is_set(&self.sieve, sieve(letter(first), letter(second), letter(third)))
     }
 
     /// What the word that begins at `start` names, as it stands or as the first part of a camel-case word; phrases are
-    /// read back to `floor` at most.
-    pub(super) fn at(&self, text: &[u8], floor: usize, start: usize) -> Option<ClassSet> {
+    /// read back a bounded way.
+    pub(super) fn at(&self, text: &[u8], start: usize) -> Option<ClassSet> {
         let rest = text.get(start..)?;
         let near = |at: usize| rest.get(at).copied().map_or(0, letter);
         let place = sieve(near(0), near(1), near(2));
@@ -183,7 +179,7 @@ impl Words {
         }
         let length = rest.iter().take(MAX_WORD + 1).take_while(|byte| byte.is_ascii_alphanumeric()).count();
         let word = rest.get(..length)?;
-        let floor = floor.max(start.saturating_sub(PHRASE_BYTES));
+        let floor = start.saturating_sub(PHRASE_BYTES);
         let mut named = ClassSet::EMPTY;
         self.look_up(text, floor, start, word, &mut named);
         if let Some(part) = word.get(..camel_part(word)).filter(|part| part.len() < word.len()) {
@@ -206,7 +202,7 @@ impl Words {
                     start = end;
                     continue;
                 }
-                if let Some(classes) = self.at(text, 0, start) {
+                if let Some(classes) = self.at(text, start) {
                     named.extend(&classes);
                 }
                 start += camel_part(text.get(start..).unwrap_or_default()).max(1);
