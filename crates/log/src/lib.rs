@@ -8,6 +8,7 @@
 //! all after a failed write or sync. Nothing here knows of a runtime: [`Durable`] is a plain `Future`.
 
 mod codec;
+pub mod cosignature;
 mod edge;
 pub mod error;
 mod frame;
@@ -17,6 +18,7 @@ mod journal;
 mod leaf;
 mod log;
 pub mod note;
+pub mod policy;
 pub mod proof;
 mod recordings;
 mod recover;
@@ -28,11 +30,13 @@ pub mod tile;
 pub mod tree;
 pub mod verify;
 
+pub use cosignature::{Cosignature, Cosigner, WitnessKey};
 pub use error::{AppendError, Damage, OpenError, ReadError};
 pub use frame::{Entry, MAX_FRAME_BYTES, MAX_LEAF_BYTES};
 pub use integrate::Observer;
 pub use log::{Appended, Health, Log, MIN_SEGMENT_BYTES, Options, Status};
 pub use note::{Checkpoint, Signer, VerifierKey};
+pub use policy::{WitnessPolicy, Witnessed};
 pub use proof::InclusionProof;
 pub use recover::Recovered;
 pub use storage::{FileSystem, Storage};

@@ -32,6 +32,9 @@ pub enum NoteError {
     /// Not a `name+hash+base64` verifier key for Ed25519.
     #[error("no Ed25519 verifier key; expected name+hash+base64")]
     BadVerifierKey,
+    /// Not a `name+hash+base64` verifier key for Ed25519 cosignatures.
+    #[error("no key of a witness; expected name+hash+base64 with an Ed25519 cosignature key")]
+    BadWitnessKey,
     /// The key bytes are no Ed25519 key.
     #[error("no Ed25519 signing key; expected a 32-byte seed or PKCS#8")]
     BadSigningKey,
@@ -53,7 +56,9 @@ impl NoteError {
     /// The class of the failure.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadName(_) | Self::BadVerifierKey | Self::BadSigningKey => ErrorKind::Configuration,
+            Self::BadName(_) | Self::BadVerifierKey | Self::BadWitnessKey | Self::BadSigningKey => {
+                ErrorKind::Configuration
+            }
             _ => ErrorKind::Evidence,
         }
     }
@@ -98,9 +103,7 @@ impl Signer {
     /// The signed note for `text`, which ends in a newline; `None` when the key does not sign.
     pub fn sign(&self, text: &str) -> Option<String> {
         let signature = self.pair.try_sign(text.as_bytes()).ok()?;
-        let mut bytes = self.verifier.id.to_be_bytes().to_vec();
-        bytes.extend_from_slice(signature.as_ref());
-        Some(format!("{text}\n{SIGNATURE_START}{} {}\n", self.verifier.name, base64(&bytes)))
+        Some(format!("{text}\n{}", signature_line(&self.verifier.name, self.verifier.id, signature.as_ref())))
     }
 }
 
@@ -121,15 +124,7 @@ pub struct VerifierKey {
 impl VerifierKey {
     /// The verifier key of an Ed25519 public key under a name.
     pub fn new(name: &str, key: [u8; 32]) -> Result<Self, NoteError> {
-        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+') {
-            return Err(NoteError::BadName(name.to_owned()));
-        }
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(name.as_bytes());
-        context.update(&[b'\n', TYPE_ED25519]);
-        context.update(&key);
-        let id = context.finish().as_ref().first_chunk().map_or(0, |id| u32::from_be_bytes(*id));
-        Ok(Self { name: name.to_owned(), id, key })
+        Ok(Self { id: key_id(name, TYPE_ED25519, &key)?, name: name.to_owned(), key })
     }
 
     /// The key's name.
@@ -137,16 +132,15 @@ impl VerifierKey {
         &self.name
     }
 
-    fn verifies(&self, text: &str, signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ED25519, &self.key).verify(text.as_bytes(), signature).is_ok()
+    /// The public key itself, whatever its name (RFC 8032 §5.1.5).
+    pub(crate) const fn public_key(&self) -> &[u8; 32] {
+        &self.key
     }
 }
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = vec![TYPE_ED25519];
-        bytes.extend_from_slice(&self.key);
-        write!(f, "{}+{:08x}+{}", self.name, self.id, base64(&bytes))
+        f.write_str(&encoded_key(&self.name, self.id, TYPE_ED25519, &self.key))
     }
 }
 
@@ -154,11 +148,8 @@ impl FromStr for VerifierKey {
     type Err = NoteError;
 
     fn from_str(text: &str) -> Result<Self, NoteError> {
-        let (name, rest) = text.split_once('+').ok_or(NoteError::BadVerifierKey)?;
-        let (_, encoded) = rest.split_once('+').ok_or(NoteError::BadVerifierKey)?;
-        let bytes = from_base64(encoded).ok_or(NoteError::BadVerifierKey)?;
-        let Some((&TYPE_ED25519, key)) = bytes.split_first() else { return Err(NoteError::BadVerifierKey) };
-        let key = Self::new(name, key.try_into().map_err(|_| NoteError::BadVerifierKey)?)?;
+        let (name, key) = decoded_key(text, TYPE_ED25519).ok_or(NoteError::BadVerifierKey)?;
+        let key = Self::new(name, key)?;
         // The hash in the text must be the key's: printing it again is the strictest comparison.
         if key.to_string() == text { Ok(key) } else { Err(NoteError::BadVerifierKey) }
     }
@@ -166,36 +157,106 @@ impl FromStr for VerifierKey {
 
 /// The text of a note and the key that signed it, when at least one of `keys` did and none of theirs is wrong.
 pub fn open<'n, 'k>(note: &'n str, keys: &'k [VerifierKey]) -> Result<(&'n str, &'k VerifierKey), NoteError> {
-    if note.len() > MAX_NOTE_BYTES {
-        return Err(NoteError::Malformed("too long"));
-    }
-    if note.bytes().any(|byte| byte < 0x20 && byte != b'\n') {
-        return Err(NoteError::Malformed("control characters"));
-    }
-    let at = note.rfind("\n\n").ok_or(NoteError::Malformed("no empty line before the signatures"))?;
-    let (text, signatures) = note.split_at(at + 1);
-    let signatures = signatures.strip_prefix('\n').unwrap_or(signatures);
-    let lines = signatures.strip_suffix('\n').ok_or(NoteError::Malformed("no newline at the end"))?;
+    let Note { text, signatures } = Note::parse(note)?;
     let mut signer = None;
-    for (count, line) in lines.split('\n').enumerate() {
-        if count >= MAX_SIGNATURES {
+    for line in &signatures {
+        if let Some(key) = keys.iter().find(|key| key.name == line.name && key.id == line.id) {
+            if !verifies(&key.key, text.as_bytes(), &line.signature) {
+                return Err(NoteError::BadSignature(line.name.to_owned()));
+            }
+            signer = signer.or(Some(key));
+        }
+    }
+    Ok((text, signer.ok_or(NoteError::UnknownSigner)?))
+}
+
+/// A note as it is written, nothing verified.
+#[derive(Debug)]
+pub(crate) struct Note<'n> {
+    /// What is signed; ends in a newline.
+    pub(crate) text: &'n str,
+    /// At least one.
+    pub(crate) signatures: Vec<SignatureLine<'n>>,
+}
+
+/// A signature line, not verified.
+#[derive(Debug)]
+pub(crate) struct SignatureLine<'n> {
+    pub(crate) name: &'n str,
+    pub(crate) id: u32,
+    /// What follows the key id.
+    pub(crate) signature: Vec<u8>,
+}
+
+impl<'n> Note<'n> {
+    pub(crate) fn parse(note: &'n str) -> Result<Self, NoteError> {
+        if note.len() > MAX_NOTE_BYTES {
+            return Err(NoteError::Malformed("too long"));
+        }
+        if note.bytes().any(|byte| byte < 0x20 && byte != b'\n') {
+            return Err(NoteError::Malformed("control characters"));
+        }
+        let at = note.rfind("\n\n").ok_or(NoteError::Malformed("no empty line before the signatures"))?;
+        let (text, signatures) = note.split_at(at + 1);
+        let signatures = signatures.strip_prefix('\n').unwrap_or(signatures);
+        let lines = signatures.strip_suffix('\n').ok_or(NoteError::Malformed("no newline at the end"))?;
+        let lines = lines.split('\n');
+        if lines.clone().count() > MAX_SIGNATURES {
             return Err(NoteError::Malformed("too many signatures"));
         }
+        Ok(Self { text, signatures: lines.map(SignatureLine::parse).collect::<Result<_, _>>()? })
+    }
+}
+
+impl<'n> SignatureLine<'n> {
+    fn parse(line: &'n str) -> Result<Self, NoteError> {
         let line =
             line.strip_prefix(SIGNATURE_START).ok_or(NoteError::Malformed("a signature line without its dash"))?;
         let (name, encoded) =
             line.split_once(' ').ok_or(NoteError::Malformed("a signature line without a signature"))?;
         let bytes = from_base64(encoded).ok_or(NoteError::Malformed("a signature that is not base64"))?;
         let (id, signature) = bytes.split_first_chunk().ok_or(NoteError::Malformed("a signature without key id"))?;
-        let id = u32::from_be_bytes(*id);
-        if let Some(key) = keys.iter().find(|key| key.name == name && key.id == id) {
-            if !key.verifies(text, signature) {
-                return Err(NoteError::BadSignature(name.to_owned()));
-            }
-            signer = signer.or(Some(key));
-        }
+        Ok(Self { name, id: u32::from_be_bytes(*id), signature: signature.to_vec() })
     }
-    Ok((text, signer.ok_or(NoteError::UnknownSigner)?))
+}
+
+/// A signature line with its newline (signed-note, "Format").
+pub(crate) fn signature_line(name: &str, id: u32, signature: &[u8]) -> String {
+    let mut bytes = id.to_be_bytes().to_vec();
+    bytes.extend_from_slice(signature);
+    format!("{SIGNATURE_START}{name} {}\n", base64(&bytes))
+}
+
+/// The id of an Ed25519 key under a name, for signatures of one type (signed-note, "Signature types").
+pub(crate) fn key_id(name: &str, signature_type: u8, key: &[u8; 32]) -> Result<u32, NoteError> {
+    if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+') {
+        return Err(NoteError::BadName(name.to_owned()));
+    }
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(name.as_bytes());
+    context.update(&[b'\n', signature_type]);
+    context.update(key);
+    Ok(context.finish().as_ref().first_chunk().map_or(0, |id| u32::from_be_bytes(*id)))
+}
+
+/// A key as `name+hash+base64` (signed-note, "Verifier keys").
+pub(crate) fn encoded_key(name: &str, id: u32, signature_type: u8, key: &[u8; 32]) -> String {
+    let mut bytes = vec![signature_type];
+    bytes.extend_from_slice(key);
+    format!("{name}+{id:08x}+{}", base64(&bytes))
+}
+
+/// Name and public key out of such a text, when it is for signatures of this type. The hash is not compared.
+pub(crate) fn decoded_key(text: &str, signature_type: u8) -> Option<(&str, [u8; 32])> {
+    let (name, rest) = text.split_once('+')?;
+    let bytes = from_base64(rest.split_once('+')?.1)?;
+    let (found, key) = bytes.split_first()?;
+    Some((name, key.try_into().ok().filter(|_| *found == signature_type)?))
+}
+
+/// Whether the signature is this key's for `message` (RFC 8032 §5.1.7).
+pub(crate) fn verifies(key: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&ED25519, key).verify(message, signature).is_ok()
 }
 
 /// The state of a log at one moment (C2SP tlog-checkpoint).

@@ -1,7 +1,9 @@
-//! Inclusion proofs as files: C2SP `.tlog-proof`, which one can verify offline with the log's public key alone.
+//! Inclusion proofs as files: C2SP `.tlog-proof`, which one can verify offline with public keys alone: the log's, and
+//! those of witnesses where a policy asks for them.
 //!
-//! Refused: hashes that are not 32 bytes of base64, more lines than a tree of 2^64 leaves has levels, an index
-//! outside the checkpoint's tree.
+//! A proof is of a leaf, which it does not hold; as extra data it may carry the leaf, which the proof then shows to be
+//! what is in the log. Refused: hashes that are not 32 bytes of base64, more lines than a tree of 2^64 leaves has levels,
+//! an index outside the checkpoint's tree.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,13 +11,18 @@ use std::str::FromStr;
 use vidimus_core::ErrorKind;
 
 use crate::codec::{base64, decimal, from_base64};
-use crate::note::{Checkpoint, NoteError, VerifierKey};
+use crate::frame::MAX_LEAF_BYTES;
+use crate::note::{Checkpoint, MAX_NOTE_BYTES, NoteError, VerifierKey};
+use crate::policy::{Unwitnessed, WitnessPolicy, Witnessed};
 use crate::tree::{Hash, verify_inclusion};
 
 /// The first line of a proof file (tlog-proof, "Format").
 const VERSION: &str = "c2sp.org/tlog-proof@v1";
 /// The most hashes in a path: one per level of a tree with 64-bit indexes.
 const MAX_PATH: usize = 64;
+
+/// The longest proof file in bytes: extra data of the longest leaf, the path and the checkpoint.
+pub const MAX_PROOF_BYTES: usize = MAX_NOTE_BYTES + 2 * MAX_LEAF_BYTES + 64 * 64;
 
 /// Why a proof was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +33,9 @@ pub enum ProofError {
     /// The checkpoint in it was refused.
     #[error("the proof's checkpoint: {0}")]
     Checkpoint(#[from] NoteError),
+    /// Too few witnesses have cosigned it.
+    #[error("the proof's checkpoint: {0}")]
+    Unwitnessed(Unwitnessed),
     /// The hashes do not lead from the entry to the checkpoint's root.
     #[error("entry {index} is not proven: its hash does not lead to the root of the checkpoint of size {size}")]
     Mismatch {
@@ -41,7 +51,16 @@ impl ProofError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Malformed(_) => ErrorKind::Malformed,
-            Self::Checkpoint(_) | Self::Mismatch { .. } => ErrorKind::Evidence,
+            Self::Checkpoint(_) | Self::Unwitnessed(_) | Self::Mismatch { .. } => ErrorKind::Evidence,
+        }
+    }
+}
+
+impl From<Unwitnessed> for ProofError {
+    fn from(error: Unwitnessed) -> Self {
+        match error {
+            Unwitnessed::Checkpoint(error) => Self::Checkpoint(error),
+            quorum @ Unwitnessed::Quorum { .. } => Self::Unwitnessed(quorum),
         }
     }
 }
@@ -63,8 +82,20 @@ impl InclusionProof {
     /// Checks signature and path for this leaf, and gives the checkpoint that holds it.
     pub fn verify(&self, leaf: &[u8], keys: &[VerifierKey]) -> Result<Checkpoint, ProofError> {
         let checkpoint = Checkpoint::open(&self.checkpoint, keys)?;
+        self.leads_from(leaf, &checkpoint)?;
+        Ok(checkpoint)
+    }
+
+    /// Checks path, signature and cosignatures for this leaf, and gives the checkpoint that holds it.
+    pub fn verify_by<'p>(&self, leaf: &[u8], policy: &'p WitnessPolicy) -> Result<Witnessed<'p>, ProofError> {
+        let witnessed = policy.open(&self.checkpoint)?;
+        self.leads_from(leaf, &witnessed.checkpoint)?;
+        Ok(witnessed)
+    }
+
+    fn leads_from(&self, leaf: &[u8], checkpoint: &Checkpoint) -> Result<(), ProofError> {
         if verify_inclusion(&Hash::of_leaf(leaf), self.index, checkpoint.size, &self.path, &checkpoint.root) {
-            Ok(checkpoint)
+            Ok(())
         } else {
             Err(ProofError::Mismatch { index: self.index, size: checkpoint.size })
         }
@@ -90,6 +121,9 @@ impl FromStr for InclusionProof {
     type Err = ProofError;
 
     fn from_str(text: &str) -> Result<Self, ProofError> {
+        if text.len() > MAX_PROOF_BYTES {
+            return Err(ProofError::Malformed("too long"));
+        }
         let (head, checkpoint) = text.split_once("\n\n").ok_or(ProofError::Malformed("no empty line"))?;
         let mut lines = head.split('\n').peekable();
         if lines.next() != Some(VERSION) {

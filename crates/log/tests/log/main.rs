@@ -7,7 +7,9 @@ mod disk;
 mod faults;
 mod oracle;
 mod power;
+mod proofs;
 mod recovery;
+mod vectors;
 mod verify;
 
 use std::path::Path;
