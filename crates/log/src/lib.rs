@@ -7,7 +7,11 @@
 //! Refused: a second process in the same directory, damage that recovery cannot explain by a crash, and anything at
 //! all after a failed write or sync. Nothing here knows of a runtime: [`Durable`] is a plain `Future`.
 
+pub mod archive;
+mod canonical;
 mod codec;
+mod commitment;
+mod completeness;
 pub mod cosignature;
 mod edge;
 pub mod error;
@@ -15,6 +19,7 @@ mod frame;
 mod integrate;
 mod intents;
 mod journal;
+pub mod keylist;
 mod leaf;
 mod log;
 pub mod note;
@@ -29,11 +34,14 @@ mod sync;
 pub mod tile;
 pub mod tree;
 pub mod verify;
+pub mod zip;
 
+pub use commitment::{SALT_BYTES, commitment, commitment_of_parts};
 pub use cosignature::{Cosignature, Cosigner, WitnessKey};
 pub use error::{AppendError, Damage, OpenError, ReadError};
 pub use frame::{Entry, MAX_FRAME_BYTES, MAX_LEAF_BYTES};
 pub use integrate::Observer;
+pub use keylist::KeyList;
 pub use log::{Appended, Health, Log, MIN_SEGMENT_BYTES, Options, Status};
 pub use note::{Checkpoint, Signer, VerifierKey};
 pub use policy::{WitnessPolicy, Witnessed};

@@ -6,15 +6,12 @@
 //! Sessions still open, and their operations, are fine. Entries newer than the checkpoint are not examined, and payloads
 //! are not: who knows their form looks at each event through [`log_and`]. The directory may be in use meanwhile.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::codec::length;
+use crate::completeness::Completeness;
 use crate::edge::Edge;
 use crate::error::{Damage, ReadError};
-use crate::intents::{Intents, MAX_OPEN_INTENTS, TooMany};
-use crate::leaf::{Place, place};
 use crate::note::{Checkpoint, MAX_NOTE_BYTES, VerifierKey};
 use crate::storage::{Storage, read_file};
 use crate::tile::{Kind, TILE_WIDTH, Tile, TileReader, entries};
@@ -22,14 +19,6 @@ use crate::tree::Hash;
 
 /// The most findings that are listed; more are counted.
 pub const MAX_FINDINGS: usize = 1000;
-/// Types of the events that end a session and carry its count.
-const LAST_EVENTS: [&str; 2] = ["session.closed", "log.stopped"];
-/// The type of the events that admit an operation.
-const ADMITTED: &str = "operation.admitted";
-/// The type of the events that say how an admitted operation ended.
-const OUTCOME: &str = "operation.outcome";
-/// How many operations without outcome one finding names.
-const MAX_NAMED_INTENTS: usize = 8;
 
 /// One thing that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,14 +105,7 @@ pub fn log_and(
         }
     };
     let reader = TileReader { storage, dir: &dir };
-    let mut check = Check {
-        reader,
-        report,
-        edge: Edge::default(),
-        sessions: HashMap::new(),
-        intents: Intents::new(MAX_OPEN_INTENTS),
-        examine,
-    };
+    let mut check = Check { reader, report, edge: Edge::default(), completeness: Completeness::default(), examine };
     let size = checkpoint.size;
     progress(0, size);
     while check.edge.size() < size {
@@ -151,17 +133,8 @@ struct Check<'a> {
     report: Report,
     /// The tree as the entries make it.
     edge: Edge,
-    sessions: HashMap<Box<str>, Session>,
-    intents: Intents,
+    completeness: Completeness,
     examine: &'a mut dyn FnMut(u64, &[u8]) -> Vec<Finding>,
-}
-
-struct Session {
-    /// Its place among the sessions seen.
-    number: u64,
-    /// The next `seq`.
-    next: u64,
-    is_closed: bool,
 }
 
 impl Check<'_> {
@@ -228,44 +201,10 @@ impl Check<'_> {
 
     /// Checks an event's place in its session, and that it opens or ends its operation rightly.
     fn event(&mut self, entry: u64, file: &Path, leaf: &[u8]) {
-        let Self { report, sessions, intents, .. } = self;
-        let mut add = |expected: String, found: String| {
+        let Self { report, completeness, .. } = self;
+        completeness.event(leaf, &mut |expected, found| {
             report.add(Finding { entry: Some(entry), file: file.to_path_buf(), expected, found });
-        };
-        let Some(place) = place(leaf) else {
-            let expected = "an event: canonical JSON with session, seq and type".to_owned();
-            return add(expected, format!("{} other bytes", leaf.len()));
-        };
-        let Place { session, seq, kind, count, .. } = place;
-        if !sessions.contains_key(session) {
-            let number = length(sessions.len());
-            sessions.insert(session.into(), Session { number, next: 0, is_closed: false });
-        }
-        let Some(known) = sessions.get_mut(session) else { return };
-        if known.is_closed {
-            add(format!("no event of session {session} after its last"), format!("{kind} with seq {seq}"));
-        } else if seq != known.next {
-            add(format!("seq {} of session {session}", known.next), format!("seq {seq}"));
-        }
-        known.next = seq.saturating_add(1);
-        if let Some((expected, found)) = operation(intents, known.number, &place) {
-            add(expected, found);
-        }
-        if LAST_EVENTS.contains(&kind) {
-            known.is_closed = true;
-            if count != Some(known.next) {
-                let found = count.map_or_else(|| "no count".to_owned(), |count| format!("count {count}"));
-                add(format!("count {} in the last event of session {session}", known.next), found);
-            }
-            let left = intents.take(known.number);
-            if !left.is_empty() {
-                add(
-                    format!("an outcome of every operation before the last event of session {session}"),
-                    none_of(&left),
-                );
-            }
-        }
-        report.operations += u64::from(kind == ADMITTED);
+        });
     }
 
     fn finish(mut self, checkpoint: Checkpoint) -> Report {
@@ -281,9 +220,10 @@ impl Check<'_> {
                 self.report.add(Finding { entry: None, file, expected, found: format!("root {}", checkpoint.root) });
             }
         }
-        self.report.sessions = length(self.sessions.len());
-        self.report.open_sessions = length(self.sessions.values().filter(|session| !session.is_closed).count());
-        self.report.open_operations = length(self.intents.count());
+        self.report.sessions = self.completeness.sessions();
+        self.report.open_sessions = self.completeness.open_sessions();
+        self.report.operations = self.completeness.operations();
+        self.report.open_operations = self.completeness.open_operations();
         self.report.checkpoint = Some(checkpoint);
         self.report
     }
@@ -298,30 +238,4 @@ impl Check<'_> {
         };
         self.report.add(finding);
     }
-}
-
-/// Tracks the operation that an event admits or ends: what was expected and found when that is not right.
-fn operation(intents: &mut Intents, number: u64, place: &Place<'_>) -> Option<(String, String)> {
-    let Place { session, seq, kind, intent, .. } = *place;
-    match (kind, intent) {
-        (ADMITTED, _) if intents.admit(number, seq) == Err(TooMany) => Some((
-            format!("at most {MAX_OPEN_INTENTS} operations without outcome at once"),
-            format!("one more, seq {seq} of session {session}; no outcome is checked from here on"),
-        )),
-        (OUTCOME, None) => {
-            Some((format!("the intent of the outcome with seq {seq} of session {session}"), "none".to_owned()))
-        }
-        (OUTCOME, Some(intent)) if !intents.end(number, intent) => Some((
-            format!("an outcome of an operation of session {session} that was admitted and has none yet"),
-            format!("a second outcome, or one of what was not admitted: seq {seq} for intent {intent}"),
-        )),
-        _ => None,
-    }
-}
-
-/// Names the operations that have no outcome.
-fn none_of(intents: &[u64]) -> String {
-    let named: Vec<String> = intents.iter().take(MAX_NAMED_INTENTS).map(u64::to_string).collect();
-    let dots = if intents.len() > MAX_NAMED_INTENTS { ", …" } else { "" };
-    format!("none of {}: seq {}{dots}", intents.len(), named.join(", "))
 }

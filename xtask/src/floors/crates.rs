@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("vidimus-store", 2),
     ("vidimus-net", 2),
     ("vidimus-stdio", 2),
+    ("vidimus-verify", 2),
     ("vidimus-gate", 3),
     ("vidimus-report", 3),
     ("vidimus-mcp", 4),
@@ -65,6 +66,10 @@ const NOT_FOR_ADAPTERS: &[&str] = &[
 const UNTYPED_ERRORS: &str = "anyhow";
 const BINARY: &str = "vidimus";
 
+/// The auditor's program, and all that it may ship with: no network, no runtime, nothing of the gateway's.
+const VERIFIER: &str = "vidimus-verify";
+const FOR_THE_VERIFIER: &[&str] = &["vidimus-log", "thiserror"];
+
 /// Checks every package's dependencies.
 pub(super) fn check(workspace: &Workspace) -> Vec<Violation> {
     workspace.packages.iter().flat_map(|package| check_package(workspace, package)).collect()
@@ -97,6 +102,7 @@ fn check_package(workspace: &Workspace, package: &Package) -> Vec<Violation> {
                 is_for_the_gate(package, floor, edge),
                 is_pure(package, floor, edge),
                 goes_round_the_gate(package, edge),
+                stands_alone(package, edge),
                 is_typed(package, edge),
             ];
             rules.into_iter().flatten()
@@ -148,6 +154,16 @@ fn goes_round_the_gate(package: &Package, edge: &Dependency) -> Finding {
         (
             format!("the adapter {} depends on {}", package.name, edge.name),
             "an adapter reaches the wire through the gate's Upstream and Client alone, and stores nothing",
+        )
+    })
+}
+
+fn stands_alone(package: &Package, edge: &Dependency) -> Finding {
+    let shipped = package.name == VERIFIER && edge.kind != Some(Kind::Dev);
+    (shipped && !FOR_THE_VERIFIER.contains(&edge.name.as_str())).then(|| {
+        (
+            format!("{} depends on {}", package.name, edge.name),
+            "an auditor reads all that judges: the verifier has vidimus-log beneath it and nothing else",
         )
     })
 }
@@ -258,6 +274,18 @@ mod tests {
                 "crates/mcp/Cargo.toml: the adapter vidimus-mcp depends on hyper",
                 "crates/mcp/Cargo.toml: the adapter vidimus-mcp depends on vidimus-store",
             ]
+        );
+    }
+
+    #[test]
+    fn the_verifier_stands_alone() {
+        let log: Lines = ("vidimus-log", &[("vidimus-core", None)]);
+        let verify: &[_] = &[("vidimus-log", None), ("thiserror", None), ("tempfile", Some("dev"))];
+        assert!(found(&[CORE, log, ("vidimus-verify", verify)]).is_empty());
+        let verify: &[_] = &[("vidimus-log", None), ("rustls", None)];
+        assert_eq!(
+            found(&[CORE, log, ("vidimus-verify", verify)]),
+            ["crates/verify/Cargo.toml: vidimus-verify depends on rustls"]
         );
     }
 

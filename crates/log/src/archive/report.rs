@@ -1,0 +1,172 @@
+//! What the check of an archive found: for people, for programs, and as an exit status.
+//!
+//! An archive came from somebody else: what it says is escaped before it reaches a terminal. Said besides: what was not
+//! checked, so that nobody takes a part for the whole.
+
+use std::fmt::Write as _;
+
+use vidimus_core::canonical::ObjectWriter;
+
+use crate::note::Checkpoint;
+use crate::verify::{Finding, MAX_FINDINGS};
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of it was checked and holds, by a key that was given.
+    Verified,
+    /// Something does not hold.
+    Refuted,
+    /// All of it holds together, but whose it is was not shown: no key was given.
+    Untrusted,
+}
+
+impl Outcome {
+    /// The exit status: 0 verified, 1 refuted, 3 no key was given. 2 is for what could not be begun.
+    pub const fn exit_status(self) -> u8 {
+        match self {
+            Self::Verified => 0,
+            Self::Refuted => 1,
+            Self::Untrusted => 3,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Refuted => "refuted",
+            Self::Untrusted => "untrusted",
+        }
+    }
+}
+
+/// What was checked, and what was found.
+#[derive(Debug, Clone, Default)]
+pub struct ArchiveReport {
+    /// The checkpoint, when a signature on it holds.
+    pub checkpoint: Option<Checkpoint>,
+    /// Whether the keys it was opened with were given, rather than the archive's own.
+    pub is_trusted: bool,
+    /// Files whose size and SHA-256 were compared.
+    pub files: u64,
+    /// Events whose form, hash and proof were checked.
+    pub events: u64,
+    /// Sessions whose numbers were checked.
+    pub sessions: u64,
+    /// Those of them without their last event.
+    pub open_sessions: u64,
+    /// Operations that were admitted.
+    pub operations: u64,
+    /// Those of them without outcome, in sessions that are open.
+    pub open_operations: u64,
+    /// Payloads that are what was committed to.
+    pub payloads: u64,
+    /// Payloads that events commit to and that are not in the archive.
+    pub payloads_elsewhere: u64,
+    /// Commitments to what was sent or delivered unmasked, which only the gateway can open.
+    pub delivered: u64,
+    /// The first [`MAX_FINDINGS`] findings.
+    pub findings: Vec<Finding>,
+    /// How many findings there were beyond those.
+    pub further_findings: u64,
+}
+
+impl ArchiveReport {
+    /// How it ended.
+    pub fn outcome(&self) -> Outcome {
+        if !self.findings.is_empty() || self.checkpoint.is_none() {
+            Outcome::Refuted
+        } else if self.is_trusted {
+            Outcome::Verified
+        } else {
+            Outcome::Untrusted
+        }
+    }
+
+    /// The report for people.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |content: String| {
+            // Writing into a string cannot fail.
+            let _ = writeln!(text, "{}", printable(&content));
+        };
+        for finding in &self.findings {
+            line(finding.to_string());
+        }
+        if self.further_findings > 0 {
+            line(format!("and {} more", self.further_findings));
+        }
+        let Self { files, events, sessions, open_sessions, operations, open_operations, .. } = self;
+        let checked = format!(
+            "{files} files, {events} events, {sessions} sessions ({open_sessions} open), {operations} operations \
+             ({open_operations} open), {} payloads",
+            self.payloads
+        );
+        match (self.outcome(), &self.checkpoint) {
+            (Outcome::Verified, Some(checkpoint)) => line(format!(
+                "verified: {checked}; every event is in {} of {} entries, which a given key signed",
+                checkpoint.origin, checkpoint.size
+            )),
+            (Outcome::Untrusted, Some(checkpoint)) => line(format!(
+                "not verified: {checked} hold together, but by a key that only the archive names; give the key of {} \
+                 with --key",
+                checkpoint.origin
+            )),
+            _ => line(format!("the archive does not hold: {checked} were checked")),
+        }
+        if self.payloads_elsewhere > 0 {
+            line(format!("not in the archive: {} payloads that its events commit to", self.payloads_elsewhere));
+        }
+        if self.delivered > 0 {
+            line(format!(
+                "not checked: {} commitments to what passed unmasked, which only the gateway's own key opens",
+                self.delivered
+            ));
+        }
+        text
+    }
+
+    /// The report for programs: one line of canonical JSON.
+    pub fn to_json(&self) -> String {
+        let mut out = Vec::new();
+        let mut object = ObjectWriter::new(&mut out);
+        if let Some(checkpoint) = &self.checkpoint {
+            object.object("checkpoint", |object| {
+                object.string("origin", &checkpoint.origin).string("root", &checkpoint.root.to_string());
+                object.integer("size", checkpoint.size);
+            });
+        }
+        let findings: Vec<String> = self.findings.iter().map(ToString::to_string).collect();
+        object.integer("delivered_not_checked", self.delivered).integer("events", self.events);
+        object.integer("files", self.files).strings("findings", &findings);
+        object.integer("further_findings", self.further_findings);
+        object.integer("open_operations", self.open_operations).integer("open_sessions", self.open_sessions);
+        object.integer("operations", self.operations).string("outcome", self.outcome().name());
+        object.integer("payloads", self.payloads).integer("payloads_not_in_archive", self.payloads_elsewhere);
+        object.integer("sessions", self.sessions);
+        object.end();
+        out.push(b'\n');
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        } else {
+            self.further_findings += 1;
+        }
+    }
+}
+
+/// Text that cannot act on a terminal: all but printable ASCII and letters is escaped.
+fn printable(text: &str) -> String {
+    let is_plain = |character: char| matches!(character, ' '..='~') || character.is_alphanumeric();
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
+        if is_plain(character) || character == '…' {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_unicode());
+        }
+        shown
+    })
+}
