@@ -34,7 +34,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let arguments: Vec<_> =
+        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
     let (text, status) = match parse(&arguments) {
         Ok(Command::Print(text)) => (text, 0),
         Ok(Command::Check { archive, keys, json }) => {

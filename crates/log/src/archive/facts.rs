@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use vidimus_core::canonical::ObjectWriter;
-use vidimus_core::json::Value;
+use vidimus_core::json::{Document, Limits, Value};
 
 use crate::codec::decimal;
 
@@ -65,8 +66,15 @@ struct Session {
 }
 
 impl SessionFacts {
+    /// Takes the leaf of the next event. What is no JSON says nothing.
+    pub fn leaf(&mut self, leaf: &[u8]) {
+        if let Ok(event) = Document::parse(Bytes::copy_from_slice(leaf), &Limits::default()) {
+            self.event(&event.root());
+        }
+    }
+
     /// Takes the next event.
-    pub fn event(&mut self, event: &Value<'_>) {
+    pub(super) fn event(&mut self, event: &Value<'_>) {
         let text = |path: &[&str]| event.at(path).and_then(|value| value.as_str()).map(std::borrow::Cow::into_owned);
         let (Some(id), Some(kind)) = (text(&["session"]), text(&["type"])) else { return };
         let session = self.sessions.entry(id).or_default();

@@ -197,7 +197,7 @@ impl<R: Read + Seek> Check<'_, R> {
         };
         let mut completeness = Completeness::default();
         let mut next = 0;
-        let total = length(lines.iter().filter(|byte| **byte == b'\n').count()) + 1;
+        let total = length(lines.split(|byte| *byte == b'\n').count());
         for (number, line) in lines.split(|byte| *byte == b'\n').enumerate() {
             let Some((leaf, index)) = split_line(line) else {
                 let found = format!("another line {}", number + 1);
