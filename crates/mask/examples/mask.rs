@@ -6,9 +6,7 @@ use std::io::{BufRead, Write, stdin, stdout};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use vidimus_mask::{
-    ClassSet, End, Engine, Form, Framing, Masker, Memory, Scan, Scope, Selection, Settings, StreamScope, Tally,
-};
+use vidimus_mask::{ClassSet, Form, Framing, Masker, Memory, Scan, Scope, Selection, Settings, StreamScope, Tally};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -17,8 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let selection = if classes == "default" { selection } else { selection.without_context() };
     let detect = arguments.iter().any(|word| word == "--detect");
 
-    let engine = Engine::new(&selection)?;
     let masker = Masker::new(&Settings::new(selection, [0; 32]))?;
+    let engine = masker.engine();
     let (mut scan, mut memory) = (Scan::default(), Memory::default());
     let mut out = stdout().lock();
     for line in stdin().lock().lines() {
@@ -36,8 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let text = line.get("text").and_then(Value::as_str).ok_or("a line needs a text")?;
         let answer = if detect {
-            engine.scan(text.as_bytes(), &[], End::Final, &mut scan);
-            let findings = scan.findings().iter().map(|finding| {
+            let findings = masker.findings(text.as_bytes(), &[], &mut scan).into_iter().map(|finding| {
                 json!({"class": engine.name(finding.class), "start": finding.start, "end": finding.end,
                        "score": f64::from(finding.score) / 100.0})
             });

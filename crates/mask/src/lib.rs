@@ -12,6 +12,7 @@ mod classes;
 mod custom;
 mod engine;
 mod error;
+mod escapes;
 mod fields;
 mod form;
 mod masker;
@@ -19,6 +20,7 @@ mod operator;
 mod placeholder;
 pub mod schema;
 mod selection;
+mod spelling;
 mod stream;
 mod structure;
 

@@ -10,9 +10,11 @@ use crate::class::{ClassId, ClassSet};
 use crate::custom::CustomClass;
 use crate::engine::{End, Engine, Finding, Path, Scan};
 use crate::error::ConfigError;
+use crate::escapes;
 use crate::fields::FieldRules;
 use crate::operator::{self, Operator};
 use crate::selection::Selection;
+use crate::spelling::Reading;
 
 /// Findings below this score are told by detection, and not masked.
 const MASKED_FROM: u8 = 40;
@@ -114,6 +116,60 @@ impl Masker {
         self.operators.get(&class).copied().unwrap_or_default()
     }
 
+    /// Everything that is found in a text as it stands and as it reads (`john&#64;example.com`), by start.
+    pub fn findings(&self, text: &[u8], path: &Path<'_>, scan: &mut Scan) -> Vec<Finding> {
+        self.read(text, path, scan).0
+    }
+
+    /// The findings, and how the text reads if that is not as it stands.
+    fn read(&self, text: &[u8], path: &Path<'_>, scan: &mut Scan) -> (Vec<Finding>, Option<Reading>) {
+        let reading = Reading::of(text);
+        let mut findings = Vec::new();
+        if let Some(reading) = &reading {
+            self.engine.scan(&reading.text, path, End::Final, scan);
+            findings.extend(scan.findings().iter().map(|finding| reading.origin(finding)));
+        }
+        self.engine.scan(text, path, End::Final, scan);
+        findings.extend(scan.findings());
+        if reading.is_some() {
+            findings.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.class));
+            findings.dedup_by_key(|finding| (finding.start, finding.end, finding.class));
+        }
+        (findings, reading)
+    }
+
+    /// What is to be masked in one decoded text that `path` leads to.
+    pub(crate) fn found(
+        &self,
+        text: &[u8],
+        path: &Path<'_>,
+        revealed: &ClassSet,
+        scan: &mut Scan,
+        tally: &mut Tally,
+    ) -> Found {
+        let (findings, reading) = self.read(text, path, scan);
+        Found { parts: self.parts(&findings, revealed, tally), reading }
+    }
+
+    /// A text with something in the place of what was found in it.
+    pub(crate) fn masked(&self, text: &[u8], found: &Found, memory: &mut Memory) -> Vec<u8> {
+        let mut out = Vec::with_capacity(text.len() + 16);
+        let mut done = 0;
+        for part in &found.parts {
+            out.extend_from_slice(text.get(done..part.start).unwrap_or_default());
+            if let Some(reading) = &found.reading {
+                let mut written = Vec::new();
+                self.write(part, reading.between(part.start, part.end), memory, &mut written);
+                escapes::encode(&written, &mut out);
+            } else {
+                self.write(part, text.get(part.start..part.end).unwrap_or_default(), memory, &mut out);
+            }
+            done = part.end;
+        }
+        out.extend_from_slice(text.get(done..).unwrap_or_default());
+        out
+    }
+
     /// Masks one decoded text that `path` leads to, except classes in `revealed`. Borrowed if nothing changed.
     pub fn text<'t>(
         &self,
@@ -123,21 +179,8 @@ impl Masker {
         memory: &mut Memory,
         tally: &mut Tally,
     ) -> Cow<'t, [u8]> {
-        self.engine.scan(text, path, End::Final, &mut memory.scan);
-        let mut parts = std::mem::take(&mut memory.scan);
-        let mut out = Vec::new();
-        let mut done = 0;
-        for part in self.parts(parts.findings(), revealed, tally) {
-            out.extend_from_slice(text.get(done..part.start).unwrap_or_default());
-            self.write(&part, text.get(part.start..part.end).unwrap_or_default(), memory, &mut out);
-            done = part.end;
-        }
-        std::mem::swap(&mut memory.scan, &mut parts);
-        if done == 0 {
-            return Cow::Borrowed(text);
-        }
-        out.extend_from_slice(text.get(done..).unwrap_or_default());
-        Cow::Owned(out)
+        let found = self.found(text, path, revealed, &mut memory.scan, tally);
+        if found.parts.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(self.masked(text, &found, memory)) }
     }
 
     /// The parts to mask, by start, none overlapping: findings that overlap are one part, named for the best of them.
@@ -190,6 +233,15 @@ impl Masker {
             },
         }
     }
+}
+
+/// What is to be masked in a text.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// By start, none overlapping.
+    pub(crate) parts: Vec<Part>,
+    /// How the text reads, if not as it stands.
+    reading: Option<Reading>,
 }
 
 /// A stretch of text to be masked as one.

@@ -21,10 +21,10 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use self::auto::Auto;
+use self::escaped::Plain;
 use self::events::Events;
 use self::lines::Lines;
 use self::terminal::Terminal;
-use self::text::Text;
 use crate::class::{ClassId, ClassSet};
 use crate::masker::{Masker, Memory, Tally};
 use crate::structure::{Form, MaskError, Scope};
@@ -79,7 +79,7 @@ pub struct Stream<M> {
 #[derive(Debug)]
 enum Framed {
     Auto(Auto),
-    Text(Text),
+    Text(Plain),
     Lines(Lines),
     Events(Events),
     Terminal(Box<Terminal>),
@@ -97,7 +97,7 @@ impl<M: Deref<Target = Masker>> Stream<M> {
     pub fn new(masker: M, framing: Framing, scope: StreamScope) -> Self {
         let framed = match framing {
             Framing::Auto => Framed::Auto(Auto::default()),
-            Framing::Text => Framed::Text(Text::default()),
+            Framing::Text => Framed::Text(Plain::default()),
             Framing::Lines => Framed::Lines(Lines::default()),
             Framing::EventStream => Framed::Events(Events::default()),
             Framing::Terminal => Framed::Terminal(Box::default()),

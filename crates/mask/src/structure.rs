@@ -6,7 +6,6 @@
 //! `application/x-www-form-urlencoded`.
 
 mod base64;
-mod escapes;
 mod form;
 mod keys;
 mod nested;
@@ -21,7 +20,6 @@ use bytes::Bytes;
 use vidimus_core::ErrorKind;
 use vidimus_core::json::Document;
 
-pub(crate) use self::escapes::{Escape, encode, escape};
 pub use self::row::{Cell, Column, ColumnKind};
 
 use self::nested::Work;

@@ -32,7 +32,9 @@ pub(crate) fn run(options: &Mask, out: &mut impl Write) -> anyhow::Result<()> {
     let mut out = BufWriter::with_capacity(BUFFER, out);
     let ended = match options.mode() {
         Mode::Detect => lines::detect(&masker, options.min_score, &mut input, &mut out, &mut tally),
-        Mode::Lines => lines::mask(&masker, options.format.form(), &mut input, &mut out, &mut tally),
+        Mode::Lines => {
+            lines::mask(&masker, options.format.form(), options.format.framing(), &mut input, &mut out, &mut tally)
+        }
         Mode::Chunks => lines::chunks(&masker, options.format.framing(), &mut input, &mut out, &mut tally),
         Mode::Whole if options.format == Format::Json => text::document(&masker, &io::stdin(), &mut out, &mut tally),
         Mode::Whole => text::mask(&masker, options.format.framing(), &io::stdin(), &mut out, &mut tally),

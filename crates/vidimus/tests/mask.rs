@@ -57,6 +57,23 @@ fn a_text_is_masked_and_the_rest_of_it_is_as_it_was() {
 }
 
 #[test]
+fn what_a_program_wrote_to_a_terminal_is_read_as_it_shows() {
+    let (shown, expected) =
+        ("card \u{1b}[31m4111 1111\u{1b}[0m 1111 1111\r\n$ ", "card \u{1b}[31m<CREDIT_CARD>\u{1b}[0m\r\n$ ");
+    assert_eq!(masked(&["--format", "terminal"], shown), expected);
+    let line = |text: &str| serde_json::json!({"id": 1, "text": text}).to_string() + "\n";
+    assert_eq!(masked(&["--lines", "--format", "terminal"], &line(shown)), line(expected));
+}
+
+#[test]
+fn a_value_is_found_where_it_stands_however_it_is_spelled() {
+    let line = serde_json::json!({"id": 1, "text": "to jane&#64;example.com"}).to_string();
+    let found: serde_json::Value =
+        serde_json::from_str(&masked(&["--detect", "--classes", "EMAIL_ADDRESS"], &line)).unwrap();
+    assert_eq!((&found["findings"][0]["start"], &found["findings"][0]["end"]), (&3.into(), &23.into()));
+}
+
+#[test]
 fn numbers_wait_for_context_unless_told_otherwise() {
     let input = "123456788 and ssn 123456788";
     assert_eq!(masked(&["--classes", "US_SSN"], input), "123456788 and ssn <US_SSN>");

@@ -1,15 +1,15 @@
-//! Text in which escapes may hide something, as in pieces of JSON and of URLs: from its first escape on it is read twice,
-//! as it stands and with escapes read.
+//! Text in which values may be spelled in other ways, such as pieces of JSON and of URLs: from the first byte that may begin
+//! such a spelling it is read twice, as it stands and as it reads.
 
 use super::Work;
 use super::screen::Screen;
 use super::text::{MAX_PENDING, Text};
-use crate::structure::{Escape, escape};
+use crate::spelling::{Shown, Spelling, first, spelling};
 
 /// Text that is no JSON as a whole.
 #[derive(Debug)]
 pub(super) enum Plain {
-    /// Nothing came that an escape begins with.
+    /// Nothing came that a spelling begins with.
     Text(Text),
     /// Something did.
     Escaped(Box<Escaped>),
@@ -25,7 +25,7 @@ impl Plain {
     pub(super) fn push(&mut self, piece: &[u8], work: &mut Work<'_>) {
         let mut rest = piece;
         if let Self::Text(text) = self {
-            let plain = memchr::memchr2(b'\\', b'%', rest);
+            let plain = first(rest, rest.is_ascii());
             let (before, after) = rest.split_at(plain.unwrap_or(rest.len()));
             text.push(before, work);
             if after.is_empty() {
@@ -70,7 +70,7 @@ impl Plain {
 #[derive(Debug)]
 pub(super) struct Escaped {
     screen: Screen,
-    /// What may become an escape, as far as it came.
+    /// What may become a spelling, as far as it came.
     held: Vec<u8>,
 }
 
@@ -81,22 +81,26 @@ impl Escaped {
         self.screen.advance(None, false, work);
     }
 
-    /// Reads what is held, up to an escape that may go on.
+    /// Reads what is held, up to what may go on.
     fn read(&mut self, ends: bool) {
         let mut held = std::mem::take(&mut self.held);
+        let ascii = held.is_ascii();
         let mut at = 0;
         while let Some(rest) = held.get(at..).filter(|rest| !rest.is_empty()) {
-            let length = match escape(rest) {
-                Escape::Unfinished if !ends => break,
-                Escape::Of(byte, length) => {
+            let [read, _] = self.screen.readings();
+            let length = match spelling(rest, read.last()) {
+                Spelling::Unfinished if !ends => break,
+                Spelling::Of(shown, length) => {
                     let origin = self.as_it_stands(rest.get(..length).unwrap_or_default());
                     let [read, _] = self.screen.readings();
-                    read.put(byte, origin);
+                    if let Shown::As(byte) = shown {
+                        read.put(byte, origin);
+                    }
                     length
                 }
                 _ => {
                     let plain = rest.get(1..).unwrap_or_default();
-                    let length = 1 + memchr::memchr2(b'\\', b'%', plain).unwrap_or(plain.len());
+                    let length = 1 + first(plain, ascii).unwrap_or(plain.len());
                     let text = rest.get(..length).unwrap_or_default();
                     let (start, _) = self.as_it_stands(text);
                     let [read, _] = self.screen.readings();

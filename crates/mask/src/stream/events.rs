@@ -4,7 +4,7 @@
 //! fields and its comments are texts of their own.
 
 use super::auto::BYTE_ORDER_MARK;
-use super::text::Text;
+use super::escaped::Plain;
 use super::{MAX_DOCUMENT, Work};
 use crate::structure::{Form, MaskError};
 
@@ -20,7 +20,7 @@ pub(super) struct Events {
     /// Whether an event was passed on.
     begun: bool,
     /// An event beyond the bound, which is text from its beginning on, and the bytes of its last line.
-    oversized: Option<(Text, usize)>,
+    oversized: Option<(Plain, usize)>,
 }
 
 /// Places in an event.
@@ -106,7 +106,7 @@ impl Events {
             }
         }
         if self.event.len() > MAX_DOCUMENT {
-            let mut text = Text::default();
+            let mut text = Plain::default();
             text.push(&self.event, work);
             self.oversized = Some((text, if ending.is_empty() { content_end - start } else { 0 }));
             self.forget();

@@ -7,7 +7,7 @@
 use super::Work;
 use super::text::{EARNED, KEPT, MAX_PENDING, Text, WITHHELD};
 use crate::engine::{Cut, End, Finding, LOOK_BEHIND, Scan};
-use crate::structure::encode;
+use crate::escapes::encode;
 
 /// Bytes of a stream and what they show.
 #[derive(Debug, Default)]
@@ -53,6 +53,11 @@ impl Reading {
         if let Some(last) = self.origins.last_mut() {
             last.1 = end;
         }
+    }
+
+    /// The last byte.
+    pub(super) fn last(&self) -> Option<u8> {
+        self.text.last().copied()
     }
 
     /// The first byte that came from `place` of the stream or later.

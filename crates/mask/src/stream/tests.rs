@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
+use super::text::Text;
 use super::*;
 use crate::classes;
 use crate::masker::Settings;
@@ -378,14 +379,14 @@ const BOUND: usize = 4096;
 fn cost(masker: &Masker, piece: &[u8], count: usize) -> (usize, usize) {
     let (mut memory, mut tally, mut out) = (Memory::default(), Tally::default(), Vec::new());
     let mut stream = masker.stream(Framing::Text, StreamScope::default());
-    stream.framed = Framed::Text(Text::bounded(BOUND));
+    stream.framed = Framed::Text(Plain::Text(Text::bounded(BOUND)));
     let mut most = 0;
     for _ in 0..count {
         stream.push(piece, &mut memory, &mut tally, &mut out).unwrap();
         most = most.max(stream.pending());
         out.clear();
     }
-    let Framed::Text(text) = &stream.framed else { unreachable!() };
+    let Framed::Text(Plain::Text(text)) = &stream.framed else { unreachable!() };
     (text.scanned, most)
 }
 
@@ -415,7 +416,7 @@ fn a_key_longer_than_what_may_wait_is_masked_once_and_swallowed_to_its_end() {
     for size in [1, 100, 100_000] {
         let (mut memory, mut tally, mut out) = (Memory::default(), Tally::default(), Vec::new());
         let mut stream = DEFAULT.stream(Framing::Text, StreamScope::default());
-        stream.framed = Framed::Text(Text::bounded(BOUND));
+        stream.framed = Framed::Text(Plain::Text(Text::bounded(BOUND)));
         for piece in text.as_bytes().chunks(size) {
             stream.push(piece, &mut memory, &mut tally, &mut out).unwrap();
         }

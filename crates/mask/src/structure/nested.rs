@@ -5,12 +5,11 @@
 
 use bytes::Bytes;
 
-use super::escapes::{self, Unescaped};
 use super::syntax;
 use super::{Form, MaskError, Scope, base64};
 use crate::class::ClassId;
-use crate::engine::{End, Finding, Path};
-use crate::masker::{Masker, Memory, Part, Tally};
+use crate::engine::Path;
+use crate::masker::{Found, Masker, Memory, Part, Tally};
 use crate::operator::Operator;
 
 /// JSON or base64 in a string in a string …: beyond it, a string is text.
@@ -139,63 +138,23 @@ impl Work<'_> {
         }))
     }
 
-    /// Plain text, and what escapes in it hide.
+    /// Plain text.
     fn text(&mut self, text: &[u8], path: &Path<'_>, null: Null) -> Outcome {
-        let read = Unescaped::read(text);
-        let parts = match &read {
-            None => self.found(text, path),
-            Some(read) => self.found_twice(text, read, path),
-        };
-        if parts.is_empty() {
-            return Outcome::Same;
+        let found = self.found(text, path);
+        match found.parts.as_slice() {
+            [] => Outcome::Same,
+            [part] if null == Null::Allowed && self.is_nullified(part, text) => Outcome::Null,
+            _ => Outcome::Text(self.masker.masked(text, &found, self.memory)),
         }
-        let mut out = Vec::with_capacity(text.len() + 16);
-        let mut done = 0;
-        for part in &parts {
-            let whole = part.start == 0 && part.end == text.len();
-            if whole && null == Null::Allowed && self.masker.operator(part.class) == Operator::Nullify {
-                return Outcome::Null;
-            }
-            out.extend_from_slice(text.get(done..part.start).unwrap_or_default());
-            match &read {
-                None => {
-                    let value = text.get(part.start..part.end).unwrap_or_default();
-                    self.masker.write(part, value, self.memory, &mut out);
-                }
-                Some(read) => {
-                    let mut written = Vec::new();
-                    self.masker.write(part, read.between(part.start, part.end), self.memory, &mut written);
-                    escapes::encode(&written, &mut out);
-                }
-            }
-            done = part.end;
-        }
-        out.extend_from_slice(text.get(done..).unwrap_or_default());
-        Outcome::Text(out)
     }
 
-    /// The parts of a text to mask.
-    pub(super) fn found(&mut self, text: &[u8], path: &Path<'_>) -> Vec<Part> {
-        self.masker.engine().scan(text, path, End::Final, &mut self.memory.scan);
-        let findings = self.memory.scan.findings();
-        if findings.is_empty() { Vec::new() } else { self.masker.parts(findings, self.scope.revealed, self.tally) }
+    fn is_nullified(&self, part: &Part, text: &[u8]) -> bool {
+        part.start == 0 && part.end == text.len() && self.masker.operator(part.class) == Operator::Nullify
     }
 
-    /// The parts of a text to mask, found in it as it stands or with its escapes read.
-    fn found_twice(&mut self, text: &[u8], read: &Unescaped, path: &Path<'_>) -> Vec<Part> {
-        let engine = self.masker.engine();
-        engine.scan(&read.text, path, End::Final, &mut self.memory.scan);
-        let origin = |finding: &Finding| Finding {
-            start: read.origin(finding.start),
-            end: read.origin(finding.end),
-            ..*finding
-        };
-        let mut findings: Vec<Finding> = self.memory.scan.findings().iter().map(origin).collect();
-        engine.scan(text, path, End::Final, &mut self.memory.scan);
-        findings.extend(self.memory.scan.findings());
-        findings.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.class));
-        findings.dedup_by_key(|finding| (finding.start, finding.end, finding.class));
-        self.masker.parts(&findings, self.scope.revealed, self.tally)
+    /// What is to be masked in a text.
+    pub(super) fn found(&mut self, text: &[u8], path: &Path<'_>) -> Found {
+        self.masker.found(text, path, self.scope.revealed, &mut self.memory.scan, self.tally)
     }
 
     /// A whole value of a class, because a rule says so.

@@ -21,7 +21,7 @@ impl Work<'_> {
         let Some(digits) = digits(lexeme).filter(|digits| digits.len() >= super::nested::MIN_VALUE - 1) else {
             return Outcome::Same;
         };
-        match self.found(&digits, path).first() {
+        match self.found(&digits, path).parts.first() {
             Some(part) => self.masked_number(&digits, part),
             None => Outcome::Same,
         }

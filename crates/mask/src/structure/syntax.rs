@@ -100,7 +100,7 @@ fn name(bytes: &[u8], at: usize, names: &mut EscapedNames) -> Option<usize> {
     let quoted = string_end(bytes, at + 1)?;
     if quoted.escaped {
         let mut decoded = Vec::new();
-        super::escapes::decode(bytes.get(at + 1..quoted.end - 1)?, &mut decoded);
+        crate::escapes::decode(bytes.get(at + 1..quoted.end - 1)?, &mut decoded);
         names.push((at + 1, String::from_utf8_lossy(&decoded).into_owned()));
     }
     let colon = space_end(bytes, quoted.end);

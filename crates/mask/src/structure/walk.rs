@@ -4,12 +4,12 @@
 //! checked before; whatever is met that contradicts the check ends the walk with an error.
 
 use super::MaskError;
-use super::escapes;
 use super::keys::{self, Key, Known, Names, Role};
 use super::nested::{MIN_VALUE, Outcome, Work};
 use super::syntax::{self, EscapedNames, Quoted};
 use crate::class::ClassId;
 use crate::engine::Path;
+use crate::escapes;
 use crate::fields::Step;
 
 /// Bytes after a value in which a sibling that names it is looked for.

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use vidimus_mask::{ClassSet, End, Form, Framing, Masker, Memory, Scan, Scope, StreamScope, Tally};
+use vidimus_mask::{ClassSet, Form, Framing, MaskError, Masker, Memory, Scan, Scope, StreamScope, Tally};
 
 /// Bytes of one input line.
 const MAX_LINE: u64 = 64 << 20;
@@ -78,10 +78,11 @@ struct Found<'a> {
     score: f64,
 }
 
-/// Answers each text with its masked form.
+/// Answers each text with its masked form. A text that is no whole form is masked as a stream of one piece.
 pub(super) fn mask(
     masker: &Masker,
-    form: Form,
+    form: Option<Form>,
+    framing: Framing,
     input: &mut BufReader<impl Read>,
     out: &mut impl Write,
     tally: &mut Tally,
@@ -91,7 +92,10 @@ pub(super) fn mask(
     each(input, out, |line, number, out| {
         let Text { id, text } = parse(line, number, TEXT)?;
         let bytes = Bytes::from(text.into_owned());
-        let masked = masker.payload(&bytes, form, &scope, &mut memory, tally)?.unwrap_or(bytes);
+        let masked = match form {
+            Some(form) => masker.payload(&bytes, form, &scope, &mut memory, tally)?.unwrap_or(bytes),
+            None => streamed(masker, framing, [&*bytes], &mut memory, tally)?.into(),
+        };
         // What is masked is ASCII and begins and ends where characters do.
         answer(out, &Masked { id, text: String::from_utf8_lossy(&masked) })
     })
@@ -108,14 +112,25 @@ pub(super) fn chunks(
     let mut memory = Memory::default();
     each(input, out, |line, number, out| {
         let Chunks { id, chunks } = parse(line, number, CHUNKS)?;
-        let mut stream = masker.stream(framing, StreamScope::default());
-        let mut masked = Vec::new();
-        for chunk in &chunks {
-            stream.push(chunk.as_bytes(), &mut memory, tally, &mut masked)?;
-        }
-        stream.finish(&mut memory, tally, &mut masked)?;
+        let masked = streamed(masker, framing, chunks.iter().map(|chunk| chunk.as_bytes()), &mut memory, tally)?;
         answer(out, &Masked { id, text: String::from_utf8_lossy(&masked) })
     })
+}
+
+fn streamed<'p>(
+    masker: &Masker,
+    framing: Framing,
+    pieces: impl IntoIterator<Item = &'p [u8]>,
+    memory: &mut Memory,
+    tally: &mut Tally,
+) -> Result<Vec<u8>, MaskError> {
+    let mut stream = masker.stream(framing, StreamScope::default());
+    let mut masked = Vec::new();
+    for piece in pieces {
+        stream.push(piece, memory, tally, &mut masked)?;
+    }
+    stream.finish(memory, tally, &mut masked)?;
+    Ok(masked)
 }
 
 /// Answers each text with what is found in it.
@@ -129,8 +144,8 @@ pub(super) fn detect(
     let (engine, mut scan) = (masker.engine(), Scan::default());
     each(input, out, |line, number, out| {
         let Text { id, text } = parse(line, number, TEXT)?;
-        engine.scan(text.as_bytes(), &[], End::Final, &mut scan);
-        let found = scan.findings().iter().map(|finding| (finding, f64::from(finding.score) / 100.0));
+        let found = masker.findings(text.as_bytes(), &[], &mut scan).into_iter();
+        let found = found.map(|finding| (finding, f64::from(finding.score) / 100.0));
         let mut findings = Vec::new();
         for (finding, score) in found.filter(|(_, score)| *score >= min_score) {
             *tally.masked.entry(finding.class).or_default() += 1;

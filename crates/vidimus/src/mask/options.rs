@@ -32,16 +32,19 @@ pub(super) enum Format {
     Lines,
     /// Server-sent events
     Sse,
+    /// What a program wrote to a terminal: colours and other control sequences hide nothing, and stay
+    Terminal,
 }
 
 impl Format {
-    /// Of a text that is there whole.
-    pub(super) fn form(self) -> Form {
+    /// Of a text that is there whole; none if it is read as a stream all the same.
+    pub(super) fn form(self) -> Option<Form> {
         match self {
-            Self::Auto => Form::Auto,
-            Self::Text => Form::Text,
-            Self::Json => Form::Json,
-            Self::Lines | Self::Sse => Form::Lines,
+            Self::Auto => Some(Form::Auto),
+            Self::Text => Some(Form::Text),
+            Self::Json => Some(Form::Json),
+            Self::Lines => Some(Form::Lines),
+            Self::Sse | Self::Terminal => None,
         }
     }
 
@@ -52,6 +55,7 @@ impl Format {
             Self::Text => Framing::Text,
             Self::Lines => Framing::Lines,
             Self::Sse => Framing::EventStream,
+            Self::Terminal => Framing::Terminal,
         }
     }
 }

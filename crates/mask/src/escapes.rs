@@ -1,10 +1,10 @@
-//! Escapes: of JSON's strings (RFC 8259 §7), and those found in text that is not JSON as a whole.
+//! Escapes of JSON's strings (RFC 8259 §7).
 //!
-//! Text with pieces of JSON or of URLs in it hides values behind `\u0040`, `\/` or `%40`. Such text is scanned with these
-//! read too, and what is found is replaced in the text as it stands.
+//! More lenient than the standard where what is masked was let through already: half a surrogate pair is read as U+FFFD, and
+//! a backslash before anything else as itself. Linear in the text; writing escapes only what must be.
 
 /// Decodes what stands between the quotes of a JSON string and puts it into `out`; half a surrogate pair is U+FFFD.
-pub(super) fn decode(inner: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn decode(inner: &[u8], out: &mut Vec<u8>) {
     // No escape is shorter than what it stands for, and there is room to write eight bytes where fewer are meant.
     out.clear();
     out.resize(inner.len() + 8, 0);
@@ -115,96 +115,4 @@ fn special(text: &[u8]) -> Option<usize> {
     }
     let in_tail = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
     in_tail.map(|at| words.len() * 8 + at)
-}
-
-/// A text with its escapes read, and where each came from.
-#[derive(Debug, Default)]
-pub(super) struct Unescaped {
-    pub(super) text: Vec<u8>,
-    /// After each escape: the place in `text`, and the place in the text as it stands.
-    places: Vec<(usize, usize)>,
-}
-
-impl Unescaped {
-    /// Reads escapes. `None` if there are none.
-    pub(super) fn read(text: &[u8]) -> Option<Self> {
-        memchr::memchr2(b'\\', b'%', text)?;
-        let mut read = Self::default();
-        let mut at = 0;
-        while let Some(next) = text.get(at..).and_then(|rest| memchr::memchr2(b'\\', b'%', rest)) {
-            let rest = text.get(at + next..).unwrap_or_default();
-            read.text.extend_from_slice(text.get(at..at + next).unwrap_or_default());
-            if let Escape::Of(byte, length) = escape(rest) {
-                read.text.push(byte);
-                at += next + length;
-                read.places.push((read.text.len(), at));
-            } else {
-                read.text.extend(rest.first());
-                at += next + 1;
-            }
-        }
-        read.text.extend_from_slice(text.get(at..).unwrap_or_default());
-        (!read.places.is_empty()).then_some(read)
-    }
-
-    /// The place in the text as it stands.
-    pub(super) fn origin(&self, place: usize) -> usize {
-        let before = self.places.partition_point(|(read, _)| *read <= place);
-        let (read, origin) = before.checked_sub(1).and_then(|at| self.places.get(at)).copied().unwrap_or((0, 0));
-        origin + place - read
-    }
-
-    /// What was read between two places of the text as it stands.
-    pub(super) fn between(&self, start: usize, end: usize) -> &[u8] {
-        let place = |wanted: usize| {
-            let before = self.places.partition_point(|(_, origin)| *origin <= wanted);
-            let (read, origin) = before.checked_sub(1).and_then(|at| self.places.get(at)).copied().unwrap_or((0, 0));
-            let next = self.places.get(before).map_or(self.text.len(), |(read, _)| *read);
-            (read + wanted - origin).min(next)
-        };
-        self.text.get(place(start)..place(end)).unwrap_or_default()
-    }
-}
-
-/// Backslashes before an escape's letter: JSON in JSON doubles them.
-const MAX_BACKSLASHES: usize = 64;
-
-/// What a text begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Escape {
-    /// An escape for a byte, and its length.
-    Of(u8, usize),
-    /// Nothing that stands for something else.
-    None,
-    /// What may become an escape.
-    Unfinished,
-}
-
-/// The escape for an ASCII character that a text begins with, of those that can hide something: an engine knows `\n` and
-/// its like.
-pub(crate) fn escape(text: &[u8]) -> Escape {
-    let hexadecimal = |at: usize, length: usize| {
-        let digits = text.get(at..).unwrap_or_default();
-        let digits = digits.get(..length).unwrap_or(digits);
-        if !digits.iter().all(u8::is_ascii_hexdigit) {
-            return Escape::None;
-        }
-        if digits.len() < length {
-            return Escape::Unfinished;
-        }
-        let value = digits.iter().try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?));
-        let byte = value.and_then(|value| u8::try_from(value).ok()).filter(u8::is_ascii);
-        byte.map_or(Escape::None, |byte| Escape::Of(byte, at + length))
-    };
-    if text.first() == Some(&b'%') {
-        return hexadecimal(1, 2);
-    }
-    let backslashes = text.iter().take(MAX_BACKSLASHES + 1).take_while(|byte| **byte == b'\\').count();
-    match text.get(backslashes) {
-        _ if !(1..=MAX_BACKSLASHES).contains(&backslashes) => Escape::None,
-        None => Escape::Unfinished,
-        Some(b'/') => Escape::Of(b'/', backslashes + 1),
-        Some(b'u') => hexadecimal(backslashes + 1, 4),
-        Some(_) => Escape::None,
-    }
 }
