@@ -27,7 +27,9 @@ pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mu
             scan.live_from = scan.live_from.min(start);
         }
         let domain = after.get(..domain).unwrap_or_default();
-        let Some(domain) = hosts::name(domain) else { continue };
+        // Letters of another script may follow without a space.
+        let latin = domain.iter().position(|byte| !byte.is_ascii()).and_then(|end| domain.get(..end));
+        let Some(domain) = hosts::name(domain).or_else(|| hosts::name(latin?)) else { continue };
         if start < at {
             scan.findings.push(Finding { class, start, end: at + 1 + domain, score: SCORE });
         }

@@ -16,6 +16,9 @@ const MAX_ZONE: usize = 24;
 /// Bytes of the longest group.
 const MAX_GROUP: usize = 4;
 
+/// Digits that a word may end with and be a label.
+const LABEL_DIGITS: usize = 2;
+
 /// Hexadecimal digits from which an address is one beyond doubt.
 const FEW_DIGITS: usize = 5;
 
@@ -73,9 +76,16 @@ fn beginning(text: &[u8], colon: usize) -> (usize, bool) {
     let before = text.get(..group).unwrap_or_default();
     // An escape such as `\n` in text that was not decoded is no letter.
     let escaped = matches!(before, [.., b'\\', b'n' | b'r' | b't']);
-    let joins = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'.');
-    let whole = escaped || !before.last().is_some_and(joins);
-    (group, whole)
+    let last = before.last().filter(|_| !escaped);
+    let in_word = last.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    // A number too long for a group, and a word with a digit or two such as `ipv6:`, is a label; before `::` it is a name
+    // of a program.
+    let is_label = last.is_some_and(u8::is_ascii_digit) || colon - group <= LABEL_DIGITS;
+    if in_word && is_label && text.get(colon + 1) != Some(&b':') {
+        return (colon + 1, true);
+    }
+    let joins = |byte: &u8| matches!(byte, b':' | b'.');
+    (group, escaped || !in_word && !before.last().is_some_and(joins))
 }
 
 /// The length of the longest address that `text` begins with and that ends where a word may end.

@@ -38,6 +38,7 @@ fn ipv6_addresses_are_found_in_every_spelling() {
     }
     assert_eq!(all(&engine, "client:2001:db8::7 went"), ["2001:db8::7"]);
     assert_eq!(all(&engine, r"row\n2001:db8::7"), ["2001:db8::7"]);
+    assert_eq!(all(&engine, "ipv6:2001:db8::7 4111111111111111:2001:db8::7"), ["2001:db8::7", "2001:db8::7"]);
     assert_eq!(all(&engine, "fe80::5efe:1%20x"), ["fe80::5efe:1"]);
     assert_eq!(all(&engine, "2001:db8::7/129"), ["2001:db8::7"]);
 }
@@ -94,6 +95,10 @@ fn e_mail_addresses_are_whole_and_stand_alone() {
     for text in ["jane@", "@example.com", "jane@host", "icon@2x.png", "jane@-a.com", "a @ b.com"] {
         assert_eq!(all(&engine, text), [""; 0], "{text}");
     }
+    assert_eq!(
+        all(&engine, "to jane@example.orgé, почтаjane@example.orgпри"),
+        ["jane@example.org", "почтаjane@example.org"]
+    );
 }
 
 #[test]
