@@ -196,11 +196,6 @@ impl Engine {
         known(&self.classes, name)
     }
 
-    /// Whether a text is nothing but what masking leaves behind.
-    pub(crate) fn is_mark(&self, text: &[u8]) -> bool {
-        self.marks.is_whole(text)
-    }
-
     /// Bytes that its automata take, with the states that this thread's texts led to so far.
     pub fn memory(&self) -> usize {
         self.tiers.memory() + self.caches.get().memory() + self.keywords.memory()

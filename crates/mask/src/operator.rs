@@ -9,6 +9,9 @@ use aws_lc_rs::hmac;
 
 use crate::engine::{HASH_LETTERS, MAX_KEPT};
 
+/// Digits of a session's number, at most: a session tells fewer values apart than that has.
+const MAX_NUMBER: usize = 6;
+
 /// How a class is masked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Operator {
@@ -53,6 +56,41 @@ impl std::str::FromStr for Operator {
             _ => Err(UnknownOperator(text.to_owned())),
         }
     }
+}
+
+impl Operator {
+    /// Whether a value is what this operator writes for a value of a class, so that it need not be masked again. Stars of
+    /// any other origin may stand beside what they do not hide.
+    pub(crate) fn wrote(self, name: &str, value: &[u8]) -> bool {
+        let inner = value.strip_prefix(b"<").and_then(|rest| rest.strip_suffix(b">"));
+        let rest = inner.and_then(|inner| inner.strip_prefix(name.as_bytes()));
+        // Every operator writes the plain mark where it can tell no more.
+        if rest == Some(b"") {
+            return true;
+        }
+        match (self, rest) {
+            (Self::Redact, _) => value == b"[REDACTED]",
+            (Self::Token, Some([b'_', number @ ..])) => {
+                (1..=MAX_NUMBER).contains(&number.len()) && number.iter().all(u8::is_ascii_digit)
+            }
+            (Self::Hmac, Some([b':', hash @ ..])) => {
+                hash.len() == HASH_LETTERS && hash.iter().all(|letter| (b'a'..=b'p').contains(letter))
+            }
+            (Self::KeepLast(count), _) => is_kept(count, value),
+            _ => false,
+        }
+    }
+}
+
+/// Whether a value is stars, what separates them, and no more letters and digits at its end than are kept.
+fn is_kept(count: u8, value: &[u8]) -> bool {
+    let stars = memchr::memchr_iter(b'*', value).count();
+    let (hidden, shown) = value.split_at(memchr::memrchr(b'*', value).map_or(0, |last| last + 1));
+    let kept = shown.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
+    value.is_ascii()
+        && kept <= stars.min(usize::from(count))
+        && stars > 0
+        && !hidden.iter().any(u8::is_ascii_alphanumeric)
 }
 
 impl fmt::Display for Operator {

@@ -115,10 +115,7 @@ impl<M: Deref<Target = Masker>> Stream<M> {
     ) -> Result<(), MaskError> {
         self.step(memory, tally, out, |framed, work| match framed {
             Framed::Auto(auto) => auto.push(piece, work),
-            Framed::Text(text) => {
-                text.push(piece, work);
-                Ok(())
-            }
+            Framed::Text(text) => text.push(piece, work),
             Framed::Lines(lines) => lines.push(piece, work),
             Framed::Events(events) => events.push(piece, work),
             Framed::Terminal(terminal) => terminal.push(piece, work),
@@ -144,10 +141,7 @@ impl<M: Deref<Target = Masker>> Stream<M> {
     pub fn finish(mut self, memory: &mut Memory, tally: &mut Tally, out: &mut Vec<u8>) -> Result<(), MaskError> {
         self.step(memory, tally, out, |framed, work| match framed {
             Framed::Auto(auto) => auto.finish(work),
-            Framed::Text(text) => {
-                text.finish(work);
-                Ok(())
-            }
+            Framed::Text(text) => text.finish(work),
             Framed::Lines(lines) => lines.finish(work),
             Framed::Events(events) => events.finish(work),
             Framed::Terminal(terminal) => terminal.finish(work),
@@ -195,6 +189,13 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Masks JSON that was found in text. `None` if nothing changed.
+    fn embedded(&mut self, json: &[u8]) -> Result<Option<Bytes>, MaskError> {
+        let path = self.scope.names();
+        let scope = Scope { path: &path, ..Scope::new(&self.scope.revealed, self.masker.fields()) };
+        self.masker.payload(&Bytes::copy_from_slice(json), Form::Json, &scope, self.memory, self.tally)
+    }
+
     /// Masks what is whole. `None` if nothing changed.
     fn payload(&mut self, bytes: &[u8], form: Form) -> Result<Option<Bytes>, MaskError> {
         let path = self.scope.names();

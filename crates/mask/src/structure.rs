@@ -6,6 +6,7 @@
 //! `application/x-www-form-urlencoded`.
 
 mod base64;
+mod embedded;
 mod form;
 mod keys;
 mod nested;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use vidimus_core::ErrorKind;
 use vidimus_core::json::Document;
 
+pub(crate) use self::embedded::{opening, read};
 pub use self::row::{Cell, Column, ColumnKind};
 
 use self::nested::Work;

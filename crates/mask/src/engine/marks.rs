@@ -58,22 +58,6 @@ impl Marks {
         }
     }
 
-    /// Whether a text is one mark, or stars with as few letters and digits as masking keeps.
-    pub(super) fn is_whole(&self, text: &[u8]) -> bool {
-        if text.first() == Some(&b'<') {
-            return self.named(text, 1).is_some_and(|(end, _)| end == text.len());
-        }
-        let stars = memchr::memchr_iter(b'*', text).count();
-        let last_star = memchr::memrchr(b'*', text);
-        let (hidden, shown) = text.split_at(last_star.map_or(0, |at| at + 1));
-        let kept = shown.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
-        text == b"[REDACTED]"
-            || stars > 0
-                && kept <= stars.min(MAX_KEPT)
-                && text.is_ascii()
-                && !hidden.iter().any(u8::is_ascii_alphanumeric)
-    }
-
     /// A whole `<…>` mark whose name begins at `start`: its end and its class.
     fn named(&self, text: &[u8], start: usize) -> Option<(usize, ClassId)> {
         let inner = text.get(start..)?.get(..MAX_MARK).or_else(|| text.get(start..))?;

@@ -37,7 +37,7 @@ impl Auto {
         while !rest.is_empty() {
             rest = match self {
                 Self::Text(text) => {
-                    text.push(rest, work);
+                    text.push(rest, work)?;
                     break;
                 }
                 Self::Lines(lines) => return lines.push(rest, work),
@@ -48,7 +48,7 @@ impl Auto {
                     if is_space(*first) || may_be_mark {
                         held.push(*first);
                         if held.len() > MAX_PENDING {
-                            self.turn_to_text(work);
+                            self.turn_to_text(work)?;
                         }
                         after
                     } else if matches!(first, b'{' | b'[' | b'"') {
@@ -56,8 +56,13 @@ impl Auto {
                         let start = held.len();
                         *self = Self::Value(held, start, Extent::default());
                         rest
+                    } else if matches!(first, b'-' | b'0'..=b'9') {
+                        let held = std::mem::take(held);
+                        let start = held.len();
+                        *self = Self::Value(held, start, Extent::of_number());
+                        rest
                     } else {
-                        self.turn_to_text(work);
+                        self.turn_to_text(work)?;
                         rest
                     }
                 }
@@ -68,7 +73,7 @@ impl Auto {
                     let (value, after) = rest.split_at(taken);
                     held.extend_from_slice(value);
                     if follows == Follows::Never || held.len() > MAX_DOCUMENT {
-                        self.turn_to_text(work);
+                        self.turn_to_text(work)?;
                     } else if follows != Follows::All {
                         let held = std::mem::take(held);
                         let end = held.len();
@@ -79,11 +84,11 @@ impl Auto {
                 Self::After(held, start, _) => {
                     let Some((first, after)) = rest.split_first() else { break };
                     if !is_space(*first) || held.len() > MAX_DOCUMENT {
-                        self.turn_to_text(work);
+                        self.turn_to_text(work)?;
                         rest
                     } else {
                         held.push(*first);
-                        if *first == b'\n' && held.get(*start) != Some(&b'"') {
+                        if *first == b'\n' && matches!(held.get(*start), Some(b'{' | b'[')) {
                             self.decide(work)?;
                         }
                         after
@@ -103,13 +108,19 @@ impl Auto {
     }
 
     pub(super) fn finish(&mut self, work: &mut Work<'_>) -> Result<(), MaskError> {
+        if let Self::Value(held, start, extent) = self
+            && extent.may_end()
+        {
+            let end = held.len();
+            *self = Self::After(std::mem::take(held), *start, end);
+        }
         match self {
-            Self::Opening(_) | Self::Value(..) => self.turn_to_text(work),
+            Self::Opening(_) | Self::Value(..) => self.turn_to_text(work)?,
             Self::After(..) => self.decide(work)?,
             Self::Text(_) | Self::Lines(_) => {}
         }
         match self {
-            Self::Text(text) => text.finish(work),
+            Self::Text(text) => text.finish(work)?,
             Self::Lines(lines) => lines.finish(work)?,
             Self::Opening(_) | Self::Value(..) | Self::After(..) => {}
         }
@@ -129,8 +140,7 @@ impl Auto {
         let Self::After(held, start, end) = self else { return Ok(()) };
         let value = held.get(*start..*end).unwrap_or_default();
         if !is_json(value) {
-            self.turn_to_text(work);
-            return Ok(());
+            return self.turn_to_text(work);
         }
         work.out.extend_from_slice(held.get(..*start).unwrap_or_default());
         work.write(value, Form::Json)?;
@@ -140,12 +150,13 @@ impl Auto {
     }
 
     /// What came is text, and so is what follows.
-    fn turn_to_text(&mut self, work: &mut Work<'_>) {
+    fn turn_to_text(&mut self, work: &mut Work<'_>) -> Result<(), MaskError> {
         let mut text = Plain::default();
         if let Self::Opening(held) | Self::Value(held, ..) | Self::After(held, ..) = self {
-            text.push(held, work);
+            text.push(held, work)?;
         }
         *self = Self::Text(text);
+        Ok(())
     }
 }
 

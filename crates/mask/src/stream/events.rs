@@ -37,7 +37,7 @@ impl Events {
         let mut rest = piece;
         while let Some(first) = rest.first() {
             if std::mem::take(&mut self.after_return) && *first == b'\n' {
-                self.line_feed(work);
+                self.line_feed(work)?;
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
@@ -59,7 +59,7 @@ impl Events {
 
     pub(super) fn finish(&mut self, work: &mut Work<'_>) -> Result<(), MaskError> {
         if let Some((mut text, _)) = self.oversized.take() {
-            text.finish(work);
+            text.finish(work)?;
         }
         let start = self.lines.last().map_or(0, |line| line.end);
         if start < self.event.len() {
@@ -73,24 +73,26 @@ impl Events {
     }
 
     /// The second half of an end of line.
-    fn line_feed(&mut self, work: &mut Work<'_>) {
+    fn line_feed(&mut self, work: &mut Work<'_>) -> Result<(), MaskError> {
         if let Some((text, _)) = &mut self.oversized {
-            text.push(b"\n", work);
-        } else if let Some(line) = self.lines.last_mut() {
+            return text.push(b"\n", work);
+        }
+        if let Some(line) = self.lines.last_mut() {
             self.event.push(b'\n');
             line.end += 1;
         } else {
             work.out.push(b'\n');
         }
+        Ok(())
     }
 
     fn take(&mut self, content: &[u8], ending: &[u8], work: &mut Work<'_>) -> Result<(), MaskError> {
         if let Some((text, length)) = &mut self.oversized {
-            text.push(content, work);
-            text.push(ending, work);
+            text.push(content, work)?;
+            text.push(ending, work)?;
             *length += content.len();
             if !ending.is_empty() && std::mem::take(length) == 0 {
-                text.finish(work);
+                text.finish(work)?;
                 self.oversized = None;
             }
             return Ok(());
@@ -107,7 +109,7 @@ impl Events {
         }
         if self.event.len() > MAX_DOCUMENT {
             let mut text = Plain::default();
-            text.push(&self.event, work);
+            text.push(&self.event, work)?;
             self.oversized = Some((text, if ending.is_empty() { content_end - start } else { 0 }));
             self.forget();
         }

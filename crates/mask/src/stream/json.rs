@@ -1,12 +1,13 @@
 //! Where a JSON value ends, told while it arrives; whether it is JSON is for its parser to say.
 
-/// Follows one object, array or string from its first byte.
+/// Follows one object, array, string or number from its first byte.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Extent {
     depth: u32,
     in_string: bool,
     /// Whether a backslash came last.
     escaped: bool,
+    in_number: bool,
 }
 
 /// What bytes are to a value that began before.
@@ -21,8 +22,22 @@ pub(super) enum Follows {
 }
 
 impl Extent {
+    /// Follows a number, which ends with the stream too.
+    pub(super) fn of_number() -> Self {
+        Self { in_number: true, ..Self::default() }
+    }
+
+    /// Whether the end of the stream ends it.
+    pub(super) fn may_end(self) -> bool {
+        self.in_number
+    }
+
     /// Takes the next bytes.
     pub(super) fn follow(&mut self, bytes: &[u8]) -> Follows {
+        if self.in_number {
+            let in_number = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
+            return bytes.iter().position(|byte| !in_number(byte)).map_or(Follows::All, Follows::Until);
+        }
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
             at += 1;

@@ -43,7 +43,7 @@ impl Lines {
                     if line.ends_with(b"\n") {
                         self.place = Place::Indent;
                     }
-                    self.text.push(line, work);
+                    self.text.push(line, work)?;
                     after
                 }
                 Place::Indent | Place::After if matches!(first, b' ' | b'\t' | b'\r' | b'\n') => {
@@ -51,7 +51,7 @@ impl Lines {
                     if *first == b'\n' {
                         self.end_of_line(work)?;
                     } else if self.place == Place::Indent && self.line.len() > MAX_INDENT {
-                        self.turn_to_text(work);
+                        self.turn_to_text(work)?;
                     }
                     rest.get(1..).unwrap_or_default()
                 }
@@ -60,7 +60,7 @@ impl Lines {
                     rest
                 }
                 Place::Indent | Place::After => {
-                    self.turn_to_text(work);
+                    self.turn_to_text(work)?;
                     rest
                 }
                 Place::Value(mut extent) => {
@@ -74,7 +74,7 @@ impl Lines {
                     self.place = if matches!(follows, Follows::Until(_)) { Place::After } else { Place::Value(extent) };
                     let broken = follows == Follows::Never || follows == Follows::All && line.len() < rest.len();
                     if broken || self.line.len() > MAX_DOCUMENT {
-                        self.turn_to_text(work);
+                        self.turn_to_text(work)?;
                     }
                     rest.get(taken..).unwrap_or_default()
                 }
@@ -89,8 +89,7 @@ impl Lines {
 
     pub(super) fn finish(&mut self, work: &mut Work<'_>) -> Result<(), MaskError> {
         self.end_of_line(work)?;
-        self.text.finish(work);
-        Ok(())
+        self.text.finish(work)
     }
 
     pub(super) fn pending(&self) -> usize {
@@ -105,22 +104,23 @@ impl Lines {
         let line = std::mem::take(&mut self.line);
         let value = line.trim_ascii();
         if self.place == Place::After && is_json(value) {
-            std::mem::take(&mut self.text).finish(work);
+            std::mem::take(&mut self.text).finish(work)?;
             let indent = line.len() - line.trim_ascii_start().len();
             work.out.extend_from_slice(line.get(..indent).unwrap_or_default());
             work.write(value, Form::Json)?;
             work.out.extend_from_slice(line.get(indent + value.len()..).unwrap_or_default());
         } else {
-            self.text.push(&line, work);
+            self.text.push(&line, work)?;
         }
         self.place = Place::Indent;
         Ok(())
     }
 
     /// The line is no JSON: it belongs to the text.
-    fn turn_to_text(&mut self, work: &mut Work<'_>) {
+    fn turn_to_text(&mut self, work: &mut Work<'_>) -> Result<(), MaskError> {
         let line = std::mem::take(&mut self.line);
-        self.text.push(&line, work);
+        self.text.push(&line, work)?;
         self.place = Place::Text;
+        Ok(())
     }
 }

@@ -379,15 +379,15 @@ const BOUND: usize = 4096;
 fn cost(masker: &Masker, piece: &[u8], count: usize) -> (usize, usize) {
     let (mut memory, mut tally, mut out) = (Memory::default(), Tally::default(), Vec::new());
     let mut stream = masker.stream(Framing::Text, StreamScope::default());
-    stream.framed = Framed::Text(Plain::Text(Text::bounded(BOUND)));
+    stream.framed = Framed::Text(Text::bounded(BOUND).into());
     let mut most = 0;
     for _ in 0..count {
         stream.push(piece, &mut memory, &mut tally, &mut out).unwrap();
         most = most.max(stream.pending());
         out.clear();
     }
-    let Framed::Text(Plain::Text(text)) = &stream.framed else { unreachable!() };
-    (text.scanned, most)
+    let Framed::Text(text) = &stream.framed else { unreachable!() };
+    (text.scanned(), most)
 }
 
 #[test]
@@ -416,7 +416,7 @@ fn a_key_longer_than_what_may_wait_is_masked_once_and_swallowed_to_its_end() {
     for size in [1, 100, 100_000] {
         let (mut memory, mut tally, mut out) = (Memory::default(), Tally::default(), Vec::new());
         let mut stream = DEFAULT.stream(Framing::Text, StreamScope::default());
-        stream.framed = Framed::Text(Plain::Text(Text::bounded(BOUND)));
+        stream.framed = Framed::Text(Text::bounded(BOUND).into());
         for piece in text.as_bytes().chunks(size) {
             stream.push(piece, &mut memory, &mut tally, &mut out).unwrap();
         }
@@ -424,5 +424,23 @@ fn a_key_longer_than_what_may_wait_is_masked_once_and_swallowed_to_its_end() {
         let out = String::from_utf8(out).unwrap();
         assert!(!out.contains("MIIE") && !out.contains("PiSgWlUe") && !out.contains("END RSA"), "{size}: {out}");
         assert!(out.starts_with("key: ") && out.ends_with(" and then <EMAIL_ADDRESS>.\n"), "{size}: {out}");
+    }
+}
+
+#[test]
+fn field_rules_reach_json_within_text_that_comes_in_pieces() {
+    let fields = [("note".to_owned(), "US_SSN".to_owned())].into();
+    let masker = Masker::new(&Settings { fields, ..Settings::new(Selection::new(["default"]), [7; 32]) }).unwrap();
+    for text in [
+        "Result: {\"note\": \"x y\"} for jane&#64;example.com",
+        "```json\n{\"a\": [{\"note\": \"}\"}, 1]\n``` {\"note\": 7}",
+        "[1] { \"note\": \"x",
+    ] {
+        let expected = payload(&masker, text);
+        for framing in [Framing::Text, Framing::Auto] {
+            for size in [1, 3, 7, 1000] {
+                assert_eq!(pieces(&masker, framing, text.as_bytes().chunks(size)), expected, "{text}");
+            }
+        }
     }
 }

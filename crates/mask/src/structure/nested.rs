@@ -55,20 +55,26 @@ impl Work<'_> {
             Form::Auto | Form::Json => match self.structured(text, path, 0)? {
                 Some(Outcome::Text(masked)) => Some(masked),
                 Some(_) => None,
-                None if form == Form::Json || text.trim_ascii_start().starts_with(b"\"") => match syntax::json(text) {
+                None if form == Form::Json || is_scalar(text) => match syntax::json(text) {
                     Some(names) => self.json(text, &names, path, 0)?,
-                    None => self.as_text(text, path),
+                    None => self.loose(text, path)?,
                 },
-                None => self.as_text(text, path),
+                None => self.loose(text, path)?,
             },
             Form::Lines => self.lines(text, path)?,
             Form::Form => self.form(text, path)?,
-            Form::Text => self.as_text(text, path),
+            Form::Text => self.loose(text, path)?,
         };
         Ok(masked.map(|mut masked| {
             masked.splice(..0, bytes.iter().take(mark).copied());
             masked
         }))
+    }
+
+    /// A text with JSON in it.
+    fn loose(&mut self, text: &[u8], path: &Path<'_>) -> Result<Option<Vec<u8>>, MaskError> {
+        let embedded = self.embedded(text, path, 1)?;
+        Ok(self.as_text(embedded.as_deref().unwrap_or(text), path).or(embedded))
     }
 
     pub(super) fn as_text(&mut self, text: &[u8], path: &Path<'_>) -> Option<Vec<u8>> {
@@ -90,17 +96,22 @@ impl Work<'_> {
             return Ok(outcome);
         }
         let encoded = base64::text_in(text, path.last() == Some(&"blob"));
-        let Some(encoded) = encoded else { return Ok(self.text(text, path, Null::Allowed)) };
-        match self.string(&encoded.decoded, path, level + 1)? {
-            Outcome::Same => Ok(self.text(text, path, Null::Allowed)),
-            Outcome::Null => Ok(Outcome::Null),
-            Outcome::Text(masked) => {
-                let masked = encoded.encode(text, &masked);
-                Ok(match self.text(&masked, path, Null::Allowed) {
-                    Outcome::Same => Outcome::Text(masked),
-                    outcome => outcome,
-                })
-            }
+        let Some(encoded) = encoded else {
+            let embedded = self.embedded(text, path, level + 1)?;
+            return Ok(self.text_after(embedded, text, path));
+        };
+        Ok(match self.string(&encoded.decoded, path, level + 1)? {
+            Outcome::Same => self.text(text, path, Null::Allowed),
+            Outcome::Null => Outcome::Null,
+            Outcome::Text(masked) => self.text_after(Some(encoded.encode(text, &masked)), text, path),
+        })
+    }
+
+    /// A text after something in it was masked, or as it was.
+    fn text_after(&mut self, changed: Option<Vec<u8>>, text: &[u8], path: &Path<'_>) -> Outcome {
+        match (self.text(changed.as_deref().unwrap_or(text), path, Null::Allowed), changed) {
+            (Outcome::Same, Some(changed)) => Outcome::Text(changed),
+            (outcome, _) => outcome,
         }
     }
 
@@ -124,7 +135,7 @@ impl Work<'_> {
             let names = if is_bracketed(content) { syntax::json(content) } else { None };
             let masked = match names {
                 Some(names) => self.json(content, &names, path, 0)?,
-                None => self.as_text(content, path),
+                None => self.loose(content, path)?,
             };
             if let Some(masked) = masked {
                 out.extend_from_slice(text.get(done..start).unwrap_or_default());
@@ -159,17 +170,23 @@ impl Work<'_> {
 
     /// A whole value of a class, because a rule says so.
     pub(super) fn ruled(&mut self, value: &[u8], class: ClassId) -> Outcome {
-        if value.is_empty() || self.masker.engine().is_mark(value) {
+        let operator = self.masker.operator(class);
+        if value.is_empty() || operator.wrote(self.masker.engine().name(class), value) {
             return Outcome::Same;
         }
         *self.tally.masked.entry(class).or_default() += 1;
-        if self.masker.operator(class) == Operator::Nullify {
+        if operator == Operator::Nullify {
             return Outcome::Null;
         }
         let mut out = Vec::new();
         self.masker.write(&Part::whole(class, value.len()), value, self.memory, &mut out);
         Outcome::Text(out)
     }
+}
+
+/// Whether a text begins like a string or a number of JSON.
+fn is_scalar(text: &[u8]) -> bool {
+    matches!(text.trim_ascii_start().first(), Some(b'"' | b'-' | b'0'..=b'9'))
 }
 
 /// Whether a text begins and ends like an object or an array.

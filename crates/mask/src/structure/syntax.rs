@@ -107,12 +107,12 @@ fn name(bytes: &[u8], at: usize, names: &mut EscapedNames) -> Option<usize> {
     (bytes.get(colon)? == &b':').then_some(colon + 1)
 }
 
-fn literal(bytes: &[u8], at: usize, word: &[u8]) -> Option<usize> {
+pub(super) fn literal(bytes: &[u8], at: usize, word: &[u8]) -> Option<usize> {
     bytes.get(at..)?.starts_with(word).then_some(at + word.len())
 }
 
 /// `[ minus ] int [ frac ] [ exp ]`.
-fn number_end(bytes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn number_end(bytes: &[u8], at: usize) -> Option<usize> {
     let digits = |from: usize| {
         let count = bytes.get(from..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
         (count > 0).then_some(from + count)

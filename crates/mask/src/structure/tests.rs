@@ -326,3 +326,55 @@ fn time_grows_with_the_text_and_not_faster() {
         assert!(many < few * 40 + std::time::Duration::from_millis(200), "{few:?} and ten times as much {many:?}");
     }
 }
+
+#[test]
+fn field_rules_reach_json_within_text() {
+    let masker = masker(&[], &[("secret_note", "US_SSN"), ("$.a.b", "EMAIL_ADDRESS")]);
+    let masked = |text: &str| payload_with(&masker, text, Form::Auto);
+    for (text, expected) in [
+        ("Result: {\"secret_note\": \"x y\"}.", "Result: {\"secret_note\": \"<US_SSN>\"}."),
+        (
+            "```json\n{\"a\": {\"b\": \"x\", \"n\": 12}}\n```",
+            "```json\n{\"a\": {\"b\": \"<EMAIL_ADDRESS>\", \"n\": 12}}\n```",
+        ),
+        ("[1] {x: {\"secret_note\": 7, \"k\": \"{\"}}", "[1] {x: {\"secret_note\": 0, \"k\": \"{\"}}"),
+    ] {
+        assert_eq!(masked(text), expected);
+        assert_eq!(masked(expected), expected);
+        let nested = |text: &str| serde_json::json!({ "text": text }).to_string();
+        assert_eq!(masked(&nested(text)), nested(expected));
+    }
+    assert_eq!(payload("Result: {\"secret_note\": \"x y\"}"), "Result: {\"secret_note\": \"x y\"}", "no rules");
+}
+
+#[test]
+fn under_a_rule_only_what_masking_wrote_is_left() {
+    let rules = [("pin", "US_SSN"), ("mail", "EMAIL_ADDRESS")];
+    let operators = [("US_SSN", Operator::KeepLast(4)), ("EMAIL_ADDRESS", Operator::Token)];
+    let (plain, kept) = (masker(&[], &rules), masker(&operators, &rules));
+    for value in
+        ["***-**-6789", "4*** secret", "**** hunter2", "[REDACTED] 1", "<US_SSN_123456>", "<CREDIT_CARD>", "<US_SSN> x"]
+    {
+        let text = serde_json::json!({ "pin": value }).to_string();
+        assert_eq!(payload_with(&plain, &text, Form::Auto), r#"{"pin":"<US_SSN>"}"#, "{value}");
+    }
+    for (text, expected) in [
+        (r#"{"pin":"***-**-6789"}"#, r#"{"pin":"***-**-6789"}"#),
+        (r#"{"pin":"***6789"}"#, r#"{"pin":"*****89"}"#),
+        (r#"{"pin":"4*** secret"}"#, r#"{"pin":"**** ***ret"}"#),
+        (r#"{"mail":"<EMAIL_ADDRESS_9>"}"#, r#"{"mail":"<EMAIL_ADDRESS_9>"}"#),
+        (r#"{"mail":"<EMAIL_ADDRESS:abcdefghijklmnopabcdefgh>"}"#, r#"{"mail":"<EMAIL_ADDRESS_1>"}"#),
+    ] {
+        assert_eq!(payload_with(&kept, text, Form::Auto), expected);
+        assert_eq!(payload_with(&kept, expected, Form::Auto), expected);
+    }
+}
+
+#[test]
+fn a_number_alone_stays_json() {
+    assert_eq!(payload("4111111111111111"), "0");
+    assert_eq!(payload(" 4111111111111111.0\n"), " 0\n");
+    assert_eq!(payload("4111111111111111 is a card"), "<CREDIT_CARD> is a card");
+    assert_eq!(payload("4111111111111111\n4111111111111111"), "<CREDIT_CARD>\n<CREDIT_CARD>");
+    assert_eq!(payload("04111111111111111"), "04111111111111111");
+}
