@@ -107,6 +107,8 @@ pub enum Body<'a> {
     OperationDenied(Decided<'a>),
     /// An admitted operation ended.
     OperationOutcome(Ended<'a>),
+    /// A program that runs for the session wrote to its standard error.
+    ProgramLogged(Logged<'a>),
     /// Evidence was read.
     RecordingViewed {
         /// What was read: `sessions`, `session`, `recording`, `proof`, `status`.
@@ -189,6 +191,17 @@ pub struct Ended<'a> {
     pub payloads: &'a [Payload],
 }
 
+/// What a program wrote to its standard error, beside the protocol it speaks.
+#[derive(Debug)]
+pub struct Logged<'a> {
+    /// Lines that were left out before this event: too many, too late, or not to be masked.
+    pub left_out: u64,
+    /// What masking found.
+    pub masking: &'a Masking,
+    /// The commitment to the lines; none where all were left out.
+    pub payloads: &'a [Payload],
+}
+
 /// What masking found in payloads: values by data class, never the values themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Masking {
@@ -250,7 +263,7 @@ impl Status {
 /// A commitment to a payload, and where the recording keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload {
-    /// `request`, `response` or `chunks`.
+    /// `request`, `response`, `chunks` or `log`.
     pub name: &'static str,
     /// Base64 of the HMAC-SHA256 commitment to what is recorded (design part 3, "Event").
     pub commitment: String,
@@ -288,6 +301,11 @@ pub const CATALOGUE: &[Entry] = &[
     entry("operation.admitted", "an operation was allowed, before it went to the target", "use of privilege (AC-6(9))"),
     entry("operation.denied", "an operation was refused", "attempted use of privilege (AC-6(9))"),
     entry("operation.outcome", "an admitted operation ended", "outcome (AU-3)"),
+    entry(
+        "program.logged",
+        "a program of the session wrote to its standard error",
+        "what the program itself says (AU-3)",
+    ),
     entry("recording.viewed", "evidence was read", "access to audit information (AU-9)"),
 ];
 
@@ -312,6 +330,7 @@ impl Body<'_> {
             Self::OperationAdmitted(_) => "operation.admitted",
             Self::OperationDenied(_) => "operation.denied",
             Self::OperationOutcome(_) => "operation.outcome",
+            Self::ProgramLogged(_) => "program.logged",
             Self::RecordingViewed { .. } => "recording.viewed",
         }
     }
@@ -364,6 +383,7 @@ impl Event<'_> {
             Body::LogStarted { .. }
             | Body::PolicyLoaded { .. }
             | Body::PolicyRefused { .. }
+            | Body::ProgramLogged(_)
             | Body::RecordingViewed { .. } => {}
         }
         if let Body::AuthSucceeded { expires, .. } = &self.body {
@@ -411,6 +431,11 @@ impl Event<'_> {
                     }
                 });
                 write_payloads(object, ended.payloads);
+            }
+            Body::ProgramLogged(logged) => {
+                object.integer("left_out", logged.left_out);
+                object.counts("masked", counts(&logged.masking.masked));
+                write_payloads(object, logged.payloads);
             }
             Body::RecordingViewed { .. }
             | Body::LogStopped { .. }

@@ -44,7 +44,7 @@ impl Declined {
         let context = self.session.context();
         // The reference says that the record stands, as durable as it must be.
         self.denied.refusal().reference.as_ref()?;
-        Some(Wire::settled(encode(), Arc::clone(context.evidence()), context.durability()))
+        Some(Wire::settled(encode(), Arc::clone(context)))
     }
 }
 
@@ -172,12 +172,7 @@ impl Session {
             Some(Ok(written)) => {
                 let microseconds = u64::try_from(question.since.elapsed().as_micros()).unwrap_or(u64::MAX);
                 context.metrics().ended(self.target(), status, microseconds);
-                Ok(Wire {
-                    bytes: operation.wire,
-                    evidence: Arc::clone(context.evidence()),
-                    durability: context.durability(),
-                    intent: Some(written.position),
-                })
+                Ok(Wire { bytes: operation.wire, session: Arc::clone(context), intent: Some(written.position) })
             }
             Some(Err(error)) => Err(self.unrecorded(&error)),
             None => Err(self.unasked(&operation).await),

@@ -8,7 +8,7 @@ use vidimus_core::{Durability, Members, Protocol, Record, SessionId, TargetName}
 use vidimus_mask::ClassSet;
 
 use crate::evidence::{Evidence, Strand};
-use crate::masking::{Masked, Masking, SessionMemory, Unmaskable};
+use crate::masking::{Masked, MaskedLines, Masking, SessionMemory, Unmaskable};
 use crate::metrics::Metrics;
 use crate::questions::Questions;
 use crate::shared::Shared;
@@ -94,6 +94,11 @@ impl SessionContext {
             Kind::Own => ClassSet::EMPTY,
         };
         self.masked(payload, members, revealed).await
+    }
+
+    /// What masks a log of the session for the record.
+    pub(crate) fn masked_lines(&self) -> MaskedLines {
+        MaskedLines::new(self.masking(), &self.memory)
     }
 
     pub(crate) const fn id(&self) -> SessionId {

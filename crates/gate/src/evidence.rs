@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use vidimus_core::event::{Body, Decided, Ended, Payload};
+use vidimus_core::event::{Body, Decided, Ended, Logged, Payload};
 use vidimus_core::{Clock, Durability, ErrorKind, Event, EventId, Record, SessionId, TargetName};
 use vidimus_log::{AppendError, Entry, Log, Position};
 
@@ -335,6 +335,7 @@ fn with_payloads<'a>(body: Body<'a>, payloads: &'a [Payload]) -> Body<'a> {
         Body::OperationAdmitted(decided) => Body::OperationAdmitted(Decided { payloads, ..decided }),
         Body::OperationDenied(decided) => Body::OperationDenied(Decided { payloads, ..decided }),
         Body::OperationOutcome(ended) => Body::OperationOutcome(Ended { payloads, ..ended }),
+        Body::ProgramLogged(logged) => Body::ProgramLogged(Logged { payloads, ..logged }),
         other => other,
     }
 }

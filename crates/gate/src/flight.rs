@@ -130,12 +130,7 @@ impl Admitted {
         operation: Operation,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(PARTS_WAITING);
-        let wire = Wire {
-            bytes: operation.wire,
-            evidence: Arc::clone(session.evidence()),
-            durability: session.durability(),
-            intent: Some(intent.position),
-        };
+        let wire = Wire { bytes: operation.wire, session: Arc::clone(&session), intent: Some(intent.position) };
         let flight = InFlight {
             session,
             action: operation.action,

@@ -17,6 +17,7 @@ mod gate;
 mod keys;
 mod masking;
 mod metrics;
+mod program_log;
 mod questions;
 mod recording;
 mod recover;

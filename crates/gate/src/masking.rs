@@ -4,15 +4,19 @@
 //! came. Findings are counted by class, never told. What cannot be masked does not pass: the caller of everything here
 //! withholds it. Large payloads have a thread of their own, so that they keep no other session waiting.
 
+mod lines;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use tokio::task::JoinError;
 use vidimus_core::event::Masking as Found;
 use vidimus_core::json::{Document, Limits, splice};
 use vidimus_core::{Action, ErrorKind, Members};
 use vidimus_mask::{ClassId, ClassSet, ConfigError, Form, Masker, Memory, Scope, Settings, Tally, schema};
 
+pub(crate) use self::lines::{Certain, MaskedLines};
 use crate::keys::{self, KeyError, Secret};
 
 /// The purpose of the key under which `hmac` makes values equal without telling them (RFC 5869 §3.2).
@@ -137,7 +141,7 @@ impl Masking {
             let mut memory = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
             masking.masked(&mut memory, &payload, members, &revealed)
         });
-        masked.await.map_err(|error| Unmaskable::Failed(error.to_string()))?
+        masked.await.map_err(|error| failed(&error))?
     }
 
     /// A text with all it holds masked, for the record and for the gateway's own log.
@@ -193,6 +197,11 @@ impl Masking {
     ) -> std::collections::BTreeMap<Arc<str>, u64> {
         counts.map(|(class, count)| (Arc::from(self.0.engine().name(*class)), *count)).collect()
     }
+}
+
+/// A masker that did not end. Of a panic only that it was one: its text may hold values.
+pub(crate) fn failed(error: &JoinError) -> Unmaskable {
+    Unmaskable::Failed(if error.is_panic() { "the masker panicked" } else { "the gateway is stopping" }.into())
 }
 
 /// The key of the operator `hmac`, derived from the key-encryption key.

@@ -63,6 +63,8 @@ pub enum PayloadName {
     Chunk,
     /// SHA-256 over the commitments to all chunks, in order.
     Chunks,
+    /// What a program wrote to its standard error.
+    Log,
 }
 
 impl PayloadName {
@@ -73,6 +75,7 @@ impl PayloadName {
             Self::Response => "response",
             Self::Chunk => "chunk",
             Self::Chunks => "chunks",
+            Self::Log => "log",
         }
     }
 
@@ -82,6 +85,7 @@ impl PayloadName {
             Self::Response => 2,
             Self::Chunk => 3,
             Self::Chunks => 4,
+            Self::Log => 5,
         }
     }
 
@@ -91,6 +95,7 @@ impl PayloadName {
             2 => Some(Self::Response),
             3 => Some(Self::Chunk),
             4 => Some(Self::Chunks),
+            5 => Some(Self::Log),
             _ => None,
         }
     }

@@ -111,6 +111,14 @@ impl SessionTasks {
         }
     }
 
+    /// Runs a task that is no operation, and that ends by itself when it is told: the session closes after it.
+    pub(crate) fn spawn_told<F>(&self, task: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        drop(self.own.spawn(task(self.cut_off.clone())));
+    }
+
     /// Leave to run one more operation; `None` when too many run already.
     pub(crate) fn permit(&self, length: Length) -> Option<Permit> {
         let all = match length {

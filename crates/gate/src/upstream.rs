@@ -9,31 +9,33 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use hyper::body::Incoming;
-use vidimus_core::{Durability, ErrorKind};
+use vidimus_core::ErrorKind;
 use vidimus_log::Position;
 use vidimus_net::{HttpTarget, UpstreamError};
-use vidimus_stdio::{Endpoint, EndpointError};
+use vidimus_stdio::{Endpoint, EndpointError, LogSink};
 
-use crate::evidence::{Evidence, EvidenceError};
+use crate::context::SessionContext;
+use crate::evidence::EvidenceError;
+use crate::program_log;
 
 /// Exactly the bytes of an admitted operation. Ready when the intent is as durable as its target demands.
 pub struct Wire {
     pub(crate) bytes: Bytes,
-    pub(crate) evidence: Arc<Evidence>,
-    pub(crate) durability: Durability,
+    /// Whose it is.
+    pub(crate) session: Arc<SessionContext>,
     /// Where the record of it is; none when it is as durable as it must be already.
     pub(crate) intent: Option<Position>,
 }
 
 impl Wire {
     /// Bytes whose record stands already.
-    pub(crate) const fn settled(bytes: Bytes, evidence: Arc<Evidence>, durability: Durability) -> Self {
-        Self { bytes, evidence, durability, intent: None }
+    pub(crate) const fn settled(bytes: Bytes, session: Arc<SessionContext>) -> Self {
+        Self { bytes, session, intent: None }
     }
 
     async fn ready(&self) -> Result<(), EvidenceError> {
         match self.intent {
-            Some(position) => self.evidence.settle(self.durability, position).await,
+            Some(position) => self.session.evidence().settle(self.session.durability(), position).await,
             None => Ok(()),
         }
     }
@@ -50,9 +52,8 @@ pub trait Transport: Send + Sync {
     /// What comes back.
     type Answer: Send;
 
-    /// Sends the bytes.
-    fn send(&self, head: Self::Head, bytes: Bytes)
-    -> impl Future<Output = Result<Self::Answer, TransportError>> + Send;
+    /// Sends the bytes of a wire that is ready.
+    fn send(&self, head: Self::Head, wire: Wire) -> impl Future<Output = Result<Self::Answer, TransportError>> + Send;
 
     /// Asks for what the target has to say by itself.
     fn listen(&self, head: Self::Head) -> impl Future<Output = Result<Self::Answer, TransportError>> + Send;
@@ -65,8 +66,8 @@ impl Transport for HttpTarget {
     type Head = HeaderMap;
     type Answer = http::Response<Incoming>;
 
-    async fn send(&self, head: HeaderMap, bytes: Bytes) -> Result<Self::Answer, TransportError> {
-        Ok(Self::send(self, Method::POST, head, bytes).await?)
+    async fn send(&self, head: HeaderMap, wire: Wire) -> Result<Self::Answer, TransportError> {
+        Ok(Self::send(self, Method::POST, head, wire.bytes).await?)
     }
 
     async fn listen(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
@@ -82,17 +83,23 @@ impl Transport for Endpoint {
     type Head = HeaderMap;
     type Answer = http::Response<vidimus_stdio::Answer>;
 
-    async fn send(&self, head: HeaderMap, bytes: Bytes) -> Result<Self::Answer, TransportError> {
-        Ok(Self::send(self, Method::POST, &head, bytes).await?)
+    async fn send(&self, head: HeaderMap, wire: Wire) -> Result<Self::Answer, TransportError> {
+        let Wire { bytes, session, .. } = wire;
+        Ok(Self::send(self, Method::POST, &head, bytes, || program_log::sink(&session)).await?)
     }
 
     async fn listen(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
-        Ok(Self::send(self, Method::GET, &head, Bytes::new()).await?)
+        Ok(Self::send(self, Method::GET, &head, Bytes::new(), no_program).await?)
     }
 
     async fn end(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
-        Ok(Self::send(self, Method::DELETE, &head, Bytes::new()).await?)
+        Ok(Self::send(self, Method::DELETE, &head, Bytes::new(), no_program).await?)
     }
+}
+
+/// What is no message starts no program.
+fn no_program() -> LogSink {
+    LogSink::new(|_| ())
 }
 
 /// The only writer to a target.
@@ -139,7 +146,7 @@ impl<T: Transport> Upstream<T> {
     /// Sends what was evaluated, after its intent is durable.
     pub async fn send(&self, wire: Wire, head: T::Head) -> Result<T::Answer, SendError> {
         wire.ready().await?;
-        Ok(self.0.send(head, wire.bytes).await?)
+        Ok(self.0.send(head, wire).await?)
     }
 
     /// Listens to the target, after the intent to is durable. The wire carries no bytes.

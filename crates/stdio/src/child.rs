@@ -49,10 +49,10 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Through this executable's own subcommand.
-    pub fn new(arguments: &[&str], confinement: Confinement, limits: ChildLimits, log: LogSink) -> Self {
+    /// Through this executable's own subcommand. Nobody gets its standard error.
+    pub fn new(arguments: &[&str], confinement: Confinement, limits: ChildLimits) -> Self {
         let arguments = arguments.iter().map(OsString::from).collect();
-        Self { supervisor: OWN_EXECUTABLE.into(), arguments, confinement, limits, log }
+        Self { supervisor: OWN_EXECUTABLE.into(), arguments, confinement, limits, log: LogSink::new(|_| ()) }
     }
 }
 
@@ -161,6 +161,8 @@ pub struct Child {
     input: mpsc::Sender<Bytes>,
     close: mpsc::Sender<()>,
     ended: watch::Receiver<Option<Ended>>,
+    /// Closed when its standard error has been read to the end.
+    log: watch::Receiver<()>,
 }
 
 /// What the program sends. Dropping it closes the program: nobody would read on.
@@ -200,10 +202,15 @@ impl Child {
         let (ended_sender, ended) = watch::channel(None);
         tokio::spawn(write(input, input_queue, closing, limits.write, fault_sender.clone()));
         tokio::spawn(read(Lines::new(output, limits.message), message_sender, fault_sender));
-        tokio::spawn(log_lines::follow(errors, limits.log, launch.log.clone()));
+        let (log_sender, log) = watch::channel(());
+        let following = log_lines::follow(errors, limits.log, launch.log.clone());
+        tokio::spawn(async move {
+            following.await;
+            drop(log_sender);
+        });
         let watcher = Watcher { limits, process, reports, orders, closing: closing_sender };
         tokio::spawn(watcher.run(close_orders, faults, ended_sender));
-        Ok((Self { id, input: input_sender, close, ended }, Messages(messages)))
+        Ok((Self { id, input: input_sender, close, ended, log }, Messages(messages)))
     }
 
     /// The program's process id.
@@ -236,6 +243,12 @@ impl Child {
         let found = ended.wait_for(Option::is_some).await.ok().and_then(|ended| *ended);
         // The watcher went without a word when the runtime stops.
         found.unwrap_or(Ended { cause: Cause::Closed, status: None })
+    }
+
+    /// Resolves when all that it wrote to its standard error has gone to the sink. Holds nothing of it.
+    pub(crate) fn log_end(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut log = self.log.clone();
+        async move { while log.changed().await.is_ok() {} }
     }
 
     /// How it ended, if it has.

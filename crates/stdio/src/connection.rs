@@ -26,6 +26,9 @@ const MAX_UNHEARD: usize = 64;
 /// Requests of one client that may run at once.
 const MAX_RUNNING: usize = 256;
 
+/// How long who waits for a server that says no more waits for the rest of its log.
+const LOG_GRACE: Duration = Duration::from_millis(250);
+
 /// In so many parts of the idle time it is looked at whether the server is idle.
 const IDLE_LOOKS: u32 = 4;
 
@@ -133,7 +136,7 @@ impl Connection {
     pub(crate) fn new(mut lease: Lease, limits: Limits, idle: Duration) -> Self {
         let routes = Arc::new(Mutex::new(Routes::new()));
         if let Some(messages) = lease.messages.take() {
-            tokio::spawn(distribute(messages, Arc::clone(&routes), limits, idle));
+            tokio::spawn(distribute(messages, Arc::clone(&routes), limits, idle, lease.child.log_end()));
         }
         Self { lease, routes, limits }
     }
@@ -187,8 +190,15 @@ impl Connection {
 }
 
 /// Takes what the server says to who waits for it, until it says no more, or nobody wants anything of it; then all
-/// streams end, and so does the server, as nobody would read on.
-async fn distribute(mut messages: Messages, routes: Arc<Mutex<Routes>>, limits: Limits, idle: Duration) {
+/// streams end, and so does the server, as nobody would read on. Why it ended stands in its log, so that is first taken
+/// to its end.
+async fn distribute(
+    mut messages: Messages,
+    routes: Arc<Mutex<Routes>>,
+    limits: Limits,
+    idle: Duration,
+    log_end: impl Future<Output = ()> + Send,
+) {
     let mut told = false;
     loop {
         let message = match timeout(idle / IDLE_LOOKS, messages.next()).await {
@@ -213,6 +223,9 @@ async fn distribute(mut messages: Messages, routes: Arc<Mutex<Routes>>, limits: 
         // An error says that nobody waits any more.
         let _ = stream.send(message).await;
     }
+    drop(messages);
+    // A server may close its output and log on; then nobody waits for that.
+    let _ = timeout(LOG_GRACE, log_end).await;
     *lock(&routes) = Routes::new();
 }
 

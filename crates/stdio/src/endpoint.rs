@@ -22,6 +22,7 @@ use vidimus_core::json::Limits;
 
 use crate::child::{ChildError, Launch};
 use crate::connection::{Connection, ConnectionError, Sent, Stream, is_initialize};
+use crate::log_lines::LogSink;
 use crate::pool::{Pool, PoolError, PoolKey};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -77,17 +78,19 @@ impl Endpoint {
         Self(Arc::new(Shared { target, launch, pool, limits, idle, next, sessions }))
     }
 
-    /// One request as Streamable HTTP has it. Cancel safe: a message is passed on whole or not at all.
+    /// One request as Streamable HTTP has it. When it starts a server, what that one logs goes to the sink that `log`
+    /// makes. Cancel safe: a message is passed on whole or not at all.
     pub async fn send(
         &self,
         method: Method,
         head: &HeaderMap,
         message: Bytes,
+        log: impl FnOnce() -> LogSink + Send,
     ) -> Result<Response<Answer>, EndpointError> {
         let id = head.get(SESSION_ID).and_then(|id| id.to_str().ok());
         let Some(id) = id else {
             return if method == Method::POST && is_initialize(&message, &self.0.limits) {
-                self.start(message).await
+                self.start(message, log()).await
             } else {
                 Ok(plain(StatusCode::BAD_REQUEST))
             };
@@ -104,11 +107,11 @@ impl Endpoint {
         }
     }
 
-    async fn start(&self, message: Bytes) -> Result<Response<Answer>, EndpointError> {
+    async fn start(&self, message: Bytes, log: LogSink) -> Result<Response<Answer>, EndpointError> {
         let Shared { launch, pool, limits, idle, next, sessions, .. } = &*self.0;
         let number = next.fetch_add(1, Ordering::Relaxed);
         let id = number.to_string();
-        let lease = pool.lease(self.key(&id), launch).await?;
+        let lease = pool.lease(self.key(&id), &Launch { log, ..launch.clone() }).await?;
         let connection = Arc::new(Connection::new(lease, *limits, *idle));
         {
             let mut sessions = lock(sessions);

@@ -103,6 +103,8 @@ pub(crate) enum Direction {
     Response,
     /// To the caller, one part of a streamed result.
     Chunk,
+    /// To nobody: what a program of the session wrote to its standard error.
+    Log,
 }
 
 /// A payload: text when it is UTF-8.
@@ -284,6 +286,7 @@ impl RecordingFrame {
             PayloadName::Request => Direction::Request,
             PayloadName::Response => Direction::Response,
             PayloadName::Chunk => Direction::Chunk,
+            PayloadName::Log => Direction::Log,
             PayloadName::Chunks => return None,
         };
         let body = frame.payload.map(|payload| match String::from_utf8(payload) {

@@ -41,7 +41,7 @@ fn events() -> String {
          masked, `revealed` what of it the client was shown because policy reveals it. They stand in `outcome` where the \
          event is one, where `status` is `ok`, `error`, `upstream`, `withheld` (it could not be masked), `timeout`, \
          `cancelled` or `unknown`. Each of `payloads` has the `commitment` to what is recorded and, where other bytes were \
-         sent or delivered, `delivered`, the commitment to those.\n",
+         sent or delivered, `delivered`, the commitment to those. `program.logged` counts the lines that were `left_out`.\n",
     );
     page
 }

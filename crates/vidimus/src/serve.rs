@@ -18,7 +18,7 @@ use vidimus_gate::{Gate, Masking, Secret, TargetSpec};
 use vidimus_identity::Identity;
 use vidimus_mcp::{Adapter, Limits, Target};
 use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server};
-use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, LogSink, Pool, PoolLimits};
+use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, Pool, PoolLimits};
 
 use crate::admin::Admin;
 use crate::config::{self, Config, SharedMasking};
@@ -201,7 +201,7 @@ fn connect(
             gate.upstream(http).into()
         }
         config::Server::Program(program) => {
-            let endpoint = endpoint(config, target, program, programs, masking.clone());
+            let endpoint = endpoint(config, target, program, programs);
             gate.upstream(endpoint.with_context(|| format!("target {}", target.name))?).into()
         }
     };
@@ -228,20 +228,14 @@ fn endpoint(
     target: &config::Target,
     program: &config::Program,
     programs: &Pool,
-    masking: Masking,
 ) -> anyhow::Result<Endpoint> {
     let confinement = program.confinement(config.gateway.secret_places())?;
     confinement.check()?;
     if confinement.isolation == Isolation::None {
         tracing::warn!(target = %target.name, "The programs of this target are not confined: they read what their user may");
     }
-    let name = target.name.clone();
-    // Programs repeat what they are asked and what they answer.
-    let log = LogSink::new(move |line| {
-        tracing::info!(target = %name, left_out = line.left_out, "A program says: {}", masking.text(&line.text));
-    });
     let limits = ChildLimits { message: config.limits.response_bytes, ..ChildLimits::default() };
-    let launch = Launch::new(&stdio_child::SUPERVISE, confinement, limits, log);
+    let launch = Launch::new(&stdio_child::SUPERVISE, confinement, limits);
     let messages = vidimus_core::json::Limits {
         max_bytes: config.limits.request_bytes.max(config.limits.response_bytes),
         ..vidimus_core::json::Limits::default()

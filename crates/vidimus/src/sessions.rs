@@ -115,9 +115,11 @@ fn event_row(event: &Value, is_control: bool) -> Vec<String> {
             result = format!("{result}, {word} {counts}");
         }
     }
-    // One event stands for as many failures as it counts.
-    let result = match (event.pointer("/count").and_then(Value::as_u64), &*text("/type")) {
-        (Some(count @ 2..), "auth.failed") => format!("{result} ({count} times)"),
+    // One event stands for as many failures as it counts, and for the lines it leaves out.
+    let number = |pointer: &str| event.pointer(pointer).and_then(Value::as_u64);
+    let result = match (number("/count"), number("/left_out"), &*text("/type")) {
+        (Some(count @ 2..), _, "auth.failed") => format!("{result} ({count} times)"),
+        (_, Some(lines @ 1..), _) => format!("{lines} lines left out{result}"),
         _ => result,
     };
     let mut row = vec![text("/seq"), to_milliseconds(&text("/time")).to_owned(), text("/type")];
@@ -142,6 +144,7 @@ fn write_frame(frame: &RecordingFrame, out: &mut impl Write) -> io::Result<()> {
         Direction::Request => "-->",
         Direction::Response => "<--",
         Direction::Chunk => "<..",
+        Direction::Log => "log",
     };
     let operation = frame.operation.as_deref().unwrap_or("");
     let head =
@@ -269,6 +272,9 @@ mod tests {
             event(
                 r#"{"id":"e2","operation":{"action":"resources/read","object":"file:///x\u001b[2J"},"outcome":{"status":"ok"},"seq":2,"time":"t","type":"operation.outcome"}"#,
             ),
+            event(
+                r#"{"id":"e3","left_out":7,"masked":{"EMAIL_ADDRESS":1},"seq":3,"time":"t","type":"program.logged"}"#,
+            ),
             event(r#""strange""#),
         ];
         let mut detail = SessionDetail { session: summary(), events };
@@ -314,6 +320,10 @@ mod tests {
             frame(Direction::Chunk, Some(FrameBody::Text("plain\r\n\u{1b}]0;x\u{7}".into()))),
             frame(Direction::Chunk, Some(FrameBody::Base64("/wA=".into()))),
             frame(Direction::Response, None),
+            RecordingFrame {
+                operation: None,
+                ..frame(Direction::Log, Some(FrameBody::Text("no such table\n".into())))
+            },
         ];
         insta::assert_snapshot!(shown(|out| write_recording(&Recording { session: summary(), frames }, out)));
         let nothing = shown(|out| write_recording(&Recording { session: summary(), frames: vec![] }, out));

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use common::evidence::of_type;
+use common::issuer::Issuer;
 use common::{ALLOW_ALL, AUDIENCE, Client, Gateway, Setup};
 use serde_json::{Value, json};
 use vidimus_testkit::{EverythingServer, OidcProvider, TempDir, python_client, tempdir};
@@ -103,5 +104,52 @@ async fn a_client_sees_what_it_sees_over_http_and_the_program_ends_with_the_sess
     drop(client);
     assert!(gateway.process.terminate(LIMIT)?.success(), "{}", gateway.process.log());
     wait_until_none_runs(&program);
+    Ok(())
+}
+
+/// Writes what it was told to hide, a key over several lines, more lines than are taken in a second, and ends.
+const TALKATIVE: &str = r#"
+echo 'cannot reach ada@example.com' >&2
+printf -- '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n-----END PRIVATE KEY-----\n' >&2
+i=0; while [ $i -lt 1000 ]; do echo "line $i"; i=$((i+1)); done >&2
+exit 3
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_program_says_of_its_end_is_in_the_recording_masked_and_bounded() -> Result<()> {
+    let (issuer, dir) = (Issuer::start(), open_dir()?);
+    let server = server(&["sh", "-c", TALKATIVE], dir.path());
+    let gateway = Gateway::start(&Setup { server, ..Setup::new("") }, issuer.url());
+    let client = Client::new(gateway.url(), issuer.token("alice"));
+    let hello = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}"#;
+    let answer = client.post(hello).await?;
+    assert_eq!(answer.status, 502, "{answer:?}");
+
+    let is_logged = |event: &Value| event["type"] == "program.logged" && event["who"] == "corp|alice";
+    let events = gateway.events_once(|event| event["type"] == "session.closed" && event["who"] == "corp|alice");
+    let logged: Vec<&Value> = events.iter().filter(|event| is_logged(event)).collect();
+    assert_eq!(logged[0]["masked"], json!({ "EMAIL_ADDRESS": 1, "SECRET_PRIVATE_KEY": 1 }), "{logged:#?}");
+    let session = logged[0]["session"].as_str().context("a session")?;
+    let frames = gateway.recording(session);
+    let said: String = frames
+        .iter()
+        .filter(|frame| frame["direction"] == "log")
+        .filter_map(|frame| frame["body"]["text"].as_str())
+        .collect();
+    assert!(said.starts_with("cannot reach <EMAIL_ADDRESS>\n"), "{said}");
+    let left_out: u64 = logged.iter().filter_map(|event| event["left_out"].as_u64()).sum();
+    let lines = said.lines().filter(|line| line.starts_with("line ")).count() as u64;
+    assert!(lines > 0 && left_out > 0 && lines + left_out == 1_000, "{lines} lines, {left_out} left out: {said}");
+
+    // What is in the recording can be replayed, is what its event commits to, and is in the gateway's own log too.
+    let replayed = gateway.run(&["sessions", "replay", session]);
+    assert!(String::from_utf8_lossy(&replayed.stdout).contains("cannot reach <EMAIL_ADDRESS>"), "{replayed:?}");
+    let verified = gateway.run(&["log", "verify", "--recordings"]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    let log = gateway.process.log();
+    assert!(log.contains("A program says: cannot reach <EMAIL_ADDRESS>"), "{log}");
+    for value in ["ada@example.com", "MIIEvQIBADAN", "BKcwggSjAgEA"] {
+        assert!(!log.contains(value) && !said.contains(value), "{value}: {said}\n{log}");
+    }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use vidimus_stdio::{Child, ChildLimits, Confinement, Launch, LogSink, RunAs, Status};
+use vidimus_stdio::{Child, ChildLimits, Confinement, Launch, RunAs, Status};
 
 const VIDIMUS: &str = env!("CARGO_BIN_EXE_vidimus");
 
@@ -13,8 +13,7 @@ async fn the_executable_confines_and_supervises_a_server() {
     let data = tempfile::tempdir().unwrap();
     let mut confinement = Confinement::new(vec!["cat".to_owned()], vec![data.path().to_owned()]);
     confinement.run_as = rustix::process::geteuid().is_root().then_some(RunAs { uid: 65_534, gid: 65_534 });
-    let mut launch =
-        Launch::new(&["stdio-child", "supervise"], confinement, ChildLimits::default(), LogSink::new(|_| ()));
+    let mut launch = Launch::new(&["stdio-child", "supervise"], confinement, ChildLimits::default());
     launch.supervisor = VIDIMUS.into();
 
     let (child, mut messages) = Child::spawn(&launch).await.unwrap();

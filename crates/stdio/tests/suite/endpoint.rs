@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
 use tokio::time::timeout;
 use vidimus_core::json::Limits;
-use vidimus_stdio::{Answer, Endpoint, Pool, PoolLimits};
+use vidimus_stdio::{Answer, Endpoint, LogSink, Pool, PoolLimits};
 
 use crate::sandbox::{LIMIT, Sandbox, until};
 
@@ -20,6 +21,8 @@ const LONG: Duration = Duration::from_mins(5);
 struct World {
     endpoint: Endpoint,
     pool: Pool,
+    /// What servers that were started wrote to their standard error.
+    log: Arc<Mutex<Vec<String>>>,
     _sandbox: Sandbox,
 }
 
@@ -29,7 +32,7 @@ impl World {
         let pool = Pool::new(PoolLimits::default());
         let launch = sandbox.launch(sandbox.confinement(command));
         let endpoint = Endpoint::new("t".to_owned(), launch, pool.clone(), Limits::default(), idle);
-        Self { endpoint, pool, _sandbox: sandbox }
+        Self { endpoint, pool, log: Arc::default(), _sandbox: sandbox }
     }
 
     async fn send(&self, method: Method, session: Option<&str>, message: &str) -> Response<Answer> {
@@ -37,7 +40,10 @@ impl World {
         if let Some(session) = session {
             head.insert("mcp-session-id", session.parse().unwrap());
         }
-        let sent = self.endpoint.send(method, &head, Bytes::copy_from_slice(message.as_bytes()));
+        let message = Bytes::copy_from_slice(message.as_bytes());
+        let log = Arc::clone(&self.log);
+        let sink = || LogSink::new(move |line| log.lock().unwrap().push(line.text));
+        let sent = self.endpoint.send(method, &head, message, sink);
         timeout(LIMIT, sent).await.expect("no answer").unwrap()
     }
 
@@ -204,4 +210,12 @@ async fn a_program_nobody_uses_is_ended_but_not_while_somebody_waits() {
     assert_eq!(world.pool.state().running, 1);
     drop(running);
     until("the end", || world.pool.state().running == 0).await;
+}
+
+#[tokio::test]
+async fn why_a_server_ended_is_in_its_log_before_the_answer_ends() {
+    let world = World::new(&["sh", "-c", "read line; exec 1>&-; echo last words >&2"], LONG);
+    let mut answer = world.send(Method::POST, None, INITIALIZE).await;
+    assert_eq!(next(&mut answer).await, None);
+    assert_eq!(*world.log.lock().unwrap(), ["last words"]);
 }
