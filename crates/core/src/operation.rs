@@ -100,12 +100,14 @@ impl Effect {
     }
 }
 
-/// Which members of a message are the protocol's own: key paths from its root, indices of arrays left out.
+/// Which members of a message are the protocol's own: key paths from its root, indices of arrays left out; the
+/// name `*` stands for any one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Members {
-    /// What masking leaves as it is, or the message would be another one: ids, methods, names, cursors.
+    /// What masking leaves as it is, also in the record: the protocol's own words, and what was checked.
     pub keep: &'static [&'static [&'static str]],
-    /// What besides is left for the client, which needs it whole to ask by it; the record holds it masked.
+    /// What besides is left for the client, which needs it whole: what it asks by, and what it tells messages apart by.
+    /// The record holds it masked.
     pub addresses: &'static [&'static [&'static str]],
     /// Where somebody's own document begins: the `$` of field rules.
     pub roots: &'static [&'static [&'static str]],

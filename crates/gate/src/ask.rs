@@ -114,8 +114,8 @@ impl Session {
     /// client sends that with its next request, which is decided and recorded like any other.
     pub async fn ask_in_result(&self, operation: Operation) -> Result<(), Denied> {
         let context = self.context();
-        // What the client is shown of it is part of the result; here it is recorded by itself.
-        let masked = match context.masked(&operation.wire, operation.members, ClassSet::EMPTY).await {
+        // The client gets it as part of the result, masked as it is here.
+        let masked = match context.masked_for_client(&operation.wire, operation.members, operation.address).await {
             Ok(masked) => masked,
             Err(error) => return Err(self.unmaskable(&error, &operation.action).await),
         };
@@ -123,7 +123,7 @@ impl Session {
         context.metrics().decided(self.target(), decision.effect);
         let action = context.masking().action(&operation.action);
         let body = self.body(&operation, (&action, &masked.found), &decision, &policy);
-        let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &operation.wire }];
+        let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &masked.shown }];
         if decision.effect == Effect::Deny {
             let written = context.strand().append_with(context.evidence(), &request, Body::OperationDenied(body));
             return Err(self.denied(written, ErrorKind::Denied, "policy", decision.message).await);

@@ -232,12 +232,14 @@ impl Gate {
         let id = SessionId::random();
         let who = caller.principal.id().into();
         let strand = Strand::new(id, Some(who), Some(target.name.clone()), target.record, 0);
+        // A client may call itself anything.
+        let client = caller.client.as_deref().map(|client| target.masking.text(client));
         let written = strand.append(
             &shared.evidence,
             Body::SessionOpened(Opened {
                 principal: &caller.principal,
                 address: &caller.address.to_string(),
-                client: caller.client.as_deref(),
+                client: client.as_deref(),
                 protocol: target.protocol,
                 policies,
                 policy: standing.policy_hash(),

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::task::JoinError;
 use vidimus_core::event::Masking as Found;
-use vidimus_core::json::{Document, Limits, splice};
+use vidimus_core::json::{Document, Limits, Value, splice};
 use vidimus_core::{Action, ErrorKind, Members};
 use vidimus_mask::{ClassId, ClassSet, ConfigError, Form, Masker, Memory, Scope, Settings, Tally, schema};
 
@@ -21,6 +21,9 @@ use crate::keys::{self, KeyError, Secret};
 
 /// The purpose of the key under which `hmac` makes values equal without telling them (RFC 5869 §3.2).
 const KEY_PURPOSE: &[u8] = b"vidimus.mask-hmac/1";
+
+/// In the paths of members: any one name.
+const ANY_NAME: &str = "*";
 
 /// Payloads up to this size are masked where they arrive: a millisecond or so.
 const INLINE_BYTES: usize = 256 << 10;
@@ -182,8 +185,8 @@ impl Masking {
         };
         let (recorded, all) = render(&ClassSet::EMPTY, members.keep)?;
         let mut found = Found { masked: self.named(all.masked.iter()), ..Found::default() };
-        let has_addresses = !members.addresses.is_empty() && !all.masked.is_empty();
-        if !has_addresses && !all.masked.keys().any(|class| revealed.contains(*class)) {
+        let reveals = all.masked.keys().any(|class| revealed.contains(*class));
+        if all.masked.is_empty() || !(reveals || differ_at(members.addresses, payload, &recorded)) {
             return Ok(Masked { shown: recorded.clone(), recorded, found });
         }
         let (shown, seen) = render(revealed, &[members.keep, members.addresses].concat())?;
@@ -197,6 +200,29 @@ impl Masking {
     ) -> std::collections::BTreeMap<Arc<str>, u64> {
         counts.map(|(class, count)| (Arc::from(self.0.engine().name(*class)), *count)).collect()
     }
+}
+
+/// Whether two renderings of one message differ in what stands at some of these paths.
+fn differ_at(paths: &[&[&str]], one: &Bytes, other: &Bytes) -> bool {
+    if paths.is_empty() {
+        return false;
+    }
+    let limits = Limits { max_bytes: usize::MAX, max_nodes: usize::MAX, ..Limits::default() };
+    match (Document::parse(one.clone(), &limits), Document::parse(other.clone(), &limits)) {
+        (Ok(one), Ok(other)) => paths.iter().any(|path| differ_below(one.root(), other.root(), path)),
+        // What is no message has no members.
+        _ => false,
+    }
+}
+
+/// Masking changes names and values, never how many there are and in which order.
+fn differ_below(one: Value<'_>, other: Value<'_>, path: &[&str]) -> bool {
+    let Some((name, rest)) = path.split_first() else { return one.raw() != other.raw() };
+    if one.is_array() {
+        return one.elements().zip(other.elements()).any(|(one, other)| differ_below(one, other, path));
+    }
+    let members = one.members().zip(other.members()).filter(|((key, _), _)| *name == ANY_NAME || key == name);
+    members.into_iter().any(|((_, one), (_, other))| differ_below(one, other, rest))
 }
 
 /// A masker that did not end. Of a panic only that it was one: its text may hold values.

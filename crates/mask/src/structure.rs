@@ -39,7 +39,8 @@ pub struct Scope<'a> {
     pub fields: &'a FieldRules,
     /// The names that lead to the document, outermost first.
     pub path: &'a Path<'a>,
-    /// Key paths, array indices left out, at which nothing is touched: members of a protocol, such as `["id"]`.
+    /// Key paths, array indices left out, at which nothing is touched: members of a protocol, such as `["id"]`. The name
+    /// `*` stands for any one.
     pub keep: &'a [&'a [&'a str]],
     /// Key paths at which the `$` of field rules begins anew. In a string that is itself JSON it always does.
     pub roots: &'a [&'a [&'a str]],

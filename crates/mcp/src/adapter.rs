@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
-use vidimus_core::{Action, ErrorKind, Operation, Protocol, TargetName, ToolDefinition};
+use vidimus_core::{Action, ErrorKind, Members, Operation, Protocol, TargetName, ToolDefinition};
 use vidimus_gate::{
     Admitted, Answer, Answers, Caller, Denied, EvidenceError, Gate, Notice, Rejection, ReleasedBody, Rest, Session,
     Verdict,
@@ -55,9 +55,6 @@ const CLOSED_AT_ONCE: usize = 64;
 
 /// Sessions open at once over all targets.
 const MAX_SESSIONS: usize = 100_000;
-
-/// The longest claimed client name and version kept for the record, in characters.
-const MAX_CLAIM: usize = 200;
 
 /// MCP's `HeaderMismatch` is of the modern era; legacy servers answer 400 with this JSON-RPC code.
 const BAD_HEADER: i32 = code::INVALID_REQUEST;
@@ -236,7 +233,7 @@ impl Adapter {
             action: Action::Method(LISTEN.into()),
             method: rest.is_some().then_some(RESUME),
             wire: Bytes::new(),
-            members: members::REQUEST,
+            members: Members::NONE,
             arguments: None,
             annotations: None,
             address: Some(caller.address()),
@@ -467,7 +464,7 @@ impl Adapter {
             action: Action::Method("initialize".into()),
             method: None,
             wire,
-            members: members::REQUEST,
+            members: members::of_request(Method::Initialize),
             arguments: None,
             annotations: None,
             address: Some(visit.caller.address()),
@@ -508,7 +505,8 @@ impl Adapter {
             }
             _ => None,
         };
-        let Some(action) = action(message).filter(|_| message.method().is_some_and(Method::is_legacy)) else {
+        let method = message.method().filter(|method| method.is_legacy());
+        let (Some(method), Some(action)) = (method, action(message)) else {
             return Err(self.not_offered(visit, message).await);
         };
         let name = match &action {
@@ -520,7 +518,7 @@ impl Adapter {
             action,
             method: method_beside_action(message),
             wire: message.bytes().clone(),
-            members: members::REQUEST,
+            members: members::of_request(method),
             arguments: message.operation_arguments(),
             annotations,
             address: Some(visit.caller.address()),
@@ -670,11 +668,11 @@ fn method_beside_action(message: &Message) -> Option<&'static str> {
     }
 }
 
-/// The client's name and version as it claims them, cut to a length fit for the record.
+/// The client's name and version as it claims them.
 fn claimed(client: &Implementation) -> Option<String> {
     let text = format!("{} {}", client.name, client.version);
     let text = text.trim();
-    (!text.is_empty()).then(|| text.chars().take(MAX_CLAIM).collect())
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 §2.1); none when there is not exactly one.

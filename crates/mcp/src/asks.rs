@@ -13,7 +13,7 @@ use vidimus_core::{Action, ErrorKind, Operation, Protocol};
 use vidimus_gate::{Asked, Declined, Denied, InFlight, PartError, Rejection};
 
 use crate::answer::DENIED;
-use crate::envelope::{Class, Form, Id, Message, MessageKind, Method, Sender, case_variant, code};
+use crate::envelope::{Class, Form, Id, MAX_URI_BYTES, Message, MessageKind, Method, Sender, case_variant, code};
 use crate::sessions::McpSession;
 use crate::{members, reply, sse};
 
@@ -36,7 +36,7 @@ pub(crate) async fn relay(
             if let (Method::Cancelled, Some(id)) = (method, message.cancelled_request()) {
                 session.gate.withdraw(&id.key());
             }
-            return flight.chunk(sse::flatten(message.bytes()), members::SERVER).await;
+            return flight.chunk(sse::flatten(message.bytes()), members::of_server(*method)).await;
         }
         MessageKind::Notification { .. } | MessageKind::Response { .. } => {
             drop(withhold(session, message, ErrorKind::Upstream).await);
@@ -54,7 +54,7 @@ async fn ask(session: &Arc<McpSession>, message: &Message, (id, method): (&Id, M
                 action,
                 method: None,
                 wire: sse::flatten(message.bytes()),
-                members: members::SERVER,
+                members: members::of_server(method),
                 arguments: None,
                 annotations: None,
                 address: None,
@@ -101,7 +101,10 @@ fn asked(method: Method, params: Option<Value<'_>>) -> Option<Action> {
             let text = |key: &str| params.and_then(|params| params.get(key)).map(|value| value.as_str());
             match text("mode").as_ref().map(|mode| mode.as_deref()) {
                 None | Some(Some("form")) => Some(Action::Elicitation(None)),
-                Some(Some("url")) => Some(Action::Elicitation(Some(Arc::from(&*text("url")??)))),
+                Some(Some("url")) => {
+                    let url = text("url")??;
+                    (url.len() <= MAX_URI_BYTES).then(|| Action::Elicitation(Some(Arc::from(&*url))))
+                }
                 Some(_) => None,
             }
         }
@@ -159,7 +162,7 @@ pub(crate) async fn input_requests(session: &McpSession, holder: Value<'_>) -> R
             action,
             method: None,
             wire,
-            members: members::SERVER,
+            members: members::INPUT_REQUEST,
             arguments: None,
             annotations: None,
             address: None,

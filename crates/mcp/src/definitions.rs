@@ -172,7 +172,7 @@ async fn ask(session: &Arc<McpSession>, body: Bytes, method: Method) -> Result<B
         action: Action::Method(asked.method_name().into()),
         method: None,
         wire: body,
-        members: members::REQUEST,
+        members: members::of_request(method),
         arguments: None,
         annotations: None,
         address: None,

@@ -63,7 +63,7 @@ fn withheld(session: &McpSession, call: &Call, reason: &str) -> Bytes {
 /// The end of a request that the client has taken back: it waits for no answer any more.
 fn taken_back(id: &Id) -> Outcome {
     let body = reply::error(Some(id), code::INTERNAL_ERROR, "the request was cancelled", None);
-    Outcome { status: Status::Cancelled, body, members: members::of_answer(Method::Ping), schema: None }
+    Outcome { status: Status::Cancelled, body, members: members::OWN, schema: None }
 }
 
 /// Sends the wire and hands parts of the answer to the flight; how it ended, in words for the client.
@@ -86,7 +86,7 @@ pub(crate) async fn outcome(session: &Arc<McpSession>, call: &Call, wire: Wire, 
                     reply::error(Some(id), code::INTERNAL_ERROR, &fault.public_message(), None)
                 }
             };
-            Outcome { status: fault.status(), body, members: members::of_answer(Method::Ping), schema: None }
+            Outcome { status: fault.status(), body, members: members::OWN, schema: None }
         }
     }
 }

@@ -22,7 +22,7 @@ pub const TASKS: &str = "tasks";
 const WITHHELD_FROM_CLIENTS: &[&str] = &[TASKS];
 /// Keys of an `initialize` result.
 const RESULT_KEYS: &[&str] = &["capabilities", "instructions", "protocolVersion", "serverInfo"];
-/// The longest name or version of a peer that is kept for the record.
+/// The longest name or version of a peer; what is longer is none.
 const MAX_IMPLEMENTATION_CHARACTERS: usize = 128;
 
 /// A revision of the protocol that the gateway speaks.
@@ -176,7 +176,11 @@ fn withhold(capabilities: Value<'_>, withheld: &[&str]) -> Vec<Replacement> {
 pub(crate) fn implementation(info: Option<Value<'_>>) -> Implementation {
     let text = |key: &str| {
         let text = info.and_then(|info| info.get(key)).and_then(|value| value.as_str()).unwrap_or_default();
-        text.chars().filter(|character| !character.is_control()).take(MAX_IMPLEMENTATION_CHARACTERS).collect()
+        // What is cut may be a value that nobody knows for one any more.
+        if text.chars().nth(MAX_IMPLEMENTATION_CHARACTERS).is_some() {
+            return String::new();
+        }
+        text.chars().filter(|character| !character.is_control()).collect()
     };
     Implementation { name: text("name"), version: text("version") }
 }

@@ -1,107 +1,197 @@
-//! The members of messages that are MCP's own (revisions 2025-03-26 to 2026-07-28): masking leaves them, or the message
-//! would be another one.
+//! The members of messages that are MCP's own (revisions 2025-03-26 to 2026-07-28), method by method: masking leaves them,
+//! or the message would be another one.
 //!
-//! Ids, methods, tokens, cursors, states and names must come back as they were sent; everything else is somebody's data.
-//! URIs are addresses where a client asks by them or is sent there: there it gets them whole, and the record does not. In
-//! results of tools they are data like the rest. Of a tool's definition the name alone is kept: descriptions are read by
-//! models, and what stands in schemas is masked like any text, while schema words look like no value.
+//! What is kept for the record too is the protocol's vocabulary, or was checked before: revisions, the names of tools that
+//! the gateway knows, what the gateway writes itself. Whatever a client or a target may choose is an address at most: ids,
+//! tokens, cursors, states, names and URIs come back to the other side as they were sent, and in the record a value in one
+//! of them is masked. Under the same name in the message of another method it is somebody's data like the rest, in results
+//! of tools above all. Of a tool's definition the name alone is left: descriptions are read by models, and what stands in
+//! schemas is masked like any text, while schema words look like no value.
 
 use vidimus_core::Members;
 
 use crate::envelope::Method;
 
+type Path = &'static [&'static str];
+
+const JSONRPC: Path = &["jsonrpc"];
+const ID: Path = &["id"];
+const METHOD: Path = &["method"];
+const CODE: Path = &["error", "code"];
+
+/// What a client sends and an answer to it, checked to be of the revision that the gateway speaks.
+const REVISION: Path = &["params", "_meta", "io.modelcontextprotocol/protocolVersion"];
+
+/// Where somebody's own document begins in what a client sends.
+const ARGUMENTS: &[Path] = &[&["params", "arguments"]];
+
 /// What a client sends: masked for the record alone.
-pub(crate) const REQUEST: &Members = &Members {
-    keep: &[
-        &["jsonrpc"],
-        &["id"],
-        &["method"],
-        &["params", "name"],
-        &["params", "protocolVersion"],
-        &["params", "cursor"],
-        &["params", "requestId"],
-        &["params", "progressToken"],
-        &["params", "taskId"],
-        &["params", "_meta", "progressToken"],
-        &["params", "_meta", "traceparent"],
-        &["params", "_meta", "io.modelcontextprotocol/protocolVersion"],
-        &["params", "ref", "name"],
-    ],
-    addresses: &[],
-    roots: &[&["params", "arguments"]],
-};
+const REQUEST: &Members = &Members { keep: &[JSONRPC, METHOD, REVISION], addresses: &[], roots: ARGUMENTS };
+
+/// Of a tool that the gateway knows.
+const CALL: &Members =
+    &Members { keep: &[JSONRPC, METHOD, REVISION, &["params", "name"]], addresses: &[], roots: ARGUMENTS };
+
+/// With a revision that the gateway has put there, or speaks.
+const HELLO: &Members =
+    &Members { keep: &[JSONRPC, METHOD, &["params", "protocolVersion"]], addresses: &[], roots: ARGUMENTS };
+
+/// Those of what a client sends, once the gateway knows that it may be sent.
+pub(crate) const fn of_request(method: Method) -> &'static Members {
+    match method {
+        Method::CallTool => CALL,
+        Method::Initialize => HELLO,
+        _ => REQUEST,
+    }
+}
 
 /// What a client answers to what a target asked: masked for the record alone.
-pub(crate) const ANSWER: &Members =
-    &Members { keep: &[&["jsonrpc"], &["id"]], addresses: &[], roots: &[&["result", "content"]] };
+pub(crate) const ANSWER: &Members = &Members { keep: &[JSONRPC], addresses: &[], roots: &[&["result", "content"]] };
 
-/// What a target sends by itself: notices, and requests to the client.
-pub(crate) const SERVER: &Members = &Members {
-    keep: &[
-        &["jsonrpc"],
-        &["id"],
-        &["method"],
-        &["params", "progressToken"],
-        &["params", "progress"],
-        &["params", "total"],
-        &["params", "requestId"],
-        &["params", "taskId"],
-        &["params", "elicitationId"],
-        &["params", "createdAt"],
-        &["params", "lastUpdatedAt"],
-        &["params", "_meta", "io.modelcontextprotocol/subscriptionId"],
-        &["params", "_meta", "io.modelcontextprotocol/related-task"],
-    ],
-    // A page to open, a resource to read again.
-    addresses: &[&["params", "url"], &["params", "uri"]],
-    roots: &[&["params", "data"]],
+/// What the gateway answers itself.
+pub(crate) const OWN: &Members = &Members {
+    keep: &[JSONRPC, CODE, &["error", "data", "vidimus/reference"], &["result", "_meta", "vidimus/reference"]],
+    addresses: &[ID],
+    roots: &[],
 };
 
-/// What a target answers.
-const RESULT: &Members = &Members { keep: RESULT_KEEP, addresses: &[], roots: &[&["result", "structuredContent"]] };
+/// The token by which a client tells of progress with what it is asked.
+const PROGRESS_OF: Path = &["params", "_meta", "progressToken"];
+const SUBSCRIPTION: Path = &["params", "_meta", "io.modelcontextprotocol/subscriptionId"];
+const RELATED_TASK: Path = &["params", "_meta", "io.modelcontextprotocol/related-task", "taskId"];
 
-/// What a target answers with addresses of resources.
-const RESOURCES: &Members = &Members {
-    keep: RESULT_KEEP,
+/// What a target sends by itself: notices, and requests to the client.
+pub(crate) const fn of_server(method: Method) -> &'static Members {
+    match method {
+        Method::Elicit => ELICIT,
+        Method::ElicitationComplete => ELICITED,
+        Method::Progress => PROGRESS,
+        Method::Cancelled => CANCELLED,
+        Method::ResourceUpdated => UPDATED,
+        Method::TaskStatus => TASK,
+        Method::LogMessage => LOG,
+        _ => SERVER,
+    }
+}
+
+const SERVER: &Members =
+    &Members { keep: &[JSONRPC, METHOD], addresses: &[ID, PROGRESS_OF, SUBSCRIPTION, RELATED_TASK], roots: &[] };
+
+/// The page to open, and what it is called when it is done with.
+const ELICIT: &Members = &Members {
+    keep: SERVER.keep,
+    addresses: &[ID, PROGRESS_OF, RELATED_TASK, &["params", "elicitationId"], &["params", "url"]],
+    roots: &[],
+};
+
+const ELICITED: &Members =
+    &Members { keep: SERVER.keep, addresses: &[SUBSCRIPTION, &["params", "elicitationId"]], roots: &[] };
+
+const PROGRESS: &Members = &Members {
+    keep: SERVER.keep,
+    addresses: &[RELATED_TASK, &["params", "progressToken"], &["params", "progress"], &["params", "total"]],
+    roots: &[],
+};
+
+const CANCELLED: &Members =
+    &Members { keep: SERVER.keep, addresses: &[SUBSCRIPTION, &["params", "requestId"]], roots: &[] };
+
+/// A resource to read again.
+const UPDATED: &Members = &Members { keep: SERVER.keep, addresses: &[SUBSCRIPTION, &["params", "uri"]], roots: &[] };
+
+const TASK: &Members = &Members {
+    keep: SERVER.keep,
     addresses: &[
-        &["result", "resources", "uri"],
-        &["result", "resourceTemplates", "uriTemplate"],
-        &["result", "contents", "uri"],
+        SUBSCRIPTION,
+        &["params", "taskId"],
+        &["params", "createdAt"],
+        &["params", "lastUpdatedAt"],
+        &["params", "inputRequests", "*", "params", "elicitationId"],
+        &["params", "inputRequests", "*", "params", "url"],
     ],
     roots: &[],
 };
 
-const RESULT_KEEP: &[&[&str]] = &[
-    &["jsonrpc"],
-    &["id"],
-    &["error", "code"],
-    &["error", "data", "vidimus/reference"],
-    &["result", "protocolVersion"],
-    &["result", "supportedVersions"],
-    &["result", "nextCursor"],
-    &["result", "requestState"],
-    &["result", "resultType"],
-    &["result", "ttlMs"],
-    &["result", "cacheScope"],
-    &["result", "taskId"],
-    &["result", "createdAt"],
-    &["result", "lastUpdatedAt"],
-    &["result", "task", "taskId"],
-    &["result", "task", "createdAt"],
-    &["result", "task", "lastUpdatedAt"],
-    &["result", "tools", "name"],
-    &["result", "prompts", "name"],
-    &["result", "prompts", "arguments", "name"],
-    &["result", "_meta", "vidimus/reference"],
-    &["result", "_meta", "io.modelcontextprotocol/related-task"],
-    &["result", "_meta", "io.modelcontextprotocol/subscriptionId"],
-];
+const LOG: &Members = &Members { keep: SERVER.keep, addresses: SERVER.addresses, roots: &[&["params", "data"]] };
 
-/// Those of the answer to a method.
-pub(crate) const fn of_answer(method: Method) -> &'static Members {
+/// What a target asks inside a result: the request alone.
+pub(crate) const INPUT_REQUEST: &Members =
+    &Members { keep: &[METHOD], addresses: &[&["params", "elicitationId"], &["params", "url"]], roots: &[] };
+
+// The members of results in the modern era: what any has, and what asks the client for something.
+const TYPE: Path = &["result", "resultType"];
+const TTL: Path = &["result", "ttlMs"];
+const SCOPE: Path = &["result", "cacheScope"];
+const STATE: Path = &["result", "requestState"];
+const ASKED_ID: Path = &["result", "inputRequests", "*", "params", "elicitationId"];
+const ASKED_URL: Path = &["result", "inputRequests", "*", "params", "url"];
+const RESULT_TASK: Path = &["result", "_meta", "io.modelcontextprotocol/related-task", "taskId"];
+
+const CURSOR: Path = &["result", "nextCursor"];
+const RESOURCES: [Path; 2] = [&["result", "resources", "uri"], &["result", "resourceTemplates", "uriTemplate"]];
+const CONTENTS: Path = &["result", "contents", "uri"];
+const TOOLS: Path = &["result", "tools", "name"];
+const PROMPTS: [Path; 2] = [&["result", "prompts", "name"], &["result", "prompts", "arguments", "name"]];
+
+/// Where somebody's own document begins in a tool's result, and in the same under the task that it came of.
+const STRUCTURED: &[Path] = &[&["result", "structuredContent"], &["result", "result", "structuredContent"]];
+
+/// An answer with these addresses besides those that every answer has.
+macro_rules! answer {
+    ($($address:expr),*) => {
+        &Members { keep: &[JSONRPC], addresses: &[ID, CODE, $($address),*], roots: STRUCTURED }
+    };
+}
+
+/// The revision is one that the gateway speaks.
+const WELCOME: &Members =
+    &Members { keep: &[JSONRPC, &["result", "protocolVersion"]], addresses: &[ID, CODE], roots: STRUCTURED };
+
+/// Those of a target's answer to a method.
+pub(crate) const fn of_answer(method: Method, is_modern: bool) -> &'static Members {
+    if is_modern { of_modern_answer(method) } else { of_legacy_answer(method) }
+}
+
+const fn of_legacy_answer(method: Method) -> &'static Members {
     match method {
-        Method::ListResources | Method::ListResourceTemplates | Method::ReadResource => RESOURCES,
-        _ => RESULT,
+        Method::Initialize => WELCOME,
+        Method::ListTools => answer!(CURSOR, TOOLS),
+        Method::ListPrompts => answer!(CURSOR, PROMPTS[0], PROMPTS[1]),
+        Method::ListResources => answer!(CURSOR, RESOURCES[0]),
+        Method::ListResourceTemplates => answer!(CURSOR, RESOURCES[1]),
+        Method::ReadResource => answer!(CONTENTS),
+        _ => answer!(),
+    }
+}
+
+const fn of_modern_answer(method: Method) -> &'static Members {
+    match method {
+        Method::Discover => answer!(TYPE, TTL, SCOPE, &["result", "supportedVersions"]),
+        Method::ListTools => answer!(TYPE, TTL, SCOPE, CURSOR, TOOLS),
+        Method::ListPrompts => answer!(TYPE, TTL, SCOPE, CURSOR, PROMPTS[0], PROMPTS[1]),
+        Method::ListResources => answer!(TYPE, TTL, SCOPE, CURSOR, RESOURCES[0]),
+        Method::ListResourceTemplates => answer!(TYPE, TTL, SCOPE, CURSOR, RESOURCES[1]),
+        Method::ReadResource => answer!(TYPE, TTL, SCOPE, STATE, ASKED_ID, ASKED_URL, CONTENTS),
+        Method::GetPrompt => answer!(TYPE, TTL, SCOPE, STATE, ASKED_ID, ASKED_URL),
+        Method::CallTool | Method::GetTask | Method::CancelTask | Method::UpdateTask => answer!(
+            TYPE,
+            TTL,
+            SCOPE,
+            STATE,
+            ASKED_ID,
+            ASKED_URL,
+            RESULT_TASK,
+            &["result", "taskId"],
+            &["result", "createdAt"],
+            &["result", "lastUpdatedAt"],
+            &["result", "task", "taskId"],
+            &["result", "task", "createdAt"],
+            &["result", "task", "lastUpdatedAt"],
+            &["result", "task", "inputRequests", "*", "params", "elicitationId"],
+            &["result", "task", "inputRequests", "*", "params", "url"]
+        ),
+        Method::ListenSubscriptions => answer!(TYPE, &["result", "_meta", "io.modelcontextprotocol/subscriptionId"]),
+        _ => answer!(TYPE, TTL, SCOPE),
     }
 }
 
@@ -109,20 +199,74 @@ pub(crate) const fn of_answer(method: Method) -> &'static Members {
 mod tests {
     use super::*;
 
+    fn all() -> Vec<(Method, &'static Members)> {
+        use Method::*;
+        let methods = [
+            CallTool,
+            CancelTask,
+            Complete,
+            Discover,
+            GetPrompt,
+            GetTask,
+            Initialize,
+            ListPrompts,
+            ListResourceTemplates,
+            ListResources,
+            ListTools,
+            ListenSubscriptions,
+            Ping,
+            ReadResource,
+            UpdateTask,
+        ];
+        let answers = methods
+            .into_iter()
+            .flat_map(|method| [(method, of_answer(method, false)), (method, of_answer(method, true))]);
+        let sent = [CreateMessage, Elicit, ElicitationComplete, LogMessage, Progress, ResourceUpdated, TaskStatus];
+        answers
+            .chain(methods.map(|method| (method, of_request(method))))
+            .chain(sent.map(|method| (method, of_server(method))))
+            .chain([(Ping, ANSWER), (Ping, OWN), (Elicit, INPUT_REQUEST)])
+            .collect()
+    }
+
     #[test]
-    fn what_must_come_back_is_kept_and_content_is_not() {
-        for path in [&["id"][..], &["result", "nextCursor"], &["result", "requestState"], &["result", "tools", "name"]]
-        {
-            assert!(of_answer(Method::CallTool).keep.contains(&path), "{path:?}");
-        }
-        for members in [REQUEST, ANSWER, SERVER, RESULT, RESOURCES] {
+    fn what_a_peer_chooses_is_kept_from_the_record() {
+        let chosen =
+            ["id", "cursor", "nextCursor", "requestState", "progressToken", "taskId", "uri", "url", "requestId"];
+        for (method, members) in all() {
+            for path in members.keep {
+                assert!(!chosen.contains(path.last().unwrap()), "{method:?}: {path:?}");
+            }
             for path in members.keep.iter().chain(members.addresses) {
                 let content = ["content", "structuredContent", "text", "description", "message", "arguments"];
-                let last = path.last().unwrap();
-                assert!(!content.contains(last), "{path:?}");
+                assert!(!content.contains(path.last().unwrap()), "{method:?}: {path:?}");
             }
         }
-        assert!(of_answer(Method::ReadResource).addresses.contains(&&["result", "contents", "uri"][..]));
-        assert!(of_answer(Method::CallTool).addresses.is_empty());
+        let named = |members: &Members| members.keep.contains(&&["params", "name"][..]);
+        assert!(named(of_request(Method::CallTool)), "only known tools are submitted");
+        assert!(!named(of_request(Method::GetPrompt)), "a prompt is any name");
+    }
+
+    #[test]
+    fn what_is_the_protocols_in_one_method_is_data_in_another() {
+        let left = |members: &Members, path: &[&str]| members.addresses.contains(&path);
+        for (path, method, other) in [
+            (&["result", "nextCursor"][..], Method::ListTools, Method::CallTool),
+            (&["result", "tools", "name"], Method::ListTools, Method::ListPrompts),
+            (&["result", "contents", "uri"], Method::ReadResource, Method::CallTool),
+        ] {
+            assert!(left(of_answer(method, false), path), "{path:?}");
+            assert!(!left(of_answer(other, false), path), "{path:?}");
+        }
+        for path in
+            [&["result", "requestState"][..], &["result", "taskId"], &["result", "inputRequests", "*", "params", "url"]]
+        {
+            assert!(left(of_answer(Method::CallTool, true), path), "{path:?}");
+            assert!(!left(of_answer(Method::CallTool, false), path), "that era has none: {path:?}");
+        }
+        assert!(
+            left(of_server(Method::Elicit), &["params", "url"])
+                && !left(of_server(Method::CreateMessage), &["params", "url"])
+        );
     }
 }

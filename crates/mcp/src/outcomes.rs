@@ -58,7 +58,7 @@ async fn outcome_of(session: &McpSession, call: &Call, message: &Message) -> Res
         if let Some(status) = http_status(message).filter(|_| session.is_modern) {
             let _ = call.status.set(status);
         }
-        return Ok(outcome(Status::Error, method, message.bytes()));
+        return Ok(outcome(session, Status::Error, method, message.bytes()));
     }
     if session.is_modern && !session.gate.is_own() {
         return modern(session, call, (asked, method), message).await;
@@ -74,11 +74,12 @@ async fn outcome_of(session: &McpSession, call: &Call, message: &Message) -> Res
         }
         _ => message.bytes().clone(),
     };
-    Ok(outcome(status(method, message), method, &body))
+    Ok(outcome(session, status(method, message), method, &body))
 }
 
-fn outcome(status: Status, method: Method, body: &Bytes) -> Outcome {
-    Outcome { status, body: sse::flatten(body), members: members::of_answer(method), schema: None }
+fn outcome(session: &McpSession, status: Status, method: Method, body: &Bytes) -> Outcome {
+    let members = members::of_answer(method, session.is_modern);
+    Outcome { status, body: sse::flatten(body), members, schema: None }
 }
 
 /// A tool may say in its result that it failed.
@@ -100,7 +101,8 @@ async fn modern(
     // Whatever kind it says it is: a client may look for requests in any result, and in the task that one is about.
     for holder in [Some(result), result.get("task")].into_iter().flatten() {
         if let Err(denied) = asks::input_requests(session, holder).await {
-            return Ok(outcome(Status::Error, method, &refused(id, method, denied.refusal())));
+            let body = refused(id, method, denied.refusal());
+            return Ok(Outcome { status: Status::Error, body, members: members::OWN, schema: None });
         }
     }
     let body = match (kind, method) {
@@ -127,7 +129,7 @@ async fn modern(
             _ => results::cached(message.document()).map_err(spliced)?,
         },
     };
-    Ok(outcome(status(method, message), method, &body))
+    Ok(outcome(session, status(method, message), method, &body))
 }
 
 /// A result whose state, if it has one, is sealed.

@@ -183,7 +183,8 @@ impl Child {
         let limits = launch.limits;
         // Looks at files, and forks.
         let starting = launch.clone();
-        let started = tokio::task::spawn_blocking(move || start(&starting)).await.map_err(io::Error::other)?;
+        let started = tokio::task::spawn_blocking(move || start(&starting)).await;
+        let started = started.map_err(|_| io::Error::other("the task that starts it failed"))?;
         let Started { process, socket, input, output, errors } = started?;
         let (reports, orders) = UnixStream::from_std(socket)?.into_split();
         let mut reports = Lines::new(reports, MAX_REPORT);

@@ -19,6 +19,7 @@ mod log_commands;
 mod log_verify;
 mod mask;
 mod output;
+mod panics;
 mod policies;
 mod policy_faults;
 mod policy_files;
@@ -48,6 +49,7 @@ const FAILED: u8 = 1;
 const WRONG: u8 = 2;
 
 fn main() -> ExitCode {
+    panics::hide_values();
     let command = Cli::parse().command;
     let mut out = io::stdout().lock();
     let ended = run(command, &mut out).and_then(|code| Ok(out.flush().map(|()| code)?));

@@ -158,9 +158,10 @@ impl Running {
         self.stop.send_replace(true);
         let servers = async {
             for server in self.servers {
-                server.await?;
+                // Of a panic its hook has told; the error repeats its text, which may hold values.
+                server.await.map_err(|_| anyhow::anyhow!("a listener failed: the log says where"))?;
             }
-            Ok::<_, tokio::task::JoinError>(())
+            Ok::<_, anyhow::Error>(())
         };
         let (served, ()) = tokio::join!(servers, self.gate.drain(self.grace));
         served?;

@@ -176,6 +176,48 @@ async fn errors_and_refused_messages_are_masked_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_makes_up_carries_no_value_into_the_evidence() {
+    let world = World::start().await;
+    let hello =
+        json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": MAIL, "version": CARD } });
+    let mut client = Client::new(world.gateway.url(), world.issuer.token("alice"));
+    let hello = json!({ "jsonrpc": "2.0", "id": CARD, "method": "initialize", "params": hello });
+    let answer = client.post(hello.to_string()).await.unwrap();
+    assert_eq!(answer.json()["id"], CARD, "the client gets its own id: {answer:?}");
+    client.session = answer.session;
+    let address = format!("note://notes?for={}", MAIL.replace('@', "%40"));
+    for (method, params) in [
+        ("tools/call", json!({ "name": "echo", "arguments": { MAIL: 1 }, "_meta": { "progressToken": MAIL } })),
+        ("tools/call", json!({ "name": MAIL, "arguments": {} })),
+        ("prompts/get", json!({ "name": MAIL, "arguments": { CARD: MAIL } })),
+        ("resources/read", json!({ "uri": address })),
+        ("tools/list", json!({ "cursor": MAIL })),
+        (
+            "completion/complete",
+            json!({ "ref": { "type": "ref/prompt", "name": MAIL }, "argument": { "name": "a", "value": "b" } }),
+        ),
+        (MAIL, json!({})),
+    ] {
+        let request = json!({ "jsonrpc": "2.0", "id": MAIL, "method": method, "params": params });
+        let answer = client.post(request.to_string()).await.unwrap();
+        assert_eq!(answer.json()["id"], MAIL, "{answer:?}");
+    }
+    client
+        .post(
+            json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": MAIL } })
+                .to_string(),
+        )
+        .await
+        .unwrap();
+    let recorded = world.recorded();
+    assert!(recorded.contains("prompts/get"), "what is the protocol's own is there: {recorded}");
+    let events = world.gateway.events();
+    assert!(!Value::from(events.clone()).to_string().contains("ada%40"), "{events:#?}");
+    let opened = of_type(&events, "session.opened");
+    assert!(opened.iter().any(|event| event["client"] == "<EMAIL_ADDRESS> <CREDIT_CARD>"), "{opened:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn streams_questions_and_answers_are_masked_on_their_way() {
     let world = World::start().await;
     let alice = Arc::new(world.alice().await);

@@ -121,3 +121,25 @@ async fn what_a_tool_promised_of_its_results_holds_for_masked_ones() {
     assert!(matches!(refused, Unmaskable::Unfit(_)));
     assert!(refused.to_string().contains("/mail") && !refused.to_string().contains("ada@"), "{refused}");
 }
+
+#[tokio::test]
+async fn addresses_are_found_in_lists_and_below_any_name() {
+    let members = &Members {
+        keep: &[],
+        addresses: &[&["id"], &["result", "list", "uri"], &["result", "asked", "*", "url"]],
+        roots: &[],
+    };
+    let (mail, masked) = ("ada@example.com", "<EMAIL_ADDRESS>");
+    let message = |id: &str, uri: &str, url: &str, text: &str| {
+        format!(
+            r#"{{"id":"{id}","result":{{"asked":{{"x":{{"url":"{url}"}}}},"list":[1,{{"uri":"{uri}"}}],"text":"{text}"}}}}"#
+        )
+    };
+    let (masking, memory) = (masking(), SessionMemory::default());
+    for (id, uri, url) in [(mail, "a", "b"), ("1", mail, "b"), ("1", "a", mail), ("1", "a", "b")] {
+        let payload = Bytes::from(message(id, uri, url, mail));
+        let both = masking.mask(&memory, &payload, members, ClassSet::EMPTY).await.unwrap();
+        assert_eq!(text(&both.shown), message(id, uri, url, masked));
+        assert_eq!(text(&both.recorded), message(id, uri, url, mail).replace(mail, masked));
+    }
+}

@@ -156,6 +156,17 @@ fn a_scope_keeps_members_of_the_protocol_and_says_where_rules_begin() {
 }
 
 #[test]
+fn a_scope_can_leave_the_name_of_one_level_open() {
+    let masker = masker(&[], &[]);
+    let text = r#"{"asked":{"x":{"url":"jane@example.com","note":"jane@example.com"},"y":[{"url":"jane@example.com"}],"url":"jane@example.com"}}"#;
+    let scope = Scope { keep: &[&["asked", "*", "url"]], ..Scope::new(&ClassSet::EMPTY, masker.fields()) };
+    let document = Document::parse(Bytes::from(text), &Limits::default()).unwrap();
+    let masked = masker.json(&document, &scope, &mut Memory::default(), &mut Tally::default()).unwrap().unwrap();
+    let expected = r#"{"asked":{"x":{"url":"jane@example.com","note":"<EMAIL_ADDRESS>"},"y":[{"url":"jane@example.com"}],"url":"<EMAIL_ADDRESS>"}}"#;
+    assert_eq!(masked, expected);
+}
+
+#[test]
 fn what_policy_reveals_stays_and_is_counted() {
     let masker = masker(&[], &[("remark", "US_SSN")]);
     let mut revealed = ClassSet::EMPTY;

@@ -12,6 +12,9 @@ use crate::engine::Path;
 use crate::escapes;
 use crate::fields::Step;
 
+/// In the paths of a scope: any one name.
+const ANY_NAME: &str = "*";
+
 /// Bytes after a value in which a sibling that names it is looked for.
 const MAX_AHEAD: usize = 256;
 
@@ -288,7 +291,7 @@ impl<'d> Walk<'_, '_, 'd> {
         let start = syntax::space_end(self.bytes, self.at);
         // What is a protocol's own is a word or a number: whoever puts more there puts data there.
         let is_plain = !matches!(self.bytes.get(start), Some(b'{' | b'['));
-        if is_plain && scope.keep.contains(&own) {
+        if is_plain && scope.keep.iter().any(|kept| is_at(own, kept)) {
             self.at = syntax::value_end(self.bytes, start).ok_or(MaskError::Document { offset: start })?;
         }
         Ok(())
@@ -436,4 +439,9 @@ impl<'d> Walk<'_, '_, 'd> {
         self.out.extend_from_slice(self.bytes.get(self.copied..start).unwrap_or_default());
         self.copied = end;
     }
+}
+
+/// Whether a path is the one that a scope names, in which [`ANY_NAME`] stands for each name.
+fn is_at(path: &[&str], named: &[&str]) -> bool {
+    path.len() == named.len() && path.iter().zip(named).all(|(name, named)| *named == ANY_NAME || name == named)
 }

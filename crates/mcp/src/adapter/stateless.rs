@@ -140,7 +140,7 @@ impl Adapter {
             action,
             method: method_beside_action(message),
             wire,
-            members: members::REQUEST,
+            members: members::of_request(method),
             arguments: message.operation_arguments(),
             annotations,
             address: Some(visit.caller.address()),

@@ -16,7 +16,7 @@ use common::issuer::Issuer;
 use common::{ALLOW_ALL, Answer, Client, Gateway, Setup};
 use http::Method;
 use serde_json::{Value, json};
-use server::{ModernServer, STATE};
+use server::{ModernServer, PAGE, STATE};
 
 const ASKS: &str =
     r#"@id("forms") permit (principal, action == Action::"elicitation/create", resource) unless { context has url };"#;
@@ -65,7 +65,7 @@ async fn every_request_stands_for_itself() {
     assert_eq!(result["capabilities"]["extensions"], json!({ "io.modelcontextprotocol/tasks": {} }));
     let listed = send(&alice, "tools/list", "", "").await.json();
     let names: Vec<_> = listed["result"]["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
-    assert_eq!(names, ["echo", "ask", "task", "hang", "region"], "secret is not for her");
+    assert_eq!(names, ["echo", "ask", "task", "hang", "page", "region"], "secret is not for her");
     for result in [result, &listed["result"]] {
         assert_eq!((&result["cacheScope"], &result["ttlMs"]), (&json!("private"), &json!(60_000)));
     }
@@ -209,6 +209,19 @@ async fn required_input_is_decided_and_its_state_comes_back_to_whom_it_was_given
         asked.iter().map(|event| &event["type"]).collect::<Vec<_>>(),
         ["operation.admitted", "operation.outcome"]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_to_open_is_whole_for_the_client_and_masked_in_the_record() {
+    let world = World::start(r#"permit (principal, action == Action::"elicitation/create", resource);"#).await;
+    let asked = send(&world.client("alice"), "tools/call", "page", r#""name":"page""#).await.json();
+    let params = &asked["result"]["inputRequests"]["p"]["params"];
+    assert_eq!(params["url"], PAGE, "{asked}");
+    assert_eq!(params["message"], "See https://pay.example/for/<EMAIL_ADDRESS>");
+    let sessions = world.gateway.sessions();
+    let frames: Vec<Value> = sessions.iter().flat_map(|session| world.gateway.recording(session)).collect();
+    let recorded = format!("{}{}", Value::from(frames), Value::from(world.gateway.events()));
+    assert!(recorded.contains("https://pay.example/for/<EMAIL_ADDRESS>") && !recorded.contains(PAGE), "{recorded}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,9 @@ use tokio::sync::mpsc;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
+/// A page that a client is asked to open, which names somebody.
+pub(crate) const PAGE: &str = "https://pay.example/for/ada@example.com";
+
 /// The state it gives, written with an escape that nobody must change.
 pub(crate) const STATE: &str = r#""st\u00e4te/1""#;
 
@@ -120,7 +123,7 @@ impl State {
                 "capabilities": { "tools": {}, "extensions": { "io.modelcontextprotocol/tasks": {}, "x.example/y": {} } },
             })),
             "tools/list" => {
-                let plain = ["echo", "ask", "task", "hang", "secret"];
+                let plain = ["echo", "ask", "task", "hang", "secret", "page"];
                 let mut tools: Vec<Value> =
                     plain.iter().map(|name| json!({ "name": name, "inputSchema": { "type": "object" } })).collect();
                 tools.push(json!({ "name": "region", "inputSchema": { "type": "object", "properties": {
@@ -137,6 +140,9 @@ impl State {
                         ),
                     )
                 }
+                "page" => result(json!({ "resultType": "input_required", "inputRequests": { "p": {
+                    "method": "elicitation/create",
+                    "params": { "mode": "url", "url": PAGE, "elicitationId": "e-1", "message": format!("See {PAGE}") } } } })),
                 "task" => result(json!({ "resultType": "task", "taskId": "t-1", "status": "working" })),
                 "hang" => {
                     let _given_up = OnDrop(Arc::clone(self));
