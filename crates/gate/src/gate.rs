@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 use vidimus_core::event::{Body, Decided, Masking as Found, Opened};
 use vidimus_core::{
     Action, Clock, Durability, Effect, ErrorKind, Principal, PrincipalKind, Protocol, Record, SessionId, Timestamp,
@@ -135,6 +136,7 @@ impl Gate {
         let shared = Shared {
             evidence,
             policies: ArcSwap::from_pointee(options.policies),
+            policies_changed: watch::Sender::new(()),
             control,
             metrics: Metrics::register(registry),
             tasks: Tasks::default(),
@@ -380,6 +382,7 @@ impl Gate {
         let written = self.shared.control.append(&self.shared.evidence, body)?;
         self.shared.evidence.settle(Durability::Strict, written.position).await?;
         self.shared.policies.store(Arc::new(policies));
+        self.shared.policies_changed.send_replace(());
         Ok(())
     }
 

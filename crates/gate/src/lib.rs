@@ -47,7 +47,7 @@ pub use metrics::Metrics;
 pub use recording::{Checked, Frame, PayloadName, RecordingError, RecordingVerifier, SALT_BYTES, commitment};
 pub use released::{Notice, Released};
 pub use replay::Rest;
-pub use session::{Denied, Refusal, Rejection, Session, Verdict};
+pub use session::{Denied, PolicyChanges, Refusal, Rejection, Session, Verdict};
 pub use trail::StreamPosition;
 pub use upstream::{Dial, SendError, Transport, TransportError, Upstream, Wire};
 pub use view::{Recorded, ViewError, Viewed, Viewer};

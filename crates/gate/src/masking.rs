@@ -25,6 +25,9 @@ const KEY_PURPOSE: &[u8] = b"vidimus.mask-hmac/1";
 /// In the paths of members: any one name.
 const ANY_NAME: &str = "*";
 
+/// Stands in events for what cannot be masked.
+const WITHHELD: &str = "[WITHHELD]";
+
 /// Payloads up to this size are masked where they arrive: a millisecond or so.
 const INLINE_BYTES: usize = 256 << 10;
 
@@ -147,11 +150,18 @@ impl Masking {
         masked.await.map_err(|error| failed(&error))?
     }
 
-    /// A text with all it holds masked, for the record and for the gateway's own log.
+    /// A text with all it holds masked, escapes of addresses read too, for the record and for the gateway's own log.
     pub fn text(&self, text: &str) -> String {
-        let (mut memory, mut tally) = (Memory::default(), Tally::default());
-        let masked = self.0.text(text.as_bytes(), &[], &ClassSet::EMPTY, &mut memory, &mut tally);
-        String::from_utf8_lossy(&masked).into_owned()
+        let scope = Scope::new(&ClassSet::EMPTY, self.0.fields());
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        match self.0.payload(&bytes, Form::Auto, &scope, &mut Memory::default(), &mut Tally::default()) {
+            Ok(None) => text.to_owned(),
+            Ok(Some(masked)) => String::from_utf8_lossy(&masked).into_owned(),
+            Err(error) => {
+                tracing::error!(%error, "a text is left out of an event");
+                WITHHELD.to_owned()
+            }
+        }
     }
 
     /// An action with what its object holds masked, for the record.

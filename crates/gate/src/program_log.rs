@@ -139,14 +139,11 @@ impl Recorder {
     /// What is certain by now of all that was gathered, masked.
     async fn certain(&mut self, is_last: bool) -> (Vec<u8>, Found) {
         let (lines, count) = (std::mem::take(&mut self.gathered), std::mem::take(&mut self.gathered_lines));
-        let pushed = match self.masked.take() {
-            Some(masked) => masked.push(lines, is_last).await,
-            None => {
-                self.left_out = self.left_out.saturating_add(count);
-                return (Vec::new(), Found::default());
-            }
+        let Some(masked) = self.masked.take() else {
+            self.left_out = self.left_out.saturating_add(count);
+            return (Vec::new(), Found::default());
         };
-        match pushed {
+        match masked.push(lines, is_last).await {
             Ok(Certain { rest, text, found }) => {
                 self.masked = rest;
                 (text, found)
@@ -181,7 +178,8 @@ impl Recorder {
         if !is_within {
             self.left_out = self.left_out.saturating_add(lines_of(text));
         }
-        if !is_within && !(is_last && self.left_out > 0) {
+        let tells_the_rest = is_last && self.left_out > 0;
+        if !is_within && !tells_the_rest {
             return;
         }
         let part = Part { name: PayloadName::Log, recorded: text, passed: text };

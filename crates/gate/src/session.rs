@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use vidimus_core::event::{Body, Decided, Masking as Found};
 use vidimus_core::{Action, Effect, ErrorKind, Members, Operation, Principal, SessionId, TargetName};
 use vidimus_mask::ClassSet;
@@ -34,6 +35,20 @@ pub enum Verdict {
     Admitted(Box<Admitted>),
     /// It may not; the denial is on record.
     Denied(Denied),
+}
+
+/// Tells when other policies come into force.
+#[derive(Debug)]
+pub struct PolicyChanges(watch::Receiver<()>);
+
+impl PolicyChanges {
+    /// Resolves when they have, at once if they did since it last resolved. Cancel safe.
+    pub async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The gate is gone, and nothing comes into force any more.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// A denial on record.
@@ -267,6 +282,16 @@ impl Session {
             }
             Kind::Own => true,
         }
+    }
+
+    /// The hash of the policies in force.
+    pub fn policy_hash(&self) -> String {
+        self.0.standing().policy_hash().to_owned()
+    }
+
+    /// Tells of policies that come into force from now on.
+    pub fn policy_changes(&self) -> PolicyChanges {
+        PolicyChanges(self.0.shared().policies_changed.subscribe())
     }
 
     /// Ends the session: cuts off what still runs in it, then records the end. Gives leave to tell the target; a second

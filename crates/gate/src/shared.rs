@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use vidimus_log::VerifierKey;
 use vidimus_policy::Policies;
 
@@ -18,6 +19,8 @@ use crate::unauthenticated::Unauthenticated;
 pub(crate) struct Shared {
     pub(crate) evidence: Arc<Evidence>,
     pub(crate) policies: ArcSwap<Policies>,
+    /// Told when others come into force.
+    pub(crate) policies_changed: watch::Sender<()>,
     /// The strand of what belongs to no session.
     pub(crate) control: Strand,
     pub(crate) metrics: Metrics,

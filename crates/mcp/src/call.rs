@@ -10,6 +10,7 @@ use vidimus_core::event::Status;
 use vidimus_core::json::Limits;
 use vidimus_gate::{EvidenceError, PartError, SendError, Unmaskable};
 
+use crate::changed::List;
 use crate::envelope::{Id, Message, Method, Sender};
 use crate::sessions::McpSession;
 
@@ -36,6 +37,8 @@ pub(crate) struct Call {
     pub(crate) head: HeaderMap,
     /// Whether the answer goes on for as long as the client listens.
     pub(crate) endless: bool,
+    /// The lists of whose changes the client asks to be told.
+    pub(crate) lists: Vec<List>,
     /// The tool; in the modern era the prompt or resource too.
     pub(crate) name: Option<Box<str>>,
     /// The HTTP status that goes with an answer of the modern era, once it is known.
@@ -46,7 +49,7 @@ impl Call {
     /// A message of a session on the wire.
     pub(crate) fn legacy(session: &McpSession, expected: Expected) -> Self {
         let head = session.headers();
-        Self { expected, head, endless: false, name: None, status: Arc::default() }
+        Self { expected, head, endless: false, lists: Vec::new(), name: None, status: Arc::default() }
     }
 }
 

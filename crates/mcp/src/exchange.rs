@@ -24,7 +24,7 @@ use crate::headers;
 use crate::outcomes::concluded;
 use crate::server::ServerBody;
 use crate::sessions::McpSession;
-use crate::{asks, members, reply, sse};
+use crate::{asks, changed, members, reply, sse, tell};
 
 /// How long the target may take to answer the end of a session.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
@@ -161,8 +161,18 @@ async fn streamed(
     let mut decoder = sse::Decoder::new(limits.response_bytes);
     let mut events = Vec::new();
     let mut left = limits.stream_bytes;
+    let mut changes = session.gate.policy_changes();
+    // What a subscription tells of comes after its acknowledgement.
+    let mut subscribed: Option<&Id> = None;
     loop {
-        let Some(data) = patience.data(&mut body).await? else { return Err(Fault::BrokenOff) };
+        let data = tokio::select! {
+            data = patience.data(&mut body) => data?,
+            () = changes.next(), if subscribed.is_some() => {
+                tell::changes(session, &call.lists, subscribed, flight).await?;
+                continue;
+            }
+        };
+        let Some(data) = data else { return Err(Fault::BrokenOff) };
         left = left.checked_sub(data.len()).ok_or(Fault::TooLarge(limits.stream_bytes))?;
         decoder.push(&data, &mut events).map_err(|error| Fault::NotMcp(error.to_string()))?;
         for event in events.drain(..) {
@@ -173,6 +183,15 @@ async fn streamed(
             let message = read(session, event.data)?;
             match message.kind() {
                 MessageKind::Response { .. } => return concluded(session, call, &message).await,
+                MessageKind::Notification { method: Method::Acknowledged } if call.endless && subscribed.is_none() => {
+                    let acknowledged = changed::acknowledged(&message, &call.lists);
+                    let acknowledged = acknowledged.map_err(|error| Fault::NotMcp(error.to_string()))?;
+                    asks::relay(session, &read(session, acknowledged)?, flight).await?;
+                    if let Expected::Response { id, .. } = &call.expected {
+                        subscribed = Some(id);
+                    }
+                    tell::changes(session, &call.lists, subscribed, flight).await?;
+                }
                 MessageKind::Notification { .. } | MessageKind::Request { .. } => {
                     asks::relay(session, &message, flight).await?;
                 }

@@ -2,7 +2,7 @@
 //!
 //! Capabilities are taken out by their spans, so that neither side uses them: `tasks` in both directions, which the
 //! gateway cannot inspect in this era, and of the client those of `elicitation`, `roots` and `sampling` that policy
-//! would not let the target use. Unknown ones, `experimental` among them, stay. A revision the gateway does not speak is replaced by its latest towards the
+//! would not let the target use. What the gateway tells by itself it says it will: changes of lists. Unknown ones, `experimental` among them, stay. A revision the gateway does not speak is replaced by its latest towards the
 //! target, and refused from it.
 
 #[cfg(test)]
@@ -14,7 +14,7 @@ use vidimus_core::canonical::write_string;
 use vidimus_core::json::{Replacement, SpliceError, Value, same_ignoring_case, splice, without_members};
 
 use crate::envelope::{Id, Message, case_variant};
-use crate::reply;
+use crate::{changed, reply};
 
 /// The capability of both sides that is not relayed.
 pub const TASKS: &str = "tasks";
@@ -81,7 +81,7 @@ pub struct ServerHello {
     pub revision: Revision,
     /// Who it says it is.
     pub server: Implementation,
-    /// The answer for the client: capabilities taken out, everything else as it was.
+    /// The answer for the client: capabilities taken out, changes of lists announced, everything else as it was.
     pub wire: Bytes,
 }
 
@@ -141,7 +141,10 @@ pub fn server_hello(message: &Message) -> Result<ServerHello, InitializeError> {
     let revision = Revision::parse(&version.ok_or(InitializeError::BadResult)?);
     let revision = revision.ok_or(InitializeError::UnsupportedRevision)?;
     let capabilities = result.get("capabilities").filter(Value::is_object).ok_or(InitializeError::BadResult)?;
-    let wire = splice(message.bytes(), &withhold(capabilities, WITHHELD_FROM_CLIENTS))?;
+    let mut replacements = withhold(capabilities, WITHHELD_FROM_CLIENTS);
+    replacements.extend(changed::declared(capabilities));
+    replacements.sort_by_key(|replacement| replacement.span.start);
+    let wire = splice(message.bytes(), &replacements)?;
     Ok(ServerHello { revision, server: implementation(result.get("serverInfo")), wire })
 }
 
@@ -164,7 +167,7 @@ pub fn request(id: &Id, gateway: &Implementation) -> Bytes {
 
 /// What follows the answer to the gateway's own `initialize`.
 pub fn initialized() -> Bytes {
-    reply::notification("notifications/initialized")
+    reply::notification("notifications/initialized", None)
 }
 
 /// Takes capabilities out, in any letter case: a peer that ignores case would use them all the same.

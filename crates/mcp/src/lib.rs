@@ -8,6 +8,7 @@ mod adapter;
 mod answer;
 mod asks;
 mod call;
+mod changed;
 mod definitions;
 pub mod envelope;
 mod exchange;
@@ -23,6 +24,7 @@ mod server;
 mod sessions;
 pub mod sse;
 mod target;
+mod tell;
 mod tools;
 
 pub use adapter::Adapter;

@@ -21,7 +21,7 @@ use crate::call::{Call, Expected, Fault, json_limits};
 use crate::envelope::{Class, Id, ListKind, Message, MessageKind, Method, code};
 use crate::modern::results::{self, ResultKind};
 use crate::sessions::McpSession;
-use crate::{asks, initialize, lists, members, reply, sse};
+use crate::{asks, initialize, lists, members, reply, sse, tell};
 
 /// How long a client may take to bring back what it carries for a target.
 const CARRIED_FOR: Duration = Duration::from_mins(30);
@@ -176,6 +176,7 @@ fn http_status(message: &Message) -> Option<StatusCode> {
 
 /// A list without what the caller may not see.
 pub(crate) fn filtered(session: &McpSession, kind: ListKind, message: &Message) -> Result<Arc<Document>, Fault> {
+    tell::showing(session, kind);
     let tools = session.target.tools.known();
     let is_visible = |name: &str| match kind {
         // A tool the gateway has not read the definition of cannot be called, so it is not shown.

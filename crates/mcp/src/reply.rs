@@ -17,6 +17,9 @@ const SUPPORTED: &str = "2026-07-28";
 /// The key of `_meta` and of an error's `data` that holds the reference (MCP 2025-11-25, "_meta": a prefix and a name).
 const REFERENCE_KEY: &str = "vidimus/reference";
 
+/// The key of `_meta` that holds the id of the request by which a client listens.
+const SUBSCRIPTION_KEY: &str = "io.modelcontextprotocol/subscriptionId";
+
 /// An error (JSON-RPC 2.0 §5.1). Without an id it answers a message whose id could not be read.
 pub fn error(id: Option<&Id>, code: i32, message: &str, reference: Option<&str>) -> Bytes {
     let mut out = start(id);
@@ -76,10 +79,18 @@ pub fn tool_error(id: &Id, message: &str, reference: Option<&str>, modern: bool)
     end(out, "}}")
 }
 
-/// A notification without parameters.
-pub fn notification(method: &str) -> Bytes {
+/// A notification without parameters; inside a subscription it names the request that asked for it (MCP 2026-07-28,
+/// "Subscriptions").
+pub fn notification(method: &str, subscription: Option<&Id>) -> Bytes {
     let mut out = br#"{"jsonrpc":"2.0","method":"#.to_vec();
     write_string(&mut out, method);
+    if let Some(id) = subscription {
+        out.extend_from_slice(br#","params":{"_meta":{"#);
+        write_string(&mut out, SUBSCRIPTION_KEY);
+        out.push(b':');
+        out.extend_from_slice(id.lexeme().as_bytes());
+        out.extend_from_slice(b"}}");
+    }
     end(out, "}")
 }
 

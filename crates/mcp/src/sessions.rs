@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use vidimus_core::Principal;
 use vidimus_gate::Session;
 
+use crate::changed::Shown;
 use crate::envelope::Id;
 use crate::headers::{PROTOCOL_VERSION, SESSION_ID, request_headers};
 use crate::initialize::Revision;
@@ -48,6 +49,8 @@ pub(crate) struct McpSession {
     running: Mutex<HashMap<Id, CancellationToken>>,
     /// The stream of the target's own.
     pub(crate) stream: Stream,
+    /// The lists as the client knows them.
+    pub(crate) shown: Shown,
 }
 
 /// The stream of the target's own in one session: at most one is open, the newest.
@@ -120,6 +123,7 @@ impl McpSession {
             last_used: AtomicU64::new(0),
             running: Mutex::default(),
             stream: Stream { turn: Arc::new(Semaphore::new(1)), state: Mutex::default() },
+            shown: Shown::default(),
         }
     }
 

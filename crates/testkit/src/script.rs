@@ -75,6 +75,56 @@ pub fn fixture(era: Era) -> Value {
     Value::Array(steps)
 }
 
+/// For the server of `crates/conformance-server`, which is made with `rmcp`.
+pub fn conformance(era: Era) -> Value {
+    let mut steps = vec![json!(["list_tools"])];
+    let (at_first, asks) = match era {
+        Era::Legacy => (
+            vec![json!(["ping"]), json!(["set_level", "debug"]), json!(["subscribe", "test://watched-resource"])],
+            json!([
+                ["call", "test_sampling", { "prompt": "Say something" }],
+                ["call", "test_elicitation", { "message": "Who are you?" }],
+                ["call", "test_elicitation_sep1034_defaults", {}],
+            ]),
+        ),
+        Era::Modern => (
+            vec![json!(["listen"])],
+            // In the other era it logs on a stream of its own: no order holds between that and the answers.
+            json!([
+                ["call", "test_tool_with_logging", {}],
+                ["call", "test_input_required_result_sampling", {}],
+                ["call", "test_input_required_result_elicitation", {}],
+                ["call", "test_input_required_result_list_roots", {}],
+                ["call", "test_input_required_result_request_state", {}],
+            ]),
+        ),
+    };
+    let further = json!([
+        ["call", "test_simple_text", {}],
+        ["call", "test_image_content", {}],
+        ["call", "test_embedded_resource", {}],
+        ["call", "test_multiple_content_types", {}],
+        ["call", "test_error_handling", {}],
+        ["call", "no-such-tool", {}],
+        ["parallel", "test_simple_text", [{}, {}, {}, {}]],
+        ["progress", "test_tool_with_progress", {}],
+        ["list_resources"],
+        ["list_resource_templates"],
+        ["read", "test://static-text"],
+        ["read", "test://static-binary"],
+        ["read", "test://no-such"],
+        ["list_prompts"],
+        ["prompt", "test_simple_prompt", {}],
+        ["prompt", "test_prompt_with_arguments", { "arg1": "one", "arg2": "another" }],
+        ["prompt", "no-such-prompt", {}],
+        ["complete", { "type": "ref/prompt", "name": "test_prompt_with_arguments" }, "arg1", "par"],
+    ]);
+    for more in [json!(at_first), further, asks] {
+        steps.extend(more.as_array().cloned().unwrap_or_default());
+    }
+    Value::Array(steps)
+}
+
 /// For npm's `server-filesystem` in `directory`, which holds `note.txt`; legacy era.
 pub fn filesystem(directory: &Path) -> Value {
     let note = directory.join("note.txt");

@@ -277,7 +277,7 @@ mod tests {
             ),
             event(r#""strange""#),
         ];
-        let mut detail = SessionDetail { session: summary(), events };
+        let mut detail = SessionDetail { session: SessionSummary { events: 5, ..summary() }, events };
         insta::assert_snapshot!(shown(|out| write_detail(&detail, out)));
         detail.events.pop();
         assert!(shown(|out| write_detail(&detail, out)).contains("\n1 more will show"));

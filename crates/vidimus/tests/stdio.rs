@@ -5,20 +5,16 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use common::evidence::of_type;
 use common::issuer::Issuer;
+use common::programs;
 use common::{ALLOW_ALL, AUDIENCE, Client, Gateway, Setup};
 use serde_json::{Value, json};
-use vidimus_testkit::{EverythingServer, OidcProvider, TempDir, python_client, tempdir};
+use vidimus_testkit::{EverythingServer, OidcProvider, python_client};
 
-/// `nobody`: programs must not run as root.
-const RUN_AS: &str = "run_as = \"65534:65534\"";
 /// What ending a session's program may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -28,19 +24,6 @@ permit (principal in Group::"corp/support", action == Action::"sampling/createMe
 permit (principal in Group::"corp/support", action == Action::"elicitation/create", resource);
 permit (principal in Group::"corp/support", action == Action::"roots/list", resource);
 "#;
-
-/// A place that the programs' user can read, whatever the build directory is like.
-fn open_dir() -> Result<TempDir> {
-    let dir = tempdir()?;
-    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755))?;
-    Ok(dir)
-}
-
-/// The line of a program below `dir`.
-fn server(command: &[&str], dir: &Path) -> String {
-    let user = if rustix::process::geteuid().is_root() { RUN_AS } else { "" };
-    format!("command = {}\nprograms = [{:?}]\n{user}", json!(command), dir.display().to_string())
-}
 
 /// Processes of the gateway's that hold `text` in their command line.
 fn running(text: &str) -> usize {
@@ -63,12 +46,11 @@ fn wait_until_none_runs(text: &str) {
 async fn a_client_sees_what_it_sees_over_http_and_the_program_ends_with_the_session() -> Result<()> {
     let provider = OidcProvider::start().await?;
     let over_http = tokio::task::spawn_blocking(EverythingServer::start).await??;
-    let dir = open_dir()?;
+    let dir = programs::open_dir();
     let (installed, program) = tokio::task::spawn_blocking(EverythingServer::program).await??;
-    let copied = Command::new("cp").arg("-r").arg(installed.join(".")).arg(dir.path()).status()?;
-    assert!(copied.success());
+    programs::copy(&installed.join("."), dir.path());
     let program = dir.path().join(program).display().to_string();
-    let server = server(&["node", &program, "stdio"], dir.path());
+    let server = programs::lines(&["node", &program, "stdio"], dir.path());
     let policies = format!("{ALLOW_ALL}{ASKS}");
     let setup = Setup { server, policies: &policies, ..Setup::new("") };
     let mut gateway = Gateway::start(&setup, provider.issuer());
@@ -117,8 +99,8 @@ exit 3
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_program_says_of_its_end_is_in_the_recording_masked_and_bounded() -> Result<()> {
-    let (issuer, dir) = (Issuer::start(), open_dir()?);
-    let server = server(&["sh", "-c", TALKATIVE], dir.path());
+    let (issuer, dir) = (Issuer::start(), programs::open_dir());
+    let server = programs::lines(&["sh", "-c", TALKATIVE], dir.path());
     let gateway = Gateway::start(&Setup { server, ..Setup::new("") }, issuer.url());
     let client = Client::new(gateway.url(), issuer.token("alice"));
     let hello = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}"#;

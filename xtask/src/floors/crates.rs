@@ -29,8 +29,9 @@ const FLOORS: &[(&str, u8)] = &[
 
 /// Beside the floors: shared by tests, never by the gateway.
 const TESTKIT: &str = "vidimus-testkit";
+const FOR_TESTS: &[&str] = &[TESTKIT, "vidimus-conformance-server"];
 /// Beside the floors: programs for developers, on which nobody depends.
-const CHORES: &[&str] = &["vidimus-bench", "vidimus-conformance-server", "xtask"];
+const CHORES: &[&str] = &["vidimus-bench", "xtask"];
 
 /// The highest floor that knows no runtime and does no network I/O.
 const PURE: u8 = 1;
@@ -84,7 +85,7 @@ fn check_package(workspace: &Workspace, package: &Package) -> Vec<Violation> {
     let place = workspace.relative(&package.manifest_path).display().to_string();
     let violation = |(what, remedy): (String, &'static str)| Violation { place: place.clone(), what, remedy };
     let edges = package.dependencies.iter();
-    if package.name == TESTKIT || CHORES.contains(&package.name.as_str()) {
+    if FOR_TESTS.contains(&package.name.as_str()) || CHORES.contains(&package.name.as_str()) {
         let beside = |name: &str| name == TESTKIT || floor(name) == Some(0);
         let ours = edges.filter(|edge| is_ours(workspace, edge) && !beside(&edge.name));
         return ours.map(|edge| violation(is_beside(package, edge))).collect();
@@ -114,7 +115,7 @@ fn check_package(workspace: &Workspace, package: &Package) -> Vec<Violation> {
 type Finding = Option<(String, &'static str)>;
 
 fn leads_down(workspace: &Workspace, package: &Package, floor: u8, edge: &Dependency) -> Finding {
-    if !is_ours(workspace, edge) || (edge.name == TESTKIT && edge.kind == Some(Kind::Dev)) {
+    if !is_ours(workspace, edge) || (FOR_TESTS.contains(&edge.name.as_str()) && edge.kind == Some(Kind::Dev)) {
         return None;
     }
     let Some(below) = self::floor(&edge.name) else {

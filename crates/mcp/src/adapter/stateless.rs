@@ -23,7 +23,7 @@ use crate::headers::request_headers;
 use crate::modern::{self, ModernError};
 use crate::outcomes::bound_to;
 use crate::sessions::McpSession;
-use crate::{definitions, members, reply};
+use crate::{changed, definitions, members, reply};
 
 /// What a request is refused with before it is submitted.
 struct Problem {
@@ -152,6 +152,7 @@ impl Adapter {
             expected: Expected::Response { id: id.clone(), method },
             head,
             endless: method == Method::ListenSubscriptions,
+            lists: if method == Method::ListenSubscriptions { changed::asked(message) } else { Vec::new() },
             name,
             status: Arc::default(),
         };

@@ -11,6 +11,7 @@ use vidimus_core::json::{
 };
 
 use super::REVISION;
+use crate::changed;
 use crate::envelope::{Method, case_variant};
 use crate::initialize::Revision;
 
@@ -93,7 +94,8 @@ pub(crate) fn cached(document: &Document) -> Result<Bytes, SpliceError> {
     splice(document.bytes(), &replacements)
 }
 
-/// What a target says of itself, without the revisions and extensions that the gateway does not speak.
+/// What a target says of itself, without the revisions and extensions that the gateway does not speak, and with changes of
+/// lists, of which the gateway tells.
 pub(crate) fn discovered(bytes: &Bytes, result: Value<'_>) -> Result<Bytes, SpliceError> {
     let is_spoken = |version: Value<'_>| {
         version.as_str().is_some_and(|version| version == REVISION || Revision::parse(&version).is_some())
@@ -108,6 +110,7 @@ pub(crate) fn discovered(bytes: &Bytes, result: Value<'_>) -> Result<Bytes, Spli
         if let Some(extensions) = capabilities.get(EXTENSIONS) {
             replacements.extend(without_members(extensions, |extension| extension != KNOWN_EXTENSION));
         }
+        replacements.extend(changed::declared(capabilities));
     }
     replacements.sort_by_key(|replacement| replacement.span.start);
     splice(bytes, &replacements)

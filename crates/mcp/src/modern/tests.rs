@@ -148,7 +148,7 @@ fn a_discovery_names_what_is_spoken() {
     let document = Document::parse(text.clone(), &Limits::default()).unwrap();
     assert_eq!(
         discovered(&text, document.root()).unwrap(),
-        r#"{"supportedVersions":["2026-07-28","2025-11-25"],"capabilities":{"tools":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}}"#
+        r#"{"supportedVersions":["2026-07-28","2025-11-25"],"capabilities":{"tools":{"listChanged":true},"extensions":{"io.modelcontextprotocol/tasks":{}}}}"#
     );
 }
 

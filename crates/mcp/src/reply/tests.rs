@@ -36,7 +36,7 @@ fn writes_what_clients_expect() {
         r#"{"jsonrpc":"2.0","id":-1,"error":{"code":-32602,"message":"Unknown tool: x\"y"}}"#
     );
     assert_eq!(
-        notification("notifications/tools/list_changed"),
+        notification("notifications/tools/list_changed", None),
         r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#
     );
     assert_eq!(request(&Id::from_number(3), "ping", b"{}"), r#"{"jsonrpc":"2.0","id":3,"method":"ping","params":{}}"#);

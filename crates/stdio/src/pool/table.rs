@@ -96,11 +96,14 @@ impl Table {
                     // What is dropped with the table is killed.
                     None => return,
                 },
-                Some(news) = self.tasks.join_next() => match news {
-                    Ok(news) => self.note(news),
-                    // Its text may hold values.
-                    Err(_) => tracing::error!("A task of the servers' pool failed"),
-                },
+                Some(news) = self.tasks.join_next() => {
+                    if let Ok(news) = news {
+                        self.note(news);
+                    } else {
+                        // The error's text may hold values.
+                        tracing::error!("A task of the servers' pool failed");
+                    }
+                }
                 _ = look.tick() => self.end_idle(),
             }
             self.publish();

@@ -29,6 +29,8 @@ await main(async (session, recorder) => {
   for (const [method, answer] of Object.entries(recorder.handlers)) client.setRequestHandler(requests[method], answer);
   client.setNotificationHandler(schemas.LoggingMessageNotificationSchema, (message) => recorder.log(message));
   const channel = transport(session);
+  // Over standard input and output nobody asks the transport for what was agreed on, so it is not kept.
+  channel.setProtocolVersion ??= (version) => (channel.protocolVersion = version);
   await client.connect(channel, { timeout: LIMIT });
   return {
     client,

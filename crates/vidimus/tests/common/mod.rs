@@ -19,6 +19,7 @@ use vidimus_testkit::{Process, TempDir, free_port, tempdir};
 
 pub(crate) mod evidence;
 pub(crate) mod issuer;
+pub(crate) mod programs;
 pub(crate) mod raw;
 pub(crate) mod upstream;
 

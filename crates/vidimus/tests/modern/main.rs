@@ -213,7 +213,8 @@ async fn required_input_is_decided_and_its_state_comes_back_to_whom_it_was_given
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_to_open_is_whole_for_the_client_and_masked_in_the_record() {
-    let world = World::start(r#"permit (principal, action == Action::"elicitation/create", resource);"#).await;
+    let world =
+        World::start(r#"@id("pages") permit (principal, action == Action::"elicitation/create", resource);"#).await;
     let asked = send(&world.client("alice"), "tools/call", "page", r#""name":"page""#).await.json();
     let params = &asked["result"]["inputRequests"]["p"]["params"];
     assert_eq!(params["url"], PAGE, "{asked}");

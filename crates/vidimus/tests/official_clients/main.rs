@@ -7,9 +7,11 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests")]
 
+mod changes;
 #[path = "../common/mod.rs"]
 mod common;
 mod rust;
+mod servers;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -17,7 +19,8 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result};
 use common::{ALLOW_ALL, AUDIENCE, Gateway, Setup};
 use serde_json::{Value, json};
-use vidimus_testkit::{Endpoint, Era, EverythingServer, FixtureServer, OidcProvider, Sdk, Session, official, script};
+use servers::{Fixtures, Server};
+use vidimus_testkit::{Endpoint, Era, EverythingServer, OidcProvider, Sdk, Session, official, script};
 
 /// What servers may ask of clients.
 const ASKS: &str = r#"
@@ -48,7 +51,31 @@ struct Difference {
     instead: fn(&mut Value),
 }
 
-const DIFFERENCES: [Difference; 2] = [
+const DIFFERENCES: [Difference; 4] = [
+    Difference {
+        target: Some("rmcp"),
+        step: "connect",
+        because: "the gateway does not speak 2024-11-05, so it is no revision that a client may choose",
+        instead: |answer| {
+            if let Some(versions) = answer.pointer_mut("/result/supportedVersions").and_then(Value::as_array_mut) {
+                versions.retain(|version| *version != "2024-11-05");
+            }
+        },
+    },
+    Difference {
+        target: None,
+        step: "connect",
+        because: "the gateway tells of lists that policy changes, whether or not the server tells of its own",
+        instead: |answer| {
+            for list in ["tools", "prompts", "resources"] {
+                if let Some(capability) =
+                    answer.pointer_mut(&format!("/result/capabilities/{list}")).and_then(Value::as_object_mut)
+                {
+                    capability.insert("listChanged".to_owned(), json!(true));
+                }
+            }
+        },
+    },
     Difference {
         target: Some("everything"),
         step: "connect",
@@ -78,45 +105,12 @@ struct World {
     _fixtures: Option<Fixtures>,
 }
 
-/// The servers made with the official SDKs.
-struct Fixtures {
-    python: FixtureServer,
-    typescript: FixtureServer,
-}
-
-/// A line of the table: how a target is reached without the gateway and by it, and what is done there. One server can be
-/// in two lines, one for each era.
-struct Server {
-    target: &'static str,
-    era: Era,
-    direct: Endpoint,
-    /// Where it is: the line of `[targets.TARGET]`.
-    line: String,
-    steps: Value,
-}
-
-impl Server {
-    fn http(target: &'static str, era: Era, url: String, steps: Value) -> Self {
-        let line = format!("url = \"{url}\"");
-        Self { target, era, direct: Endpoint::Http { url, token: None }, line, steps }
-    }
-
-    /// The table of the configuration.
-    fn table(&self) -> String {
-        format!("[targets.{}]\nprotocol = \"mcp\"\n{}\nrecord = \"masked\"\n", self.target, self.line)
-    }
-}
-
 impl World {
     async fn start(policies: &str, fixtures: Option<Fixtures>) -> Result<Self> {
         let provider = OidcProvider::start().await?;
         let everything = tokio::task::spawn_blocking(EverythingServer::start).await??;
         let mut servers = vec![Server::http("everything", Era::Legacy, everything.url(), script::everything())];
-        for era in [Era::Legacy, Era::Modern] {
-            let Some(Fixtures { python, typescript }) = &fixtures else { break };
-            servers.push(Server::http("python", era, python.url(), script::fixture(era)));
-            servers.push(Server::http("typescript", era, typescript.url(), script::fixture(era)));
-        }
+        servers.extend(fixtures.iter().flat_map(Fixtures::servers));
         // `Setup` writes the table of "everything" itself.
         let tables: BTreeSet<_> =
             servers.iter().filter(|server| server.target != "everything").map(Server::table).collect();
@@ -145,9 +139,7 @@ fn take(endpoint: &Endpoint, steps: Value) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_client_gets_the_same_from_every_server_of_its_era() -> Result<()> {
-    let python = tokio::task::spawn_blocking(FixtureServer::python);
-    let typescript = tokio::task::spawn_blocking(FixtureServer::typescript).await??;
-    let fixtures = Fixtures { python: python.await??, typescript };
+    let fixtures = Fixtures::start().await?;
     let world = World::start(&format!("{ALLOW_ALL}{ASKS}"), Some(fixtures)).await?;
     let mut sessions = Vec::new();
     for server in &world.servers {
@@ -157,16 +149,17 @@ async fn every_client_gets_the_same_from_every_server_of_its_era() -> Result<()>
             sessions.push(Session { name, era: server.era, endpoint, steps: server.steps.clone() });
         }
     }
-    let running = Sdk::ALL.map(|sdk| {
+    // One client after the other: each session with a program starts one, and those of all clients at once would starve.
+    let mut taken = Vec::new();
+    for sdk in Sdk::ALL {
         let own: Vec<_> = sessions.iter().filter(|session| sdk.speaks(session.era)).cloned().collect();
-        (sdk.name(), tokio::task::spawn_blocking(move || sdk.run(&own)))
-    });
-    let rust = ("rmcp", tokio::spawn(rust::run(sessions)));
+        taken.push((sdk.name(), tokio::task::spawn_blocking(move || sdk.run(&own)).await??));
+    }
+    taken.push(("rmcp", rust::run(sessions).await?));
 
     let mut table = format!("{:<16}{:<20}{:>10}  not the same\n", "client", "server", "same/steps");
     let mut unexpected = String::new();
-    for (client, running) in running.into_iter().chain([rust]) {
-        let answers = running.await??;
+    for (client, answers) in taken {
         for server in &world.servers {
             let pair = format!("{} {}", server.target, server.era.name());
             // A client that does not speak the era has no answers.

@@ -5,6 +5,7 @@
 #![expect(deprecated, reason = "the newest revision deprecates what it still has, and what only older ones have")]
 
 use std::collections::BTreeMap;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use rmcp::{ClientHandler, ErrorData, RoleClient, ServiceError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::process::Command;
 use vidimus_testkit::{Endpoint, Era, Session};
 
 /// One step may take this long: a gateway that loses an answer fails the step, and does not hang the test.
@@ -66,14 +68,26 @@ async fn one(session: Session) -> Vec<Value> {
 }
 
 async fn connect(session: &Session, recorder: Recorder) -> Result<Client> {
-    let Endpoint::Http { url, token } = &session.endpoint else { bail!("rmcp is given servers over HTTP only") };
-    let mut config = StreamableHttpClientTransportConfig::with_uri(url.as_str());
-    config.auth_header.clone_from(token);
     let lifecycle = match session.era {
         Era::Legacy => ClientLifecycleMode::Initialize,
         Era::Modern => ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
     };
-    Ok(recorder.serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), lifecycle).await?)
+    match &session.endpoint {
+        Endpoint::Http { url, token } => {
+            let mut config = StreamableHttpClientTransportConfig::with_uri(url.as_str());
+            config.auth_header.clone_from(token);
+            Ok(recorder.serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), lifecycle).await?)
+        }
+        Endpoint::Stdio { command } => {
+            let [program, arguments @ ..] = command.as_slice() else { bail!("a server without a command") };
+            let mut server = Command::new(program);
+            server.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut server = server.spawn()?;
+            // It ends by itself when its input does.
+            let pipes = server.stdout.take().zip(server.stdin.take()).context("a server without pipes")?;
+            Ok(recorder.serve_with_lifecycle(pipes, lifecycle).await?)
+        }
+    }
 }
 
 async fn take(client: &Client, step: &Value) -> Result<Value> {
