@@ -41,8 +41,6 @@ const NOT_ENFORCED: [(&str, &str); 2] = [("approval", "approvals"), ("rewrite", 
 pub(crate) struct Compiled {
     pub(crate) rules: Rules,
     pub(crate) words: Vocabulary,
-    /// Every tool action that policies name.
-    pub(crate) named_tools: Vec<String>,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -71,7 +69,7 @@ pub(crate) fn compile(
     let rules = drafts.into_iter().map(Draft::into_rule).collect::<Result<Vec<_>, _>>().map_err(|error| vec![error])?;
     let rules =
         Rules::new(&rules, (targets, classes), &named_tools, &words).map_err(|error| vec![internal(&*error)])?;
-    Ok(Compiled { rules, words, named_tools: named_tools.into_keys().collect(), warnings })
+    Ok(Compiled { rules, words, warnings })
 }
 
 /// A policy that has been parsed.

@@ -68,9 +68,11 @@ pub(crate) fn denied(policies: Vec<Arc<str>>, message: String) -> Decision {
 
 fn evaluate(slice: &Slice, site: &Site, subject: &Subject, context: Context) -> Result<Response, Box<dyn Error>> {
     let (principal, action, resource) = (subject.principal.clone(), site.action.clone(), site.resource.clone());
+    let named = slice.named_actions.iter().filter(|named| named.uid() != site.action);
     // Without a schema: what is built here need not be checked against what it was built from.
+    let entities = Entities::from_entities([&subject.entity, &site.entity].into_iter().chain(named).cloned(), None)?;
     let request = cedar_policy::Request::new(principal, action, resource, context, None)?;
-    Ok(Authorizer::new().is_authorized(&request, &slice.policies, &subject.entities))
+    Ok(Authorizer::new().is_authorized(&request, &slice.policies, &entities))
 }
 
 fn conclude(
@@ -131,8 +133,8 @@ fn cannot_judge(rule: &Rule, value: &Unfit, subject: &Subject) -> bool {
 }
 
 fn admits_principal(rule: &Rule, subject: &Subject) -> bool {
-    let (principal, entities): (&EntityUid, &Entities) = (&subject.principal, &subject.entities);
-    let is_in = |group: &EntityUid| group == principal || entities.is_ancestor_of(group, principal);
+    let principal = &subject.principal;
+    let is_in = |group: &EntityUid| group == principal || subject.groups.contains(group);
     match rule.policy.principal_constraint() {
         PrincipalConstraint::Any => true,
         PrincipalConstraint::Eq(named) => named == *principal,

@@ -11,6 +11,7 @@ mod context;
 mod decimal;
 mod decision;
 mod error;
+mod hierarchy;
 mod names;
 mod policies;
 mod reads;

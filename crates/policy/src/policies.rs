@@ -1,10 +1,8 @@
 //! All policies of one version: compiled from files, asked for decisions.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use cedar_policy::{Entities, Entity};
 use vidimus_core::{Principal, TargetName, ToolDefinition};
 
 use crate::compile::{self, Compiled};
@@ -14,8 +12,8 @@ use crate::request::{Decision, Moment, Request};
 use crate::rules::{Rules, Site};
 use crate::schema::TargetSchema;
 use crate::source::{self, Source};
-use crate::subject::{Listed, Subject};
-use crate::vocabulary::{FIXED_ACTIONS, OTHER_TOOL, TOOLS_CALL, Vocabulary};
+use crate::subject::{Listed, Subject, Version};
+use crate::vocabulary::Vocabulary;
 
 /// One version of the policies, ready to decide. Immutable: a change of files or tool definitions makes a new one.
 pub struct Policies {
@@ -23,8 +21,8 @@ pub struct Policies {
     warnings: Vec<Warning>,
     rules: Rules,
     words: Vocabulary,
-    /// The actions and their hierarchy. Also tells this version's subjects from others'.
-    actions: Arc<Entities>,
+    /// Tells this version's subjects from others'.
+    version: Version,
 }
 
 impl Policies {
@@ -36,11 +34,8 @@ impl Policies {
         targets: &[TargetSchema],
         classes: &[Arc<str>],
     ) -> Result<Self, Vec<PolicyError>> {
-        let Compiled { rules, words, named_tools, warnings } = compile::compile(sources, targets, classes)?;
-        let named = named_tools.iter().map(String::as_str);
-        let actions = actions(named, &words)
-            .map_err(|error| vec![PolicyError { place: None, message: error.to_string(), help: None }])?;
-        Ok(Self { hash: source::hash(sources), warnings, rules, words, actions: Arc::new(actions) })
+        let Compiled { rules, words, warnings } = compile::compile(sources, targets, classes)?;
+        Ok(Self { hash: source::hash(sources), warnings, rules, words, version: Version::default() })
     }
 
     /// `sha256:` and 64 hex digits over the names and texts of all sources, for events.
@@ -55,12 +50,12 @@ impl Policies {
 
     /// The principal as these policies see it. Make one per session, and a new one for each version.
     pub fn subject(&self, principal: &Principal) -> Subject {
-        Subject::new(principal, &self.words, &self.actions)
+        Subject::new(principal, &self.words, &self.version)
     }
 
     /// Whether a request may pass. A subject of another version is denied everything.
     pub fn decide(&self, subject: &Subject, request: &Request<'_>) -> Decision {
-        if !subject.is_of(&self.actions) {
+        if !subject.is_of(&self.version) {
             return decision::denied(Vec::new(), "the policy has changed; ask again".to_owned());
         }
         decision::decide(&self.rules, subject, request)
@@ -69,7 +64,7 @@ impl Policies {
     /// The data classes that are shown to the subject as they are (design part 5, `reveal`). A policy that fails for a
     /// class leaves it masked, and a permit over all actions reveals none: it must name this one.
     pub fn revealed(&self, subject: &Subject, moment: &Moment<'_>) -> Vec<Arc<str>> {
-        if !subject.is_of(&self.actions) {
+        if !subject.is_of(&self.version) {
             return Vec::new();
         }
         let target = self.words.target(moment.target.as_str());
@@ -86,7 +81,7 @@ impl Policies {
 
     /// Whether a list shows a tool to the subject: not whether a call of it would pass, but whether one ever could.
     pub fn visible(&self, subject: &Subject, target: &TargetName, tool: &ToolDefinition) -> bool {
-        let Some(site) = self.rules.tool(target, &tool.name).filter(|_| subject.is_of(&self.actions)) else {
+        let Some(site) = self.rules.tool(target, &tool.name).filter(|_| subject.is_of(&self.version)) else {
             return false;
         };
         let annotations = tool.annotations;
@@ -99,18 +94,6 @@ impl fmt::Debug for Policies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policies").field("hash", &self.hash).finish_non_exhaustive()
     }
-}
-
-/// The actions: those of tools in `tools/call`.
-fn actions<'a>(
-    named_tools: impl Iterator<Item = &'a str>,
-    words: &Vocabulary,
-) -> Result<Entities, Box<cedar_policy::entities_errors::EntitiesError>> {
-    let tools_call = HashSet::from([words.action(TOOLS_CALL)]);
-    let fixed = FIXED_ACTIONS.iter().map(|name| Entity::with_uid(words.action(name)));
-    let tools = named_tools.chain([OTHER_TOOL]);
-    let tools = tools.map(|name| Entity::new_no_attrs(words.action(name), tools_call.clone()));
-    Entities::from_entities(fixed.chain(tools), None).map_err(Box::new)
 }
 
 #[cfg(test)]

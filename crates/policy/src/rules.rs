@@ -4,12 +4,15 @@
 //! action and resource constraints can hold there (design part 5, "Semantics" 4). A property test holds slices to the
 //! decisions of the whole set. Equal sets are shared, so the number of sets grows with policies, not with tools.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use cedar_policy::{ActionConstraint, Effect, EntityUid, Policy, PolicySet, PolicySetError, ResourceConstraint};
+use cedar_policy::{
+    ActionConstraint, Effect, Entity, EntityUid, Policy, PolicySet, PolicySetError, ResourceConstraint,
+};
 use vidimus_core::{Action, TargetName};
 
+use crate::hierarchy;
 use crate::reads::Reads;
 use crate::schema::{NamedTools, TargetSchema};
 use crate::shape::Shape;
@@ -36,12 +39,16 @@ pub(crate) struct Slice {
     pub(crate) policies: PolicySet,
     pub(crate) rules: Vec<Arc<Rule>>,
     pub(crate) reads: Reads,
+    /// The actions that their conditions name.
+    pub(crate) named_actions: Vec<Entity>,
 }
 
 /// An action on a resource, with the policies for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
     pub(crate) action: EntityUid,
+    /// The action with what it is in.
+    pub(crate) entity: Entity,
     pub(crate) resource: EntityUid,
     pub(crate) slice: Arc<Slice>,
 }
@@ -189,19 +196,24 @@ impl Slicer<'_> {
         let call = self.slice(Purpose::Decide, &groups, resource)?;
         let visibility = self.slice(Purpose::List, &groups, resource)?;
         let [action, _] = groups;
-        Ok(ToolSite { call: Site { action, resource: resource.clone(), slice: call }, visibility, shape })
+        Ok(ToolSite { call: self.at(action, resource.clone(), call), visibility, shape })
     }
 
     fn reveal(&mut self, class: &str) -> Result<Site, Box<PolicySetError>> {
         let (action, resource) = (self.words.action(REVEAL), self.words.data_class(class));
         let slice = self.slice(Purpose::Reveal, std::slice::from_ref(&action), &resource)?;
-        Ok(Site { action, resource, slice })
+        Ok(self.at(action, resource, slice))
     }
 
     fn site(&mut self, action: &str, resource: EntityUid) -> Result<Site, Box<PolicySetError>> {
         let action = self.words.action(action);
         let slice = self.slice(Purpose::Decide, std::slice::from_ref(&action), &resource)?;
-        Ok(Site { action, resource, slice })
+        Ok(self.at(action, resource, slice))
+    }
+
+    fn at(&self, action: EntityUid, resource: EntityUid, slice: Arc<Slice>) -> Site {
+        let entity = hierarchy::entity(&action, self.words);
+        Site { action, entity, resource, slice }
     }
 
     /// The policies whose scope admits an action, given with the groups it is in, on a resource.
@@ -234,7 +246,10 @@ impl Slicer<'_> {
         for (_, rule, _) in &chosen {
             reads.merge(&rule.reads);
         }
+        let named = chosen.iter().flat_map(|(_, _, policy)| hierarchy::named_in_conditions(policy, self.words));
+        let named: HashSet<EntityUid> = named.collect();
         let slice = Arc::new(Slice {
+            named_actions: named.iter().map(|action| hierarchy::entity(action, self.words)).collect(),
             policies: PolicySet::from_policies(chosen.iter().map(|(_, _, policy)| (*policy).clone()))?,
             rules: chosen.iter().map(|(_, rule, _)| Arc::clone(rule)).collect(),
             reads,

@@ -1,10 +1,10 @@
-//! A principal as policies see it: its entity, its groups, and the actions' hierarchy. Built once per session.
+//! A principal as policies see it: its entity and its groups. Built once per session, and small.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
+use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 use vidimus_core::{Principal, TargetName, ToolAnnotations};
 
 use crate::vocabulary::Vocabulary;
@@ -12,13 +12,17 @@ use crate::vocabulary::Vocabulary;
 /// A principal under one version of the policies.
 pub struct Subject {
     pub(crate) principal: EntityUid,
-    pub(crate) entities: Entities,
+    pub(crate) entity: Entity,
+    pub(crate) groups: HashSet<EntityUid>,
     pub(crate) amr: Vec<String>,
-    /// The entities of the version it belongs to, for telling versions apart.
-    version: Arc<Entities>,
+    version: Version,
     /// What lists showed already. Bounded by the tools that policies name, times the sixteen sets of annotations.
     listed: Mutex<HashMap<Listed, bool>>,
 }
+
+/// One version of the policies; clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Version(Arc<()>);
 
 /// What a tool's visibility depends on; `tool` is empty for all those that no policy names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,28 +33,22 @@ pub(crate) struct Listed {
 }
 
 impl Subject {
-    pub(crate) fn new(principal: &Principal, words: &Vocabulary, version: &Arc<Entities>) -> Self {
+    pub(crate) fn new(principal: &Principal, words: &Vocabulary, version: &Version) -> Self {
         let id = words.principal(principal);
-        // Neither step can fail: the attributes are plain texts, and no entity is there twice. If one did, an empty
-        // set of entities makes the principal a member of no group, and each read of its attributes a denial.
-        let entities = entity(principal, &id, words)
-            .and_then(|entity| Ok((**version).clone().add_entities([entity], None)?))
-            .unwrap_or_else(|error| {
-                tracing::error!(%error, "a principal cannot be given to policies");
-                Entities::empty()
-            });
-        Self {
-            principal: id,
-            entities,
-            amr: principal.amr.clone(),
-            version: Arc::clone(version),
-            listed: Mutex::default(),
-        }
+        let groups: HashSet<_> = principal.groups.iter().map(|group| words.group(group)).collect();
+        // It cannot fail: the attributes are plain texts. If it did, the principal is a member of no group, and each read
+        // of its attributes a denial.
+        let entity = entity(principal, &id, groups.clone()).unwrap_or_else(|error| {
+            tracing::error!(%error, "a principal cannot be given to policies");
+            Entity::with_uid(id.clone())
+        });
+        let (amr, version) = (principal.amr.clone(), version.clone());
+        Self { principal: id, entity, groups, amr, version, listed: Mutex::default() }
     }
 
-    /// Whether it belongs to the version with these entities.
-    pub(crate) fn is_of(&self, version: &Arc<Entities>) -> bool {
-        Arc::ptr_eq(&self.version, version)
+    /// Whether it belongs to this version.
+    pub(crate) fn is_of(&self, version: &Version) -> bool {
+        Arc::ptr_eq(&self.version.0, &version.0)
     }
 
     /// What was found before, or what `find` finds now.
@@ -73,7 +71,7 @@ impl fmt::Debug for Subject {
 fn entity(
     principal: &Principal,
     id: &EntityUid,
-    words: &Vocabulary,
+    groups: HashSet<EntityUid>,
 ) -> Result<Entity, Box<dyn std::error::Error + Send + Sync>> {
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
     let actors = principal.actor_chain.iter().map(|actor| text(&format!("{}|{}", actor.issuer, actor.subject)));
@@ -85,6 +83,5 @@ fn entity(
     if let Some(client) = &principal.client_id {
         attributes.insert("clientId".to_owned(), text(client));
     }
-    let groups: HashSet<_> = principal.groups.iter().map(|group| words.group(group)).collect();
     Ok(Entity::new(id.clone(), attributes, groups)?)
 }

@@ -1,6 +1,6 @@
 //! Slices against the whole: what is left out of a slice never had a say.
 
-use cedar_policy::{Authorizer, PolicySet};
+use cedar_policy::{Authorizer, Entities, PolicySet};
 use proptest::prelude::*;
 use vidimus_core::json::{Document, Limits};
 use vidimus_core::{Action, Effect, PrincipalKind, Protocol, Timestamp, ToolAnnotations};
@@ -9,6 +9,7 @@ use super::*;
 use crate::context;
 use crate::reads::Reads;
 use crate::request::Claimed;
+use crate::vocabulary::{FIXED_ACTIONS, OTHER_TOOL};
 
 const EFFECTS: [&str; 2] = ["permit", "forbid"];
 const PRINCIPALS: [&str; 5] = [
@@ -38,11 +39,13 @@ const RESOURCES: [&str; 5] = [
     "resource is Target in Target::\"crm\"",
 ];
 /// Conditions for every action, and then those for policies on named tools only.
-const CONDITIONS: [&str; 10] = [
+const CONDITIONS: [&str; 12] = [
     "true",
     "context.amr.contains(\"otp\")",
     "action in Action::\"tools/call\"",
     "action == Action::\"crm/refund\"",
+    "Action::\"orders/put\" in Action::\"tools/call\"",
+    "action in [Action::\"connect\", Action::\"crm/get\"]",
     "resource == Target::\"crm\" || principal in Group::\"demo/a\"",
     "context has address && context.address.isLoopback()",
     "9223372036854775807 + (if context.amr.isEmpty() then 1 else 0) > 0",
@@ -50,7 +53,7 @@ const CONDITIONS: [&str; 10] = [
     "context.arguments has note && context.arguments.note like \"a*\"",
     "context.tool.readOnlyHint",
 ];
-const FOR_EVERY_ACTION: usize = 7;
+const FOR_EVERY_ACTION: usize = 9;
 
 prop_compose! {
     fn policy()(
@@ -97,6 +100,14 @@ fn everything() -> Reads {
     Reads::Attributes(names.map(|name| (name.to_owned(), Reads::All)).into())
 }
 
+/// The principal and every action there is.
+fn hierarchy(policies: &Policies, subject: &Subject) -> Entities {
+    let tools = ["crm/get", "crm/refund", "orders/put", OTHER_TOOL];
+    let actions = FIXED_ACTIONS.into_iter().chain(tools).map(|name| policies.words.action(name));
+    let actions = actions.map(|action| crate::hierarchy::entity(&action, &policies.words));
+    Entities::from_entities(actions.chain([subject.entity.clone()]), None).unwrap()
+}
+
 /// Cedar's decision by every policy on every fact, with its errors as denials.
 fn whole(policies: &Policies, subject: &Subject, request: &Request<'_>) -> (Effect, Vec<String>) {
     let all = PolicySet::from_policies(policies.rules.all().map(|rule| rule.policy.clone())).unwrap();
@@ -105,7 +116,7 @@ fn whole(policies: &Policies, subject: &Subject, request: &Request<'_>) -> (Effe
     assert_eq!(unfit, []);
     let (principal, resource) = (subject.principal.clone(), site.resource.clone());
     let asked = cedar_policy::Request::new(principal, site.action.clone(), resource, context, None).unwrap();
-    let response = Authorizer::new().is_authorized(&asked, &all, &subject.entities);
+    let response = Authorizer::new().is_authorized(&asked, &all, &hierarchy(policies, subject));
     let failed: Vec<String> = response
         .diagnostics()
         .errors()
