@@ -116,6 +116,15 @@ pub enum Body<'a> {
         /// The session read, where it was one.
         viewed: Option<SessionId>,
     },
+    /// Sessions were taken away, in an archive.
+    RecordingExported {
+        /// What was asked for, in words.
+        selection: &'a str,
+        /// How many sessions went.
+        sessions: u64,
+        /// Of those, how many with their payloads.
+        with_payloads: u64,
+    },
 }
 
 /// The identity and circumstances of a session, stated once.
@@ -307,6 +316,11 @@ pub const CATALOGUE: &[Entry] = &[
         "what the program itself says (AU-3)",
     ),
     entry("recording.viewed", "evidence was read", "access to audit information (AU-9)"),
+    entry(
+        "recording.exported",
+        "sessions were exported as an archive",
+        "disclosure of audit information (AU-9, AU-16)",
+    ),
 ];
 
 const fn entry(name: &'static str, meaning: &'static str, reason: &'static str) -> Entry {
@@ -332,6 +346,7 @@ impl Body<'_> {
             Self::OperationOutcome(_) => "operation.outcome",
             Self::ProgramLogged(_) => "program.logged",
             Self::RecordingViewed { .. } => "recording.viewed",
+            Self::RecordingExported { .. } => "recording.exported",
         }
     }
 }
@@ -379,6 +394,12 @@ impl Event<'_> {
             }
             Body::LogRecovered { dropped, frames } => {
                 object.integer("dropped", *dropped).integer("frames", *frames);
+            }
+            Body::RecordingExported { selection, sessions, with_payloads } => {
+                object.object("export", |export| {
+                    export.string("selection", selection).integer("sessions", *sessions);
+                    export.integer("with_payloads", *with_payloads);
+                });
             }
             Body::LogStarted { .. }
             | Body::PolicyLoaded { .. }
@@ -438,6 +459,7 @@ impl Event<'_> {
                 write_payloads(object, logged.payloads);
             }
             Body::RecordingViewed { .. }
+            | Body::RecordingExported { .. }
             | Body::LogStopped { .. }
             | Body::LogRecovered { .. }
             | Body::ConfigLoaded { .. }

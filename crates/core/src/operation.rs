@@ -49,6 +49,8 @@ pub enum Action {
     Method(Arc<str>),
     /// See a session's recording or its events.
     RecordingView,
+    /// Take a session away, with the proofs of its events.
+    RecordingExport,
     /// Read the log: proofs, entries, status.
     LogRead,
 }
@@ -67,6 +69,7 @@ impl Action {
             Self::Roots => "roots/list".into(),
             Self::Method(method) => (&**method).into(),
             Self::RecordingView => "recording.view".into(),
+            Self::RecordingExport => "recording.export".into(),
             Self::LogRead => "log.read".into(),
         }
     }

@@ -9,8 +9,8 @@
 //! What is recorded is masked. Where other bytes were sent or delivered, the event commits to those too, with a salt that
 //! only the key-encryption key makes of the frame's: whoever may read a recording cannot guess what was masked in it.
 //!
-//! A commitment is `HMAC-SHA256(salt, len‖domain ‖ len‖field ‖ len‖bytes)` with 64-bit big-endian lengths: whoever
-//! holds the salt can prove what the bytes were, who does not cannot guess them.
+//! Whoever holds the salt of a commitment (`vidimus_log::commitment`) can prove what the bytes were, who does not cannot
+//! guess them.
 
 mod committed;
 mod verify;
@@ -18,11 +18,11 @@ mod verify;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
-use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use vidimus_core::event::Payload;
 use vidimus_core::{Record, SessionId, Timestamp};
+use vidimus_log::{SALT_BYTES, commitment};
 
 pub(crate) use self::committed::is_as_committed;
 pub use self::verify::{Checked, RecordingVerifier};
@@ -33,12 +33,6 @@ const MAGIC: &[u8; 8] = b"VIDIREC1";
 
 /// The associated data of a session's wrapped key, before the session's id.
 const KEY_PURPOSE: &[u8] = b"vidimus.recording-key/1 ";
-
-/// The domain of commitments to payloads.
-const COMMITMENT_DOMAIN: &[u8] = b"vidimus.payload/1";
-
-/// Bytes of a salt.
-pub const SALT_BYTES: usize = 32;
 
 /// Bytes of the frame that opens a recording.
 pub(crate) const OPENING_BYTES: usize = MAGIC.len() + KEY_BYTES + WRAPPING_BYTES;
@@ -99,19 +93,6 @@ impl PayloadName {
             _ => None,
         }
     }
-}
-
-/// The HMAC-SHA256 commitment to `bytes` as `field`.
-pub fn commitment(salt: &[u8; SALT_BYTES], field: &str, bytes: &[u8]) -> [u8; 32] {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, salt);
-    let mut context = hmac::Context::with_key(&key);
-    for part in [COMMITMENT_DOMAIN, field.as_bytes(), bytes] {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-    let mut out = [0; 32];
-    out.copy_from_slice(context.sign().as_ref());
-    out
 }
 
 /// The writing side of one session's recording: seals frames and keeps their places.
@@ -176,7 +157,7 @@ impl Writer {
         let commitment = commitment(&salt, name.name(), payload);
         let delivered = (passed != payload).then(|| {
             let salt = self.wrapping.delivery_salt(&salt);
-            self::commitment(&salt, name.name(), passed)
+            vidimus_log::commitment(&salt, name.name(), passed)
         });
         let size = (payload.len() as u64).to_be_bytes();
         let (kept, is_whole): (&[u8], bool) = match (self.record, name) {

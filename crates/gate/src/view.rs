@@ -96,6 +96,12 @@ pub enum ViewError {
         /// The most.
         limit: u64,
     },
+    /// No session is as was asked for.
+    #[error("no session is as you describe it; `sessions list` with the same options shows them")]
+    Nothing,
+    /// More sessions than one export takes.
+    #[error("more than {0} sessions are as you describe them: export less at a time, with --since and --until")]
+    TooMany(u32),
     /// The reading task was cut off.
     #[error("reading was cut off: the gateway is stopping")]
     Stopping,
@@ -108,8 +114,8 @@ impl ViewError {
             Self::Denied(_) => ErrorKind::Denied,
             Self::Evidence(error) => error.kind(),
             Self::Store(error) => error.kind(),
-            Self::NoEvent(_) | Self::Read(_) | Self::Stopping => ErrorKind::NotFound,
-            Self::TooLong { .. } => ErrorKind::Limit,
+            Self::NoEvent(_) | Self::Read(_) | Self::Nothing | Self::Stopping => ErrorKind::NotFound,
+            Self::TooLong { .. } | Self::TooMany(_) => ErrorKind::Limit,
             Self::Recording(_) | Self::Mismatch(_) | Self::File { .. } => ErrorKind::Evidence,
         }
     }
@@ -126,13 +132,13 @@ impl Viewer {
         let mut shown = Vec::new();
         let mut denial = named.map(|target| self.decide(principal, &Action::RecordingView, target.as_str()));
         if denial.as_ref().is_none_or(|decision| decision.effect == Effect::Allow) {
-            (shown, _) = self.visible(principal, filter).await?;
+            (shown, _) = self.visible(principal, filter, Action::RecordingView).await?;
             denial = None;
             if shown.is_empty() {
                 // Whoever may see no session at all is told so rather than shown an empty list. That is decided
                 // without the filter: the answer tells nothing of the sessions it describes.
                 let any = SessionFilter { control, limit: 1, ..SessionFilter::default() };
-                let (seen, hidden) = self.visible(principal, any).await?;
+                let (seen, hidden) = self.visible(principal, any, Action::RecordingView).await?;
                 denial = hidden.filter(|_| seen.is_empty());
             }
         }
@@ -145,22 +151,20 @@ impl Viewer {
 
     /// A session and its events.
     pub async fn session(&self, principal: &Principal, id: &str) -> Result<Viewed, ViewError> {
-        let row = self.permitted(principal, id).await?;
+        let row = self.permitted(principal, id, Action::RecordingView).await?;
         self.viewed(principal, "session", Some(row.id)).await?;
         self.blocking(move |viewer| viewer.events(row)).await
     }
 
     /// A session with its recording, opened and checked.
     pub async fn recording(&self, principal: &Principal, id: &str) -> Result<Recorded, ViewError> {
-        let row = self.permitted(principal, id).await?;
+        let row = self.permitted(principal, id, Action::RecordingView).await?;
         self.viewed(principal, "recording", Some(row.id)).await?;
         self.blocking(move |viewer| {
             let session = row.id;
             // Events first: what they commit to is written by then.
             let viewed = viewer.events(row)?;
-            let directory = viewer.data_dir.join("recordings").join(session.to_string());
-            let segments = segments(session, &directory, MAX_RECORDING_BYTES)?;
-            let frames = recording::read(session, segments, &viewer.shared.evidence.wrapping)?;
+            let frames = viewer.frames(session)?;
             if recording::is_as_committed(&viewed.events, &frames) {
                 Ok(Recorded { viewed, frames })
             } else {
@@ -195,15 +199,20 @@ impl Viewer {
         self.viewed(principal, what, None).await
     }
 
-    /// The session, when `principal` may look into it. One it may not look into is answered like one that does not
+    /// The session, when `principal` may look into it, or take it away. One it may not is answered like one that does not
     /// exist, and both attempts are recorded as denials.
-    async fn permitted(&self, principal: &Principal, id: &str) -> Result<SessionRow, ViewError> {
-        let (wanted, viewing) = (id.to_owned(), principal.clone());
+    pub(crate) async fn permitted(
+        &self,
+        principal: &Principal,
+        id: &str,
+        action: Action,
+    ) -> Result<SessionRow, ViewError> {
+        let (wanted, viewing, wants) = (id.to_owned(), principal.clone(), action.clone());
         let mut hidden = None;
         let (row, hidden) = self
             .blocking(move |viewer| {
                 let row = viewer.reader()?.session(&wanted, |row| {
-                    let decision = viewer.decide_row(&viewing, row);
+                    let decision = viewer.decide_row(&viewing, row, &wants);
                     let is_allowed = decision.effect == Effect::Allow;
                     if !is_allowed {
                         hidden.get_or_insert((row.target.clone(), decision));
@@ -217,7 +226,7 @@ impl Viewer {
             let unknown = || Decision { effect: Effect::Deny, policies: Vec::new(), message: String::new() };
             let reason = hidden.is_none().then_some("unknown_session");
             let (target, decision) = hidden.unwrap_or_else(|| (None, unknown()));
-            let denied = self.denied(principal, &Action::RecordingView, target.as_deref(), &decision, reason).await;
+            let denied = self.denied(principal, &action, target.as_deref(), &decision, reason).await;
             if let ViewError::Evidence(_) = denied {
                 return Err(denied);
             }
@@ -226,10 +235,11 @@ impl Viewer {
     }
 
     /// The sessions that `filter` describes and `principal` may look into, and why another one is left out.
-    async fn visible(
+    pub(crate) async fn visible(
         &self,
         principal: &Principal,
         filter: SessionFilter,
+        action: Action,
     ) -> Result<(Vec<SessionRow>, Option<Decision>), ViewError> {
         let principal = principal.clone();
         self.blocking(move |viewer| {
@@ -237,7 +247,7 @@ impl Viewer {
             let mut denial = None;
             let shown = viewer.reader()?.sessions_that(&filter, |row| {
                 *known.entry(row.target.clone()).or_insert_with(|| {
-                    let decision = viewer.decide_row(&principal, row);
+                    let decision = viewer.decide_row(&principal, row, &action);
                     let is_allowed = decision.effect == Effect::Allow;
                     if !is_allowed {
                         denial = Some(decision);
@@ -250,14 +260,14 @@ impl Viewer {
         .await
     }
 
-    fn decide_row(&self, principal: &Principal, row: &SessionRow) -> Decision {
+    fn decide_row(&self, principal: &Principal, row: &SessionRow, action: &Action) -> Decision {
         match row.target.as_deref() {
-            Some(target) => self.decide(principal, &Action::RecordingView, target),
+            Some(target) => self.decide(principal, action, target),
             None => self.decide(principal, &Action::LogRead, GATEWAY),
         }
     }
 
-    fn decide(&self, principal: &Principal, action: &Action, target: &str) -> Decision {
+    pub(crate) fn decide(&self, principal: &Principal, action: &Action, target: &str) -> Decision {
         let policies = self.shared.policies.load_full();
         let Ok(target) = target.parse::<TargetName>() else {
             return Decision {
@@ -282,7 +292,7 @@ impl Viewer {
     }
 
     /// Records a denial and words it.
-    async fn denied(
+    pub(crate) async fn denied(
         &self,
         principal: &Principal,
         action: &Action,
@@ -319,13 +329,18 @@ impl Viewer {
         Ok(self.record(principal, None, Body::RecordingViewed { what, viewed }).await?)
     }
 
-    async fn record(&self, principal: &Principal, target: Option<&str>, body: Body<'_>) -> Result<(), EvidenceError> {
+    pub(crate) async fn record(
+        &self,
+        principal: &Principal,
+        target: Option<&str>,
+        body: Body<'_>,
+    ) -> Result<(), EvidenceError> {
         let evidence = &self.shared.evidence;
         let written = self.shared.control.append_for(evidence, Some(&principal.id()), target, body)?;
         evidence.settle(Durability::Strict, written.position).await
     }
 
-    async fn blocking<T: Send + 'static>(
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Self) -> Result<T, ViewError> + Send + 'static,
     ) -> Result<T, ViewError> {
@@ -333,8 +348,23 @@ impl Viewer {
         tokio::task::spawn_blocking(move || read(&viewer)).await.unwrap_or(Err(ViewError::Stopping))
     }
 
-    fn reader(&self) -> Result<Reader, StoreError> {
+    pub(crate) fn reader(&self) -> Result<Reader, StoreError> {
         Reader::open(&self.data_dir.join("index.db"))
+    }
+
+    /// All frames of a session's recording, opened; not compared with any event.
+    pub(crate) fn frames(&self, session: SessionId) -> Result<Vec<Frame>, ViewError> {
+        let segments = segments(session, &self.recording_dir(session), MAX_RECORDING_BYTES)?;
+        Ok(recording::read(session, segments, &self.shared.evidence.wrapping)?)
+    }
+
+    /// Where a session's recording is, if it has one.
+    pub(crate) fn recording_dir(&self, session: SessionId) -> std::path::PathBuf {
+        self.data_dir.join("recordings").join(session.to_string())
+    }
+
+    pub(crate) fn log(&self) -> &vidimus_log::Log {
+        &self.shared.evidence.log
     }
 
     fn events(&self, session: SessionRow) -> Result<Viewed, ViewError> {

@@ -19,8 +19,8 @@ mod report;
 mod verify;
 mod write;
 
-pub use facts::{Disclosure, SessionFacts};
-pub use payload::PayloadRow;
+pub use facts::Disclosure;
+pub use payload::Payload;
 pub use report::{ArchiveReport, Outcome};
 pub use verify::verify;
 pub use write::{ArchiveWriter, Claims};

@@ -21,6 +21,7 @@ use crate::journal::{Bounds, Journal};
 use crate::note::Signer;
 use crate::proof::InclusionProof;
 use crate::recover::{self, Recovered};
+use crate::snapshot::Snapshot;
 use crate::storage::{Storage, StorageError, create_dirs};
 use crate::sync::{Durable, Position, Progress};
 use crate::tile::{Kind, TILE_WIDTH, Tile, TileNodes, TileReader, entries};
@@ -271,6 +272,11 @@ impl Log {
     /// the same. Dropping the last handle does this too, but cannot say how it went.
     pub fn close(&self) -> Result<(), AppendError> {
         self.inner.close()
+    }
+
+    /// The log at the latest checkpoint, to be read while it goes on.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(Arc::clone(&self.inner.storage), self.inner.places.log.clone(), self.published())
     }
 
     fn published(&self) -> Published {

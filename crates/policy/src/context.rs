@@ -46,6 +46,7 @@ pub(crate) fn of_request(
         | Action::Connect
         | Action::Method(_)
         | Action::RecordingView
+        | Action::RecordingExport
         | Action::LogRead => {}
     }
     Ok((Context::from_pairs(pairs)?, unfit))

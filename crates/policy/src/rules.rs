@@ -17,8 +17,8 @@ use crate::reads::Reads;
 use crate::schema::{NamedTools, TargetSchema};
 use crate::shape::Shape;
 use crate::vocabulary::{
-    CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING,
-    TOOLS_CALL, Vocabulary, tool_action,
+    CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_EXPORT, RECORDING_VIEW, RESOURCES_READ, REVEAL,
+    ROOTS, SAMPLING, TOOLS_CALL, Vocabulary, tool_action,
 };
 
 /// One policy in force.
@@ -69,6 +69,8 @@ pub(crate) struct Rules {
     targets: HashMap<TargetName, TargetRules>,
     /// Recordings of targets that are no longer configured.
     former_recordings: Site,
+    /// Exports of sessions on such targets.
+    former_exports: Site,
     log: Site,
     /// The data classes that some policy may reveal.
     reveals: Vec<(Arc<str>, Site)>,
@@ -83,6 +85,7 @@ struct TargetRules {
     elicitation: Site,
     roots: Site,
     recordings: Site,
+    exports: Site,
     named_tools: HashMap<String, ToolSite>,
     other_tools: ToolSite,
 }
@@ -97,6 +100,7 @@ impl Rules {
         let mut slicer = Slicer { rules, words, made: HashMap::new() };
         // No policy can name a target without a name, so none is picked for it alone.
         let former_recordings = slicer.site(RECORDING_VIEW, words.target(""))?;
+        let former_exports = slicer.site(RECORDING_EXPORT, words.target(""))?;
         let log = slicer.site(LOG_READ, words.log())?;
         let mut by_target = HashMap::new();
         for target in targets {
@@ -110,7 +114,7 @@ impl Rules {
             }
         }
         let by_id = rules.iter().map(|rule| (Arc::clone(&rule.id), Arc::clone(rule))).collect();
-        Ok(Self { by_id, targets: by_target, former_recordings, log, reveals })
+        Ok(Self { by_id, targets: by_target, former_recordings, former_exports, log, reveals })
     }
 
     /// Where an action on a target is decided; `None` when there is no such target.
@@ -119,6 +123,7 @@ impl Rules {
         match action {
             Action::LogRead => Some(&self.log),
             Action::RecordingView => Some(rules.map_or(&self.former_recordings, |rules| &rules.recordings)),
+            Action::RecordingExport => Some(rules.map_or(&self.former_exports, |rules| &rules.exports)),
             Action::Connect | Action::Method(_) => rules.map(|rules| &rules.connect),
             Action::ResourceRead(_) => rules.map(|rules| &rules.resources),
             Action::PromptGet(_) => rules.map(|rules| &rules.prompts),
@@ -181,6 +186,7 @@ impl Slicer<'_> {
             elicitation: self.site(ELICITATION, resource.clone())?,
             roots: self.site(ROOTS, resource.clone())?,
             recordings: self.site(RECORDING_VIEW, resource.clone())?,
+            exports: self.site(RECORDING_EXPORT, resource.clone())?,
             named_tools,
             other_tools: self.tool(OTHER_TOOL, &resource, None)?,
         })

@@ -12,8 +12,8 @@ use vidimus_core::{Protocol, TargetName, ToolDefinition};
 
 use crate::shape::Shape;
 use crate::vocabulary::{
-    CONNECT, DATA_CLASS, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_VIEW, RESOURCES_READ,
-    REVEAL, ROOTS, SAMPLING, TARGET, TOOLS_CALL, USER, WORKLOAD,
+    CONNECT, DATA_CLASS, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_EXPORT, RECORDING_VIEW,
+    RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TARGET, TOOLS_CALL, USER, WORKLOAD,
 };
 
 /// What policy must know of a target.
@@ -46,6 +46,7 @@ fn fragment(tools: &NamedTools) -> Result<SchemaFragment, Box<cedar_policy::Sche
         (ELICITATION, TARGET, json!({ "url": { "type": "String", "required": false } })),
         (ROOTS, TARGET, json!({})),
         (RECORDING_VIEW, TARGET, json!({})),
+        (RECORDING_EXPORT, TARGET, json!({})),
         (LOG_READ, LOG, json!({})),
         (REVEAL, DATA_CLASS, json!({ "target": { "type": "Entity", "name": TARGET } })),
     ] {

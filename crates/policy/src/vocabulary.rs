@@ -27,12 +27,24 @@ pub(crate) const SAMPLING: &str = "sampling/createMessage";
 pub(crate) const ELICITATION: &str = "elicitation/create";
 pub(crate) const ROOTS: &str = "roots/list";
 pub(crate) const RECORDING_VIEW: &str = "recording.view";
+pub(crate) const RECORDING_EXPORT: &str = "recording.export";
 pub(crate) const LOG_READ: &str = "log.read";
 pub(crate) const REVEAL: &str = "reveal";
 
 /// Every action a policy can name, besides the tools.
-pub(crate) const FIXED_ACTIONS: [&str; 10] =
-    [CONNECT, TOOLS_CALL, RESOURCES_READ, PROMPTS_GET, SAMPLING, ELICITATION, ROOTS, RECORDING_VIEW, LOG_READ, REVEAL];
+pub(crate) const FIXED_ACTIONS: [&str; 11] = [
+    CONNECT,
+    TOOLS_CALL,
+    RESOURCES_READ,
+    PROMPTS_GET,
+    SAMPLING,
+    ELICITATION,
+    ROOTS,
+    RECORDING_VIEW,
+    RECORDING_EXPORT,
+    LOG_READ,
+    REVEAL,
+];
 
 /// Stands for every tool that no policy names: policies cannot tell those apart, so one action does for all of them.
 /// Not the name of any tool: `*` is no target's name.

@@ -1,7 +1,7 @@
 //! What the gateway answers on its socket, as both sides know it: JSON over HTTP/1.1, GET only.
 //!
 //! `/v1/sessions?…`, `/v1/sessions/{id}`, `/v1/sessions/{id}/recording`, `/v1/log/status`, `/v1/log/proof/{event}`,
-//! `/v1/tools/{target}`.
+//! `/v1/tools/{target}`, `/v1/export?…` (the one answer that is no JSON: an archive).
 //! Event leaves travel as the JSON they are in the log, byte for byte, so that a client can check their proof.
 
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use vidimus_core::{TargetName, Timestamp, ToolDefinition};
-use vidimus_gate::{Frame, PayloadName, Recorded, Viewed};
+use vidimus_gate::{Frame, PayloadName, Recorded, Selection, Viewed};
 use vidimus_log::{Health, InclusionProof, Status, VerifierKey};
 use vidimus_store::{MAX_SESSIONS, SessionFilter, SessionRow};
 
@@ -24,6 +24,8 @@ pub(crate) const SESSIONS: &str = "/v1/sessions";
 pub(crate) const LOG_STATUS: &str = "/v1/log/status";
 /// Below it, the proofs by event id.
 pub(crate) const LOG_PROOF: &str = "/v1/log/proof";
+/// The archive of the sessions of a query: `session`, or the keys of the list of sessions.
+pub(crate) const EXPORT: &str = "/v1/export";
 /// Below it, the tools by target.
 pub(crate) const TOOLS: &str = "/v1/tools";
 /// Below a session, its recording.
@@ -364,6 +366,25 @@ pub(crate) fn from_query(query: &str) -> Result<SessionFilter, String> {
         }
     }
     Ok(filter)
+}
+
+/// What is exported, as the query of `/v1/export`; that text is also how an export is described in its event.
+pub(crate) fn export_query(selection: &Selection) -> String {
+    match selection {
+        Selection::Session(id) => format!("session={}", encode(id)),
+        Selection::Sessions(filter) => to_query(filter),
+    }
+}
+
+/// What the query of `/v1/export` asks for, or what is wrong with it.
+pub(crate) fn export_from_query(query: &str) -> Result<Selection, String> {
+    match query.strip_prefix("session=") {
+        Some(id) if id.contains('&') => Err("`session` stands alone".to_owned()),
+        Some(id) => {
+            decode(id).map(Selection::Session).ok_or_else(|| "`session` is not percent-encoded UTF-8".to_owned())
+        }
+        None => from_query(query).map(Selection::Sessions),
+    }
 }
 
 /// A moment in RFC 3339, from 1970 on.

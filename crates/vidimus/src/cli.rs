@@ -76,6 +76,32 @@ pub(crate) enum Command {
     /// Asks the running gateway, which decides who may see them and records that they were seen.
     #[command(subcommand)]
     Sessions(Sessions),
+    /// Export the sessions that a filter describes as an archive that proves itself
+    ///
+    /// Asks the running gateway, which decides by `recording.export` what may go, and by `recording.view` whether payloads
+    /// may go with it, and records the export. Sessions that you may not export are left out.
+    #[command(after_help = "Example:\n  vidimus export --since 7d --target crm --out crm.zip --config vidimus.toml")]
+    Export {
+        #[command(flatten)]
+        selection: ExportFilter,
+        #[command(flatten)]
+        options: ExportOptions,
+    },
+    /// Check an archive, offline: every event, proof, session and payload in it
+    ///
+    /// Takes only public keys. Exit status: 0 all was checked and holds; 1 something does not hold; 2 a file or key cannot
+    /// be read; 3 all holds together, but no key was given, so that nothing shows whose it is. `vidimus-verify` is the same
+    /// check as a small program of its own.
+    #[command(after_help = "Example:\n  vidimus verify session.zip --key 'vidimus/gw-1+0a1b2c3d+AbC…'")]
+    Verify {
+        /// The archive
+        file: PathBuf,
+        /// The key that signs the log, as `log status` prints it, or a file of such lines; several while it is replaced
+        #[arg(long, value_name = "KEY|FILE")]
+        key: Vec<String>,
+        #[command(flatten)]
+        output: Output,
+    },
     /// See and check the evidence log
     #[command(subcommand)]
     Log(Log),
@@ -178,6 +204,55 @@ pub(crate) enum Sessions {
     /// Show what a session asked and got, in order, each payload checked against its commitment
     #[command(after_help = "Example:\n  vidimus sessions replay 0199a1b2 --config vidimus.toml")]
     Replay(OneSession),
+    /// Export one session as an archive that proves itself
+    ///
+    /// Asks the running gateway, which decides by `recording.export` whether it may go, and by `recording.view` whether its
+    /// payloads may go with it, and records the export.
+    #[command(after_help = "Example:\n  vidimus sessions export 0199a1b2 --out session.zip --config vidimus.toml")]
+    Export {
+        /// The session's id, or enough of its beginning
+        #[arg(value_parser = session_prefix)]
+        session: String,
+        #[command(flatten)]
+        options: ExportOptions,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportOptions {
+    /// Write the archive to this file, which must not exist
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
+    /// Open the data directory itself, while no gateway runs on it; decided and recorded as by the gateway
+    #[arg(long, conflicts_with = "data_dir")]
+    pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportFilter {
+    /// Opened since then: a time in RFC 3339, or how long ago (30s, 15m, 2h, 7d)
+    #[arg(long, value_name = "TIME", value_parser = time_or_ago)]
+    since: Option<Timestamp>,
+    /// Opened before then
+    #[arg(long, value_name = "TIME", value_parser = time_or_ago)]
+    until: Option<Timestamp>,
+    /// On this target
+    #[arg(long, value_name = "TARGET")]
+    target: Option<TargetName>,
+    /// Of this principal: issuer|subject
+    #[arg(long, value_name = "PRINCIPAL")]
+    principal: Option<String>,
+}
+
+impl From<ExportFilter> for SessionFilter {
+    fn from(filter: ExportFilter) -> Self {
+        let ExportFilter { since, until, target, principal } = filter;
+        Self { since, until, who: principal, target, control: false, limit: MAX_SESSIONS }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -301,6 +376,12 @@ impl Gateway {
                 Ok((data_dir.to_owned(), data_dir.join(crate::config::SOCKET)))
             }
         }
+    }
+
+    /// The configuration, where one was named.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        let config = self.config.as_deref().context("name the configuration with --config")?;
+        Ok(Config::load(config)?)
     }
 
     /// The key-encryption key that the configuration names.

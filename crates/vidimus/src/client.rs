@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -40,6 +41,9 @@ pub(crate) enum ClientError {
         /// What went wrong.
         error: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An answer ended before its end.
+    #[error("the gateway broke its answer off; its own log says why")]
+    BrokenOff,
     /// It took too long.
     #[error("the gateway gave no answer within {TIMEOUT:?}")]
     Timeout,
@@ -63,13 +67,54 @@ pub(crate) async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Resul
     if status == StatusCode::OK {
         return serde_json::from_slice(&body).map_err(ClientError::Answer);
     }
-    let text = || String::from_utf8_lossy(&body).chars().take(MAX_ERROR_TEXT).collect();
-    let body = serde_json::from_slice(&body)
+    Err(refused(status, &body))
+}
+
+/// Asks the gateway for `path` and writes the answer's body to `out` as it comes; gives the number of bytes. `progress` is
+/// told how many there are so far. Cancel safe: what was written is the caller's to take back.
+pub(crate) async fn download(
+    socket: &Path,
+    path: &str,
+    out: &mut impl std::io::Write,
+    mut progress: impl FnMut(u64),
+) -> Result<u64, ClientError> {
+    let response = tokio::time::timeout(TIMEOUT, send(socket, path)).await.map_err(|_| ClientError::Timeout)??;
+    let (head, mut body) = response.into_parts();
+    if head.status != StatusCode::OK {
+        return Err(refused(head.status, &collected(socket, body).await?));
+    }
+    let failed =
+        |error: Box<dyn std::error::Error + Send + Sync>| ClientError::Connection { path: socket.to_owned(), error };
+    let mut bytes = 0;
+    while let Some(frame) = tokio::time::timeout(TIMEOUT, body.frame()).await.map_err(|_| ClientError::Timeout)? {
+        let frame = frame.map_err(|_| ClientError::BrokenOff)?;
+        if let Some(data) = frame.data_ref() {
+            out.write_all(data).map_err(|error| failed(error.into()))?;
+            bytes += data.len() as u64;
+            progress(bytes);
+        }
+    }
+    Ok(bytes)
+}
+
+fn refused(status: StatusCode, body: &Bytes) -> ClientError {
+    let text = || String::from_utf8_lossy(body).chars().take(MAX_ERROR_TEXT).collect();
+    let body = serde_json::from_slice(body)
         .unwrap_or_else(|_| ErrorBody { error: format!("the gateway answered {status}"), help: Some(text()) });
-    Err(ClientError::Refused { status, body })
+    ClientError::Refused { status, body }
 }
 
 async fn exchange(socket: &Path, path: &str) -> Result<(StatusCode, Bytes), ClientError> {
+    let (head, body) = send(socket, path).await?.into_parts();
+    Ok((head.status, collected(socket, body).await?))
+}
+
+async fn collected(socket: &Path, body: Incoming) -> Result<Bytes, ClientError> {
+    let failed = |error| ClientError::Connection { path: socket.to_owned(), error };
+    Ok(Limited::new(body, MAX_ANSWER).collect().await.map_err(failed)?.to_bytes())
+}
+
+async fn send(socket: &Path, path: &str) -> Result<Response<Incoming>, ClientError> {
     let failed =
         |error: Box<dyn std::error::Error + Send + Sync>| ClientError::Connection { path: socket.to_owned(), error };
     let stream = UnixStream::connect(socket).await.map_err(|error| match error.kind() {
@@ -88,10 +133,7 @@ async fn exchange(socket: &Path, path: &str) -> Result<(StatusCode, Bytes), Clie
         .header(header::ACCEPT, "application/json")
         .body(Empty::<Bytes>::new())
         .map_err(|error| failed(error.into()))?;
-    let response = sender.send_request(request).await.map_err(|error| failed(error.into()))?;
-    let (head, body) = response.into_parts();
-    let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(failed)?;
-    Ok((head.status, body.to_bytes()))
+    sender.send_request(request).await.map_err(|error| failed(error.into()))
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ const POLICIES: [(&str, &str); 2] = [
         "evidence.cedar",
         "// Whoever runs the gateway may look at what it recorded.\n\n\
          @id(\"local-owner\")\n\
-         permit (principal in Group::\"local/owner\", action in [Action::\"recording.view\", Action::\"log.read\"], resource);\n",
+         permit (principal in Group::\"local/owner\", action in\n\
+         [Action::\"recording.view\", Action::\"recording.export\", Action::\"log.read\"], resource);\n",
     ),
 ];
 /// What is going to be seen.

@@ -4,11 +4,14 @@
 //! when it is the gateway's own user or root. Policy decides on evidence as for anybody else, and every read is on record.
 //! The tools of targets are no evidence: the gateway's own user and root may see them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use vidimus_core::{ErrorKind, EventId, Principal, PrincipalKind, TargetName};
 use vidimus_gate::{Gate, ViewError, Viewer};
 use vidimus_log::VerifierKey;
@@ -17,6 +20,7 @@ use vidimus_net::server::Peer;
 use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
 use crate::api::{self, ErrorBody, LogStatus, ProofFile, Recording, SessionDetail, SessionList, ToolList};
+use crate::archive_stream::{self, ApiBody};
 use crate::config::{LOCAL_ISSUER, OWN_ISSUER};
 
 /// Answers the evidence socket. Cheap to clone.
@@ -25,6 +29,8 @@ pub(crate) struct EvidenceApi {
     viewer: Viewer,
     key: VerifierKey,
     adapter: Adapter,
+    /// One export at a time: each holds a session's payloads in memory.
+    exports: Arc<Semaphore>,
 }
 
 /// Why a request was not answered.
@@ -52,16 +58,22 @@ impl From<ViewError> for Failure {
 impl EvidenceApi {
     /// Shows the evidence of this gate, and the tools of this adapter's targets.
     pub(crate) fn new(gate: &Gate, adapter: Adapter) -> Self {
-        Self { viewer: gate.viewer(), key: gate.log_key().clone(), adapter }
+        Self { viewer: gate.viewer(), key: gate.log_key().clone(), adapter, exports: Arc::new(Semaphore::new(1)) }
     }
 
     /// Answers one request.
-    pub(crate) async fn answer<B>(&self, peer: Peer, request: Request<B>) -> Response<Full<Bytes>> {
+    pub(crate) async fn answer<B>(&self, peer: Peer, request: Request<B>) -> Response<ApiBody> {
         let answered = match (peer, request.method()) {
             (Peer::Process { pid, .. }, _) if pid.is_none_or(is_started_here) => Err(Failure::Bad(
                 StatusCode::FORBIDDEN,
                 "programs that the gateway has started read no evidence".into(),
             )),
+            (Peer::Process { uid, .. }, &Method::GET) if request.uri().path() == api::EXPORT => {
+                match self.export(&local_principal(uid), request.uri()).await {
+                    Ok(response) => return response,
+                    Err(failure) => Err(failure),
+                }
+            }
             (Peer::Process { uid, .. }, &Method::GET) => self.routed(&local_principal(uid), request.uri()).await,
             (Peer::Process { .. }, _) => Err(Failure::Bad(StatusCode::METHOD_NOT_ALLOWED, "only GET".into())),
             (Peer::Address(_), _) => Err(Failure::Bad(StatusCode::FORBIDDEN, "only over the socket".into())),
@@ -70,7 +82,7 @@ impl EvidenceApi {
             Ok(body) => (StatusCode::OK, body),
             Err(failure) => failed(&failure),
         };
-        let mut response = Response::new(Full::new(body));
+        let mut response = Response::new(Full::new(body).map_err(|never| match never {}).boxed_unsync());
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
@@ -98,6 +110,20 @@ impl EvidenceApi {
             ["v1", "tools", target] => self.tools(principal, target).await,
             _ => Err(Failure::Bad(StatusCode::NOT_FOUND, "no such path".into())),
         }
+    }
+
+    /// The archive of what the query asks for: decided and recorded now, written while it is read.
+    async fn export(&self, principal: &Principal, uri: &Uri) -> Result<Response<ApiBody>, Failure> {
+        let query = uri.query().unwrap_or_default();
+        let selection = api::export_from_query(query).map_err(|error| Failure::Bad(StatusCode::BAD_REQUEST, error))?;
+        let permit = Arc::clone(&self.exports).try_acquire_owned().map_err(|_| {
+            Failure::Bad(StatusCode::CONFLICT, "another export is under way; start again when it has ended".into())
+        })?;
+        let described = api::export_query(&selection);
+        let export = self.viewer.export(principal, selection, &described).await?;
+        let mut response = Response::new(archive_stream::stream(export, principal.id(), described, permit));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+        Ok(response)
     }
 
     /// The sessions of a filter. Those the gateway opened itself are shown only with its control sessions, or when
@@ -133,7 +159,7 @@ fn is_started_here(pid: u32) -> bool {
 }
 
 /// The principal of a process on this machine.
-fn local_principal(uid: u32) -> Principal {
+pub(crate) fn local_principal(uid: u32) -> Principal {
     let is_owner = uid == rustix::process::geteuid().as_raw() || uid == 0;
     Principal {
         kind: PrincipalKind::User,
@@ -168,8 +194,9 @@ fn failed(failure: &Failure) -> (StatusCode, Bytes) {
         Failure::View(error) => {
             let status = match error.kind() {
                 ErrorKind::Denied => {
-                    help =
-                        Some("evidence is read by policy: permit recording.view or log.read to Group::\"local/owner\"");
+                    help = Some(
+                        "evidence is read by policy: permit recording.view, recording.export or log.read to Group::\"local/owner\"",
+                    );
                     StatusCode::FORBIDDEN
                 }
                 ErrorKind::NotFound => StatusCode::NOT_FOUND,

@@ -5,6 +5,7 @@
 
 mod admin;
 mod api;
+mod archive_stream;
 mod check;
 mod cli;
 mod client;
@@ -12,6 +13,7 @@ mod config;
 mod demo;
 mod discovery;
 mod evidence_api;
+mod exports;
 mod file_limit;
 mod huge_pages;
 mod key;
@@ -37,6 +39,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
+use vidimus_gate::Selection;
 
 use cli::{Cli, Command, LogForm};
 
@@ -89,6 +92,12 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             file_limit::raise();
             Ok(status(runtime()?.block_on(demo::run(options, out))?, FAILED))
         }
+        Command::Export { selection, options } => {
+            let selection = Selection::Sessions(selection.into());
+            runtime()?.block_on(exports::run(selection, &options, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify { file, key, output } => Ok(ExitCode::from(exports::verify(&file, &key, &output, out)?)),
         Command::Sessions(command) => {
             runtime()?.block_on(sessions::run(command, out))?;
             Ok(ExitCode::SUCCESS)
@@ -140,6 +149,7 @@ fn is_wrong(error: &anyhow::Error) -> bool {
             || cause.is::<problem::Problems>()
             || cause.is::<key::KeyError>()
             || cause.is::<secret::SecretError>()
+            || cause.is::<vidimus_verify::CheckError>()
             || cause.is::<vidimus_mask::ConfigError>()
             || cause.is::<mask::OptionError>()
             || cause.is::<mask::InputError>()

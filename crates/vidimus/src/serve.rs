@@ -51,15 +51,20 @@ pub(crate) struct Running {
     grace: Duration,
 }
 
-/// Starts a gateway.
-pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
+/// The evidence log and what decides, without any listener.
+pub(crate) struct Opened {
+    /// The choke point.
+    pub(crate) gate: Gate,
+    registry: Registry,
+    identity: Arc<Identity>,
+    in_force: policies::Inputs,
+}
+
+/// Opens the gate of a configuration: the keys, the log with what a crash left open, the policies.
+pub(crate) async fn open(config: &Config, mut registry: Registry) -> anyhow::Result<Opened> {
     let gateway = &config.gateway;
     make_private(&gateway.data_dir)?;
     let secret = key::load(&gateway.key, &gateway.data_dir)?;
-    let listener = bind(gateway.listen, "gateway.listen").await?;
-    let admin_listener = bind(gateway.admin, "gateway.admin").await?;
-    let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
-
     let identity = Arc::new(identity(&config.issuers)?);
     let in_force = policies::Inputs::read(config)?;
     let options = vidimus_gate::Options {
@@ -72,11 +77,22 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         storage: vidimus_gate::Options::files(),
         version: env!("CARGO_PKG_VERSION"),
     };
-    let mut registry = Registry::with_prefix("vidimus");
-    let gauges = policies::Gauges::register(&mut registry, config);
     let (gate, registry) =
         tokio::task::spawn_blocking(move || Gate::start(options, &mut registry).map(|gate| (gate, registry))).await??;
     gate.configured(&config.hash)?;
+    Ok(Opened { gate, registry, identity, in_force })
+}
+
+/// Starts a gateway.
+pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
+    let gateway = &config.gateway;
+    let listener = bind(gateway.listen, "gateway.listen").await?;
+    let admin_listener = bind(gateway.admin, "gateway.admin").await?;
+    let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
+
+    let mut registry = Registry::with_prefix("vidimus");
+    let gauges = policies::Gauges::register(&mut registry, config);
+    let Opened { gate, registry, identity, in_force } = open(config, registry).await?;
 
     let programs = Pool::new(PoolLimits::default());
     let mut masking = SharedMasking::default();

@@ -8,13 +8,14 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use vidimus_gate::Selection;
 
 use crate::api::{
     self, Direction, EventEntry, FrameBody, Recording, RecordingFrame, SessionDetail, SessionList, SessionSummary,
 };
 use crate::cli::{OneSession, Sessions};
-use crate::client;
 use crate::output::{self, Table, printable, printable_lines};
+use crate::{client, exports};
 
 /// Bytes of a payload shown in hexadecimal when it is no text.
 const MAX_HEX_BYTES: usize = 256;
@@ -36,6 +37,9 @@ pub(crate) async fn run(command: Sessions, out: &mut impl Write) -> anyhow::Resu
             let path = format!("{}/{}/{}", api::SESSIONS, api::encode(&session), api::RECORDING);
             let recording: Recording = client::get(&gateway.places()?.1, &path).await?;
             if output.json { output::json(out, &recording)? } else { write_recording(&recording, out)? }
+        }
+        Sessions::Export { session, options } => {
+            exports::run(Selection::Session(session), &options, out).await?;
         }
     }
     Ok(())

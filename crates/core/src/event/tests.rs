@@ -93,6 +93,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         }),
         Body::ProgramLogged(Logged { left_out: 3, masking: &found, payloads: std::slice::from_ref(&payload) }),
         Body::RecordingViewed { what: "recording", viewed: Some(SessionId::from_bytes([3; 16])) },
+        Body::RecordingExported { selection: "target=crm", sessions: 2, with_payloads: 1 },
     ];
     bodies.into_iter().map(|body| (body.name(), event(body).to_leaf())).collect()
 }

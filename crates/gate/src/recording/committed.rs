@@ -13,8 +13,9 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use vidimus_log::commitment;
 
-use super::{Frame, PayloadName, commitment};
+use super::{Frame, PayloadName};
 
 /// The most operations of one recording whose parts are followed at once; parts of further ones do not match.
 const MAX_OPEN_INTENTS: usize = 1 << 16;

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::aead::LessSafeKey;
 use serde_json::Value;
 use vidimus_core::SessionId;
-use vidimus_log::MAX_FRAME_BYTES;
 use vidimus_log::verify::Finding;
+use vidimus_log::{MAX_FRAME_BYTES, SALT_BYTES};
 
 use super::committed::{Commits, Follower, Problem, Seen};
-use super::{HEADER_BYTES, Header, OPENING_BYTES, SALT_BYTES, TAG_BYTES};
+use super::{HEADER_BYTES, Header, OPENING_BYTES, TAG_BYTES};
 use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
 
 /// Types of the events after which a session has no frames.

@@ -1,15 +1,19 @@
-//! `session.json`: what the events of an archive say of their sessions, and nothing that they do not say.
+//! What the events of an archive say of their sessions (`session.json`) and of payloads, and nothing that they do not say.
 //!
-//! Written from the leaves by who makes an archive, and again by who checks it: the two texts must be equal. The one word
-//! that does not follow from the leaves is whether a session's payloads are in the archive.
+//! `session.json` is written from the leaves by who makes an archive, and again by who checks it: the two texts must be
+//! equal. The one word in it that does not follow from the leaves is whether a session's payloads are in the archive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use vidimus_core::canonical::ObjectWriter;
-use vidimus_core::json::{Document, Limits, Value};
+use vidimus_core::json::{Document, Value};
 
 use crate::codec::decimal;
+
+/// The name of a payload that is one part of a streamed result.
+pub(super) const CHUNK: &str = "chunk";
+/// The name of the one that stands for all parts.
+pub(super) const CHUNKS: &str = "chunks";
 
 /// Whether the payloads of a session are in the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +46,7 @@ impl Disclosure {
 
 /// The sessions of an archive, as their events tell them.
 #[derive(Debug, Default)]
-pub struct SessionFacts {
+pub(super) struct SessionFacts {
     /// By id.
     sessions: BTreeMap<String, Session>,
 }
@@ -66,15 +70,8 @@ struct Session {
 }
 
 impl SessionFacts {
-    /// Takes the leaf of the next event. What is no JSON says nothing.
-    pub fn leaf(&mut self, leaf: &[u8]) {
-        if let Ok(event) = Document::parse(Bytes::copy_from_slice(leaf), &Limits::default()) {
-            self.event(&event.root());
-        }
-    }
-
     /// Takes the next event.
-    pub(super) fn event(&mut self, event: &Value<'_>) {
+    fn event(&mut self, event: &Value<'_>) {
         let text = |path: &[&str]| event.at(path).and_then(|value| value.as_str()).map(std::borrow::Cow::into_owned);
         let (Some(id), Some(kind)) = (text(&["session"]), text(&["type"])) else { return };
         let session = self.sessions.entry(id).or_default();
@@ -104,17 +101,17 @@ impl SessionFacts {
     }
 
     /// Whether the target of a session keeps payloads; `None` when there is no such session.
-    pub fn keeps_payloads(&self, session: &str) -> Option<bool> {
+    pub(super) fn keeps_payloads(&self, session: &str) -> Option<bool> {
         self.sessions.get(session).map(|session| session.record.as_deref() == Some("masked"))
     }
 
     /// The ids, in order.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> {
         self.sessions.keys().map(String::as_str)
     }
 
     /// The text of `session.json`.
-    pub fn to_json(&self, disclosure: impl Fn(&str) -> Disclosure) -> Vec<u8> {
+    pub(super) fn to_json(&self, disclosure: impl Fn(&str) -> Disclosure) -> Vec<u8> {
         let sessions: Vec<_> = self.sessions.iter().collect();
         let mut out = Vec::new();
         let mut object = ObjectWriter::new(&mut out);
@@ -136,6 +133,26 @@ impl SessionFacts {
     }
 }
 
+/// The events of an archive, as far as the rest of it must follow from them.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    pub(super) facts: SessionFacts,
+    /// By session.
+    pub(super) commits: BTreeMap<String, Commits>,
+}
+
+/// The payloads that the events of one session commit to.
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    /// Entry, `seq` and payload of everything committed to.
+    pub(super) payloads: Vec<(u64, u64, Committed)>,
+    /// The intents of the outcomes that commit to parts, by the outcome's `seq`.
+    pub(super) intents: BTreeMap<u64, u64>,
+    /// The same intents, and `seq` and place of the payloads.
+    parts_of: BTreeSet<u64>,
+    places: BTreeSet<(u64, [u64; 3])>,
+}
+
 /// A payload that an event commits to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Committed {
@@ -146,8 +163,41 @@ pub(super) struct Committed {
     pub(super) is_delivered_other: bool,
 }
 
+impl Events {
+    /// Takes the next event, or says what is wrong with its payloads.
+    pub(super) fn take(&mut self, index: u64, event: &Document) -> Result<(), &'static str> {
+        let root = event.root();
+        self.facts.event(&root);
+        let (Some(session), Some(seq)) = (
+            root.get("session").and_then(|value| value.as_str()),
+            root.get("seq").and_then(|value| value.as_number()).and_then(decimal),
+        ) else {
+            // Who checks completeness has said so already.
+            return Ok(());
+        };
+        let payloads = committed(&root).ok_or("another form")?;
+        let commits = self.commits.entry(session.into_owned()).or_default();
+        if payloads.iter().any(|payload| payload.name == CHUNKS) {
+            let intent = root.at(&["operation", "intent"]).and_then(|value| value.as_number()).and_then(decimal);
+            let intent = intent.ok_or("parts of no operation")?;
+            commits.intents.insert(seq, intent);
+            commits.parts_of.insert(intent);
+        }
+        commits.places.extend(payloads.iter().map(|payload| (seq, payload.at)));
+        commits.payloads.extend(payloads.into_iter().map(|payload| (index, seq, payload)));
+        Ok(())
+    }
+}
+
+impl Commits {
+    /// Whether an event commits to the payload of this name, `seq` and place.
+    pub(super) fn includes(&self, name: &str, seq: u64, at: [u64; 3]) -> bool {
+        if name == CHUNK { self.parts_of.contains(&seq) } else { self.places.contains(&(seq, at)) }
+    }
+}
+
 /// The payloads that an event commits to; `None` when it says so in no form of this version.
-pub(super) fn committed(event: &Value<'_>) -> Option<Vec<Committed>> {
+fn committed(event: &Value<'_>) -> Option<Vec<Committed>> {
     let Some(payloads) = event.get("payloads") else { return Some(Vec::new()) };
     let integer = |value: Value<'_>| value.as_number().and_then(decimal);
     let one = |payload: Value<'_>| {

@@ -8,51 +8,55 @@ use vidimus_core::json::Limits;
 
 use super::{from_hex, hex};
 use crate::canonical;
-use crate::codec::{base64, decimal};
+use crate::codec::{base64, decimal, length};
 use crate::commitment::{SALT_BYTES, commitment};
 
-/// One payload of a session.
+/// One payload, as a recording has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PayloadRow {
+pub struct Payload {
     /// Segment, offset and length of its frame in the recording.
     pub at: [u64; 3],
-    /// Its bytes.
-    pub bytes: u64,
-    /// The commitment to it, in base64.
-    pub commitment: String,
-    /// The member of the archive that holds it.
-    pub file: String,
+    /// The payload, masked.
+    pub content: Vec<u8>,
     /// `request`, `response`, `chunk` or `chunks`.
-    pub name: String,
+    pub name: &'static str,
     /// The salt of the commitment.
     pub salt: [u8; SALT_BYTES],
     /// The `seq` of the event that commits to it; of a part, the intent's.
     pub seq: u64,
 }
 
+/// What the table says of one payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PayloadRow {
+    pub(super) at: [u64; 3],
+    /// Bytes of the payload.
+    pub(super) bytes: u64,
+    /// The commitment to it, in base64.
+    pub(super) commitment: String,
+    /// The member of the archive that holds it.
+    pub(super) file: String,
+    pub(super) name: String,
+    pub(super) salt: [u8; SALT_BYTES],
+    pub(super) seq: u64,
+}
+
 impl PayloadRow {
     /// The row of a payload. `number` is its place among those of the session.
-    pub fn new(
-        session: &str,
-        number: usize,
-        (seq, at): (u64, [u64; 3]),
-        name: &str,
-        salt: &[u8; SALT_BYTES],
-        payload: &[u8],
-    ) -> Self {
+    pub(super) fn new(session: &str, number: usize, payload: &Payload) -> Self {
         Self {
-            at,
-            bytes: crate::codec::length(payload.len()),
-            commitment: base64(&commitment(salt, name, payload)),
+            at: payload.at,
+            bytes: length(payload.content.len()),
+            commitment: base64(&commitment(&payload.salt, payload.name, &payload.content)),
             file: format!("payloads/{session}/{number:06}"),
-            name: name.to_owned(),
-            salt: *salt,
-            seq,
+            name: payload.name.to_owned(),
+            salt: payload.salt,
+            seq: payload.seq,
         }
     }
 
     /// Its line, with the line feed.
-    pub fn to_line(&self) -> Vec<u8> {
+    pub(super) fn to_line(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut object = ObjectWriter::new(&mut out);
         object.integers("at", &self.at).integer("bytes", self.bytes).string("commitment", &self.commitment);

@@ -27,7 +27,7 @@ fn keys(seed: u8) -> KeyList {
 }
 
 /// Commitments as an event has them.
-fn payload(name: &str, at: u64, bytes: &[u8]) -> String {
+fn committed(name: &str, at: u64, bytes: &[u8]) -> String {
     let commitment = crate::codec::base64(&commitment(&SALT, name, bytes));
     format!(r#"{{"at":[0,{at},9],"bytes":{},"commitment":"{commitment}","name":"{name}"}}"#, bytes.len())
 }
@@ -48,13 +48,13 @@ fn leaves() -> Vec<String> {
         format!(r#""principal":{{"display":"Ann","kind":"user"}},"protocol":"mcp","record":"{record}","#)
     };
     let admitted =
-        format!(r#""operation":{{"action":"crm/get"}},"payloads":[{}],"#, payload("request", 68, b"{\"q\":1}"));
+        format!(r#""operation":{{"action":"crm/get"}},"payloads":[{}],"#, committed("request", 68, b"{\"q\":1}"));
     let streamed = format!(
         r#""operation":{{"action":"crm/get","intent":1}},"payloads":[{},{}],"#,
-        payload("chunks", 400, &parts()),
-        payload("response", 500, b"end")
+        committed("chunks", 400, &parts()),
+        committed("response", 500, b"end")
     );
-    let sizes = format!(r#""operation":{{"action":"x"}},"payloads":[{}],"#, payload("request", 68, b"kept nowhere"));
+    let sizes = format!(r#""operation":{{"action":"x"}},"payloads":[{}],"#, committed("request", 68, b"kept nowhere"));
     vec![
         leaf(FIRST, 0, "session.opened", "", &opened("masked")),
         leaf(SECOND, 0, "session.opened", "", &opened("sizes")),
@@ -65,15 +65,25 @@ fn leaves() -> Vec<String> {
     ]
 }
 
-/// The payloads of the first session: `seq`, offset, name, content.
-fn contents() -> Vec<(u64, u64, &'static str, Vec<u8>)> {
-    vec![
-        (1, 68, "request", b"{\"q\":1}".to_vec()),
-        (1, 200, "chunk", b"par".to_vec()),
-        (1, 300, "chunk", b"t".to_vec()),
-        (2, 400, "chunks", parts().to_vec()),
-        (2, 500, "response", b"end".to_vec()),
-    ]
+/// The frames of the first session's recording; the last part is of an operation that a crash cut off.
+fn payloads() -> Vec<Payload> {
+    let parts = parts();
+    let payload = |(seq, at, name, content): (u64, u64, &'static str, &[u8])| Payload {
+        at: [0, at, 9],
+        content: content.to_vec(),
+        name,
+        salt: SALT,
+        seq,
+    };
+    let payloads: [(u64, u64, &str, &[u8]); 6] = [
+        (1, 68, "request", b"{\"q\":1}"),
+        (1, 200, "chunk", b"par"),
+        (1, 300, "chunk", b"t"),
+        (2, 400, "chunks", &parts),
+        (2, 500, "response", b"end"),
+        (9, 600, "chunk", b"of nothing"),
+    ];
+    payloads.map(payload).to_vec()
 }
 
 /// A log of these leaves, after some others, and its archive.
@@ -93,22 +103,15 @@ fn archive_in(dir: &Path, leaves: &[String]) -> Vec<u8> {
     log.close().unwrap();
     let note = log.checkpoint();
     let mut writer = ArchiveWriter::new(Vec::new(), &note, &keys(7)).unwrap();
-    let mut facts = SessionFacts::default();
     for (leaf, index) in leaves.iter().zip(300..) {
         writer.event(leaf.as_bytes(), &log.prove(index).unwrap()).unwrap();
-        facts.leaf(leaf.as_bytes());
     }
-    let mut rows = Vec::new();
-    for (number, (seq, at, name, bytes)) in contents().into_iter().enumerate() {
-        let row = PayloadRow::new(FIRST, number, (seq, [0, at, 9]), name, &SALT, &bytes);
-        writer.payload(&row, &bytes).unwrap();
-        rows.push(row);
-    }
-    writer.payload_table(FIRST, &rows).unwrap();
-    let disclosure = |id: &str| if id == FIRST { Disclosure::Included } else { Disclosure::Sizes };
+    assert_eq!((writer.keeps_payloads(FIRST), writer.keeps_payloads(SECOND)), (Some(true), Some(false)));
+    writer.payloads(FIRST, &payloads()).unwrap();
+    writer.without_payloads(SECOND, Disclosure::Sizes);
     let claims = Claims { by: "local|0".into(), made: "t".into(), program: "0".into(), selection: "all".into() };
     let checkpoint = Checkpoint::open(&note, &[signer(7).verifier().clone()]).unwrap();
-    writer.finish(&facts.to_json(disclosure), &claims, &checkpoint).unwrap()
+    writer.finish(&claims, &checkpoint).unwrap()
 }
 
 fn check(archive: &[u8], trusted: Option<&KeyList>) -> ArchiveReport {
@@ -327,7 +330,8 @@ fn the_tamper_table() {
 
     // A payload of the attacker's own, with a commitment that fits it.
     let forged_payload = found(|files| {
-        let row = PayloadRow::new(FIRST, 0, (1, [0, 68, 9]), "request", &SALT, b"{\"q\":2}");
+        let forged = Payload { content: b"{\"q\":2}".to_vec(), ..payloads()[0].clone() };
+        let row = payload::PayloadRow::new(FIRST, 0, &forged);
         *content(files, &file(0)) = b"{\"q\":2}".to_vec();
         let text = String::from_utf8(content(files, &table).clone()).unwrap();
         let first = text.lines().next().unwrap().to_owned();

@@ -9,12 +9,12 @@ use std::path::PathBuf;
 
 use vidimus_core::json::{Document, Limits};
 
-use super::facts::{Committed, Disclosure, SessionFacts, committed};
-use super::payload::table_name;
+use super::facts::{CHUNK, CHUNKS, Commits, Disclosure, Events};
+use super::payload::{PayloadRow, table_name};
 use super::report::ArchiveReport;
 use super::{
     CHECKPOINT, EVENTS, FORMAT, GUIDE, GUIDE_TEXT, KEYS, MANIFEST, MAX_EVENTS_BYTES, MAX_PAYLOAD_BYTES,
-    MAX_TABLE_BYTES, MAX_TABLE_NODES, PayloadRow, SESSIONS, proof_name, sha256,
+    MAX_TABLE_BYTES, MAX_TABLE_NODES, SESSIONS, proof_name, sha256,
 };
 use crate::canonical;
 use crate::codec::{base64, decimal, from_base64, length};
@@ -26,11 +26,6 @@ use crate::proof::{InclusionProof, MAX_PROOF_BYTES};
 use crate::tree::{Hash, verify_inclusion};
 use crate::verify::Finding;
 use crate::zip::{MAX_ZIP_BYTES, ZipReader};
-
-/// The name of a payload that is one part of a streamed result.
-const CHUNK: &str = "chunk";
-/// The name of the one that stands for all parts.
-const CHUNKS: &str = "chunks";
 
 /// Checks an archive. `trusted` are the log's keys as the caller has them from elsewhere. `progress` is told how many
 /// files and events of how many are done.
@@ -65,22 +60,6 @@ struct Opened {
     row: PayloadRow,
     /// SHA-256 over the commitments to the parts of a result, where it is that.
     parts: Option<Vec<u8>>,
-}
-
-/// The events of one session, as far as payloads go.
-#[derive(Default)]
-struct Commits {
-    /// Entry, `seq` and payload of everything committed to.
-    payloads: Vec<(u64, u64, Committed)>,
-    /// The intents of the outcomes that commit to parts, by the outcome's `seq`.
-    intents: BTreeMap<u64, u64>,
-}
-
-/// The events of an archive.
-#[derive(Default)]
-struct Events {
-    facts: SessionFacts,
-    commits: BTreeMap<String, Commits>,
 }
 
 impl<R: Read + Seek> Check<'_, R> {
@@ -380,12 +359,8 @@ impl<R: Read + Seek> Check<'_, R> {
 
     /// Every payload in the archive must be one that an event commits to.
     fn uncommitted<'r>(&mut self, table: &str, commits: &Commits, rows: impl Iterator<Item = &'r PayloadRow>) {
-        let named: BTreeSet<(u64, [u64; 3])> =
-            commits.payloads.iter().map(|(_, seq, payload)| (*seq, payload.at)).collect();
-        let intents: BTreeSet<u64> = commits.intents.values().copied().collect();
         for row in rows {
-            let is_part = row.name == CHUNK && intents.contains(&row.seq);
-            if !is_part && !named.contains(&(row.seq, row.at)) {
+            if !commits.includes(&row.name, row.seq, row.at) {
                 let found = format!("{} as the {} of event {}", row.file, row.name, row.seq);
                 self.add(None, table, "only payloads that an event commits to", found);
             }
@@ -420,28 +395,6 @@ impl<R: Read + Seek> Check<'_, R> {
 
     fn add(&mut self, entry: Option<u64>, file: &str, expected: impl Into<String>, found: impl Into<String>) {
         self.report.add(finding(entry, file, expected, found));
-    }
-}
-
-impl Events {
-    fn take(&mut self, index: u64, event: &Document) -> Result<(), &'static str> {
-        let root = event.root();
-        self.facts.event(&root);
-        let (Some(session), Some(seq)) = (
-            root.get("session").and_then(|value| value.as_str()),
-            root.get("seq").and_then(|value| value.as_number()).and_then(decimal),
-        ) else {
-            // Completeness has said so already.
-            return Ok(());
-        };
-        let payloads = committed(&root).ok_or("another form")?;
-        let commits = self.commits.entry(session.into_owned()).or_default();
-        if payloads.iter().any(|payload| payload.name == CHUNKS) {
-            let intent = root.at(&["operation", "intent"]).and_then(|value| value.as_number()).and_then(decimal);
-            commits.intents.insert(seq, intent.ok_or("parts of no operation")?);
-        }
-        commits.payloads.extend(payloads.into_iter().map(|payload| (index, seq, payload)));
-        Ok(())
     }
 }
 

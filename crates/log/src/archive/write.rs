@@ -1,16 +1,20 @@
 //! Writing an archive, file by file; the manifest comes last, when all that it lists is known.
 //!
-//! Streams: nothing is kept of a file but its name, size and SHA-256. What a writer leaves half-way is no archive: the
-//! directory of a zip file stands at its end.
+//! Streams: of proofs and payloads nothing is kept but name, size and SHA-256; events are kept, in bounds, and written last.
+//! What a writer leaves half-way is no archive: the directory of a zip file stands at its end. Payloads that no event
+//! commits to are left out.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
+use bytes::Bytes;
 use vidimus_core::canonical::ObjectWriter;
+use vidimus_core::json::{Document, Limits};
 
-use super::payload::table_name;
+use super::facts::{Disclosure, Events};
+use super::payload::{Payload, PayloadRow, table_name};
 use super::{
-    CHECKPOINT, EVENTS, FORMAT, GUIDE, GUIDE_TEXT, KEYS, MANIFEST, MAX_EVENTS_BYTES, PayloadRow, SESSIONS, proof_name,
-    sha256,
+    CHECKPOINT, EVENTS, FORMAT, GUIDE, GUIDE_TEXT, KEYS, MANIFEST, MAX_EVENTS_BYTES, SESSIONS, proof_name, sha256,
 };
 use crate::codec::length;
 use crate::keylist::KeyList;
@@ -36,8 +40,11 @@ pub struct Claims {
 pub struct ArchiveWriter<W> {
     zip: ZipWriter<W>,
     files: Vec<File>,
-    events: Vec<u8>,
+    lines: Vec<u8>,
     count: u64,
+    events: Events,
+    /// What became of each session's payloads.
+    disclosures: BTreeMap<String, Disclosure>,
 }
 
 #[derive(Debug)]
@@ -50,7 +57,14 @@ struct File {
 impl<W: Write> ArchiveWriter<W> {
     /// Begins an archive: the guide, the checkpoint that everything in it leads to, and the log's keys.
     pub fn new(out: W, checkpoint: &str, keys: &KeyList) -> Result<Self, ZipError> {
-        let mut writer = Self { zip: ZipWriter::new(out), files: Vec::new(), events: Vec::new(), count: 0 };
+        let mut writer = Self {
+            zip: ZipWriter::new(out),
+            files: Vec::new(),
+            lines: Vec::new(),
+            count: 0,
+            events: Events::default(),
+            disclosures: BTreeMap::new(),
+        };
         writer.file(GUIDE, GUIDE_TEXT.as_bytes())?;
         writer.file(CHECKPOINT, checkpoint.as_bytes())?;
         writer.file(KEYS, keys.to_string().as_bytes())?;
@@ -59,32 +73,59 @@ impl<W: Write> ArchiveWriter<W> {
 
     /// Adds an event and its proof. Events come by rising index.
     pub fn event(&mut self, leaf: &[u8], proof: &InclusionProof) -> Result<(), ZipError> {
-        self.events.extend_from_slice(b"{\"event\":");
-        self.events.extend_from_slice(leaf);
-        self.events.extend_from_slice(format!(",\"index\":{}}}\n", proof.index).as_bytes());
-        if length(self.events.len()) > MAX_EVENTS_BYTES {
+        self.lines.extend_from_slice(b"{\"event\":");
+        self.lines.extend_from_slice(leaf);
+        self.lines.extend_from_slice(format!(",\"index\":{}}}\n", proof.index).as_bytes());
+        if length(self.lines.len()) > MAX_EVENTS_BYTES {
             return Err(ZipError::TooLarge);
         }
         self.count += 1;
+        if let Ok(event) = Document::parse(Bytes::copy_from_slice(leaf), &Limits::default()) {
+            // A leaf in another form goes into the archive as it is; its check will say so.
+            let _ = self.events.take(proof.index, &event);
+        }
         self.file(&proof_name(proof.index), proof.to_string().as_bytes())
     }
 
-    /// Adds the file of a payload.
-    pub fn payload(&mut self, row: &PayloadRow, payload: &[u8]) -> Result<(), ZipError> {
-        self.file(&row.file, payload)
+    /// Whether the target of a session keeps payloads, by the events so far; `None` when there is no such session.
+    pub fn keeps_payloads(&self, session: &str) -> Option<bool> {
+        self.events.facts.keeps_payloads(session)
     }
 
-    /// Adds the table of a session's payloads, once their files are there.
-    pub fn payload_table(&mut self, session: &str, rows: &[PayloadRow]) -> Result<(), ZipError> {
+    /// Whether the events so far commit to any payload of a session.
+    pub fn has_payloads(&self, session: &str) -> bool {
+        self.events.commits.get(session).is_some_and(|commits| !commits.payloads.is_empty())
+    }
+
+    /// Adds the payloads of a session, in the order of its recording, once all its events are there.
+    pub fn payloads(&mut self, session: &str, payloads: &[Payload]) -> Result<(), ZipError> {
+        let commits = self.events.commits.remove(session).unwrap_or_default();
+        let mut rows = Vec::new();
+        for payload in payloads.iter().filter(|payload| commits.includes(payload.name, payload.seq, payload.at)) {
+            let row = PayloadRow::new(session, rows.len(), payload);
+            self.file(&row.file, &payload.content)?;
+            rows.push(row);
+        }
         let lines: Vec<u8> = rows.iter().flat_map(PayloadRow::to_line).collect();
-        self.file(&table_name(session), &lines)
+        if !lines.is_empty() {
+            self.file(&table_name(session), &lines)?;
+        }
+        self.disclosures.insert(session.to_owned(), Disclosure::Included);
+        Ok(())
     }
 
-    /// Adds the events, the sessions (see [`super::SessionFacts::to_json`]) and the manifest, and ends the archive.
-    pub fn finish(mut self, sessions: &[u8], claims: &Claims, checkpoint: &Checkpoint) -> Result<W, ZipError> {
-        let events = std::mem::take(&mut self.events);
-        self.file(EVENTS, &events)?;
-        self.file(SESSIONS, sessions)?;
+    /// Says why the payloads of a session are not in the archive.
+    pub fn without_payloads(&mut self, session: &str, why: Disclosure) {
+        self.disclosures.insert(session.to_owned(), why);
+    }
+
+    /// Adds the events, the sessions and the manifest, and ends the archive.
+    pub fn finish(mut self, claims: &Claims, checkpoint: &Checkpoint) -> Result<W, ZipError> {
+        let lines = std::mem::take(&mut self.lines);
+        self.file(EVENTS, &lines)?;
+        let of = |session: &str| self.disclosures.get(session).copied().unwrap_or(Disclosure::Withheld);
+        let sessions = self.events.facts.to_json(of);
+        self.file(SESSIONS, &sessions)?;
         self.files.sort_by(|left, right| left.name.cmp(&right.name));
         let mut manifest = Vec::new();
         let mut object = ObjectWriter::new(&mut manifest);

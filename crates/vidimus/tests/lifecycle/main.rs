@@ -8,6 +8,7 @@ mod common;
 
 mod admin;
 mod answers;
+mod archive;
 mod backup;
 mod changes;
 mod endings;
