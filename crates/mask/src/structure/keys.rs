@@ -1,8 +1,10 @@
 //! Names in an object after masking: they must differ, or a reader would lose members.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::syntax;
+use crate::escapes;
 
 /// The names of one object in which a name was masked.
 #[derive(Debug, Default)]
@@ -35,9 +37,10 @@ impl Names {
 }
 
 /// What a key says of the value under it and of its siblings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Role {
     /// Its own value's.
+    #[default]
     Own,
     /// Its string names what a sibling's value is: `{"name": "ssn", "value": …}`.
     Names,
@@ -52,6 +55,11 @@ pub(super) enum Role {
 }
 
 impl Role {
+    /// Whether the key says nothing of its value, so that names around or beside it do.
+    pub(super) fn is_wrapper(self) -> bool {
+        matches!(self, Self::Value | Self::Rows)
+    }
+
     pub(super) fn of(key: &[u8]) -> Self {
         const NAMES: [&[u8]; 8] =
             [b"name", b"key", b"field", b"label", b"attribute", b"property", b"column", b"header"];
@@ -138,8 +146,56 @@ impl<'d> Known<'d> {
     }
 }
 
+/// Text between quotes, decoded if it is short enough for a name.
+pub(super) fn decoded(raw: &[u8], escaped: bool) -> Option<Cow<'_, str>> {
+    /// Bytes of a name that is decoded.
+    const MAX_NAME: usize = 256;
+    if !escaped {
+        return std::str::from_utf8(raw).ok().map(Cow::Borrowed);
+    }
+    let mut text = Vec::new();
+    escapes::decode(Some(raw).filter(|raw| raw.len() <= MAX_NAME)?, &mut text);
+    String::from_utf8(text).ok().map(Cow::Owned)
+}
+
+/// Of every object with a member that names columns, where it begins and where their array does; of JSON that is known to
+/// be JSON. One pass over all of it.
+pub(super) fn tables(bytes: &[u8]) -> HashMap<usize, usize> {
+    let mut tables = HashMap::new();
+    // Each open object by its place; arrays have none.
+    let mut open: Vec<Option<usize>> = Vec::new();
+    let (mut at, mut role) = (0, Role::Own);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'{' => open.push(Some(at)),
+            b'[' => {
+                if let (Role::Columns, Some(Some(object))) = (role, open.last()) {
+                    tables.entry(*object).or_insert(at);
+                }
+                open.push(None);
+            }
+            b'}' | b']' => _ = open.pop(),
+            b'"' => {
+                let Some(quoted) = syntax::string_end(bytes, at + 1) else { break };
+                let text = decoded(bytes.get(at + 1..quoted.end - 1).unwrap_or_default(), quoted.escaped);
+                at = syntax::space_end(bytes, quoted.end);
+                role = Role::Own;
+                if bytes.get(at) == Some(&b':') {
+                    role = text.map_or(Role::Own, |text| Role::of(text.as_bytes()));
+                    at = syntax::space_end(bytes, at + 1);
+                }
+                continue;
+            }
+            _ => {}
+        }
+        role = Role::Own;
+        at += 1;
+    }
+    tables
+}
+
 /// The names in an array of columns that begins at `at`: strings, or objects with a name.
-pub(super) fn columns(bytes: &[u8], at: usize) -> Vec<&str> {
+pub(super) fn columns(bytes: &[u8], at: usize) -> Vec<Cow<'_, str>> {
     /// Bytes of the array that are looked at.
     const MAX_COLUMNS: usize = 16 << 10;
     let array = bytes.get(at..bytes.len().min(at + MAX_COLUMNS)).unwrap_or_default();
@@ -160,10 +216,10 @@ pub(super) fn columns(bytes: &[u8], at: usize) -> Vec<&str> {
 }
 
 /// The name of the column described at `at`; empty if it has none.
-fn column(array: &[u8], at: usize) -> Option<&str> {
+fn column(array: &[u8], at: usize) -> Option<Cow<'_, str>> {
     let string = |at: usize| {
         let quoted = syntax::string_end(array, at + 1)?;
-        Some((std::str::from_utf8(array.get(at + 1..quoted.end - 1)?).unwrap_or_default(), quoted.end))
+        Some((decoded(array.get(at + 1..quoted.end - 1)?, quoted.escaped).unwrap_or_default(), quoted.end))
     };
     match array.get(at)? {
         b'"' => string(at).map(|(name, _)| name),
@@ -172,7 +228,7 @@ fn column(array: &[u8], at: usize) -> Option<&str> {
             loop {
                 at = syntax::space_end(array, at + 1);
                 if array.get(at)? != &b'"' {
-                    return Some("");
+                    return Some(Cow::default());
                 }
                 let (key, end) = string(at)?;
                 at = syntax::space_end(array, syntax::space_end(array, end) + 1);
@@ -181,7 +237,7 @@ fn column(array: &[u8], at: usize) -> Option<&str> {
                 }
                 at = syntax::space_end(array, syntax::value_end(array, at)?);
                 if array.get(at)? != &b',' {
-                    return Some("");
+                    return Some(Cow::default());
                 }
             }
         }

@@ -389,3 +389,31 @@ fn a_number_alone_stays_json() {
     assert_eq!(payload("4111111111111111\n4111111111111111"), "<CREDIT_CARD>\n<CREDIT_CARD>");
     assert_eq!(payload("04111111111111111"), "04111111111111111");
 }
+
+#[test]
+fn names_are_found_behind_the_rows_behind_escapes_and_around_wrappers() {
+    for (text, expected) in [
+        (
+            r#"{"rows":[[219099999,"x"]],"n":{"columns":["y"]},"columns":["ssn","n"]}"#,
+            r#"{"rows":[[0,"x"]],"n":{"columns":["y"]},"columns":["ssn","n"]}"#,
+        ),
+        (
+            r#"{"data":[["219099999"]],"\u0063olumns":[{"name":"\u0073sn"}]}"#,
+            r#"{"data":[["<US_SSN>"]],"\u0063olumns":[{"name":"\u0073sn"}]}"#,
+        ),
+        (r#"{"name":"\u0073sn","value":"219099999"}"#, r#"{"name":"\u0073sn","value":"<US_SSN>"}"#),
+        (r#"{"value":"219099999","n\u0061me":"ss\u006e"}"#, r#"{"value":"<US_SSN>","n\u0061me":"ss\u006e"}"#),
+        (
+            r#"{"ssn":{"value":{"data":[{"text":{"content":"219099999"}}]}}}"#,
+            r#"{"ssn":{"value":{"data":[{"text":{"content":"<US_SSN>"}}]}}}"#,
+        ),
+        (
+            r#"{"rows":[[219099999]],"other":{"columns":["ssn"]}}"#,
+            r#"{"rows":[[219099999]],"other":{"columns":["ssn"]}}"#,
+        ),
+        (r#"{"ssn":1,"value":{"data":"219099999"}}"#, r#"{"ssn":1,"value":{"data":"219099999"}}"#),
+    ] {
+        assert_eq!(payload(text), expected);
+        assert_eq!(payload(expected), expected);
+    }
+}

@@ -3,6 +3,9 @@
 //! It works on the bytes alone, keeps a stack of its own, and writes output only from the first change on. The text was
 //! checked before; whatever is met that contradicts the check ends the walk with an error.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use super::MaskError;
 use super::keys::{self, Key, Known, Names, Role};
 use super::nested::{MIN_VALUE, Outcome, Work};
@@ -17,6 +20,9 @@ const ANY_NAME: &str = "*";
 
 /// Bytes after a value in which a sibling that names it is looked for.
 const MAX_AHEAD: usize = 256;
+
+/// Names of a path, from the innermost, among which those are looked for that say something.
+const MAX_NEAR: usize = 8;
 
 /// An open object or array.
 #[derive(Debug, Default)]
@@ -35,9 +41,13 @@ struct Frame<'d> {
     table: Table,
     /// Where the names of columns are that a member of it gives.
     columns: Option<usize>,
+    /// Where it begins.
+    start: usize,
+    /// What the key on the path says.
+    role: Role,
     /// What members of it call their siblings.
-    kind: Option<&'d str>,
-    name: Option<&'d str>,
+    kind: Option<Cow<'d, str>>,
+    name: Option<Cow<'d, str>>,
 }
 
 /// What an array is to a table.
@@ -70,7 +80,11 @@ struct Walk<'w, 'k, 'd> {
     keys: Vec<(usize, usize)>,
     known: Known<'d>,
     /// The columns of the table that was begun last.
-    columns: Vec<&'d str>,
+    columns: Vec<Cow<'d, str>>,
+    /// Where tables say their columns, once rows came before them.
+    tables: Option<HashMap<usize, usize>>,
+    /// Keys on the path that say nothing of their value.
+    wrappers: usize,
     /// What the key says whose value comes next; nothing within an array.
     role: Role,
     decoded: Vec<u8>,
@@ -103,6 +117,8 @@ impl Work<'_> {
             keys: Vec::new(),
             known: Known::default(),
             columns: Vec::new(),
+            tables: None,
+            wrappers: 0,
             role: Role::Own,
             decoded: Vec::new(),
             out: Vec::new(),
@@ -167,7 +183,16 @@ impl<'d> Walk<'_, '_, 'd> {
             match (self.role, around.table) {
                 (Role::Columns, _) => around.columns = Some(self.at),
                 (Role::Rows, _) => {
-                    if let Some(columns) = around.columns.take() {
+                    let columns = around.columns.take().or_else(|| {
+                        let inner = syntax::space_end(self.bytes, self.at + 1);
+                        let of_rows = self.bytes.get(inner) == Some(&b'[');
+                        if !of_rows {
+                            return None;
+                        }
+                        let tables = self.tables.get_or_insert_with(|| keys::tables(self.bytes));
+                        tables.get(&around.start).copied()
+                    });
+                    if let Some(columns) = columns {
                         self.columns = keys::columns(self.bytes, columns);
                         table = Table::Rows;
                     }
@@ -176,9 +201,11 @@ impl<'d> Walk<'_, '_, 'd> {
                 _ => {}
             }
         }
+        let start = self.at;
         self.at += 1;
         self.role = Role::Own;
-        self.frames.push(Frame { is_object, first_key: self.keys.len(), root: self.root, table, ..Frame::default() });
+        let first_key = self.keys.len();
+        self.frames.push(Frame { is_object, first_key, root: self.root, table, start, ..Frame::default() });
         if self.ruled && !is_object {
             self.steps.push(Step::Index(0));
         }
@@ -190,6 +217,7 @@ impl<'d> Walk<'_, '_, 'd> {
         self.keys.truncate(frame.first_key);
         if frame.has_key {
             self.path.pop();
+            self.wrappers -= usize::from(frame.role.is_wrapper());
         }
         if self.ruled && (frame.has_key || !frame.is_object) {
             self.steps.pop();
@@ -220,13 +248,16 @@ impl<'d> Walk<'_, '_, 'd> {
         if std::mem::replace(&mut frame.has_key, true) {
             self.path.pop();
             self.steps.pop();
+            self.wrappers -= usize::from(frame.role.is_wrapper());
         }
+        frame.role = key.role;
         if !key.is_plain || frame.names.is_some() {
             self.masked_name(key.name, start, end);
         }
         self.keys.push((start, end));
         self.path.push(key.name);
         self.role = key.role;
+        self.wrappers += usize::from(key.role.is_wrapper());
         if self.ruled {
             self.steps.push(Step::Key(key.name));
         }
@@ -305,9 +336,10 @@ impl<'d> Walk<'_, '_, 'd> {
         if let Role::Names | Role::Kinds = self.role
             && let Some(frame) = self.frames.last_mut()
         {
-            let text = Some(raw).filter(|_| !quoted.escaped).and_then(|raw| std::str::from_utf8(raw).ok());
             let slot = if self.role == Role::Names { &mut frame.name } else { &mut frame.kind };
-            *slot = slot.or(text);
+            if slot.is_none() {
+                *slot = keys::decoded(raw, quoted.escaped);
+            }
         }
         let ruled = if self.ruled { self.rule() } else { None };
         if ruled.is_none() && raw.len() < MIN_VALUE {
@@ -372,36 +404,26 @@ impl<'d> Walk<'_, '_, 'd> {
         &mut self,
         scan: impl FnOnce(&mut Work<'_>, &Path<'_>, usize) -> Result<Outcome, MaskError>,
     ) -> Result<Outcome, MaskError> {
-        let Some(frame) = self.frames.last() else { return scan(self.work, &self.path, self.level) };
-        if frame.table == Table::Row
-            && let Some(column) = self.columns.get(frame.index).copied()
-        {
-            self.path.push(column);
-            let outcome = scan(self.work, &self.path, self.level);
-            self.path.pop();
-            return outcome;
-        }
-        let key = self.path.last().copied().filter(|_| matches!(self.role, Role::Value | Role::Rows));
-        let Some(key) = key else { return scan(self.work, &self.path, self.level) };
-        let siblings = match (frame.kind, frame.name) {
-            (None, None) => [self.sibling_ahead(), None],
-            siblings => [siblings.0, siblings.1],
+        let frame = self.frames.last();
+        let column = frame.filter(|frame| frame.table == Table::Row).and_then(|frame| self.columns.get(frame.index));
+        let siblings = match frame.filter(|_| column.is_none() && self.role.is_wrapper()) {
+            None => [None, None],
+            Some(Frame { kind: None, name: None, .. }) => [self.sibling_ahead(), None],
+            Some(frame) => [frame.kind.clone(), frame.name.clone()],
         };
-        if siblings == [None, None] {
+        if self.wrappers == 0 && column.is_none() && siblings == [None, None] {
             return scan(self.work, &self.path, self.level);
         }
-        // The key itself makes room: only the innermost names count.
-        self.path.pop();
-        let length = self.path.len();
-        self.path.extend(siblings.into_iter().flatten());
-        let outcome = scan(self.work, &self.path, self.level);
-        self.path.truncate(length);
-        self.path.push(key);
-        outcome
+        // Only the innermost names count: keys that say nothing make room for those that do.
+        let near = self.path.get(self.path.len().saturating_sub(MAX_NEAR)..).unwrap_or_default().iter().copied();
+        let near = near.filter(|name| !Role::of(name.as_bytes()).is_wrapper());
+        let near: Vec<&str> =
+            near.chain(column.into_iter().chain(siblings.iter().flatten()).map(|name| &**name)).collect();
+        scan(self.work, &near, self.level)
     }
 
     /// The string of a member after this one that names it, if it is near.
-    fn sibling_ahead(&self) -> Option<&'d str> {
+    fn sibling_ahead(&self) -> Option<Cow<'d, str>> {
         let near = self.bytes.get(..self.bytes.len().min(self.at + MAX_AHEAD))?;
         let mut at = self.at;
         loop {
@@ -414,10 +436,10 @@ impl<'d> Walk<'_, '_, 'd> {
             at = syntax::space_end(near, at);
             let start = at;
             at = syntax::value_end(near, start)?;
-            let role = near.get(key_start..key.end - 1).map_or(Role::Own, Role::of);
-            if matches!(role, Role::Names | Role::Kinds) && near.get(start) == Some(&b'"') {
-                let text = near.get(start + 1..at - 1).filter(|text| !text.contains(&b'\\'))?;
-                return std::str::from_utf8(text).ok();
+            let name = keys::decoded(near.get(key_start..key.end - 1)?, key.escaped).unwrap_or_default();
+            if matches!(Role::of(name.as_bytes()), Role::Names | Role::Kinds) && near.get(start) == Some(&b'"') {
+                let text = near.get(start + 1..at - 1)?;
+                return keys::decoded(text, text.contains(&b'\\'));
             }
         }
     }
