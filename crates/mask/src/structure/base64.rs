@@ -1,18 +1,22 @@
-//! Text in base64 (RFC 4648 §4 and §5), with or without `data:…;base64,` before it.
+//! Base64 (RFC 4648 §4 and §5) in a text: alone, in `data:…;base64,`, behind a word, in lines of MIME (RFC 2045 §6.8).
 //!
-//! Only what is canonical and decodes to text counts: identifiers and hashes are base64 as well, and stay as they are.
+//! Only what is canonical counts. Identifiers and hashes are base64 as well: what decodes to text is masked as text; in what
+//! decodes to anything else the stretches of text are, so long ones only. Each run of characters is decoded once, so the
+//! work is linear.
+
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
-/// Characters of base64 in a string, at least, to be taken for it.
+/// Characters of base64 in a text, at least, to be taken for it.
 const MIN_LENGTH: usize = 24;
 
 /// The same where the name of the member says that it is base64: MCP's `blob`.
 const MIN_BLOB: usize = 8;
 
-/// Characters looked at first: most of what is not text shows in them.
-const PROBE: usize = 24;
+/// Bytes of a stretch of text in what is none as a whole, at least.
+const MIN_STRETCH: usize = 12;
 
 /// Of so many characters of text one may be a control character.
 const CONTROLS_PER: usize = 20;
@@ -23,35 +27,114 @@ const OTHER: u8 = 1;
 /// One of its characters that hexadecimal digits and hyphens are not.
 const HIGH: u8 = 2;
 
-/// Text that was in base64.
+/// Something that was in base64.
 #[derive(Debug)]
 pub(super) struct Encoded {
-    /// Bytes before it.
-    prefix: usize,
+    /// Where it stands in the text.
+    pub(super) range: Range<usize>,
     engine: &'static GeneralPurpose,
+    /// Characters of its lines and what ends them, if it has several.
+    lines: Option<(usize, &'static [u8])>,
     pub(super) decoded: Vec<u8>,
+    pub(super) is_text: bool,
 }
 
 impl Encoded {
-    /// The string `original` with another text in it.
-    pub(super) fn encode(&self, original: &[u8], text: &[u8]) -> Vec<u8> {
-        let mut out = original.get(..self.prefix).unwrap_or_default().to_vec();
-        out.extend_from_slice(self.engine.encode(text).as_bytes());
-        out
+    /// Something else, encoded in the same way.
+    pub(super) fn encode(&self, decoded: &[u8]) -> Vec<u8> {
+        let encoded = self.engine.encode(decoded).into_bytes();
+        match self.lines {
+            None => encoded,
+            Some((length, end)) => encoded.chunks(length).collect::<Vec<_>>().join(end),
+        }
     }
 }
 
-/// The text that a string holds in base64.
-pub(super) fn text_in(string: &[u8], is_blob: bool) -> Option<Encoded> {
-    if string.len() < if is_blob { MIN_BLOB } else { MIN_LENGTH } {
+/// All that a text holds in base64, in order. `is_blob` says that the whole text is meant to be it.
+pub(super) fn all(text: &[u8], is_blob: bool) -> Vec<Encoded> {
+    let mut all = Vec::new();
+    if is_blob && (MIN_BLOB..MIN_LENGTH).contains(&text.len()) && text.iter().all(|byte| kind(*byte) != OTHER) {
+        all.extend(decode(text, 0..text.len(), None));
+        return all;
+    }
+    let mut from = 0;
+    // A run that is long enough has a character in every so many.
+    while let Some(byte) = text.get(from + MIN_LENGTH - 1) {
+        if kind(*byte) == OTHER || *byte == b'=' {
+            from += MIN_LENGTH;
+            continue;
+        }
+        let before = text.get(from..from + MIN_LENGTH).unwrap_or_default();
+        let start = from + before.iter().rposition(|byte| !is_inner(*byte)).map_or(0, |other| other + 1);
+        let first = run(text, start);
+        let end = if first.len() < MIN_LENGTH { first.end } else { read(text, first, &mut all) };
+        from = end.max(from + 1);
+    }
+    all
+}
+
+/// Reads what begins with a run; returns where it ends.
+fn read(text: &[u8], first: Range<usize>, all: &mut Vec<Encoded>) -> usize {
+    if let Some(wrapped) = wrapped(text, &first) {
+        let end = wrapped.range.end;
+        all.push(wrapped);
+        return end;
+    }
+    let end = first.end;
+    let whole = decode(text, first.clone(), None);
+    if whole.as_ref().is_some_and(|whole| whole.is_text) {
+        all.extend(whole);
+        return end;
+    }
+    // A path of an address: slashes are characters of base64.
+    let (mut start, before) = (first.start, all.len());
+    for part in text.get(first).unwrap_or_default().split(|byte| *byte == b'/') {
+        let range = start..start + part.len();
+        start = range.end + 1;
+        if range.len() >= MIN_LENGTH {
+            all.extend(decode(text, range, None).filter(|encoded| encoded.is_text));
+        }
+    }
+    if all.len() == before {
+        all.extend(whole);
+    }
+    end
+}
+
+/// Lines of one length, the last of which may be shorter.
+fn wrapped(text: &[u8], first: &Range<usize>) -> Option<Encoded> {
+    let length = first.len();
+    let rest = text.get(first.end..)?;
+    let ends: [&'static [u8]; 2] = [b"\r\n", b"\n"];
+    let end = ends.into_iter().find(|end| rest.starts_with(end))?;
+    let (mut joined, mut last) = (text.get(first.clone())?.to_vec(), first.clone());
+    while last.len() == length && text.get(last.end..)?.starts_with(end) {
+        let next = run(text, last.end + end.len());
+        if next.is_empty() || next.len() > length {
+            break;
+        }
+        joined.extend_from_slice(text.get(next.clone())?);
+        last = next;
+    }
+    if last == *first {
         return None;
     }
-    let prefix = data_prefix(string);
-    let encoded = string.get(prefix..)?;
-    let probe = encoded.get(..PROBE.min(encoded.len()))?;
-    let probed = probe.iter().fold(0, |kinds, byte| kinds | kind(*byte));
-    // Words of text, and hashes and UUIDs, which no text becomes.
-    if probed & OTHER != 0 || probed & HIGH == 0 {
+    let range = first.start..last.end;
+    decode(&joined, 0..joined.len(), Some((length, end))).map(|encoded| Encoded { range, ..encoded })
+}
+
+/// The characters from `start` on, with the padding that ends them.
+fn run(text: &[u8], start: usize) -> Range<usize> {
+    let rest = text.get(start..).unwrap_or_default();
+    let inner = rest.iter().take_while(|byte| is_inner(**byte)).count();
+    let padding = rest.iter().skip(inner).take(2).take_while(|byte| **byte == b'=').count();
+    start..start + inner + padding
+}
+
+fn decode(text: &[u8], range: Range<usize>, lines: Option<(usize, &'static [u8])>) -> Option<Encoded> {
+    let encoded = text.get(range.clone())?;
+    // Hexadecimal digits, as in hashes and UUIDs, are what no text becomes.
+    if encoded.iter().take(MIN_LENGTH).all(|byte| kind(*byte) & HIGH == 0) {
         return None;
     }
     let is_url = |byte: &u8| matches!(byte, b'-' | b'_');
@@ -62,11 +145,13 @@ pub(super) fn text_in(string: &[u8], is_blob: bool) -> Option<Encoded> {
         (true, true, _) => &URL_SAFE,
         (true, false, _) => &URL_SAFE_NO_PAD,
     };
-    if encoded.len() > PROBE && !is_text(&engine.decode(probe).ok()?, false) {
-        return None;
-    }
     let decoded = engine.decode(encoded).ok()?;
-    is_text(&decoded, true).then_some(Encoded { prefix, engine, decoded })
+    let is_text = is_text(&decoded);
+    Some(Encoded { range, engine, lines, decoded, is_text })
+}
+
+fn is_inner(byte: u8) -> bool {
+    kind(byte) != OTHER && byte != b'='
 }
 
 fn kind(byte: u8) -> u8 {
@@ -77,23 +162,18 @@ fn kind(byte: u8) -> u8 {
     }
 }
 
-/// The length of a `data:` URL's beginning (RFC 2397).
-fn data_prefix(string: &[u8]) -> usize {
-    if !string.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:")) {
-        return 0;
-    }
-    let beginning = string.get(..string.len().min(256)).unwrap_or_default();
-    let is_base64 =
-        |at: &usize| beginning.get(..*at).is_some_and(|before| before.to_ascii_lowercase().ends_with(b";base64"));
-    memchr::memchr(b',', beginning).filter(is_base64).map_or(0, |comma| comma + 1)
+/// Whether bytes are UTF-8 with few control characters.
+fn is_text(bytes: &[u8]) -> bool {
+    let controls = bytes.iter().filter(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()).count();
+    controls <= bytes.len() / CONTROLS_PER && std::str::from_utf8(bytes).is_ok()
 }
 
-/// Whether bytes are UTF-8 with few control characters; the beginning of a text may stop inside a character.
-fn is_text(bytes: &[u8], whole: bool) -> bool {
-    let is_utf8 = match std::str::from_utf8(bytes) {
-        Ok(_) => true,
-        Err(error) => !whole && error.error_len().is_none(),
-    };
-    let controls = bytes.iter().filter(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()).count();
-    is_utf8 && controls <= bytes.len() / CONTROLS_PER
+/// The stretches of ASCII text in bytes that are none as a whole.
+pub(super) fn stretches(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    bytes.split(|byte| !byte.is_ascii_graphic() && *byte != b' ').filter_map(move |stretch| {
+        let range = at..at + stretch.len();
+        at = range.end + 1;
+        (stretch.len() >= MIN_STRETCH).then_some(range)
+    })
 }

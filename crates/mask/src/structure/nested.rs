@@ -95,16 +95,40 @@ impl Work<'_> {
         if let Some(outcome) = self.structured(text, path, level + 1)? {
             return Ok(outcome);
         }
-        let encoded = base64::text_in(text, path.last() == Some(&"blob"));
-        let Some(encoded) = encoded else {
-            let embedded = self.embedded(text, path, level + 1)?;
-            return Ok(self.text_after(embedded, text, path));
-        };
-        Ok(match self.string(&encoded.decoded, path, level + 1)? {
-            Outcome::Same => self.text(text, path, Null::Allowed),
-            Outcome::Null => Outcome::Null,
-            Outcome::Text(masked) => self.text_after(Some(encoded.encode(text, &masked)), text, path),
-        })
+        let (mut out, mut done) = (Vec::new(), 0);
+        for encoded in base64::all(text, path.last() == Some(&"blob")) {
+            let masked = if encoded.is_text {
+                match self.string(&encoded.decoded, path, level + 1)? {
+                    Outcome::Same => continue,
+                    Outcome::Null if encoded.range == (0..text.len()) => return Ok(Outcome::Null),
+                    Outcome::Null => Vec::new(),
+                    Outcome::Text(masked) => masked,
+                }
+            } else {
+                let Some(masked) = self.binary(&encoded.decoded, path) else { continue };
+                masked
+            };
+            out.extend_from_slice(text.get(done..encoded.range.start).unwrap_or_default());
+            out.extend_from_slice(&encoded.encode(&masked));
+            done = encoded.range.end;
+        }
+        out.extend_from_slice(text.get(done..).unwrap_or_default());
+        let decoded = (done > 0).then_some(out);
+        let embedded = self.embedded(decoded.as_deref().unwrap_or(text), path, level + 1)?;
+        Ok(self.text_after(embedded.or(decoded), text, path))
+    }
+
+    /// What is found in the stretches of text that something else holds becomes stars: its other bytes stay where they are,
+    /// as its format says. `None` if nothing changed.
+    fn binary(&mut self, bytes: &[u8], path: &Path<'_>) -> Option<Vec<u8>> {
+        let mut masked: Option<Vec<u8>> = None;
+        for stretch in base64::stretches(bytes) {
+            for part in self.found(bytes.get(stretch.clone())?, path).parts {
+                let out = masked.get_or_insert_with(|| bytes.to_vec());
+                out.get_mut(stretch.start + part.start..stretch.start + part.end)?.fill(b'*');
+            }
+        }
+        masked
     }
 
     /// A text after something in it was masked, or as it was.

@@ -245,6 +245,42 @@ fn base64_of_text_is_masked_inside() {
 }
 
 #[test]
+fn base64_is_found_within_text_in_lines_and_in_what_is_no_text() {
+    use ::base64::Engine as _;
+    use ::base64::engine::general_purpose::STANDARD;
+    let (value, mark) = ("please write to jane@example.com now", "please write to <EMAIL_ADDRESS> now");
+    let long = |value: &str| format!("{value}, {}", "and some more words ".repeat(8));
+    let wrap = |text: &str, end: &str| {
+        let encoded = STANDARD.encode(text);
+        encoded.as_bytes().chunks(76).map(|line| str::from_utf8(line).unwrap()).collect::<Vec<_>>().join(end)
+    };
+    let cases = |value: &str| {
+        [
+            format!("Authorization: Basic {}.", STANDARD.encode(value)),
+            format!("see data:text/plain;base64,{}) and <b>", STANDARD.encode(value)),
+            format!("https://h.example/x/{}/y", STANDARD.encode(value)),
+            format!("a {} b\n{}\n", STANDARD.encode(value), STANDARD.encode(value)),
+            format!("Content:\r\n\r\n{}\r\n--end", wrap(&long(value), "\r\n")),
+            wrap(&long(value), "\n"),
+        ]
+    };
+    for (text, expected) in cases(value).iter().zip(cases(mark)) {
+        let json = |text: &str| serde_json::json!({ "note": text }).to_string();
+        assert_eq!(payload(&json(text)), json(&expected));
+        assert_eq!(payload(&json(&expected)), json(&expected));
+    }
+    let binary = |text: &str| {
+        let bytes = [&[0x89, b'P', 0, 0xFF, 200][..], text.as_bytes(), &[0, 1, 2, 0xFE], b"x", &[0; 30]].concat();
+        format!(r#"{{"blob":"{}"}}"#, STANDARD.encode(bytes))
+    };
+    assert_eq!(payload(&binary(value)), binary("please write to **************** now"));
+    for same in [STANDARD.encode([7; 90]), "SomeVeryLongIdentifierOfAProgramInCamelCase".to_owned(), "a".repeat(90)] {
+        let json = format!(r#"{{"blob":"{same} {same}"}}"#);
+        assert_eq!(payload(&json), json);
+    }
+}
+
+#[test]
 fn each_line_is_its_own_document() {
     let lines = "{\"ssn\":123456789}\r\n\n  [\"jane@example.com\"]\nssn 123456789\n{\"a\":\n";
     let expected = "{\"ssn\":0}\r\n\n  [\"<EMAIL_ADDRESS>\"]\nssn <US_SSN>\n{\"a\":\n";
