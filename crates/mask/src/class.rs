@@ -66,6 +66,30 @@ pub(crate) enum Edges {
     OpenEnd,
 }
 
+impl Edges {
+    /// Whether more than the next byte decides.
+    pub(crate) fn look_beside(self) -> bool {
+        !matches!(self, Self::Word | Self::OpenEnd)
+    }
+
+    /// Whether what stands beside `start..end` leaves it the whole of what it is.
+    pub(crate) fn stand(self, text: &[u8], start: usize, end: usize) -> bool {
+        let (joints, goes_on): (&[u8], fn(&u8) -> bool) = match self {
+            Self::Word | Self::OpenEnd => return true,
+            Self::Isolated => (b"-./", u8::is_ascii_alphanumeric),
+            Self::Unjoined => (b"-./", u8::is_ascii_digit),
+            Self::Undotted => (b".", u8::is_ascii_digit),
+        };
+        let at = |place: Option<usize>| place.and_then(|place| text.get(place));
+        let joint = |place| at(place).is_some_and(|byte| joints.contains(byte));
+        let before = at(start.checked_sub(2));
+        if joint(start.checked_sub(1)) && before.is_some_and(|byte| goes_on(byte) || matches!(byte, b'>' | b'*')) {
+            return false;
+        }
+        !(joint(Some(end)) && at(Some(end + 1)).is_some_and(goes_on))
+    }
+}
+
 /// One way a class is written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {

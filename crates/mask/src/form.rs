@@ -223,6 +223,8 @@ pub(crate) fn has_entropy(value: &[u8], tenths: u8) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
     known: [Known; SETS],
+    /// Whether anything is remembered.
+    used: bool,
     /// Where the last token's header ended that was read.
     header: usize,
 }
@@ -238,18 +240,22 @@ struct Known {
 impl Runs {
     /// Forgets everything: another text comes.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        if self.used {
+            *self = Self::default();
+        }
     }
 
     /// Whether the header of a token that ends at `end` is the first to end there. Of several beginnings in one run only
     /// the first is read, or a run of them would be decoded once for each.
     pub(crate) fn is_first_header(&mut self, end: usize) -> bool {
+        self.used = true;
         std::mem::replace(&mut self.header, end) != end
     }
 
     /// Where the run of a set that `at` is in ends, at most `limit` bytes on.
     pub(crate) fn end(&mut self, text: &[u8], set: Set, at: usize, limit: usize) -> usize {
         let bound = at.saturating_add(limit).min(text.len());
+        self.used = true;
         let Some(known) = self.known.get_mut(set as usize) else { return at };
         if at < known.from || at > known.to {
             *known = Known { from: at, to: at, whole: false };

@@ -111,9 +111,10 @@ pub(super) const CLASSES: &[ClassSpec] = &[
 const FISCAL_CODE: &str = "(?:[A-Z][AEIOU][AEIOUX]|[AEIOU]X{2}|[B-DF-HJ-NP-TV-Z]{2}[A-Z]){2}\
     [0-9LMNP-V]{2}[A-EHLMPR-T][0-7LMNP-T][0-9LMNP-V][A-MZ][0-9LMNP-V]{3}[A-Z]";
 
-/// In small letters a good part of it would be tried at nearly every word of a text.
+/// In small letters it begins like nearly every word of a text, so its first digit must not be spelt as a letter, which
+/// is done from the last digit on.
 const LOWER_FISCAL_CODE: &str = "(?i:(?:[A-Z][AEIOU][AEIOUX]|[AEIOU]X{2}|[B-DF-HJ-NP-TV-Z]{2}[A-Z]){2}\
-    [0-9LMNP-V]{2}[A-EHLMPR-T][0-7LMNP-T][0-9LMNP-V][A-MZ][0-9LMNP-V]{3}[A-Z])";
+    [0-9][0-9LMNP-V][A-EHLMPR-T][0-7LMNP-T][0-9LMNP-V][A-MZ][0-9LMNP-V]{3}[A-Z])";
 
 const SPANISH_LETTERS: &[u8] = b"TRWAGMYFPDXBNJZSQVHLCKE";
 

@@ -32,7 +32,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn ends_anywhere(&self) -> bool {
+    pub(super) fn ends_anywhere(&self) -> bool {
         self.edges == Edges::OpenEnd || !matches!(self.tail, Tail::None)
     }
 }

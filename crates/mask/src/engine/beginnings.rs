@@ -6,19 +6,17 @@
 use std::collections::HashMap;
 
 use super::caches::{Caches, Tiers};
-use super::context::{Words, letter};
 
-/// What may begin at a place: shapes of either tier, a word that names a class.
+/// What may begin at a place: shapes of either tier.
 pub(super) const ALONE: u8 = 1;
 pub(super) const CONTEXTUAL: u8 = 2;
-pub(super) const NAMING: u8 = 4;
 /// The same for shapes that can do without a digit near their beginning ([`super::digits`]).
 const ALONE_FREE: u8 = 8;
 const CONTEXTUAL_FREE: u8 = 16;
 
 /// Takes away what needs a digit.
 pub(super) fn without_digits(begins: u8) -> u8 {
-    begins & NAMING | (begins & (ALONE_FREE | CONTEXTUAL_FREE)) >> 3
+    (begins & (ALONE_FREE | CONTEXTUAL_FREE)) >> 3
 }
 
 /// What may begin, by the first three bytes.
@@ -33,11 +31,13 @@ pub(super) struct Beginnings {
     begins: Vec<u8>,
     /// By row, whatever the third byte is.
     any: Vec<u8>,
+    /// By the first byte, a bit for each second with which a shape begins that can do without a digit.
+    free: Box<[[u64; 4]; 256]>,
 }
 
 impl Beginnings {
     /// `free` are those of the shapes that can do without a digit near their beginning.
-    pub(super) fn new(tiers: &Tiers, free: &Tiers, words: &Words, caches: &mut Caches) -> Self {
+    pub(super) fn new(tiers: &Tiers, free: &Tiers, caches: &mut Caches) -> Self {
         let (kinds, examples) = kinds(tiers);
         let count = examples.len();
         let mut known = HashMap::from([(vec![0; count], 0)]);
@@ -52,10 +52,7 @@ impl Beginnings {
         ];
         for first in &examples {
             for second in &examples {
-                let mut row: Vec<u8> = examples
-                    .iter()
-                    .map(|third| if words.may_begin(*first, *second, *third) { NAMING } else { 0 })
-                    .collect();
+                let mut row = vec![0; count];
                 for (tier, automaton, cache) in &mut tiers {
                     let Some(state) = automaton.start(cache) else { continue };
                     let Some(state) = automaton.after(cache, state, *first) else { continue };
@@ -72,7 +69,23 @@ impl Beginnings {
                 }));
             }
         }
-        Self { kinds, count, rows, begins, any }
+        let mut all = Self { kinds, count, rows, begins, any, free: Box::new([[0; 4]; 256]) };
+        for first in 0..=u8::MAX {
+            for second in 0..=u8::MAX {
+                let free = u64::from(without_digits(all.of(first, second, None)) != 0);
+                let slots = all.free.get_mut(usize::from(first));
+                if let Some(slot) = slots.and_then(|slots| slots.get_mut(usize::from(second / 64))) {
+                    *slot |= free << (second % 64);
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether a shape that can do without a digit may begin with these bytes.
+    pub(super) fn may_be_free(&self, first: u8, second: u8) -> bool {
+        let seconds = self.free.get(usize::from(first)).and_then(|seconds| seconds.get(usize::from(second / 64)));
+        seconds.is_some_and(|seconds| seconds >> (second % 64) & 1 == 1)
     }
 
     /// What may begin with these bytes; a text may end after two.
@@ -97,7 +110,7 @@ fn kinds(tiers: &Tiers) -> (Box<[u8; 256]>, Vec<u8>) {
     let mut examples = Vec::new();
     let mut kinds = Box::new([0; 256]);
     for (byte, kind) in (0..=u8::MAX).zip(kinds.iter_mut()) {
-        let told_by = (tiers.alone.class_of(byte), tiers.contextual.class_of(byte), letter(byte));
+        let told_by = (tiers.alone.class_of(byte), tiers.contextual.class_of(byte));
         *kind = *known.entry(told_by).or_insert_with(|| {
             examples.push(byte);
             // No more kinds than bytes.

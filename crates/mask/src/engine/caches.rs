@@ -49,7 +49,12 @@ impl Caches {
 }
 
 /// Caches for whoever scans.
-pub(super) type Pool = pool::Pool<Caches, Box<dyn Fn() -> Caches + Send + Sync + UnwindSafe + RefUnwindSafe>>;
+pub(super) type Pool = pool::Pool<Caches, Make>;
+
+/// Caches in use.
+pub(super) type Guard<'a> = pool::PoolGuard<'a, Caches, Make>;
+
+type Make = Box<dyn Fn() -> Caches + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
 /// A pool for some automata.
 pub(super) fn pool(tiers: &Arc<Tiers>) -> Pool {

@@ -42,6 +42,8 @@ pub(super) struct Words {
     known: Vec<u64>,
     /// A bit for a hash of the first four letters.
     fourth: Vec<u64>,
+    /// Whether some word begins with a digit.
+    digits: bool,
 }
 
 #[derive(Debug)]
@@ -148,6 +150,7 @@ impl Words {
 
     /// Lets words with these first letters through the sieves; a short word may stand in the plural or in camel case.
     fn admit(&mut self, word: &[u8]) {
+        self.digits |= word.first().is_some_and(u8::is_ascii_digit);
         self.sieve.resize(SIEVE / 64, 0);
         self.fourth.resize(SIEVE / 64, 0);
         let at = |place: usize| word.get(place).copied().map(letter);
@@ -163,15 +166,13 @@ impl Words {
         }
     }
 
-    /// Whether some word begins with these letters.
-    pub(super) fn may_begin(&self, first: u8, second: u8, third: u8) -> bool {
-        is_set(&self.sieve, sieve(letter(first), letter(second), letter(third)))
-    }
-
     /// What the word that begins at `start` names, as it stands or as the first part of a camel-case word; phrases are
     /// read back a bounded way.
     pub(super) fn at(&self, text: &[u8], start: usize) -> Option<ClassSet> {
         let rest = text.get(start..)?;
+        if !self.digits && rest.first()?.is_ascii_digit() {
+            return None;
+        }
         let near = |at: usize| rest.get(at).copied().map_or(0, letter);
         let place = sieve(near(0), near(1), near(2));
         if !is_set(&self.sieve, place) || !is_set(&self.fourth, with_fourth(place, near(3))) {
@@ -237,8 +238,16 @@ impl Words {
         for (slot, byte) in lower.iter_mut().zip(word) {
             *slot = byte.to_ascii_lowercase();
         }
-        for phrase in self.by_last.get(&*lower).into_iter().flatten() {
-            if preceded_by(text, floor, start, &phrase.before) {
+        let phrases = self.by_last.get(&*lower).into_iter().flatten();
+        // One look at the word before rules most phrases out.
+        let mut last_before = None;
+        for phrase in phrases {
+            let may_end = phrase.before.first().is_none_or(|wanted| {
+                let before = *last_before.get_or_insert_with(|| word_before(text, floor, start));
+                let last = before.and_then(|(_, end)| text.get(end.checked_sub(1)?));
+                last.is_some_and(|last| wanted.last().is_some_and(|wanted| wanted.eq_ignore_ascii_case(last)))
+            });
+            if may_end && preceded_by(text, floor, start, &phrase.before) {
                 named.extend(&phrase.classes);
             }
         }
@@ -301,7 +310,7 @@ fn is_set(bits: &[u64], place: usize) -> bool {
 }
 
 /// A letter or digit in five bits, whatever its case (some digits share theirs with a letter); 0 for anything else.
-pub(super) fn letter(byte: u8) -> u8 {
+fn letter(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte & 31 } else { 0 }
 }
 

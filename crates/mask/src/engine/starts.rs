@@ -2,41 +2,87 @@
 //!
 //! Scanning is bound by this pass where a text holds nothing of interest, so it has no branch per byte.
 
+use super::digits::NEAR;
+
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 64;
 
 /// Bytes other than letters and digits at which shapes may begin, at most; one more, and every byte is looked up.
 const MAX_OPENING: usize = 6;
 
-const LOW: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+/// Each step doubles the bytes that a place sees, the last by as much as [`NEAR`] wants.
+const NEAR_STEPS: [u32; 4] = [1, 2, 4, 5];
+
+const _: () = assert!(NEAR_STEPS[0] + NEAR_STEPS[1] + NEAR_STEPS[2] + NEAR_STEPS[3] + 1 == NEAR as u32);
 
 /// Places of a block, lowest bit first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Places {
-    /// Where words begin, and the bytes that open a shape.
-    pub(super) starts: u64,
+    /// Where words begin.
+    pub(super) words: u64,
+    /// Bytes that are no letters or digits and open a shape.
+    pub(super) opening: u64,
     /// Where a capital follows a small letter: the inner words of camel case.
     pub(super) inner: u64,
+    /// Behind the letter of an escape such as `\n` in text that was not decoded, which hides the beginning of a word.
+    pub(super) escaped: u64,
+    /// Words behind `<` or `*`: they may be a mark's.
+    pub(super) marked: u64,
+    digits: u64,
 }
 
-/// What the byte before a block is.
+impl Places {
+    /// Places with a digit among the [`NEAR`] bytes from there; `next` are the places of the block behind.
+    pub(super) fn near_digits(&self, next: &Self) -> u64 {
+        let (mut here, mut beyond) = (self.digits, next.digits);
+        for step in NEAR_STEPS {
+            here |= here >> step | beyond << (64 - step);
+            beyond |= beyond >> step;
+        }
+        here
+    }
+
+    /// The places of a text's last block, of so many bytes, where more of the text may follow.
+    pub(super) fn open_ended(self, length: usize) -> Self {
+        let beyond = u32::try_from(length).ok().and_then(|length| u64::MAX.checked_shl(length)).unwrap_or(0);
+        Self { digits: self.digits | beyond, ..self }
+    }
+
+    /// What may stand behind an open text's last block.
+    pub(super) const ANYTHING: Self = Self { digits: u64::MAX, words: 0, opening: 0, inner: 0, escaped: 0, marked: 0 };
+}
+
+/// What the bytes before a block are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Before {
     word: bool,
     small: bool,
+    /// `<` or `*`.
+    marks: bool,
+    backslash: bool,
+    /// The letter of an escape.
+    escape: bool,
 }
 
 impl Before {
-    pub(super) fn new(byte: Option<&u8>) -> Self {
-        Self { word: byte.is_some_and(u8::is_ascii_alphanumeric), small: byte.is_some_and(u8::is_ascii_lowercase) }
+    /// What follows these bytes.
+    pub(super) fn new(before: &[u8]) -> Self {
+        let last = before.last();
+        Self {
+            word: last.is_some_and(u8::is_ascii_alphanumeric),
+            small: last.is_some_and(u8::is_ascii_lowercase),
+            marks: last.is_some_and(|byte| matches!(byte, b'<' | b'*')),
+            backslash: last == Some(&b'\\'),
+            escape: matches!(before, [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f']),
+        }
     }
 }
 
 /// Finds the places of a block where a shape may begin.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
-    opening: Vec<u8>,
+    /// Few of them, the first repeated; none if there are many.
+    opening: Option<[u8; MAX_OPENING]>,
     every: Vec<bool>,
 }
 
@@ -44,89 +90,104 @@ impl Starts {
     /// `opening` are the bytes that are no letters or digits and begin a shape.
     pub(super) fn new(opening: impl IntoIterator<Item = u8>) -> Self {
         let opening: Vec<u8> = opening.into_iter().collect();
-        if opening.len() <= MAX_OPENING {
-            return Self { opening, every: Vec::new() };
-        }
-        let mut every = vec![false; 256];
-        for byte in opening {
-            if let Some(slot) = every.get_mut(usize::from(byte)) {
-                *slot = true;
+        // A letter stands for no byte: letters are never looked at as opening ones.
+        let mut few = [opening.first().copied().unwrap_or(b'<'); MAX_OPENING];
+        if opening.len() > MAX_OPENING || opening.is_empty() {
+            let mut every = vec![false; 256];
+            for byte in opening {
+                if let Some(slot) = every.get_mut(usize::from(byte)) {
+                    *slot = true;
+                }
             }
+            return Self { opening: None, every };
         }
-        Self { opening: Vec::new(), every }
+        for (slot, byte) in few.iter_mut().zip(opening) {
+            *slot = byte;
+        }
+        Self { opening: Some(few), every: Vec::new() }
     }
 
-    /// The places in a block. `before` tells of the byte before it, and afterwards of its last byte.
+    /// The places in a block. `before` tells of what is before it, and afterwards of its last bytes.
     pub(super) fn of(&self, block: &[u8], before: &mut Before) -> Places {
-        let mut masks = Masks::default();
-        let (eights, rest) = block.as_chunks::<8>();
-        for (number, eight) in (0..).zip(eights) {
-            self.add(u64::from_le_bytes(*eight), number * 8, &mut masks);
-        }
-        if !rest.is_empty() {
-            let mut padded = [0; 8];
-            for (slot, byte) in padded.iter_mut().zip(rest) {
+        let Some(whole) = block.first_chunk::<BLOCK>() else {
+            let mut padded = [0; BLOCK];
+            for (slot, byte) in padded.iter_mut().zip(block) {
                 *slot = *byte;
             }
-            self.add(u64::from_le_bytes(padded), u32::try_from(eights.len() * 8).unwrap_or(0), &mut masks);
-        }
-        if !self.every.is_empty() {
-            for (place, byte) in block.iter().enumerate() {
-                masks.opening |= u64::from(self.every.get(usize::from(*byte)).is_some_and(|opens| *opens)) << place;
-            }
-        }
-        let words = masks.small | masks.capital | masks.digit;
-        let places = Places {
-            starts: words & !(words << 1 | u64::from(before.word)) | masks.opening,
-            inner: masks.capital & (masks.small << 1 | u64::from(before.small)),
+            return self.of_whole(&padded, block.len(), before);
         };
-        let last = block.len().clamp(1, BLOCK) - 1;
-        *before = Before { word: words >> last & 1 == 1, small: masks.small >> last & 1 == 1 };
+        self.of_whole(whole, BLOCK, before)
+    }
+
+    fn of_whole(&self, block: &[u8; BLOCK], length: usize, before: &mut Before) -> Places {
+        let small = places(&block.map(|byte| byte.wrapping_sub(b'a') < 26));
+        let capital = places(&block.map(|byte| byte.wrapping_sub(b'A') < 26));
+        let digits = places(&block.map(|byte| byte.wrapping_sub(b'0') < 10));
+        let (marks, backslashes, opening) = self.others(block);
+        let all = small | capital | digits;
+        let words = all & !(all << 1 | u64::from(before.word));
+        let (mut escapes, mut escaped) = (0, u64::from(before.escape));
+        if backslashes != 0 || before.backslash {
+            let letters = places(&block.map(|byte| matches!(byte, b'n' | b'r' | b't' | b'b' | b'f')));
+            escapes = (backslashes << 1 | u64::from(before.backslash)) & letters;
+            escaped |= escapes << 1;
+        }
+        let places = Places {
+            words,
+            opening,
+            inner: capital & (small << 1 | u64::from(before.small)),
+            escaped: escaped & all,
+            marked: words & (marks << 1 | u64::from(before.marks)),
+            digits,
+        };
+        let last = length.clamp(1, BLOCK) - 1;
+        let at_last = |mask: u64| mask >> last & 1 == 1;
+        *before = Before {
+            word: at_last(all),
+            small: at_last(small),
+            marks: at_last(marks),
+            backslash: at_last(backslashes),
+            escape: at_last(escapes),
+        };
         places
     }
 
-    fn add(&self, bytes: u64, shift: u32, masks: &mut Masks) {
-        let plain = bytes & !HIGH;
-        let lower = plain | (LOW * 0x20);
-        let letters = (lower + LOW * (0x80 - 0x61)) & !(lower + LOW * (0x80 - 0x7B)) & !bytes & HIGH;
-        let digits = (plain + LOW * (0x80 - 0x30)) & !(plain + LOW * (0x80 - 0x3A)) & !bytes & HIGH;
-        // The bit that tells small letters from capitals, brought to the top.
-        let small = plain << 2;
-        masks.small |= gather(letters & small) << shift;
-        masks.capital |= gather(letters & !small) << shift;
-        masks.digit |= gather(digits) << shift;
-        masks.opening |= self.opening_bytes(bytes) << shift;
-    }
-
-    fn opening_bytes(&self, bytes: u64) -> u64 {
-        let mut found = 0;
-        for opening in &self.opening {
-            // Exact: a byte of `difference` is zero only where the bytes are equal.
-            let difference = bytes ^ (LOW * u64::from(*opening));
-            found |= !(((difference & !HIGH) + !HIGH) | difference);
+    /// What begins marks, backslashes, and what opens shapes.
+    fn others(&self, block: &[u8; BLOCK]) -> (u64, u64, u64) {
+        const MARKS: u8 = 1;
+        const BACKSLASH: u8 = 2;
+        const OPENING: u8 = 4;
+        let mut kinds = block.map(|byte| {
+            u8::from(byte == b'<' || byte == b'*') * MARKS | u8::from(byte == b'\\') * BACKSLASH
+        });
+        match self.opening {
+            Some(few) => {
+                for (kind, byte) in kinds.iter_mut().zip(block) {
+                    *kind |= u8::from(few.iter().fold(false, |opens, few| opens | (few == byte))) * OPENING;
+                }
+            }
+            None => {
+                for (kind, byte) in kinds.iter_mut().zip(block) {
+                    *kind |= u8::from(self.every.get(usize::from(*byte)).is_some_and(|opens| *opens)) * OPENING;
+                }
+            }
         }
-        gather(found & HIGH)
+        if kinds.iter().fold(0, |any, kind| any | kind) == 0 {
+            return (0, 0, 0);
+        }
+        let of = |kind: u8| places(&kinds.map(|kinds| kinds & kind != 0));
+        (of(MARKS), of(BACKSLASH), of(OPENING))
     }
 }
 
-/// Whether one of eight bytes is an ASCII digit.
-pub(super) fn any_digit(bytes: [u8; 8]) -> bool {
-    let bytes = u64::from_le_bytes(bytes);
-    let plain = bytes & !HIGH;
-    (plain + LOW * (0x80 - 0x30)) & !(plain + LOW * (0x80 - 0x3A)) & !bytes & HIGH != 0
-}
-
-#[derive(Default)]
-struct Masks {
-    small: u64,
-    capital: u64,
-    digit: u64,
-    opening: u64,
-}
-
-/// Brings the high bits of eight bytes together, the first byte's lowest.
-fn gather(high_bits: u64) -> u64 {
-    high_bits.wrapping_mul(0x0002_0408_1020_4081) >> 56
+/// A bit for each place that holds, the first lowest.
+fn places(holds: &[bool; BLOCK]) -> u64 {
+    let (eights, _) = holds.as_chunks::<8>();
+    eights.iter().rev().fold(0, |all, eight| {
+        // One multiplication brings the lowest bits of eight bytes together, the first byte's lowest.
+        let lowest = u64::from_le_bytes(eight.map(u8::from));
+        all << 8 | lowest.wrapping_mul(0x0102_0408_1020_4080) >> 56
+    })
 }
 
 #[cfg(test)]
@@ -135,24 +196,37 @@ mod tests {
 
     use super::*;
 
-    fn plainly(text: &[u8], opening: &[u8]) -> (Vec<usize>, Vec<usize>) {
+    /// Words and opening bytes, inner words, words behind an escape's letter, words behind what begins marks.
+    type Listed = [Vec<usize>; 4];
+
+    fn plainly(text: &[u8], opening: &[u8]) -> Listed {
         let word = |at: usize| text[at].is_ascii_alphanumeric();
-        let starts = |at: &usize| opening.contains(&text[*at]) || word(*at) && (*at == 0 || !word(at - 1));
+        let begins = |at: usize| word(at) && (at == 0 || !word(at - 1));
+        let starts = |at: &usize| opening.contains(&text[*at]) || begins(*at);
         let inner = |at: &usize| *at > 0 && text[*at].is_ascii_uppercase() && text[at - 1].is_ascii_lowercase();
-        ((0..text.len()).filter(starts).collect(), (0..text.len()).filter(inner).collect())
+        let escaped =
+            |at: &usize| *at > 1 && word(*at) && text[at - 2] == b'\\' && b"nrtbf".contains(&text[at - 1]);
+        let marked = |at: &usize| *at > 0 && begins(*at) && b"<*".contains(&text[at - 1]);
+        let all = 0..text.len();
+        [
+            all.clone().filter(starts).collect(),
+            all.clone().filter(inner).collect(),
+            all.clone().filter(escaped).collect(),
+            all.filter(marked).collect(),
+        ]
     }
 
-    fn by_blocks(text: &[u8], starts: &Starts) -> (Vec<usize>, Vec<usize>) {
+    fn by_blocks(text: &[u8], starts: &Starts) -> Listed {
         let mut before = Before::default();
-        let (mut all, mut inner) = (Vec::new(), Vec::new());
+        let mut all = Listed::default();
         for (number, block) in text.chunks(BLOCK).enumerate() {
             let places = starts.of(block, &mut before);
-            let listed =
-                |bits: u64| (0..BLOCK).filter(move |place| bits >> place & 1 == 1).map(move |at| number * BLOCK + at);
-            all.extend(listed(places.starts));
-            inner.extend(listed(places.inner));
+            let bits = [places.words | places.opening, places.inner, places.escaped, places.marked];
+            for (all, bits) in all.iter_mut().zip(bits) {
+                all.extend((0..BLOCK).filter(|place| bits >> place & 1 == 1).map(|place| number * BLOCK + place));
+            }
         }
-        (all, inner)
+        all
     }
 
     proptest! {
@@ -163,9 +237,30 @@ mod tests {
         }
 
         #[test]
-        fn so_they_do_for_text(text in "[a-zA-Z0-9+(@\\[`{/: -]{0,200}") {
+        fn so_they_do_for_text(text in "[a-zA-Z0-9+(@<*\\\\\\[`{/: -]{0,200}") {
             let starts = Starts::new(*b"+(-");
             prop_assert_eq!(by_blocks(text.as_bytes(), &starts), plainly(text.as_bytes(), b"+(-"));
+        }
+
+        #[test]
+        fn digits_are_near_where_one_is_among_the_next_bytes(text in "[a-z ]{0,20}[0-9a-z ]{0,140}", open: bool) {
+            let starts = Starts::new([]);
+            let mut before = Before::default();
+            let mut blocks: Vec<Places> =
+                text.as_bytes().chunks(BLOCK).map(|block| starts.of(block, &mut before)).collect();
+            if let Some(last) = blocks.last_mut().filter(|_| open) {
+                *last = last.open_ended((text.len() - 1) % BLOCK + 1);
+            }
+            let beyond = if open { Places::ANYTHING } else { Places::default() };
+            for (number, places) in blocks.iter().enumerate() {
+                let near = places.near_digits(blocks.get(number + 1).unwrap_or(&beyond));
+                for at in number * BLOCK..text.len().min((number + 1) * BLOCK) {
+                    let rest = &text.as_bytes()[at..text.len().min(at + NEAR)];
+                    let may_grow = open && at + NEAR > text.len();
+                    let expected = may_grow || rest.iter().any(u8::is_ascii_digit);
+                    prop_assert_eq!(near >> (at - number * BLOCK) & 1 == 1, expected);
+                }
+            }
         }
     }
 }

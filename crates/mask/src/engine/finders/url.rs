@@ -15,7 +15,8 @@ const MAX_URL: usize = 2048;
 const SCORE: u8 = 60;
 
 pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mut Scan) {
-    let mut passed = from;
+    // A name may begin before a cut; then it is whole only with what stands there.
+    let mut passed = 0;
     for dot in memchr::memchr_iter(b'.', text.get(from..).unwrap_or_default()).map(|offset| from + offset) {
         if dot < passed {
             continue;
