@@ -145,8 +145,15 @@ impl Outline {
         let config =
             Config::new().match_kind(MatchKind::All).cache_capacity(DRAWING_BYTES).skip_cache_capacity_check(true);
         let dfa = DFA::builder().configure(config).build_from_nfa(nfa).ok()?;
-        Drawing { dfa: &dfa, cache: dfa.create_cache(), entries: &entries, numbers: HashMap::new(), states: Vec::new(), classes: vec![ClassSet::EMPTY] }
-            .finish(begins)
+        Drawing {
+            dfa: &dfa,
+            cache: dfa.create_cache(),
+            entries: &entries,
+            numbers: HashMap::new(),
+            states: Vec::new(),
+            classes: vec![ClassSet::EMPTY],
+        }
+        .finish(begins)
     }
 
     /// Whether a shape may match at `at`, or, where an open text ends first, could yet.
@@ -201,7 +208,8 @@ impl Drawing<'_> {
         }
         let shift = examples.len().next_power_of_two().trailing_zeros();
         let begin = self.dfa.start_state(&mut self.cache, &start::Config::new().anchored(Anchored::Yes)).ok()?;
-        let (mut next, mut matched, mut at_end) = (vec![DEAD; 1 << shift], vec![Matched::default()], vec![Matched::default()]);
+        let (mut next, mut matched, mut at_end) =
+            (vec![DEAD; 1 << shift], vec![Matched::default()], vec![Matched::default()]);
         // The dead state is number 0.
         self.states.push(begin);
         let start = self.number(begin)?;

@@ -205,8 +205,7 @@ impl<'a> Pass<'a> {
                 return Ok(());
             }
             let named = self.named(at);
-            if named.intersects(&engine.contextual_classes)
-                && engine.outlines.may_be_in_context(text, at, end, &named)
+            if named.intersects(&engine.contextual_classes) && engine.outlines.may_be_in_context(text, at, end, &named)
             {
                 let mut hits = std::mem::take(&mut self.scan.hits);
                 hits.clear();

@@ -11,9 +11,9 @@ pub(super) const BLOCK: usize = 64;
 const MAX_OPENING: usize = 6;
 
 /// Each step doubles the bytes that a place sees, the last by as much as [`NEAR`] wants.
-const NEAR_STEPS: [u32; 4] = [1, 2, 4, 5];
+const NEAR_STEPS: [usize; 4] = [1, 2, 4, 5];
 
-const _: () = assert!(NEAR_STEPS[0] + NEAR_STEPS[1] + NEAR_STEPS[2] + NEAR_STEPS[3] + 1 == NEAR as u32);
+const _: () = assert!(NEAR_STEPS[0] + NEAR_STEPS[1] + NEAR_STEPS[2] + NEAR_STEPS[3] + 1 == NEAR);
 
 /// Places of a block, lowest bit first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,30 +52,36 @@ impl Places {
     pub(super) const ANYTHING: Self = Self { digits: u64::MAX, words: 0, opening: 0, inner: 0, escaped: 0, marked: 0 };
 }
 
-/// What the bytes before a block are.
+/// The last two bytes before a block; 0 where there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Before {
-    word: bool,
-    small: bool,
-    /// `<` or `*`.
-    marks: bool,
-    backslash: bool,
-    /// The letter of an escape.
-    escape: bool,
+    last: u8,
+    last_but_one: u8,
 }
 
 impl Before {
     /// What follows these bytes.
     pub(super) fn new(before: &[u8]) -> Self {
-        let last = before.last();
-        Self {
-            word: last.is_some_and(u8::is_ascii_alphanumeric),
-            small: last.is_some_and(u8::is_ascii_lowercase),
-            marks: last.is_some_and(|byte| matches!(byte, b'<' | b'*')),
-            backslash: last == Some(&b'\\'),
-            escape: matches!(before, [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f']),
+        Self::default().after(before)
+    }
+
+    fn after(self, bytes: &[u8]) -> Self {
+        match bytes {
+            [.., last_but_one, last] => Self { last: *last, last_but_one: *last_but_one },
+            [last] => Self { last: *last, last_but_one: self.last },
+            [] => self,
         }
     }
+
+    /// Whether the last byte is the letter of an escape.
+    fn is_escape(self) -> bool {
+        self.last_but_one == b'\\' && is_escape_letter(self.last)
+    }
+}
+
+/// Whether a letter stands for a control character behind a backslash.
+fn is_escape_letter(byte: u8) -> bool {
+    matches!(byte, b'n' | b'r' | b't' | b'b' | b'f')
 }
 
 /// Finds the places of a block where a shape may begin.
@@ -114,42 +120,35 @@ impl Starts {
             for (slot, byte) in padded.iter_mut().zip(block) {
                 *slot = *byte;
             }
-            return self.of_whole(&padded, block.len(), before);
+            let places = self.of_whole(&padded, *before);
+            *before = before.after(block);
+            return places;
         };
-        self.of_whole(whole, BLOCK, before)
+        let places = self.of_whole(whole, *before);
+        *before = before.after(block);
+        places
     }
 
-    fn of_whole(&self, block: &[u8; BLOCK], length: usize, before: &mut Before) -> Places {
+    fn of_whole(&self, block: &[u8; BLOCK], before: Before) -> Places {
         let small = places(&block.map(|byte| byte.wrapping_sub(b'a') < 26));
         let capital = places(&block.map(|byte| byte.wrapping_sub(b'A') < 26));
         let digits = places(&block.map(|byte| byte.wrapping_sub(b'0') < 10));
         let (marks, backslashes, opening) = self.others(block);
         let all = small | capital | digits;
-        let words = all & !(all << 1 | u64::from(before.word));
-        let (mut escapes, mut escaped) = (0, u64::from(before.escape));
-        if backslashes != 0 || before.backslash {
-            let letters = places(&block.map(|byte| matches!(byte, b'n' | b'r' | b't' | b'b' | b'f')));
-            escapes = (backslashes << 1 | u64::from(before.backslash)) & letters;
-            escaped |= escapes << 1;
+        let words = all & !(all << 1 | u64::from(before.last.is_ascii_alphanumeric()));
+        let mut escaped = u64::from(before.is_escape());
+        if backslashes != 0 || before.last == b'\\' {
+            let letters = places(&block.map(is_escape_letter));
+            escaped |= ((backslashes << 1 | u64::from(before.last == b'\\')) & letters) << 1;
         }
-        let places = Places {
+        Places {
             words,
             opening,
-            inner: capital & (small << 1 | u64::from(before.small)),
+            inner: capital & (small << 1 | u64::from(before.last.is_ascii_lowercase())),
             escaped: escaped & all,
-            marked: words & (marks << 1 | u64::from(before.marks)),
+            marked: words & (marks << 1 | u64::from(matches!(before.last, b'<' | b'*'))),
             digits,
-        };
-        let last = length.clamp(1, BLOCK) - 1;
-        let at_last = |mask: u64| mask >> last & 1 == 1;
-        *before = Before {
-            word: at_last(all),
-            small: at_last(small),
-            marks: at_last(marks),
-            backslash: at_last(backslashes),
-            escape: at_last(escapes),
-        };
-        places
+        }
     }
 
     /// What begins marks, backslashes, and what opens shapes.
@@ -157,13 +156,12 @@ impl Starts {
         const MARKS: u8 = 1;
         const BACKSLASH: u8 = 2;
         const OPENING: u8 = 4;
-        let mut kinds = block.map(|byte| {
-            u8::from(byte == b'<' || byte == b'*') * MARKS | u8::from(byte == b'\\') * BACKSLASH
-        });
+        let mut kinds =
+            block.map(|byte| (u8::from(byte == b'<' || byte == b'*') * MARKS) | (u8::from(byte == b'\\') * BACKSLASH));
         match self.opening {
             Some(few) => {
                 for (kind, byte) in kinds.iter_mut().zip(block) {
-                    *kind |= u8::from(few.iter().fold(false, |opens, few| opens | (few == byte))) * OPENING;
+                    *kind |= few.iter().fold(0, |opens, few| opens | u8::from(few == byte)) * OPENING;
                 }
             }
             None => {
@@ -204,8 +202,7 @@ mod tests {
         let begins = |at: usize| word(at) && (at == 0 || !word(at - 1));
         let starts = |at: &usize| opening.contains(&text[*at]) || begins(*at);
         let inner = |at: &usize| *at > 0 && text[*at].is_ascii_uppercase() && text[at - 1].is_ascii_lowercase();
-        let escaped =
-            |at: &usize| *at > 1 && word(*at) && text[at - 2] == b'\\' && b"nrtbf".contains(&text[at - 1]);
+        let escaped = |at: &usize| *at > 1 && word(*at) && text[at - 2] == b'\\' && b"nrtbf".contains(&text[at - 1]);
         let marked = |at: &usize| *at > 0 && begins(*at) && b"<*".contains(&text[at - 1]);
         let all = 0..text.len();
         [
