@@ -13,6 +13,7 @@ mod codec;
 mod commitment;
 mod completeness;
 pub mod cosignature;
+mod dir_lock;
 mod edge;
 pub mod error;
 mod frame;
@@ -35,6 +36,7 @@ mod sync;
 pub mod tile;
 pub mod tree;
 pub mod verify;
+pub mod witness;
 pub mod zip;
 
 pub use commitment::{SALT_BYTES, commitment, commitment_of_parts};

@@ -4,9 +4,8 @@
 //! integrator. Closing it, or dropping the last handle, makes everything durable, integrates it, and signs it.
 
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -14,6 +13,7 @@ use std::time::Duration;
 use vidimus_core::Timestamp;
 
 use crate::codec::lock;
+use crate::dir_lock;
 use crate::error::{AppendError, Damage, OpenError, ReadError};
 use crate::frame::Entry;
 use crate::integrate::{Observer, Places, Published};
@@ -22,7 +22,7 @@ use crate::note::Signer;
 use crate::proof::InclusionProof;
 use crate::recover::{self, Recovered};
 use crate::snapshot::Snapshot;
-use crate::storage::{Storage, StorageError, create_dirs};
+use crate::storage::Storage;
 use crate::sync::{Durable, Position, Progress};
 use crate::tile::{Kind, TILE_WIDTH, Tile, TileNodes, TileReader, entries};
 use crate::tree::{Hash, consistency_path, inclusion_path};
@@ -163,7 +163,7 @@ impl Log {
         options.check(&signer)?;
         let Options { dir, segment_bytes, max_journal_bytes, sync_interval, checkpoint_interval, observer, .. } =
             options;
-        let lock = take_lock(storage.as_ref(), &dir)?;
+        let lock = dir_lock::take(storage.as_ref(), &dir)?;
         let places = Places { journal: dir.join("journal"), log: dir.join("log"), recordings: dir.join("recordings") };
         let recover::Opened { mut integrator, start, recovered } =
             recover::open(&storage, &places, segment_bytes, signer, observer)?;
@@ -351,17 +351,5 @@ impl Drop for FailOnPanic<'_> {
         if thread::panicking() {
             self.0.fail("a background thread of the log panicked");
         }
-    }
-}
-
-fn take_lock(storage: &dyn Storage, dir: &Path) -> Result<File, OpenError> {
-    create_dirs(storage, dir)?;
-    let path = dir.join("lock");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = file.map_err(|error| StorageError::new("create", &path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { lock: path }),
-        Err(TryLockError::Error(error)) => Err(StorageError::new("lock", &path, error).into()),
     }
 }

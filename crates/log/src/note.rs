@@ -170,6 +170,11 @@ pub fn open<'n, 'k>(note: &'n str, keys: &'k [VerifierKey]) -> Result<(&'n str, 
     Ok((text, signer.ok_or(NoteError::UnknownSigner)?))
 }
 
+/// The text of a note, nothing verified.
+pub fn text(note: &str) -> Result<&str, NoteError> {
+    Ok(Note::parse(note)?.text)
+}
+
 /// A note as it is written, nothing verified.
 #[derive(Debug)]
 pub(crate) struct Note<'n> {
