@@ -34,3 +34,16 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Text that cannot act on a terminal: all but printable ASCII and letters is escaped.
+pub(crate) fn printable(text: &str) -> String {
+    let is_plain = |character: char| matches!(character, ' '..='~') || character.is_alphanumeric();
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
+        if is_plain(character) || character == '…' {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_unicode());
+        }
+        shown
+    })
+}

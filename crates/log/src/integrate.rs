@@ -7,12 +7,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vidimus_core::{Clock as _, SystemClock, Timestamp};
+use vidimus_core::{Clock as _, SystemClock};
 
-use crate::codec::{length, lock};
+use crate::checkpoints::{Checkpoints, Published};
+use crate::codec::length;
 use crate::edge::Edge;
 use crate::error::{Damage, OpenError, ReadError};
 use crate::frame::{self, Entry, Frame, HEADER, MAX_FRAME_BYTES, Parsed};
@@ -20,7 +21,7 @@ use crate::journal::{Journal, segment_path};
 use crate::note::{Checkpoint, Signer};
 use crate::recordings::Recordings;
 use crate::state::State;
-use crate::storage::{Access, Storage, StorageError, StorageFile, Unsynced, replace_file};
+use crate::storage::{Access, Storage, StorageError, StorageFile, Unsynced};
 use crate::sync::Progress;
 use crate::tile::{Kind, TILE_WIDTH, Tile, TileReader, entries};
 
@@ -40,14 +41,6 @@ pub trait Observer: Send {
     fn observed(&self) -> u64;
     /// Takes leaves `first_index` and following. All of them are durable.
     fn leaves(&mut self, first_index: u64, leaves: &[&[u8]]);
-}
-
-/// The checkpoint readers work with.
-#[derive(Debug, Clone)]
-pub(crate) struct Published {
-    pub(crate) checkpoint: Checkpoint,
-    pub(crate) note: Arc<str>,
-    pub(crate) at: Timestamp,
 }
 
 /// Where everything lies.
@@ -118,7 +111,7 @@ pub(crate) struct Integrator {
     pub(crate) cursor: State,
     /// Up to where that is durable outside the journal.
     stored: State,
-    published: Arc<Mutex<Published>>,
+    published: Arc<Checkpoints>,
     published_at: Instant,
     /// A checkpoint that must come out when the tree reaches its size; recovery's proof of consistency.
     pub(crate) expected: Option<Checkpoint>,
@@ -139,7 +132,7 @@ impl Integrator {
         signer: Signer,
         edge: Edge,
         state: State,
-        published: Published,
+        published: Checkpoints,
     ) -> Self {
         let recordings = Recordings::new(places.recordings.clone());
         Self {
@@ -153,7 +146,7 @@ impl Integrator {
             observed: 0,
             cursor: state,
             stored: state,
-            published: Arc::new(Mutex::new(published)),
+            published: Arc::new(published),
             published_at: Instant::now(),
             expected: None,
             file: None,
@@ -161,8 +154,8 @@ impl Integrator {
         }
     }
 
-    /// The checkpoint as readers see it.
-    pub(crate) fn published(&self) -> Arc<Mutex<Published>> {
+    /// The checkpoints as readers see them.
+    pub(crate) fn published(&self) -> Arc<Checkpoints> {
         Arc::clone(&self.published)
     }
 
@@ -246,7 +239,7 @@ impl Integrator {
 
     /// Whether something was integrated that checkpoint or state do not cover.
     fn is_changed(&self) -> bool {
-        self.is_due_to_store() || self.edge.size() > lock(&self.published).checkpoint.size
+        self.is_due_to_store() || self.edge.size() > self.published.size()
     }
 
     /// Whether a segment can be given up, or many files wait to be synced.
@@ -406,14 +399,12 @@ impl Integrator {
     /// Signs a checkpoint over what is integrated, when it is more than the last one covers.
     pub(crate) fn publish(&mut self) -> Result<(), IntegrateError> {
         self.published_at = Instant::now();
-        if self.edge.size() == lock(&self.published).checkpoint.size {
+        if self.edge.size() == self.published.size() {
             return Ok(());
         }
         self.edge.write_partial(self.storage.as_ref(), &self.places.log, &mut self.unsynced)?;
         let published = sign(&self.signer, self.edge.size(), self.edge.root()).ok_or(IntegrateError::Signing)?;
-        replace_file(self.storage.as_ref(), &self.places.checkpoint(), published.note.as_bytes())?;
-        *lock(&self.published) = published;
-        Ok(())
+        Ok(self.published.publish(self.storage.as_ref(), published)?)
     }
 
     /// Makes everything integrated durable and remembers the place; call after [`Self::publish`].

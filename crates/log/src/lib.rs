@@ -9,6 +9,7 @@
 
 pub mod archive;
 mod canonical;
+mod checkpoints;
 mod codec;
 mod commitment;
 mod completeness;
@@ -26,6 +27,7 @@ mod log;
 pub mod note;
 pub mod policy;
 pub mod proof;
+pub mod proof_report;
 mod recordings;
 mod recover;
 mod segment;
@@ -45,7 +47,7 @@ pub use error::{AppendError, Damage, OpenError, ReadError};
 pub use frame::{Entry, MAX_FRAME_BYTES, MAX_LEAF_BYTES};
 pub use integrate::Observer;
 pub use keylist::KeyList;
-pub use log::{Appended, Health, Log, MIN_SEGMENT_BYTES, Options, Status};
+pub use log::{Appended, Health, Log, MIN_SEGMENT_BYTES, Options, Status, Witnessing};
 pub use note::{Checkpoint, Signer, VerifierKey};
 pub use policy::{WitnessPolicy, Witnessed};
 pub use proof::InclusionProof;

@@ -12,17 +12,18 @@ use std::time::Duration;
 
 use vidimus_core::Timestamp;
 
+use crate::checkpoints::{Checkpoints, Published};
 use crate::codec::lock;
 use crate::dir_lock;
 use crate::error::{AppendError, Damage, OpenError, ReadError};
 use crate::frame::Entry;
-use crate::integrate::{Observer, Places, Published};
+use crate::integrate::{Observer, Places};
 use crate::journal::{Bounds, Journal};
-use crate::note::Signer;
+use crate::note::{Checkpoint, Signer};
 use crate::proof::InclusionProof;
 use crate::recover::{self, Recovered};
 use crate::snapshot::Snapshot;
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageError};
 use crate::sync::{Durable, Position, Progress};
 use crate::tile::{Kind, TILE_WIDTH, Tile, TileNodes, TileReader, entries};
 use crate::tree::{Hash, consistency_path, inclusion_path};
@@ -145,7 +146,7 @@ struct Inner {
     places: Places,
     journal: Arc<Journal>,
     progress: Arc<Progress>,
-    published: Arc<Mutex<Published>>,
+    published: Arc<Checkpoints>,
     threads: Mutex<Option<Threads>>,
 }
 
@@ -246,9 +247,11 @@ impl Log {
         })
     }
 
-    /// Proof that an entry is in the tree of the latest checkpoint.
+    /// Proof that an entry is in the tree of the newest checkpoint that witnesses have cosigned, or, where that does not
+    /// cover it yet, of the latest checkpoint.
     pub fn prove(&self, index: u64) -> Result<InclusionProof, ReadError> {
-        let Published { checkpoint, note, .. } = self.published();
+        let cosigned = self.inner.published.cosigned().filter(|cosigned| index < cosigned.checkpoint.size);
+        let Published { checkpoint, note, .. } = cosigned.unwrap_or_else(|| self.published());
         if index >= checkpoint.size {
             return Err(ReadError::NotInCheckpoint { index, size: checkpoint.size });
         }
@@ -259,13 +262,23 @@ impl Log {
     /// Proof that the tree of the latest checkpoint begins with the tree of `old` leaves, with that checkpoint.
     pub fn prove_consistency(&self, old: u64) -> Result<(Vec<Hash>, Arc<str>), ReadError> {
         let Published { checkpoint, note, .. } = self.published();
-        if old > checkpoint.size {
-            return Err(ReadError::NotInCheckpoint { index: old, size: checkpoint.size });
+        Ok((self.consistency(old, checkpoint.size)?, note))
+    }
+
+    /// Proof that the tree of a published checkpoint of `size` leaves begins with the tree of `old` leaves.
+    fn consistency(&self, old: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
+        if old > size {
+            return Err(ReadError::NotInCheckpoint { index: old, size });
         }
         if old == 0 {
-            return Ok((Vec::new(), note));
+            return Ok(Vec::new());
         }
-        Ok((consistency_path(&mut TileNodes::new(self.reader(), checkpoint.size), old, checkpoint.size)?, note))
+        consistency_path(&mut TileNodes::new(self.reader(), size), old, size)
+    }
+
+    /// What the log has to do with its witnesses.
+    pub fn witnessing(&self) -> Witnessing {
+        Witnessing { log: self.clone() }
     }
 
     /// Takes no more entries, makes all durable, integrates them, signs, and ends the threads. Later calls return
@@ -280,7 +293,7 @@ impl Log {
     }
 
     fn published(&self) -> Published {
-        lock(&self.inner.published).clone()
+        self.inner.published.newest()
     }
 
     fn reader(&self) -> TileReader<'_> {
@@ -291,6 +304,35 @@ impl Log {
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Log").field("log", &self.inner.places.log).finish_non_exhaustive()
+    }
+}
+
+/// The part of a log that witnesses are asked with: it reads checkpoints and takes cosignatures, and appends nothing.
+#[derive(Debug, Clone)]
+pub struct Witnessing {
+    log: Log,
+}
+
+impl Witnessing {
+    /// The latest checkpoint, signed.
+    pub fn checkpoint(&self) -> (Checkpoint, Arc<str>) {
+        let Published { checkpoint, note, .. } = self.log.published();
+        (checkpoint, note)
+    }
+
+    /// Proof that the tree of a published checkpoint of `size` leaves begins with the tree of `old` leaves.
+    pub fn consistency(&self, old: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
+        self.log.consistency(old, size)
+    }
+
+    /// Adds signature lines of witnesses, verified, to a checkpoint that [`Self::checkpoint`] gave. Blocks on the disk.
+    pub fn add(&self, signed: &str, lines: &str) -> Result<(), StorageError> {
+        let added = self.log.inner.published.cosign(self.log.inner.storage.as_ref(), signed, lines);
+        added.inspect_err(|error| {
+            if error.remedy().is_none() {
+                self.log.inner.progress.fail(&error.to_string());
+            }
+        })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::policy::{Unwitnessed, WitnessPolicy, Witnessed};
 use crate::tree::{Hash, verify_inclusion};
 
 /// The first line of a proof file (tlog-proof, "Format").
-const VERSION: &str = "c2sp.org/tlog-proof@v1";
+pub const VERSION: &str = "c2sp.org/tlog-proof@v1";
 /// The most hashes in a path: one per level of a tree with 64-bit indexes.
 const MAX_PATH: usize = 64;
 

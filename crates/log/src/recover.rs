@@ -9,11 +9,12 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::checkpoints::{Checkpoints, Published};
 use crate::codec::length;
 use crate::edge::Edge;
 use crate::error::{Damage, OpenError};
 use crate::frame::{Entry, Parsed};
-use crate::integrate::{Integrator, Observer, Places, Published, sign};
+use crate::integrate::{Integrator, Observer, Places, sign};
 use crate::journal::{MAX_FREE_SEGMENTS, Start, segment_path};
 use crate::note::{Checkpoint, MAX_NOTE_BYTES, Signer};
 use crate::segment::Segment;
@@ -62,6 +63,7 @@ pub(crate) fn open(
     let segments = segments(storage.as_ref(), &places.journal)?;
     let reader = TileReader { storage: storage.as_ref(), dir: &places.log };
     let checkpoint = published.checkpoint.clone();
+    let published = Checkpoints::load(storage.as_ref(), &places.log, published)?;
     let tree = Replay::new(Edge::load(reader, state.leaves)?, checkpoint.clone(), places.checkpoint())?;
     let end = find_end(storage.as_ref(), &places.journal, state, &segments, tree)?;
     let tail = State { segment: end.segment, offset: end.offset, sequence: end.sequence, leaves: end.leaves };

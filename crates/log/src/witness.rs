@@ -261,14 +261,13 @@ fn load(storage: &dyn Storage, file: &Path, origin: &str) -> Result<Option<Seen>
         other => other?,
     };
     let checkpoint = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse::<Checkpoint>().ok());
-    match checkpoint.filter(|checkpoint| checkpoint.origin == origin) {
-        Some(Checkpoint { size, root, .. }) => Ok(Some(Seen { size, root, is_durable: false })),
-        None => {
-            let expected = format!("the last checkpoint of {origin} that was cosigned");
-            let found = "other content".to_owned();
-            Err(Damage { file: file.to_owned(), offset: 0, expected, found }.into())
-        }
-    }
+    let seen = checkpoint.filter(|checkpoint| checkpoint.origin == origin);
+    let seen = seen.map(|Checkpoint { size, root, .. }| Seen { size, root, is_durable: false });
+    seen.map(Some).ok_or_else(|| {
+        let expected = format!("the last checkpoint of {origin} that was cosigned");
+        let found = "other content".to_owned();
+        Damage { file: file.to_owned(), offset: 0, expected, found }.into()
+    })
 }
 
 #[cfg(test)]

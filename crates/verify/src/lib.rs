@@ -1,7 +1,10 @@
-//! The check of an archive, as `vidimus-verify` and `vidimus verify` run it: files in, a report and an exit status out.
+//! The check of an archive or a proof, as `vidimus-verify` and `vidimus verify` run it: files in, a report and an exit
+//! status out.
 //!
 //! Beneath it is `vidimus-log` alone: no network, no runtime, no configuration, so that an auditor can read all that judges
 //! (`cargo xtask floors` holds it to that). Keys come from the caller; without one nothing is verified, whatever holds.
+
+mod proof;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Write};
@@ -10,7 +13,11 @@ use std::time::{Duration, Instant};
 
 use vidimus_log::archive::{self, ArchiveReport};
 use vidimus_log::keylist::KeyListError;
-use vidimus_log::{KeyList, VerifierKey};
+use vidimus_log::policy::PolicyError;
+use vidimus_log::{KeyList, VerifierKey, WitnessPolicy};
+
+pub use proof::{check_proof, is_proof, read_policy};
+pub use vidimus_log::proof_report::ProofReport;
 
 /// The exit status when the check could not begin: the command line, a key or the file cannot be read.
 pub const EXIT_UNUSABLE: u8 = 2;
@@ -41,6 +48,81 @@ pub enum CheckError {
         /// What is wrong with it.
         error: KeyListError,
     },
+    /// A file of witnesses is no policy.
+    #[error("{}: {error}", path.display())]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: PolicyError,
+    },
+    /// Nothing says which log is believed.
+    #[error(
+        "give the key of the log with --key, or a --witness-policy that lists it; where both list logs, they must agree"
+    )]
+    NoLog,
+    /// What belongs to a proof was given for an archive.
+    #[error("--witness-policy and --event are for proofs, and this is an archive")]
+    NotForArchives,
+}
+
+/// What was checked.
+#[derive(Debug)]
+pub enum Report {
+    /// An archive.
+    Archive(ArchiveReport),
+    /// A proof.
+    Proof(ProofReport),
+}
+
+/// By what a file is checked.
+#[derive(Debug, Default)]
+pub struct Trust<'a> {
+    /// The log's keys, as the caller has them from elsewhere.
+    pub keys: Option<KeyList>,
+    /// Which witnesses must have cosigned: the file of a policy. For proofs.
+    pub policy: Option<&'a Path>,
+    /// The file of the event that a proof does not carry.
+    pub event: Option<&'a Path>,
+}
+
+/// Checks the file at `path`, be it an archive or a proof. Long work says on `progress` how far it is.
+pub fn check_file(path: &Path, trust: &Trust<'_>, progress: &mut impl Write) -> Result<Report, CheckError> {
+    let Trust { keys, policy, event } = trust;
+    if is_proof(path)? {
+        let policy: Option<WitnessPolicy> = policy.map(read_policy).transpose()?;
+        return Ok(Report::Proof(check_proof(path, keys.as_ref(), policy, *event)?));
+    }
+    if policy.is_some() || event.is_some() {
+        return Err(CheckError::NotForArchives);
+    }
+    Ok(Report::Archive(check(path, keys.as_ref(), progress)?))
+}
+
+impl Report {
+    /// The exit status: 0 it holds, 1 it does not, 3 an archive holds together but no key was given.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Archive(report) => report.outcome().exit_status(),
+            Self::Proof(report) => report.exit_status(),
+        }
+    }
+
+    /// The report for people.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Archive(report) => report.to_text(),
+            Self::Proof(report) => report.to_text(),
+        }
+    }
+
+    /// The report for programs: one line of JSON.
+    pub fn to_json(&self) -> String {
+        match self {
+            Self::Archive(report) => report.to_json(),
+            Self::Proof(report) => report.to_json(),
+        }
+    }
 }
 
 /// The keys that are trusted: each argument is a key, or a file of them. `None` when there is no argument.

@@ -14,6 +14,7 @@ use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
 use crate::api;
 use crate::config::{Config, ConfigError};
+use crate::log_witness;
 use crate::mask::Mask;
 
 const EXIT_STATUS: &str = "Exit status: 0 it went well; 1 it failed, or a check found something; 2 the command line, the \
@@ -25,6 +26,22 @@ const MASK_EXAMPLES: &str = "Examples:
   vidimus mask --config vidimus.toml --target crm < answer.json
   vidimus mask --operator 'CREDIT_CARD=keep_last(4)' --field '*_ssn=US_SSN' < customers.json
   vidimus mask --detect --classes secrets < texts.jsonl";
+
+const VERIFY_EXAMPLES: &str =
+    "Exit status: 0 all was checked and holds by a given key; 1 something does not hold; 2 the command \
+                               line, a key, the policy or the file cannot be read; 3 an archive holds together, but no \
+                               key was given, so that nothing shows whose it is.
+
+Examples:
+  vidimus verify event.tlog-proof --key 'vidimus/gw-1+0a1b2c3d+AbC…'
+  vidimus verify event.tlog-proof --key log-keys --witness-policy witnesses.policy
+  vidimus verify session.zip --key log-keys --json";
+
+const WITNESS_EXAMPLES: &str = "Examples:
+  (umask 077; head -c 32 /dev/urandom > witness.key)
+  vidimus log witness --name witness.example.com/w1 --key witness.key --show-key
+  vidimus log witness --name witness.example.com/w1 --key witness.key --state /var/lib/witness \\
+      --log 'vidimus/gw-1+0a1b2c3d+AbC…' --listen 127.0.0.1:8090";
 
 /// The gateway that sees every command between an identity and a system, decides on it, and can prove it.
 #[derive(Debug, Parser)]
@@ -105,6 +122,12 @@ pub(crate) enum Command {
     /// See and check the evidence log
     #[command(subcommand)]
     Log(Log),
+    /// Check a proof or an archive, offline
+    ///
+    /// Needs no gateway: the file, and the log's key as you keep it yourself. A proof says that its event is in the log; with
+    /// a policy of witnesses it must also be shown that they have seen this very log.
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
     /// See the tools a target offers, with their arguments
     ///
     /// Asks the running gateway, as its own user or root. The JSON is what `tools` in [targets.NAME] takes, for `check`.
@@ -171,6 +194,23 @@ pub(crate) struct Demo {
     /// The port the gateway listens on; a free one if not given
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// A proof (.tlog-proof) or an archive (.zip)
+    pub(crate) file: PathBuf,
+    /// The key that signs the log's checkpoints, or a file of such keys; several while it is replaced
+    #[arg(long, value_name = "KEY|FILE")]
+    pub(crate) key: Vec<String>,
+    /// For proofs: the witnesses that must have cosigned (C2SP tlog-policy). It may list the log's key as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) witness_policy: Option<PathBuf>,
+    /// For proofs that do not carry their event: the event, one line of canonical JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Which gateway is asked.
@@ -334,6 +374,12 @@ pub(crate) enum Log {
         #[command(flatten)]
         output: Output,
     },
+    /// Watch over other gateways' logs: cosign what only grows (C2SP tlog-witness)
+    ///
+    /// For a machine that others administer than those of the gateway. A gateway with this witness does not start on an old
+    /// copy of its data, and nobody who holds its key can rewrite what was cosigned. Logs go to standard error.
+    #[command(after_help = WITNESS_EXAMPLES)]
+    Witness(log_witness::Options),
     /// Prove that an event is in the log
     #[command(after_help = "Example:\n  vidimus log prove 0199a1b2-… --config vidimus.toml --out event.tlog-proof")]
     Prove {
@@ -345,7 +391,7 @@ pub(crate) enum Log {
         /// The key that must have signed; the gateway's own word if not given
         #[arg(long, value_name = "KEY")]
         key: Vec<VerifierKey>,
-        /// Write the proof to this file (C2SP tlog-proof), which must not exist
+        /// Write the proof to this file (C2SP tlog-proof), which must not exist. It carries the event
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         #[command(flatten)]
@@ -459,6 +505,10 @@ mod tests {
             "vidimus log verify --data-dir d --recordings",
             "vidimus log prove 0199a1b2 --data-dir d",
             "vidimus tools A/B --data-dir d",
+            "vidimus verify",
+            "vidimus log witness --name w --key k",
+            "vidimus log witness --name a+b --key k --show-key",
+            "vidimus verify a b",
             "vidimus demo --port 65536",
         ] {
             assert_eq!(parse(bad).unwrap_err().exit_code(), 2, "{bad}");

@@ -13,7 +13,7 @@ use vidimus_log::{InclusionProof, VerifierKey};
 use crate::api::{self, LogStatus, ProofFile};
 use crate::cli::Log;
 use crate::output::{self, Table, printable};
-use crate::{client, log_verify};
+use crate::{client, log_verify, log_witness};
 
 /// Runs one of the commands. False when the log is not as it should be.
 pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bool> {
@@ -42,12 +42,16 @@ pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bo
             verified.write(output.json, out)?;
             Ok(verified.report.holds())
         }
+        Log::Witness(options) => {
+            log_witness::run(options, out).await?;
+            Ok(true)
+        }
         Log::Prove { event, gateway, key, out: file, output } => {
             let path = format!("{}/{event}", api::LOG_PROOF);
             let answer: ProofFile = client::get(&gateway.places()?.1, &path).await?;
             let proved = prove(&answer, &key)?;
             if let Some(file) = file {
-                write_new(&file, answer.proof.as_bytes())?;
+                write_new(&file, stand_alone(&answer)?.as_bytes())?;
             }
             if output.json {
                 output::json(out, &answer)?;
@@ -84,6 +88,13 @@ pub(crate) fn prove(answer: &ProofFile, keys: &[VerifierKey]) -> anyhow::Result<
         hashes: proof.path.len(),
         by_own_key,
     })
+}
+
+/// The text of a proof file that carries its event, so that `vidimus verify` needs nothing else.
+fn stand_alone(answer: &ProofFile) -> anyhow::Result<String> {
+    let mut proof: InclusionProof = answer.proof.parse()?;
+    proof.extra = Some(answer.event.get().as_bytes().to_vec());
+    Ok(proof.to_string())
 }
 
 fn write_status(status: &LogStatus, out: &mut impl Write) -> io::Result<()> {
@@ -164,6 +175,8 @@ mod tests {
         write_proof(&answer, &proved, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("proved: entry 0 of 1 in vidimus/test") && text.ends_with(&answer.proof), "{text}");
+        let alone: InclusionProof = stand_alone(&answer).unwrap().parse().unwrap();
+        assert!(alone.verify(&alone.extra.clone().unwrap(), std::slice::from_ref(&key)).is_ok());
 
         answer.event =
             serde_json::from_slice(&String::from_utf8_lossy(LEAF).replace("opened", "closed").into_bytes()).unwrap();

@@ -19,6 +19,7 @@ mod huge_pages;
 mod key;
 mod log_commands;
 mod log_verify;
+mod log_witness;
 mod mask;
 mod output;
 mod panics;
@@ -32,6 +33,7 @@ mod serve;
 mod sessions;
 mod stdio_child;
 mod tools;
+mod verify;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
@@ -106,7 +108,13 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(tools::run(&target, &gateway, &output, out))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Log(command) => Ok(status(runtime()?.block_on(log_commands::run(command, out))?, FAILED)),
+        Command::Log(command) => {
+            if matches!(command, cli::Log::Witness(_)) {
+                log_to_stderr("info", LogForm::Text);
+            }
+            Ok(status(runtime()?.block_on(log_commands::run(command, out))?, FAILED))
+        }
+        Command::Verify(options) => Ok(ExitCode::from(verify::run(&options, out)?)),
         Command::Mask(options) => {
             mask::run(&options, out)?;
             Ok(ExitCode::SUCCESS)
@@ -151,6 +159,7 @@ fn is_wrong(error: &anyhow::Error) -> bool {
             || cause.is::<secret::SecretError>()
             || cause.is::<vidimus_verify::CheckError>()
             || cause.is::<vidimus_mask::ConfigError>()
+            || cause.is::<vidimus_verify::CheckError>()
             || cause.is::<mask::OptionError>()
             || cause.is::<mask::InputError>()
     })

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use vidimus_core::canonical::ObjectWriter;
 
+use crate::codec::printable;
 use crate::note::Checkpoint;
 use crate::verify::{Finding, MAX_FINDINGS};
 
@@ -156,17 +157,4 @@ impl ArchiveReport {
             self.further_findings += 1;
         }
     }
-}
-
-/// Text that cannot act on a terminal: all but printable ASCII and letters is escaped.
-fn printable(text: &str) -> String {
-    let is_plain = |character: char| matches!(character, ' '..='~') || character.is_alphanumeric();
-    text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
-        if is_plain(character) || character == '…' {
-            shown.push(character);
-        } else {
-            shown.extend(character.escape_unicode());
-        }
-        shown
-    })
 }

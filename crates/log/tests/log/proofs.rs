@@ -124,3 +124,53 @@ fn what_others_signed_is_not_believed() {
     // Another entry of the same log.
     assert!(matches!(proof.verify_by(&[6], &policy()), Err(ProofError::Mismatch { index: 7, size: 20 })));
 }
+
+#[test]
+fn cosignatures_are_kept_with_their_checkpoint_and_proofs_prefer_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::default());
+    let (log, _) = super::open_on(&disk, dir.path()).unwrap();
+    let append = |log: &Log, leaves: std::ops::Range<u8>| {
+        let size = u64::from(leaves.end);
+        for leaf in leaves {
+            log.append(&[Entry::Leaf(&[leaf])]).unwrap();
+        }
+        eventually("integration", || log.status().integrated == size);
+    };
+    append(&log, 0..5);
+    let witnessing = log.witnessing();
+    let (checkpoint, note) = witnessing.checkpoint();
+    let line = witness(1).cosign(&checkpoint.to_string(), 7).unwrap();
+    witnessing.add(&note, &line).unwrap();
+    assert_eq!(*log.checkpoint(), format!("{note}{line}"));
+    // A second witness later, on the checkpoint as it is then.
+    let second = witness(2).cosign(&checkpoint.to_string(), 9).unwrap();
+    witnessing.add(&log.checkpoint(), &second).unwrap();
+    append(&log, 5..9);
+    assert!(!log.checkpoint().contains("witness"), "the newest is another");
+    let proof = log.prove(4).unwrap();
+    assert_eq!(policy().open(&proof.checkpoint).unwrap().checkpoint.size, 5);
+    assert!(proof.verify_by(&[4], &policy()).is_ok());
+    // What it does not cover is proved by the newest.
+    assert!(matches!(log.prove(6).unwrap().verify_by(&[6], &policy()), Err(ProofError::Unwitnessed(_))));
+    // What comes late, or again, takes nothing away.
+    witnessing.add(&note, &line).unwrap();
+    assert!(log.prove(4).unwrap().verify_by(&[4], &policy()).is_ok());
+    log.close().unwrap();
+    drop((log, witnessing));
+
+    let (log, _) = super::open_on(&disk, dir.path()).unwrap();
+    assert!(log.prove(4).unwrap().checkpoint.contains("witness"), "they survive a restart");
+    let (path, (newest, _)) = (log.witnessing().consistency(5, 9).unwrap(), log.witnessing().checkpoint());
+    assert!(vidimus_log::tree::verify_consistency(5, &checkpoint.root, 9, &newest.root, &path));
+    log.close().unwrap();
+    drop(log);
+
+    // The newest checkpoint was replaced by an older one that the log had signed.
+    let file = dir.path().join("log/cosigned");
+    let ahead = Checkpoint { size: 10, ..newest };
+    let signed = signer().sign(&ahead.to_string()).unwrap() + &witness(1).cosign(&ahead.to_string(), 7).unwrap();
+    disk.tamper(&file, |bytes| *bytes = signed.into_bytes());
+    let refused = super::open_on(&disk, dir.path()).unwrap_err().to_string();
+    assert!(refused.contains("expected at most size 9") && refused.contains("found size 10"), "{refused}");
+}

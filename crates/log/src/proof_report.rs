@@ -1,0 +1,130 @@
+//! The check of one proof, for people and programs: that an event is in the log, and which witnesses vouch for the log.
+//!
+//! A proof that carries its event shows that this very event is in the log; another takes the event from the caller. The
+//! file came from somebody else: what it says is escaped before it reaches a terminal.
+
+use std::fmt::Write as _;
+
+use vidimus_core::Timestamp;
+use vidimus_core::canonical::ObjectWriter;
+
+use crate::codec::printable;
+use crate::keylist::KeyList;
+use crate::policy::WitnessPolicy;
+use crate::proof::{InclusionProof, ProofError};
+
+/// How the check of a proof ended.
+#[derive(Debug)]
+pub struct ProofReport {
+    /// What was shown, or why nothing is.
+    pub proven: Result<Proven, String>,
+}
+
+/// What a proof shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    /// The event's leaf.
+    pub event: Vec<u8>,
+    /// Where it is in the log.
+    pub index: u64,
+    /// How many entries the log had.
+    pub size: u64,
+    /// The log.
+    pub origin: String,
+    /// Witnesses that have cosigned that state of the log, and when by their clocks.
+    pub witnesses: Vec<(String, Timestamp)>,
+    /// Whether the caller's policy asks for witnesses.
+    pub is_quorum: bool,
+}
+
+/// Checks the text of a proof by a policy, and by the sizes that the log's keys sign for. `event` stands for the one that
+/// the proof carries, or does not carry.
+pub fn check(text: &str, event: Option<Vec<u8>>, keys: Option<&KeyList>, policy: &WitnessPolicy) -> ProofReport {
+    ProofReport { proven: proven(text, event, keys, policy) }
+}
+
+fn proven(
+    text: &str,
+    event: Option<Vec<u8>>,
+    keys: Option<&KeyList>,
+    policy: &WitnessPolicy,
+) -> Result<Proven, String> {
+    let proof: InclusionProof = text.parse().map_err(|error: ProofError| error.to_string())?;
+    let carried = proof.extra.clone();
+    let Some(event) = event.or(carried) else {
+        return Err("the proof does not carry its event; give the event with --event".to_owned());
+    };
+    let witnessed = proof.verify_by(&event, policy).map_err(|error| error.to_string())?;
+    if let Some(keys) = keys {
+        keys.open(&proof.checkpoint).map_err(|error| error.to_string())?;
+    }
+    Ok(Proven {
+        event,
+        index: proof.index,
+        size: witnessed.checkpoint.size,
+        origin: witnessed.checkpoint.origin,
+        witnesses: witnessed
+            .cosignatures
+            .iter()
+            .map(|cosignature| (cosignature.key.name().to_owned(), Timestamp::from_seconds(cosignature.seconds)))
+            .collect(),
+        is_quorum: policy.asks_for_witnesses(),
+    })
+}
+
+impl ProofReport {
+    /// The exit status: 0 it holds, 1 it does not.
+    pub const fn exit_status(&self) -> u8 {
+        if self.proven.is_ok() { 0 } else { 1 }
+    }
+
+    /// The report for people.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |content: &str| {
+            // Writing into a string cannot fail.
+            let _ = writeln!(text, "{}", printable(content));
+        };
+        match &self.proven {
+            Ok(proven) => {
+                line(&String::from_utf8_lossy(&proven.event));
+                line(&format!(
+                    "verified: entry {} of {} in {}, which a given key signed",
+                    proven.index, proven.size, proven.origin
+                ));
+                for (name, time) in &proven.witnesses {
+                    line(&format!("witnessed by {name} at {time}"));
+                }
+                if !proven.is_quorum {
+                    line("not checked: whether witnesses have seen this log; --witness-policy says which must have");
+                }
+            }
+            Err(why) => line(&format!("the proof does not hold: {why}")),
+        }
+        text
+    }
+
+    /// The report for programs: one line of JSON.
+    pub fn to_json(&self) -> String {
+        let mut out = Vec::new();
+        let mut object = ObjectWriter::new(&mut out);
+        match &self.proven {
+            Ok(proven) => {
+                object.string("event", &String::from_utf8_lossy(&proven.event));
+                object.boolean("holds", true).integer("index", proven.index).string("origin", &proven.origin);
+                object.boolean("quorum", proven.is_quorum).integer("size", proven.size);
+                object.array("witnesses", &proven.witnesses, |out, (name, time)| {
+                    let mut witness = ObjectWriter::new(out);
+                    witness.string("name", name).string("time", &time.to_string());
+                    witness.end();
+                });
+            }
+            Err(why) => {
+                object.boolean("holds", false).string("why", why);
+            }
+        }
+        object.end();
+        out.push(b'\n');
+        String::from_utf8(out).unwrap_or_default()
+    }
+}
