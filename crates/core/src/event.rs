@@ -46,6 +46,8 @@ pub enum Body<'a> {
     LogStarted {
         /// The program's version.
         version: &'a str,
+        /// Witnesses of the log that could not be asked whether it was rolled back.
+        absent_witnesses: &'a [String],
     },
     /// The gateway stopped in good order.
     LogStopped {
@@ -109,6 +111,31 @@ pub enum Body<'a> {
     OperationOutcome(Ended<'a>),
     /// A program that runs for the session wrote to its standard error.
     ProgramLogged(Logged<'a>),
+    /// A witness cosigns the log's checkpoints: again, or still.
+    WitnessCosigned {
+        /// Its name in the configuration.
+        by: &'a str,
+        /// Entries it has cosigned.
+        cosigned: u64,
+    },
+    /// A witness has not cosigned for a while.
+    WitnessLagging {
+        /// Its name in the configuration.
+        by: &'a str,
+        /// Entries it has cosigned.
+        cosigned: u64,
+        /// Entries under the checkpoint that it has not.
+        behind: u64,
+        /// What keeps it, as far as known.
+        reason: &'a str,
+    },
+    /// Evidence is not what it was.
+    IntegrityFailed {
+        /// What showed it: `witness`.
+        by: &'a str,
+        /// What was found.
+        reason: &'a str,
+    },
     /// Evidence was read.
     RecordingViewed {
         /// What was read: `sessions`, `session`, `recording`, `proof`, `status`.
@@ -315,6 +342,13 @@ pub const CATALOGUE: &[Entry] = &[
         "a program of the session wrote to its standard error",
         "what the program itself says (AU-3)",
     ),
+    entry(
+        "witness.cosigned",
+        "a witness cosigns the log, again or still",
+        "protection of audit information (AU-9(3), AU-10)",
+    ),
+    entry("witness.lagging", "a witness has not cosigned for a minute", "loss of that protection (AU-5, AU-9)"),
+    entry("integrity.failed", "evidence is not what it was", "alteration or loss of audit information (AU-9, SI-7)"),
     entry("recording.viewed", "evidence was read", "access to audit information (AU-9)"),
     entry(
         "recording.exported",
@@ -345,6 +379,9 @@ impl Body<'_> {
             Self::OperationDenied(_) => "operation.denied",
             Self::OperationOutcome(_) => "operation.outcome",
             Self::ProgramLogged(_) => "program.logged",
+            Self::WitnessCosigned { .. } => "witness.cosigned",
+            Self::WitnessLagging { .. } => "witness.lagging",
+            Self::IntegrityFailed { .. } => "integrity.failed",
             Self::RecordingViewed { .. } => "recording.viewed",
             Self::RecordingExported { .. } => "recording.exported",
         }
@@ -401,8 +438,21 @@ impl Event<'_> {
                     export.integer("with_payloads", *with_payloads);
                 });
             }
-            Body::LogStarted { .. }
-            | Body::PolicyLoaded { .. }
+            Body::LogStarted { absent_witnesses, .. } => {
+                if !absent_witnesses.is_empty() {
+                    object.strings("absent_witnesses", absent_witnesses);
+                }
+            }
+            Body::WitnessLagging { by, cosigned, behind, .. } => {
+                object.integer("behind", *behind).string("by", by).integer("cosigned", *cosigned);
+            }
+            Body::WitnessCosigned { by, cosigned } => {
+                object.string("by", by).integer("cosigned", *cosigned);
+            }
+            Body::IntegrityFailed { by, .. } => {
+                object.string("by", by);
+            }
+            Body::PolicyLoaded { .. }
             | Body::PolicyRefused { .. }
             | Body::ProgramLogged(_)
             | Body::RecordingViewed { .. } => {}
@@ -414,7 +464,7 @@ impl Event<'_> {
 
     fn write_after_id(&self, object: &mut ObjectWriter<'_>) {
         match &self.body {
-            Body::LogStarted { version } => {
+            Body::LogStarted { version, .. } => {
                 object.string("program", version);
             }
             Body::PolicyLoaded { hash } => {
@@ -423,7 +473,10 @@ impl Event<'_> {
             Body::PolicyRefused { kept, reason } => {
                 object.string("policy", kept).string("reason", reason);
             }
-            Body::AuthFailed { reason, .. } | Body::SessionClosed { reason, .. } => {
+            Body::AuthFailed { reason, .. }
+            | Body::SessionClosed { reason, .. }
+            | Body::WitnessLagging { reason, .. }
+            | Body::IntegrityFailed { reason, .. } => {
                 object.string("reason", reason);
             }
             Body::SessionOpened(opened) => write_opened(object, opened),
@@ -460,6 +513,7 @@ impl Event<'_> {
             }
             Body::RecordingViewed { .. }
             | Body::RecordingExported { .. }
+            | Body::WitnessCosigned { .. }
             | Body::LogStopped { .. }
             | Body::LogRecovered { .. }
             | Body::ConfigLoaded { .. }

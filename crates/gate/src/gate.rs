@@ -13,7 +13,7 @@ use vidimus_core::{
     Action, Clock, Durability, Effect, ErrorKind, Principal, PrincipalKind, Protocol, Record, SessionId, Timestamp,
 };
 use vidimus_identity::Identity;
-use vidimus_log::{FileSystem, Log, Observer, OpenError, Signer, Storage, VerifierKey};
+use vidimus_log::{FileSystem, Log, Observer, OpenError, Signer, Storage, VerifierKey, Witnessing};
 use vidimus_policy::{Decision, Policies};
 use vidimus_store::{Index, StoreError};
 
@@ -92,13 +92,18 @@ pub enum StartError {
     /// The first events cannot be written.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// Somebody outside says that the log must not go on from here.
+    #[error(transparent)]
+    Admission(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl StartError {
     /// Who is at fault.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Log(_) | Self::Index(_) | Self::Recovery(_) | Self::Evidence(_) => ErrorKind::Evidence,
+            Self::Log(_) | Self::Index(_) | Self::Recovery(_) | Self::Evidence(_) | Self::Admission(_) => {
+                ErrorKind::Evidence
+            }
             Self::Key(_) | Self::Signing(_) => ErrorKind::Configuration,
         }
     }
@@ -107,6 +112,16 @@ impl StartError {
 impl Gate {
     /// Opens the evidence log, finishes what a crash left open, and records the start. Blocks on the disk.
     pub fn start(options: Options, registry: &mut Registry) -> Result<Self, StartError> {
+        Self::start_if(options, registry, |_| Ok(Vec::new()))
+    }
+
+    /// Does so if the log may go on from where it was found: `admission` is asked before anything is written. It gives the
+    /// names of witnesses that could not be asked, for `log.started`, or why the gateway must not start.
+    pub fn start_if(
+        options: Options,
+        registry: &mut Registry,
+        admission: impl FnOnce(&Witnessing) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Result<Self, StartError> {
         let wrapping = Arc::new(KeyEncryptionKey::new(&options.key)?);
         let sealer = Sealer::new(&options.key)?;
         let hmac_key = masking::hmac_key(&options.key)?;
@@ -125,7 +140,8 @@ impl Gate {
         let control = Strand::new(SessionId::random(), None, None, Record::Sizes, 0);
         // Asked before this process writes, so that its own control session is not among them.
         let unfinished = recover::unfinished(&index_path)?;
-        control.append(&evidence, Body::LogStarted { version: options.version })?;
+        let absent_witnesses = &admission(&evidence.log.witnessing()).map_err(StartError::Admission)?;
+        control.append(&evidence, Body::LogStarted { version: options.version, absent_witnesses })?;
         if recovered.replayed > 0 || recovered.dropped > 0 {
             let (frames, dropped) = (recovered.replayed, recovered.dropped);
             control.append(&evidence, Body::LogRecovered { frames, dropped })?;
@@ -392,6 +408,27 @@ impl Gate {
         let body = Body::PolicyRefused { kept: kept.hash(), reason };
         let written = self.shared.control.append(&self.shared.evidence, body)?;
         self.shared.evidence.settle(Durability::Strict, written.position).await
+    }
+
+    /// Records that a witness cosigns the log.
+    pub fn witness_cosigned(&self, by: &str, cosigned: u64) -> Result<(), EvidenceError> {
+        self.shared.control.append(&self.shared.evidence, Body::WitnessCosigned { by, cosigned }).map(drop)
+    }
+
+    /// Records that a witness has not cosigned for a while.
+    pub fn witness_lagging(&self, by: &str, cosigned: u64, behind: u64, reason: &str) -> Result<(), EvidenceError> {
+        let body = Body::WitnessLagging { by, cosigned, behind, reason };
+        self.shared.control.append(&self.shared.evidence, body).map(drop)
+    }
+
+    /// Records that evidence is not what it was.
+    pub fn integrity_failed(&self, by: &str, reason: &str) -> Result<(), EvidenceError> {
+        self.shared.control.append(&self.shared.evidence, Body::IntegrityFailed { by, reason }).map(drop)
+    }
+
+    /// What the log has to do with its witnesses.
+    pub fn witnessing(&self) -> Witnessing {
+        self.shared.evidence.log.witnessing()
     }
 
     /// The hash of the policy set in force.

@@ -284,8 +284,11 @@ mod tests {
 
     /// Six witnesses, named a to f, and these lines.
     fn policy(lines: &str) -> Result<WitnessPolicy, PolicyError> {
-        let named = ('a'..='f').zip(1..).map(|(name, number)| format!("witness {name} {}\n", witness(number).key()));
-        format!("log {}\n{}{lines}\n", log(1).verifier(), named.collect::<String>()).parse()
+        let start = format!("log {}\n", log(1).verifier());
+        let named = ('a'..='f')
+            .zip(1..)
+            .fold(start, |text, (name, number)| text + &format!("witness {name} {}\n", witness(number).key()));
+        format!("{named}{lines}\n").parse()
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn sample() -> Log {
     let of_alice = Some(("corp|alice", "crm"));
     let of_bob = Some(("corp|bob \"the\" é", "orders"));
     let mut log = Log::default();
-    log.add(control, 0, None, Body::LogStarted { version: "0.1.0" });
+    log.add(control, 0, None, Body::LogStarted { version: "0.1.0", absent_witnesses: &[] });
     log.add(alice, 0, of_alice, opening(&principal("alice"), Some("claude \"1\"")));
     log.add(bob, 0, of_bob, opening(&principal("bob"), None));
     log.add(alice, 1, of_alice, Body::OperationAdmitted(decided(Effect::Allow)));

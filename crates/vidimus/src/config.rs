@@ -12,6 +12,7 @@ mod sections;
 mod stdio;
 mod table;
 mod value;
+mod witnesses;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use std::time::Duration;
 use http::{HeaderName, Uri};
 use vidimus_core::{Durability, Record, TargetName};
 use vidimus_identity::IssuerConfig;
+use vidimus_log::WitnessKey;
 
 use crate::problem::Problem;
 use crate::secret::{SecretRef, Source};
@@ -52,6 +54,10 @@ pub(crate) struct Config {
     pub(crate) masking: Masking,
     /// `[targets.*]`, at least one, by name.
     pub(crate) targets: Vec<Target>,
+    /// `[witnesses.*]`, by name.
+    pub(crate) witnesses: Vec<Witness>,
+    /// `[log] public`
+    pub(crate) is_log_public: bool,
 }
 
 /// `[gateway]`
@@ -129,6 +135,25 @@ pub(crate) enum Server {
     },
     /// A program the gateway starts.
     Program(Box<Program>),
+}
+
+/// `[witnesses.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Witness {
+    pub(crate) name: String,
+    /// The prefix of `/add-checkpoint`.
+    pub(crate) url: Uri,
+    pub(crate) key: WitnessKey,
+    pub(crate) on_start: OnStart,
+}
+
+/// What holds when a witness cannot be asked at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnStart {
+    /// The gateway does not start.
+    Refuse,
+    /// It starts, and says so.
+    Warn,
 }
 
 /// Why there is no configuration.

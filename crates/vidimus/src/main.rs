@@ -34,6 +34,8 @@ mod sessions;
 mod stdio_child;
 mod tools;
 mod verify;
+mod witness_client;
+mod witnesses;
 
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;

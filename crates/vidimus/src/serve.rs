@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use http::{HeaderMap, HeaderName};
 use prometheus_client::registry::Registry;
 use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,6 +25,7 @@ use crate::admin::Admin;
 use crate::config::{self, Config, SharedMasking};
 use crate::discovery::Discovery;
 use crate::evidence_api::EvidenceApi;
+use crate::witnesses::Witnesses;
 use crate::{key, policies, stdio_child};
 
 /// How long the gateway's own tasks may take to end at shutdown.
@@ -58,6 +60,7 @@ pub(crate) struct Opened {
     registry: Registry,
     identity: Arc<Identity>,
     in_force: policies::Inputs,
+    witnesses: Witnesses,
 }
 
 /// Opens the gate of a configuration: the keys, the log with what a crash left open, the policies.
@@ -77,10 +80,11 @@ pub(crate) async fn open(config: &Config, mut registry: Registry) -> anyhow::Res
         storage: vidimus_gate::Options::files(),
         version: env!("CARGO_PKG_VERSION"),
     };
-    let (gate, registry) =
-        tokio::task::spawn_blocking(move || Gate::start(options, &mut registry).map(|gate| (gate, registry))).await??;
+    let witnesses = Witnesses::new(&config.witnesses, &mut registry)?;
+    let (gate, witnesses, registry) =
+        tokio::task::spawn_blocking(move || start_gate(options, witnesses, registry)).await??;
     gate.configured(&config.hash)?;
-    Ok(Opened { gate, registry, identity, in_force })
+    Ok(Opened { gate, registry, identity, in_force, witnesses })
 }
 
 /// Starts a gateway.
@@ -92,7 +96,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
 
     let mut registry = Registry::with_prefix("vidimus");
     let gauges = policies::Gauges::register(&mut registry, config);
-    let Opened { gate, registry, identity, in_force } = open(config, registry).await?;
+    let Opened { gate, registry, identity, in_force, witnesses } = open(config, registry).await?;
 
     let programs = Pool::new(PoolLimits::default());
     let mut masking = SharedMasking::default();
@@ -149,12 +153,24 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         )),
         tokio::spawn(keep_house(gate.clone(), adapter.clone(), config.limits.session_idle, stopping.clone())),
         tokio::spawn(keep_keys_fresh(identity, stopping.clone())),
+        tokio::spawn(witnesses.run(gate.clone(), gate.witnessing(), stopping.clone())),
     ];
     for target in &config.targets {
         helpers.push(tokio::spawn(read_definitions(adapter.clone(), target.name.clone(), stopping.clone())));
     }
     let grace = config.limits.shutdown_grace;
     Ok(Running { listen, admin, gate, adapter, programs, stop, servers, helpers, grace })
+}
+
+/// Opens the log and asks its witnesses before anything is written. Blocks; called from a thread for that.
+fn start_gate(
+    options: vidimus_gate::Options,
+    mut witnesses: Witnesses,
+    mut registry: Registry,
+) -> Result<(Gate, Witnesses, Registry), vidimus_gate::StartError> {
+    let runtime = Handle::current();
+    let gate = Gate::start_if(options, &mut registry, |log| Ok(runtime.block_on(witnesses.admit(log))?))?;
+    Ok((gate, witnesses, registry))
 }
 
 impl Running {

@@ -57,8 +57,10 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         masking: &found,
         payloads: std::slice::from_ref(&payload),
     };
+    let absent = ["w2".to_owned()];
     let bodies = vec![
-        Body::LogStarted { version: "0.1.0" },
+        Body::LogStarted { version: "0.1.0", absent_witnesses: &[] },
+        Body::LogStarted { version: "0.1.0", absent_witnesses: &absent },
         Body::LogStopped { count: 9 },
         Body::LogRecovered { frames: 3, dropped: 17 },
         Body::ConfigLoaded { hash: &hash },
@@ -92,6 +94,9 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
             payloads: std::slice::from_ref(&payload),
         }),
         Body::ProgramLogged(Logged { left_out: 3, masking: &found, payloads: std::slice::from_ref(&payload) }),
+        Body::WitnessCosigned { by: "w1", cosigned: 5_120 },
+        Body::WitnessLagging { by: "w1", cosigned: 5_120, behind: 7, reason: "witness `w1` cannot be reached" },
+        Body::IntegrityFailed { by: "witness", reason: "witness `w1` has seen more" },
         Body::RecordingViewed { what: "recording", viewed: Some(SessionId::from_bytes([3; 16])) },
         Body::RecordingExported { selection: "target=crm", sessions: 2, with_payloads: 1 },
     ];
@@ -132,7 +137,8 @@ fn masked_values_are_counted_by_class_and_never_told() {
 
 #[test]
 fn the_catalogue_is_what_is_written() {
-    let written: Vec<&str> = leaves().into_iter().map(|(name, _)| name).collect();
+    let mut written: Vec<&str> = leaves().into_iter().map(|(name, _)| name).collect();
+    written.dedup();
     let documented: Vec<&str> = CATALOGUE.iter().map(|entry| entry.name).collect();
     assert_eq!(written, documented);
 }

@@ -38,8 +38,20 @@ const fn key(name: &'static str, form: &'static str, absent: Absent, about: &'st
 }
 
 /// All tables, in the order of the reference.
-pub(super) const SECTIONS: &[&Section] =
-    &[&GATEWAY, &LIMITS, &ISSUER, &WORKLOAD_WHEN, &POLICY, &MASKING, &CUSTOM_CLASS, &TARGET, &TARGET_MASKING, &SECRET];
+pub(super) const SECTIONS: &[&Section] = &[
+    &GATEWAY,
+    &LIMITS,
+    &ISSUER,
+    &WORKLOAD_WHEN,
+    &POLICY,
+    &MASKING,
+    &CUSTOM_CLASS,
+    &TARGET,
+    &TARGET_MASKING,
+    &WITNESS,
+    &LOG,
+    &SECRET,
+];
 
 /// The top level: tables only.
 pub(super) const ROOT: Section = Section {
@@ -52,6 +64,8 @@ pub(super) const ROOT: Section = Section {
         key("policy", "table", Absent::Refused, "who may do what"),
         key("masking", "table", Absent::Means("the defaults hold"), "what is masked"),
         key("targets", "table", Absent::Refused, "what the gateway fronts"),
+        key("witnesses", "table", Absent::Means("nobody watches over the log"), "who watches over the log"),
+        key("log", "table", Absent::Means("the defaults hold"), "who may read the log over HTTP"),
     ],
 };
 
@@ -381,6 +395,37 @@ pub(super) const TARGET: Section = Section {
         key("network", "`true` or `false`", Absent::Default("true"), "Whether the program may open TCP connections."),
         key("idle", "duration", Absent::Default("15m"), "After so long without a request the program is ended."),
     ],
+};
+
+pub(super) const WITNESS: Section = Section {
+    heading: "witnesses.NAME",
+    about: "A witness of the log (C2SP tlog-witness), such as `vidimus log witness` on a machine that others administer. Any \
+            number. Each is asked before the gateway writes anything at start, and of every checkpoint in the background. A \
+            witness that has seen more of the log than there is, or another history, keeps the gateway from starting.",
+    keys: &[
+        key("url", "URL", Absent::Refused, "Where it takes checkpoints; `/add-checkpoint` is added."),
+        key("key", "key", Absent::Refused, "Its public key, as `vidimus log witness --show-key` prints it."),
+        key(
+            "on_start",
+            "`refuse` or `warn`",
+            Absent::Default("refuse"),
+            "What holds when it cannot be asked at start. `warn`: the gateway starts, `log.started` names the witness \
+             in `absent_witnesses`, and a roll-back is noticed only when it answers again.",
+        ),
+    ],
+};
+
+pub(super) const LOG: Section = Section {
+    heading: "log",
+    about: "The log over HTTP, below `/log/` (C2SP tlog-tiles). Entries are shown only to whom policy permits `log.read`, \
+            and every read of them is on record.",
+    keys: &[key(
+        "public",
+        "true or false",
+        Absent::Default("false"),
+        "Whether anybody may read the checkpoint and the tiles of hashes, which hold no content. Otherwise they need \
+         `log.read` too.",
+    )],
 };
 
 pub(super) const SECRET: Section = Section {

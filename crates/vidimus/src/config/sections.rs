@@ -17,7 +17,7 @@ use vidimus_identity::{Algorithm, ClaimRule, IssuerConfig};
 use super::document::Document;
 use super::keys;
 use super::table::{Table, Value, secret};
-use super::{Config, Gateway, Issuer, Limits, Masking, Server, Target, masking, stdio, value};
+use super::{Config, Gateway, Issuer, Limits, Masking, Server, Target, masking, stdio, value, witnesses};
 
 /// The socket in `data_dir`.
 pub(crate) const SOCKET: &str = "vidimus.sock";
@@ -66,6 +66,8 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
     // Where it is wrong, targets are still read: every problem is told at once.
     let for_targets = masking.clone().unwrap_or_else(masking::nothing);
     let targets = root.table("targets").and_then(|(place, table)| targets(document, place, table, &for_targets));
+    let witnesses = witnesses::read(document, root.table("witnesses"));
+    let is_log_public = is_log_public(document, root.table("log"));
     root.finish();
     Some(Config {
         path: path.to_owned(),
@@ -76,7 +78,18 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         policy_dir: policy_dir?,
         masking: masking?,
         targets: targets?,
+        witnesses: witnesses?,
+        is_log_public: is_log_public?,
     })
+}
+
+fn is_log_public<'a>(document: &'a Document, found: Option<(Range<usize>, &'a DeTable<'a>)>) -> Option<bool> {
+    let none = DeTable::new();
+    let (place, table) = found.unwrap_or((0..0, &none));
+    let table = Table::new(document, &keys::LOG, "log".to_owned(), place, table);
+    let is_public = table.boolean("public");
+    table.finish();
+    is_public
 }
 
 fn gateway<'a>(document: &'a Document, place: Range<usize>, table: &'a DeTable<'a>) -> Option<Gateway> {

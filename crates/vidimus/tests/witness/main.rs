@@ -3,11 +3,15 @@
 //! Every test runs the real programs; what is asked of a witness is written by hand.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../common/mod.rs"]
+mod common;
+
+mod gateway;
 mod server;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -80,6 +84,15 @@ impl Witness {
         let (head, body) = text.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
         Some(Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() })
+    }
+}
+
+impl Witness {
+    /// Where it remembers the only log it was told of.
+    fn memory(&self) -> PathBuf {
+        let files = std::fs::read_dir(self.dir.path().join("state")).unwrap();
+        let mut files = files.map(|file| file.unwrap().path());
+        files.find(|file| file.extension().is_some_and(|extension| extension == "checkpoint")).unwrap()
     }
 }
 

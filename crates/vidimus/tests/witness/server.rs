@@ -43,7 +43,7 @@ fn note(mut tree: Tree, size: u64, signer: &Signer) -> String {
 
 fn request(mut tree: Tree, old: u64, size: u64) -> String {
     let path = if old == 0 { Vec::new() } else { consistency_path(&mut tree, old, size).unwrap() };
-    let path: String = path.iter().map(|hash| format!("{hash}\n")).collect();
+    let path = path.iter().fold(String::new(), |text, hash| text + &hash.to_string() + "\n");
     format!("old {old}\n{path}\n{}", note(tree, size, &log(1)))
 }
 

@@ -1,0 +1,217 @@
+//! One witness as the gateway asks it (C2SP tlog-witness, `add-checkpoint`): its cosignature, or what it has seen instead.
+//!
+//! The witness's answer is believed as far as its signature goes. Refused: answers that are too long, cosignatures by
+//! another key or of another checkpoint. A witness that knows more of the log than there is, or another history, is told
+//! apart from one that is merely out of reach: the first means that evidence was lost or rewritten.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Limited};
+use vidimus_log::cosignature::cosignatures;
+use vidimus_log::{Checkpoint, WitnessKey, Witnessing};
+use vidimus_net::{HttpTarget, UpstreamError};
+
+use crate::config;
+
+/// How long connecting, and one answer, may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest answer in bytes: a few signature lines.
+const MAX_ANSWER: usize = 16 << 10;
+/// How often one checkpoint is submitted: once, once more with the size that the witness names, and once more when another
+/// submission came between.
+const SUBMISSIONS: usize = 3;
+/// The longest part of an answer that is repeated in an error.
+const MAX_ERROR_TEXT: usize = 200;
+
+/// A witness with the size that it is known to have seen.
+pub(crate) struct WitnessClient {
+    pub(crate) name: String,
+    key: WitnessKey,
+    http: HttpTarget,
+    /// The size it cosigned last, as far as known.
+    seen: Option<u64>,
+}
+
+/// Why a witness has not cosigned.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AskError {
+    /// It has seen more of the log than there is.
+    #[error(
+        "witness `{witness}` has seen {seen} entries of {origin}, and this log has {size}: the data directory was rolled \
+         back, or restored from an old copy, or another gateway runs under this name and key"
+    )]
+    Ahead {
+        /// Which witness.
+        witness: String,
+        /// The log.
+        origin: String,
+        /// What it has seen.
+        seen: u64,
+        /// What there is.
+        size: u64,
+    },
+    /// It has seen another history of the log.
+    #[error(
+        "witness `{witness}` has seen {seen} entries of {origin} that are not the first {seen} of the {size} of this log: \
+         one of the two histories was forged"
+    )]
+    Fork {
+        /// Which witness.
+        witness: String,
+        /// The log.
+        origin: String,
+        /// What it has seen.
+        seen: u64,
+        /// What there is.
+        size: u64,
+    },
+    /// It does not know the log or its key.
+    #[error("witness `{0}` does not know this log or its key ({1}): give it the key that `vidimus log status` shows")]
+    Unknown(String, StatusCode),
+    /// It does not answer.
+    #[error("witness `{0}` cannot be reached: {1}")]
+    Unreachable(String, String),
+    /// It answers what it should not.
+    #[error("witness `{0}` does not answer as a witness does: {1}")]
+    Answer(String, String),
+    /// The log cannot be read.
+    #[error("the log cannot be read for witness `{0}`: {1}")]
+    Log(String, String),
+}
+
+impl AskError {
+    /// Whether evidence was lost or rewritten, or somebody claims so with the log's key.
+    pub(crate) const fn is_contradiction(&self) -> bool {
+        matches!(self, Self::Ahead { .. } | Self::Fork { .. })
+    }
+}
+
+impl WitnessClient {
+    pub(crate) fn new(witness: &config::Witness) -> Result<Self, UpstreamError> {
+        let url: Uri = add_checkpoint(&witness.url);
+        let http = HttpTarget::new(url, HeaderMap::new(), TIMEOUT, TIMEOUT)?;
+        Ok(Self { name: witness.name.clone(), key: witness.key.clone(), http, seen: None })
+    }
+
+    /// The size it cosigned last, as far as known.
+    pub(crate) const fn seen(&self) -> Option<u64> {
+        self.seen
+    }
+
+    /// Asks for a cosignature of a signed checkpoint of the log: its line.
+    pub(crate) async fn ask(
+        &mut self,
+        log: &Witnessing,
+        checkpoint: &Checkpoint,
+        signed: &str,
+    ) -> Result<String, AskError> {
+        let size = checkpoint.size;
+        let mut old = self.seen.unwrap_or(size);
+        for _ in 0..SUBMISSIONS {
+            if old > size {
+                return Err(self.ahead(checkpoint, old));
+            }
+            let (status, answer) = self.submit(log, old, size, signed).await?;
+            match status {
+                StatusCode::OK => {
+                    let line = self.verified(checkpoint, signed, &answer)?;
+                    self.seen = Some(size);
+                    return Ok(line);
+                }
+                StatusCode::CONFLICT => {
+                    let known = answer.trim_end().parse::<u64>();
+                    let known = known.map_err(|_| self.unexpected(status, &answer))?;
+                    if known == old {
+                        // It agrees on the size and still refuses: the roots differ.
+                        return Err(self.fork(checkpoint, known));
+                    }
+                    old = known;
+                    self.seen = Some(known);
+                }
+                StatusCode::UNPROCESSABLE_ENTITY => return Err(self.fork(checkpoint, old)),
+                StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => {
+                    return Err(AskError::Unknown(self.name.clone(), status));
+                }
+                _ => return Err(self.unexpected(status, &answer)),
+            }
+        }
+        if old > size { Err(self.ahead(checkpoint, old)) } else { Err(self.unexpected(StatusCode::CONFLICT, "")) }
+    }
+
+    async fn submit(
+        &self,
+        log: &Witnessing,
+        old: u64,
+        size: u64,
+        signed: &str,
+    ) -> Result<(StatusCode, String), AskError> {
+        let reader = log.clone();
+        let path = tokio::task::spawn_blocking(move || reader.consistency(old, size)).await;
+        let path = path.map_err(|error| AskError::Log(self.name.clone(), error.to_string()))?;
+        let path = path.map_err(|error| AskError::Log(self.name.clone(), error.to_string()))?;
+        let path = path.iter().fold(String::new(), |text, hash| text + &hash.to_string() + "\n");
+        let body = Bytes::from(format!("old {old}\n{path}\n{signed}"));
+        let unreachable = |why: String| AskError::Unreachable(self.name.clone(), why);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        let exchange = async {
+            let sent = self.http.send(Method::POST, headers, body).await;
+            let response = sent.map_err(|error| unreachable(crate::output::causes(&error.into())))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+            let body = body.map_err(|error| unreachable(error.to_string()))?.to_bytes();
+            Ok((status, String::from_utf8_lossy(&body).into_owned()))
+        };
+        let limit = 2 * TIMEOUT;
+        tokio::time::timeout(limit, exchange).await.map_err(|_| unreachable(format!("no answer within {limit:?}")))?
+    }
+
+    /// The witness's cosignature in an answer; others in it are ignored.
+    fn verified(&self, checkpoint: &Checkpoint, signed: &str, answer: &str) -> Result<String, AskError> {
+        let wrong = |why: String| AskError::Answer(self.name.clone(), why);
+        // Only the text and the new lines: what is in the checkpoint already was verified when it was added.
+        let signature = signed.lines().find(|line| line.starts_with(&format!("\u{2014} {} ", checkpoint.origin)));
+        let note = format!("{checkpoint}\n{}\n{answer}", signature.unwrap_or_default());
+        let found = cosignatures(&note, std::slice::from_ref(&self.key)).map_err(|error| wrong(error.to_string()))?;
+        let mut lines = found.into_iter().map(|cosignature| cosignature.line);
+        lines.next().ok_or_else(|| wrong(format!("no cosignature by {}", self.key)))
+    }
+
+    fn ahead(&self, checkpoint: &Checkpoint, seen: u64) -> AskError {
+        let Checkpoint { origin, size, .. } = checkpoint;
+        AskError::Ahead { witness: self.name.clone(), origin: origin.clone(), seen, size: *size }
+    }
+
+    fn fork(&self, checkpoint: &Checkpoint, seen: u64) -> AskError {
+        let Checkpoint { origin, size, .. } = checkpoint;
+        AskError::Fork { witness: self.name.clone(), origin: origin.clone(), seen, size: *size }
+    }
+
+    fn unexpected(&self, status: StatusCode, answer: &str) -> AskError {
+        let answer: String = answer.trim_end().chars().take(MAX_ERROR_TEXT).collect();
+        AskError::Answer(self.name.clone(), format!("{status} {answer}"))
+    }
+}
+
+/// `add-checkpoint` below a submission prefix.
+fn add_checkpoint(prefix: &Uri) -> Uri {
+    let text = format!("{}/add-checkpoint", prefix.to_string().trim_end_matches('/'));
+    // A URL with a longer path is one.
+    text.parse().unwrap_or_else(|_| prefix.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_may_end_in_a_slash_or_not() {
+        for prefix in ["https://w.example.com", "https://w.example.com/", "https://w.example.com/a/b/"] {
+            let url = add_checkpoint(&prefix.parse().unwrap()).to_string();
+            assert_eq!(url, format!("{}/add-checkpoint", prefix.trim_end_matches('/')));
+        }
+    }
+}
