@@ -138,7 +138,7 @@ pub enum Body<'a> {
     },
     /// Evidence was read.
     RecordingViewed {
-        /// What was read: `sessions`, `session`, `recording`, `proof`, `status`.
+        /// What was read: `sessions`, `session`, `recording`, `proof`, `status`, `entries`, or `tree`: checkpoint and hashes.
         what: &'a str,
         /// The session read, where it was one.
         viewed: Option<SessionId>,

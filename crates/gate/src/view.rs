@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use vidimus_core::event::Body;
 use vidimus_core::{Action, Durability, Effect, ErrorKind, EventId, Principal, SessionId, TargetName};
-use vidimus_log::{InclusionProof, ReadError};
+use vidimus_log::{InclusionProof, LogFile, ReadError};
 use vidimus_policy::{Claimed, Decision, Request};
 use vidimus_store::{Reader, SessionFilter, SessionRow, StoreError};
 
@@ -189,6 +189,21 @@ impl Viewer {
     pub async fn status(&self, principal: &Principal) -> Result<vidimus_log::Status, ViewError> {
         self.may_read_log(principal, "status").await?;
         Ok(self.shared.evidence.log.status())
+    }
+
+    /// A file of the log; `None` when there is none (yet).
+    pub async fn log_file(&self, principal: &Principal, file: LogFile) -> Result<Option<Vec<u8>>, ViewError> {
+        self.may_read_log(principal, if file.has_entries() { "entries" } else { "tree" }).await?;
+        self.blocking(move |viewer| Ok(viewer.shared.evidence.log.file(file)?)).await
+    }
+
+    /// The same for anybody, where the operator has made that public which holds no content: nothing is recorded. `None`
+    /// for entries.
+    pub async fn public_log_file(&self, file: LogFile) -> Result<Option<Vec<u8>>, ViewError> {
+        if file.has_entries() {
+            return Ok(None);
+        }
+        self.blocking(move |viewer| Ok(viewer.shared.evidence.log.file(file)?)).await
     }
 
     async fn may_read_log(&self, principal: &Principal, what: &'static str) -> Result<(), ViewError> {

@@ -25,7 +25,7 @@ use crate::recover::{self, Recovered};
 use crate::snapshot::Snapshot;
 use crate::storage::{Storage, StorageError};
 use crate::sync::{Durable, Position, Progress};
-use crate::tile::{Kind, TILE_WIDTH, Tile, TileNodes, TileReader, entries};
+use crate::tile::{HASH_BYTES, Kind, TILE_WIDTH, Tile, TileNodes, TileReader, entries, hash_bytes};
 use crate::tree::{Hash, consistency_path, inclusion_path};
 
 /// The smallest segment that holds a leaf of the longest length.
@@ -274,6 +274,20 @@ impl Log {
             return Ok(Vec::new());
         }
         consistency_path(&mut TileNodes::new(self.reader(), size), old, size)
+    }
+
+    /// The first `width` hashes or entries of a tile, as bytes.
+    pub(crate) fn tile(&self, tile: Tile, width: u64) -> Result<Vec<u8>, ReadError> {
+        let mut bytes = match tile.kind {
+            Kind::Hashes(_) => hash_bytes(&self.reader().hashes(tile)?),
+            Kind::Entries => self.reader().bundle(tile)?,
+        };
+        let end = match tile.kind {
+            Kind::Hashes(_) => usize::try_from(width).unwrap_or(usize::MAX).saturating_mul(HASH_BYTES),
+            Kind::Entries => entries(&bytes, width).map_or(0, |(_, end)| end),
+        };
+        bytes.truncate(end);
+        Ok(bytes)
     }
 
     /// What the log has to do with its witnesses.

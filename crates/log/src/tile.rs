@@ -20,7 +20,7 @@ pub const TILE_HEIGHT: u32 = 8;
 /// The largest bundle in bytes: 256 entries with their lengths.
 pub(crate) const MAX_BUNDLE_BYTES: usize = 256 * (2 + MAX_LEAF_BYTES);
 /// Length of a hash in a tile.
-const HASH_BYTES: usize = 32;
+pub(crate) const HASH_BYTES: usize = 32;
 
 /// Which tile: of hashes at a level, or of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -25,7 +25,7 @@ use vidimus_gate::{
     Verdict,
 };
 use vidimus_net::server::Peer;
-use vidimus_net::{Incoming, OriginPolicy};
+use vidimus_net::{Incoming, OriginPolicy, bearer};
 
 use crate::answer::{DENIED, Reply, denied_as_asked, evidenced, listening, recorded, refused, relayed, told};
 use crate::call::{Call, Expected};
@@ -673,12 +673,4 @@ fn claimed(client: &Implementation) -> Option<String> {
     let text = format!("{} {}", client.name, client.version);
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// The token of `Authorization: Bearer …` (RFC 6750 §2.1); none when there is not exactly one.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (value, None) = (values.next()?, values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
 }

@@ -3,12 +3,14 @@
 //! Nothing here knows of policy, evidence or MCP. What leaves through [`HttpTarget`] carries the target's own
 //! credential; the caller's never reaches it, because the adapter hands over only the headers it names.
 
+mod bearer;
 pub mod client;
 pub mod fetch;
 pub mod origin;
 pub mod server;
 mod stall;
 
+pub use bearer::bearer;
 pub use client::{HttpTarget, UpstreamError};
 pub use fetch::{FetchError, Fetcher};
 /// The body of a message that is arriving.

@@ -139,7 +139,7 @@ fn tell(refusal: &Refusal, body: &[u8]) {
             tracing::error!(%refusal, request, "A log offers a history that is not the one it showed before");
         }
         Refusal::Failed(why) => {
-            tracing::error!(why = printable(why), "Nothing is cosigned: the state cannot be written")
+            tracing::error!(why = printable(why), "Nothing is cosigned: the state cannot be written");
         }
         other => tracing::debug!(refusal = printable(&other.to_string()), "Refused"),
     }

@@ -17,6 +17,7 @@ mod exports;
 mod file_limit;
 mod huge_pages;
 mod key;
+mod log_api;
 mod log_commands;
 mod log_verify;
 mod log_witness;

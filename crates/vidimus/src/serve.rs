@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use http::{HeaderMap, HeaderName};
+use http_body_util::Either;
 use prometheus_client::registry::Registry;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Handle;
@@ -25,6 +26,7 @@ use crate::admin::Admin;
 use crate::config::{self, Config, SharedMasking};
 use crate::discovery::Discovery;
 use crate::evidence_api::EvidenceApi;
+use crate::log_api::LogApi;
 use crate::witnesses::Witnesses;
 use crate::{key, policies, stdio_child};
 
@@ -107,6 +109,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     });
     let targets = targets.collect::<anyhow::Result<_>>()?;
     let origins = OriginPolicy::new(&gateway.public_url.to_string(), listen, &gateway.allowed_origins);
+    let log = LogApi::new(gate.clone(), origins.clone(), config.is_log_public);
     let adapter = Adapter::new(gate.clone(), origins, targets);
     let (stop, stopping) = watch::channel(false);
     let limits = HttpLimits {
@@ -122,8 +125,13 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let servers = vec![
         tokio::spawn(Server::tcp(listener, limits.clone()).serve(
             move |peer, request| {
-                let mcp = mcp.clone();
-                async move { mcp.answer(peer, request).await }
+                let (mcp, log) = (mcp.clone(), log.clone());
+                async move {
+                    match LogApi::path(request.uri()) {
+                        Some(_) => log.answer(peer, &request).await.map(Either::Right),
+                        None => mcp.answer(peer, request).await.map(Either::Left),
+                    }
+                }
             },
             stopping.clone(),
         )),

@@ -1,4 +1,4 @@
-//! Witnesses: `vidimus log witness` by itself, and gateways that are watched by it.
+//! What outsiders see of a log: `vidimus log witness` by itself, gateways that are watched by it, and `/log/`.
 //!
 //! Every test runs the real programs; what is asked of a witness is written by hand.
 #![expect(clippy::unwrap_used, reason = "tests")]
@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod files;
 mod gateway;
 mod server;
 
