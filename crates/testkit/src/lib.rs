@@ -15,6 +15,7 @@ pub mod port;
 pub mod process;
 pub mod python;
 pub mod script;
+pub mod sigstore;
 
 pub use everything::EverythingServer;
 pub use fixture::FixtureServer;

@@ -175,6 +175,12 @@ async fn a_witness_that_saw_another_history_is_an_alarm_and_keeps_it_from_starti
     assert!(said.contains("witness `w1` has seen") && said.contains("forged"), "{said}");
 }
 
+/// The line of the checkpoint's size in a proof, with the newlines around it.
+fn size_line(proof: &str) -> String {
+    let checkpoint = proof.split_once("\n\n").unwrap().1;
+    format!("\n{}\n", size_of(checkpoint))
+}
+
 /// Runs `vidimus verify` on a proof.
 fn verify(file: &Path, more: &[&str]) -> (Option<i32>, String) {
     let output: Output =
@@ -215,11 +221,20 @@ async fn an_outsider_verifies_an_event_with_public_keys_and_a_policy() {
     std::fs::write(&policy, "quorum nobody\n").unwrap();
     assert_eq!(verify(&file, &by).0, Some(2));
 
-    // Every line counts.
-    let proof = std::fs::read_to_string(&file).unwrap();
+    // Code of others says the same, of the proof and of one that was altered.
     std::fs::write(&policy, format!("log {}\nwitness ours {}\nquorum ours\n", world.key, world.witness.key())).unwrap();
-    let lines: Vec<&str> = proof.split_inclusive('\n').collect();
     let altered = world.gateway.dir.path().join("altered.tlog-proof");
+    let proof = std::fs::read_to_string(&file).unwrap();
+    vidimus_testkit::sigstore::verify_proof(&file, &world.key).unwrap();
+    for (from, to) in [("index ", "index 1"), ("extra e", "extra f"), (&*size_line(&proof), "\n7\n")] {
+        std::fs::write(&altered, proof.replacen(from, to, 1)).unwrap();
+        let refused = vidimus_testkit::sigstore::verify_proof(&altered, &world.key).unwrap_err().to_string();
+        assert!(refused.contains("VerificationError"), "{from}: {refused}");
+        assert_eq!(verify(&altered, &by).0, Some(1), "{from}");
+    }
+
+    // Every line counts.
+    let lines: Vec<&str> = proof.split_inclusive('\n').collect();
     for at in 0..lines.len() {
         let without: String = lines.iter().enumerate().filter(|(line, _)| *line != at).map(|(_, line)| *line).collect();
         std::fs::write(&altered, without).unwrap();
