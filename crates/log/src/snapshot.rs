@@ -6,8 +6,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::checkpoints::Published;
 use crate::error::{Damage, ReadError};
-use crate::integrate::Published;
 use crate::keylist::KeyList;
 use crate::note::Checkpoint;
 use crate::proof::InclusionProof;

@@ -104,28 +104,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         options: ExportOptions,
     },
-    /// Check an archive, offline: every event, proof, session and payload in it
-    ///
-    /// Takes only public keys. Exit status: 0 all was checked and holds; 1 something does not hold; 2 a file or key cannot
-    /// be read; 3 all holds together, but no key was given, so that nothing shows whose it is. `vidimus-verify` is the same
-    /// check as a small program of its own.
-    #[command(after_help = "Example:\n  vidimus verify session.zip --key 'vidimus/gw-1+0a1b2c3d+AbC…'")]
-    Verify {
-        /// The archive
-        file: PathBuf,
-        /// The key that signs the log, as `log status` prints it, or a file of such lines; several while it is replaced
-        #[arg(long, value_name = "KEY|FILE")]
-        key: Vec<String>,
-        #[command(flatten)]
-        output: Output,
-    },
     /// See and check the evidence log
     #[command(subcommand)]
     Log(Log),
     /// Check a proof or an archive, offline
     ///
-    /// Needs no gateway: the file, and the log's key as you keep it yourself. A proof says that its event is in the log; with
-    /// a policy of witnesses it must also be shown that they have seen this very log.
+    /// Takes only public keys: the log's, as you keep it yourself, and those of witnesses. Of an archive every event, proof,
+    /// session and payload is checked. A proof shows that its event is in the log; a policy of witnesses asks that they have
+    /// seen this very log. `vidimus-verify` is the same check as a small program of its own.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
     /// See the tools a target offers, with their arguments

@@ -1,4 +1,4 @@
-//! `vidimus sessions export`, `vidimus export` and `vidimus verify`: archives out of the gateway, and their check.
+//! `vidimus sessions export` and `vidimus export`: archives out of the gateway.
 //!
 //! The gateway writes; here the archive is received under a temporary name, checked, made durable, and only then given the
 //! name that was asked for, which never replaces a file. Cut off at any moment (Ctrl-C, a lost connection, a full disk)
@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use vidimus_gate::{Gate, Selection};
 use vidimus_log::archive::{ArchiveReport, Outcome};
 
-use crate::cli::{ExportOptions, Output};
+use crate::cli::ExportOptions;
 use crate::output::{self, counted, printable};
 use crate::{api, archive_stream, client, evidence_api, serve};
 
@@ -45,15 +45,6 @@ pub(crate) async fn run(selection: Selection, options: &ExportOptions, out: &mut
     file.finish()?;
     let write = if options.output.json { write_json } else { write_text };
     Ok(write(&report, &options.out, bytes, out)?)
-}
-
-/// Checks an archive and prints what was found; gives the exit status.
-pub(crate) fn verify(file: &Path, keys: &[String], output: &Output, out: &mut impl Write) -> anyhow::Result<u8> {
-    let trusted = vidimus_verify::trusted(keys)?;
-    let report = vidimus_verify::check(file, trusted.as_ref(), &mut io::stderr())?;
-    let text = if output.json { report.to_json() } else { report.to_text() };
-    out.write_all(text.as_bytes())?;
-    Ok(report.outcome().exit_status())
 }
 
 /// Receives the archive, from the running gateway or from one that is opened for this alone; gives its bytes.

@@ -102,7 +102,6 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(exports::run(selection, &options, out))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Verify { file, key, output } => Ok(ExitCode::from(exports::verify(&file, &key, &output, out)?)),
         Command::Sessions(command) => {
             runtime()?.block_on(sessions::run(command, out))?;
             Ok(ExitCode::SUCCESS)
@@ -162,7 +161,6 @@ fn is_wrong(error: &anyhow::Error) -> bool {
             || cause.is::<secret::SecretError>()
             || cause.is::<vidimus_verify::CheckError>()
             || cause.is::<vidimus_mask::ConfigError>()
-            || cause.is::<vidimus_verify::CheckError>()
             || cause.is::<mask::OptionError>()
             || cause.is::<mask::InputError>()
     })
