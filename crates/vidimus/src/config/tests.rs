@@ -89,6 +89,12 @@ run_as = "65534:65534"
 isolation = "landlock"
 network = false
 idle = "1m"
+[witnesses.w1]
+url = "https://witness.example.com/log"
+key = "witness.example.com/w1+4fcb14dd+BBt0NftABy2xr6AjKFsSlg8JgUbn2+ipj4Hp34kdnSE2"
+on_start = "warn"
+[log]
+public = true
 "#;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -215,6 +221,29 @@ fn what_is_wrong_with_masking_is_said_with_the_nearest_name() {
     let unmasked = SMALLEST.replace("[targets.crm]", "[targets.crm]\nrecord = \"unmasked\"");
     let error = parse(&unmasked).unwrap_err().to_string();
     assert!(error.contains("payloads are never recorded as they passed: write \"masked\""), "{error}");
+}
+
+#[test]
+fn witnesses_are_told_apart_by_their_keys_and_never_confused_with_logs() {
+    const KEY: &str = "witness.example.com/w1+4fcb14dd+BBt0NftABy2xr6AjKFsSlg8JgUbn2+ipj4Hp34kdnSE2";
+    const LOG_KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+    let with = |witnesses: &str| parse(&format!("{SMALLEST}\n{witnesses}"));
+    let one = format!("[witnesses.a]\nurl = \"http://w:1/x\"\nkey = \"{KEY}\"\n");
+    let config = with(&one).unwrap();
+    assert_eq!((config.witnesses[0].name.as_str(), config.witnesses[0].on_start), ("a", OnStart::Refuse));
+    assert!(!config.is_log_public && parse(SMALLEST).unwrap().witnesses.is_empty());
+    for (bad, expected) in [
+        (one.replace(KEY, LOG_KEY), "this is a log's key"),
+        (one.replace(KEY, "x"), "no key of a witness"),
+        (format!("{one}{}", one.replace("witnesses.a", "witnesses.b")), "`a` and `b` are one witness"),
+        (one.replace("/x", "/x?y"), "without query"),
+        (format!("{one}on_start = \"ignore\""), "expected \"refuse\" or \"warn\""),
+        (one.replace("url", "uri"), "no `url` in [witnesses.a]"),
+        ("witnesses = 1".to_owned(), "witnesses"),
+    ] {
+        let error = with(&bad).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 #[test]
