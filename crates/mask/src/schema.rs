@@ -1,12 +1,16 @@
 //! Keeps a masked result valid under the schema its tool declared (MCP `outputSchema`, JSON Schema 2020-12).
 //!
 //! The masked document is walked beside the original, and beside whatever subschemas may govern each place. A leaf that
-//! changed must be accepted by every subschema that accepted the original; where what the operator wrote is not, `null`
-//! is tried, then harmless values of the usual formats. What still does not fit, and what cannot be judged (a pattern
-//! that is not regular, a reference elsewhere), makes the whole result unfit: the caller gets an error instead.
+//! changed must be accepted by all of them; where what the operator wrote is not, `null` is tried, then harmless values of
+//! the usual formats. What still does not fit, and what cannot be judged (a pattern that is not regular, a reference
+//! elsewhere), makes the whole result unfit: the caller gets an error instead.
+//!
+//! What stands for a value depends on the schema and on the value's type, never on the value: which branch it was accepted
+//! by would tell of it. So where `oneOf`, `not` or `if` around a leaf asks for more than its type, the result is unfit.
 
 mod leaf;
 mod places;
+mod scalar;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +18,9 @@ use bytes::Bytes;
 use vidimus_core::ErrorKind;
 use vidimus_core::json::{Kind, Replacement, Value};
 
-use self::leaf::{Judgement, judge};
-use self::places::{Place, element, member};
+use self::leaf::Judgement;
+use self::places::{Place, element, expand, member};
+use self::scalar::{accepts, asks_for_type_only};
 
 /// Containers inside one another, and references after one another, that are followed.
 const MAX_DEPTH: usize = 64;
@@ -69,8 +74,7 @@ impl Unfit {
 /// document's bytes, in order. Both documents have the same shape.
 pub fn fit(original: Value<'_>, masked: Value<'_>, schema: Value<'_>) -> Result<Vec<Replacement>, Unfit> {
     let mut walk = Walk { root: schema, pointer: Vec::new(), replacements: Vec::new() };
-    let places = places::expand(schema, vec![Place::of(schema)]).map_err(|()| walk.unfit())?;
-    walk.value(original, masked, &places)?;
+    walk.value(original, masked, &[Place::of(schema)])?;
     Ok(walk.replacements)
 }
 
@@ -93,10 +97,11 @@ impl<'a> Walk<'a> {
         if self.pointer.len() >= MAX_DEPTH {
             return Err(self.unfit());
         }
+        let expanded = expand(self.root, places.to_vec()).map_err(|()| self.unfit())?;
         match (original.kind(), masked.kind()) {
-            (Kind::Object, Kind::Object) => self.object(original, masked, places),
-            (Kind::Array, Kind::Array) => self.array(original, masked, places),
-            _ => self.leaf(original, masked, places),
+            (Kind::Object, Kind::Object) => self.object(original, masked, &expanded),
+            (Kind::Array, Kind::Array) => self.array(original, masked, &expanded),
+            _ => self.leaf(original, masked, places, &expanded),
         }
     }
 
@@ -115,7 +120,6 @@ impl<'a> Walk<'a> {
             }
             let (known, below) = member(places, &name).map_err(|()| self.unfit())?;
             self.pointer.push(if known { name.into_owned() } else { "*".to_owned() });
-            let below = places::expand(self.root, below).map_err(|()| self.unfit())?;
             self.value(was, is, &below)?;
             self.pointer.pop();
         }
@@ -139,35 +143,38 @@ impl<'a> Walk<'a> {
             }
             self.pointer.push(number.to_string());
             let below = element(places, number).map_err(|()| self.unfit())?;
-            let below = places::expand(self.root, below).map_err(|()| self.unfit())?;
             self.value(was, is, &below)?;
             self.pointer.pop();
         }
         Ok(())
     }
 
-    fn leaf(&mut self, original: Value<'a>, masked: Value<'a>, places: &[Place<'a>]) -> Result<(), Unfit> {
-        let mut had = Vec::with_capacity(places.len());
+    /// A leaf that changed, the schemas that govern it, and all that these combine.
+    fn leaf(
+        &mut self,
+        original: Value<'a>,
+        masked: Value<'a>,
+        places: &[Place<'a>],
+        all: &[Place<'a>],
+    ) -> Result<(), Unfit> {
+        let mut wanted = Vec::with_capacity(places.len());
         for place in places {
-            had.push(match judge(place.schema, original) {
-                Judgement::Accepts => true,
-                Judgement::Refuses => false,
-                Judgement::Unknown => return Err(self.unfit()),
+            wanted.push(match place.exact {
+                false => Judgement::Accepts,
+                true if asks_for_type_only(place.schema) => accepts(self.root, place.schema, original),
+                true => return Err(self.unfit()),
             });
         }
         let fits = |candidate: &str| {
             let Ok(document) = document(candidate) else { return false };
-            places.iter().zip(&had).all(|(place, had)| match judge(place.schema, document.root()) {
-                Judgement::Accepts => *had || !place.exact,
-                Judgement::Refuses => !*had,
-                Judgement::Unknown => false,
-            })
+            let judged = |place: &Place<'a>| accepts(self.root, place.schema, document.root());
+            places.iter().zip(&wanted).all(|(place, wanted)| judged(place) == *wanted)
         };
         if fits(masked.raw()) {
             return Ok(());
         }
         let candidate =
-            std::iter::once("null".to_owned()).chain(candidates(original.kind(), places)).find(|text| fits(text));
+            std::iter::once("null".to_owned()).chain(candidates(original.kind(), all)).find(|text| fits(text));
         let with = candidate.ok_or_else(|| self.unfit())?;
         self.replacements.push(Replacement { span: masked.span(), with: Bytes::from(with) });
         Ok(())

@@ -80,7 +80,7 @@ pub(super) fn expand<'a>(root: Value<'a>, mut places: Vec<Place<'a>>) -> Result<
 }
 
 /// A reference inside the document: a JSON pointer after `#`.
-fn follow<'a>(root: Value<'a>, reference: Value<'a>) -> Result<Value<'a>, ()> {
+pub(super) fn follow<'a>(root: Value<'a>, reference: Value<'a>) -> Result<Value<'a>, ()> {
     let text = reference.as_str().ok_or(())?;
     let pointer = text.strip_prefix('#').ok_or(())?;
     if pointer.is_empty() {

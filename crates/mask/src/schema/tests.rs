@@ -84,7 +84,9 @@ fn references_combinators_arrays_and_keys_are_followed() {
 #[test]
 fn exactly_one_branch_stays_exactly_one() {
     let schema = json!({"oneOf": [{"type": "string", "pattern": "^[0-9]{9}$"}, {"type": "string", "pattern": "^<"}]});
-    assert_eq!(one(&schema, &json!("078051121"), &json!("<US_SSN>")), Ok(json!("000000000")));
+    assert_eq!(one(&schema, &json!("078051121"), &json!("<US_SSN>")), Ok(json!("<US_SSN>")));
+    let both = json!({"oneOf": [{"type": "string", "maxLength": 9}, {"type": "string", "pattern": "^<"}]});
+    assert_eq!(one(&both, &json!("078051121"), &json!("<US_SSN>")), Ok(json!("0.0.0.0")));
     let schema = json!({"type": "string", "not": {"pattern": "^<"}});
     assert_eq!(
         one(&schema, &json!("078051121"), &json!("<US_SSN>")).map(|value| value.to_string().contains('<')),
@@ -102,4 +104,42 @@ fn elements_that_must_differ_and_keys_that_a_schema_names_are_not_made_alike() {
     let schema = json!({"type": "object", "additionalProperties": {"type": "integer"}});
     assert!(fitted(&schema, &json!({"a@b.org": 1}), &json!({"<EMAIL_ADDRESS>": 1})).is_err());
     assert!(fitted(&json!({"type": "object"}), &json!({"a@b.org": 1}), &json!({"<EMAIL_ADDRESS>": 1})).is_ok());
+}
+
+#[test]
+fn what_stands_for_a_value_does_not_tell_which_value_it_was() {
+    let string = |pattern: &str| json!({"type": "string", "pattern": pattern});
+    let member = |schema: Json| json!({"type": "object", "properties": {"value": schema}});
+    let numbers = json!({"anyOf": [{"type": "integer", "maximum": -1}, {"type": "integer", "minimum": 500}]});
+    let values = [json!("178051121"), json!("278051121"), json!("<078051121"), json!("x")];
+    let schemas = [
+        member(json!({"anyOf": [string("^1"), string("^2"), {"type": "null"}]})),
+        member(json!({"anyOf": [string("^1"), string("^2[0-9]{8}$")]})),
+        member(json!({"oneOf": [string("^1"), string("^[^1]")]})),
+        member(json!({"if": string("^1"), "then": {"maxLength": 4}, "else": {"maxLength": 5}})),
+        member(json!({"not": string("^1")})),
+        member(json!({"enum": ["178051121", "278051121", null]})),
+        member(json!({"enum": ["178051121", "278051121"]})),
+        json!({"anyOf": [member(string("^1")), member(string("^2"))]}),
+        json!({"oneOf": [member(string("^1")), member(string("^[^1]"))]}),
+        json!({"oneOf": [member(json!({"type": "string"})), member(json!({"type": "integer"}))]}),
+        json!({"not": member(string("^1"))}),
+        json!({"if": member(string("^1")), "then": {"required": ["a"]}, "else": member(json!({"maxLength": 3}))}),
+    ];
+    for schema in &schemas {
+        let outcome = |value: &Json| {
+            fitted(schema, &json!({ "value": value }), &json!({"value": "<US_SSN>"})).map_err(|unfit| unfit.pointer)
+        };
+        assert!(values.iter().all(|value| outcome(value) == outcome(&values[0])), "{schema}");
+    }
+    let outcome = |value: i64| fitted(&member(numbers.clone()), &json!({ "value": value }), &json!({"value": 0}));
+    assert_eq!(outcome(600), outcome(-7));
+    assert_eq!(outcome(600), Ok(json!({"value": -1})));
+    // An e-mail address for one, any text for the other: the visible member chooses, and neither form is asked for exactly.
+    let chosen = json!({"anyOf": [
+        {"properties": {"kind": {"const": "mail"}, "value": {"type": "string", "format": "email"}}},
+        {"properties": {"kind": {"const": "name"}, "value": {"type": "string"}}}]});
+    let masked =
+        fitted(&chosen, &json!({"kind": "name", "value": "Jane"}), &json!({"kind": "name", "value": "<PERSON>"}));
+    assert_eq!(masked, Ok(json!({"kind": "name", "value": "masked@example.invalid"})));
 }
