@@ -13,7 +13,7 @@ use crate::codec::{length, lock};
 use crate::error::AppendError;
 use crate::frame::{self, Entry, Header, MAX_FRAME_BYTES};
 use crate::state::State;
-use crate::storage::{Access, SYNC, Storage, StorageError, StorageFile, temporary_name};
+use crate::storage::{Access, SYNC, Storage, StorageError, StorageFile, overwrite, temporary_name};
 use crate::sync::{Position, Progress};
 
 /// How much may be written before a sync starts even if nobody waits.
@@ -72,6 +72,8 @@ struct Writer {
     first_segment: u64,
     /// Trimmed segments whose files may be used again.
     free: Vec<u64>,
+    /// Segments before this one are overwritten when they are given up.
+    wipe_before: u64,
     /// Why the next segment cannot be made at the moment.
     blocked: Option<Arc<str>>,
     closed: bool,
@@ -106,6 +108,7 @@ impl Journal {
             unsynced_bytes: 0,
             first_segment,
             free,
+            wipe_before: 0,
             blocked: None,
             closed: false,
             buffer: Vec::new(),
@@ -115,15 +118,26 @@ impl Journal {
 
     /// Appends all entries as one frame; returns the first leaf's index and the position after the frame.
     pub(crate) fn append(&self, entries: &[Entry<'_>]) -> Result<(u64, Position), AppendError> {
+        if entries.is_empty() {
+            let writer = lock(&self.writer);
+            self.progress.check()?;
+            return if writer.closed {
+                Err(AppendError::Closed)
+            } else {
+                Ok((writer.tail.leaves, Position(writer.tail.sequence)))
+            };
+        }
+        self.write_frame(entries)
+    }
+
+    /// Writes one frame, which may be without entries.
+    fn write_frame(&self, entries: &[Entry<'_>]) -> Result<(u64, Position), AppendError> {
         let limit = usize::try_from(self.bounds.segment_bytes).unwrap_or(usize::MAX).min(MAX_FRAME_BYTES);
         let size = length(frame::encoded_length(entries, limit)?);
         let mut writer = lock(&self.writer);
         self.progress.check()?;
         if writer.closed {
             return Err(AppendError::Closed);
-        }
-        if entries.is_empty() {
-            return Ok((writer.tail.leaves, Position(writer.tail.sequence)));
         }
         if writer.tail.offset + size > self.bounds.segment_bytes {
             writer = self.roll(writer)?;
@@ -281,16 +295,25 @@ impl Journal {
 
     /// Gives up segments before `first`, whose contents are durable elsewhere.
     pub(crate) fn trim(&self, first: u64) -> Result<(), StorageError> {
-        let gone = {
+        let mut wiped = 0;
+        let gone = loop {
             let mut writer = lock(&self.writer);
-            let mut gone: Vec<u64> = (writer.first_segment..first).collect();
-            writer.first_segment = writer.first_segment.max(first);
-            while writer.free.len() < MAX_FREE_SEGMENTS
-                && let Some(free) = gone.pop()
-            {
-                writer.free.push(free);
+            let due = writer.first_segment.max(wiped)..first.min(writer.wipe_before);
+            if due.is_empty() {
+                let mut gone: Vec<u64> = (writer.first_segment..first).collect();
+                writer.first_segment = writer.first_segment.max(first);
+                while writer.free.len() < MAX_FREE_SEGMENTS
+                    && let Some(free) = gone.pop()
+                {
+                    writer.free.push(free);
+                }
+                break gone;
             }
-            gone
+            drop(writer);
+            wiped = due.end;
+            for segment in due {
+                overwrite(self.storage.as_ref(), &segment_path(&self.dir, segment))?;
+            }
         };
         self.changed.notify_all();
         for segment in gone {
@@ -298,6 +321,42 @@ impl Journal {
             self.storage.remove(&path).map_err(|error| StorageError::new("remove", &path, error))?;
         }
         Ok(())
+    }
+
+    /// From here on every segment that may hold what is written so far is overwritten when it is given up: the one in use,
+    /// and the one made ready after it, which may hold what was in it before. Returns the first one after them, and the
+    /// files that lie unused, for the caller to overwrite and [`Self::give_back`].
+    pub(crate) fn begin_wiping(&self) -> (u64, Vec<(u64, PathBuf)>) {
+        let mut writer = lock(&self.writer);
+        let first = writer.tail.segment + 2;
+        writer.wipe_before = writer.wipe_before.max(first);
+        let unused = std::mem::take(&mut writer.free);
+        (first, unused.into_iter().map(|segment| (segment, segment_path(&self.dir, segment))).collect())
+    }
+
+    /// Takes an overwritten file back, to be used again.
+    pub(crate) fn give_back(&self, segment: u64) {
+        lock(&self.writer).free.push(segment);
+    }
+
+    /// Goes on to segment `first` at least, so that those before it can be integrated and given up.
+    pub(crate) fn leave_segments_before(&self, first: u64) -> Result<(), AppendError> {
+        loop {
+            // A segment must hold a frame for the next one to be found.
+            let (_, position) = self.write_frame(&[])?;
+            let writer = lock(&self.writer);
+            if writer.tail.segment >= first {
+                drop(writer);
+                self.progress.request(position);
+                return Ok(());
+            }
+            drop(self.roll(writer)?);
+        }
+    }
+
+    /// Whether all segments before this one were given up.
+    pub(crate) fn is_trimmed_to(&self, segment: u64) -> bool {
+        lock(&self.writer).first_segment >= segment
     }
 
     /// Where the next frame goes, and how many bytes of segments are in use.

@@ -14,6 +14,7 @@ mod codec;
 mod commitment;
 mod completeness;
 pub mod cosignature;
+mod destroy;
 mod dir_lock;
 mod edge;
 pub mod error;
@@ -44,6 +45,7 @@ pub mod zip;
 
 pub use commitment::{SALT_BYTES, commitment, commitment_of_parts};
 pub use cosignature::{Cosignature, Cosigner, WitnessKey};
+pub use destroy::DestroyError;
 pub use error::{AppendError, Damage, OpenError, ReadError};
 pub use files::LogFile;
 pub use frame::{Entry, MAX_FRAME_BYTES, MAX_LEAF_BYTES};

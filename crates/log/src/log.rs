@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use vidimus_core::Timestamp;
+use vidimus_core::{SessionId, Timestamp};
 
 use crate::checkpoints::{Checkpoints, Published};
 use crate::codec::lock;
+use crate::destroy::{self, DestroyError};
 use crate::dir_lock;
 use crate::error::{AppendError, Damage, OpenError, ReadError};
 use crate::frame::Entry;
@@ -293,6 +294,13 @@ impl Log {
     /// What the log has to do with its witnesses.
     pub fn witnessing(&self) -> Witnessing {
         Witnessing { log: self.clone() }
+    }
+
+    /// Destroys the recordings of sessions that are closed: overwrites and removes their files and all that the journal
+    /// still holds of them. Their entries in the log stay. May be repeated. Blocks, for seconds as a rule.
+    pub fn destroy_recordings(&self, sessions: &[SessionId]) -> Result<(), DestroyError> {
+        let Inner { storage, places, journal, progress, .. } = &*self.inner;
+        destroy::destroy(storage.as_ref(), &places.recordings, (journal, progress), sessions)
     }
 
     /// Takes no more entries, makes all durable, integrates them, signs, and ends the threads. Later calls return

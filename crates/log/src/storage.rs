@@ -23,6 +23,8 @@ const DIRECTORY_MODE: u32 = 0o700;
 const MAX_SINGLE_SYNCS: usize = 128;
 /// The smallest unit in which files are cached; a multiple of it is one as well.
 const PAGE_BYTES: u64 = 64 << 10;
+/// Zeros written at a time over what is destroyed.
+const OVERWRITE_BYTES: usize = 1 << 20;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,6 +254,22 @@ pub(crate) fn replace_file(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> 
     storage.rename(&temporary, path).map_err(|error| StorageError::new("rename to", path, error))?;
     let dir = path.parent().unwrap_or(path);
     storage.sync_dir(dir).map_err(|error| StorageError::new(SYNC, dir, error))
+}
+
+/// Writes zeros over all that a file holds, in its place, durably. File systems that write elsewhere and disks that
+/// remap keep what they keep: what is destroyed for certain is what a key was needed for.
+pub(crate) fn overwrite(storage: &dyn Storage, path: &Path) -> Result<(), StorageError> {
+    let failed = |error| StorageError::new("overwrite", path, error);
+    let file = storage.open(path, Access::Update).map_err(failed)?;
+    let size = file.length().map_err(failed)?;
+    let zeros = vec![0; usize::try_from(size).unwrap_or(OVERWRITE_BYTES).min(OVERWRITE_BYTES)];
+    let mut offset = 0;
+    while offset < size {
+        let count = usize::try_from(size - offset).unwrap_or(OVERWRITE_BYTES).min(zeros.len());
+        file.write_at(zeros.get(..count).unwrap_or(&zeros), offset).map_err(failed)?;
+        offset += length(count);
+    }
+    file.sync_data().map_err(|error| StorageError::new(SYNC, path, error))
 }
 
 /// The temporary name beside `path`.

@@ -3,6 +3,7 @@
 
 mod basics;
 mod crash;
+mod destroy;
 mod disk;
 mod faults;
 mod oracle;

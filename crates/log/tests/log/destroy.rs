@@ -1,0 +1,108 @@
+//! Destroying recordings: no file holds a byte of them any more, the journal's included, and all else stays.
+
+use vidimus_core::SessionId;
+use vidimus_log::{Entry, verify};
+
+use super::*;
+
+const SECRET: &[u8] = b"the sealed bytes of a session that is to go";
+const KEPT: &[u8] = b"the sealed bytes of a session that is to stay";
+
+fn payload(session: u8, offset: u64, bytes: &[u8]) -> Entry<'_> {
+    Entry::Payload { session: [session; 16], segment: 0, offset, bytes }
+}
+
+/// The files below a directory that hold these bytes. One that the log renames meanwhile is seen under its other name, at
+/// the latest when the log is closed.
+fn holders(dir: &Path, bytes: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(holders(&path, bytes));
+        } else if std::fs::read(&path).unwrap_or_default().windows(bytes.len()).any(|window| window == bytes) {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+/// Writes both sessions, and so much after them that their segments are integrated, and some used again.
+fn write(log: &Log, filler_segments: u64) {
+    let leaf = |number: u64| format!("leaf {number}");
+    log.append(&[payload(1, 0, SECRET), payload(2, 0, KEPT), Entry::Leaf(leaf(0).as_bytes())]).unwrap();
+    let filler = vec![0xAB; 30 << 10];
+    for number in 0..filler_segments * 4 {
+        let offset = 1_000 + number * filler.len() as u64;
+        let appended = log.append(&[payload(2, offset, &filler), Entry::Leaf(leaf(number + 1).as_bytes())]).unwrap();
+        log.durable(appended.position).wait().unwrap();
+    }
+}
+
+#[test]
+fn no_file_holds_what_was_destroyed_and_the_rest_stays() {
+    for filler_segments in [0, 1, 2, 9] {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, _) = open(dir.path());
+        write(&log, filler_segments);
+        assert!(!holders(&dir.path().join("journal"), SECRET).is_empty() || filler_segments > 0);
+        log.destroy_recordings(&[SessionId::from_bytes([1; 16])]).unwrap();
+        assert_eq!(holders(dir.path(), SECRET), [""; 0], "{filler_segments} segments of filler");
+        assert_eq!(holders(&dir.path().join("recordings"), KEPT).len(), 1);
+        let leaves = log.status().appended;
+        log.close().unwrap();
+        drop(log);
+
+        let (log, recovered) = open(dir.path());
+        assert_eq!((recovered.dropped, log.status().appended), (0, leaves));
+        log.append(&[Entry::Leaf(b"goes on")]).unwrap();
+        log.close().unwrap();
+        assert_eq!(holders(dir.path(), SECRET), [""; 0]);
+        let checked = verify::log(&FileSystem, dir.path(), &[key()], &mut |_, _| {});
+        assert_eq!(
+            (checked.entries, checked.checkpoint.map(|checkpoint| checkpoint.size)),
+            (leaves + 1, Some(leaves + 1))
+        );
+    }
+}
+
+#[test]
+fn it_can_be_repeated_and_while_others_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(dir.path());
+    write(&log, 1);
+    let writer = log.clone();
+    let writing = std::thread::spawn(move || {
+        for number in 0..200_u64 {
+            writer.append(&[Entry::Leaf(format!("meanwhile {number}").as_bytes())]).unwrap();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let sessions = [SessionId::from_bytes([1; 16]), SessionId::from_bytes([9; 16])];
+    log.destroy_recordings(&sessions).unwrap();
+    log.destroy_recordings(&sessions).unwrap();
+    writing.join().unwrap();
+    let appended = log.status().appended;
+    log.close().unwrap();
+    assert_eq!((holders(dir.path(), SECRET), appended), (vec![], 1 + 4 + 200));
+}
+
+#[test]
+fn what_a_crash_interrupts_is_done_at_the_next_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(dir.path());
+    write(&log, 1);
+    let session = SessionId::from_bytes([1; 16]);
+    let directory = dir.path().join("recordings").join(session.to_string());
+    eventually("the recording is there", || directory.is_dir());
+    // A file that cannot be overwritten stands for any step that fails.
+    std::fs::create_dir(directory.join("99999999.seg")).unwrap();
+    assert!(log.destroy_recordings(&[session]).is_err());
+    assert!(log.append(&[Entry::Leaf(b"goes on")]).is_ok(), "the log is none the worse");
+    log.close().unwrap();
+    drop(log);
+    std::fs::remove_dir(directory.join("99999999.seg")).unwrap();
+    let (log, _) = open(dir.path());
+    log.destroy_recordings(&[session]).unwrap();
+    assert_eq!(holders(dir.path(), SECRET), [""; 0]);
+}
