@@ -1,4 +1,5 @@
-//! Wall-clock time as nanoseconds since the Unix epoch, and the trait through which code reads it.
+//! Wall-clock time as nanoseconds since the Unix epoch, the trait through which code reads it, and how far it is to be
+//! believed (NIST SP 800-53 AU-8).
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -89,9 +90,84 @@ impl Clock for SystemClock {
     }
 }
 
+/// How far the system's clock is to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discipline {
+    /// A time source keeps it.
+    Synchronised {
+        /// How long ago it was last set by that.
+        since: Duration,
+    },
+    /// A time source is there and has not kept it lately: how far off it is, nobody knows.
+    Unsynchronised,
+    /// Nobody tells.
+    Unknown,
+}
+
+impl Discipline {
+    /// The word in events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Synchronised { .. } => "synchronised",
+            Self::Unsynchronised => "unsynchronised",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// How long ago a time source last set it, where that is known.
+    pub const fn since(self) -> Option<Duration> {
+        match self {
+            Self::Synchronised { since } => Some(since),
+            Self::Unsynchronised | Self::Unknown => None,
+        }
+    }
+}
+
+/// A jump of the wall clock against the monotonic one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The wall clock was set ahead, or the machine slept.
+    Forward(Duration),
+    /// The wall clock was set back.
+    Back(Duration),
+}
+
+impl Step {
+    /// The jump in a stretch that took `elapsed` by the monotonic clock, when it is more than `tolerance`.
+    pub fn between(before: Timestamp, after: Timestamp, elapsed: Duration, tolerance: Duration) -> Option<Self> {
+        let expected = before + elapsed;
+        let (ahead, behind) = (after.since(expected), expected.since(after));
+        match (ahead > tolerance, behind > tolerance) {
+            (true, _) => Some(Self::Forward(ahead)),
+            (_, true) => Some(Self::Back(behind)),
+            _ => None,
+        }
+    }
+
+    /// The word in events, and by how much.
+    pub const fn parts(self) -> (&'static str, Duration) {
+        match self {
+            Self::Forward(by) => ("forward", by),
+            Self::Back(by) => ("back", by),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_jump_of_the_wall_clock_is_told_from_time_that_passed() {
+        let at = Timestamp::from_seconds;
+        let step =
+            |after, elapsed| Step::between(at(1_000), after, Duration::from_secs(elapsed), Duration::from_secs(1));
+        assert_eq!(step(at(1_010), 10), None);
+        assert_eq!(step(at(1_011), 10), None, "as much as is tolerated");
+        assert_eq!(step(at(1_012), 10), Some(Step::Forward(Duration::from_secs(2))));
+        assert_eq!(step(at(1_009), 10), None);
+        assert_eq!(step(at(900), 10), Some(Step::Back(Duration::from_secs(110))));
+    }
 
     #[test]
     fn prints_rfc_3339_with_nanoseconds() {

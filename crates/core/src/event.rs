@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::canonical::ObjectWriter;
-use crate::clock::Timestamp;
+use crate::clock::{Discipline, Step, Timestamp};
 use crate::id::{EventId, SessionId};
 use crate::operation::{Action, Effect, Protocol};
 use crate::principal::Principal;
@@ -48,6 +48,8 @@ pub enum Body<'a> {
         version: &'a str,
         /// Witnesses of the log that could not be asked whether it was rolled back.
         absent_witnesses: &'a [String],
+        /// How far its times are to be believed.
+        clock: Discipline,
     },
     /// The gateway stopped in good order.
     LogStopped {
@@ -60,6 +62,22 @@ pub enum Body<'a> {
         frames: u64,
         /// Bytes of torn frames that were dropped; they were never acknowledged as durable.
         dropped: u64,
+    },
+    /// The room for evidence fell below a threshold, or is back.
+    LogCapacity {
+        /// `ample`, `warning`, `alarm` or `stop`.
+        level: &'a str,
+        /// Bytes free for the data directory.
+        free: u64,
+        /// Operations and log-ons refused for it since the last such event.
+        refused: u64,
+    },
+    /// How far the times of events are to be believed: hourly, on change, and when the clock jumped.
+    ClockStatus {
+        /// Whether a time source keeps it.
+        clock: Discipline,
+        /// The jump, if it was one.
+        step: Option<Step>,
     },
     /// A configuration came into force.
     ConfigLoaded {
@@ -136,6 +154,8 @@ pub enum Body<'a> {
         /// What was found.
         reason: &'a str,
     },
+    /// Something was done about whether a recording is kept.
+    Custody(Custody<'a>),
     /// Evidence was read.
     RecordingViewed {
         /// What was read: `sessions`, `session`, `recording`, `proof`, `status`, `entries`, or `tree`: checkpoint and hashes.
@@ -173,6 +193,57 @@ pub struct Opened<'a> {
     pub durability: Durability,
     /// Whether payloads are kept.
     pub record: Record,
+}
+
+/// A step in the custody of a session's recording.
+#[derive(Debug)]
+pub struct Custody<'a> {
+    /// Which step.
+    pub step: CustodyStep,
+    /// The session whose recording it is.
+    pub session: SessionId,
+    /// The version of the session's custody that whoever took the step saw; at any other the event is void.
+    pub expects: u64,
+    /// Why, in the words of whoever took it.
+    pub reason: &'a str,
+    /// When a request to erase ends unconfirmed.
+    pub expires: Option<Timestamp>,
+    /// Who asked for what was erased; absent where retention did.
+    pub requested_by: Option<&'a str>,
+    /// Who confirmed it.
+    pub confirmed_by: Option<&'a str>,
+}
+
+/// The steps in the custody of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CustodyStep {
+    /// It may not be erased.
+    HoldAdded,
+    /// It may be erased again.
+    HoldRemoved,
+    /// Somebody asked to erase it.
+    EraseRequested,
+    /// Somebody else confirmed that, or its time was up: it is destroyed now.
+    EraseConfirmed,
+    /// It is destroyed.
+    Erased,
+}
+
+impl CustodyStep {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::HoldAdded, Self::HoldRemoved, Self::EraseRequested, Self::EraseConfirmed, Self::Erased];
+
+    /// The type of its event.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HoldAdded => "admin.hold_added",
+            Self::HoldRemoved => "admin.hold_removed",
+            Self::EraseRequested => "admin.erase_requested",
+            Self::EraseConfirmed => "admin.erase_confirmed",
+            Self::Erased => "recording.erased",
+        }
+    }
 }
 
 /// An operation and what was decided on it.
@@ -327,6 +398,12 @@ pub const CATALOGUE: &[Entry] = &[
     entry("log.started", "the gateway started writing", "start of the audit function (AU-12, AU-14(1))"),
     entry("log.stopped", "the gateway stopped in good order", "end of the audit function; its absence is a crash"),
     entry("log.recovered", "the journal was replayed at start", "shows what a crash cost (AU-5)"),
+    entry("log.capacity", "the room for evidence passed a threshold, down or up", "audit storage (AU-4, AU-5(1))"),
+    entry(
+        "clock.status",
+        "whether a time source keeps the clock: hourly, on change and after a jump",
+        "time stamps (AU-8)",
+    ),
     entry("config.loaded", "a configuration came into force", "configuration change (CM-3)"),
     entry("policy.loaded", "a policy set came into force", "change of who may do what (AC-3, CM-3)"),
     entry("policy.refused", "a changed policy set was refused", "attempted change (CM-3)"),
@@ -349,6 +426,15 @@ pub const CATALOGUE: &[Entry] = &[
     ),
     entry("witness.lagging", "a witness has not cosigned for a minute", "loss of that protection (AU-5, AU-9)"),
     entry("integrity.failed", "evidence is not what it was", "alteration or loss of audit information (AU-9, SI-7)"),
+    entry("admin.hold_added", "a recording may not be erased", "retention (AU-11); custody of evidence"),
+    entry("admin.hold_removed", "a recording may be erased again", "retention (AU-11); custody of evidence"),
+    entry("admin.erase_requested", "somebody asked to erase a recording", "dual authorization (AU-9(5))"),
+    entry(
+        "admin.erase_confirmed",
+        "somebody else confirmed it, or its time was up: what follows is destruction",
+        "dual authorization (AU-9(5)), retention (AU-11)",
+    ),
+    entry("recording.erased", "a recording, its salts and its key are destroyed", "disposal (SI-12(3), AU-11)"),
     entry("recording.viewed", "evidence was read", "access to audit information (AU-9)"),
     entry(
         "recording.exported",
@@ -368,6 +454,8 @@ impl Body<'_> {
             Self::LogStarted { .. } => "log.started",
             Self::LogStopped { .. } => "log.stopped",
             Self::LogRecovered { .. } => "log.recovered",
+            Self::LogCapacity { .. } => "log.capacity",
+            Self::ClockStatus { .. } => "clock.status",
             Self::ConfigLoaded { .. } => "config.loaded",
             Self::PolicyLoaded { .. } => "policy.loaded",
             Self::PolicyRefused { .. } => "policy.refused",
@@ -382,6 +470,7 @@ impl Body<'_> {
             Self::WitnessCosigned { .. } => "witness.cosigned",
             Self::WitnessLagging { .. } => "witness.lagging",
             Self::IntegrityFailed { .. } => "integrity.failed",
+            Self::Custody(custody) => custody.step.name(),
             Self::RecordingViewed { .. } => "recording.viewed",
             Self::RecordingExported { .. } => "recording.exported",
         }
@@ -438,10 +527,11 @@ impl Event<'_> {
                     export.integer("with_payloads", *with_payloads);
                 });
             }
-            Body::LogStarted { absent_witnesses, .. } => {
+            Body::LogStarted { absent_witnesses, clock, .. } => {
                 if !absent_witnesses.is_empty() {
                     object.strings("absent_witnesses", absent_witnesses);
                 }
+                write_clock(object, *clock, None);
             }
             Body::WitnessLagging { by, cosigned, behind, .. } => {
                 object.integer("behind", *behind).string("by", by).integer("cosigned", *cosigned);
@@ -451,6 +541,13 @@ impl Event<'_> {
             }
             Body::IntegrityFailed { by, .. } => {
                 object.string("by", by);
+            }
+            Body::ClockStatus { clock, step } => write_clock(object, *clock, *step),
+            Body::Custody(custody) => write_custody(object, custody),
+            Body::LogCapacity { level, free, refused } => {
+                object.object("capacity", |out| {
+                    out.integer("free", *free).string("level", level).integer("refused", *refused);
+                });
             }
             Body::PolicyLoaded { .. }
             | Body::PolicyRefused { .. }
@@ -516,6 +613,9 @@ impl Event<'_> {
             | Body::WitnessCosigned { .. }
             | Body::LogStopped { .. }
             | Body::LogRecovered { .. }
+            | Body::LogCapacity { .. }
+            | Body::Custody(_)
+            | Body::ClockStatus { .. }
             | Body::ConfigLoaded { .. }
             | Body::AuthSucceeded { .. } => {}
         }
@@ -572,6 +672,28 @@ fn write_opened(object: &mut ObjectWriter<'_>, opened: &Opened<'_>) {
         out.string("subject", &principal.subject);
     });
     object.string("protocol", opened.protocol.name()).string("record", opened.record.name());
+}
+
+fn write_custody(object: &mut ObjectWriter<'_>, custody: &Custody<'_>) {
+    object.object("custody", |out| {
+        out.optional("confirmed_by", custody.confirmed_by).integer("expects", custody.expects);
+        out.optional("expires", custody.expires.map(|expires| expires.to_string()).as_deref());
+        out.string("reason", custody.reason).optional("requested_by", custody.requested_by);
+        out.string("session", &custody.session.to_string());
+    });
+}
+
+fn write_clock(object: &mut ObjectWriter<'_>, clock: Discipline, step: Option<Step>) {
+    let microseconds = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    object.object("clock", |out| {
+        if let Some(since) = clock.since() {
+            out.integer("set_s_ago", since.as_secs());
+        }
+        out.string("state", clock.name());
+        if let Some((direction, by)) = step.map(Step::parts) {
+            out.string("step", direction).integer("step_us", microseconds(by));
+        }
+    });
 }
 
 fn counts(counts: &BTreeMap<Arc<str>, u64>) -> impl Iterator<Item = (&str, u64)> {

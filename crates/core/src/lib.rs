@@ -13,7 +13,7 @@ pub mod principal;
 pub mod target;
 pub mod tool;
 
-pub use clock::{Clock, SystemClock, Timestamp};
+pub use clock::{Clock, Discipline, Step, SystemClock, Timestamp};
 pub use error::ErrorKind;
 pub use event::Event;
 pub use id::{EventId, SessionId};

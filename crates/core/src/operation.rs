@@ -51,6 +51,10 @@ pub enum Action {
     RecordingView,
     /// Take a session away, with the proofs of its events.
     RecordingExport,
+    /// Ask to erase a session's recording, or confirm that.
+    RecordingErase,
+    /// Put a session's recording under a legal hold, or end that.
+    RecordingHold,
     /// Read the log: proofs, entries, status.
     LogRead,
 }
@@ -70,6 +74,8 @@ impl Action {
             Self::Method(method) => (&**method).into(),
             Self::RecordingView => "recording.view".into(),
             Self::RecordingExport => "recording.export".into(),
+            Self::RecordingErase => "recording.erase".into(),
+            Self::RecordingHold => "recording.hold".into(),
             Self::LogRead => "log.read".into(),
         }
     }

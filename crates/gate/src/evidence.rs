@@ -131,12 +131,23 @@ impl Strand {
         target: Option<&str>,
         body: Body<'_>,
     ) -> Result<Written, EvidenceError> {
+        self.append_leaf_for(evidence, who, target, body).map(|(written, _)| written)
+    }
+
+    /// The same, with where it stands in the log.
+    pub(crate) fn append_leaf_for(
+        &self,
+        evidence: &Evidence,
+        who: Option<&str>,
+        target: Option<&str>,
+        body: Body<'_>,
+    ) -> Result<(Written, u64), EvidenceError> {
         let mut state = self.lock()?;
         let seq = state.next;
         let leaf = self.leaf(evidence, seq, (who, target), body);
         let appended = evidence.log.append(&[Entry::Leaf(&leaf)])?;
         state.next += 1;
-        Ok(Written { seq, position: appended.position, at: None })
+        Ok((Written { seq, position: appended.position, at: None }, appended.first_leaf))
     }
 
     /// Appends an event on an operation, with the payloads it is to commit to.

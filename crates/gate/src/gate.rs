@@ -10,19 +10,22 @@ use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use vidimus_core::event::{Body, Decided, Masking as Found, Opened};
 use vidimus_core::{
-    Action, Clock, Durability, Effect, ErrorKind, Principal, PrincipalKind, Protocol, Record, SessionId, Timestamp,
+    Action, Clock, Discipline, Durability, Effect, ErrorKind, Principal, PrincipalKind, Protocol, Record, SessionId,
+    Timestamp,
 };
 use vidimus_identity::Identity;
-use vidimus_log::{FileSystem, Log, Observer, OpenError, Signer, Storage, VerifierKey, Witnessing};
+use vidimus_log::{FileSystem, Log, OpenError, Signer, Storage, VerifierKey, Witnessing};
 use vidimus_policy::{Decision, Policies};
-use vidimus_store::{Index, StoreError};
+use vidimus_store::StoreError;
 
 use crate::authenticate::{Authenticator, Caller};
+use crate::capacity::{Capacity, Level};
 use crate::context::{SessionContext, TargetSpec};
 use crate::evidence::{Evidence, EvidenceError, Strand};
 use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
 use crate::masking::{self, Masking};
 use crate::metrics::Metrics;
+use crate::projection::{self, Projection};
 use crate::recover;
 use crate::released::Notice;
 use crate::seal::Sealer;
@@ -60,6 +63,10 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// The files the log is kept in; tests put a failing one here.
     pub storage: Arc<dyn Storage>,
+    /// Whether the index keeps the words of masked payloads, for search.
+    pub full_text: bool,
+    /// How far the clock is to be believed, for `log.started`.
+    pub discipline: Discipline,
     /// The version of the program, for `log.started`.
     pub version: &'static str,
 }
@@ -95,15 +102,21 @@ pub enum StartError {
     /// Somebody outside says that the log must not go on from here.
     #[error(transparent)]
     Admission(Box<dyn std::error::Error + Send + Sync>),
+    /// The index cannot be made again.
+    #[error("the index cannot be made again: {0}; the old one is as it was")]
+    Rebuild(String),
 }
 
 impl StartError {
     /// Who is at fault.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Log(_) | Self::Index(_) | Self::Recovery(_) | Self::Evidence(_) | Self::Admission(_) => {
-                ErrorKind::Evidence
-            }
+            Self::Log(_)
+            | Self::Index(_)
+            | Self::Recovery(_)
+            | Self::Evidence(_)
+            | Self::Admission(_)
+            | Self::Rebuild(_) => ErrorKind::Evidence,
             Self::Key(_) | Self::Signing(_) => ErrorKind::Configuration,
         }
     }
@@ -126,13 +139,13 @@ impl Gate {
         let sealer = Sealer::new(&options.key)?;
         let hmac_key = masking::hmac_key(&options.key)?;
         let seed = keys::signing_seed(&options.data_dir, &wrapping)?;
-        let origin = format!("vidimus/{}", options.gateway);
+        let origin = keys::origin(&options.gateway);
         let signer = Signer::from_seed(&origin, seed.expose())?;
         let log_key = signer.verifier().clone();
-        let index_path = options.data_dir.join("index.db");
-        let index = Index::open(&index_path)?;
+        let index_path = options.data_dir.join(projection::INDEX);
+        let index = projection::open_index(&index_path, &options.data_dir, &wrapping, options.full_text)?;
         let log_options = vidimus_log::Options {
-            observer: Some(Box::new(Projection { index, failed: false })),
+            observer: Some(Box::new(Projection::new(index))),
             ..vidimus_log::Options::new(&options.data_dir, &origin)
         };
         let (log, recovered) = Log::open(options.storage, log_options, signer)?;
@@ -141,7 +154,10 @@ impl Gate {
         // Asked before this process writes, so that its own control session is not among them.
         let unfinished = recover::unfinished(&index_path)?;
         let absent_witnesses = &admission(&evidence.log.witnessing()).map_err(StartError::Admission)?;
-        control.append(&evidence, Body::LogStarted { version: options.version, absent_witnesses })?;
+        control.append(
+            &evidence,
+            Body::LogStarted { version: options.version, absent_witnesses, clock: options.discipline },
+        )?;
         if recovered.replayed > 0 || recovered.dropped > 0 {
             let (frames, dropped) = (recovered.replayed, recovered.dropped);
             control.append(&evidence, Body::LogRecovered { frames, dropped })?;
@@ -162,6 +178,7 @@ impl Gate {
             hmac_key,
             authenticator: Authenticator::new(options.identity),
             unauthenticated: Unauthenticated::default(),
+            capacity: Capacity::default(),
         };
         Ok(Self { shared: Arc::new(shared), data_dir: options.data_dir.into() })
     }
@@ -175,6 +192,9 @@ impl Gate {
         match authenticator.identity.verify(token).await {
             Ok(verified) => {
                 if !authenticator.is_recorded(&verified) {
+                    if !self.shared.capacity.admits() {
+                        return Err(Notice::EvidenceUnavailable);
+                    }
                     let who = verified.principal.id();
                     if let Err(error) = self.authenticated(&who, address, verified.expires) {
                         tracing::error!(%error, "a log-on cannot be recorded, so it is refused");
@@ -209,6 +229,9 @@ impl Gate {
     /// Decides whether `caller` may connect, and opens a session.
     pub async fn open(&self, caller: Caller, target: Arc<TargetSpec>) -> Result<Session, Denied> {
         let shared = &self.shared;
+        if !shared.capacity.admits() {
+            return Err(session::no_room());
+        }
         let facts =
             Facts { address: caller.address, client: caller.client.as_deref(), time: shared.evidence.clock.now() };
         let standing = Standing::new(shared.policies.load_full(), &caller.principal);
@@ -221,6 +244,9 @@ impl Gate {
 
     /// A session of the gateway's own, to read the definitions of a target.
     pub async fn open_own(&self, target: Arc<TargetSpec>) -> Result<Session, Denied> {
+        if !self.shared.capacity.admits() {
+            return Err(session::no_room());
+        }
         let principal = Principal {
             kind: PrincipalKind::Workload,
             issuer: OWN_ISSUER.into(),
@@ -371,6 +397,11 @@ impl Gate {
 
     /// Records failures; what cannot be recorded is counted again.
     fn record_unauthenticated(&self, failures: Vec<Failures>) -> Result<(), EvidenceError> {
+        if !failures.is_empty() && self.shared.capacity.level() == Level::Stop {
+            // Counted, and recorded when there is room again.
+            self.shared.unauthenticated.put_back(failures);
+            return Ok(());
+        }
         let mut left = failures.into_iter();
         while let Some(failure) = left.next() {
             if let Err(error) = self.record_failure(&failure) {
@@ -385,6 +416,10 @@ impl Gate {
         let address = failure.address.map_or_else(|| "others".to_owned(), |address| address.to_string());
         let body = Body::AuthFailed { address: &address, count: failure.count, reason: failure.reason };
         self.shared.control.append(&self.shared.evidence, body).map(drop)
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Records the configuration in force.
@@ -484,27 +519,4 @@ struct Denial<'a> {
     policy: &'a str,
     reason: Option<&'a str>,
     refusal: Refusal,
-}
-
-/// Feeds the index with what the log has integrated.
-struct Projection {
-    index: Index,
-    failed: bool,
-}
-
-impl Observer for Projection {
-    fn leaves(&mut self, first_index: u64, leaves: &[&[u8]]) {
-        if self.failed {
-            return;
-        }
-        if let Err(error) = self.index.apply(first_index, leaves) {
-            // The log is the source of truth: evidence is complete, only lists and search stand still.
-            tracing::error!(%error, "the index takes no more events; remove index.db and restart to rebuild it");
-            self.failed = true;
-        }
-    }
-
-    fn observed(&self) -> u64 {
-        self.index.applied()
-    }
 }

@@ -165,6 +165,11 @@ pub(crate) fn check(data_dir: &Path, key: &KeyEncryptionKey) -> Result<(), KeyEr
     }
 }
 
+/// The name of a gateway's log, and of the key that signs it.
+pub(crate) fn origin(gateway: &str) -> String {
+    format!("vidimus/{gateway}")
+}
+
 /// The seed of the log's Ed25519 signing key, from `<data_dir>/keys/log-signing`; made at the first start.
 pub(crate) fn signing_seed(data_dir: &Path, key: &KeyEncryptionKey) -> Result<Secret, KeyError> {
     let directory = data_dir.join("keys");

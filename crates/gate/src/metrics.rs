@@ -7,9 +7,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use vidimus_core::event::Status;
 use vidimus_core::{Effect, TargetName};
+
+use crate::capacity::Level;
 
 /// Upper bounds of the duration histogram, in seconds.
 const DURATION_BUCKETS: [f64; 14] =
@@ -23,6 +25,8 @@ pub struct Metrics {
     durations: Family<TargetLabels, Histogram, fn() -> Histogram>,
     pub(crate) sessions: Gauge<i64, std::sync::atomic::AtomicI64>,
     pub(crate) unauthenticated: Counter<u64, AtomicU64>,
+    free: Gauge,
+    level: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -61,6 +65,8 @@ impl Metrics {
             durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
             sessions: Gauge::default(),
             unauthenticated: Counter::default(),
+            free: Gauge::default(),
+            level: Gauge::default(),
         };
         registry.register("decisions", "Decisions on operations, by target and effect", metrics.decisions.clone());
         registry.register("outcomes", "Ends of admitted operations, by target and status", metrics.outcomes.clone());
@@ -71,7 +77,16 @@ impl Metrics {
         );
         registry.register("sessions_open", "Sessions open now", metrics.sessions.clone());
         registry.register("unauthenticated", "Requests without a valid token", metrics.unauthenticated.clone());
+        registry.register_with_unit("free", "Room for evidence", Unit::Bytes, metrics.free.clone());
+        let about =
+            "0 while there is room for evidence, 1 below warning, 2 below alarm, 3 below stop: nothing new begins";
+        registry.register("capacity_level", about, metrics.level.clone());
         metrics
+    }
+
+    pub(crate) fn space(&self, free: u64, level: Level) {
+        self.free.set(i64::try_from(free).unwrap_or(i64::MAX));
+        self.level.set(i64::from(level.number()));
     }
 
     pub(crate) fn decided(&self, target: &TargetName, effect: Effect) {

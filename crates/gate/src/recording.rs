@@ -13,6 +13,7 @@
 //! guess them.
 
 mod committed;
+mod frames;
 mod verify;
 
 use std::sync::Arc;
@@ -25,7 +26,8 @@ use vidimus_core::{Record, SessionId, Timestamp};
 use vidimus_log::{SALT_BYTES, commitment};
 
 pub(crate) use self::committed::is_as_committed;
-pub use self::verify::{Checked, RecordingVerifier};
+pub(crate) use self::frames::Frames;
+pub use self::verify::{Checked, ErasedRecording, RecordingVerifier};
 use crate::keys::{self, KEY_BYTES, KeyEncryptionKey, KeyError, Secret, WRAPPING_BYTES};
 
 /// The first bytes of a recording.

@@ -143,6 +143,9 @@ impl Session {
     }
 
     async fn submitted(&self, operation: Operation, length: Length) -> Verdict {
+        if !self.0.shared().capacity.admits() {
+            return Verdict::Denied(no_room());
+        }
         // For the record alone: what goes to the target is what is evaluated.
         let masked = match self.0.masked(&operation.wire, operation.members, ClassSet::EMPTY).await {
             Ok(masked) => masked,
@@ -218,6 +221,9 @@ impl Session {
 
     /// Records an operation that the adapter refuses: it could not be understood, or names what is not there.
     pub async fn reject(&self, rejection: Rejection<'_>) -> Denied {
+        if !self.0.shared().capacity.admits() {
+            return no_room();
+        }
         let Rejection { kind, reason, message, action, received } = rejection;
         let received = Bytes::copy_from_slice(received);
         match self.0.masked(&received, Members::NONE, ClassSet::EMPTY).await {
@@ -355,6 +361,13 @@ impl Session {
     pub(crate) fn unrecorded(&self, error: &EvidenceError) -> Denied {
         unrecorded(error, self.id())
     }
+}
+
+/// The refusal when there is no room for evidence. It is counted, not recorded: records of refusals would use up the room
+/// that operations in flight need for their outcomes.
+pub(crate) fn no_room() -> Denied {
+    let message = "nothing new begins while there is too little room for evidence; tell the operator of this gateway";
+    Denied(Refusal { kind: ErrorKind::Evidence, reason: "capacity", message: message.into(), reference: None })
 }
 
 /// The refusal when evidence cannot be written.

@@ -9,6 +9,7 @@ use vidimus_log::VerifierKey;
 use vidimus_policy::Policies;
 
 use crate::authenticate::Authenticator;
+use crate::capacity::Capacity;
 use crate::evidence::{Evidence, Strand};
 use crate::metrics::Metrics;
 use crate::seal::Sealer;
@@ -33,4 +34,6 @@ pub(crate) struct Shared {
     pub(crate) hmac_key: [u8; 32],
     pub(crate) authenticator: Authenticator,
     pub(crate) unauthenticated: Unauthenticated,
+    /// How much room there is for evidence.
+    pub(crate) capacity: Capacity,
 }

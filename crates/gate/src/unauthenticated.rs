@@ -1,7 +1,8 @@
 //! Failed log-ons, counted so that flooding the log is no outage (design part 3, "Catalogue").
 //!
 //! The first ten of a source in a minute are recorded singly; the rest of that minute as one event with its count.
-//! Sources are bounded: past the bound, failures count for "others". Nothing here waits for the disk.
+//! Sources are bounded: past the bound, failures count for "others". So is what they may take of the disk: past a budget
+//! for each hour, one event a minute carries the count of all. Nothing here waits for the disk.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -17,6 +18,10 @@ const MAX_SOURCES: usize = 1_000;
 
 /// Single records in one minute over all sources, so that many sources flood no more than one.
 const MAX_SINGLE: u64 = 1_000;
+
+/// Events in one hour over all sources, besides one a minute: an event takes some 400 bytes, so failures take no more
+/// than 4 MB an hour, whoever sends them for however long.
+const MAX_EVENTS_PER_HOUR: u64 = 10_000;
 
 /// What one event is to say.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub(crate) struct Unauthenticated(Mutex<Minute>);
 struct Minute {
     number: u64,
     single: u64,
+    /// The hour that runs, and the events of it.
+    hour: (u64, u64),
     sources: HashMap<Option<IpAddr>, Source>,
 }
 
@@ -54,12 +61,13 @@ impl Unauthenticated {
         let mut due = if minute == state.number { Vec::new() } else { state.roll(minute) };
         let known = Some(network(address));
         let key = if state.sources.len() < MAX_SOURCES || state.sources.contains_key(&known) { known } else { None };
-        let single_left = state.single < MAX_SINGLE;
+        let single_left = state.single < MAX_SINGLE && state.hour.1 < MAX_EVENTS_PER_HOUR;
         let source = state.sources.entry(key).or_insert(Source { seen: 0, unrecorded: 0, reason });
         source.seen += 1;
         source.reason = reason;
         if key.is_some() && single_left && source.seen <= SINGLY {
             state.single += 1;
+            state.hour.1 += 1;
             due.push(Failures { address: Some(address), count: 1, reason });
         } else {
             source.unrecorded += 1;
@@ -97,11 +105,22 @@ impl Minute {
     fn roll(&mut self, minute: u64) -> Vec<Failures> {
         self.number = minute;
         self.single = 0;
+        if self.hour.0 != minute / 60 {
+            self.hour = (minute / 60, 0);
+        }
         let counted = std::mem::take(&mut self.sources).into_iter();
-        counted
+        let mut due: Vec<Failures> = counted
             .filter(|(_, source)| source.unrecorded > 0)
             .map(|(address, source)| Failures { address, count: source.unrecorded, reason: source.reason })
-            .collect()
+            .collect();
+        let left = usize::try_from(MAX_EVENTS_PER_HOUR.saturating_sub(self.hour.1)).unwrap_or(usize::MAX);
+        if due.len() > left.max(1) {
+            let count = due.iter().fold(0_u64, |sum, failures| sum.saturating_add(failures.count));
+            let reason = due.last().map_or("missing", |failures| failures.reason);
+            due = vec![Failures { address: None, count, reason }];
+        }
+        self.hour.1 += due.len() as u64;
+        due
     }
 }
 
@@ -173,6 +192,24 @@ mod tests {
         let back = counts.drain();
         assert_eq!(back.len(), MAX_SOURCES + 1, "and one for the others");
         assert_eq!(back.iter().map(|failures| failures.count).sum::<u64>(), 40_000);
+    }
+
+    #[test]
+    fn a_flood_of_many_hours_keeps_to_its_budget() {
+        let counts = Unauthenticated::default();
+        let (mut events, mut recorded) = (0_u64, 0_u64);
+        let minutes = 180;
+        for minute in 0..minutes {
+            for source in 0..1_500_u32 {
+                for failures in counts.count(source.to_be_bytes().into(), "key", Timestamp::from_seconds(minute * 60)) {
+                    events += 1;
+                    recorded += failures.count;
+                }
+            }
+        }
+        recorded += counts.drain().iter().map(|failures| failures.count).sum::<u64>();
+        assert!(events <= 3 * MAX_EVENTS_PER_HOUR + minutes, "{events} events");
+        assert_eq!(recorded, minutes * 1_500, "and every failure is counted");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use vidimus_core::event::Body;
 use vidimus_core::{Action, Durability, Effect, ErrorKind, EventId, Principal, SessionId, TargetName};
 use vidimus_log::{InclusionProof, LogFile, ReadError};
 use vidimus_policy::{Claimed, Decision, Request};
-use vidimus_store::{Reader, SessionFilter, SessionRow, StoreError};
+use vidimus_store::{Erasure, Reader, SessionFilter, SessionRow, StoreError};
 
 use crate::evidence::EvidenceError;
 use crate::recording::{self, Frame, RecordingError};
@@ -102,6 +102,9 @@ pub enum ViewError {
     /// More sessions than one export takes.
     #[error("more than {0} sessions are as you describe them: export less at a time, with --since and --until")]
     TooMany(u32),
+    /// The recording was erased.
+    #[error("the recording of session {0} was erased; its events say what happened in it")]
+    Erased(SessionId),
     /// The reading task was cut off.
     #[error("reading was cut off: the gateway is stopping")]
     Stopping,
@@ -114,7 +117,7 @@ impl ViewError {
             Self::Denied(_) => ErrorKind::Denied,
             Self::Evidence(error) => error.kind(),
             Self::Store(error) => error.kind(),
-            Self::NoEvent(_) | Self::Read(_) | Self::Nothing | Self::Stopping => ErrorKind::NotFound,
+            Self::NoEvent(_) | Self::Read(_) | Self::Nothing | Self::Erased(_) | Self::Stopping => ErrorKind::NotFound,
             Self::TooLong { .. } | Self::TooMany(_) => ErrorKind::Limit,
             Self::Recording(_) | Self::Mismatch(_) | Self::File { .. } => ErrorKind::Evidence,
         }
@@ -162,6 +165,9 @@ impl Viewer {
         self.viewed(principal, "recording", Some(row.id)).await?;
         self.blocking(move |viewer| {
             let session = row.id;
+            if let Erasure::Confirmed { .. } | Erasure::Erased = viewer.reader()?.custody(session)?.erasure {
+                return Err(ViewError::Erased(session));
+            }
             // Events first: what they commit to is written by then.
             let viewed = viewer.events(row)?;
             let frames = viewer.frames(session)?;
@@ -275,10 +281,17 @@ impl Viewer {
         .await
     }
 
+    /// What policy says of an action on a session. The gateway's own sessions are read as the log is, and have no recording
+    /// that could be erased or held.
     fn decide_row(&self, principal: &Principal, row: &SessionRow, action: &Action) -> Decision {
-        match row.target.as_deref() {
-            Some(target) => self.decide(principal, action, target),
-            None => self.decide(principal, &Action::LogRead, GATEWAY),
+        match (row.target.as_deref(), action) {
+            (Some(target), action) => self.decide(principal, action, target),
+            (None, Action::RecordingErase | Action::RecordingHold) => Decision {
+                effect: Effect::Deny,
+                policies: Vec::new(),
+                message: "the gateway's own sessions have no recording".into(),
+            },
+            (None, _) => self.decide(principal, &Action::LogRead, GATEWAY),
         }
     }
 

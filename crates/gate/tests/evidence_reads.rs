@@ -50,6 +50,8 @@ fn start(data_dir: &Path) -> Gate {
         identity: Arc::new(Identity::new(Vec::new(), Arc::new(Nowhere), Arc::new(SystemClock)).unwrap()),
         clock: Arc::new(SystemClock),
         storage: Options::files(),
+        full_text: false,
+        discipline: vidimus_core::Discipline::Unknown,
         version: "test",
     };
     Gate::start(options, &mut Registry::default()).unwrap()

@@ -47,6 +47,8 @@ pub(crate) fn of_request(
         | Action::Method(_)
         | Action::RecordingView
         | Action::RecordingExport
+        | Action::RecordingErase
+        | Action::RecordingHold
         | Action::LogRead => {}
     }
     Ok((Context::from_pairs(pairs)?, unfit))

@@ -17,8 +17,8 @@ use crate::reads::Reads;
 use crate::schema::{NamedTools, TargetSchema};
 use crate::shape::Shape;
 use crate::vocabulary::{
-    CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_EXPORT, RECORDING_VIEW, RESOURCES_READ, REVEAL,
-    ROOTS, SAMPLING, TOOLS_CALL, Vocabulary, tool_action,
+    CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT, RECORDING_HOLD,
+    RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TOOLS_CALL, Vocabulary, tool_action,
 };
 
 /// One policy in force.
@@ -68,9 +68,7 @@ pub(crate) struct Rules {
     by_id: HashMap<Arc<str>, Arc<Rule>>,
     targets: HashMap<TargetName, TargetRules>,
     /// Recordings of targets that are no longer configured.
-    former_recordings: Site,
-    /// Exports of sessions on such targets.
-    former_exports: Site,
+    former_recordings: Recordings,
     log: Site,
     /// The data classes that some policy may reveal.
     reveals: Vec<(Arc<str>, Site)>,
@@ -84,10 +82,31 @@ struct TargetRules {
     sampling: Site,
     elicitation: Site,
     roots: Site,
-    recordings: Site,
-    exports: Site,
+    recordings: Recordings,
     named_tools: HashMap<String, ToolSite>,
     other_tools: ToolSite,
+}
+
+/// What is done with the recordings of a target.
+#[derive(Debug)]
+struct Recordings {
+    view: Site,
+    export: Site,
+    erase: Site,
+    hold: Site,
+}
+
+impl Recordings {
+    /// Where an action on recordings is decided; `None` for any other.
+    const fn site(&self, action: &Action) -> Option<&Site> {
+        match action {
+            Action::RecordingView => Some(&self.view),
+            Action::RecordingExport => Some(&self.export),
+            Action::RecordingErase => Some(&self.erase),
+            Action::RecordingHold => Some(&self.hold),
+            _ => None,
+        }
+    }
 }
 
 impl Rules {
@@ -99,8 +118,7 @@ impl Rules {
     ) -> Result<Self, Box<PolicySetError>> {
         let mut slicer = Slicer { rules, words, made: HashMap::new() };
         // No policy can name a target without a name, so none is picked for it alone.
-        let former_recordings = slicer.site(RECORDING_VIEW, words.target(""))?;
-        let former_exports = slicer.site(RECORDING_EXPORT, words.target(""))?;
+        let former_recordings = slicer.recordings(&words.target(""))?;
         let log = slicer.site(LOG_READ, words.log())?;
         let mut by_target = HashMap::new();
         for target in targets {
@@ -114,7 +132,7 @@ impl Rules {
             }
         }
         let by_id = rules.iter().map(|rule| (Arc::clone(&rule.id), Arc::clone(rule))).collect();
-        Ok(Self { by_id, targets: by_target, former_recordings, former_exports, log, reveals })
+        Ok(Self { by_id, targets: by_target, former_recordings, log, reveals })
     }
 
     /// Where an action on a target is decided; `None` when there is no such target.
@@ -122,8 +140,9 @@ impl Rules {
         let rules = self.targets.get(target);
         match action {
             Action::LogRead => Some(&self.log),
-            Action::RecordingView => Some(rules.map_or(&self.former_recordings, |rules| &rules.recordings)),
-            Action::RecordingExport => Some(rules.map_or(&self.former_exports, |rules| &rules.exports)),
+            Action::RecordingView | Action::RecordingExport | Action::RecordingErase | Action::RecordingHold => {
+                rules.map_or(&self.former_recordings, |rules| &rules.recordings).site(action)
+            }
             Action::Connect | Action::Method(_) => rules.map(|rules| &rules.connect),
             Action::ResourceRead(_) => rules.map(|rules| &rules.resources),
             Action::PromptGet(_) => rules.map(|rules| &rules.prompts),
@@ -165,7 +184,7 @@ struct Slicer<'a> {
 enum Purpose {
     Decide,
     List,
-    Reveal,
+    Named,
 }
 
 impl Slicer<'_> {
@@ -185,8 +204,7 @@ impl Slicer<'_> {
             sampling: self.site(SAMPLING, resource.clone())?,
             elicitation: self.site(ELICITATION, resource.clone())?,
             roots: self.site(ROOTS, resource.clone())?,
-            recordings: self.site(RECORDING_VIEW, resource.clone())?,
-            exports: self.site(RECORDING_EXPORT, resource.clone())?,
+            recordings: self.recordings(&resource)?,
             named_tools,
             other_tools: self.tool(OTHER_TOOL, &resource, None)?,
         })
@@ -205,9 +223,23 @@ impl Slicer<'_> {
         Ok(ToolSite { call: self.at(action, resource.clone(), call), visibility, shape })
     }
 
+    fn recordings(&mut self, resource: &EntityUid) -> Result<Recordings, Box<PolicySetError>> {
+        Ok(Recordings {
+            view: self.site(RECORDING_VIEW, resource.clone())?,
+            export: self.site(RECORDING_EXPORT, resource.clone())?,
+            erase: self.named(RECORDING_ERASE, resource.clone())?,
+            hold: self.named(RECORDING_HOLD, resource.clone())?,
+        })
+    }
+
     fn reveal(&mut self, class: &str) -> Result<Site, Box<PolicySetError>> {
-        let (action, resource) = (self.words.action(REVEAL), self.words.data_class(class));
-        let slice = self.slice(Purpose::Reveal, std::slice::from_ref(&action), &resource)?;
+        self.named(REVEAL, self.words.data_class(class))
+    }
+
+    /// An action that a permit must name.
+    fn named(&mut self, action: &str, resource: EntityUid) -> Result<Site, Box<PolicySetError>> {
+        let action = self.words.action(action);
+        let slice = self.slice(Purpose::Named, std::slice::from_ref(&action), &resource)?;
         Ok(self.at(action, resource, slice))
     }
 
@@ -238,7 +270,7 @@ impl Slicer<'_> {
                     Purpose::Decide => Some(&rule.policy),
                     Purpose::List => rule.visibility.as_ref(),
                     // A permit over all actions was not written with this one in mind.
-                    Purpose::Reveal => Some(&rule.policy).filter(|policy| names_action(policy)),
+                    Purpose::Named => Some(&rule.policy).filter(|policy| names_action(policy)),
                 }?;
                 let applies = admits_action(policy, actions) && admits_resource(policy, resource);
                 applies.then_some((index, rule, policy))
@@ -265,7 +297,7 @@ impl Slicer<'_> {
     }
 }
 
-/// Whether a policy may reveal: one that permits must name the action.
+/// Whether a policy may reveal, erase or hold: one that permits must name the action.
 fn names_action(policy: &Policy) -> bool {
     policy.effect() == Effect::Forbid || policy.action_constraint() != ActionConstraint::Any
 }

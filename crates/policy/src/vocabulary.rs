@@ -28,11 +28,13 @@ pub(crate) const ELICITATION: &str = "elicitation/create";
 pub(crate) const ROOTS: &str = "roots/list";
 pub(crate) const RECORDING_VIEW: &str = "recording.view";
 pub(crate) const RECORDING_EXPORT: &str = "recording.export";
+pub(crate) const RECORDING_ERASE: &str = "recording.erase";
+pub(crate) const RECORDING_HOLD: &str = "recording.hold";
 pub(crate) const LOG_READ: &str = "log.read";
 pub(crate) const REVEAL: &str = "reveal";
 
 /// Every action a policy can name, besides the tools.
-pub(crate) const FIXED_ACTIONS: [&str; 11] = [
+pub(crate) const FIXED_ACTIONS: [&str; 13] = [
     CONNECT,
     TOOLS_CALL,
     RESOURCES_READ,
@@ -42,6 +44,8 @@ pub(crate) const FIXED_ACTIONS: [&str; 11] = [
     ROOTS,
     RECORDING_VIEW,
     RECORDING_EXPORT,
+    RECORDING_ERASE,
+    RECORDING_HOLD,
     LOG_READ,
     REVEAL,
 ];

@@ -37,6 +37,11 @@ pub enum StoreError {
     /// More than one session starts with this prefix.
     #[error("more than one session starts with `{0}`; give more of the id")]
     Ambiguous(String),
+    /// Words are looked for that are not kept.
+    #[error(
+        "full-text search is off: set `full_text = true` in [index] and restart the gateway to have payloads searched"
+    )]
+    NoText,
     /// The text is neither a session id nor the beginning of one.
     #[error("`{0}` is no session id: give at least {min} of its hexadecimal digits", min = MIN_PREFIX)]
     BadId(String),
@@ -52,7 +57,7 @@ impl StoreError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotFound(_) => ErrorKind::NotFound,
-            Self::Ambiguous(_) | Self::BadId(_) => ErrorKind::Malformed,
+            Self::Ambiguous(_) | Self::BadId(_) | Self::NoText => ErrorKind::Malformed,
             Self::Open { .. } | Self::Foreign(_) => ErrorKind::Configuration,
             Self::Gap { .. } | Self::Database(_) => ErrorKind::Internal,
         }
@@ -61,7 +66,7 @@ impl StoreError {
     /// What a caller may read: what it asked for, never a path or the database's own words.
     pub fn public_message(&self) -> String {
         match self {
-            Self::NotFound(_) | Self::Ambiguous(_) | Self::BadId(_) => self.to_string(),
+            Self::NotFound(_) | Self::Ambiguous(_) | Self::BadId(_) | Self::NoText => self.to_string(),
             Self::Open { .. } | Self::Foreign(_) | Self::Gap { .. } | Self::Database(_) => {
                 "the index cannot be read now; ask the operator to look at the gateway's log".to_owned()
             }

@@ -10,16 +10,19 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction};
 
 use crate::leaf::{Entry, Opened, What};
-use crate::{Reader, StoreError, schema};
+use crate::operations::Operations;
+use crate::text::{self, Texts};
+use crate::{Reader, StoreError, custody, schema};
 
 /// How many open sessions the writer remembers the row numbers of; past it, it forgets them all and asks again.
 const MAX_REMEMBERED: usize = 16_384;
 
 /// The index, opened by the one process that writes it.
-#[derive(Debug)]
 pub struct Index {
     connection: Connection,
     path: PathBuf,
+    /// Where words come from, when they are kept.
+    texts: Option<Box<dyn Texts>>,
     applied: u64,
     numbers: HashMap<[u8; 16], i64>,
 }
@@ -27,9 +30,29 @@ pub struct Index {
 impl Index {
     /// Opens the index at `path`, or makes an empty one. One of another version is emptied.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = schema::open_writer(path)?;
+        Self::open_with(path, None)
+    }
+
+    /// Opens the index, and keeps the words of payloads when it is told where they come from. An index that was made the
+    /// other way is emptied.
+    pub fn open_with(path: &Path, texts: Option<Box<dyn Texts>>) -> Result<Self, StoreError> {
+        let connection = schema::open_writer(path, texts.is_some())?;
         let applied = stored(&connection, "applied")?;
-        Ok(Self { connection, path: path.to_owned(), applied, numbers: HashMap::new() })
+        let mut index = Self { connection, path: path.to_owned(), texts, applied, numbers: HashMap::new() };
+        // A crash may have come between a deletion and this.
+        index.wipe()?;
+        Ok(index)
+    }
+
+    /// Sees to it that nothing of what was deleted is left in the files. What holds it up is said, and it is tried again
+    /// with the next leaves.
+    fn wipe(&mut self) -> Result<(), StoreError> {
+        if !schema::empty_write_ahead_log(&self.connection)? {
+            tracing::warn!("a reader holds the index: what was erased is not yet overwritten");
+            return Ok(());
+        }
+        self.connection.execute("UPDATE state SET wiped = applied", ())?;
+        Ok(())
     }
 
     /// How many leaves, from the first of the log on, the index holds.
@@ -48,10 +71,10 @@ impl Index {
 
     /// Empties the index, to be made again from the first leaf.
     pub fn clear(&mut self) -> Result<(), StoreError> {
-        schema::recreate(&mut self.connection)?;
+        schema::recreate(&mut self.connection, self.texts.is_some())?;
         self.applied = 0;
         self.numbers.clear();
-        Ok(())
+        self.wipe()
     }
 
     /// Applies `leaves`, the first of which stands at `first_index` in the log. Those already applied are passed
@@ -70,8 +93,9 @@ impl Index {
             self.numbers.clear();
         }
         let transaction = self.connection.transaction()?;
-        let applied = match write(&transaction, &mut self.numbers, self.applied, fresh) {
-            Ok(applied) => applied,
+        let written = write(&transaction, &mut self.numbers, self.texts.as_deref_mut(), self.applied, fresh);
+        let (applied, erased) = match written {
+            Ok(written) => written,
             Err(error) => {
                 // Sessions first seen in this batch will not be there after the roll-back.
                 self.numbers.clear();
@@ -83,12 +107,21 @@ impl Index {
             return Err(error.into());
         }
         self.applied = applied;
+        if erased || custody::is_wipe_due(&self.connection)? {
+            self.wipe()?;
+        }
         Ok(())
     }
 
     /// A connection for reading the same file.
     pub fn reader(&self) -> Result<Reader, StoreError> {
         Reader::open(&self.path)
+    }
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Index").field("path", &self.path).field("applied", &self.applied).finish_non_exhaustive()
     }
 }
 
@@ -100,18 +133,22 @@ struct Tally {
     denied: i64,
 }
 
-/// Writes the rows of `leaves`, which start at `first`, and returns the count of applied leaves after them.
+/// Writes the rows of `leaves`, which start at `first`; returns the count of applied leaves after them, and whether words
+/// were deleted.
 fn write(
     transaction: &Transaction<'_>,
     numbers: &mut HashMap<[u8; 16], i64>,
+    mut texts: Option<&mut (dyn Texts + 'static)>,
     first: u64,
     leaves: &[&[u8]],
-) -> Result<u64, rusqlite::Error> {
+) -> Result<(u64, bool), rusqlite::Error> {
     let mut sessions = Sessions::prepare(transaction, numbers)?;
+    let mut operations = Operations::prepare(transaction)?;
     let mut add_entry = transaction.prepare("INSERT OR IGNORE INTO entries VALUES (?1, ?2, ?3)")?;
     let mut add_event = transaction.prepare("INSERT OR IGNORE INTO events VALUES (?1, ?2)")?;
     let mut tallies: HashMap<i64, Tally> = HashMap::new();
     let mut unreadable = 0_i64;
+    let mut erased = false;
     let mut at = first;
     for leaf in leaves {
         let position = at;
@@ -136,12 +173,22 @@ fn write(
         match &entry.what {
             What::Opened(opened) => sessions.opened(number, opened)?,
             What::Closed { reason } => sessions.closed(number, entry.time, reason.as_deref())?,
-            What::Admitted => tally.operations += 1,
-            What::Denied => {
+            What::Admitted(_) => tally.operations += 1,
+            What::Denied(_) => {
                 tally.operations += 1;
                 tally.denied += 1;
             }
-            What::Other => {}
+            What::Custody(change) if custody::apply(transaction, &entry, change, leaf_index)? => {
+                text::erase(transaction, change.session)?;
+                erased = true;
+            }
+            What::Custody(_) | What::Ended(_) | What::Other => {}
+        }
+        let operation = operations.enter((number, seq, leaf_index), entry.time, &entry.what)?;
+        if let (Some(texts), Some(operation)) = (&mut texts, operation)
+            && let What::Admitted(described) | What::Denied(described) | What::Ended(described) = &entry.what
+        {
+            text::enter(transaction, &mut **texts, &entry, (number, operation, leaf_index), &described.payloads)?;
         }
     }
     let mut count = transaction.prepare(
@@ -151,7 +198,7 @@ fn write(
         count.execute((number, tally.events, tally.operations, tally.denied))?;
     }
     transaction.execute("UPDATE state SET applied = ?1, unreadable = unreadable + ?2", (integer(at), unreadable))?;
-    Ok(at)
+    Ok((at, erased))
 }
 
 /// The statements on `sessions`, and the row numbers of the sessions seen lately.

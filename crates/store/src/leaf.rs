@@ -4,8 +4,10 @@
 //! not keep are skipped without being decoded.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use vidimus_core::event::CustodyStep;
 use vidimus_core::{EventId, SessionId};
 
 /// What the index takes from one leaf.
@@ -28,9 +30,63 @@ pub(crate) enum What<'a> {
         reason: Option<Cow<'a, str>>,
     },
     /// An operation that was let through: its outcome is a further event.
-    Admitted,
-    Denied,
+    Admitted(Described<'a>),
+    Denied(Described<'a>),
+    /// How an admitted operation ended.
+    Ended(Described<'a>),
+    Custody(Change<'a>),
     Other,
+}
+
+/// What an event says of an operation.
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct Described<'a> {
+    #[serde(borrow)]
+    pub(crate) operation: Operation<'a>,
+    /// In `operation.outcome`.
+    #[serde(borrow)]
+    pub(crate) outcome: Option<Outcome<'a>>,
+    /// In the others, what masking found.
+    #[serde(borrow, default)]
+    pub(crate) masked: BTreeMap<Cow<'a, str>, u64>,
+    #[serde(borrow, default)]
+    pub(crate) payloads: Vec<Payload<'a>>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct Operation<'a> {
+    #[serde(borrow)]
+    pub(crate) action: Cow<'a, str>,
+    /// In `operation.outcome`: the `seq` of the event that admitted it.
+    pub(crate) intent: Option<u64>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct Outcome<'a> {
+    #[serde(borrow)]
+    pub(crate) status: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(crate) masked: BTreeMap<Cow<'a, str>, u64>,
+}
+
+/// A payload that is recorded, and where.
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct Payload<'a> {
+    pub(crate) at: [u64; 3],
+    #[serde(borrow)]
+    pub(crate) name: Cow<'a, str>,
+}
+
+/// A step in the custody of a recording, in the event's member `custody`.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Change<'a> {
+    pub(crate) step: CustodyStep,
+    pub(crate) session: SessionId,
+    pub(crate) expects: u64,
+    pub(crate) reason: Cow<'a, str>,
+    pub(crate) expires: Option<Cow<'a, str>>,
+    pub(crate) requested_by: Option<Cow<'a, str>>,
+    pub(crate) confirmed_by: Option<Cow<'a, str>>,
 }
 
 /// What `session.opened` says besides whose session it is and on what.
@@ -63,9 +119,13 @@ impl<'a> Entry<'a> {
             "session.opened" => What::Opened(serde_json::from_slice(leaf).ok()?),
             "session.closed" => What::Closed { reason: serde_json::from_slice::<Closing<'a>>(leaf).ok()?.reason },
             "log.stopped" => What::Closed { reason: Some("stopped".into()) },
-            "operation.admitted" => What::Admitted,
-            "operation.denied" => What::Denied,
-            _ => What::Other,
+            "operation.admitted" => What::Admitted(serde_json::from_slice(leaf).ok()?),
+            "operation.denied" => What::Denied(serde_json::from_slice(leaf).ok()?),
+            "operation.outcome" => What::Ended(serde_json::from_slice(leaf).ok()?),
+            kind => match CustodyStep::ALL.into_iter().find(|step| step.name() == kind) {
+                Some(step) => What::Custody(Change::read(step, leaf)?),
+                None => What::Other,
+            },
         };
         Some(Self {
             event: head.id.parse().ok()?,
@@ -77,6 +137,42 @@ impl<'a> Entry<'a> {
             what,
         })
     }
+}
+
+impl<'a> Change<'a> {
+    fn read(step: CustodyStep, leaf: &'a [u8]) -> Option<Self> {
+        let Keeping { custody } = serde_json::from_slice(leaf).ok()?;
+        Some(Self {
+            step,
+            session: custody.session.parse().ok()?,
+            expects: custody.expects,
+            reason: custody.reason,
+            expires: custody.expires,
+            requested_by: custody.requested_by,
+            confirmed_by: custody.confirmed_by,
+        })
+    }
+}
+
+/// In the events of custody besides.
+#[derive(Deserialize)]
+struct Keeping<'a> {
+    #[serde(borrow)]
+    custody: KeepingDetail<'a>,
+}
+
+#[derive(Deserialize)]
+struct KeepingDetail<'a> {
+    session: &'a str,
+    expects: u64,
+    #[serde(borrow)]
+    reason: Cow<'a, str>,
+    #[serde(borrow)]
+    expires: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    requested_by: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    confirmed_by: Option<Cow<'a, str>>,
 }
 
 /// In every event. Ids, times and types hold no character that JSON escapes, so they borrow.

@@ -2,15 +2,21 @@
 //!
 //! The log is the source of truth. What stands here can be deleted at any time and is made again by applying every
 //! leaf from the first. [`Index`] is the one writer; each [`Reader`] has a connection of its own and never waits for
-//! the writer (SQLite write-ahead log). No payload and no argument of an operation ever enters the index.
+//! the writer (SQLite write-ahead log). No payload and no argument of an operation enters the index, unless full-text search
+//! over masked payloads is asked for ([`Texts`]).
 //! Design: `ARCHITECTURE.md`, "State".
 
+mod custody;
 mod error;
 mod index;
 mod leaf;
+mod operations;
 mod reader;
 mod schema;
+mod text;
 
+pub use custody::{Custody, Erasure, Request};
 pub use error::StoreError;
 pub use index::Index;
 pub use reader::{MAX_ASKED, MAX_SESSIONS, Reader, SessionFilter, SessionRow};
+pub use text::Texts;

@@ -7,10 +7,11 @@ use std::path::Path;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
-use vidimus_core::{EventId, SessionId, TargetName, Timestamp};
+use vidimus_core::{Effect, EventId, SessionId, TargetName, Timestamp};
 
+use crate::custody::{self, Custody};
 use crate::error::MIN_PREFIX;
-use crate::{StoreError, schema};
+use crate::{StoreError, schema, text};
 
 /// The most sessions one list answers.
 pub const MAX_SESSIONS: u32 = 10_000;
@@ -32,6 +33,16 @@ pub struct SessionFilter {
     pub who: Option<String>,
     /// On this target.
     pub target: Option<TargetName>,
+    /// With an operation of this name, as in events: `crm/get_customer`, `resources/read`.
+    pub action: Option<String>,
+    /// With an operation that was let through, or one that was denied.
+    pub effect: Option<Effect>,
+    /// With an operation in which a value of this data class was masked.
+    pub class: Option<String>,
+    /// With an operation whose masked payloads hold these words, one after the other. Needs an index that keeps words.
+    pub text: Option<String>,
+    /// Those that follow this one in the list.
+    pub after: Option<SessionId>,
     /// Control sessions too: a gateway process's own events (its start, its configuration, who read evidence).
     pub control: bool,
     /// At most so many, the latest first. [`MAX_SESSIONS`] is the most.
@@ -108,10 +119,10 @@ impl Reader {
         filter: &SessionFilter,
         mut may_show: impl FnMut(&SessionRow) -> bool,
     ) -> Result<Vec<SessionRow>, StoreError> {
-        let mut conditions = vec!["1"];
+        let mut conditions = vec!["1".to_owned()];
         let mut values: Vec<Value> = Vec::new();
-        let mut condition = |text, value: String| {
-            conditions.push(text);
+        let mut condition = |text: &str, value: String| {
+            conditions.push(text.to_owned());
             values.push(Value::Text(value));
         };
         if let Some(since) = filter.since {
@@ -127,7 +138,14 @@ impl Reader {
             condition("target = ?", target.to_string());
         }
         if !filter.control {
-            conditions.push("target IS NOT NULL");
+            conditions.push("target IS NOT NULL".to_owned());
+        }
+        if let Some(operation) = self.operation_condition(filter, &mut values)? {
+            conditions.push(operation);
+        }
+        if let Some(after) = filter.after {
+            conditions.push("(opened, number) < (SELECT opened, number FROM sessions WHERE id = ?)".to_owned());
+            values.push(Value::Blob(after.as_bytes().to_vec()));
         }
         values.push(Value::Integer(MAX_ASKED.into()));
         let query = format!(
@@ -140,6 +158,86 @@ impl Reader {
         let limit = usize::try_from(filter.limit.min(MAX_SESSIONS)).unwrap_or(usize::MAX);
         let is_shown = |row: &Result<SessionRow, _>| row.as_ref().map_or(true, &mut may_show);
         Ok(rows.filter(is_shown).take(limit).collect::<Result<_, _>>()?)
+    }
+
+    /// That one and the same operation of the session meets all that the filter says of operations; none when it says
+    /// nothing of them.
+    fn operation_condition(
+        &self,
+        filter: &SessionFilter,
+        values: &mut Vec<Value>,
+    ) -> Result<Option<String>, StoreError> {
+        let mut conditions = Vec::new();
+        if let Some(action) = &filter.action {
+            conditions.push("action = (SELECT number FROM actions WHERE name = ?)");
+            values.push(Value::Text(action.clone()));
+        }
+        if let Some(effect) = filter.effect {
+            conditions.push("denied = ?");
+            values.push(Value::Integer(i64::from(effect == Effect::Deny)));
+        }
+        if let Some(class) = &filter.class {
+            conditions.push(
+                "EXISTS (SELECT 1 FROM masked WHERE masked.session = operations.session AND masked.seq = operations.seq \
+                 AND class = (SELECT number FROM classes WHERE name = ?))",
+            );
+            values.push(Value::Text(class.clone()));
+        }
+        if let Some(words) = &filter.text {
+            if !text::is_on(&self.connection)? {
+                return Err(StoreError::NoText);
+            }
+            conditions.push(
+                "EXISTS (SELECT 1 FROM text_rows WHERE text_rows.session = operations.session \
+                 AND text_rows.seq = operations.seq AND row IN (SELECT rowid FROM texts WHERE texts MATCH ?))",
+            );
+            values.push(Value::Text(text::phrase(words)));
+        }
+        let all = conditions.join(" AND ");
+        Ok((!conditions.is_empty())
+            .then(|| format!("EXISTS (SELECT 1 FROM operations WHERE operations.session = sessions.number AND {all})")))
+    }
+
+    /// The custody of a session's recording.
+    pub fn custody(&self, session: SessionId) -> Result<Custody, StoreError> {
+        Ok(custody::read(&self.connection, session)?)
+    }
+
+    /// The sessions whose recording is to be destroyed and is not yet, as far as the log says.
+    pub fn erasures_under_way(&self) -> Result<Vec<SessionId>, StoreError> {
+        let mut statement = self.connection.prepare("SELECT session FROM custody WHERE state = 'confirmed'")?;
+        let rows = statement.query_map((), |row| Ok(SessionId::from_bytes(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether the step of custody at this leaf was void; none when it is not applied yet, or no step.
+    pub fn is_void(&self, leaf: u64) -> Result<Option<bool>, StoreError> {
+        let leaf = i64::try_from(leaf).unwrap_or(i64::MAX);
+        let found = self.connection.query_row("SELECT void FROM steps WHERE leaf = ?1", (leaf,), |row| row.get(0));
+        Ok(found.optional()?)
+    }
+
+    /// Whether words were deleted that are not overwritten yet.
+    pub fn is_wipe_due(&self) -> Result<bool, StoreError> {
+        Ok(custody::is_wipe_due(&self.connection)?)
+    }
+
+    /// How many leaves were applied when nothing of what had been deleted was left in the files.
+    pub fn wiped(&self) -> Result<u64, StoreError> {
+        Ok(count(self.connection.query_row("SELECT wiped FROM state", (), |row| row.get(0))?))
+    }
+
+    /// The closed sessions of a target, or of every target, that ended before `before`, have no hold and are not erased
+    /// or being erased; the oldest first.
+    pub fn expired(&self, target: &str, before: Timestamp, limit: u32) -> Result<Vec<SessionId>, StoreError> {
+        let mut statement = self.connection.prepare(
+            "SELECT sessions.id FROM sessions LEFT JOIN custody ON custody.session = sessions.id \
+             WHERE target = ?1 AND closed < ?2 AND hold IS NULL AND coalesce(state, 'none') IN ('none', 'requested') \
+             ORDER BY closed LIMIT ?3",
+        )?;
+        let rows =
+            statement.query_map((target, before.to_string(), limit), |row| Ok(SessionId::from_bytes(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The session with this id, or the only one whose id starts so (dashes may be left out), of those that `may_show`

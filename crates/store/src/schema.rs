@@ -11,24 +11,27 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::StoreError;
+use crate::{StoreError, text};
 
 /// Marks the file as ours (SQLite `PRAGMA application_id`): "VDMS".
 const APPLICATION_ID: i64 = 0x5644_4D53;
 /// The version of the tables below (SQLite `PRAGMA user_version`). Raise it with every change to them.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// How long a connection waits for a lock that another one holds for a moment.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `number` stands for a session in `entries`, so that the row of an event stays a few bytes. Times are RFC 3339 in
-/// UTC with nine fractional digits, which sort as text. `target` is null for control sessions.
+/// UTC with nine fractional digits, which sort as text. `target` is null for control sessions. `texts` is there when
+/// words are kept; `wiped` is the count of leaves up to which nothing of what was deleted is left in the files.
 const TABLES: &str = "
     CREATE TABLE state (
         only       INTEGER PRIMARY KEY CHECK (only = 1),
         applied    INTEGER NOT NULL,
-        unreadable INTEGER NOT NULL
+        unreadable INTEGER NOT NULL,
+        text       INTEGER NOT NULL,
+        wiped      INTEGER NOT NULL
     );
-    INSERT INTO state VALUES (1, 0, 0);
+    INSERT INTO state VALUES (1, 0, 0, 0, 0);
     CREATE TABLE sessions (
         number     INTEGER PRIMARY KEY,
         id         BLOB NOT NULL UNIQUE,
@@ -57,6 +60,47 @@ const TABLES: &str = "
         id   BLOB PRIMARY KEY,
         leaf INTEGER NOT NULL
     ) WITHOUT ROWID;
+    CREATE TABLE actions (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE classes (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE operations (
+        session INTEGER NOT NULL,
+        seq     INTEGER NOT NULL,
+        leaf    INTEGER NOT NULL,
+        time    TEXT NOT NULL,
+        action  INTEGER NOT NULL,
+        denied  INTEGER NOT NULL,
+        status  TEXT,
+        PRIMARY KEY (session, seq)
+    ) WITHOUT ROWID;
+    CREATE TABLE masked (
+        session INTEGER NOT NULL,
+        seq     INTEGER NOT NULL,
+        class   INTEGER NOT NULL,
+        count   INTEGER NOT NULL,
+        PRIMARY KEY (session, seq, class)
+    ) WITHOUT ROWID;
+    CREATE TABLE text_rows (
+        session INTEGER NOT NULL,
+        row     INTEGER NOT NULL,
+        seq     INTEGER NOT NULL,
+        PRIMARY KEY (session, row)
+    ) WITHOUT ROWID;
+    CREATE TABLE custody (
+        session      BLOB PRIMARY KEY,
+        version      INTEGER NOT NULL,
+        hold         TEXT,
+        state        TEXT NOT NULL,
+        requested_by TEXT,
+        confirmed_by TEXT,
+        reason       TEXT,
+        expires      TEXT
+    ) WITHOUT ROWID;
+    CREATE TABLE steps (
+        leaf    INTEGER PRIMARY KEY,
+        session BLOB NOT NULL,
+        step    TEXT NOT NULL,
+        void    INTEGER NOT NULL
+    );
 ";
 
 const DROP_TABLES: &str = "
@@ -64,10 +108,20 @@ const DROP_TABLES: &str = "
     DROP TABLE IF EXISTS sessions;
     DROP TABLE IF EXISTS entries;
     DROP TABLE IF EXISTS events;
+    DROP TABLE IF EXISTS actions;
+    DROP TABLE IF EXISTS classes;
+    DROP TABLE IF EXISTS operations;
+    DROP TABLE IF EXISTS masked;
+    DROP TABLE IF EXISTS text_rows;
+    DROP TABLE IF EXISTS texts;
+    DROP TABLE IF EXISTS custody;
+    DROP TABLE IF EXISTS steps;
 ";
 
 /// Opens the file for the writer, making it and its tables when they are not there.
-pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+///
+/// With `text` words are kept. An index that was made the other way is emptied, to be made again.
+pub(crate) fn open_writer(path: &Path, text: bool) -> Result<Connection, StoreError> {
     OpenOptions::new()
         .read(true)
         .write(true)
@@ -80,10 +134,11 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     // A power cut may take the last transactions but not the file's consistency; they are applied again.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
+    text::delete_securely(&connection)?;
     match (pragma(&connection, "application_id")?, pragma(&connection, "user_version")?) {
-        (APPLICATION_ID, VERSION) => {}
-        (APPLICATION_ID, _) => recreate(&mut connection)?,
-        (0, 0) if is_empty(&connection)? => recreate(&mut connection)?,
+        (APPLICATION_ID, VERSION) if text::is_on(&connection)? == text => {}
+        (APPLICATION_ID, _) => recreate(&mut connection, text)?,
+        (0, 0) if is_empty(&connection)? => recreate(&mut connection, text)?,
         _ => return Err(StoreError::Foreign(path.to_owned())),
     }
     Ok(connection)
@@ -100,14 +155,24 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Empties the index: drops the tables and makes them anew, in one transaction.
-pub(crate) fn recreate(connection: &mut Connection) -> Result<(), StoreError> {
+pub(crate) fn recreate(connection: &mut Connection, text: bool) -> Result<(), StoreError> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(DROP_TABLES)?;
     transaction.execute_batch(TABLES)?;
+    if text {
+        transaction.execute_batch(text::TABLE)?;
+        transaction.execute("UPDATE state SET text = 1", ())?;
+    }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
+}
+
+/// Moves all of the write-ahead log into the file and empties it, so that what was deleted is in neither. Waits for
+/// readers; false when one keeps it from that.
+pub(crate) fn empty_write_ahead_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
 }
 
 /// Readers too open for writing, because they share the `-shm` file with the writer; `query_only` holds them back.

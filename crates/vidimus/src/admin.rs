@@ -14,7 +14,7 @@ use http_body_util::Full;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use vidimus_core::{Clock as _, SystemClock};
-use vidimus_gate::Gate;
+use vidimus_gate::{Gate, Level};
 use vidimus_identity::Identity;
 use vidimus_log::Health;
 use vidimus_net::OriginPolicy;
@@ -104,6 +104,9 @@ impl Admin {
         let log = match self.gate.log_status().health {
             Health::Failed { why } => Some(format!("evidence cannot be written: {why}")),
             Health::NoSpace { why } => Some(format!("evidence will soon not be written: {why}")),
+            Health::Running if self.gate.capacity() == Level::Stop => {
+                Some("there is too little room for evidence (capacity.stop): free some where data_dir is".to_owned())
+            }
             Health::Running => None,
         };
         log.or_else(|| {

@@ -1,4 +1,4 @@
-//! What the gateway answers on its socket, as both sides know it: JSON over HTTP/1.1, GET only.
+//! What the gateway answers on its socket, as both sides know it: JSON over HTTP/1.1, GET to read and POST to change.
 //!
 //! `/v1/sessions?…`, `/v1/sessions/{id}`, `/v1/sessions/{id}/recording`, `/v1/log/status`, `/v1/log/proof/{event}`,
 //! `/v1/tools/{target}`, `/v1/export?…` (the one answer that is no JSON: an archive).
@@ -10,10 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use vidimus_core::{TargetName, Timestamp, ToolDefinition};
-use vidimus_gate::{Frame, PayloadName, Recorded, Selection, Viewed};
+use vidimus_core::{Effect, TargetName, Timestamp, ToolDefinition};
+use vidimus_gate::{Frame, Kept, PayloadName, Recorded, Selection, Viewed};
 use vidimus_log::{Health, InclusionProof, Status, VerifierKey};
-use vidimus_store::{MAX_SESSIONS, SessionFilter, SessionRow};
+use vidimus_store::{Erasure, MAX_SESSIONS, SessionFilter, SessionRow};
 
 /// Sessions listed when the query does not say how many.
 pub(crate) const DEFAULT_LIMIT: u32 = 100;
@@ -36,6 +36,54 @@ pub(crate) const RECORDING: &str = "recording";
 pub(crate) struct SessionList {
     /// The latest opened first.
     pub(crate) sessions: Vec<SessionSummary>,
+    /// After which session the next page begins; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// The custody of a session's recording: the answer to `POST /v1/sessions/{id}/erasure`, `…/erasure/confirmation`,
+/// `…/hold` and `…/hold/removal`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CustodyState {
+    pub(crate) session: String,
+    /// `none`, `requested`, `confirmed` or `erased`.
+    pub(crate) state: String,
+    /// Why it is held.
+    pub(crate) hold: Option<String>,
+    /// Who asks to erase it, why, and until when that can be confirmed.
+    pub(crate) requested_by: Option<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) expires: Option<String>,
+}
+
+impl From<Kept> for CustodyState {
+    fn from(kept: Kept) -> Self {
+        let Kept { session, custody } = kept;
+        let (state, request) = match custody.erasure {
+            Erasure::None => ("none", None),
+            Erasure::Requested(request) => ("requested", Some(request)),
+            Erasure::Confirmed { .. } => ("confirmed", None),
+            Erasure::Erased => ("erased", None),
+        };
+        let (requested_by, reason, expires) = match request {
+            Some(request) => (Some(request.by), Some(request.reason), Some(request.expires)),
+            None => (None, None, None),
+        };
+        Self {
+            session: session.to_string(),
+            state: state.to_owned(),
+            hold: custody.hold,
+            requested_by,
+            reason,
+            expires,
+        }
+    }
+}
+
+/// The `reason` in a query, and nothing else.
+pub(crate) fn reason(query: &str) -> Result<String, String> {
+    let value = query.strip_prefix("reason=").ok_or("the query must be `reason=…`")?;
+    decode(value).ok_or_else(|| "the value of `reason` is not percent-encoded UTF-8".to_owned())
 }
 
 /// One session. Times are RFC 3339 in UTC.
@@ -341,6 +389,11 @@ pub(crate) fn to_query(filter: &SessionFilter) -> String {
     add("until", filter.until.map(|time| time.to_string()));
     add("who", filter.who.clone());
     add("target", filter.target.as_ref().map(TargetName::to_string));
+    add("operation", filter.action.clone());
+    add("decision", filter.effect.map(|effect| effect.name().to_owned()));
+    add("class", filter.class.clone());
+    add("text", filter.text.clone());
+    add("after", filter.after.map(|session| session.to_string()));
     add("control", filter.control.then(|| "true".to_owned()));
     query
 }
@@ -357,12 +410,25 @@ pub(crate) fn from_query(query: &str) -> Result<SessionFilter, String> {
             "until" => filter.until = Some(timestamp(&value).ok_or_else(|| bad("a time in RFC 3339"))?),
             "who" => filter.who = Some(value),
             "target" => filter.target = Some(value.parse().map_err(|_| bad("the name of a target"))?),
+            "operation" => filter.action = Some(value),
+            "decision" => {
+                let effect = [Effect::Allow, Effect::Deny].into_iter().find(|effect| effect.name() == value);
+                filter.effect = Some(effect.ok_or_else(|| bad("allow or deny"))?);
+            }
+            "class" => filter.class = Some(value),
+            "text" => filter.text = Some(value),
+            "after" => filter.after = Some(value.parse().map_err(|_| bad("a whole session id"))?),
             "control" => filter.control = value.parse().map_err(|_| bad("true or false"))?,
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=MAX_SESSIONS).contains(limit));
                 filter.limit = limit.ok_or_else(|| bad(&format!("1 to {MAX_SESSIONS}")))?;
             }
-            _ => return Err(format!("`{key}` is no parameter: use since, until, who, target, control, limit")),
+            _ => {
+                return Err(format!(
+                    "`{key}` is no parameter: use since, until, who, target, operation, decision, class, text, after, \
+                     control, limit"
+                ));
+            }
         }
     }
     Ok(filter)
@@ -433,6 +499,11 @@ mod tests {
             until: Some(Timestamp::from_seconds(1_800_000_000)),
             who: Some("corp|ä b&c=d%+\u{7f}".into()),
             target: Some("crm".parse().unwrap()),
+            action: Some("crm/get customer".into()),
+            effect: Some(Effect::Deny),
+            class: Some("EMAIL_ADDRESS".into()),
+            text: Some("\"a\" OR b".into()),
+            after: Some("0199a1b2-0000-7000-8000-000000000001".parse().unwrap()),
             control: true,
             limit: 7,
         };
@@ -458,6 +529,8 @@ mod tests {
             "control=1",
             "since=yesterday",
             "since=1969-12-31T23:59:59Z",
+            "decision=maybe",
+            "after=0199a1b2",
             "color=red",
             "Limit=1",
         ] {

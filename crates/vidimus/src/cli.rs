@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use vidimus_core::{EventId, TargetName, Timestamp};
+use vidimus_core::{Effect, EventId, SessionId, TargetName, Timestamp};
 use vidimus_gate::Secret;
 use vidimus_log::VerifierKey;
 use vidimus_store::{MAX_SESSIONS, SessionFilter};
@@ -114,6 +114,21 @@ pub(crate) enum Command {
     /// seen this very log. `vidimus-verify` is the same check as a small program of its own.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(Verify),
+    /// Erase the recording of a session: one person asks, another one confirms
+    ///
+    /// Its files, salts and key are destroyed, and what the journal and the index hold of it; its events stay, and proofs
+    /// still verify. Both persons give a token: `--token-file`, or the variable `VIDIMUS_TOKEN`. A request ends after a
+    /// day. Policy decides (`recording.erase`).
+    #[command(after_help = "Examples:\n  \
+                            vidimus erase 0199a1b2 --reason 'request 4711 of the customer' --config vidimus.toml\n  \
+                            vidimus erase 0199a1b2 --confirm --token-file bob.token --config vidimus.toml")]
+    Erase(Erase),
+    /// Keep a recording from being erased, by anybody and by retention, while a legal hold is on it
+    #[command(subcommand)]
+    Hold(Hold),
+    /// Look after the index of sessions and events
+    #[command(subcommand)]
+    Index(Index),
     /// See the tools a target offers, with their arguments
     ///
     /// Asks the running gateway, as its own user or root. The JSON is what `tools` in [targets.NAME] takes, for `check`.
@@ -215,7 +230,9 @@ pub(crate) struct Gateway {
 pub(crate) enum Sessions {
     /// List sessions, the latest first
     #[command(after_help = "Examples:\n  vidimus sessions list --config vidimus.toml --since 2h\n  \
-                            vidimus sessions list --data-dir data --who 'corp|8f2c' --target crm --json")]
+                            vidimus sessions list --data-dir data --who 'corp|8f2c' --target crm --json\n  \
+                            vidimus sessions list --config vidimus.toml --operation crm/refund --decision deny\n  \
+                            vidimus sessions list --config vidimus.toml --class US_SSN --limit 20")]
     List {
         #[command(flatten)]
         gateway: Gateway,
@@ -277,7 +294,7 @@ pub(crate) struct ExportFilter {
 impl From<ExportFilter> for SessionFilter {
     fn from(filter: ExportFilter) -> Self {
         let ExportFilter { since, until, target, principal } = filter;
-        Self { since, until, who: principal, target, control: false, limit: MAX_SESSIONS }
+        Self { since, until, who: principal, target, limit: MAX_SESSIONS, ..Self::default() }
     }
 }
 
@@ -306,6 +323,23 @@ pub(crate) struct Filter {
     /// On this target
     #[arg(long, value_name = "TARGET")]
     target: Option<TargetName>,
+    /// With an operation of this name, as in events: TARGET/TOOL, resources/read, connect …
+    ///
+    /// All conditions on operations must hold for one and the same operation.
+    #[arg(long, value_name = "NAME")]
+    operation: Option<String>,
+    /// With an operation that was let through, or one that was denied
+    #[arg(long, value_enum, value_name = "DECISION")]
+    decision: Option<Decision>,
+    /// With an operation in which a value of this data class was masked, such as `EMAIL_ADDRESS`
+    #[arg(long, value_name = "CLASS")]
+    class: Option<String>,
+    /// With an operation whose masked payloads hold these words; the gateway needs `full_text` in [index]
+    #[arg(long, value_name = "WORDS")]
+    text: Option<String>,
+    /// Those that follow this session in the list: the next page. The id must be whole
+    #[arg(long, value_name = "SESSION", value_parser = whole_session)]
+    after: Option<SessionId>,
     /// The gateway's own sessions too: its starts, refused log-ons, who read evidence, its reading of tool definitions
     ///
     /// Without it they are left out, of JSON too.
@@ -317,6 +351,15 @@ pub(crate) struct Filter {
     limit: u32,
 }
 
+/// What was decided on an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Decision {
+    /// It was let through
+    Allow,
+    /// It was denied
+    Deny,
+}
+
 impl From<Filter> for SessionFilter {
     fn from(filter: Filter) -> Self {
         Self {
@@ -324,6 +367,14 @@ impl From<Filter> for SessionFilter {
             until: filter.until,
             who: filter.who,
             target: filter.target,
+            action: filter.operation,
+            effect: filter.decision.map(|decision| match decision {
+                Decision::Allow => Effect::Allow,
+                Decision::Deny => Effect::Deny,
+            }),
+            class: filter.class,
+            text: filter.text,
+            after: filter.after,
             control: filter.all,
             limit: filter.limit,
         }
@@ -385,6 +436,70 @@ pub(crate) enum Log {
     },
 }
 
+#[derive(Debug, Args)]
+#[group(id = "step", required = true, multiple = false, args = ["reason", "confirm"])]
+pub(crate) struct Erase {
+    /// The session's id, or enough of its beginning
+    #[arg(value_parser = session_prefix)]
+    pub(crate) session: String,
+    /// Ask to erase it, for this reason
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Confirm what another person has asked for
+    #[arg(long)]
+    pub(crate) confirm: bool,
+    /// A file with your token; the variable `VIDIMUS_TOKEN` if not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Hold {
+    /// Put a legal hold on the recording of a session; ends a request to erase it
+    #[command(after_help = "Example:\n  vidimus hold add 0199a1b2 --reason 'case 7' --config vidimus.toml")]
+    Add(HoldChange),
+    /// Remove a legal hold
+    #[command(
+        after_help = "Example:\n  vidimus hold remove 0199a1b2 --reason 'case 7 is closed' --config vidimus.toml"
+    )]
+    Remove(HoldChange),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HoldChange {
+    /// The session's id, or enough of its beginning
+    #[arg(value_parser = session_prefix)]
+    pub(crate) session: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// A file with your token; without one and without the variable `VIDIMUS_TOKEN` you are the account you run as
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) gateway: Gateway,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Index {
+    /// Make the index again from the log, with the gateway stopped
+    ///
+    /// The old index stays until the new one is whole. A run that was cut off goes on where it stopped.
+    #[command(after_help = "Example:\n  vidimus index rebuild --config vidimus.toml")]
+    Rebuild {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Page {
     /// Every key of the configuration
@@ -430,6 +545,10 @@ fn session_prefix(text: &str) -> Result<String, String> {
     } else {
         Err("a session id is hexadecimal digits and dashes".to_owned())
     }
+}
+
+fn whole_session(text: &str) -> Result<SessionId, String> {
+    text.parse().map_err(|_| "a whole session id is a UUID, 36 characters: `sessions list` shows them".to_owned())
 }
 
 fn event_id(text: &str) -> Result<EventId, String> {
@@ -496,6 +615,9 @@ mod tests {
             "vidimus log witness --name a+b --key k --show-key",
             "vidimus verify a b",
             "vidimus demo --port 65536",
+            "vidimus erase 0199a1b2 --data-dir d",
+            "vidimus erase 0199a1b2 --reason x --confirm --data-dir d",
+            "vidimus hold add 0199a1b2 --data-dir d",
         ] {
             assert_eq!(parse(bad).unwrap_err().exit_code(), 2, "{bad}");
         }

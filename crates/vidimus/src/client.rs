@@ -1,4 +1,4 @@
-//! Asking the running gateway: HTTP/1.1 GET over its Unix socket, JSON answers.
+//! Asking the running gateway: HTTP/1.1 over its Unix socket, JSON answers.
 //!
 //! Evidence is read only through the gateway, which decides who may and records that it was read. A gateway that does
 //! not run, or a socket that belongs to somebody else, is an error with what to do.
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -19,6 +19,8 @@ use crate::api::ErrorBody;
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a change may take: erasing overwrites the journal.
+const CHANGE_TIMEOUT: Duration = Duration::from_mins(10);
 /// The largest answer, in bytes: a long session's recording.
 const MAX_ANSWER: usize = 1 << 30;
 /// The largest text of an error that is no JSON, in characters.
@@ -45,8 +47,8 @@ pub(crate) enum ClientError {
     #[error("the gateway broke its answer off; its own log says why")]
     BrokenOff,
     /// It took too long.
-    #[error("the gateway gave no answer within {TIMEOUT:?}")]
-    Timeout,
+    #[error("the gateway gave no answer within {0:?}; look at its log")]
+    Timeout(Duration),
     /// The gateway refused.
     #[error("{}{}", body.error, body.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default())]
     Refused {
@@ -62,8 +64,26 @@ pub(crate) enum ClientError {
 
 /// Asks the gateway at `socket` for `path`, which is percent-encoded.
 pub(crate) async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, ClientError> {
-    let (status, body) =
-        tokio::time::timeout(TIMEOUT, exchange(socket, path)).await.map_err(|_| ClientError::Timeout)??;
+    answered(socket, (Method::GET, path), None).await
+}
+
+/// Has the gateway at `socket` do what `path` says, which is percent-encoded; with a token as whose it is.
+pub(crate) async fn post<T: DeserializeOwned>(
+    socket: &Path,
+    path: &str,
+    token: Option<&str>,
+) -> Result<T, ClientError> {
+    answered(socket, (Method::POST, path), token).await
+}
+
+async fn answered<T: DeserializeOwned>(
+    socket: &Path,
+    asked: (Method, &str),
+    token: Option<&str>,
+) -> Result<T, ClientError> {
+    let limit = if asked.0 == Method::GET { TIMEOUT } else { CHANGE_TIMEOUT };
+    let exchanged = tokio::time::timeout(limit, exchange(socket, asked, token)).await;
+    let (status, body) = exchanged.map_err(|_| ClientError::Timeout(limit))??;
     if status == StatusCode::OK {
         return serde_json::from_slice(&body).map_err(ClientError::Answer);
     }
@@ -78,7 +98,9 @@ pub(crate) async fn download(
     out: &mut impl std::io::Write,
     mut progress: impl FnMut(u64),
 ) -> Result<u64, ClientError> {
-    let response = tokio::time::timeout(TIMEOUT, send(socket, path)).await.map_err(|_| ClientError::Timeout)??;
+    let response = tokio::time::timeout(TIMEOUT, send(socket, (Method::GET, path), None))
+        .await
+        .map_err(|_| ClientError::Timeout(TIMEOUT))??;
     let (head, mut body) = response.into_parts();
     if head.status != StatusCode::OK {
         return Err(refused(head.status, &collected(socket, body).await?));
@@ -86,7 +108,9 @@ pub(crate) async fn download(
     let failed =
         |error: Box<dyn std::error::Error + Send + Sync>| ClientError::Connection { path: socket.to_owned(), error };
     let mut bytes = 0;
-    while let Some(frame) = tokio::time::timeout(TIMEOUT, body.frame()).await.map_err(|_| ClientError::Timeout)? {
+    while let Some(frame) =
+        tokio::time::timeout(TIMEOUT, body.frame()).await.map_err(|_| ClientError::Timeout(TIMEOUT))?
+    {
         let frame = frame.map_err(|_| ClientError::BrokenOff)?;
         if let Some(data) = frame.data_ref() {
             out.write_all(data).map_err(|error| failed(error.into()))?;
@@ -104,8 +128,12 @@ fn refused(status: StatusCode, body: &Bytes) -> ClientError {
     ClientError::Refused { status, body }
 }
 
-async fn exchange(socket: &Path, path: &str) -> Result<(StatusCode, Bytes), ClientError> {
-    let (head, body) = send(socket, path).await?.into_parts();
+async fn exchange(
+    socket: &Path,
+    asked: (Method, &str),
+    token: Option<&str>,
+) -> Result<(StatusCode, Bytes), ClientError> {
+    let (head, body) = send(socket, asked, token).await?.into_parts();
     Ok((head.status, collected(socket, body).await?))
 }
 
@@ -114,7 +142,11 @@ async fn collected(socket: &Path, body: Incoming) -> Result<Bytes, ClientError> 
     Ok(Limited::new(body, MAX_ANSWER).collect().await.map_err(failed)?.to_bytes())
 }
 
-async fn send(socket: &Path, path: &str) -> Result<Response<Incoming>, ClientError> {
+async fn send(
+    socket: &Path,
+    (method, path): (Method, &str),
+    token: Option<&str>,
+) -> Result<Response<Incoming>, ClientError> {
     let failed =
         |error: Box<dyn std::error::Error + Send + Sync>| ClientError::Connection { path: socket.to_owned(), error };
     let stream = UnixStream::connect(socket).await.map_err(|error| match error.kind() {
@@ -128,11 +160,15 @@ async fn send(socket: &Path, path: &str) -> Result<Response<Incoming>, ClientErr
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.into()))?;
     // Ends by itself when `sender` is dropped.
     tokio::spawn(connection);
-    let request = Request::get(path)
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
         .header(header::HOST, "localhost")
-        .header(header::ACCEPT, "application/json")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| failed(error.into()))?;
+        .header(header::ACCEPT, "application/json");
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request.body(Empty::<Bytes>::new()).map_err(|error| failed(error.into()))?;
     sender.send_request(request).await.map_err(|error| failed(error.into()))
 }
 

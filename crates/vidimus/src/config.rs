@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Uri};
 use vidimus_core::{Durability, Record, TargetName};
+use vidimus_gate::Thresholds;
 use vidimus_identity::IssuerConfig;
 use vidimus_log::WitnessKey;
 
@@ -46,6 +47,10 @@ pub(crate) struct Config {
     pub(crate) gateway: Gateway,
     /// `[limits]`
     pub(crate) limits: Limits,
+    /// `[capacity]`
+    pub(crate) capacity: Thresholds,
+    /// `[index] full_text`
+    pub(crate) full_text: bool,
     /// `[identity.oidc.*]`, at least one, by name.
     pub(crate) issuers: Vec<Issuer>,
     /// `[policy] dir`
@@ -116,6 +121,8 @@ pub(crate) struct Target {
     pub(crate) server: Server,
     pub(crate) durability: Durability,
     pub(crate) record: Record,
+    /// How long recordings are kept after their sessions end; none for ever.
+    pub(crate) retain: Option<Duration>,
     /// `[masking]` with `[targets.NAME.masking]` on top.
     pub(crate) masking: Masking,
     pub(crate) tools: Option<PathBuf>,

@@ -2,30 +2,35 @@
 //!
 //! The caller is who the kernel says it is (`SO_PEERCRED`): principal `User::"local|UID"`, in group `local/owner`
 //! when it is the gateway's own user or root. Policy decides on evidence as for anybody else, and every read is on record.
+//! Who changes the custody of a recording may say who it is by a token, and must to erase one.
 //! The tools of targets are no evidence: the gateway's own user and root may see them.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use vidimus_core::{ErrorKind, EventId, Principal, PrincipalKind, TargetName};
-use vidimus_gate::{Gate, ViewError, Viewer};
+use vidimus_gate::{Caller, CustodyError, Gate, Notice, Person, ViewError, Viewer};
 use vidimus_log::VerifierKey;
 use vidimus_mcp::Adapter;
 use vidimus_net::server::Peer;
 use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
-use crate::api::{self, ErrorBody, LogStatus, ProofFile, Recording, SessionDetail, SessionList, ToolList};
+use crate::api::{
+    self, CustodyState, ErrorBody, LogStatus, ProofFile, Recording, SessionDetail, SessionList, ToolList,
+};
 use crate::archive_stream::{self, ApiBody};
 use crate::config::{LOCAL_ISSUER, OWN_ISSUER};
 
 /// Answers the evidence socket. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct EvidenceApi {
+    gate: Gate,
     viewer: Viewer,
     key: VerifierKey,
     adapter: Adapter,
@@ -39,6 +44,8 @@ enum Failure {
     Bad(StatusCode, String),
     /// Evidence was not shown.
     View(ViewError),
+    /// A recording's custody is as it was.
+    Custody(CustodyError),
     /// What is shown is not what this program writes.
     Foreign,
 }
@@ -55,10 +62,20 @@ impl From<ViewError> for Failure {
     }
 }
 
+impl From<CustodyError> for Failure {
+    fn from(error: CustodyError) -> Self {
+        match error {
+            CustodyError::View(error) => Self::View(error),
+            error => Self::Custody(error),
+        }
+    }
+}
+
 impl EvidenceApi {
     /// Shows the evidence of this gate, and the tools of this adapter's targets.
     pub(crate) fn new(gate: &Gate, adapter: Adapter) -> Self {
-        Self { viewer: gate.viewer(), key: gate.log_key().clone(), adapter, exports: Arc::new(Semaphore::new(1)) }
+        let (key, exports) = (gate.log_key().clone(), Arc::new(Semaphore::new(1)));
+        Self { gate: gate.clone(), viewer: gate.viewer(), key, adapter, exports }
     }
 
     /// Answers one request.
@@ -75,7 +92,8 @@ impl EvidenceApi {
                 }
             }
             (Peer::Process { uid, .. }, &Method::GET) => self.routed(&local_principal(uid), request.uri()).await,
-            (Peer::Process { .. }, _) => Err(Failure::Bad(StatusCode::METHOD_NOT_ALLOWED, "only GET".into())),
+            (Peer::Process { uid, .. }, &Method::POST) => self.changed(uid, &request).await,
+            (Peer::Process { .. }, _) => Err(Failure::Bad(StatusCode::METHOD_NOT_ALLOWED, "only GET and POST".into())),
             (Peer::Address(_), _) => Err(Failure::Bad(StatusCode::FORBIDDEN, "only over the socket".into())),
         };
         let (status, body) = match answered {
@@ -126,6 +144,42 @@ impl EvidenceApi {
         Ok(response)
     }
 
+    /// Changes the custody of a recording. Whoever gives a token is whose it is; a hold can be the local account's.
+    async fn changed<B>(&self, uid: u32, request: &Request<B>) -> Result<Bytes, Failure> {
+        let bad = |error| Failure::Bad(StatusCode::BAD_REQUEST, error);
+        let caller = match bearer(request.headers())? {
+            Some(token) => Some(self.authenticated(token).await?),
+            None => None,
+        };
+        let principal =
+            caller.as_ref().map_or_else(|| local_principal(uid), |caller| Principal::clone(caller.principal()));
+        let person = || {
+            caller.as_ref().and_then(Person::of).ok_or_else(|| {
+                let error = "erasing is done by persons: give a token that an issuer gave to one";
+                Failure::Bad(StatusCode::FORBIDDEN, error.to_owned())
+            })
+        };
+        let (custodian, uri) = (self.gate.custodian(), request.uri());
+        let reason = || api::reason(uri.query().unwrap_or_default()).map_err(bad);
+        let path: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
+        let kept = match path.as_slice() {
+            ["v1", "sessions", id, "erasure"] => custodian.request_erasure(&person()?, id, &reason()?).await?,
+            ["v1", "sessions", id, "erasure", "confirmation"] => custodian.confirm_erasure(&person()?, id).await?,
+            ["v1", "sessions", id, "hold"] => custodian.hold(&principal, id, &reason()?).await?,
+            ["v1", "sessions", id, "hold", "removal"] => custodian.release(&principal, id, &reason()?).await?,
+            _ => return Err(Failure::Bad(StatusCode::NOT_FOUND, "no such path".into())),
+        };
+        json(&CustodyState::from(kept))
+    }
+
+    async fn authenticated(&self, token: &str) -> Result<Caller, Failure> {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.gate.authenticate(Some(token), here).await.map_err(|notice| match notice {
+            Notice::Unauthenticated => Failure::Bad(StatusCode::UNAUTHORIZED, "the token is not valid".into()),
+            _ => Failure::Bad(StatusCode::SERVICE_UNAVAILABLE, "the token cannot be checked or recorded now".into()),
+        })
+    }
+
     /// The sessions of a filter. Those the gateway opened itself are shown only with its control sessions, or when
     /// they are what is asked for.
     async fn sessions(&self, principal: &Principal, filter: SessionFilter) -> Result<SessionList, ViewError> {
@@ -135,8 +189,10 @@ impl EvidenceApi {
         let limit = if with_own { wanted } else { MAX_SESSIONS };
         let mut rows = self.viewer.sessions(principal, SessionFilter { limit, ..filter }).await?;
         rows.retain(|row| with_own || !row.who.as_deref().is_some_and(is_own));
-        rows.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
-        Ok(SessionList { sessions: rows.into_iter().map(Into::into).collect() })
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        rows.truncate(wanted);
+        let next = rows.last().filter(|_| rows.len() == wanted).map(|row| row.id.to_string());
+        Ok(SessionList { sessions: rows.into_iter().map(Into::into).collect(), next })
     }
 
     async fn tools(&self, principal: &Principal, target: &str) -> Result<Bytes, Failure> {
@@ -151,6 +207,14 @@ impl EvidenceApi {
             Some(Err(error)) => Err(Failure::Bad(StatusCode::BAD_GATEWAY, error.to_string())),
         }
     }
+}
+
+/// The bearer token of a request, if it has one (RFC 6750 §2.1).
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Failure> {
+    let Some(value) = headers.get(AUTHORIZATION) else { return Ok(None) };
+    let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+    let bad = || Failure::Bad(StatusCode::BAD_REQUEST, "the Authorization header must be `Bearer TOKEN`".into());
+    token.map(Some).ok_or_else(bad)
 }
 
 /// Whether the process is a target's: it may have the gateway's user, and is not to have its rights.
@@ -183,6 +247,15 @@ fn failed(failure: &Failure) -> (StatusCode, Bytes) {
         Failure::Bad(status, message) => (*status, message.clone()),
         Failure::Foreign => {
             (StatusCode::INTERNAL_SERVER_ERROR, "the log holds what is no event: run `vidimus log verify`".to_owned())
+        }
+        Failure::Custody(error) => {
+            let status = match error.kind() {
+                ErrorKind::Denied => StatusCode::FORBIDDEN,
+                ErrorKind::NotFound => StatusCode::NOT_FOUND,
+                ErrorKind::Malformed => StatusCode::CONFLICT,
+                _ => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            (status, error.to_string())
         }
         Failure::View(ViewError::NoEvent(event)) => {
             help = Some(

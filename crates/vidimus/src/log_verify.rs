@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use vidimus_gate::{Checked, KeyError, RecordingVerifier, Secret};
+use vidimus_gate::{Checked, ErasedRecording, KeyError, RecordingVerifier, Secret};
 use vidimus_log::verify::{self, Report};
 use vidimus_log::{FileSystem, VerifierKey};
 
@@ -16,6 +16,8 @@ use crate::output::{self, printable};
 
 /// How often it says how far it is; what takes less says nothing.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+/// How many erased recordings are named.
+const MAX_ERASED: usize = 20;
 
 /// What was checked and found.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub(crate) struct Verified {
     /// The log, with what was found in recordings.
     pub(crate) report: Report,
     recordings: Checked,
+    erased: Vec<ErasedRecording>,
     /// Whether the recordings were opened.
     is_opened: bool,
 }
@@ -31,14 +34,25 @@ pub(crate) struct Verified {
 pub(crate) fn verify(data_dir: &Path, keys: &[VerifierKey], opening: Option<&Secret>) -> Result<Verified, KeyError> {
     let mut recordings = RecordingVerifier::new(data_dir, opening)?;
     let mut progress = Progress { told: Instant::now() };
-    let report = verify::log_and(
+    let mut report = verify::log_and(
         &FileSystem,
         data_dir,
         keys,
         &mut |done, of| progress.at(done, of, &mut io::stderr()),
         &mut |entry, leaf| recordings.event(entry, leaf),
     );
-    Ok(Verified { report, recordings: recordings.checked(), is_opened: opening.is_some() })
+    report.findings.extend(recordings.finish());
+    let erased = recordings.erased().cloned().collect();
+    Ok(Verified { report, recordings: recordings.checked(), erased, is_opened: opening.is_some() })
+}
+
+fn erased_json(erased: &ErasedRecording) -> serde_json::Value {
+    json!({
+        "session": erased.session.to_string(),
+        "requested_by": erased.requested_by,
+        "confirmed_by": erased.confirmed_by,
+        "reason": erased.reason,
+    })
 }
 
 struct Progress {
@@ -58,7 +72,7 @@ impl Progress {
 impl Verified {
     /// Prints the findings, what was checked, and what was not.
     pub(crate) fn write(&self, as_json: bool, out: &mut impl Write) -> io::Result<()> {
-        let Self { report, recordings, is_opened } = self;
+        let Self { report, recordings, erased, is_opened } = self;
         let checkpoint = report.checkpoint.as_ref();
         if as_json {
             let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
@@ -79,6 +93,7 @@ impl Verified {
                     "frames": recordings.frames,
                     "frames_opened": recordings.opened,
                     "frames_of_sizes_only": is_opened.then_some(recordings.sizes),
+                    "erased": erased.iter().map(erased_json).collect::<Vec<_>>(),
                 },
                 "findings": findings,
                 "further_findings": report.further_findings,
@@ -122,7 +137,23 @@ impl Verified {
                 writeln!(out, "not checked: what the frames hold; --recordings opens them, with the key of --config")?;
             }
         }
+        self.write_erased(out)?;
         writeln!(out, "not checked: events that are newer than the checkpoint")
+    }
+
+    fn write_erased(&self, out: &mut impl Write) -> io::Result<()> {
+        for erased in self.erased.iter().take(MAX_ERASED) {
+            let by = match (&erased.requested_by, &erased.confirmed_by) {
+                (Some(requested), Some(confirmed)) => format!("{requested}, confirmed by {confirmed}"),
+                _ => "retention".to_owned(),
+            };
+            let ErasedRecording { session, reason, .. } = erased;
+            writeln!(out, "recording of {session}: erased by {} ({})", printable(&by), printable(reason))?;
+        }
+        match self.erased.len().checked_sub(MAX_ERASED).filter(|more| *more > 0) {
+            Some(more) => writeln!(out, "and {more} more recordings that were erased; --json names them"),
+            None => Ok(()),
+        }
     }
 }
 

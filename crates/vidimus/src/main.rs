@@ -6,16 +6,20 @@
 mod admin;
 mod api;
 mod archive_stream;
+mod capacity;
 mod check;
 mod cli;
 mod client;
+mod clock;
 mod config;
+mod custody_commands;
 mod demo;
 mod discovery;
 mod evidence_api;
 mod exports;
 mod file_limit;
 mod huge_pages;
+mod index;
 mod key;
 mod log_api;
 mod log_commands;
@@ -29,6 +33,7 @@ mod policy_faults;
 mod policy_files;
 mod problem;
 mod reference;
+mod retention;
 mod secret;
 mod serve;
 mod sessions;
@@ -104,6 +109,19 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         }
         Command::Sessions(command) => {
             runtime()?.block_on(sessions::run(command, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Erase(erase) => {
+            runtime()?.block_on(custody_commands::erase(erase, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Hold(hold) => {
+            runtime()?.block_on(custody_commands::hold(hold, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Index(cli::Index::Rebuild { file, output }) => {
+            log_to_stderr("warn", LogForm::Text);
+            index::rebuild(&file.config, output.json, out)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Tools { target, gateway, output } => {

@@ -28,7 +28,7 @@ use crate::discovery::Discovery;
 use crate::evidence_api::EvidenceApi;
 use crate::log_api::LogApi;
 use crate::witnesses::Witnesses;
-use crate::{key, policies, stdio_child};
+use crate::{capacity, clock, key, policies, retention, stdio_child};
 
 /// How long the gateway's own tasks may take to end at shutdown.
 const HELPER_GRACE: Duration = Duration::from_secs(5);
@@ -80,6 +80,8 @@ pub(crate) async fn open(config: &Config, mut registry: Registry) -> anyhow::Res
         identity: Arc::clone(&identity),
         clock: Arc::new(SystemClock),
         storage: vidimus_gate::Options::files(),
+        full_text: config.full_text,
+        discipline: clock::discipline(),
         version: env!("CARGO_PKG_VERSION"),
     };
     let witnesses = Witnesses::new(&config.witnesses, &mut registry)?;
@@ -99,6 +101,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let mut registry = Registry::with_prefix("vidimus");
     let gauges = policies::Gauges::register(&mut registry, config);
     let Opened { gate, registry, identity, in_force, witnesses } = open(config, registry).await?;
+    capacity::observe(&gate, &config.capacity, &gateway.data_dir).context("cannot tell how much room data_dir has")?;
 
     let programs = Pool::new(PoolLimits::default());
     let mut masking = SharedMasking::default();
@@ -162,6 +165,9 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         tokio::spawn(keep_house(gate.clone(), adapter.clone(), config.limits.session_idle, stopping.clone())),
         tokio::spawn(keep_keys_fresh(identity, stopping.clone())),
         tokio::spawn(witnesses.run(gate.clone(), gate.witnessing(), stopping.clone())),
+        tokio::spawn(retention::keep(gate.clone(), retention::rules(&config.targets), stopping.clone())),
+        tokio::spawn(clock::watch(gate.clone(), stopping.clone())),
+        tokio::spawn(capacity::watch(gate.clone(), config.capacity, gateway.data_dir.clone(), stopping.clone())),
     ];
     for target in &config.targets {
         helpers.push(tokio::spawn(read_definitions(adapter.clone(), target.name.clone(), stopping.clone())));

@@ -61,7 +61,11 @@ fn write_list(list: &SessionList, out: &mut impl Write) -> io::Result<()> {
             &state(session),
         ]);
     }
-    table.write(out)
+    table.write(out)?;
+    match &list.next {
+        Some(next) => writeln!(out, "older ones: --after {}", printable(next)),
+        None => Ok(()),
+    }
 }
 
 /// Shows a session and its events.
@@ -257,10 +261,12 @@ mod tests {
         let open = SessionSummary { closed: None, display: None, ..summary() };
         let control = SessionSummary { who: None, target: None, display: None, reason: None, ..summary() };
         insta::assert_snapshot!(shown(|out| write_list(
-            &SessionList { sessions: vec![summary(), open, control] },
+            &SessionList { sessions: vec![summary(), open, control], next: None },
             out
         )));
-        assert_eq!(shown(|out| write_list(&SessionList { sessions: vec![] }, out)), "no sessions\n");
+        assert_eq!(shown(|out| write_list(&SessionList { sessions: vec![], next: None }, out)), "no sessions\n");
+        let page = SessionList { sessions: vec![summary()], next: Some("0199\u{1b}".into()) };
+        assert!(shown(|out| write_list(&page, out)).ends_with("older ones: --after 0199\\u{1b}\n"));
     }
 
     #[test]

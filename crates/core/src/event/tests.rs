@@ -1,6 +1,7 @@
 //! Every event type writes canonical JSON and stands in the catalogue.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
 use crate::principal::{Actor, PrincipalKind};
@@ -31,6 +32,18 @@ fn event(body: Body<'_>) -> Event<'_> {
     }
 }
 
+fn custody(step: CustodyStep) -> Body<'static> {
+    Body::Custody(Custody {
+        step,
+        session: SessionId::from_bytes([3; 16]),
+        expects: 2,
+        reason: "case 7",
+        expires: Some(Timestamp::from_seconds(1_795_000_100)),
+        requested_by: Some("corp|alice"),
+        confirmed_by: Some("corp|bob"),
+    })
+}
+
 /// One event of every type, for the tests below.
 fn leaves() -> Vec<(&'static str, Vec<u8>)> {
     let principal = principal();
@@ -59,10 +72,16 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
     };
     let absent = ["w2".to_owned()];
     let bodies = vec![
-        Body::LogStarted { version: "0.1.0", absent_witnesses: &[] },
-        Body::LogStarted { version: "0.1.0", absent_witnesses: &absent },
+        Body::LogStarted {
+            version: "0.1.0",
+            absent_witnesses: &[],
+            clock: Discipline::Synchronised { since: Duration::from_secs(90) },
+        },
+        Body::LogStarted { version: "0.1.0", absent_witnesses: &absent, clock: Discipline::Unknown },
         Body::LogStopped { count: 9 },
         Body::LogRecovered { frames: 3, dropped: 17 },
+        Body::LogCapacity { level: "stop", free: 900 << 20, refused: 12 },
+        Body::ClockStatus { clock: Discipline::Unsynchronised, step: Some(Step::Back(Duration::from_hours(1))) },
         Body::ConfigLoaded { hash: &hash },
         Body::PolicyLoaded { hash: &hash },
         Body::PolicyRefused { kept: &hash, reason: "crm.cedar:1:1: unexpected token" },
@@ -97,6 +116,11 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         Body::WitnessCosigned { by: "w1", cosigned: 5_120 },
         Body::WitnessLagging { by: "w1", cosigned: 5_120, behind: 7, reason: "witness `w1` cannot be reached" },
         Body::IntegrityFailed { by: "witness", reason: "witness `w1` has seen more" },
+        custody(CustodyStep::HoldAdded),
+        custody(CustodyStep::HoldRemoved),
+        custody(CustodyStep::EraseRequested),
+        custody(CustodyStep::EraseConfirmed),
+        custody(CustodyStep::Erased),
         Body::RecordingViewed { what: "recording", viewed: Some(SessionId::from_bytes([3; 16])) },
         Body::RecordingExported { selection: "target=crm", sessions: 2, with_payloads: 1 },
     ];
@@ -133,6 +157,24 @@ fn masked_values_are_counted_by_class_and_never_told() {
     sum.add(&one);
     sum.add(&one);
     assert_eq!(sum.masked, [("US_SSN".into(), 4)].into());
+}
+
+#[test]
+fn how_far_the_clock_is_to_be_believed_is_said() {
+    let clock = |body| {
+        let leaf: serde_json::Value = serde_json::from_slice(&event(body).to_leaf()).unwrap();
+        leaf["clock"].to_string()
+    };
+    let since = Duration::from_millis(90_500);
+    assert_eq!(
+        clock(Body::LogStarted { version: "1", absent_witnesses: &[], clock: Discipline::Synchronised { since } }),
+        r#"{"set_s_ago":90,"state":"synchronised"}"#
+    );
+    let step = Some(Step::Back(Duration::from_millis(1_200)));
+    assert_eq!(
+        clock(Body::ClockStatus { clock: Discipline::Unsynchronised, step }),
+        r#"{"state":"unsynchronised","step":"back","step_us":1200000}"#
+    );
 }
 
 #[test]

@@ -2,10 +2,11 @@
 //!
 //! Without the key-encryption key: the files are there, hold every frame an event names in its place, of its event, name
 //! and size, and nothing but whole frames up to a session's end. With it also: every frame opens, and what it holds is
-//! what the event commits to. Where sizes only are kept there is no content to compare, which is counted. Each frame is
+//! what the event commits to. A recording that is not there is a finding unless a later event says that it was erased, and
+//! one that is there after that event is a finding too. Where sizes only are kept there is no content to compare, which is counted. Each frame is
 //! read once and alone; besides there is some state for each open session. No content leaves this module.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::ErrorKind as IoErrorKind;
 use std::os::unix::fs::FileExt as _;
@@ -24,6 +25,9 @@ use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
 /// Types of the events after which a session has no frames.
 const LAST_EVENTS: [&str; 2] = ["session.closed", "log.stopped"];
 
+/// The type of the event that says that a recording is destroyed.
+const ERASED: &str = "recording.erased";
+
 /// What a frame has besides its content.
 const OVERHEAD_BYTES: u64 = (HEADER_BYTES + SALT_BYTES + TAG_BYTES) as u64;
 
@@ -36,7 +40,23 @@ pub struct RecordingVerifier {
     wrapping: Option<KeyEncryptionKey>,
     /// Sessions without their last event.
     sessions: HashMap<SessionId, Session>,
+    /// What is to be said of recordings that are not there, unless the log says later that they were erased.
+    missing: BTreeMap<SessionId, Finding>,
+    erased: BTreeMap<SessionId, ErasedRecording>,
     checked: Checked,
+}
+
+/// A recording that is not there because it was erased, as the log says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErasedRecording {
+    /// The session.
+    pub session: SessionId,
+    /// Who asked for it; none when retention did.
+    pub requested_by: Option<String>,
+    /// Who confirmed it.
+    pub confirmed_by: Option<String>,
+    /// Why.
+    pub reason: String,
 }
 
 /// How much was checked.
@@ -54,6 +74,7 @@ pub struct Checked {
 
 /// How far a session's recording has been followed.
 struct Session {
+    is_missing: bool,
     follower: Follower,
     place: Place,
     has_recording: bool,
@@ -72,6 +93,7 @@ struct Read {
     session: SessionId,
     commits: Commits,
     is_last: bool,
+    erased: Option<ErasedRecording>,
 }
 
 impl RecordingVerifier {
@@ -83,7 +105,8 @@ impl RecordingVerifier {
             keys::check(data_dir, wrapping)?;
         }
         let directory = data_dir.join("recordings");
-        Ok(Self { directory, wrapping, sessions: HashMap::new(), checked: Checked::default() })
+        let (sessions, checked) = (HashMap::new(), Checked::default());
+        Ok(Self { directory, wrapping, sessions, missing: BTreeMap::new(), erased: BTreeMap::new(), checked })
     }
 
     /// How much was checked so far.
@@ -91,16 +114,59 @@ impl RecordingVerifier {
         self.checked
     }
 
+    /// The recordings that are not there because they were erased.
+    pub fn erased(&self) -> impl Iterator<Item = &ErasedRecording> {
+        self.erased.values()
+    }
+
+    /// Call it after the last event: the recordings that are not there although no event says that they were erased.
+    pub fn finish(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.missing).into_values().collect()
+    }
+
+    /// Takes note of an erasure; a finding when the recording is still there.
+    fn erasure(&mut self, entry: u64, erased: ErasedRecording) -> Option<Finding> {
+        let session = erased.session;
+        self.missing.remove(&session);
+        self.erased.insert(session, erased);
+        let directory = self.directory.join(session.to_string());
+        directory.exists().then(|| Finding {
+            entry: Some(entry),
+            file: directory,
+            expected: format!("no recording of session {session}, which is erased"),
+            found: "one".to_owned(),
+        })
+    }
+
     /// Checks what the log's next event commits to: at most one finding for the event, and one for the rest of the
     /// recording at its session's end.
     pub fn event(&mut self, entry: u64, leaf: &[u8]) -> Vec<Finding> {
-        let Some(Read { session, commits, is_last }) = Read::parse(leaf) else {
+        let Some(Read { session, commits, is_last, erased }) = Read::parse(leaf) else {
             let expected = "an event whose payloads this version can read".to_owned();
             let (file, found) = (self.directory.clone(), "one whose payloads were not checked".to_owned());
             return vec![Finding { entry: Some(entry), file, expected, found }];
         };
+        if let Some(erased) = erased {
+            return self.erasure(entry, erased).into_iter().collect();
+        }
         let mut state = self.sessions.remove(&session).unwrap_or_default();
         let directory = self.directory.join(session.to_string());
+        if commits.count() > 0 && !state.has_recording && !directory.exists() {
+            state.is_missing = true;
+        }
+        state.has_recording |= commits.count() > 0;
+        if state.is_missing {
+            self.missing.entry(session).or_insert_with(|| Finding {
+                entry: Some(entry),
+                file: segment_path(&directory, 0),
+                expected: format!("a recording (session {session}, event {})", commits.seq()),
+                found: "no such file".to_owned(),
+            });
+            if !is_last {
+                self.sessions.insert(session, state);
+            }
+            return Vec::new();
+        }
         let finding = |Problem { segment, expected, found }| {
             let expected = format!("{expected} (session {session}, event {})", commits.seq());
             Finding { entry: Some(entry), file: segment_path(&directory, segment), expected, found }
@@ -114,7 +180,6 @@ impl RecordingVerifier {
                 walk.resume(&commits);
             }
         }
-        state.has_recording |= commits.count() > 0;
         if is_last && state.has_recording {
             // An open session's rest may still be written; a closed one's is whole.
             let mut rest = std::iter::from_fn(|| walk.next().transpose());
@@ -133,15 +198,30 @@ impl RecordingVerifier {
 impl Default for Session {
     fn default() -> Self {
         let place = Place { segment: 0, offset: OPENING_BYTES as u64, least_number: 0 };
-        Self { follower: Follower::default(), place, has_recording: false }
+        Self { is_missing: false, follower: Follower::default(), place, has_recording: false }
     }
 }
 
 impl Read {
     fn parse(leaf: &[u8]) -> Option<Self> {
         let event: Value = serde_json::from_slice(leaf).ok()?;
-        let is_last = LAST_EVENTS.contains(&event.get("type")?.as_str()?);
-        Some(Self { session: event.get("session")?.as_str()?.parse().ok()?, commits: Commits::read(&event)?, is_last })
+        let kind = event.get("type")?.as_str()?;
+        let is_last = LAST_EVENTS.contains(&kind);
+        let erased = if kind == ERASED { Some(ErasedRecording::read(event.get("custody")?)?) } else { None };
+        let session = event.get("session")?.as_str()?.parse().ok()?;
+        Some(Self { session, commits: Commits::read(&event)?, is_last, erased })
+    }
+}
+
+impl ErasedRecording {
+    fn read(custody: &Value) -> Option<Self> {
+        let text = |key: &str| custody.get(key).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            session: text("session")?.parse().ok()?,
+            requested_by: text("requested_by"),
+            confirmed_by: text("confirmed_by"),
+            reason: text("reason")?,
+        })
     }
 }
 

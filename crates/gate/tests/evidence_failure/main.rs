@@ -8,13 +8,14 @@ mod disk;
 mod world;
 
 use std::io::ErrorKind::{Other, StorageFull};
+use std::time::Duration;
 
 use bytes::Bytes;
 use disk::Fault;
 use vidimus_core::event::Status;
 use vidimus_core::{Durability, ErrorKind, Members};
-use vidimus_gate::{Answer, Notice, Outcome, SendError, Session, Verdict};
-use world::{Target, World, head, operation};
+use vidimus_gate::{Answer, CustodyError, Level, Notice, Outcome, SendError, Session, Thresholds, Verdict};
+use world::{Target, World, head, operation, owner, target_name};
 
 /// What a caller with a good token gets of the gate now, and that the target sees nothing of it.
 async fn assert_refuses(world: &World, target: &Target, session: &Session) {
@@ -167,13 +168,87 @@ async fn a_full_disk_refuses_until_there_is_space() {
     assert_refuses(&world, &target, &session).await;
     assert_eq!(target.requests(), 0);
     world.disk.work();
-    let limit = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let limit = std::time::Instant::now() + Duration::from_secs(20);
     while let Verdict::Denied(denied) = session.submit(operation("again")).await {
         assert_eq!(denied.refusal().kind, ErrorKind::Evidence);
         assert!(std::time::Instant::now() < limit, "space is back, and nothing passes");
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_works(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_little_room_lets_nothing_new_begin_and_what_runs_end() {
+    let world = World::start();
+    let target = Target::start(&world, |_| {}).await;
+    let session = world.session(Durability::Strict).await;
+    let thresholds = Thresholds { warning: 3_000, alarm: 2_000, stop: 1_000 };
+    let observe = |free| world.gate().observe_space(free, &thresholds).unwrap();
+    assert_eq!(observe(5_000), Level::Ample);
+    assert_released(answer(&session, &target, "first").await.as_ref());
+
+    let Verdict::Admitted(running) = session.submit(operation("running")).await else { panic!("denied") };
+    assert_eq!(observe(999), Level::Stop);
+    let Verdict::Denied(denied) = session.submit(operation("new")).await else { panic!("a call passed") };
+    assert_eq!((denied.refusal().kind, denied.refusal().reason), (ErrorKind::Evidence, "capacity"));
+    let alice = world.alice().await.unwrap();
+    let denied = world.gate().open(alice, world.spec(Durability::Strict)).await.err().unwrap();
+    assert_eq!(denied.refusal().reason, "capacity");
+    assert_eq!(world.stranger().await.err(), Some(Notice::EvidenceUnavailable));
+    assert_eq!(world.no_token().await, Notice::Unauthenticated, "counted, and recorded later");
+    assert_eq!(target.requests(), 1);
+
+    // What ran when the room became too little ends as any other.
+    let upstream = target.upstream.clone();
+    let mut answers = running.run(|wire, flight| async move {
+        upstream.send(wire, head()).await.unwrap();
+        flight.finish(outcome(Status::Ok, Bytes::from_static(b"result")), |_| Bytes::new()).await;
+    });
+    assert_released(answers.next().await.as_ref());
+    assert_eq!(observe(1_100), Level::Stop, "within the margin");
+    assert_eq!(observe(9_000), Level::Ample);
+    assert_works(&world).await;
+    drop((session, target));
+
+    let events = world.events("log.capacity").await;
+    let told: Vec<String> = events.iter().map(|event| event["capacity"].to_string()).collect();
+    let refused = r#"{"free":9000,"level":"ample","refused":3}"#;
+    assert_eq!(told, [r#"{"free":999,"level":"stop","refused":0}"#, refused]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_ends_recordings_but_for_those_that_are_held() {
+    let world = World::start();
+    let target = Target::start(&world, |_| {}).await;
+    let mut sessions = Vec::new();
+    for _ in 0..2 {
+        let session = world.session(Durability::Strict).await;
+        assert_released(answer(&session, &target, "call").await.as_ref());
+        session.close("client").await.unwrap();
+        sessions.push(session.id());
+    }
+    let open = world.session(Durability::Strict).await;
+    assert_released(answer(&open, &target, "call").await.as_ref());
+    assert_eq!(world.events("log.started").await.len(), 1, "all is in the index");
+    let (custodian, name) = (world.gate().custodian(), target_name());
+    let expire = || custodian.expire(&name, Duration::ZERO);
+    let held = sessions[0];
+    custodian.hold(&owner(), &held.to_string(), "case 7").await.unwrap();
+    assert_eq!(expire().await.unwrap(), 1);
+    assert_eq!(sessions.iter().map(|session| world.is_recorded(*session)).collect::<Vec<_>>(), [true, false]);
+    assert!(world.is_recorded(open.id()), "what goes on is kept");
+    assert_eq!(expire().await.unwrap(), 0, "once");
+    custodian.release(&owner(), &held.to_string(), "case 7 is closed").await.unwrap();
+    assert_eq!(expire().await.unwrap(), 1);
+    assert!(!world.is_recorded(held));
+    let erased = world.events("recording.erased").await;
+    assert_eq!(erased.len(), 2);
+    for event in erased {
+        assert_eq!(event["custody"]["reason"], "retention of crm: 0 days");
+        assert_eq!((event["custody"].get("requested_by"), event.get("who")), (None, None), "nobody's wish");
+    }
+    let gone = custodian.hold(&owner(), &held.to_string(), "too late").await.unwrap_err();
+    assert!(matches!(gone, CustodyError::Gone(_)), "{gone}");
 }
 
 /// A new session, and a call in it.

@@ -19,7 +19,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use vidimus_core::{
-    Action, Durability, Members, Operation, Principal, PrincipalKind, Protocol, Record, SystemClock, TargetName,
+    Action, Durability, Members, Operation, Principal, PrincipalKind, Protocol, Record, SessionId, SystemClock,
+    TargetName,
 };
 use vidimus_gate::{Caller, Gate, Notice, Options, Secret, Session, TargetSpec, Upstream};
 use vidimus_identity::{Fetch, FetchError, Identity, IssuerConfig};
@@ -39,6 +40,7 @@ permit (principal in Group::"corp/support", action == Action::"connect", resourc
 permit (principal in Group::"corp/support", action in Action::"tools/call", resource);
 permit (principal in Group::"local/owner", action == Action::"recording.view", resource);
 permit (principal in Group::"local/owner", action == Action::"log.read", resource);
+permit (principal in Group::"local/owner", action == Action::"recording.hold", resource);
 "#;
 
 /// A gate and its surroundings.
@@ -78,6 +80,8 @@ impl World {
             identity: Arc::new(self.identity()),
             clock: Arc::new(SystemClock),
             storage: Arc::new(self.disk.clone()),
+            full_text: false,
+            discipline: vidimus_core::Discipline::Unknown,
             version: "test",
         };
         // Tasks that the gate gave up may hold the log for a moment longer.
@@ -125,23 +129,8 @@ impl World {
 
     /// After a restart: every intent has exactly one outcome, and every session before it is closed.
     pub(crate) async fn assert_one_outcome_each(&self) {
-        let owner = Principal {
-            kind: PrincipalKind::User,
-            issuer: "local".into(),
-            subject: "0".into(),
-            groups: vec!["local/owner".into()],
-            display: None,
-            actor_chain: Vec::new(),
-            amr: Vec::new(),
-            client_id: None,
-        };
-        let viewer = self.gate().viewer();
-        let appended = self.gate().log_status().appended;
-        let limit = Instant::now() + Duration::from_secs(10);
-        while self.gate().log_status().integrated < appended {
-            assert!(Instant::now() < limit, "the log is not integrated");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let (owner, viewer) = (owner(), self.gate().viewer());
+        self.integrated().await;
         let filter = SessionFilter { limit: 100, ..SessionFilter::default() };
         let rows = viewer.sessions(&owner, filter).await.unwrap();
         assert!(rows.len() >= 2, "the session before the restart and the one after it");
@@ -161,6 +150,35 @@ impl World {
         assert!(rows.iter().any(|row| row.reason.as_deref() == Some("crash")), "no session was left open");
     }
 
+    /// Whether a session has a recording.
+    pub(crate) fn is_recorded(&self, session: SessionId) -> bool {
+        self.dir.path().join("recordings").join(session.to_string()).exists()
+    }
+
+    /// The events of one type in the gateway's own sessions.
+    pub(crate) async fn events(&self, kind: &str) -> Vec<Value> {
+        let (owner, viewer) = (owner(), self.gate().viewer());
+        self.integrated().await;
+        let filter = SessionFilter { control: true, limit: 100, ..SessionFilter::default() };
+        let mut events = Vec::new();
+        for row in viewer.sessions(&owner, filter).await.unwrap().iter().filter(|row| row.is_control()) {
+            let viewed = viewer.session(&owner, &row.id.to_string()).await.unwrap();
+            events.extend(viewed.events.iter().map(|(_, leaf)| serde_json::from_slice::<Value>(leaf).unwrap()));
+        }
+        events.retain(|event| event["type"] == kind);
+        events
+    }
+
+    /// Waits until a checkpoint covers all that is written.
+    async fn integrated(&self) {
+        let appended = self.gate().log_status().appended;
+        let limit = Instant::now() + Duration::from_secs(10);
+        while self.gate().log_status().integrated < appended {
+            assert!(Instant::now() < limit, "the log is not integrated");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     fn identity(&self) -> Identity {
         // SEC 1 §2.3.3: an uncompressed point is 4, x, y.
         let (x, y) = self.key.public_key().as_ref().split_first().unwrap().1.split_at(32);
@@ -170,6 +188,20 @@ impl World {
         config.jwks_url = Some(format!("{ISSUER}/jwks"));
         let keys = Keys(json!({ "keys": [jwk] }).to_string().into());
         Identity::new(vec![config], Arc::new(keys), Arc::new(SystemClock)).unwrap()
+    }
+}
+
+/// Who reads evidence, and may hold it.
+pub(crate) fn owner() -> Principal {
+    Principal {
+        kind: PrincipalKind::User,
+        issuer: "local".into(),
+        subject: "0".into(),
+        groups: vec!["local/owner".into()],
+        display: None,
+        actor_chain: Vec::new(),
+        amr: Vec::new(),
+        client_id: None,
     }
 }
 
@@ -252,7 +284,7 @@ pub(crate) fn head() -> HeaderMap {
     HeaderMap::new()
 }
 
-fn target_name() -> TargetName {
+pub(crate) fn target_name() -> TargetName {
     "crm".parse().unwrap()
 }
 

@@ -41,6 +41,7 @@ const fn key(name: &'static str, form: &'static str, absent: Absent, about: &'st
 pub(super) const SECTIONS: &[&Section] = &[
     &GATEWAY,
     &LIMITS,
+    &CAPACITY,
     &ISSUER,
     &WORKLOAD_WHEN,
     &POLICY,
@@ -60,6 +61,8 @@ pub(super) const ROOT: Section = Section {
     keys: &[
         key("gateway", "table", Absent::Refused, "the gateway itself"),
         key("limits", "table", Absent::Means("the defaults hold"), "bounds"),
+        key("capacity", "table", Absent::Means("the defaults hold"), "room for evidence"),
+        key("index", "table", Absent::Means("the defaults hold"), "what is searched"),
         key("identity", "table", Absent::Refused, "who vouches for callers"),
         key("policy", "table", Absent::Refused, "who may do what"),
         key("masking", "table", Absent::Means("the defaults hold"), "what is masked"),
@@ -142,6 +145,34 @@ pub(super) const LIMITS: Section = Section {
              shutdown.",
         ),
     ],
+};
+
+pub(super) const CAPACITY: Section = Section {
+    heading: "capacity",
+    about: "Room for evidence: how much must be free where `data_dir` is. Each is at most as large as the one before it.",
+    keys: &[
+        key("warning", "size", Absent::Default("4GiB"), "With less, an event, the gateway's log and a metric say so."),
+        key("alarm", "size", Absent::Default("1GiB"), "With less, they say so as an error."),
+        key(
+            "stop",
+            "size",
+            Absent::Default("256MiB"),
+            "With less, nothing new begins: operations, sessions and log-ons are \
+             refused, what runs ends in order. Service goes on by itself when an eighth more than this is free.",
+        ),
+    ],
+};
+
+pub(super) const INDEX: Section = Section {
+    heading: "index",
+    about: "What can be searched of the sessions.",
+    keys: &[key(
+        "full_text",
+        "true or false",
+        Absent::Default("false"),
+        "Search the words of masked payloads too, where `record = \"masked\"`. The index then holds them in the clear. \
+         Changing it makes the index again at the next start.",
+    )],
 };
 
 pub(super) const ISSUER: Section = Section {
@@ -328,6 +359,13 @@ pub(super) const TARGET: Section = Section {
             Absent::Default("sizes"),
             "`masked` keeps requests and results, encrypted, with every value of a data class masked. `sizes` keeps \
              sizes and commitments only.",
+        ),
+        key(
+            "retain",
+            "days",
+            Absent::Means("recordings are kept until somebody erases them"),
+            "How long recordings are kept after their sessions end, such as `90d`. Then they are erased, but for those \
+             under a legal hold; their events stay.",
         ),
         key(
             "tools",

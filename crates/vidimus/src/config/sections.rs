@@ -12,6 +12,7 @@ use http::uri::Scheme;
 use toml::Spanned;
 use toml::de::DeTable;
 use vidimus_core::{Durability, Record, TargetName};
+use vidimus_gate::Thresholds;
 use vidimus_identity::{Algorithm, ClaimRule, IssuerConfig};
 
 use super::document::Document;
@@ -55,6 +56,8 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
     let root = Table::new(document, &keys::ROOT, String::new(), 0..0, parsed.get_ref());
     let gateway = root.table("gateway").and_then(|(place, table)| gateway(document, place, table));
     let limits = limits(document, root.table("limits"));
+    let capacity = capacity(document, root.table("capacity"));
+    let full_text = full_text(document, root.table("index"));
     let issuers = root.table("identity").and_then(|(place, table)| issuers(document, place, table));
     let policy_dir = root.table("policy").and_then(|(place, table)| {
         let table = Table::new(document, &keys::POLICY, "policy".to_owned(), place, table);
@@ -74,6 +77,8 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         hash,
         gateway: gateway?,
         limits: limits?,
+        capacity: capacity?,
+        full_text: full_text?,
         issuers: issuers?,
         policy_dir: policy_dir?,
         masking: masking?,
@@ -152,6 +157,32 @@ fn limits<'a>(document: &'a Document, found: Option<(Range<usize>, &'a DeTable<'
         session_idle: session_idle?,
         shutdown_grace: shutdown_grace?,
     })
+}
+
+fn capacity<'a>(document: &'a Document, found: Option<(Range<usize>, &'a DeTable<'a>)>) -> Option<Thresholds> {
+    let none = DeTable::new();
+    let (place, table) = found.unwrap_or((0..0, &none));
+    let table = Table::new(document, &keys::CAPACITY, "capacity".to_owned(), place.clone(), table);
+    let warning = table.parsed("warning", value::space);
+    let alarm = table.parsed("alarm", value::space);
+    let stop = table.parsed("stop", value::space);
+    table.finish();
+    let thresholds = Thresholds { warning: warning?, alarm: alarm?, stop: stop? };
+    if thresholds.warning < thresholds.alarm || thresholds.alarm < thresholds.stop {
+        let help = "less room is worse: `warning` is at least `alarm`, `alarm` at least `stop`";
+        document.problem(place, "the thresholds of [capacity] are out of order", Some(help.to_owned()));
+        return None;
+    }
+    Some(thresholds)
+}
+
+fn full_text<'a>(document: &'a Document, found: Option<(Range<usize>, &'a DeTable<'a>)>) -> Option<bool> {
+    let none = DeTable::new();
+    let (place, table) = found.unwrap_or((0..0, &none));
+    let table = Table::new(document, &keys::INDEX, "index".to_owned(), place, table);
+    let full_text = table.boolean("full_text");
+    table.finish();
+    full_text
 }
 
 fn issuers<'a>(document: &'a Document, place: Range<usize>, table: &'a DeTable<'a>) -> Option<Vec<Issuer>> {
@@ -315,6 +346,7 @@ fn target<'a>(
         }
         one_of(text, &[Record::Sizes, Record::Masked].map(|record| (record.name(), record)))
     });
+    let retain = table.parsed("retain", value::days);
     let heading = format!("targets.{}.masking", name.get_ref());
     let masking = masking::of_target(document, heading, table.table("masking"), gateway);
     let tools = table.parsed("tools", value::text).map(|path| document.resolve(&path));
@@ -347,6 +379,7 @@ fn target<'a>(
         server: server?,
         durability: durability?,
         record: record?,
+        retain,
         masking: masking?,
         tools,
         connect_timeout: connect_timeout?,

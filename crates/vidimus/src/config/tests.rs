@@ -31,6 +31,14 @@ socket = "/run/vidimus.sock"
 key = { file = "/etc/vidimus/kek" }
 allowed_origins = ["https://App.example.com"]
 
+[capacity]
+warning = "20GiB"
+alarm = "512MiB"
+stop = "512MiB"
+
+[index]
+full_text = true
+
 [limits]
 connections = 500
 request_bytes = "64KiB"
@@ -72,6 +80,7 @@ url = "http://127.0.0.1:9000/mcp"
 headers = { Authorization = { env = "CRM_TOKEN", format = "Bearer {}" }, X-Tenant = { file = "tenant" } }
 durability = "async"
 record = "masked"
+retain = "90d"
 tools = "crm.tools.json"
 connect_timeout = "250ms"
 request_timeout = "2h"
@@ -171,6 +180,8 @@ fn every_key_is_understood() {
     assert_eq!(headers[0].1.format.as_deref(), Some("Bearer {}"));
     assert_eq!(headers[1].1.source, Source::File("/etc/vidimus/tenant".into()));
     assert_eq!((target.durability, target.record), (Durability::Async, Record::Masked));
+    assert_eq!((target.retain, config.full_text), (Some(Duration::from_hours(90 * 24)), true));
+    assert_eq!((config.capacity.warning, config.capacity.stop), (20 << 30, 512 << 20));
     assert_eq!(target.tools.as_deref(), Some(Path::new("/etc/vidimus/crm.tools.json")));
     assert_eq!(target.connect_timeout, Duration::from_millis(250));
     assert_eq!(target.call_timeout, Duration::from_hours(3));
@@ -218,6 +229,9 @@ fn what_is_wrong_with_masking_is_said_with_the_nearest_name() {
         let found = wrong(lines);
         assert!(found.contains(expected), "{lines}: {found}");
     }
+    let upside_down = format!("{SMALLEST}\n[capacity]\nstop = \"9GiB\"\n");
+    let error = parse(&upside_down).unwrap_err().to_string();
+    assert!(error.contains("the thresholds of [capacity] are out of order"), "{error}");
     let unmasked = SMALLEST.replace("[targets.crm]", "[targets.crm]\nrecord = \"unmasked\"");
     let error = parse(&unmasked).unwrap_err().to_string();
     assert!(error.contains("payloads are never recorded as they passed: write \"masked\""), "{error}");

@@ -27,6 +27,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     milliseconds.filter(|length| (1..=86_400_000).contains(length)).map(Duration::from_millis).ok_or_else(expected)
 }
 
+/// `90d`: 1 to 36,500 days.
+pub(super) fn days(text: &str) -> Result<Duration, String> {
+    let days = text.strip_suffix('d').filter(|days| days.bytes().all(|byte| byte.is_ascii_digit()));
+    let days = days.and_then(|days| days.parse().ok()).filter(|days| (1..=36_500).contains(days));
+    days.map(|days: u64| Duration::from_hours(days * 24)).ok_or_else(|| "expected days, such as \"90d\"".to_owned())
+}
+
 /// `64KiB`, `16MiB`: at least 1 KiB, at most 1 GiB.
 pub(super) fn size(text: &str) -> Result<usize, String> {
     let expected = || "expected a size from 1KiB to 1024MiB, such as \"64KiB\" or \"16MiB\"".to_owned();
@@ -39,6 +46,21 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
         _ => None,
     };
     bytes.filter(|bytes| (1 << 10..=1 << 30).contains(bytes)).ok_or_else(expected)
+}
+
+/// `512MiB`, `8GiB`, `2TiB`: at least 1 MiB.
+pub(super) fn space(text: &str) -> Result<u64, String> {
+    let expected = || "expected a size from 1MiB to 1024TiB, such as \"512MiB\" or \"8GiB\"".to_owned();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    let bytes = match unit {
+        "MiB" => number.checked_mul(1 << 20),
+        "GiB" => number.checked_mul(1 << 30),
+        "TiB" => number.checked_mul(1 << 40),
+        _ => None,
+    };
+    bytes.filter(|bytes| (1 << 20..=1 << 50).contains(bytes)).ok_or_else(expected)
 }
 
 /// `127.0.0.1:8080`, `[::1]:8080`.
@@ -145,6 +167,22 @@ mod tests {
         assert_eq!(size("1024MiB"), Ok(1 << 30));
         for bad in ["", "1", "0KiB", "1kb", "1025MiB", "1 MiB", "18446744073709551615MiB"] {
             assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn retention_is_counted_in_days() {
+        assert_eq!(days("90d"), Ok(Duration::from_hours(2_160)));
+        for bad in ["", "d", "0d", "90", "90h", "-1d", "+1d", "36501d", "1.5d"] {
+            assert!(days(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn room_on_a_disk_is_counted_from_a_mebibyte() {
+        assert_eq!((space("1MiB"), space("1024TiB")), (Ok(1 << 20), Ok(1 << 50)));
+        for bad in ["", "8", "0GiB", "8GB", "64KiB", "1025TiB", "-1GiB", "1.5GiB", "18446744073709551615TiB"] {
+            assert!(space(bad).is_err(), "{bad}");
         }
     }
 

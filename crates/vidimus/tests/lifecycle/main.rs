@@ -11,8 +11,10 @@ mod answers;
 mod archive;
 mod backup;
 mod changes;
+mod custody;
 mod endings;
 mod evidence;
+mod rebuild;
 mod secrets;
 mod verification;
 

@@ -256,3 +256,33 @@ fn another_key_encryption_key_is_refused_at_once() {
     let refused = RecordingVerifier::new(recorded.dir.path(), Some(&Secret::new([2; 32])));
     assert!(matches!(refused, Err(KeyError::Unwrap(_))));
 }
+
+#[test]
+fn a_recording_may_be_missing_only_if_the_log_says_that_it_was_erased() {
+    let recorded = recorded(Record::Masked);
+    let directory = recorded.file().parent().unwrap().to_owned();
+    let erased = json!({ "type": "recording.erased", "seq": 0, "session": SessionId::from_bytes([1; 16]).to_string(),
+        "custody": { "session": recorded.session.to_string(), "expects": 2, "reason": "request 4711",
+            "requested_by": "corp|alice", "confirmed_by": "corp|bob" } });
+    let check = |with_erasure: bool| {
+        let mut verifier = RecordingVerifier::new(recorded.dir.path(), None).unwrap();
+        let mut found = Vec::new();
+        for (index, event) in (10..).zip(&recorded.events) {
+            let mut event = event.clone();
+            event["session"] = json!(recorded.session.to_string());
+            found.extend(verifier.event(index, event.to_string().as_bytes()));
+        }
+        if with_erasure {
+            found.extend(verifier.event(16, erased.to_string().as_bytes()));
+        }
+        found.extend(verifier.finish());
+        let by: Vec<_> = verifier.erased().filter_map(|erased| erased.confirmed_by.clone()).collect();
+        (found.iter().map(|finding| finding.expected.clone()).collect::<Vec<_>>(), by)
+    };
+    let there = format!("no recording of session {}, which is erased", recorded.session);
+    assert_eq!(check(true), (vec![there], vec!["corp|bob".to_owned()]), "it is still there");
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(check(true), (vec![], vec!["corp|bob".to_owned()]));
+    let missing = format!("a recording (session {}, event 1)", recorded.session);
+    assert_eq!(check(false), (vec![missing], vec![]), "once for the session");
+}

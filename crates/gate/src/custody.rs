@@ -1,0 +1,356 @@
+//! The custody of recordings: legal holds, and erasing by two persons or when their time is up.
+//!
+//! A recording is erased when one person has asked for it and another one has confirmed it in time (NIST SP 800-53
+//! AU-9(5)), or when the target's retention ends. Its files, salts and key are destroyed, with every copy in the journal
+//! and every word in the index; its events stay, so proofs still verify, and `recording.erased` says who wanted it.
+//! Order: the confirmation is durable and in force, then destruction, then `recording.erased`. What a crash cuts off in
+//! between is completed later ([`Custodian::finish`]). Each step names the version of the custody that it was decided on;
+//! of two who act at once the first in the log wins, and the other is told.
+//! Refused: erasing what is held, what is still open, and any step by an account of this machine or a program in the
+//! place of a person.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use vidimus_core::event::{Body, Custody as Change, CustodyStep};
+use vidimus_core::{Action, Durability, ErrorKind, Principal, PrincipalKind, SessionId, TargetName, Timestamp};
+use vidimus_log::DestroyError;
+use vidimus_store::{Custody, Erasure, Request, SessionRow, StoreError};
+
+use crate::authenticate::Caller;
+use crate::evidence::EvidenceError;
+use crate::gate::Gate;
+use crate::shared::Shared;
+use crate::view::{ViewError, Viewer};
+
+/// How long a request to erase may be confirmed.
+const REQUEST_VALID: Duration = Duration::from_hours(24);
+/// The longest reason, in bytes.
+const MAX_REASON_BYTES: usize = 500;
+/// How long the index may take to take a step in.
+const MAX_LAG: Duration = Duration::from_secs(15);
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// Recordings that retention ends in one pass: they share one cleaning of the journal.
+const MAX_EXPIRED: u32 = 100;
+
+/// Keeps recordings, and destroys them. Cheap to clone.
+#[derive(Clone)]
+pub struct Custodian {
+    shared: Arc<Shared>,
+    viewer: Viewer,
+}
+
+/// A person whom an issuer vouches for: neither a program nor an account of this machine, of which one person may have
+/// several.
+#[derive(Debug, Clone)]
+pub struct Person(Arc<Principal>);
+
+impl Person {
+    /// The person behind a token; none when it is a program's.
+    pub fn of(caller: &Caller) -> Option<Self> {
+        (caller.principal().kind == PrincipalKind::User).then(|| Self(Arc::clone(caller.principal())))
+    }
+}
+
+/// What a session's custody is now.
+#[derive(Debug)]
+pub struct Kept {
+    /// The session.
+    pub session: SessionId,
+    /// Its custody.
+    pub custody: Custody,
+}
+
+/// Why a step was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum CustodyError {
+    /// The session is not to be found, or policy says no.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The index does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The step cannot be recorded.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// The recording is not destroyed yet.
+    #[error("{0}; the erasure is confirmed, and will be completed")]
+    Destroy(#[from] DestroyError),
+    /// The recording is held.
+    #[error("session {0} is under a legal hold ({1}): remove the hold first")]
+    Held(SessionId, String),
+    /// There is no hold.
+    #[error("session {0} is under no hold")]
+    NotHeld(SessionId),
+    /// The session is not over.
+    #[error("session {0} is still open: its recording can be erased when it is closed")]
+    Open(SessionId),
+    /// Nobody asked.
+    #[error("nobody has asked to erase the recording of session {0}: ask first, and have another person confirm")]
+    NotRequested(SessionId),
+    /// Who asked may not confirm.
+    #[error("you have asked for this yourself: another person must confirm it")]
+    OwnRequest,
+    /// The request has ended.
+    #[error("the request to erase the recording of session {0} ended at {1}: ask again")]
+    Expired(SessionId, String),
+    /// It is done, or being done.
+    #[error("the recording of session {0} is erased, or being erased")]
+    Gone(SessionId),
+    /// Somebody else was faster.
+    #[error("somebody else has just changed the custody of session {0}: look at it, then try again")]
+    Raced(SessionId),
+    /// The index lags.
+    #[error("the step is recorded and the index has not taken it in within {MAX_LAG:?}: look at `vidimus log status`")]
+    Behind,
+    /// There is no reason.
+    #[error("a reason of 1 to {MAX_REASON_BYTES} bytes is needed")]
+    Reason,
+}
+
+impl CustodyError {
+    /// Who is at fault.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::View(error) => error.kind(),
+            Self::Store(error) => error.kind(),
+            Self::Evidence(error) => error.kind(),
+            Self::Destroy(error) => error.kind(),
+            Self::Behind => ErrorKind::Evidence,
+            Self::OwnRequest => ErrorKind::Denied,
+            Self::Held(..)
+            | Self::NotHeld(_)
+            | Self::Open(_)
+            | Self::NotRequested(_)
+            | Self::Expired(..)
+            | Self::Gone(_)
+            | Self::Raced(_)
+            | Self::Reason => ErrorKind::Malformed,
+        }
+    }
+}
+
+impl Gate {
+    /// Keeps recordings, and destroys them.
+    pub fn custodian(&self) -> Custodian {
+        Custodian { shared: Arc::clone(self.shared()), viewer: self.viewer() }
+    }
+}
+
+/// A step that is to be taken.
+struct Step<'a> {
+    kind: CustodyStep,
+    who: Option<&'a str>,
+    reason: &'a str,
+    expires: Option<Timestamp>,
+    requested_by: Option<&'a str>,
+    confirmed_by: Option<&'a str>,
+}
+
+impl<'a> Step<'a> {
+    const fn new(step: CustodyStep, who: &'a str, reason: &'a str) -> Self {
+        Self { kind: step, who: Some(who), reason, expires: None, requested_by: None, confirmed_by: None }
+    }
+}
+
+impl Custodian {
+    /// Puts a recording under a legal hold: it may not be erased until the hold is removed. Ends a request to erase it.
+    pub async fn hold(&self, principal: &Principal, session: &str, reason: &str) -> Result<Kept, CustodyError> {
+        check(reason)?;
+        let (row, custody) = self.found(principal, &Action::RecordingHold, session).await?;
+        match (&custody.hold, &custody.erasure) {
+            (Some(hold), _) => return Err(CustodyError::Held(row.id, hold.clone())),
+            (None, Erasure::Confirmed { .. } | Erasure::Erased) => return Err(CustodyError::Gone(row.id)),
+            (None, Erasure::None | Erasure::Requested(_)) => {}
+        }
+        self.take(&row, &custody, Step::new(CustodyStep::HoldAdded, &principal.id(), reason)).await?;
+        self.kept(row.id)
+    }
+
+    /// Removes a legal hold.
+    pub async fn release(&self, principal: &Principal, session: &str, reason: &str) -> Result<Kept, CustodyError> {
+        check(reason)?;
+        let (row, custody) = self.found(principal, &Action::RecordingHold, session).await?;
+        if custody.hold.is_none() {
+            return Err(CustodyError::NotHeld(row.id));
+        }
+        self.take(&row, &custody, Step::new(CustodyStep::HoldRemoved, &principal.id(), reason)).await?;
+        self.kept(row.id)
+    }
+
+    /// Asks to erase a recording. Another person may confirm it for a day.
+    pub async fn request_erasure(&self, person: &Person, session: &str, reason: &str) -> Result<Kept, CustodyError> {
+        check(reason)?;
+        let (row, custody) = self.found(&person.0, &Action::RecordingErase, session).await?;
+        erasable(&row, &custody)?;
+        let expires = Some(self.shared.evidence.clock.now() + REQUEST_VALID);
+        let who = person.0.id();
+        self.take(&row, &custody, Step { expires, ..Step::new(CustodyStep::EraseRequested, &who, reason) }).await?;
+        self.kept(row.id)
+    }
+
+    /// Confirms what another person has asked for, and erases the recording.
+    pub async fn confirm_erasure(&self, person: &Person, session: &str) -> Result<Kept, CustodyError> {
+        let (row, custody) = self.found(&person.0, &Action::RecordingErase, session).await?;
+        erasable(&row, &custody)?;
+        let Erasure::Requested(Request { by, reason, expires }) = &custody.erasure else {
+            return Err(CustodyError::NotRequested(row.id));
+        };
+        let who = person.0.id();
+        if *by == who {
+            return Err(CustodyError::OwnRequest);
+        }
+        if *expires <= self.shared.evidence.clock.now().to_string() {
+            return Err(CustodyError::Expired(row.id, expires.clone()));
+        }
+        let step = Step {
+            requested_by: Some(by),
+            confirmed_by: Some(&who),
+            ..Step::new(CustodyStep::EraseConfirmed, &who, reason)
+        };
+        self.take(&row, &custody, step).await?;
+        self.destroy(vec![row.id]).await?;
+        self.kept(row.id)
+    }
+
+    /// Erases the recordings of a target's sessions that ended longer ago than `age`, but for those that are held;
+    /// returns how many.
+    pub async fn expire(&self, target: &TargetName, age: Duration) -> Result<usize, CustodyError> {
+        let days = age.as_secs() / (24 * 60 * 60);
+        let reason = format!("retention of {target}: {days} days");
+        let now = self.shared.evidence.clock.now();
+        let before = Timestamp::from_nanoseconds(
+            now.nanoseconds().saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)),
+        );
+        let mut count = 0;
+        loop {
+            let expired = self.viewer.reader()?.expired(target.as_str(), before, MAX_EXPIRED)?;
+            let mut confirmed = Vec::new();
+            for session in expired {
+                let custody = self.viewer.reader()?.custody(session)?;
+                let row = self.viewer.reader()?.session(&session.to_string(), |_| true)?;
+                let step = Step { who: None, ..Step::new(CustodyStep::EraseConfirmed, "", &reason) };
+                match self.take(&row, &custody, step).await {
+                    Ok(()) => confirmed.push(session),
+                    // A hold came first.
+                    Err(CustodyError::Raced(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if confirmed.is_empty() {
+                return Ok(count);
+            }
+            count += confirmed.len();
+            self.destroy(confirmed).await?;
+        }
+    }
+
+    /// Completes erasures that were confirmed and cut off; returns how many.
+    pub async fn finish(&self) -> Result<usize, CustodyError> {
+        let under_way = self.viewer.reader()?.erasures_under_way()?;
+        let count = under_way.len();
+        if count > 0 {
+            self.destroy(under_way).await?;
+        }
+        Ok(count)
+    }
+
+    /// Destroys what is confirmed, then says so. May be repeated.
+    async fn destroy(&self, sessions: Vec<SessionId>) -> Result<(), CustodyError> {
+        let (log, doomed) = (self.shared.evidence.log.clone(), sessions.clone());
+        let destroyed = tokio::task::spawn_blocking(move || log.destroy_recordings(&doomed)).await;
+        destroyed.map_err(|_| ViewError::Stopping)??;
+        self.wiped().await?;
+        for session in sessions {
+            let custody = self.viewer.reader()?.custody(session)?;
+            let Erasure::Confirmed { requested_by, confirmed_by, reason } = &custody.erasure else { continue };
+            let row = self.viewer.reader()?.session(&session.to_string(), |_| true)?;
+            let step = Step {
+                who: None,
+                requested_by: requested_by.as_deref(),
+                confirmed_by: confirmed_by.as_deref(),
+                ..Step::new(CustodyStep::Erased, "", reason)
+            };
+            match self.take(&row, &custody, step).await {
+                // Whoever completes the same erasure at the same time says the same.
+                Ok(()) | Err(CustodyError::Raced(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the index has overwritten what was taken out of it.
+    async fn wiped(&self) -> Result<(), CustodyError> {
+        let started = Instant::now();
+        let applied = self.viewer.reader()?.applied()?;
+        while self.viewer.reader()?.is_wipe_due()? {
+            if started.elapsed() >= MAX_LAG {
+                tracing::error!(applied, "a reader holds the index, so erased words are not overwritten yet");
+                return Err(CustodyError::Behind);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// The session, when `principal` may do this with its recording, and its custody.
+    async fn found(
+        &self,
+        principal: &Principal,
+        action: &Action,
+        session: &str,
+    ) -> Result<(SessionRow, Custody), CustodyError> {
+        let row = self.viewer.permitted(principal, session, action.clone()).await?;
+        let custody = self.viewer.reader()?.custody(row.id)?;
+        Ok((row, custody))
+    }
+
+    /// Records a step on the custody that was seen, and waits until it is known whether it holds.
+    async fn take(&self, row: &SessionRow, seen: &Custody, step: Step<'_>) -> Result<(), CustodyError> {
+        let body = Body::Custody(Change {
+            step: step.kind,
+            session: row.id,
+            expects: seen.version,
+            reason: step.reason,
+            expires: step.expires,
+            requested_by: step.requested_by,
+            confirmed_by: step.confirmed_by,
+        });
+        let Shared { evidence, control, .. } = &*self.shared;
+        let (written, leaf) = control.append_leaf_for(evidence, step.who, row.target.as_deref(), body)?;
+        evidence.settle(Durability::Strict, written.position).await?;
+        let started = Instant::now();
+        loop {
+            match self.viewer.reader()?.is_void(leaf)? {
+                Some(false) => return Ok(()),
+                Some(true) => return Err(CustodyError::Raced(row.id)),
+                None if started.elapsed() >= MAX_LAG => return Err(CustodyError::Behind),
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    fn kept(&self, session: SessionId) -> Result<Kept, CustodyError> {
+        Ok(Kept { session, custody: self.viewer.reader()?.custody(session)? })
+    }
+}
+
+fn check(reason: &str) -> Result<(), CustodyError> {
+    let is_given = !reason.trim().is_empty() && reason.len() <= MAX_REASON_BYTES;
+    is_given.then_some(()).ok_or(CustodyError::Reason)
+}
+
+fn erasable(row: &SessionRow, custody: &Custody) -> Result<(), CustodyError> {
+    if let Some(hold) = &custody.hold {
+        return Err(CustodyError::Held(row.id, hold.clone()));
+    }
+    if matches!(custody.erasure, Erasure::Confirmed { .. } | Erasure::Erased) {
+        return Err(CustodyError::Gone(row.id));
+    }
+    if row.closed.is_none() {
+        return Err(CustodyError::Open(row.id));
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! The index made again from the log: beside the old one, which it replaces when it is whole.
+//!
+//! No gateway may run meanwhile; the lock on the log sees to that. Whoever kills it loses nothing: what is made stays, and
+//! the next run goes on from there.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use vidimus_log::{Log, Signer, Storage};
+use vidimus_store::Reader;
+
+use crate::evidence::EvidenceError;
+use crate::gate::StartError;
+use crate::keys::{self, KeyEncryptionKey, Secret};
+use crate::projection::{INDEX, Projection, open_index};
+
+/// An index that is being made.
+const REBUILD: &str = "index.db.rebuild";
+
+/// What an index is made again from.
+pub struct Rebuild {
+    /// Where everything is kept. No gateway may run on it.
+    pub data_dir: PathBuf,
+    /// The name of the gateway.
+    pub gateway: String,
+    /// The key-encryption key.
+    pub key: Secret,
+    /// Whether words of payloads are kept.
+    pub full_text: bool,
+    /// The files.
+    pub storage: Arc<dyn Storage>,
+    /// Is told how many entries are done.
+    pub progress: Box<dyn FnMut(u64) + Send>,
+}
+
+impl Rebuild {
+    /// Makes the index again beside the old one, which it then replaces; returns how many entries it holds. One that was
+    /// cut off goes on where it stopped. Blocks.
+    pub fn run(self) -> Result<u64, StartError> {
+        let wrapping = Arc::new(KeyEncryptionKey::new(&self.key)?);
+        let seed = keys::signing_seed(&self.data_dir, &wrapping)?;
+        let origin = keys::origin(&self.gateway);
+        let signer = Signer::from_seed(&origin, seed.expose())?;
+        let made = self.data_dir.join(REBUILD);
+        let failure = Arc::new(OnceLock::new());
+        let index = open_index(&made, &self.data_dir, &wrapping, self.full_text)?;
+        let projection = Projection::telling(index, Arc::clone(&failure), self.progress);
+        let options = vidimus_log::Options {
+            observer: Some(Box::new(projection)),
+            ..vidimus_log::Options::new(&self.data_dir, &origin)
+        };
+        // Opening takes the lock, replays the journal, and tells the index all that it lacks.
+        let (log, _) = Log::open(self.storage, options, signer)?;
+        log.close().map_err(EvidenceError::from)?;
+        drop(log);
+        if let Some(failure) = failure.get() {
+            return Err(StartError::Rebuild(failure.clone()));
+        }
+        replace(&made, &self.data_dir).map_err(|error| StartError::Rebuild(error.to_string()))?;
+        Ok(Reader::open(&self.data_dir.join(INDEX))?.applied()?)
+    }
+}
+
+/// Puts the new index in the place of the old one. The old one's companions go first: they would be taken for the new
+/// one's. A crash in between leaves the old index at some earlier point, from which it goes on.
+fn replace(made: &Path, data_dir: &Path) -> std::io::Result<()> {
+    for companion in ["index.db-wal", "index.db-shm"] {
+        match std::fs::remove_file(data_dir.join(companion)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    std::fs::rename(made, data_dir.join(INDEX))?;
+    std::fs::File::open(data_dir)?.sync_all()
+}

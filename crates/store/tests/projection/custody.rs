@@ -1,0 +1,145 @@
+//! Steps in the custody of recordings: the log's order decides, losers are void, and replay gives the same.
+
+use vidimus_core::event::{Custody as Step, CustodyStep};
+use vidimus_store::{Custody, Erasure};
+
+use super::*;
+
+const SUBJECT: u8 = 7;
+
+fn subject() -> SessionId {
+    session_id(0xAB, SUBJECT)
+}
+
+/// A log of steps: who takes which, at which version.
+#[derive(Default)]
+struct Steps {
+    log: Log,
+    next: u64,
+}
+
+impl Steps {
+    fn step(&mut self, who: &str, step: CustodyStep, expects: u64) -> &mut Self {
+        // The log's clock starts at 1,700,000,000 and goes on by a second for each event.
+        let expires = Some(Timestamp::from_seconds(1_700_000_005));
+        let confirmed_by = (step == CustodyStep::EraseConfirmed && who != "vidimus|gw").then_some(who);
+        let body = Body::Custody(Step {
+            step,
+            session: subject(),
+            expects,
+            reason: "case 7",
+            expires: expires.filter(|_| step == CustodyStep::EraseRequested),
+            requested_by: None,
+            confirmed_by,
+        });
+        self.log.add(session_id(1, 0), self.next, Some((who, "crm")), body);
+        self.next += 1;
+        self
+    }
+
+    /// The custody in the end, which steps were void, and that replay in other batches says the same.
+    fn end(&self) -> (Custody, Vec<bool>) {
+        let directory = TempDir::new().unwrap();
+        let path = made_at_once(&directory, &self.log);
+        let again = directory.path().join("again.db");
+        for end in 1..=self.log.leaves.len() {
+            let leaves: Vec<&[u8]> = self.log.slices().into_iter().take(end).collect();
+            Index::open(&again).unwrap().apply(0, &leaves).unwrap();
+        }
+        assert_eq!(dump(&path), dump(&again));
+        let reader = Reader::open(&path).unwrap();
+        let void = (0..self.log.leaves.len()).map(|leaf| reader.is_void(leaf as u64).unwrap().unwrap()).collect();
+        (reader.custody(subject()).unwrap(), void)
+    }
+}
+
+#[test]
+fn what_one_asks_for_another_confirms() {
+    let mut steps = Steps::default();
+    steps.step("corp|alice", CustodyStep::EraseRequested, 0);
+    let (custody, _) = steps.end();
+    let Erasure::Requested(request) = custody.erasure else { panic!("{custody:?}") };
+    assert_eq!((request.by.as_str(), request.reason.as_str(), custody.version), ("corp|alice", "case 7", 1));
+    steps.step("corp|bob", CustodyStep::EraseConfirmed, 1);
+    assert!(matches!(steps.end().0.erasure, Erasure::Confirmed { confirmed_by: Some(by), .. } if by == "corp|bob"));
+    steps.step("corp|bob", CustodyStep::Erased, 2);
+    assert_eq!(steps.end(), (Custody { version: 3, hold: None, erasure: Erasure::Erased }, vec![false; 3]));
+}
+
+#[test]
+fn nobody_confirms_what_they_asked_for() {
+    let mut steps = Steps::default();
+    steps.step("corp|alice", CustodyStep::EraseRequested, 0).step("corp|alice", CustodyStep::EraseConfirmed, 1);
+    let (custody, void) = steps.end();
+    assert!(matches!(custody.erasure, Erasure::Requested(_)));
+    assert_eq!(void, [false, true]);
+}
+
+#[test]
+fn a_request_ends() {
+    let mut steps = Steps::default();
+    steps.step("corp|alice", CustodyStep::EraseRequested, 0);
+    for _ in 0..4 {
+        steps.step("corp|carol", CustodyStep::HoldRemoved, 1);
+    }
+    steps.step("corp|bob", CustodyStep::EraseConfirmed, 1);
+    assert_eq!(steps.end().1, [false, true, true, true, true, true], "the sixth event is five seconds later");
+    steps.step("corp|alice", CustodyStep::EraseRequested, 1);
+    assert_eq!(steps.end().1.last(), Some(&false), "and can be made again");
+}
+
+#[test]
+fn of_two_at_once_the_first_in_the_log_wins() {
+    let mut steps = Steps::default();
+    steps.step("corp|alice", CustodyStep::EraseRequested, 0);
+    // Bob confirms and Carol adds a hold, both having seen version 1.
+    steps.step("corp|carol", CustodyStep::HoldAdded, 1).step("corp|bob", CustodyStep::EraseConfirmed, 1);
+    let (custody, void) = steps.end();
+    assert_eq!((custody.hold.as_deref(), void), (Some("case 7"), vec![false, false, true]));
+    assert_eq!(custody.erasure, Erasure::None, "the hold ends the request");
+
+    let mut steps = Steps::default();
+    steps.step("corp|alice", CustodyStep::EraseRequested, 0);
+    steps.step("corp|bob", CustodyStep::EraseConfirmed, 1).step("corp|carol", CustodyStep::HoldAdded, 1);
+    assert_eq!(steps.end().1, [false, false, true], "too late");
+    steps.step("corp|carol", CustodyStep::HoldAdded, 2);
+    assert_eq!(steps.end().1.last(), Some(&true), "what is being destroyed cannot be held");
+}
+
+#[test]
+fn a_hold_blocks_people_and_retention() {
+    let mut steps = Steps::default();
+    steps.step("corp|carol", CustodyStep::HoldAdded, 0);
+    steps.step("corp|alice", CustodyStep::EraseRequested, 1).step("vidimus|gw", CustodyStep::EraseConfirmed, 1);
+    steps.step("corp|carol", CustodyStep::HoldAdded, 1).step("corp|carol", CustodyStep::HoldRemoved, 1);
+    assert_eq!(steps.end().1, [false, true, true, true, false]);
+    steps.step("vidimus|gw", CustodyStep::EraseConfirmed, 2);
+    assert!(matches!(steps.end().0.erasure, Erasure::Confirmed { confirmed_by: None, .. }));
+}
+
+#[test]
+fn sessions_past_their_time_are_those_that_ended_and_are_not_held() {
+    let directory = TempDir::new().unwrap();
+    let mut log = sample();
+    let path = made_at_once(&directory, &log);
+    let expired = |target: &str, second: u64| {
+        let before = Timestamp::from_seconds(1_700_000_000 + second);
+        Reader::open(&path).unwrap().expired(target, before, 10).unwrap()
+    };
+    // Alice's was closed by the event of second 7; Bob's is open.
+    assert_eq!(expired("crm", 8), [session_id(0xAB, 1)]);
+    assert_eq!(expired("crm", 7), []);
+    assert_eq!(expired("orders", 100), []);
+    let hold = Body::Custody(Step {
+        step: CustodyStep::HoldAdded,
+        session: session_id(0xAB, 1),
+        expects: 0,
+        reason: "case",
+        expires: None,
+        requested_by: None,
+        confirmed_by: None,
+    });
+    log.add(session_id(1, 0), 2, Some(("corp|carol", "crm")), hold);
+    Index::open(&path).unwrap().apply(0, &log.slices()).unwrap();
+    assert_eq!(expired("crm", 100), []);
+}

@@ -1,0 +1,46 @@
+//! Erases recordings whose time is up, and completes erasures that a crash cut off (NIST SP 800-53 AU-11, SI-12(3)).
+//!
+//! What fails is said and tried again at the next round; evidence is complete meanwhile.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use vidimus_core::TargetName;
+use vidimus_gate::Gate;
+
+use crate::config::Target;
+
+/// How often erasures that were cut off are looked for.
+const FINISH_INTERVAL: Duration = Duration::from_secs(30);
+/// Of those rounds, each so manyth looks for recordings whose time is up: every hour.
+const EXPIRE_ROUNDS: u64 = 120;
+
+/// How long the recordings of each target are kept, where that is said.
+pub(crate) fn rules(targets: &[Target]) -> Vec<(TargetName, Duration)> {
+    targets.iter().filter_map(|target| Some((target.name.clone(), target.retain?))).collect()
+}
+
+/// Keeps to the rules until the gateway is told to stop.
+pub(crate) async fn keep(gate: Gate, rules: Vec<(TargetName, Duration)>, mut stop: watch::Receiver<bool>) {
+    let custodian = gate.custodian();
+    let mut round = 0_u64;
+    loop {
+        match custodian.finish().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "Erasures that were cut off are completed"),
+            Err(error) => tracing::error!(%error, "An erasure that was cut off cannot be completed yet"),
+        }
+        for (target, age) in rules.iter().filter(|_| round.is_multiple_of(EXPIRE_ROUNDS)) {
+            match custodian.expire(target, *age).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(%target, count, "Recordings whose time was up are erased"),
+                Err(error) => tracing::error!(%target, %error, "Recordings whose time is up cannot be erased yet"),
+            }
+        }
+        round = round.wrapping_add(1);
+        tokio::select! {
+            () = tokio::time::sleep(FINISH_INTERVAL) => {}
+            () = async { drop(stop.wait_for(|stop| *stop).await) } => return,
+        }
+    }
+}
