@@ -223,7 +223,7 @@ impl Engine {
         if let Some(key) = path.last() {
             self.keywords.find_keyed(key, text, end, scan);
         }
-        self.keywords.find(text, from.at(), end, scan);
+        self.keywords.find(text, from.at(), &self.marks, end, scan);
         scan.runs.clear();
         if end == End::Open {
             let tail = text.iter().rev().take(self.reaches_back).take_while(|byte| Set::Token.has(**byte)).count();

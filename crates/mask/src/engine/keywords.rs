@@ -14,6 +14,7 @@ use aho_corasick::{Input, MatchKind, dfa};
 
 use self::assigned::{Assigned, Parser};
 use super::cut::LOOK_BEHIND;
+use super::marks::{MAX_NAME, Marks};
 use super::{End, Finding, Scan};
 use crate::class::{ClassId, Values};
 use crate::error::ConfigError;
@@ -103,11 +104,11 @@ impl Keywords {
     }
 
     /// Adds all values behind keywords that begin at `from` or later.
-    pub(super) fn find(&self, text: &[u8], from: usize, end: End, scan: &mut Scan) {
+    pub(super) fn find(&self, text: &[u8], from: usize, marks: &Marks, end: End, scan: &mut Scan) {
         let Some(automaton) = &self.automaton else { return };
         let Scan { findings, runs, live_from, .. } = scan;
         let parser = Parser::new(text);
-        let mut search = Search { text, findings, runs, parser, open_from: text.len() };
+        let mut search = Search { text, marks, findings, runs, parser, open_from: text.len() };
         // The automaton's own loop: one look-up a byte, and every keyword that ends there.
         let begin = from.saturating_sub(LOOK_BEHIND);
         let Ok(mut state) = automaton.start_state(aho_corasick::Anchored::No) else { return };
@@ -179,6 +180,7 @@ fn is_cased(text: &[u8], start: usize, end: usize) -> bool {
 /// One pass over a text.
 struct Search<'a> {
     text: &'a [u8],
+    marks: &'a Marks,
     findings: &'a mut Vec<Finding>,
     runs: &'a mut Runs,
     parser: Parser<'a>,
@@ -228,6 +230,9 @@ impl Search<'_> {
 
     /// What is assigned to the identifier that a keyword is part of.
     fn assigned(&mut self, start: usize, end: usize) -> Option<Assigned> {
+        if self.is_in_mark(start) {
+            return None;
+        }
         let tail = self.runs.end(self.text, Set::Phrase, end, MAX_TAIL + 1);
         if tail - end > MAX_TAIL {
             return None;
@@ -237,6 +242,14 @@ impl Search<'_> {
             self.open_from = self.open_from.min(start);
         }
         assigned
+    }
+
+    /// Whether a place is inside the name of a mark: `<SECRET_PASSWORD>` assigns nothing to what follows it.
+    fn is_in_mark(&self, at: usize) -> bool {
+        let in_name = |byte: &&u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || **byte == b'_';
+        let before = self.text.get(..at).unwrap_or_default();
+        let start = at - before.iter().rev().take(MAX_NAME).take_while(in_name).count();
+        self.marks.skip(self.text, start).is_some_and(|(end, class)| class.is_some() && end > at)
     }
 
     fn forms(&mut self, class: ClassId, forms: &[Form], start: usize, assigned: &Assigned) {

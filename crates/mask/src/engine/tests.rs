@@ -33,6 +33,15 @@ fn marks_are_not_found_again() {
 }
 
 #[test]
+fn the_name_of_a_mark_assigns_nothing_to_what_follows_it() {
+    let engine = engine(&["default", "secrets"]);
+    for mark in ["<SECRET_PASSWORD>", "<SECRET_GITHUB_TOKEN_1>", "<SECRET_GENERIC:abcdefghijklmnopabcdefgh>"] {
+        assert_eq!(found(&engine, &format!("{mark}\nR4nd0mQ8zX2kV7pT3w"), &[]), []);
+    }
+    assert!(!found(&engine, "<password>R4nd0mQ8zX2kV7pT3w</password>", &[]).is_empty());
+}
+
+#[test]
 fn an_escape_in_undecoded_text_does_not_hide_the_word_after_it() {
     let engine = engine(&["default"]);
     assert_eq!(found(&engine, r"row\n078-05-1121\t4111111111111111", &[]).len(), 2);
