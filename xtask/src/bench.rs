@@ -60,6 +60,9 @@ pub(crate) struct Arguments {
     /// How often everything is run.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// For `log`: how many events are written, opened and verified.
+    #[arg(long, default_value_t = 1_000_000)]
+    events: u64,
 }
 
 /// Which part is measured.
@@ -69,6 +72,8 @@ enum What {
     Gateway,
     /// The masking engine alone: MB per CPU-second of one core, on texts made from a seed.
     Mask,
+    /// The evidence log alone: appends beside a bare loop of group commits, size, start and verification of many events.
+    Log,
 }
 
 /// One size of load.
@@ -150,6 +155,9 @@ struct Usage {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.what == What::Mask {
         return parts::bench_masking(workspace);
+    }
+    if arguments.what == What::Log {
+        return parts::bench_log(workspace, arguments.events);
     }
     if std::thread::available_parallelism()?.get() < 2 {
         bail!("the benchmark pins the gateway to one core and the load to another: it needs two");

@@ -107,6 +107,25 @@ pub(super) fn bench_masking(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Measures the evidence log with the programs of its own crate: appends beside a bare loop of group commits, then what
+/// many events cost on disk, at a start and to verify.
+pub(super) fn bench_log(workspace: &Workspace, events: u64) -> Result<()> {
+    let place = workspace.target.join("bench");
+    std::fs::create_dir_all(&place).with_context(|| format!("cannot create {}", place.display()))?;
+    for (example, arguments) in [("bench_append", Vec::new()), ("bench_volume", vec![events.to_string()])] {
+        let status = Command::new(cargo())
+            .current_dir(&workspace.root)
+            .args(["run", "--release", "--locked", "--quiet", "--package", "vidimus-log", "--example", example, "--"])
+            .args(arguments)
+            .arg(&place)
+            .status()?;
+        if !status.success() {
+            bail!("{example} failed: {status}");
+        }
+    }
+    Ok(())
+}
+
 /// A release binary.
 pub(super) fn binary(workspace: &Workspace, name: &str) -> PathBuf {
     workspace.target.join("release").join(name)
