@@ -163,6 +163,22 @@ pub enum Body<'a> {
         /// The session read, where it was one.
         viewed: Option<SessionId>,
     },
+    /// The keys were opened for use.
+    KeysOpened {
+        /// The name of the key-encryption key.
+        kek: &'a str,
+        /// The public keys that sign the log from now on, the newest first.
+        signing: &'a [String],
+    },
+    /// A key came or went since the last start.
+    KeyChanged {
+        /// `signing_added`, `signing_retired`, `kek_added` or `kek_retired`.
+        what: &'a str,
+        /// The public key, or the name of the key-encryption key.
+        key: &'a str,
+        /// When, RFC 3339.
+        at: &'a str,
+    },
     /// Sessions were taken away, in an archive.
     RecordingExported {
         /// What was asked for, in words.
@@ -436,6 +452,8 @@ pub const CATALOGUE: &[Entry] = &[
     ),
     entry("recording.erased", "a recording, its salts and its key are destroyed", "disposal (SI-12(3), AU-11)"),
     entry("recording.viewed", "evidence was read", "access to audit information (AU-9)"),
+    entry("admin.keys_opened", "the keys were opened for use at a start", "use of keys (SC-12, AU-10)"),
+    entry("admin.key_changed", "a key came or went since the last start", "key management (SC-12, CM-3)"),
     entry(
         "recording.exported",
         "sessions were exported as an archive",
@@ -472,6 +490,8 @@ impl Body<'_> {
             Self::IntegrityFailed { .. } => "integrity.failed",
             Self::Custody(custody) => custody.step.name(),
             Self::RecordingViewed { .. } => "recording.viewed",
+            Self::KeysOpened { .. } => "admin.keys_opened",
+            Self::KeyChanged { .. } => "admin.key_changed",
             Self::RecordingExported { .. } => "recording.exported",
         }
     }
@@ -521,6 +541,11 @@ impl Event<'_> {
             Body::LogRecovered { dropped, frames } => {
                 object.integer("dropped", *dropped).integer("frames", *frames);
             }
+            Body::KeyChanged { what, key, at } => {
+                object.object("change", |change| {
+                    change.string("at", at).string("key", key).string("what", what);
+                });
+            }
             Body::RecordingExported { selection, sessions, with_payloads } => {
                 object.object("export", |export| {
                     export.string("selection", selection).integer("sessions", *sessions);
@@ -552,6 +577,7 @@ impl Event<'_> {
             Body::PolicyLoaded { .. }
             | Body::PolicyRefused { .. }
             | Body::ProgramLogged(_)
+            | Body::KeysOpened { .. }
             | Body::RecordingViewed { .. } => {}
         }
         if let Body::AuthSucceeded { expires, .. } = &self.body {
@@ -566,6 +592,11 @@ impl Event<'_> {
             }
             Body::PolicyLoaded { hash } => {
                 object.string("policy", hash);
+            }
+            Body::KeysOpened { kek, signing } => {
+                object.object("keys", |keys| {
+                    keys.string("kek", kek).strings("signing", signing);
+                });
             }
             Body::PolicyRefused { kept, reason } => {
                 object.string("policy", kept).string("reason", reason);
@@ -611,6 +642,7 @@ impl Event<'_> {
             Body::RecordingViewed { .. }
             | Body::RecordingExported { .. }
             | Body::WitnessCosigned { .. }
+            | Body::KeyChanged { .. }
             | Body::LogStopped { .. }
             | Body::LogRecovered { .. }
             | Body::LogCapacity { .. }

@@ -14,6 +14,7 @@ use vidimus_core::{
     Timestamp,
 };
 use vidimus_identity::Identity;
+use vidimus_log::note::NoteError;
 use vidimus_log::{FileSystem, Log, OpenError, Signer, Storage, VerifierKey, Witnessing};
 use vidimus_policy::{Decision, Policies};
 use vidimus_store::StoreError;
@@ -22,7 +23,8 @@ use crate::authenticate::{Authenticator, Caller};
 use crate::capacity::{Capacity, Level};
 use crate::context::{SessionContext, TargetSpec};
 use crate::evidence::{Evidence, EvidenceError, Strand};
-use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
+use crate::keyring::{KeyChange, Keys};
+use crate::keys::{KeyEncryptionKey, KeyError, Secret};
 use crate::masking::{self, Masking};
 use crate::metrics::Metrics;
 use crate::projection::{self, Projection};
@@ -53,8 +55,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// The name of this gateway in events and checkpoints.
     pub gateway: String,
-    /// The key-encryption key.
-    pub key: Secret,
+    /// The keys, out of the keyring.
+    pub keys: Keys,
     /// The policies in force.
     pub policies: Policies,
     /// Who vouches for callers.
@@ -89,7 +91,7 @@ pub enum StartError {
     Key(#[from] KeyError),
     /// The signing key cannot be used.
     #[error("the log's signing key cannot be used: {0}")]
-    Signing(#[from] vidimus_log::note::NoteError),
+    Signing(#[from] NoteError),
     /// The index does not open.
     #[error(transparent)]
     Index(#[from] StoreError),
@@ -135,13 +137,14 @@ impl Gate {
         registry: &mut Registry,
         admission: impl FnOnce(&Witnessing) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>>,
     ) -> Result<Self, StartError> {
-        let wrapping = Arc::new(KeyEncryptionKey::new(&options.key)?);
-        let sealer = Sealer::new(&options.key)?;
-        let hmac_key = masking::hmac_key(&options.key)?;
-        let seed = keys::signing_seed(&options.data_dir, &wrapping)?;
-        let origin = keys::origin(&options.gateway);
-        let signer = Signer::from_seed(&origin, seed.expose())?;
+        let Keys { key, signing, service, changes } = options.keys;
+        let wrapping = Arc::new(KeyEncryptionKey::new(&key)?);
+        let sealer = Sealer::new(&key)?;
+        let hmac_key = masking::hmac_key(&key)?;
+        let origin = Self::origin(&options.gateway);
+        let signer = signer(&origin, &signing)?;
         let log_key = signer.verifier().clone();
+        let signing: Vec<String> = signer.verifiers().iter().map(ToString::to_string).collect();
         let index_path = options.data_dir.join(projection::INDEX);
         let index = projection::open_index(&index_path, &options.data_dir, &wrapping, options.full_text)?;
         let log_options = vidimus_log::Options {
@@ -158,6 +161,10 @@ impl Gate {
             &evidence,
             Body::LogStarted { version: options.version, absent_witnesses, clock: options.discipline },
         )?;
+        for KeyChange { what, key, by, at } in &changes {
+            control.append_for(&evidence, Some(by), None, Body::KeyChanged { what, key, at })?;
+        }
+        control.append(&evidence, Body::KeysOpened { kek: &service, signing: &signing })?;
         if recovered.replayed > 0 || recovered.dropped > 0 {
             let (frames, dropped) = (recovered.replayed, recovered.dropped);
             control.append(&evidence, Body::LogRecovered { frames, dropped })?;
@@ -181,6 +188,11 @@ impl Gate {
             capacity: Capacity::default(),
         };
         Ok(Self { shared: Arc::new(shared), data_dir: options.data_dir.into() })
+    }
+
+    /// The name of a gateway's log, and of the keys that sign it.
+    pub fn origin(gateway: &str) -> String {
+        format!("vidimus/{gateway}")
     }
 
     /// The caller whose bearer token this is, or the notice to answer with.
@@ -511,6 +523,13 @@ impl Gate {
         shared.evidence.log.close()?;
         Ok(())
     }
+}
+
+/// What signs the log: all keys, the newest first.
+pub(crate) fn signer(origin: &str, seeds: &[Secret]) -> Result<Signer, NoteError> {
+    let mut signers = seeds.iter().map(|seed| Signer::from_seed(origin, seed.expose()));
+    let first = signers.next().ok_or(NoteError::BadSigningKey)??;
+    signers.try_fold(first, |signer, other| signer.and(other?))
 }
 
 struct Denial<'a> {

@@ -1,13 +1,10 @@
-//! Keys at rest: everything secret is wrapped by the key-encryption key (AES-256-GCM, NIST SP 800-38D).
+//! Wrapping keys by keys (AES-256-GCM, NIST SP 800-38D): the keyring's by the key-encryption key, all others by the ring's.
 //!
 //! A wrapped key is `nonce (12) ‖ ciphertext ‖ tag (16)`, bound to its purpose by the associated data. The
 //! key-encryption key itself is never written. A wrapped key that does not open is refused, never replaced: making
 //! a new one would orphan what the old one protects.
 
 use std::fmt;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, hmac};
@@ -19,12 +16,6 @@ pub const KEY_BYTES: usize = 32;
 
 /// Bytes that wrapping adds: nonce and tag.
 pub(crate) const WRAPPING_BYTES: usize = NONCE_LEN + 16;
-
-/// Where the log's signing key is, below the directory of keys.
-const SIGNING_KEY: &str = "log-signing";
-
-/// The associated data of the log's signing key.
-const SIGNING_PURPOSE: &[u8] = b"vidimus.log-signing-key/1";
 
 /// The purpose of the key that salts of deliveries are made with (RFC 5869 §3.2).
 const DELIVERY_PURPOSE: &[u8] = b"vidimus.delivery-salt/1";
@@ -43,6 +34,11 @@ impl Secret {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| KeyError::Random)?;
         Ok(Self(bytes))
+    }
+
+    /// The same bytes once more.
+    pub(crate) fn copied(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// The bytes, for the one call that needs them.
@@ -68,14 +64,6 @@ pub enum KeyError {
         "`{0}` does not open with the configured key-encryption key: restore the key it was made with, or use another data_dir"
     )]
     Unwrap(String),
-    /// A key file cannot be read or written.
-    #[error("key file `{path}`: {error}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        error: std::io::Error,
-    },
 }
 
 impl KeyError {
@@ -83,7 +71,7 @@ impl KeyError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Random => ErrorKind::Internal,
-            Self::Unwrap(_) | Self::File { .. } => ErrorKind::Configuration,
+            Self::Unwrap(_) => ErrorKind::Configuration,
         }
     }
 }
@@ -155,48 +143,6 @@ pub(crate) fn cipher(secret: &Secret) -> Result<LessSafeKey, KeyError> {
     UnboundKey::new(&AES_256_GCM, secret.expose()).map(LessSafeKey::new).map_err(|_| KeyError::Random)
 }
 
-/// Refuses a key-encryption key other than the one that wraps the log's signing key below `data_dir`, if there is any.
-pub(crate) fn check(data_dir: &Path, key: &KeyEncryptionKey) -> Result<(), KeyError> {
-    let path = data_dir.join("keys").join(SIGNING_KEY);
-    match std::fs::read(&path) {
-        Ok(wrapped) => key.unwrap(&wrapped, SIGNING_PURPOSE, &path.display().to_string()).map(drop),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(KeyError::File { path, error }),
-    }
-}
-
-/// The name of a gateway's log, and of the key that signs it.
-pub(crate) fn origin(gateway: &str) -> String {
-    format!("vidimus/{gateway}")
-}
-
-/// The seed of the log's Ed25519 signing key, from `<data_dir>/keys/log-signing`; made at the first start.
-pub(crate) fn signing_seed(data_dir: &Path, key: &KeyEncryptionKey) -> Result<Secret, KeyError> {
-    let directory = data_dir.join("keys");
-    let path = directory.join(SIGNING_KEY);
-    let failed = |error| KeyError::File { path: path.clone(), error };
-    match std::fs::read(&path) {
-        Ok(wrapped) => key.unwrap(&wrapped, SIGNING_PURPOSE, &path.display().to_string()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let seed = Secret::random()?;
-            let wrapped = key.wrap(&seed, SIGNING_PURPOSE)?;
-            write_new(&directory, &path, &wrapped).map_err(failed)?;
-            Ok(seed)
-        }
-        Err(error) => Err(failed(error)),
-    }
-}
-
-/// Writes a file that must not exist yet, durable under its name, for the owner only.
-fn write_new(directory: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::File::open(directory)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,17 +159,6 @@ mod tests {
         for length in 0..wrapped.len() {
             assert!(key.unwrap(wrapped.get(..length).unwrap_or_default(), b"purpose", "x").is_err());
         }
-        Ok(())
-    }
-
-    #[test]
-    fn the_signing_seed_stays_and_is_never_replaced() -> Result<(), KeyError> {
-        let directory = tempfile::tempdir().map_err(|error| KeyError::File { path: PathBuf::new(), error })?;
-        let key = KeyEncryptionKey::new(&Secret::new([1; 32]))?;
-        let seed = signing_seed(directory.path(), &key)?;
-        assert_eq!(signing_seed(directory.path(), &key)?.expose(), seed.expose());
-        let other = KeyEncryptionKey::new(&Secret::new([2; 32]))?;
-        assert!(matches!(signing_seed(directory.path(), &other), Err(KeyError::Unwrap(_))));
         Ok(())
     }
 }

@@ -6,12 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use vidimus_log::{Log, Signer, Storage};
+use vidimus_log::{Log, Storage};
 use vidimus_store::Reader;
 
 use crate::evidence::EvidenceError;
-use crate::gate::StartError;
-use crate::keys::{self, KeyEncryptionKey, Secret};
+use crate::gate::{Gate, StartError, signer};
+use crate::keyring::Keys;
+use crate::keys::KeyEncryptionKey;
 use crate::projection::{INDEX, Projection, open_index};
 
 /// An index that is being made.
@@ -23,8 +24,8 @@ pub struct Rebuild {
     pub data_dir: PathBuf,
     /// The name of the gateway.
     pub gateway: String,
-    /// The key-encryption key.
-    pub key: Secret,
+    /// The keys, out of the keyring.
+    pub keys: Keys,
     /// Whether words of payloads are kept.
     pub full_text: bool,
     /// The files.
@@ -37,10 +38,9 @@ impl Rebuild {
     /// Makes the index again beside the old one, which it then replaces; returns how many entries it holds. One that was
     /// cut off goes on where it stopped. Blocks.
     pub fn run(self) -> Result<u64, StartError> {
-        let wrapping = Arc::new(KeyEncryptionKey::new(&self.key)?);
-        let seed = keys::signing_seed(&self.data_dir, &wrapping)?;
-        let origin = keys::origin(&self.gateway);
-        let signer = Signer::from_seed(&origin, seed.expose())?;
+        let wrapping = Arc::new(KeyEncryptionKey::new(&self.keys.key)?);
+        let origin = Gate::origin(&self.gateway);
+        let signer = signer(&origin, &self.keys.signing)?;
         let made = self.data_dir.join(REBUILD);
         let failure = Arc::new(OnceLock::new());
         let index = open_index(&made, &self.data_dir, &wrapping, self.full_text)?;

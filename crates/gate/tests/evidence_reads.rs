@@ -15,7 +15,7 @@ use serde_json::Value;
 use vidimus_core::{
     Durability, ErrorKind, EventId, Principal, PrincipalKind, Protocol, Record, SystemClock, TargetName,
 };
-use vidimus_gate::{Gate, Options, Secret, TargetSpec, ViewError};
+use vidimus_gate::{Gate, Keys, Options, Secret, TargetSpec, ViewError};
 use vidimus_identity::{Fetch, FetchError, Identity};
 use vidimus_mask::{Selection, Settings};
 use vidimus_policy::{Policies, Source, TargetSchema};
@@ -45,7 +45,12 @@ fn start(data_dir: &Path) -> Gate {
     let options = Options {
         data_dir: data_dir.to_owned(),
         gateway: "gw-test".into(),
-        key: Secret::new([7; 32]),
+        keys: Keys {
+            key: Secret::new([7; 32]),
+            signing: vec![Secret::new([8; 32])],
+            service: "local-test".into(),
+            changes: Vec::new(),
+        },
         policies: Policies::compile(&sources, &[schema("crm"), schema("payroll")], &[]).unwrap(),
         identity: Arc::new(Identity::new(Vec::new(), Arc::new(Nowhere), Arc::new(SystemClock)).unwrap()),
         clock: Arc::new(SystemClock),

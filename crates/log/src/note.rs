@@ -68,6 +68,8 @@ impl NoteError {
 pub struct Signer {
     pair: Ed25519KeyPair,
     verifier: VerifierKey,
+    /// Keys of the same name that sign too, while one replaces another.
+    others: Vec<Self>,
 }
 
 impl Signer {
@@ -92,18 +94,36 @@ impl Signer {
 
     fn new(name: &str, pair: Ed25519KeyPair) -> Result<Self, NoteError> {
         let key = pair.public_key().as_ref().try_into().map_err(|_| NoteError::BadSigningKey)?;
-        Ok(Self { pair, verifier: VerifierKey::new(name, key)? })
+        Ok(Self { pair, verifier: VerifierKey::new(name, key)?, others: Vec::new() })
     }
 
-    /// The public half.
+    /// Signs with `other` too, which must have the same name: whoever knows either key can verify.
+    pub fn and(mut self, other: Self) -> Result<Self, NoteError> {
+        if other.verifier.name != self.verifier.name {
+            return Err(NoteError::BadName(other.verifier.name));
+        }
+        self.others.push(other);
+        Ok(self)
+    }
+
+    /// The public half; of several keys, that of the first.
     pub fn verifier(&self) -> &VerifierKey {
         &self.verifier
     }
 
+    /// The public halves of all keys that sign.
+    pub fn verifiers(&self) -> Vec<VerifierKey> {
+        std::iter::once(self).chain(&self.others).map(|signer| signer.verifier.clone()).collect()
+    }
+
     /// The signed note for `text`, which ends in a newline; `None` when the key does not sign.
     pub fn sign(&self, text: &str) -> Option<String> {
-        let signature = self.pair.try_sign(text.as_bytes()).ok()?;
-        Some(format!("{text}\n{}", signature_line(&self.verifier.name, self.verifier.id, signature.as_ref())))
+        let line = |signer: &Self| {
+            let signature = signer.pair.try_sign(text.as_bytes()).ok()?;
+            Some(signature_line(&signer.verifier.name, signer.verifier.id, signature.as_ref()))
+        };
+        let lines: String = std::iter::once(self).chain(&self.others).map(line).collect::<Option<_>>()?;
+        Some(format!("{text}\n{lines}"))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::error::{Damage, OpenError};
 use crate::frame::{Entry, Parsed};
 use crate::integrate::{Integrator, Observer, Places, sign};
 use crate::journal::{MAX_FREE_SEGMENTS, Start, segment_path};
+use crate::keylist::KeyList;
 use crate::note::{Checkpoint, MAX_NOTE_BYTES, Signer};
 use crate::segment::Segment;
 use crate::state::State;
@@ -75,7 +76,7 @@ pub(crate) fn open(
     }
 
     // From here on all is decided, and every step may be repeated after a crash.
-    publish_key(storage.as_ref(), places, &signer)?;
+    publish_keys(storage.as_ref(), places, &signer, checkpoint.size)?;
     end.settle(storage.as_ref(), &places.journal)?;
     let edge = Edge::load(reader, state.leaves)?;
     let mut integrator = Integrator::new(Arc::clone(storage), places.clone(), signer, edge, state, published);
@@ -145,30 +146,34 @@ fn load(storage: &dyn Storage, places: &Places, signer: &Signer) -> Result<(Stat
 }
 
 fn read_checkpoint(places: &Places, signer: &Signer, note: Vec<u8>) -> Result<Published, OpenError> {
-    let key = signer.verifier();
+    let keys = signer.verifiers();
     let refuse = |why: String| {
-        let expected = format!("a checkpoint signed by {}", key.name());
+        let expected = format!("a checkpoint signed by {}", signer.verifier().name());
         damage(places.checkpoint(), 0, expected, why)
     };
     let note = String::from_utf8(note).map_err(|_| refuse("bytes that are not UTF-8".to_owned()))?;
-    let checkpoint = Checkpoint::open(&note, std::slice::from_ref(key)).map_err(|error| refuse(error.to_string()))?;
+    let checkpoint = Checkpoint::open(&note, &keys).map_err(|error| refuse(error.to_string()))?;
     Ok(Published { checkpoint, note: note.into(), at: SystemClock.now() })
 }
 
-/// Writes the public key where verifiers find it, beside those that stand there.
-fn publish_key(storage: &dyn Storage, places: &Places, signer: &Signer) -> Result<(), OpenError> {
+/// Writes the public keys where verifiers find them, with the sizes they sign for: a new one begins at the checkpoint's,
+/// one that does not sign any more has ended there.
+fn publish_keys(storage: &dyn Storage, places: &Places, signer: &Signer, size: u64) -> Result<(), OpenError> {
     let path = places.log.join("keys");
-    let mut keys = match read_file(storage, &path, MAX_KEYS_BYTES) {
-        Err(error) if error.is_not_found() => Vec::new(),
-        other => other?,
+    let old = match read_file(storage, &path, MAX_KEYS_BYTES) {
+        Err(error) if error.is_not_found() => None,
+        other => Some(String::from_utf8_lossy(&other?).into_owned()),
     };
-    let key = signer.verifier().to_string();
-    if keys.split(|byte| *byte == b'\n').any(|line| line == key.as_bytes()) {
+    let list = match old.as_deref().map(str::parse::<KeyList>) {
+        None => KeyList::default(),
+        Some(Ok(list)) => list,
+        Some(Err(error)) => return Err(damage(path, 0, "the log's public keys".to_owned(), error.to_string())),
+    };
+    let new = list.at_start(&signer.verifiers(), size).to_string();
+    if old.as_ref() == Some(&new) {
         return Ok(());
     }
-    keys.extend_from_slice(key.as_bytes());
-    keys.push(b'\n');
-    Ok(replace_file(storage, &path, &keys)?)
+    Ok(replace_file(storage, &path, new.as_bytes())?)
 }
 
 /// The ids of all segment files, ascending.

@@ -214,7 +214,7 @@ impl StorageFile for RealFile {
 }
 
 /// Creates a directory and what is missing above it; durable.
-pub(crate) fn create_dirs(storage: &dyn Storage, path: &Path) -> Result<(), StorageError> {
+pub fn create_dirs(storage: &dyn Storage, path: &Path) -> Result<(), StorageError> {
     let create = |result: io::Result<()>| match result {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other.map_err(|error| StorageError::new("create", path, error)),
@@ -245,7 +245,7 @@ pub(crate) fn read_file(storage: &dyn Storage, path: &Path, limit: usize) -> Res
 }
 
 /// Replaces a file as a whole, durably: temporary file, sync, rename, sync of the directory.
-pub(crate) fn replace_file(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+pub fn replace_file(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let temporary = temporary_name(path);
     let file =
         storage.open(&temporary, Access::Replace).map_err(|error| StorageError::new("create", &temporary, error))?;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use vidimus_core::{Effect, EventId, SessionId, TargetName, Timestamp};
-use vidimus_gate::Secret;
-use vidimus_log::VerifierKey;
+use vidimus_gate::{Gate, Keyring, Secret};
+use vidimus_log::{FileSystem, VerifierKey};
 use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
 use crate::api;
@@ -42,6 +42,12 @@ const WITNESS_EXAMPLES: &str = "Examples:
   vidimus log witness --name witness.example.com/w1 --key witness.key --show-key
   vidimus log witness --name witness.example.com/w1 --key witness.key --state /var/lib/witness \\
       --log 'vidimus/gw-1+0a1b2c3d+AbC…' --listen 127.0.0.1:8090";
+
+const KEYS_EXAMPLES: &str = "Examples:
+  vidimus keys rotate --signing --config vidimus.toml
+  vidimus keys rotate --signing --finish --config vidimus.toml
+  vidimus keys rotate --kek --new-key-file /etc/vidimus/kek.new --config vidimus.toml
+  vidimus keys rotate --kek --finish --config vidimus.toml";
 
 /// The gateway that sees every command between an identity and a system, decides on it, and can prove it.
 #[derive(Debug, Parser)]
@@ -129,6 +135,12 @@ pub(crate) enum Command {
     /// Look after the index of sessions and events
     #[command(subcommand)]
     Index(Index),
+    /// See and rotate the keys of a gateway
+    ///
+    /// Works on the data directory, whether a gateway runs on it or not. What changes takes effect at the next start, and is
+    /// on record then (`admin.key_changed`).
+    #[command(subcommand)]
+    Keys(Keys),
     /// See the tools a target offers, with their arguments
     ///
     /// Asks the running gateway, as its own user or root. The JSON is what `tools` in [targets.NAME] takes, for `check`.
@@ -212,6 +224,53 @@ pub(crate) struct Verify {
     pub(crate) event: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Show the public keys that sign the log, and the names of the key-encryption keys that open the keyring
+    #[command(after_help = "Example:\n  vidimus keys list --config vidimus.toml")]
+    List {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Rotate a key, in two steps: the new one joins; with --finish, the old one leaves
+    ///
+    /// Between the steps both are valid. `--signing`: start the gateway once, so that both keys sign, and give the new public
+    /// key to those who verify; then finish. `--kek`: name the new key-encryption key, put it into the configuration, start
+    /// the gateway with it, then finish.
+    #[command(after_help = KEYS_EXAMPLES)]
+    Rotate {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        which: Rotated,
+        /// The file of the new key-encryption key
+        #[arg(long, value_name = "FILE", requires = "kek", conflicts_with_all = ["new_key_env", "finish"])]
+        new_key_file: Option<PathBuf>,
+        /// The environment variable of the new key-encryption key
+        #[arg(long, value_name = "NAME", requires = "kek", conflicts_with = "finish")]
+        new_key_env: Option<String>,
+        /// Take the old key away
+        #[arg(long)]
+        finish: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// Which key is rotated.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Rotated {
+    /// The key that signs the log
+    #[arg(long)]
+    pub(crate) signing: bool,
+    /// The key-encryption key
+    #[arg(long)]
+    pub(crate) kek: bool,
 }
 
 /// Which gateway is asked.
@@ -531,11 +590,14 @@ impl Gateway {
         Ok(Config::load(config)?)
     }
 
-    /// The key-encryption key that the configuration names.
-    pub(crate) fn key_encryption_key(&self) -> anyhow::Result<Secret> {
-        let config = self.config.as_deref().context("name the configuration, which names the key-encryption key")?;
-        let gateway = Config::load(config)?.gateway;
-        Ok(Secret::new(*crate::key::load(&gateway.key, &gateway.data_dir)?))
+    /// The key that opens recordings, out of the keyring, which the configured key-encryption key opens.
+    pub(crate) async fn ring_key(&self) -> anyhow::Result<Secret> {
+        let gateway = self.config().context("the configuration names the key-encryption key")?.gateway;
+        anyhow::ensure!(gateway.data_dir.join("keys/ring").exists(), "{} has no keyring", gateway.data_dir.display());
+        let service = crate::key::service(&gateway.key, &gateway.data_dir)?;
+        let origin = Gate::origin(&gateway.name);
+        let ring = Keyring::open(&FileSystem, &gateway.data_dir, &service, &origin).await?;
+        Ok(ring.keys(&service).key)
     }
 }
 

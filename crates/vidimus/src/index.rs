@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use vidimus_gate::{Options, Rebuild, Secret};
+use vidimus_gate::{Gate, Keyring, Options, Rebuild};
+use vidimus_log::FileSystem;
 
 use crate::config::Config;
 use crate::{key, output};
@@ -22,13 +23,16 @@ const MAX_CHECKPOINT: usize = 64 << 10;
 pub(crate) fn rebuild(config: &Path, as_json: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let config = Config::load(config)?;
     let gateway = config.gateway;
-    let secret = key::load(&gateway.key, &gateway.data_dir)?;
+    let service = key::service(&gateway.key, &gateway.data_dir)?;
+    let origin = Gate::origin(&gateway.name);
+    let opened = Keyring::open(&FileSystem, &gateway.data_dir, &service, &origin);
+    let ring = tokio::runtime::Builder::new_current_thread().build()?.block_on(opened)?;
     let of = size(&gateway.data_dir).map_or_else(String::new, |size| format!(" of {size}"));
     let mut told = Instant::now();
     let rebuild = Rebuild {
         data_dir: gateway.data_dir,
         gateway: gateway.name,
-        key: Secret::new(*secret),
+        keys: ring.keys(&service),
         full_text: config.full_text,
         storage: Options::files(),
         progress: Box::new(move |done| {

@@ -10,6 +10,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use vidimus_gate::{LocalKey, Secret};
 use zeroize::Zeroizing;
 
 use crate::secret::{SecretError, SecretRef, Source};
@@ -39,6 +40,11 @@ pub(crate) enum KeyError {
     /// 32 bytes, but not random ones.
     #[error("the key in {0} is text or one byte repeated, not random; {REMEDY}")]
     Weak(String),
+}
+
+/// The key-encryption key of a reference, as the service that opens the keyring.
+pub(crate) fn service(reference: &SecretRef, data_dir: &Path) -> anyhow::Result<LocalKey> {
+    Ok(LocalKey::new(&Secret::new(*load(reference, data_dir)?))?)
 }
 
 /// Reads the key-encryption key.

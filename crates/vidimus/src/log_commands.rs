@@ -37,7 +37,7 @@ pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bo
             } else {
                 key
             };
-            let opening = recordings.then(|| gateway.key_encryption_key()).transpose()?;
+            let opening = if recordings { Some(gateway.ring_key().await?) } else { None };
             let verified = log_verify::verify(&data_dir, &keys, opening.as_ref())?;
             verified.write(output.json, out)?;
             Ok(verified.report.holds())

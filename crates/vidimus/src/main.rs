@@ -21,6 +21,7 @@ mod file_limit;
 mod huge_pages;
 mod index;
 mod key;
+mod keys_commands;
 mod log_api;
 mod log_commands;
 mod log_verify;
@@ -135,6 +136,10 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             Ok(status(runtime()?.block_on(log_commands::run(command, out))?, FAILED))
         }
         Command::Verify(options) => Ok(ExitCode::from(verify::run(&options, out)?)),
+        Command::Keys(command) => {
+            runtime()?.block_on(keys_commands::run(command, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Mask(options) => {
             mask::run(&options, out)?;
             Ok(ExitCode::SUCCESS)
@@ -177,11 +182,18 @@ fn is_wrong(error: &anyhow::Error) -> bool {
             || cause.is::<problem::Problems>()
             || cause.is::<key::KeyError>()
             || cause.is::<secret::SecretError>()
+            || cause.downcast_ref::<vidimus_gate::KeyringError>().is_some_and(is_operators)
             || cause.is::<vidimus_verify::CheckError>()
             || cause.is::<vidimus_mask::ConfigError>()
             || cause.is::<mask::OptionError>()
             || cause.is::<mask::InputError>()
     })
+}
+
+/// A keyring in use, or a key service that does not answer, is no mistake: the same command may pass later.
+fn is_operators(error: &vidimus_gate::KeyringError) -> bool {
+    let passes = matches!(error, vidimus_gate::KeyringError::InUse);
+    !passes && error.kind() == vidimus_core::ErrorKind::Configuration
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

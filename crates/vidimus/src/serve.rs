@@ -16,8 +16,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vidimus_core::{Protocol, SystemClock};
-use vidimus_gate::{Gate, Masking, Secret, TargetSpec};
+use vidimus_gate::{Gate, Keyring, Masking, TargetSpec};
 use vidimus_identity::Identity;
+use vidimus_log::FileSystem;
 use vidimus_mcp::{Adapter, Limits, Target};
 use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server};
 use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, Pool, PoolLimits};
@@ -69,13 +70,15 @@ pub(crate) struct Opened {
 pub(crate) async fn open(config: &Config, mut registry: Registry) -> anyhow::Result<Opened> {
     let gateway = &config.gateway;
     make_private(&gateway.data_dir)?;
-    let secret = key::load(&gateway.key, &gateway.data_dir)?;
+    let service = key::service(&gateway.key, &gateway.data_dir)?;
+    let origin = Gate::origin(&gateway.name);
+    let mut ring = Keyring::open(&FileSystem, &gateway.data_dir, &service, &origin).await?;
     let identity = Arc::new(identity(&config.issuers)?);
     let in_force = policies::Inputs::read(config)?;
     let options = vidimus_gate::Options {
         data_dir: gateway.data_dir.clone(),
         gateway: gateway.name.clone(),
-        key: Secret::new(*secret),
+        keys: ring.keys(&service),
         policies: in_force.compile()?,
         identity: Arc::clone(&identity),
         clock: Arc::new(SystemClock),
@@ -87,6 +90,8 @@ pub(crate) async fn open(config: &Config, mut registry: Registry) -> anyhow::Res
     let witnesses = Witnesses::new(&config.witnesses, &mut registry)?;
     let (gate, witnesses, registry) =
         tokio::task::spawn_blocking(move || start_gate(options, witnesses, registry)).await??;
+    // What the ring says of changes is on record now.
+    ring.told()?;
     gate.configured(&config.hash)?;
     Ok(Opened { gate, registry, identity, in_force, witnesses })
 }

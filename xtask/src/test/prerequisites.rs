@@ -37,6 +37,10 @@ const PROGRAMS: &[Program] = &[
         probe: &["python3", "-c", "import sys; sys.exit(sys.version_info < (3, 10))"],
         packages: &["python3"],
     },
+    // What `VERIFY.md` in an archive tells an auditor to use.
+    Program { what: "unzip", probe: &["unzip", "-v"], packages: &["unzip"] },
+    Program { what: "OpenSSL 3", probe: &["openssl", "pkeyutl", "-help"], packages: &["openssl"] },
+    Program { what: "xxd", probe: &["xxd", "-v"], packages: &["xxd"] },
     Program { what: "Python's venv", probe: &["python3", "-c", "import ensurepip, venv"], packages: &["python3-venv"] },
 ];
 

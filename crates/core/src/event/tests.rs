@@ -71,6 +71,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         payloads: std::slice::from_ref(&payload),
     };
     let absent = ["w2".to_owned()];
+    let signing = vec!["vidimus/gw-1+00+AA".to_owned()];
     let bodies = vec![
         Body::LogStarted {
             version: "0.1.0",
@@ -122,6 +123,8 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         custody(CustodyStep::EraseConfirmed),
         custody(CustodyStep::Erased),
         Body::RecordingViewed { what: "recording", viewed: Some(SessionId::from_bytes([3; 16])) },
+        Body::KeysOpened { kek: "local-0011", signing: &signing },
+        Body::KeyChanged { what: "signing_added", key: "vidimus/gw-1+00+AA", at: "2026-11-20T23:47:40.000000000Z" },
         Body::RecordingExported { selection: "target=crm", sessions: 2, with_payloads: 1 },
     ];
     bodies.into_iter().map(|body| (body.name(), event(body).to_leaf())).collect()

@@ -20,7 +20,7 @@ use vidimus_log::{MAX_FRAME_BYTES, SALT_BYTES};
 
 use super::committed::{Commits, Follower, Problem, Seen};
 use super::{HEADER_BYTES, Header, OPENING_BYTES, TAG_BYTES};
-use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
+use crate::keys::{KeyEncryptionKey, KeyError, Secret};
 
 /// Types of the events after which a session has no frames.
 const LAST_EVENTS: [&str; 2] = ["session.closed", "log.stopped"];
@@ -97,13 +97,9 @@ struct Read {
 }
 
 impl RecordingVerifier {
-    /// For the recordings below `data_dir`; without a key only what stands in the clear is checked. A key that does not
-    /// open the log's signing key there is refused.
+    /// For the recordings below `data_dir`; without the key of the keyring only what stands in the clear is checked.
     pub fn new(data_dir: &Path, key: Option<&Secret>) -> Result<Self, KeyError> {
         let wrapping = key.map(KeyEncryptionKey::new).transpose()?;
-        if let Some(wrapping) = &wrapping {
-            keys::check(data_dir, wrapping)?;
-        }
         let directory = data_dir.join("recordings");
         let (sessions, checked) = (HashMap::new(), Checked::default());
         Ok(Self { directory, wrapping, sessions, missing: BTreeMap::new(), erased: BTreeMap::new(), checked })

@@ -70,7 +70,12 @@ impl World {
         let options = || Options {
             data_dir: self.dir.path().to_owned(),
             gateway: "gw-test".into(),
-            key: Secret::new(KEY),
+            keys: vidimus_gate::Keys {
+                key: Secret::new(KEY),
+                signing: vec![Secret::new([8; 32])],
+                service: "local-test".into(),
+                changes: Vec::new(),
+            },
             policies: Policies::compile(
                 &sources,
                 &[TargetSchema { name: name.clone(), protocol: Protocol::Mcp, tools: None }],

@@ -25,7 +25,7 @@ use crate::note::{Checkpoint, MAX_NOTE_BYTES};
 use crate::proof::{InclusionProof, MAX_PROOF_BYTES};
 use crate::tree::{Hash, verify_inclusion};
 use crate::verify::Finding;
-use crate::zip::{MAX_ZIP_BYTES, ZipReader};
+use crate::zip::ZipReader;
 
 /// Checks an archive. `trusted` are the log's keys as the caller has them from elsewhere. `progress` is told how many
 /// files and events of how many are done.
@@ -115,7 +115,7 @@ impl<R: Read + Seek> Check<'_, R> {
                     format!("the file with SHA-256 {digest}, which the manifest lists"),
                     "no such file",
                 );
-            } else if let Some(content) = self.read(&name, MAX_ZIP_BYTES) {
+            } else if let Some(content) = self.read(&name, MAX_EVENTS_BYTES) {
                 let found = sha256(&content);
                 if bytes != Some(length(content.len())) || found != digest {
                     let expected = format!("{} bytes with SHA-256 {digest}, as the manifest lists", bytes.unwrap_or(0));

@@ -232,7 +232,7 @@ fn the_public_key_stands_beside_the_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
     drop(open(dir.path()));
-    assert_eq!(std::fs::read_to_string(dir.path().join("log/keys")).unwrap(), format!("{}\n", key()));
+    assert_eq!(std::fs::read_to_string(dir.path().join("log/keys")).unwrap(), format!("{} 0\n", key()));
 }
 
 #[test]

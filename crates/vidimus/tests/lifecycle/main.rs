@@ -14,6 +14,7 @@ mod changes;
 mod custody;
 mod endings;
 mod evidence;
+mod keys;
 mod rebuild;
 mod secrets;
 mod verification;
