@@ -393,7 +393,7 @@ pub(crate) struct Filter {
     /// With an operation in which a value of this data class was masked, such as `EMAIL_ADDRESS`
     #[arg(long, value_name = "CLASS")]
     class: Option<String>,
-    /// With an operation whose masked payloads hold these words; the gateway needs `full_text` in [index]
+    /// With an operation whose masked payloads hold these words; the gateway needs `index.full_text`
     #[arg(long, value_name = "WORDS")]
     text: Option<String>,
     /// Those that follow this session in the list: the next page. The id must be whole
