@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use vidimus_log::tree::verify_inclusion;
@@ -49,13 +50,22 @@ async fn gateway(tables: &str) -> (Gateway, Issuer, Upstream) {
     (gateway, issuer, upstream)
 }
 
-/// The checkpoint that `token` is shown, by the log's key.
+/// The first checkpoint of some entries that `token` is shown, by the log's key: one is signed about once a second.
 fn checkpoint(gateway: &Gateway, token: Option<&str>) -> (Checkpoint, String) {
     let key: VerifierKey = gateway.api("/v1/log/status")["key"].as_str().unwrap().parse().unwrap();
-    let got = get(gateway, "checkpoint", token);
-    assert_eq!(got.status, 200, "{}", got.head);
-    assert!(got.head.contains("content-type: text/plain; charset=utf-8"), "{}", got.head);
-    (Checkpoint::open(&String::from_utf8(got.body).unwrap(), &[key]).unwrap(), got.head)
+    let begun = Instant::now();
+    loop {
+        let got = get(gateway, "checkpoint", token);
+        assert_eq!(got.status, 200, "{}", got.head);
+        assert!(got.head.contains("content-type: text/plain; charset=utf-8"), "{}", got.head);
+        let body = String::from_utf8(got.body).unwrap();
+        let checkpoint = Checkpoint::open(&body, std::slice::from_ref(&key)).unwrap();
+        if checkpoint.size > 1 {
+            return (checkpoint, got.head);
+        }
+        assert!(begun.elapsed() < SOON, "{body}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// The leaves of a bundle (tlog-tiles, "Log entries").
