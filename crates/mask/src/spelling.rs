@@ -125,8 +125,21 @@ pub(crate) fn first(text: &[u8], ascii: bool) -> Option<usize> {
     if ascii {
         return memchr::memchr3(b'\\', b'%', b'&', text);
     }
-    text.iter().position(|byte| matches!(byte, b'\\' | b'%' | b'&') || characters::may_lead(*byte))
+    text.iter().position(|byte| LEADS.get(usize::from(*byte)).is_some_and(|leads| *leads))
 }
+
+/// By byte, whether a spelling may begin with it.
+#[expect(clippy::indexing_slicing, reason = "the compiler reckons it")]
+const LEADS: [bool; 256] = {
+    let (mut leads, mut byte) = ([false; 256], 0_u8);
+    loop {
+        leads[byte as usize] = matches!(byte, b'\\' | b'%' | b'&') || characters::may_lead(byte);
+        if byte == u8::MAX {
+            break leads;
+        }
+        byte += 1;
+    }
+};
 
 /// What `text` begins with, and `before` stands before.
 pub(crate) fn spelling(text: &[u8], before: Option<u8>) -> Spelling {

@@ -6,7 +6,7 @@
 use super::{Shown, Spelling};
 
 /// Whether a character that [`ascii`] knows may begin with this byte.
-pub(super) fn may_lead(byte: u8) -> bool {
+pub(super) const fn may_lead(byte: u8) -> bool {
     matches!(byte, 0xC2 | 0xCD | 0xD8 | 0xD9 | 0xDB | 0xE0 | 0xE1 | 0xE2 | 0xE3 | 0xEF | 0xF0)
 }
 

@@ -60,15 +60,17 @@ pub(super) fn all(text: &[u8], is_blob: bool) -> Vec<Encoded> {
     let mut from = 0;
     // A run that is long enough has a character in every so many.
     while let Some(byte) = text.get(from + MIN_LENGTH - 1) {
-        if kind(*byte) == OTHER || *byte == b'=' {
+        if !is_inner(*byte) {
             from += MIN_LENGTH;
             continue;
         }
         let before = text.get(from..from + MIN_LENGTH).unwrap_or_default();
-        let start = from + before.iter().rposition(|byte| !is_inner(*byte)).map_or(0, |other| other + 1);
-        let first = run(text, start);
-        let end = if first.len() < MIN_LENGTH { first.end } else { read(text, first, &mut all) };
-        from = end.max(from + 1);
+        if let Some(other) = before.iter().rposition(|byte| !is_inner(*byte)) {
+            from += other + 1;
+            continue;
+        }
+        let first = run(text, from);
+        from = read(text, first, &mut all).max(from + 1);
     }
     all
 }
@@ -155,12 +157,23 @@ fn is_inner(byte: u8) -> bool {
 }
 
 fn kind(byte: u8) -> u8 {
-    match byte {
-        b'0'..=b'9' | b'a'..=b'f' | b'-' => 0,
-        b'A'..=b'Z' | b'g'..=b'z' | b'+' | b'/' | b'_' | b'=' => HIGH,
-        _ => OTHER,
-    }
+    KINDS.get(usize::from(byte)).copied().unwrap_or(OTHER)
 }
+
+/// By byte.
+#[expect(clippy::indexing_slicing, reason = "the compiler reckons it")]
+const KINDS: [u8; 256] = {
+    let (mut kinds, mut byte) = ([OTHER; 256], 0);
+    while byte < 0x80 {
+        kinds[byte as usize] = match byte {
+            b'0'..=b'9' | b'a'..=b'f' | b'-' => 0,
+            b'A'..=b'Z' | b'g'..=b'z' | b'+' | b'/' | b'_' | b'=' => HIGH,
+            _ => OTHER,
+        };
+        byte += 1;
+    }
+    kinds
+};
 
 /// Whether bytes are UTF-8 with few control characters.
 fn is_text(bytes: &[u8]) -> bool {
