@@ -259,8 +259,16 @@ impl<'s> Keyring<'s> {
         self.store()
     }
 
-    /// Ends the overlap: only `service` opens the ring from now on.
+    /// Ends the overlap: only `service` opens the ring from now on. Refused unless it was added last, or the new key
+    /// would go and the old one be destroyed.
     pub fn retire_services(&mut self, service: &dyn KeyService, by: &str, at: Timestamp) -> Result<(), KeyringError> {
+        if let Some((newest, _)) = self.slots.last().filter(|(newest, _)| newest != service.name()) {
+            let step = format!(
+                "the configuration still names the old key; put the new one, {newest}, into it ([gateway] key), restart \
+                 the gateway with it, then finish"
+            );
+            return Err(KeyringError::Step(step));
+        }
         let (kept, retired): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.slots).into_iter().partition(|(name, _)| name == service.name());
         self.slots = kept;

@@ -34,7 +34,7 @@ pub(crate) async fn run(command: Keys, out: &mut impl Write) -> anyhow::Result<(
         next = Some(match (signing, finish) {
             (true, false) => {
                 ring.add_signing(&origin, &by, now)?;
-                "restart the gateway, so that both keys sign; give the first key below to those who verify; then --finish"
+                "restart the gateway, so that both keys sign; give the new key above to those who verify; then --finish"
             }
             (true, true) => {
                 let path = gateway.data_dir.join("log/checkpoint");

@@ -92,6 +92,10 @@ async fn key_encryption_keys_overlap_and_the_secrets_stay() {
     assert!(matches!(ring.add_service(&local(2), BY, NOW).await, Err(KeyringError::Step(_))));
     assert!(matches!(open(&FileSystem, dir.path(), &local(1)).await, Err(KeyringError::InUse)));
     drop(ring);
+    let mut ring = open(&FileSystem, dir.path(), &local(1)).await.unwrap();
+    let refused = ring.retire_services(&local(1), BY, NOW).unwrap_err().to_string();
+    assert!(refused.contains(local(2).name()), "{refused}");
+    drop(ring);
     for byte in [1, 2] {
         assert_eq!(secrets(dir.path(), &local(byte)).await.unwrap(), before);
     }
