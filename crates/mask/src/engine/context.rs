@@ -1,8 +1,8 @@
 //! Words that name a class: before a candidate in its text, and in the keys or column names that lead to it.
 //!
-//! While the text is passed over, every word that may name something is looked up once; a candidate then sees those that
-//! stand a few words before it, and never past something already masked: what was masked names its own class instead. So
-//! masking a masked text again finds no word that was not near before.
+//! Once a candidate asks, every word shortly before it that may name something is looked up, each once in a pass; the
+//! candidate sees those that stand a few words before it, and never past something already masked: what was masked names
+//! its own class instead. So masking a masked text again finds no word that was not near before.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

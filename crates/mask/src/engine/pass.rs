@@ -189,14 +189,7 @@ impl<'a> Pass<'a> {
     fn word(&mut self, at: usize, tiers: u8) -> Result<(), Failed> {
         let Self { engine, text, end, .. } = *self;
         if tiers & ALONE != 0 && engine.outlines.may_be_alone(text, at, end) {
-            let mut hits = std::mem::take(&mut self.scan.hits);
-            hits.clear();
-            let caches = self.caches.get_or_insert_with(|| engine.caches.get());
-            if engine.tiers.alone.at(&mut caches.alone, text, at, &mut self.scan.runs, &mut hits)? {
-                self.lives(self.earliest(at));
-            }
-            self.judge(at, &hits, None);
-            self.scan.hits = hits;
+            self.try_shapes(at, None)?;
         }
         if tiers & CONTEXTUAL != 0 {
             // What costs less comes first.
@@ -207,16 +200,28 @@ impl<'a> Pass<'a> {
             let named = self.named(at);
             if named.intersects(&engine.contextual_classes) && engine.outlines.may_be_in_context(text, at, end, &named)
             {
-                let mut hits = std::mem::take(&mut self.scan.hits);
-                hits.clear();
-                let caches = self.caches.get_or_insert_with(|| engine.caches.get());
-                if engine.tiers.contextual.at(&mut caches.contextual, text, at, &mut self.scan.runs, &mut hits)? {
-                    self.lives(at);
-                }
-                self.judge(at, &hits, Some(&named));
-                self.scan.hits = hits;
+                self.try_shapes(at, Some(&named))?;
             }
         }
+        Ok(())
+    }
+
+    /// Tries the shapes that need no context, or those that do where something is named, and judges what matches.
+    fn try_shapes(&mut self, at: usize, named: Option<&ClassSet>) -> Result<(), Failed> {
+        let Self { engine, text, .. } = *self;
+        let caches = self.caches.get_or_insert_with(|| engine.caches.get());
+        let (automaton, cache) = match named {
+            None => (&engine.tiers.alone, &mut caches.alone),
+            Some(_) => (&engine.tiers.contextual, &mut caches.contextual),
+        };
+        let mut hits = std::mem::take(&mut self.scan.hits);
+        hits.clear();
+        if automaton.at(cache, text, at, &mut self.scan.runs, &mut hits)? {
+            // Only what needs no context reaches back.
+            self.lives(if named.is_none() { self.earliest(at) } else { at });
+        }
+        self.judge(at, &hits, named);
+        self.scan.hits = hits;
         Ok(())
     }
 
@@ -234,21 +239,15 @@ impl<'a> Pass<'a> {
 
     /// The classes named near `at` and by the path.
     fn named(&mut self, at: usize) -> ClassSet {
-        if !self.is_anything_named(at) {
+        self.look_back(at);
+        let before = self.before(at);
+        let is_masked_near = before.is_some_and(|before| before.class.is_some() && before.end + NEAR_BYTES >= at);
+        if !is_masked_near && self.path.is_empty() && self.scan.near.is_silent(at) {
             return ClassSet::EMPTY;
         }
         let mut named = *self.from_path.get_or_insert_with(|| self.engine.words.in_path(self.path, &self.engine.marks));
-        let before = self.before(at);
         self.scan.near.named(at, before, &mut named);
         named
-    }
-
-    /// Whether something near `at`, or the path, may name a class.
-    fn is_anything_named(&mut self, at: usize) -> bool {
-        self.look_back(at);
-        let before = self.before(at);
-        let masked_near = before.is_some_and(|before| before.class.is_some() && before.end + NEAR_BYTES >= at);
-        masked_near || !self.path.is_empty() || !self.scan.near.is_silent(at)
     }
 
     /// Looks at the words up to `at` that were not looked at before.

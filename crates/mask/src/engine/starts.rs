@@ -87,8 +87,9 @@ fn is_escape_letter(byte: u8) -> bool {
 /// Finds the places of a block where a shape may begin.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
-    /// Few of them, the first repeated; none if there are many.
+    /// Few of them, the first repeated.
     opening: Option<[u8; MAX_OPENING]>,
+    /// Otherwise, by byte, whether it is one.
     every: Vec<bool>,
 }
 
@@ -96,34 +97,23 @@ impl Starts {
     /// `opening` are the bytes that are no letters or digits and begin a shape.
     pub(super) fn new(opening: impl IntoIterator<Item = u8>) -> Self {
         let opening: Vec<u8> = opening.into_iter().collect();
-        // A letter stands for no byte: letters are never looked at as opening ones.
-        let mut few = [opening.first().copied().unwrap_or(b'<'); MAX_OPENING];
-        if opening.len() > MAX_OPENING || opening.is_empty() {
-            let mut every = vec![false; 256];
-            for byte in opening {
-                if let Some(slot) = every.get_mut(usize::from(byte)) {
-                    *slot = true;
-                }
+        match opening.first() {
+            Some(first) if opening.len() <= MAX_OPENING => {
+                let mut few = [*first; MAX_OPENING];
+                few.iter_mut().zip(opening).for_each(|(slot, byte)| *slot = byte);
+                Self { opening: Some(few), every: Vec::new() }
             }
-            return Self { opening: None, every };
+            _ => Self { opening: None, every: (0..=u8::MAX).map(|byte| opening.contains(&byte)).collect() },
         }
-        for (slot, byte) in few.iter_mut().zip(opening) {
-            *slot = byte;
-        }
-        Self { opening: Some(few), every: Vec::new() }
     }
 
     /// The places in a block. `before` tells of what is before it, and afterwards of its last bytes.
     pub(super) fn of(&self, block: &[u8], before: &mut Before) -> Places {
-        let Some(whole) = block.first_chunk::<BLOCK>() else {
-            let mut padded = [0; BLOCK];
-            for (slot, byte) in padded.iter_mut().zip(block) {
-                *slot = *byte;
-            }
-            let places = self.of_whole(&padded, *before);
-            *before = before.after(block);
-            return places;
-        };
+        let mut padded = [0; BLOCK];
+        let whole = block.first_chunk().unwrap_or_else(|| {
+            padded.iter_mut().zip(block).for_each(|(slot, byte)| *slot = *byte);
+            &padded
+        });
         let places = self.of_whole(whole, *before);
         *before = before.after(block);
         places
