@@ -67,7 +67,8 @@ impl Checkpoints {
     }
 
     /// Adds signature lines to a checkpoint that was published: it is the newest one cosigned now. One that is older than
-    /// that changes nothing.
+    /// that changes nothing. A witness that cosigns the same again replaces its line: an idle log that is started a hundred
+    /// times must not end with a file that nobody reads any more.
     pub(crate) fn cosign(&self, storage: &dyn Storage, signed: &str, lines: &str) -> Result<(), StorageError> {
         let Some(signed) = parsed(signed) else { return Ok(()) };
         let _writing = lock(&self.writing);
@@ -76,8 +77,9 @@ impl Checkpoints {
             Some(other) if other.checkpoint == signed.checkpoint => other,
             _ => signed,
         };
-        let new: String = lines.split_inclusive('\n').filter(|line| !base.note.contains(line)).collect();
-        let cosigned = Published { note: format!("{}{new}", base.note).into(), ..base };
+        // What was verified has the form of signature lines; what has not is no cosignature.
+        let Ok(note) = note::with_signatures(&base.note, lines) else { return Ok(()) };
+        let cosigned = Published { note: note.into(), ..base };
         replace_file(storage, &cosigned_file(&self.dir), cosigned.note.as_bytes())?;
         if self.newest().checkpoint == cosigned.checkpoint {
             replace_file(storage, &self.dir.join("checkpoint"), cosigned.note.as_bytes())?;

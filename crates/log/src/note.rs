@@ -195,6 +195,23 @@ pub fn text(note: &str) -> Result<&str, NoteError> {
     Ok(Note::parse(note)?.text)
 }
 
+/// The note with further signature lines, nothing verified. A key has one line: of two by the same name and key id the later
+/// one stays, so that adding the same again changes nothing.
+pub(crate) fn with_signatures(note: &str, lines: &str) -> Result<String, NoteError> {
+    let text = text(note)?;
+    let mut kept: Vec<(SignatureLine<'_>, &str)> = Vec::new();
+    for line in note.get(text.len()..).unwrap_or_default().lines().chain(lines.lines()).filter(|line| !line.is_empty())
+    {
+        let signature = SignatureLine::parse(line)?;
+        match kept.iter_mut().find(|(known, _)| known.name == signature.name && known.id == signature.id) {
+            Some(known) => *known = (signature, line),
+            None => kept.push((signature, line)),
+        }
+    }
+    let lines: String = kept.iter().flat_map(|(_, line)| [*line, "\n"]).collect();
+    Ok(format!("{text}\n{lines}"))
+}
+
 /// A note as it is written, nothing verified.
 #[derive(Debug)]
 pub(crate) struct Note<'n> {

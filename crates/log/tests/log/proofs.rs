@@ -174,3 +174,24 @@ fn cosignatures_are_kept_with_their_checkpoint_and_proofs_prefer_it() {
     let refused = super::open_on(&disk, dir.path()).unwrap_err().to_string();
     assert!(refused.contains("expected at most size 9") && refused.contains("found size 10"), "{refused}");
 }
+
+#[test]
+fn a_checkpoint_cosigned_at_a_thousand_starts_keeps_one_line_of_each_witness() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::default());
+    let (log, _) = super::open_on(&disk, dir.path()).unwrap();
+    log.append(&[Entry::Leaf(b"a")]).unwrap();
+    eventually("integration", || log.status().integrated == 1);
+    let (checkpoint, note) = log.witnessing().checkpoint();
+    let text = checkpoint.to_string();
+    for seconds in 0..1000 {
+        let lines: String = [1, 2].map(|number| witness(number).cosign(&text, seconds).unwrap()).concat();
+        log.witnessing().add(&note, &lines).unwrap();
+    }
+    let newest: String = [1, 2].map(|number| witness(number).cosign(&text, 999).unwrap()).concat();
+    assert_eq!(*log.checkpoint(), format!("{note}{newest}"), "the later line replaces the earlier");
+    log.close().unwrap();
+    drop(log);
+    let (log, _) = super::open_on(&disk, dir.path()).unwrap();
+    assert_eq!(policy().open(&log.prove(0).unwrap().checkpoint).unwrap().checkpoint.size, 1);
+}
