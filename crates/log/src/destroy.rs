@@ -50,10 +50,13 @@ pub(crate) fn destroy(
     sessions: &[SessionId],
 ) -> Result<(), DestroyError> {
     let (first, unused) = journal.begin_wiping();
+    let mut wiped = Ok(());
     for (segment, path) in unused {
-        overwrite(storage, &path)?;
+        // Also what could not be overwritten goes back: the journal must know of it when this is tried again.
+        wiped = wiped.and(overwrite(storage, &path));
         journal.give_back(segment);
     }
+    wiped?;
     journal.leave_segments_before(first)?;
     let started = Instant::now();
     while !journal.is_trimmed_to(first) {

@@ -1,7 +1,7 @@
 //! Destroying recordings: no file holds a byte of them any more, the journal's included, and all else stays.
 
 use vidimus_core::SessionId;
-use vidimus_log::{Entry, verify};
+use vidimus_log::{DestroyError, Entry, verify};
 
 use super::*;
 
@@ -105,4 +105,35 @@ fn what_a_crash_interrupts_is_done_at_the_next_time() {
     let (log, _) = open(dir.path());
     log.destroy_recordings(&[session]).unwrap();
     assert_eq!(holders(dir.path(), SECRET), [""; 0]);
+}
+
+#[test]
+fn a_file_lying_ready_that_could_not_be_overwritten_is_overwritten_at_the_next_time() {
+    let (disk, dir) = (Arc::new(disk::Disk::default()), tempfile::tempdir().unwrap());
+    // Nothing is given up before the end, so the segment after the second is a new one.
+    let (log, _) = Log::open(Arc::clone(&disk) as Arc<dyn Storage>, lazy_options(dir.path()), signer()).unwrap();
+    write(&log, 2);
+    eventually("the third segment", || disk.all().contains_key(&dir.path().join("journal/00000003.seg")));
+    log.close().unwrap();
+    drop(log);
+    // Started again, the first segment lies ready to be used once more.
+    let (log, _) = open_on(&disk, dir.path()).unwrap();
+    let holders = || -> Vec<_> {
+        let holds = |bytes: &[u8]| bytes.windows(SECRET.len()).any(|window| window == SECRET);
+        let files =
+            disk.all().into_iter().filter(|(path, bytes)| path.starts_with(dir.path().join("journal")) && holds(bytes));
+        files.map(|(path, _)| path).collect()
+    };
+    let first = [dir.path().join("journal/00000001.seg")];
+    assert_eq!(holders(), first);
+    disk.set_faults(|faults| faults.write = Some("00000001.seg"));
+    let sessions = [SessionId::from_bytes([1; 16])];
+    let error = log.destroy_recordings(&sessions).unwrap_err();
+    assert!(matches!(error, DestroyError::Storage(_)), "{error}");
+    disk.set_faults(|faults| faults.write = None);
+    assert_eq!(holders(), first, "it failed");
+    log.destroy_recordings(&sessions).unwrap();
+    assert!(holders().is_empty());
+    log.append(&[Entry::Leaf(b"goes on")]).unwrap();
+    log.close().unwrap();
 }
