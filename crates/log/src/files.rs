@@ -63,7 +63,7 @@ impl Log {
             LogFile::Checkpoint => return Ok(Some(self.checkpoint().as_bytes().to_vec())),
             LogFile::Tile(tile) => tile,
         };
-        let widest = Tile::in_tree(tile.kind, tile.index, self.status().integrated);
+        let widest = Tile::in_tree(tile.kind, tile.index, self.size());
         match widest.filter(|widest| tile.width <= widest.width) {
             Some(widest) => self.tile(widest, tile.width).map(Some),
             None => Ok(None),

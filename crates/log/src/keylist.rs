@@ -6,13 +6,20 @@
 //! Refused: a checkpoint whose only known signer was retired before, or came after, its size.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use vidimus_core::ErrorKind;
 
 use crate::codec::decimal;
+use crate::error::{Damage, ReadError};
 use crate::note::{self, Checkpoint, NoteError, VerifierKey};
+use crate::storage::{Storage, read_file};
 
+/// Its name in the log's directory.
+pub(crate) const FILE: &str = "keys";
+/// The most bytes of the file that are read.
+const MAX_FILE_BYTES: usize = 1 << 20;
 /// The most keys of a list: one a month for fifty years.
 const MAX_KEYS: usize = 600;
 
@@ -64,6 +71,18 @@ impl KeyListError {
             Self::OutOfTime { .. } => ErrorKind::Evidence,
         }
     }
+}
+
+/// Reads the file; `None` when there is none.
+pub(crate) fn load(storage: &dyn Storage, path: &Path) -> Result<Option<KeyList>, ReadError> {
+    let bytes = match read_file(storage, path, MAX_FILE_BYTES) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        other => other?,
+    };
+    String::from_utf8_lossy(&bytes).parse().map(Some).map_err(|error: KeyListError| {
+        let expected = "the log's public keys".to_owned();
+        Damage { file: path.to_owned(), offset: 0, expected, found: error.to_string() }.into()
+    })
 }
 
 impl KeyList {

@@ -16,7 +16,7 @@ use crate::checkpoints::{Checkpoints, Published};
 use crate::codec::lock;
 use crate::destroy::{self, DestroyError};
 use crate::dir_lock;
-use crate::error::{AppendError, Damage, OpenError, ReadError};
+use crate::error::{AppendError, OpenError, ReadError};
 use crate::frame::Entry;
 use crate::integrate::{Observer, Places};
 use crate::journal::{Bounds, Journal};
@@ -26,8 +26,8 @@ use crate::recover::{self, Recovered};
 use crate::snapshot::Snapshot;
 use crate::storage::{Storage, StorageError};
 use crate::sync::{Durable, Position, Progress};
-use crate::tile::{HASH_BYTES, Kind, TILE_WIDTH, Tile, TileNodes, TileReader, entries, hash_bytes};
-use crate::tree::{Hash, consistency_path, inclusion_path};
+use crate::tile::{HASH_BYTES, Kind, Tile, TileNodes, TileReader, entries, hash_bytes};
+use crate::tree::{Hash, consistency_path};
 
 /// The smallest segment that holds a leaf of the longest length.
 pub const MIN_SEGMENT_BYTES: u64 = 128 << 10;
@@ -233,37 +233,14 @@ impl Log {
 
     /// An entry of the log, when the checkpoint covers it.
     pub fn leaf(&self, index: u64) -> Result<Vec<u8>, ReadError> {
-        let size = self.published().checkpoint.size;
-        let missing = ReadError::NotInCheckpoint { index, size };
-        if index >= size {
-            return Err(missing);
-        }
-        let Some(tile) = Tile::in_tree(Kind::Entries, index / TILE_WIDTH, size) else { return Err(missing) };
-        let bundle = self.reader().bundle(tile)?;
-        let within = usize::try_from(index % TILE_WIDTH).unwrap_or(usize::MAX);
-        let leaf = entries(&bundle, tile.width).and_then(|(leaves, _)| leaves.get(within).map(|leaf| leaf.to_vec()));
-        leaf.ok_or_else(|| {
-            let file = self.inner.places.log.join(tile.path());
-            Damage { file, offset: 0, expected: format!("entry {index}"), found: "fewer entries".to_owned() }.into()
-        })
+        self.snapshot().leaf(index)
     }
 
     /// Proof that an entry is in the tree of the newest checkpoint that witnesses have cosigned, or, where that does not
     /// cover it yet, of the latest checkpoint.
     pub fn prove(&self, index: u64) -> Result<InclusionProof, ReadError> {
         let cosigned = self.inner.published.cosigned().filter(|cosigned| index < cosigned.checkpoint.size);
-        let Published { checkpoint, note, .. } = cosigned.unwrap_or_else(|| self.published());
-        if index >= checkpoint.size {
-            return Err(ReadError::NotInCheckpoint { index, size: checkpoint.size });
-        }
-        let path = inclusion_path(&mut TileNodes::new(self.reader(), checkpoint.size), index, checkpoint.size)?;
-        Ok(InclusionProof { extra: None, index, path, checkpoint: note.to_string() })
-    }
-
-    /// Proof that the tree of the latest checkpoint begins with the tree of `old` leaves, with that checkpoint.
-    pub fn prove_consistency(&self, old: u64) -> Result<(Vec<Hash>, Arc<str>), ReadError> {
-        let Published { checkpoint, note, .. } = self.published();
-        Ok((self.consistency(old, checkpoint.size)?, note))
+        self.at(cosigned.unwrap_or_else(|| self.published())).prove(index)
     }
 
     /// Proof that the tree of a published checkpoint of `size` leaves begins with the tree of `old` leaves.
@@ -311,7 +288,16 @@ impl Log {
 
     /// The log at the latest checkpoint, to be read while it goes on.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(Arc::clone(&self.inner.storage), self.inner.places.log.clone(), self.published())
+        self.at(self.published())
+    }
+
+    /// How many leaves the latest checkpoint covers.
+    pub(crate) fn size(&self) -> u64 {
+        self.inner.published.size()
+    }
+
+    fn at(&self, published: Published) -> Snapshot {
+        Snapshot::new(Arc::clone(&self.inner.storage), self.inner.places.log.clone(), published)
     }
 
     fn published(&self) -> Published {

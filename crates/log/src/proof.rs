@@ -134,13 +134,7 @@ impl FromStr for InclusionProof {
             .and_then(|line| line.strip_prefix("extra "))
             .map(|encoded| from_base64(encoded).ok_or(ProofError::Malformed("extra data that is not base64")));
         let index = lines.next().and_then(|line| line.strip_prefix("index ")).and_then(decimal);
-        let mut path = Vec::new();
-        for line in lines {
-            if path.len() == MAX_PATH {
-                return Err(ProofError::Malformed("too many hashes"));
-            }
-            path.push(Hash::from_base64(line).ok_or(ProofError::Malformed("a hash that is not base64 of 32 bytes"))?);
-        }
+        let path = Hash::parse_lines(lines, MAX_PATH).map_err(ProofError::Malformed)?;
         Ok(Self {
             extra: extra.transpose()?,
             index: index.ok_or(ProofError::Malformed("no index"))?,

@@ -16,7 +16,7 @@ use crate::error::{Damage, OpenError};
 use crate::frame::{Entry, Parsed};
 use crate::integrate::{Integrator, Observer, Places, sign};
 use crate::journal::{MAX_FREE_SEGMENTS, Start, segment_path};
-use crate::keylist::KeyList;
+use crate::keylist;
 use crate::note::{Checkpoint, MAX_NOTE_BYTES, Signer};
 use crate::segment::Segment;
 use crate::state::State;
@@ -25,9 +25,6 @@ use crate::tile::TileReader;
 use crate::tree::Hash;
 
 use vidimus_core::{Clock as _, SystemClock};
-
-/// The most bytes of the file of public keys that are read.
-const MAX_KEYS_BYTES: usize = 1 << 20;
 
 /// What opening found and did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -159,21 +156,13 @@ fn read_checkpoint(places: &Places, signer: &Signer, note: Vec<u8>) -> Result<Pu
 /// Writes the public keys where verifiers find them, with the sizes they sign for: a new one begins at the checkpoint's,
 /// one that does not sign any more has ended there.
 fn publish_keys(storage: &dyn Storage, places: &Places, signer: &Signer, size: u64) -> Result<(), OpenError> {
-    let path = places.log.join("keys");
-    let old = match read_file(storage, &path, MAX_KEYS_BYTES) {
-        Err(error) if error.is_not_found() => None,
-        other => Some(String::from_utf8_lossy(&other?).into_owned()),
-    };
-    let list = match old.as_deref().map(str::parse::<KeyList>) {
-        None => KeyList::default(),
-        Some(Ok(list)) => list,
-        Some(Err(error)) => return Err(damage(path, 0, "the log's public keys".to_owned(), error.to_string())),
-    };
-    let new = list.at_start(&signer.verifiers(), size).to_string();
+    let path = places.log.join(keylist::FILE);
+    let old = keylist::load(storage, &path)?;
+    let new = old.clone().unwrap_or_default().at_start(&signer.verifiers(), size);
     if old.as_ref() == Some(&new) {
         return Ok(());
     }
-    Ok(replace_file(storage, &path, new.as_bytes())?)
+    Ok(replace_file(storage, &path, new.to_string().as_bytes())?)
 }
 
 /// The ids of all segment files, ascending.

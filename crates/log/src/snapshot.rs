@@ -8,15 +8,12 @@ use std::sync::Arc;
 
 use crate::checkpoints::Published;
 use crate::error::{Damage, ReadError};
-use crate::keylist::KeyList;
+use crate::keylist::{self, FILE, KeyList};
 use crate::note::Checkpoint;
 use crate::proof::InclusionProof;
-use crate::storage::{Storage, read_file};
+use crate::storage::Storage;
 use crate::tile::{Kind, TILE_WIDTH, Tile, TileNodes, TileReader, entries};
 use crate::tree::inclusion_path;
-
-/// The most bytes of the list of keys that are read.
-const MAX_KEYS_BYTES: usize = 1 << 20;
 
 /// The log at one checkpoint.
 #[derive(Debug, Clone)]
@@ -45,12 +42,10 @@ impl Snapshot {
 
     /// The log's public keys.
     pub fn keys(&self) -> Result<KeyList, ReadError> {
-        let path = self.dir.join("keys");
-        let bytes = read_file(self.storage.as_ref(), &path, MAX_KEYS_BYTES)?;
-        let text = String::from_utf8_lossy(&bytes);
-        text.parse().map_err(|error: crate::keylist::KeyListError| {
-            let expected = "the log's public keys".to_owned();
-            Damage { file: path, offset: 0, expected, found: error.to_string() }.into()
+        let path = self.dir.join(FILE);
+        keylist::load(self.storage.as_ref(), &path)?.ok_or_else(|| {
+            let (expected, found) = ("the log's public keys".to_owned(), "no such file".to_owned());
+            Damage { file: path, offset: 0, expected, found }.into()
         })
     }
 

@@ -45,6 +45,21 @@ impl Hash {
     pub fn from_base64(text: &str) -> Option<Self> {
         from_base64(text)?.try_into().ok().map(Self)
     }
+
+    /// Reads the lines of a proof, at most `limit` of them.
+    pub(crate) fn parse_lines<'t>(
+        lines: impl Iterator<Item = &'t str>,
+        limit: usize,
+    ) -> Result<Vec<Self>, &'static str> {
+        let mut hashes = Vec::new();
+        for line in lines {
+            if hashes.len() == limit {
+                return Err("too many hashes");
+            }
+            hashes.push(Self::from_base64(line).ok_or("a hash that is not base64 of 32 bytes")?);
+        }
+        Ok(hashes)
+    }
 }
 
 fn digested(context: digest::Context) -> Hash {

@@ -237,13 +237,7 @@ impl<'b> Request<'b> {
         let mut lines = head.split('\n');
         let old = lines.next().and_then(|line| line.strip_prefix("old ")).and_then(decimal);
         let old = old.ok_or(Refusal::Malformed("no old size"))?;
-        let mut path = Vec::new();
-        for line in lines {
-            if path.len() == MAX_PROOF_LINES {
-                return Err(Refusal::Malformed("too many hashes"));
-            }
-            path.push(Hash::from_base64(line).ok_or(Refusal::Malformed("a hash that is not base64 of 32 bytes"))?);
-        }
+        let path = Hash::parse_lines(lines, MAX_PROOF_LINES).map_err(Refusal::Malformed)?;
         Ok(Self { old, path, note })
     }
 }
