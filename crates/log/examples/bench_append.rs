@@ -1,8 +1,10 @@
-//! What evidence costs: `cargo run --release -p vidimus-log --example bench_append [DIRECTORY]`
+//! What evidence costs: `cargo run --release -p vidimus-log --example bench_append [DIRECTORY [ROUNDS [CASE]]]`
 //!
-//! One line of JSON per case: appends of a 700-byte event by 1 and 64 threads, `async` (returns when written) and
-//! `strict` (waits until durable), beside the bare loop that does nothing but write and `fdatasync` for all who wait,
-//! which no log can beat. `cpu_us` is user and system time of the whole process, background work included.
+//! One line of JSON per case and round: appends of a 700-byte event by 1 and 64 threads, `async` (returns when written)
+//! and `strict` (waits until durable), beside the bare loop that does nothing but write and `fdatasync` for all who wait,
+//! which no log can beat. `cpu_us` is user and system time of the whole process, background work included. Rounds are
+//! interleaved and the last lines give the medians of what `strict` reaches of the bare loop in its own round, as a
+//! machine that changes its speed changes it for both. With a CASE only that one is run, to be profiled.
 
 use std::error::Error;
 use std::fs::File;
@@ -16,22 +18,53 @@ use std::time::{Duration, Instant};
 use vidimus_log::{AppendError, Entry, FileSystem, Log, Options, Signer};
 
 const EVENT_BYTES: usize = 700;
+const ROUNDS: usize = 3;
 const TIME: Duration = Duration::from_secs(3);
 const SETTLE: Duration = Duration::from_secs(2);
 const FILE_BYTES: u64 = 64 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let place = std::env::args_os().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
+    let mut arguments = std::env::args_os().skip(1);
+    let place = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let rounds = arguments.next().map_or(Ok(ROUNDS), |rounds| rounds.to_string_lossy().parse())?;
+    let only = arguments.next();
     let dir = tempfile::tempdir_in(place)?;
     for threads in [1, 64] {
-        bare(dir.path(), threads)?;
-        log(dir.path(), threads, "strict")?;
-        log(dir.path(), threads, "async")?;
+        let (mut speeds, mut costs) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let case =
+                |name| only.is_none() || only.as_ref().is_some_and(|only| only == format!("{name}-{threads}").as_str());
+            let bare = case("bare").then(|| bare(dir.path(), threads)).transpose()?;
+            let strict = case("strict").then(|| log(dir.path(), threads, "strict")).transpose()?;
+            case("async").then(|| log(dir.path(), threads, "async")).transpose()?;
+            if let (Some(bare), Some(strict)) = (bare, strict) {
+                speeds.push(strict.per_second / bare.per_second);
+                costs.push(strict.cpu_us - bare.cpu_us);
+            }
+        }
+        if let (Some(speed), Some(cost)) = (median(speeds), median(costs)) {
+            writeln!(
+                std::io::stdout(),
+                "{{\"case\":\"strict beside bare\",\"threads\":{threads},\"of_bare_speed\":{speed:.2},\
+                 \"more_cpu_us\":{cost:.1}}}"
+            )?;
+        }
     }
     Ok(())
 }
 
-fn log(dir: &Path, threads: u64, mode: &'static str) -> Result<(), Box<dyn Error>> {
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// What a case gave.
+struct Measured {
+    per_second: f64,
+    cpu_us: f64,
+}
+
+fn log(dir: &Path, threads: u64, mode: &'static str) -> Result<Measured, Box<dyn Error>> {
     let dir = dir.join(format!("{mode}-{threads}"));
     let signer = Signer::from_seed("bench", &[1; 32])?;
     let (log, _) = Log::open(Arc::new(FileSystem), Options::new(&dir, "bench"), signer)?;
@@ -39,12 +72,13 @@ fn log(dir: &Path, threads: u64, mode: &'static str) -> Result<(), Box<dyn Error
     std::thread::sleep(SETTLE);
     let refused = AtomicU64::new(0);
     let event = vec![b'x'; EVENT_BYTES];
-    measure(
+    let entries = [Entry::Leaf(&event)];
+    let measured = measure(
         mode,
         threads,
         || {
             let appended = loop {
-                match log.append(&[Entry::Leaf(&event)]) {
+                match if mode == "strict" { log.append_to_sync(&entries) } else { log.append(&entries) } {
                     Ok(appended) => break appended,
                     Err(AppendError::Full { .. }) => {
                         refused.fetch_add(1, Ordering::Relaxed);
@@ -67,7 +101,7 @@ fn log(dir: &Path, threads: u64, mode: &'static str) -> Result<(), Box<dyn Error
     )?;
     log.close()?;
     std::fs::remove_dir_all(dir)?;
-    Ok(())
+    Ok(measured)
 }
 
 /// Runs `append` on all threads for [`TIME`] and prints a line.
@@ -76,7 +110,7 @@ fn measure<E: Error + Send + 'static>(
     threads: u64,
     append: impl Fn() -> Result<(), E> + Sync,
     details: impl Fn() -> String,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<Measured, Box<dyn Error>> {
     let stop = AtomicBool::new(false);
     let (started, cpu) = (Instant::now(), cpu_time()?);
     let counts = std::thread::scope(|scope| {
@@ -99,15 +133,16 @@ fn measure<E: Error + Send + 'static>(
     }
     let (seconds, cpu) = (started.elapsed().as_secs_f64(), cpu_time()?.saturating_sub(cpu).as_secs_f64());
     let (count, clients) = (f64::from(count), f64::from(u32::try_from(threads)?));
+    let measured = Measured { per_second: count / seconds, cpu_us: cpu * 1e6 / count };
     writeln!(
         std::io::stdout(),
         "{{\"case\":\"{mode}\",\"threads\":{threads},\"appends_per_second\":{:.0},\"mean_us\":{:.1},\"cpu_us\":{:.1}{}}}",
-        count / seconds,
+        measured.per_second,
         seconds * clients * 1e6 / count,
-        cpu * 1e6 / count,
+        measured.cpu_us,
         details()
     )?;
-    Ok(())
+    Ok(measured)
 }
 
 /// User and system time of this process (`/proc/self/stat`, in ticks of 10 ms).
@@ -126,7 +161,7 @@ struct Asked {
     stop: bool,
 }
 
-fn bare(dir: &Path, threads: u64) -> Result<(), Box<dyn Error>> {
+fn bare(dir: &Path, threads: u64) -> Result<Measured, Box<dyn Error>> {
     let file = File::create(dir.join("bare"))?;
     let zeros = vec![0; 1 << 20];
     for offset in (0..FILE_BYTES).step_by(1 << 20) {
@@ -136,7 +171,7 @@ fn bare(dir: &Path, threads: u64) -> Result<(), Box<dyn Error>> {
     let (asked, work, done) = (Mutex::new(Asked::default()), Condvar::new(), Condvar::new());
     let lock = || asked.lock().unwrap_or_else(PoisonError::into_inner);
     let syncs = AtomicU64::new(0);
-    std::thread::scope(|scope| {
+    let measured = std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let mut offset = 0;
             loop {
@@ -175,5 +210,5 @@ fn bare(dir: &Path, threads: u64) -> Result<(), Box<dyn Error>> {
         measured
     })?;
     std::fs::remove_file(dir.join("bare"))?;
-    Ok(())
+    Ok(measured)
 }

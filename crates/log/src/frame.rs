@@ -107,9 +107,9 @@ pub(crate) fn encoded_length(entries: &[Entry<'_>], limit: usize) -> Result<usiz
     Ok(total)
 }
 
-/// Replaces what `out` holds by the frame for `entries`, whose length [`encoded_length`] has allowed.
+/// Adds the frame for `entries`, whose length [`encoded_length`] has allowed, to `out`.
 pub(crate) fn encode(out: &mut Vec<u8>, header: Header, entries: &[Entry<'_>]) {
-    out.clear();
+    let start = out.len();
     out.extend_from_slice(&[0; 8]);
     for field in [header.segment, header.sequence, header.durable, header.first_leaf] {
         out.extend_from_slice(&field.to_le_bytes());
@@ -125,15 +125,16 @@ pub(crate) fn encode(out: &mut Vec<u8>, header: Header, entries: &[Entry<'_>]) {
         }
         out.extend_from_slice(bytes);
     }
-    let body = short(out.len().saturating_sub(HEADER));
-    if let Some(place) = out.get_mut(4..8) {
-        place.copy_from_slice(&body.to_le_bytes());
+    let frame = out.get_mut(start..).unwrap_or_default();
+    let size = frame.len();
+    if let Some(place) = frame.get_mut(4..8) {
+        place.copy_from_slice(&short(size.saturating_sub(HEADER)).to_le_bytes());
     }
-    let crc = crc32c::crc32c(out.get(4..).unwrap_or_default());
-    if let Some(place) = out.get_mut(..4) {
+    let crc = crc32c::crc32c(frame.get(4..).unwrap_or_default());
+    if let Some(place) = frame.get_mut(..4) {
         place.copy_from_slice(&crc.to_le_bytes());
     }
-    out.resize(padded(out.len()), 0);
+    out.resize(start + padded(size), 0);
 }
 
 /// Looks at the start of `bytes` for a frame of `segment`.

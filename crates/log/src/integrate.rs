@@ -25,8 +25,11 @@ use crate::storage::{Access, Storage, StorageError, StorageFile, Unsynced};
 use crate::sync::Progress;
 use crate::tile::{Kind, TILE_WIDTH, Tile, TileReader, entries};
 
-/// How much of the journal is read at a time.
+/// How much of the journal is read at a time, at most and at least.
 const READ_BYTES: usize = 1 << 20;
+const MIN_READ_BYTES: usize = 16 << 10;
+/// What a frame is taken to have when nobody has read it: a wrong guess costs a second read.
+const LIKELY_FRAME_BYTES: u64 = 1 << 10;
 /// Pause between rounds, so that leaves are integrated in batches.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long until a write is tried again on a full disk, or without a file descriptor.
@@ -253,7 +256,8 @@ impl Integrator {
             return Ok(true);
         }
         let mut buffer = std::mem::take(&mut self.buffer);
-        let mut wanted = READ_BYTES;
+        let likely = (durable - self.cursor.sequence).saturating_mul(LIKELY_FRAME_BYTES);
+        let mut wanted = usize::try_from(likely).unwrap_or(READ_BYTES).clamp(MIN_READ_BYTES, READ_BYTES);
         let result = loop {
             if let Err(error) = self.fill(&mut buffer, wanted) {
                 break Err(error);

@@ -1,9 +1,10 @@
 //! The write-ahead journal: appends, group sync, and segments made ahead of time.
 //!
-//! An append takes one lock, assigns indexes, and writes one frame at the tail; it survives the end of the process
-//! when it returns, and a power cut when [`Progress`] has passed its position. Segments are filled with zeros
-//! beforehand, so a sync writes data only; trimmed ones are used again under a new name. Syncs never hold the lock.
-//! After a failed write or sync nothing is taken any more.
+//! An append takes one lock, assigns indexes, and adds one frame at the tail. It survives a power cut when [`Progress`]
+//! has passed its position; the end of the process when it returns, or, left to the next sync, no sooner than a power
+//! cut. Frames are always written in order. Segments are filled with zeros beforehand, so a sync writes data only;
+//! trimmed ones are used again under a new name. Syncs never hold the lock. After a failed write or sync nothing is taken
+//! any more.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -26,14 +27,23 @@ const MAX_WAIT_FOR_SEGMENT: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_secs(1);
 /// Zeros written at a time.
 const ZEROS: usize = 1 << 20;
-/// A larger frame buffer is given back after use.
-const MAX_KEPT_BUFFER: usize = 1 << 20;
+/// Frames left to the next sync are written without it when they are more than this; a larger buffer is given back.
+const MAX_UNWRITTEN_BYTES: usize = 1 << 20;
 
 /// The journal's bounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) segment_bytes: u64,
     pub(crate) max_segments: u64,
+}
+
+/// When a frame is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// Before the append returns.
+    Now,
+    /// Together with all others that the next sync makes durable, which is asked for at once.
+    WithSync,
 }
 
 /// Where a fresh or recovered journal goes on.
@@ -77,7 +87,8 @@ struct Writer {
     /// Why the next segment cannot be made at the moment.
     blocked: Option<Arc<str>>,
     closed: bool,
-    buffer: Vec<u8>,
+    /// Frames before the tail, of the current segment, that are not written yet.
+    unwritten: Vec<u8>,
 }
 
 impl Journal {
@@ -111,13 +122,13 @@ impl Journal {
             wipe_before: 0,
             blocked: None,
             closed: false,
-            buffer: Vec::new(),
+            unwritten: Vec::new(),
         };
         Ok(Self { storage, dir, bounds, progress, writer: Mutex::new(writer), changed: Condvar::new() })
     }
 
     /// Appends all entries as one frame; returns the first leaf's index and the position after the frame.
-    pub(crate) fn append(&self, entries: &[Entry<'_>]) -> Result<(u64, Position), AppendError> {
+    pub(crate) fn append(&self, entries: &[Entry<'_>], write: Write) -> Result<(u64, Position), AppendError> {
         if entries.is_empty() {
             let writer = lock(&self.writer);
             self.progress.check()?;
@@ -127,11 +138,11 @@ impl Journal {
                 Ok((writer.tail.leaves, Position(writer.tail.sequence)))
             };
         }
-        self.write_frame(entries)
+        self.add_frame(entries, write)
     }
 
-    /// Writes one frame, which may be without entries.
-    fn write_frame(&self, entries: &[Entry<'_>]) -> Result<(u64, Position), AppendError> {
+    /// Adds one frame, which may be without entries.
+    fn add_frame(&self, entries: &[Entry<'_>], write: Write) -> Result<(u64, Position), AppendError> {
         let limit = usize::try_from(self.bounds.segment_bytes).unwrap_or(usize::MAX).min(MAX_FRAME_BYTES);
         let size = length(frame::encoded_length(entries, limit)?);
         let mut writer = lock(&self.writer);
@@ -142,16 +153,11 @@ impl Journal {
         if writer.tail.offset + size > self.bounds.segment_bytes {
             writer = self.roll(writer)?;
         }
-        let Writer { tail, current, unsynced, unsynced_bytes, buffer, .. } = &mut *writer;
+        let Writer { tail, current, unsynced, unsynced_bytes, unwritten, .. } = &mut *writer;
         let first_leaf = tail.leaves;
         let header =
             Header { segment: tail.segment, sequence: tail.sequence, durable: self.progress.durable(), first_leaf };
-        frame::encode(buffer, header, entries);
-        if let Err(error) = current.write_at(buffer, tail.offset) {
-            let error = StorageError::new("write", &segment_path(&self.dir, tail.segment), error);
-            self.progress.fail(&error.to_string());
-            return Err(self.progress.check().err().unwrap_or(AppendError::Closed));
-        }
+        frame::encode(unwritten, header, entries);
         if unsynced.last().is_none_or(|(segment, _)| *segment != tail.segment) {
             unsynced.push((tail.segment, Arc::clone(current)));
         }
@@ -162,14 +168,40 @@ impl Journal {
         let position = Position(tail.sequence);
         *unsynced_bytes += size;
         let much = *unsynced_bytes >= MAX_UNSYNCED_BYTES;
-        if buffer.capacity() > MAX_KEPT_BUFFER {
-            *buffer = Vec::new();
+        if write == Write::Now || unwritten.len() >= MAX_UNWRITTEN_BYTES {
+            self.write_or_fail(&mut writer)?;
         }
         drop(writer);
+        if write == Write::WithSync {
+            self.progress.request(position);
+        }
         if much {
             self.progress.hurry();
         }
         Ok((first_leaf, position))
+    }
+
+    /// Writes the frames that are not written yet.
+    fn write(&self, writer: &mut Writer) -> Result<(), StorageError> {
+        let Writer { tail, current, unwritten, .. } = writer;
+        if unwritten.is_empty() {
+            return Ok(());
+        }
+        let written = current.write_at(unwritten, tail.offset.saturating_sub(length(unwritten.len())));
+        written.map_err(|error| StorageError::new("write", &segment_path(&self.dir, tail.segment), error))?;
+        unwritten.clear();
+        if unwritten.capacity() > MAX_UNWRITTEN_BYTES {
+            *unwritten = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// The same, and fails the log when they cannot be written.
+    fn write_or_fail(&self, writer: &mut Writer) -> Result<(), AppendError> {
+        self.write(writer).map_err(|error| {
+            self.progress.fail(&error.to_string());
+            self.progress.check().err().unwrap_or(AppendError::Closed)
+        })
     }
 
     /// Goes to the next segment. Refuses when there is none and none is coming soon.
@@ -185,6 +217,7 @@ impl Journal {
             Err(poisoned) => poisoned.into_inner(),
         };
         self.progress.check()?;
+        self.write_or_fail(&mut writer)?;
         let Some(next) = writer.next.take() else {
             let why = self.no_room(&writer).unwrap_or_else(|| "the disk is too slow to make the next segment".into());
             return Err(AppendError::Full { why });
@@ -213,12 +246,14 @@ impl Journal {
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
         let (tail, files) = {
             let mut writer = lock(&self.writer);
+            self.write(&mut writer)?;
             writer.unsynced_bytes = 0;
             (writer.tail, std::mem::take(&mut writer.unsynced))
         };
         if files.is_empty() {
             return Ok(());
         }
+        self.progress.begin_sync(tail.sequence);
         let started = Instant::now();
         for (segment, file) in files {
             file.sync_data().map_err(|error| StorageError::new(SYNC, &segment_path(&self.dir, segment), error))?;
@@ -229,15 +264,23 @@ impl Journal {
 
     /// The syncer thread: one sync serves all who wait; the next starts when it returns.
     pub(crate) fn run_syncer(&self, interval: Duration) {
+        let mut woken = 0;
         loop {
             let stops = self.progress.wait_for_work(interval);
             if self.progress.failure().is_some() {
                 return;
             }
+            // Those whom the last sync woke are about to append. They come first where there are more threads than cores;
+            // a sync for the first of them alone would make all others wait for two.
+            if woken > 1 {
+                std::thread::yield_now();
+            }
+            let before = self.progress.durable();
             if let Err(error) = self.sync() {
                 self.progress.fail(&error.to_string());
                 return;
             }
+            woken = self.progress.durable().saturating_sub(before);
             if stops {
                 return;
             }
@@ -343,7 +386,7 @@ impl Journal {
     pub(crate) fn leave_segments_before(&self, first: u64) -> Result<(), AppendError> {
         loop {
             // A segment must hold a frame for the next one to be found.
-            let (_, position) = self.write_frame(&[])?;
+            let (_, position) = self.add_frame(&[], Write::Now)?;
             let writer = lock(&self.writer);
             if writer.tail.segment >= first {
                 drop(writer);

@@ -19,7 +19,7 @@ use crate::dir_lock;
 use crate::error::{AppendError, OpenError, ReadError};
 use crate::frame::Entry;
 use crate::integrate::{Observer, Places};
-use crate::journal::{Bounds, Journal};
+use crate::journal::{Bounds, Journal, Write};
 use crate::note::{Checkpoint, Signer};
 use crate::proof::InclusionProof;
 use crate::recover::{self, Recovered};
@@ -191,7 +191,15 @@ impl Log {
     /// Appends all entries, in order, or none. When this returns they survive the end of the process; see
     /// [`Log::durable`] for power cuts. Blocks for one write, and rarely while the next segment is being made.
     pub fn append(&self, entries: &[Entry<'_>]) -> Result<Appended, AppendError> {
-        let (first_leaf, position) = self.inner.journal.append(entries)?;
+        let (first_leaf, position) = self.inner.journal.append(entries, Write::Now)?;
+        Ok(Appended { first_leaf, position })
+    }
+
+    /// Appends all entries, in order, or none, for a caller who waits for [`Log::durable`] anyway: they are written with
+    /// the sync that makes them durable, one write for all who wait. That sync is asked for at once; until then they may
+    /// be lost even when only the process ends.
+    pub fn append_to_sync(&self, entries: &[Entry<'_>]) -> Result<Appended, AppendError> {
+        let (first_leaf, position) = self.inner.journal.append(entries, Write::WithSync)?;
         Ok(Appended { first_leaf, position })
     }
 

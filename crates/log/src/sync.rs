@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::codec::lock;
@@ -37,23 +36,7 @@ impl Durable {
 
     /// Blocks the thread until it resolves.
     pub fn wait(self) -> Result<(), AppendError> {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut context = Context::from_waker(&waker);
-        let mut durable = pin!(self);
-        loop {
-            match durable.as_mut().poll(&mut context) {
-                Poll::Ready(result) => return result,
-                Poll::Pending => thread::park(),
-            }
-        }
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.progress.wait(self.position)
     }
 }
 
@@ -84,17 +67,26 @@ pub(crate) struct Progress {
     failure: OnceLock<Arc<str>>,
     /// Why integration waits, when the disk is full or no file can be opened.
     no_space: Mutex<Option<Arc<str>>>,
+    /// The highest position someone asked for.
+    wanted: AtomicU64,
+    /// Whether the syncer must be woken for a wish.
+    syncer_sleeps: AtomicBool,
     state: Mutex<Wishes>,
     /// Wakes the syncer.
     work: Condvar,
     /// Wakes the integrator.
     advanced: Condvar,
+    /// Wake the threads that wait for a sync with an even and with an odd number: none is woken for a sync that does not
+    /// reach it.
+    even: Condvar,
+    odd: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Wishes {
-    /// The highest position someone asked for.
-    wanted: u64,
+    /// How many syncs were begun, and up to where the last one goes.
+    begun: u64,
+    begun_to: u64,
     /// Sync now even if nobody waits: much is unsynced, or the log is closing.
     hurry: bool,
     syncer_stops: bool,
@@ -112,9 +104,13 @@ impl Progress {
             last_sync_micros: AtomicU64::new(0),
             failure: OnceLock::new(),
             no_space: Mutex::default(),
+            wanted: AtomicU64::new(0),
+            syncer_sleeps: AtomicBool::new(false),
             state: Mutex::default(),
             work: Condvar::new(),
             advanced: Condvar::new(),
+            even: Condvar::new(),
+            odd: Condvar::new(),
         }
     }
 
@@ -161,20 +157,21 @@ impl Progress {
             let mut state = lock(&self.state);
             std::mem::take(&mut state.waiting)
         };
-        self.work.notify_all();
-        self.advanced.notify_all();
+        for waiting in [&self.work, &self.advanced, &self.even, &self.odd] {
+            waiting.notify_all();
+        }
         wakers.into_values().for_each(Waker::wake);
     }
 
     /// Asks the syncer to make `position` durable.
     pub(crate) fn request(&self, position: Position) {
-        if self.durable() < position.0 {
-            let mut state = lock(&self.state);
-            if state.wanted < position.0 {
-                state.wanted = position.0;
-                drop(state);
-                self.work.notify_one();
-            }
+        // Here the wish is stored, then the sleep read; in `wait_for_work` the other way round. So one of the two sees the
+        // other, and no lock is needed while the syncer is busy.
+        let before = self.wanted.fetch_max(position.0, Ordering::SeqCst);
+        if before < position.0 && self.durable() < position.0 && self.syncer_sleeps.load(Ordering::SeqCst) {
+            // Whoever announced its sleep under this lock is asleep once it is free.
+            drop(lock(&self.state));
+            self.work.notify_one();
         }
     }
 
@@ -186,15 +183,28 @@ impl Progress {
 
     /// The syncer's sleep: until someone wants a position, or `interval` has passed. True when it shall stop.
     pub(crate) fn wait_for_work(&self, interval: Duration) -> bool {
+        let state = lock(&self.state);
+        self.syncer_sleeps.store(true, Ordering::SeqCst);
         let idle = |state: &mut Wishes| {
-            state.wanted <= self.durable() && !state.hurry && !state.syncer_stops && self.failure().is_none()
+            self.wanted.load(Ordering::SeqCst) <= self.durable()
+                && !state.hurry
+                && !state.syncer_stops
+                && self.failure().is_none()
         };
-        let (mut state, _) = match self.work.wait_timeout_while(lock(&self.state), interval, idle) {
+        let (mut state, _) = match self.work.wait_timeout_while(state, interval, idle) {
             Ok(woken) => woken,
             Err(poisoned) => poisoned.into_inner(),
         };
+        self.syncer_sleeps.store(false, Ordering::SeqCst);
         state.hurry = false;
         state.syncer_stops
+    }
+
+    /// The syncer's word that a sync begins which makes everything up to `frames` durable.
+    pub(crate) fn begin_sync(&self, frames: u64) {
+        let mut state = lock(&self.state);
+        state.begun += 1;
+        state.begun_to = frames;
     }
 
     /// The syncer's report that everything below is on disk. Wakes those who waited for it.
@@ -203,11 +213,12 @@ impl Progress {
         self.durable.store(frames, Ordering::Release);
         self.last_sync_micros.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.syncs.fetch_add(1, Ordering::Relaxed);
-        let woken = {
+        let (begun, woken) = {
             let mut state = lock(&self.state);
             let later = state.waiting.split_off(&(frames + 1, 0));
-            std::mem::replace(&mut state.waiting, later)
+            (state.begun, std::mem::replace(&mut state.waiting, later))
         };
+        self.number(begun).notify_all();
         self.advanced.notify_one();
         woken.into_values().for_each(Waker::wake);
     }
@@ -230,6 +241,23 @@ impl Progress {
     pub(crate) fn stop_integrator(&self) {
         lock(&self.state).integrator_stops = true;
         self.advanced.notify_all();
+    }
+
+    /// Blocks the thread until everything up to `position` is durable.
+    fn wait(&self, position: Position) -> Result<(), AppendError> {
+        let mut state = lock(&self.state);
+        while self.durable() < position.0 {
+            self.check()?;
+            // Everything below `position` was appended before, so the next sync reaches it if the last one does not.
+            let reached_by = if position.0 <= state.begun_to { state.begun } else { state.begun + 1 };
+            state = self.number(reached_by).wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+
+    /// What those wait on who wait for the sync of that number.
+    fn number(&self, sync: u64) -> &Condvar {
+        if sync.is_multiple_of(2) { &self.even } else { &self.odd }
     }
 
     fn poll(

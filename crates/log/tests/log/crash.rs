@@ -41,11 +41,14 @@ fn run_to_be_killed(dir: &Path, run: u64) {
                     let bytes = count.to_be_bytes();
                     let place =
                         Entry::Payload { session: session(run, thread), segment: 0, offset: count * 8, bytes: &bytes };
-                    let appended = match log.append(&[Entry::Leaf(&event(run, thread, count)), place]) {
+                    let event = event(run, thread, count);
+                    let entries = [Entry::Leaf(&event), place];
+                    let appended = if thread == 3 { log.append_to_sync(&entries) } else { log.append(&entries) };
+                    let appended = match appended {
                         Ok(appended) => appended,
                         Err(error) => return assert!(error.to_string().contains("no room"), "{error}"),
                     };
-                    // Threads with odd numbers wait for the disk, the others for nothing but the write.
+                    // Threads with odd numbers wait for the disk, one of them also for the write; the others for that alone.
                     if thread % 2 == 1 {
                         log.durable(appended.position).wait().unwrap();
                     }

@@ -6,6 +6,7 @@ mod crash;
 mod destroy;
 mod disk;
 mod faults;
+mod grouped;
 mod keys;
 mod oracle;
 mod power;
