@@ -1,4 +1,4 @@
-//! What the other steps need: compilers, Node, Python, cargo tools, and the pinned programs that tests start.
+//! What the other steps need: compilers, Node, Python, Go, cargo tools, and the pinned programs that tests start.
 //!
 //! On Debian and as root, missing packages are installed with `apt-get`; otherwise each missing one is named with the
 //! command that gets it. Rust itself is there, or this would not run; `rust-toolchain.toml` pins it.
@@ -44,6 +44,10 @@ const PROGRAMS: &[Program] = &[
     Program { what: "Python's venv", probe: &["python3", "-c", "import ensurepip, venv"], packages: &["python3-venv"] },
 ];
 
+/// What a test goes without, saying so, where it cannot be had: Go, whose transparency log verifies ours.
+const GO: Program =
+    Program { what: "Go", probe: &["sh", "-c", "go version || ls /usr/lib/go-*/bin/go"], packages: &["golang-go"] };
+
 /// Makes sure that everything is there.
 pub(super) fn ensure(workspace: &Workspace) -> Result<()> {
     let missing = missing();
@@ -55,6 +59,11 @@ pub(super) fn ensure(workspace: &Workspace) -> Result<()> {
         bail!("{} is still missing after installing {}", program.what, program.packages.join(" "));
     }
     print(&format!("programs: {} found", PROGRAMS.len()));
+    if !answers(GO.probe)
+        && let Err(error) = install_packages(&[&GO])
+    {
+        print(&format!("Go: {error:#}; SKIPPED: the log is not verified by Go's sumdb/tlog"));
+    }
     tools::ensure(workspace)?;
     test_programs()
 }

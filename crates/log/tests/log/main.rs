@@ -3,9 +3,11 @@
 
 mod basics;
 mod crash;
+mod ct;
 mod destroy;
 mod disk;
 mod faults;
+mod go;
 mod grouped;
 mod keys;
 mod oracle;
