@@ -5,6 +5,7 @@
 //! the gateway's background work is done. Figures are benchmarks, not tests: what misses its mark is said, and the
 //! status is 0 all the same.
 
+mod disk;
 mod gateway;
 mod idle;
 mod memory;
@@ -57,6 +58,9 @@ pub(crate) struct Arguments {
     /// Let clients hardly read what a server sends for so many seconds instead, and look at the gateway's memory.
     #[arg(long, value_name = "SECONDS")]
     slow_client: Option<f64>,
+    /// Run one load for so many seconds instead, and count what the calls left on disk.
+    #[arg(long, value_name = "SECONDS")]
+    disk: Option<f64>,
     /// How often everything is run.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -194,6 +198,15 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         let soak = soak::run(&parts, &gateway, seconds)?;
         gateway.stop()?;
         return conclude(&soak, arguments.json, [soak.verdict()]);
+    }
+    if let Some(seconds) = arguments.disk {
+        let dir = tempdir_in(&scratch)?;
+        let gateway = Gateway::start(workspace, &parts, dir.path(), Shape::Json.path(), "strict")?;
+        let case = Case { shape: Shape::Json, sessions: 16, payload: 1024 };
+        let load = parts.load(&gateway.url(), case, seconds)?;
+        gateway.stop()?;
+        let left = disk::count(&dir.path().join("data"), &load)?;
+        return conclude(&left, arguments.json, [left.verdict()]);
     }
     let (mut runs, mut commits) = (Vec::new(), Vec::new());
     for round in 1..=arguments.rounds {
