@@ -97,7 +97,7 @@ pub enum ViewError {
         limit: u64,
     },
     /// No session is as was asked for.
-    #[error("no session is as you describe it; `sessions list` with the same options shows them")]
+    #[error("no session is as you describe it; `sessions list` shows which there are")]
     Nothing,
     /// More sessions than one export takes.
     #[error("more than {0} sessions are as you describe them: export less at a time, with --since and --until")]

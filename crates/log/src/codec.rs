@@ -35,6 +35,11 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A number of things: `1 session`, `2 sessions`.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
 /// Text that cannot act on a terminal: all but printable ASCII and letters is escaped.
 pub(crate) fn printable(text: &str) -> String {
     let is_plain = |character: char| matches!(character, ' '..='~') || character.is_alphanumeric();

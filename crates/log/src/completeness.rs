@@ -13,6 +13,8 @@ use crate::leaf::{Place, place};
 const LAST_EVENTS: [&str; 2] = ["session.closed", "log.stopped"];
 /// The type of the events that admit an operation.
 const ADMITTED: &str = "operation.admitted";
+/// The type of the events that deny one.
+const DENIED: &str = "operation.denied";
 /// The type of the events that say how an admitted operation ended.
 const OUTCOME: &str = "operation.outcome";
 /// How many operations without outcome one finding names.
@@ -24,6 +26,7 @@ pub(crate) struct Completeness {
     sessions: HashMap<Box<str>, Session>,
     intents: Intents,
     operations: u64,
+    denied: u64,
 }
 
 #[derive(Debug)]
@@ -37,7 +40,7 @@ struct Session {
 
 impl Default for Completeness {
     fn default() -> Self {
-        Self { sessions: HashMap::new(), intents: Intents::new(MAX_OPEN_INTENTS), operations: 0 }
+        Self { sessions: HashMap::new(), intents: Intents::new(MAX_OPEN_INTENTS), operations: 0, denied: 0 }
     }
 }
 
@@ -45,7 +48,7 @@ impl Completeness {
     /// Checks an event's place in its session, and that it opens or ends its operation rightly. `add` is told what was
     /// expected and found where that is not so.
     pub(crate) fn event(&mut self, leaf: &[u8], add: &mut dyn FnMut(String, String)) {
-        let Self { sessions, intents, operations } = self;
+        let Self { sessions, intents, operations, denied } = self;
         let Some(place) = place(leaf) else {
             let expected = "an event: canonical JSON with session, seq and type".to_owned();
             return add(expected, format!("{} other bytes", leaf.len()));
@@ -80,6 +83,7 @@ impl Completeness {
             }
         }
         *operations += u64::from(kind == ADMITTED);
+        *denied += u64::from(kind == DENIED);
     }
 
     /// How many sessions were seen.
@@ -97,7 +101,12 @@ impl Completeness {
         self.operations
     }
 
-    /// Those of them without outcome, in sessions that are open.
+    /// Operations that were denied.
+    pub(crate) const fn denied_operations(&self) -> u64 {
+        self.denied
+    }
+
+    /// Admitted operations without outcome, in sessions that are open.
     pub(crate) fn open_operations(&self) -> u64 {
         length(self.intents.count())
     }

@@ -96,7 +96,9 @@ impl ProofReport {
                     line(&format!("witnessed by {name} at {time}"));
                 }
                 if !proven.is_quorum {
-                    line("not checked: whether witnesses have seen this log; --witness-policy says which must have");
+                    line(
+                        "not checked: whether witnesses have seen this log; a --witness-policy with a quorum says which must have",
+                    );
                 }
             }
             Err(why) => line(&format!("the proof does not hold: {why}")),

@@ -59,6 +59,8 @@ pub struct Report {
     pub operations: u64,
     /// Those of them without outcome, in sessions that are open.
     pub open_operations: u64,
+    /// Operations that were denied.
+    pub denied_operations: u64,
     /// The first [`MAX_FINDINGS`] findings.
     pub findings: Vec<Finding>,
     /// How many findings there were beyond those.
@@ -224,6 +226,7 @@ impl Check<'_> {
         self.report.open_sessions = self.completeness.open_sessions();
         self.report.operations = self.completeness.operations();
         self.report.open_operations = self.completeness.open_operations();
+        self.report.denied_operations = self.completeness.denied_operations();
         self.report.checkpoint = Some(checkpoint);
         self.report
     }

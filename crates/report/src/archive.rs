@@ -85,8 +85,7 @@ pub fn write_archive<W: Write, E>(
             writer.without_payloads(&id, Disclosure::Erased);
         }
     }
-    let checkpoint = snapshot.checkpoint().clone();
-    Ok(writer.finish(claims, &checkpoint)?)
+    Ok(writer.finish(claims, snapshot.checkpoint())?)
 }
 
 #[cfg(test)]

@@ -14,15 +14,18 @@ use std::time::{Duration, Instant};
 use vidimus_log::archive::{self, ArchiveReport};
 use vidimus_log::keylist::KeyListError;
 use vidimus_log::policy::PolicyError;
+use vidimus_log::proof::VERSION;
+use vidimus_log::proof_report::ProofReport;
 use vidimus_log::{KeyList, VerifierKey, WitnessPolicy};
 
-pub use proof::{check_proof, is_proof, read_policy};
-pub use vidimus_log::proof_report::ProofReport;
+use proof::{check_proof, read_policy};
 
 /// The exit status when the check could not begin: the command line, a key or the file cannot be read.
 pub const EXIT_UNUSABLE: u8 = 2;
 /// The most bytes of a file of keys.
 const MAX_KEY_FILE_BYTES: u64 = 1 << 20;
+/// How a zip file begins that holds something (APPNOTE.TXT 4.3.7).
+const ZIP: &[u8] = b"PK\x03\x04";
 /// How often it says how far it is; what takes less says nothing.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -48,6 +51,13 @@ pub enum CheckError {
         /// What is wrong with it.
         error: KeyListError,
     },
+    /// The file is neither of what can be checked.
+    #[error(
+        "{} is neither an archive (.zip, as `vidimus export` writes it) nor a proof (.tlog-proof, as `vidimus log prove \
+         --out` does)",
+        .0.display()
+    )]
+    Neither(PathBuf),
     /// A file of witnesses is no policy.
     #[error("{}: {error}", path.display())]
     Policy {
@@ -89,9 +99,12 @@ pub struct Trust<'a> {
 /// Checks the file at `path`, be it an archive or a proof. Long work says on `progress` how far it is.
 pub fn check_file(path: &Path, trust: &Trust<'_>, progress: &mut impl Write) -> Result<Report, CheckError> {
     let Trust { keys, policy, event } = trust;
-    if is_proof(path)? {
+    if begins_with(path, VERSION.as_bytes())? {
         let policy: Option<WitnessPolicy> = policy.map(read_policy).transpose()?;
         return Ok(Report::Proof(check_proof(path, keys.as_ref(), policy, *event)?));
+    }
+    if !begins_with(path, ZIP)? {
+        return Err(CheckError::Neither(path.to_owned()));
     }
     if policy.is_some() || event.is_some() {
         return Err(CheckError::NotForArchives);
@@ -125,13 +138,27 @@ impl Report {
     }
 }
 
+/// Whether the file begins so.
+fn begins_with(path: &Path, start: &[u8]) -> Result<bool, CheckError> {
+    let mut read = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(start.len() as u64).read_to_end(&mut read))
+        .map_err(|error| CheckError::File { path: path.to_owned(), error })?;
+    Ok(read == start)
+}
+
 /// The keys that are trusted: each argument is a key, or a file of them. `None` when there is no argument.
 pub fn trusted(arguments: &[String]) -> Result<Option<KeyList>, CheckError> {
     let mut keys: Option<KeyList> = None;
     for argument in arguments {
+        let path = Path::new(argument);
         let more = match argument.parse::<VerifierKey>() {
             Ok(key) => KeyList::always([key]),
-            Err(_) => read_keys(Path::new(argument))?,
+            // A slip in a key must not read as a file that is missing.
+            Err(_) if argument.contains('+') && !path.exists() => {
+                argument.parse().map_err(|error| CheckError::Keys { path: path.to_owned(), error })?
+            }
+            Err(_) => read_keys(path)?,
         };
         keys.get_or_insert_default().extend(more);
     }
@@ -175,6 +202,21 @@ mod tests {
         assert_eq!(trusted(&[]).unwrap(), None);
         std::fs::write(&path, "no key\n").unwrap();
         assert!(matches!(trusted(&[path.display().to_string()]), Err(CheckError::Keys { .. })));
-        assert!(matches!(trusted(&["name+0+x".to_owned()]), Err(CheckError::File { .. })));
+        assert!(matches!(trusted(&["name".to_owned()]), Err(CheckError::File { .. })));
+        let slip = trusted(&[KEY.replace("ARpc", "ARpd")]).unwrap_err();
+        assert!(matches!(slip, CheckError::Keys { .. }), "{slip}");
+    }
+
+    #[test]
+    fn what_is_neither_archive_nor_proof_is_named_as_that() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notes");
+        for content in ["", "P", "some notes"] {
+            std::fs::write(&path, content).unwrap();
+            let error = check_file(&path, &Trust::default(), &mut io::sink()).unwrap_err();
+            assert!(matches!(error, CheckError::Neither(_)), "{content}: {error}");
+        }
+        std::fs::write(&path, "PK\x03\x04 but no archive").unwrap();
+        assert_eq!(check_file(&path, &Trust::default(), &mut io::sink()).unwrap().exit_status(), 1);
     }
 }

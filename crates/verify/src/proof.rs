@@ -6,29 +6,21 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use vidimus_log::policy::MAX_POLICY_BYTES;
-use vidimus_log::proof::{MAX_PROOF_BYTES, VERSION};
+use vidimus_log::proof::MAX_PROOF_BYTES;
 use vidimus_log::proof_report::{self, ProofReport};
 use vidimus_log::{KeyList, MAX_LEAF_BYTES, VerifierKey, WitnessPolicy};
 
 use crate::CheckError;
 
-/// Whether the file at `path` is a proof rather than an archive, by how it begins.
-pub fn is_proof(path: &Path) -> Result<bool, CheckError> {
-    let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(VERSION.len() as u64).read_to_end(&mut start));
-    read.map_err(|error| CheckError::File { path: path.to_owned(), error })?;
-    Ok(start == VERSION.as_bytes())
-}
-
 /// The policy in a file (C2SP tlog-policy).
-pub fn read_policy(path: &Path) -> Result<WitnessPolicy, CheckError> {
+pub(crate) fn read_policy(path: &Path) -> Result<WitnessPolicy, CheckError> {
     let text = read_text(path, MAX_POLICY_BYTES)?;
     text.parse().map_err(|error| CheckError::Policy { path: path.to_owned(), error })
 }
 
 /// Checks the proof at `path`: by the log's keys, by a policy that lists logs or asks for witnesses, or by both, which
 /// must agree then. `event` is the file that holds the event, where the proof does not carry it.
-pub fn check_proof(
+pub(crate) fn check_proof(
     path: &Path,
     keys: Option<&KeyList>,
     policy: Option<WitnessPolicy>,
@@ -79,6 +71,7 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, CheckError> {
 mod tests {
     use std::path::PathBuf;
 
+    use vidimus_log::proof::VERSION;
     use vidimus_log::tree::Hash;
     use vidimus_log::{Checkpoint, Cosigner, InclusionProof, Signer};
 
@@ -127,15 +120,6 @@ mod tests {
             let policy = format!("witness w {}\nquorum w\n", self.witness.key());
             read_policy(&self.file("policy", policy)).unwrap()
         }
-    }
-
-    #[test]
-    fn a_proof_is_told_from_an_archive_by_its_first_line() {
-        let case = Case::new();
-        assert!(is_proof(&case.proof(false, true)).unwrap());
-        assert!(!is_proof(&case.file("a.zip", "PK")).unwrap());
-        assert!(!is_proof(&case.file("empty", "")).unwrap());
-        assert!(matches!(is_proof(&case.dir.path().join("none")), Err(CheckError::File { .. })));
     }
 
     #[test]

@@ -346,7 +346,7 @@ pub(crate) struct ExportFilter {
     #[arg(long, value_name = "TARGET")]
     target: Option<TargetName>,
     /// Of this principal: issuer|subject
-    #[arg(long, value_name = "PRINCIPAL")]
+    #[arg(long, value_name = "PRINCIPAL", alias = "who")]
     principal: Option<String>,
 }
 
@@ -377,7 +377,7 @@ pub(crate) struct Filter {
     #[arg(long, value_name = "TIME", value_parser = time_or_ago)]
     until: Option<Timestamp>,
     /// Of this principal: issuer|subject
-    #[arg(long, value_name = "PRINCIPAL")]
+    #[arg(long, value_name = "PRINCIPAL", alias = "principal")]
     who: Option<String>,
     /// On this target
     #[arg(long, value_name = "TARGET")]
@@ -484,6 +484,9 @@ pub(crate) enum Log {
         event: EventId,
         #[command(flatten)]
         gateway: Gateway,
+        /// Open the data directory itself, while no gateway runs on it; decided and recorded as by the gateway
+        #[arg(long, conflicts_with = "data_dir")]
+        offline: bool,
         /// The key that must have signed; the gateway's own word if not given
         #[arg(long, value_name = "KEY")]
         key: Vec<VerifierKey>,
@@ -695,6 +698,13 @@ mod tests {
         let age = now.since(filter.until.unwrap()).as_secs();
         assert!((7_199..7_260).contains(&age), "{age}");
         assert_eq!((filter.who.as_deref(), filter.limit, filter.control), (Some("corp|a"), 5, false));
+        // What `export` takes, `sessions list` takes, and the other way round.
+        for line in [
+            "vidimus sessions list --data-dir d --principal corp|a",
+            "vidimus export --data-dir d --who corp|a --out x.zip",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
         assert_eq!(gateway.places().unwrap().1, Path::new("d/vidimus.sock"));
         for bad in ["", "5", "h", "1.5h", "99999999999999999999h", "1w", "-1h", "é", "400000d"] {
             assert!(time_or_ago(bad).is_err(), "{bad}");

@@ -159,11 +159,14 @@ fn write_text(report: &ArchiveReport, path: &Path, bytes: u64, out: &mut dyn Wri
         writeln!(out, "still open, so without their end: {}", counted(report.open_sessions, "session"))?;
     }
     if report.payloads_elsewhere > 0 {
-        writeln!(
-            out,
-            "left out, since you may not see them or they are not kept: {}",
-            counted(report.payloads_elsewhere, "payload")
-        )?;
+        let erased = report.payloads_erased;
+        let others = report.payloads_elsewhere.saturating_sub(erased);
+        if erased > 0 {
+            writeln!(out, "left out, since their recordings were erased: {}", counted(erased, "payload"))?;
+        }
+        if others > 0 {
+            writeln!(out, "left out, since you may not see them or they are not kept: {}", counted(others, "payload"))?;
+        }
     }
     writeln!(out, "check it anywhere: vidimus verify {} --key KEY", printable(&path.display().to_string()))
 }
@@ -177,6 +180,7 @@ fn write_json(report: &ArchiveReport, path: &Path, bytes: u64, mut out: &mut dyn
         "events": report.events,
         "payloads": report.payloads,
         "payloads_not_in_archive": report.payloads_elsewhere,
+        "payloads_erased": report.payloads_erased,
         "log_size": report.checkpoint.as_ref().map(|checkpoint| checkpoint.size),
     });
     output::json(&mut out, &value)

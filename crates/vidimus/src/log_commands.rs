@@ -8,12 +8,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use vidimus_core::EventId;
 use vidimus_log::{InclusionProof, VerifierKey};
 
 use crate::api::{self, LogStatus, ProofFile};
-use crate::cli::Log;
+use crate::cli::{Gateway, Log};
 use crate::output::{self, Table, printable};
-use crate::{client, log_verify, log_witness};
+use crate::{client, evidence_api, log_verify, log_witness, serve};
 
 /// Runs one of the commands. False when the log is not as it should be.
 pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bool> {
@@ -46,9 +48,12 @@ pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bo
             log_witness::run(options, out).await?;
             Ok(true)
         }
-        Log::Prove { event, gateway, key, out: file, output } => {
-            let path = format!("{}/{event}", api::LOG_PROOF);
-            let answer: ProofFile = client::get(&gateway.places()?.1, &path).await?;
+        Log::Prove { event, gateway, offline, key, out: file, output } => {
+            let answer: ProofFile = if offline {
+                prove_offline(&gateway, event).await?
+            } else {
+                client::get(&gateway.places()?.1, &format!("{}/{event}", api::LOG_PROOF)).await?
+            };
             let proved = prove(&answer, &key)?;
             if let Some(file) = file {
                 write_new(&file, stand_alone(&answer)?.as_bytes())?;
@@ -61,6 +66,21 @@ pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bo
             Ok(true)
         }
     }
+}
+
+/// Asks a gateway that is opened for this alone, which decides and records as a running one does.
+async fn prove_offline(gateway: &Gateway, event: EventId) -> anyhow::Result<ProofFile> {
+    let opened = serve::open(&gateway.config()?, Registry::default())
+        .await
+        .context("the data directory cannot be opened; while a gateway runs on it, leave --offline out")?;
+    let principal = evidence_api::local_principal(rustix::process::geteuid().as_raw());
+    let proved = opened.gate.viewer().proof(&principal, event).await;
+    let key = opened.gate.log_key().clone();
+    // The stop is recorded whatever became of the proof.
+    let stopped = opened.gate.stop().await;
+    let (leaf, proof) = proved?;
+    stopped?;
+    Ok(ProofFile::new(&leaf, &proof, &key)?)
 }
 
 /// What a proof showed.

@@ -12,7 +12,7 @@ use vidimus_gate::{Checked, ErasedRecording, KeyError, RecordingVerifier, Secret
 use vidimus_log::verify::{self, Report};
 use vidimus_log::{FileSystem, VerifierKey};
 
-use crate::output::{self, printable};
+use crate::output::{self, counted, printable};
 
 /// How often it says how far it is; what takes less says nothing.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
@@ -44,6 +44,10 @@ pub(crate) fn verify(data_dir: &Path, keys: &[VerifierKey], opening: Option<&Sec
     report.findings.extend(recordings.finish());
     let erased = recordings.erased().cloned().collect();
     Ok(Verified { report, recordings: recordings.checked(), erased, is_opened: opening.is_some() })
+}
+
+fn entries(count: u64) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }
 
 fn erased_json(erased: &ErasedRecording) -> serde_json::Value {
@@ -87,6 +91,7 @@ impl Verified {
                 "open_sessions": report.open_sessions,
                 "operations": report.operations,
                 "open_operations": report.open_operations,
+                "denied_operations": report.denied_operations,
                 "recordings": {
                     "opened": is_opened,
                     "payloads": recordings.payloads,
@@ -107,13 +112,14 @@ impl Verified {
             writeln!(out, "and {} more", report.further_findings)?;
         }
         let checked = format!(
-            "{} entries, {} tiles, {} sessions ({} open), {} operations ({} open)",
-            report.entries,
-            report.tiles,
-            report.sessions,
+            "{}, {}, {} ({} open), {} ({} open, {} denied)",
+            entries(report.entries),
+            counted(report.tiles, "tile"),
+            counted(report.sessions, "session"),
             report.open_sessions,
-            report.operations,
-            report.open_operations
+            counted(report.operations + report.denied_operations, "operation"),
+            report.open_operations,
+            report.denied_operations
         );
         match checkpoint {
             Some(checkpoint) if report.holds() => {
@@ -127,12 +133,18 @@ impl Verified {
     fn write_recordings(&self, out: &mut impl Write) -> io::Result<()> {
         let Checked { payloads, frames, sizes, .. } = self.recordings;
         if self.is_opened {
-            writeln!(out, "recordings: {payloads} payloads in place and as committed to, {frames} frames opened")?;
+            let (payloads, frames) = (counted(payloads, "payload"), counted(frames, "frame"));
+            writeln!(out, "recordings: {payloads} in place and as committed to, {frames} opened")?;
             if sizes > 0 {
-                writeln!(out, "not checked: the content of {sizes} frames, of which only the size is kept")?;
+                writeln!(
+                    out,
+                    "not checked: the content of {}, of which only the size is kept",
+                    counted(sizes, "frame")
+                )?;
             }
         } else {
-            writeln!(out, "recordings: {payloads} payloads in place and of their size, {frames} frames")?;
+            let (payloads, shown) = (counted(payloads, "payload"), counted(frames, "frame"));
+            writeln!(out, "recordings: {payloads} in place and of their size, {shown}")?;
             if frames > 0 {
                 writeln!(out, "not checked: what the frames hold; --recordings opens them, with the key of --config")?;
             }
@@ -201,7 +213,7 @@ mod tests {
             format!(
                 "entry 1, D/recordings/{SESSION}/00000000.seg: expected a recording (session {SESSION}, event 1), found no \
                  such file\n\
-                 the log does not hold: 2 entries, 1 tiles, 1 sessions (1 open), 1 operations (1 open) were checked\n\
+                 the log does not hold: 2 entries, 1 tile, 1 session (1 open), 1 operation (1 open, 0 denied) were checked\n\
                  recordings: 0 payloads in place and of their size, 0 frames\n\
                  not checked: events that are newer than the checkpoint\n"
             )
@@ -236,7 +248,7 @@ mod tests {
         assert!(
             shown.ends_with(
                 "recordings: 2 payloads in place and as committed to, 3 frames opened\n\
-                 not checked: the content of 1 frames, of which only the size is kept\n\
+                 not checked: the content of 1 frame, of which only the size is kept\n\
                  not checked: events that are newer than the checkpoint\n"
             ),
             "{shown}"

@@ -193,12 +193,13 @@ fn start_gate(
 }
 
 impl Running {
-    /// Serves until the process is told to stop (SIGINT, SIGTERM), then stops in order.
+    /// Serves until the process is told to stop (SIGINT, SIGTERM; SIGHUP, as its terminal was closed), then stops in order.
     pub(crate) async fn until_told(self) -> anyhow::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
+        let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
         tokio::select! {
             interrupted = tokio::signal::ctrl_c() => interrupted?,
             _ = terminate.recv() => {}
+            _ = hangup.recv() => tracing::info!("SIGHUP: the terminal was closed, and the configuration is read at a start alone"),
         }
         tracing::info!("Stopping: calls in flight finish first");
         self.stop().await

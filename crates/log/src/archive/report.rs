@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use vidimus_core::canonical::ObjectWriter;
 
-use crate::codec::printable;
+use crate::codec::{counted, printable};
 use crate::note::Checkpoint;
 use crate::verify::{Finding, MAX_FINDINGS};
 
@@ -60,10 +60,14 @@ pub struct ArchiveReport {
     pub operations: u64,
     /// Those of them without outcome, in sessions that are open.
     pub open_operations: u64,
+    /// Operations that were denied.
+    pub denied_operations: u64,
     /// Payloads that are what was committed to.
     pub payloads: u64,
     /// Payloads that events commit to and that are not in the archive.
     pub payloads_elsewhere: u64,
+    /// Those of them whose recording was erased.
+    pub payloads_erased: u64,
     /// Commitments to what was sent or delivered unmasked, which only the gateway can open.
     pub delivered: u64,
     /// The first [`MAX_FINDINGS`] findings.
@@ -97,11 +101,16 @@ impl ArchiveReport {
         if self.further_findings > 0 {
             line(format!("and {} more", self.further_findings));
         }
-        let Self { files, events, sessions, open_sessions, operations, open_operations, .. } = self;
         let checked = format!(
-            "{files} files, {events} events, {sessions} sessions ({open_sessions} open), {operations} operations \
-             ({open_operations} open), {} payloads",
-            self.payloads
+            "{}, {}, {} ({} open), {} ({} open, {} denied), {}",
+            counted(self.files, "file"),
+            counted(self.events, "event"),
+            counted(self.sessions, "session"),
+            self.open_sessions,
+            counted(self.operations + self.denied_operations, "operation"),
+            self.open_operations,
+            self.denied_operations,
+            counted(self.payloads, "payload"),
         );
         match (self.outcome(), &self.checkpoint) {
             (Outcome::Verified, Some(checkpoint)) => line(format!(
@@ -116,12 +125,20 @@ impl ArchiveReport {
             _ => line(format!("the archive does not hold: {checked} were checked")),
         }
         if self.payloads_elsewhere > 0 {
-            line(format!("not in the archive: {} payloads that its events commit to", self.payloads_elsewhere));
+            line(format!(
+                "not in the archive: {} that its events commit to{}",
+                counted(self.payloads_elsewhere, "payload"),
+                match self.payloads_erased {
+                    0 => String::new(),
+                    all if all == self.payloads_elsewhere => ", erased".to_owned(),
+                    some => format!(", {some} of them erased"),
+                }
+            ));
         }
         if self.delivered > 0 {
             line(format!(
-                "not checked: {} commitments to what passed unmasked, which only the gateway's own key opens",
-                self.delivered
+                "not checked: {} to what passed unmasked, which only the gateway's own key opens",
+                counted(self.delivered, "commitment")
             ));
         }
         text
@@ -138,12 +155,14 @@ impl ArchiveReport {
             });
         }
         let findings: Vec<String> = self.findings.iter().map(ToString::to_string).collect();
-        object.integer("delivered_not_checked", self.delivered).integer("events", self.events);
+        object.integer("delivered_not_checked", self.delivered);
+        object.integer("denied_operations", self.denied_operations).integer("events", self.events);
         object.integer("files", self.files).strings("findings", &findings);
         object.integer("further_findings", self.further_findings);
         object.integer("open_operations", self.open_operations).integer("open_sessions", self.open_sessions);
         object.integer("operations", self.operations).string("outcome", self.outcome().name());
-        object.integer("payloads", self.payloads).integer("payloads_not_in_archive", self.payloads_elsewhere);
+        object.integer("payloads", self.payloads).integer("payloads_erased", self.payloads_erased);
+        object.integer("payloads_not_in_archive", self.payloads_elsewhere);
         object.integer("sessions", self.sessions);
         object.end();
         out.push(b'\n');

@@ -183,7 +183,7 @@ fn a_good_archive_holds() {
     assert_eq!(report.files, length(files(&archive).len()) - 1);
     let text = report.to_text();
     assert!(text.starts_with("verified: 17 files, 6 events, 2 sessions (1 open)"), "{text}");
-    assert!(text.contains("not in the archive: 1 payloads"), "{text}");
+    assert!(text.contains("not in the archive: 1 payload that"), "{text}");
     assert!(report.to_json().contains(r#""outcome":"verified""#));
     // So it is when all of it is packed again, as the tests below do before they alter something.
     assert_eq!(check(&with_manifest(files(&archive)), Some(&keys(7))).findings, []);

@@ -76,8 +76,10 @@ impl<R: Read + Seek> Check<'_, R> {
             let payloads = commits.map_or(0, |commits| length(commits.payloads.len()));
             match disclosure {
                 Disclosure::Included => self.payloads(&session, commits),
-                Disclosure::Withheld | Disclosure::Sizes | Disclosure::Erased => {
+                Disclosure::Withheld | Disclosure::Sizes => self.report.payloads_elsewhere += payloads,
+                Disclosure::Erased => {
                     self.report.payloads_elsewhere += payloads;
+                    self.report.payloads_erased += payloads;
                 }
             }
         }
@@ -204,6 +206,7 @@ impl<R: Read + Seek> Check<'_, R> {
         self.report.open_sessions = completeness.open_sessions();
         self.report.operations = completeness.operations();
         self.report.open_operations = completeness.open_operations();
+        self.report.denied_operations = completeness.denied_operations();
         events
     }
 

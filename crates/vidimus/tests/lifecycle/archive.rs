@@ -216,7 +216,12 @@ async fn without_the_right_to_view_payloads_stay_and_it_works_offline_too() {
         .replace("action == Action::\"recording.view\", resource);", "action == Action::\"log.read\", resource);");
     std::fs::write(world.gateway.dir.path().join("policies/test.cedar"), format!("{policies}\n{EXPORT}")).unwrap();
     let key = key(&world.gateway);
+    let event = world.gateway.events()[0]["id"].as_str().unwrap().to_owned();
     world.gateway.process.terminate(super::SOON).unwrap();
+    let proof = world.gateway.dir.path().join("event.tlog-proof");
+    world.gateway.command(&["log", "prove", &event, "--offline", "--key", &key, "--out", proof.to_str().unwrap()]);
+    let verified = verify(&proof, &[&key]);
+    assert!(verified.status.success() && said(&verified).contains(&event), "{}", said(&verified));
     let archive = world.gateway.dir.path().join("all.zip");
     let path = archive.to_str().unwrap();
     let exported = world.gateway.command(&["export", "--target", "everything", "--offline", "--out", path]);
@@ -229,5 +234,7 @@ async fn without_the_right_to_view_payloads_stay_and_it_works_offline_too() {
     // It is on record as any export, and while a gateway runs the directory stays its own.
     world.gateway.restart();
     let refused = world.gateway.run(&["export", "--offline", "--out", path.replace("all", "other").as_str()]);
+    assert!(!refused.status.success() && said(&refused).contains("leave --offline out"), "{}", said(&refused));
+    let refused = world.gateway.run(&["log", "prove", &event, "--offline"]);
     assert!(!refused.status.success() && said(&refused).contains("leave --offline out"), "{}", said(&refused));
 }
