@@ -50,3 +50,8 @@ const TABLES: &[&[ClassSpec]] = &[
 pub(crate) fn all() -> impl Iterator<Item = &'static ClassSpec> {
     TABLES.iter().copied().chain(secrets::TABLES).flatten()
 }
+
+/// Whether a key begins in a text that may go on in what follows it.
+pub(crate) fn begins_key(text: &[u8]) -> bool {
+    secrets::begins_key(text)
+}

@@ -28,6 +28,11 @@ pub(super) const TABLES: [&[ClassSpec]; 7] = [
     communication::CLASSES,
 ];
 
+/// Whether a key begins in a text that may go on in what follows it, as where every line of a log is a text of its own.
+pub(super) fn begins_key(text: &[u8]) -> bool {
+    read::pem::begins(text)
+}
+
 /// How sure a beginning of the issuer's own makes it.
 const DISTINCTIVE: u8 = 90;
 

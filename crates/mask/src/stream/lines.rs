@@ -1,9 +1,14 @@
 //! Lines of a log or of JSON: a line that is JSON is masked as that, and what stands between such lines is one text, so
 //! that a key over several lines is found.
+//!
+//! A line of JSON amid a value that may go on is masked as JSON and then counts as a line of the text, so that it does not
+//! end the value; so does one in which a key begins that has no end yet. In what follows it may be masked together with the
+//! value around it.
 
 use super::escaped::Plain;
 use super::json::{Extent, Follows};
 use super::{MAX_DOCUMENT, Work};
+use crate::classes::begins_key;
 use crate::structure::{Form, MaskError, is_json};
 
 /// White space before a line's content that is waited for, at most.
@@ -104,11 +109,17 @@ impl Lines {
         let line = std::mem::take(&mut self.line);
         let value = line.trim_ascii();
         if self.place == Place::After && is_json(value) {
-            std::mem::take(&mut self.text).finish(work)?;
             let indent = line.len() - line.trim_ascii_start().len();
-            work.out.extend_from_slice(line.get(..indent).unwrap_or_default());
-            work.write(value, Form::Json)?;
-            work.out.extend_from_slice(line.get(indent + value.len()..).unwrap_or_default());
+            let (before, after) = (line.get(..indent), line.get(indent + value.len()..));
+            let masked = work.payload(value, Form::Json)?;
+            let parts = [before.unwrap_or_default(), masked.as_deref().unwrap_or(value), after.unwrap_or_default()];
+            self.text.idle(work);
+            if self.text.pending() == 0 && !begins_key(parts[1]) {
+                std::mem::take(&mut self.text).finish(work)?;
+                parts.iter().for_each(|part| work.out.extend_from_slice(part));
+            } else {
+                parts.iter().try_for_each(|part| self.text.push(part, work))?;
+            }
         } else {
             self.text.push(&line, work)?;
         }

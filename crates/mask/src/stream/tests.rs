@@ -444,3 +444,51 @@ fn field_rules_reach_json_within_text_that_comes_in_pieces() {
         }
     }
 }
+
+/// Lines of a key's body: 33 bytes of base64 would be enough of one.
+const KEY: [&str; 4] = [
+    "MIIEowIBAAKCAQEA7x9kQ2vL0pZt3sYw8uRfJ1nGdHcE5bXoKq4mTzVaPiSgWlUe",
+    "Jq8vL0pZt3sYw8uRfJ1nGdHcE5bXoKq4mTzVaPiSgWlUe7x9kQ2QEAMIIEowIBAA",
+    "4mTzVaPiSgWlUe7x9kQ2QEAMIIEowIBAAJq8vL0pZt3sYw8uRfJ1nGdHcE5bXoKq",
+    "wZ9aKk3Q==",
+];
+
+/// A key in a log, each of its lines as `line` writes it, with `between` after each; with its end or without.
+fn logged(line: impl Fn(&str) -> String, between: &str, ends: bool) -> String {
+    let (begin, end) = ("-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----");
+    let lines = [begin].into_iter().chain(KEY).chain(ends.then_some(end));
+    let lines: String = lines.map(|text| format!("{}\n{between}", line(text))).collect();
+    format!("before\n{lines}and ada@example.com after\n")
+}
+
+#[test]
+fn nothing_between_the_lines_of_a_key_makes_its_rest_visible() {
+    let writers: [fn(&str) -> String; 4] = [
+        str::to_owned,
+        |line| format!("2026-11-21T16:40:00Z err: {line}"),
+        |line| format!("3f9a0c1be7d24c55a8e6f1029b3c4d5e {line} [7]"),
+        |line| format!(r#"{{"level":30,"msg":"{line}"}}"#),
+    ];
+    let between = ["", "{\"level\":30,\"msg\":\"tick\"}\n", "request done\n", "----- 200 OK -----\n", "[1]\n\n{}\n"];
+    for (writer, between, ends) in writers
+        .iter()
+        .flat_map(|writer| between.map(|between| [(writer, between, true), (writer, between, false)]))
+        .flatten()
+    {
+        let text = logged(writer, between, ends);
+        for size in [1, 7, 100_000] {
+            let (masked, tally) = pieces(&DEFAULT, Framing::Lines, text.as_bytes().chunks(size));
+            let visible = KEY.iter().find(|line| masked.contains(&line[..8]));
+            assert_eq!(visible, None, "in pieces of {size}:\n{text}\n{masked}");
+            assert!(masked.starts_with("before\n"), "{masked}");
+            assert!(masked.ends_with("and <EMAIL_ADDRESS> after\n"), "what follows is there: {masked}");
+            assert_eq!(tally.masked.values().sum::<u64>(), 2, "the key counts once: {masked}");
+        }
+    }
+}
+
+#[test]
+fn a_line_of_json_stays_json_after_lines_of_text_that_hold_nothing() {
+    let text = "listening on port 8080 since 12:30\n{\"note\":\"call 12\",\"n\":123456789}\ndone in 12 ms\n[1]\n";
+    assert_eq!(pieces(&DEFAULT, Framing::Lines, text.as_bytes().chunks(5)).0, text);
+}

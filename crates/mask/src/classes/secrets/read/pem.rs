@@ -1,7 +1,10 @@
 //! Private keys in armour: PEM (RFC 7468), that of `OpenPGP` (RFC 9580 §6.2) and of OpenSSH.
 //!
 //! A key whose end is missing counts as far as its base64 goes. One in which `\n` is written out is read like one with
-//! line ends.
+//! line ends. In a log, something may stand before and after each line of a key, and lines of others between them; so
+//! nothing but the end of the key or the beginning of another ends the search, and the base64 is looked for within lines.
+
+use std::ops::Range;
 
 use memchr::memmem;
 
@@ -21,6 +24,9 @@ const MIN_BODY: usize = 32;
 /// Bytes between the lines, at most; keys of post-quantum schemes take some ten thousand.
 const MAX_BODY: usize = 128 << 10;
 
+/// Lines of others between two lines of a key whose end is missing, at most.
+const MAX_OTHERS: usize = 16;
+
 /// Reads on after `BEGIN `.
 pub(in super::super) fn read(reading: &mut Reading<'_>) -> Option<(usize, usize)> {
     let start = reading.start.checked_sub(DASHES.len())?;
@@ -35,22 +41,29 @@ pub(in super::super) fn read(reading: &mut Reading<'_>) -> Option<(usize, usize)
     memmem::find(rest.get(..label)?, b"PRIVATE KEY")?;
     let body = reading.from + label + DASHES.len();
     let rest = reading.rest(body);
-    // The next dashes are this key's end or another's beginning, so no byte is read for two keys.
-    let dashes = memmem::find(rest.get(..MAX_BODY).unwrap_or(rest), DASHES);
-    if let Some(at) = dashes
-        && let Some(footer) = rest.get(at..)
-        && footer.starts_with(b"-----END")
-    {
+    let rest = rest.get(..MAX_BODY).unwrap_or(rest);
+    // Up to the next key at most, so no byte is read for two keys. Other dashes may stand between the lines of a log.
+    let next = memmem::find(rest, b"-----BEGIN");
+    let own = rest.get(..next.unwrap_or(rest.len()))?;
+    if let Some(at) = memmem::find(own, b"-----END") {
+        let footer = own.get(at..)?;
         let label = footer.get(DASHES.len()..footer.len().min(MAX_LABEL + 2 * DASHES.len())).unwrap_or_default();
         let Some(close) = memmem::find(label, DASHES) else {
             reading.open |= body + at + DASHES.len() + label.len() == reading.text.len();
-            return unterminated(body, rest.get(..at)?).map(|end| (start, end));
+            return unterminated(body, own.get(..at)?).map(|end| (start, end));
         };
-        let long_enough = rest.get(..at)?.trim_ascii().len() >= MIN_BODY;
+        let long_enough = own.get(..at)?.trim_ascii().len() >= MIN_BODY;
         return long_enough.then_some((start, body + at + close + 2 * DASHES.len()));
     }
-    reading.open |= dashes.is_none() && rest.len() < MAX_BODY || dashes.is_some_and(|at| rest.len() < at + 8);
-    unterminated(body, rest.get(..dashes.unwrap_or(MAX_BODY)).unwrap_or(rest)).map(|end| (start, end))
+    reading.open |= next.is_none() && rest.len() < MAX_BODY;
+    unterminated(body, own).map(|end| (start, end))
+}
+
+/// Whether such armour begins in a text, and does not end in it.
+pub(in super::super) fn begins(text: &[u8]) -> bool {
+    memmem::rfind(text, b"-----BEGIN ").and_then(|at| text.get(at..)).is_some_and(|begun| {
+        memmem::find(begun, b"PRIVATE KEY").is_some() && memmem::find(begun, b"-----END").is_none()
+    })
 }
 
 /// Armour that is in base64 once more must turn out to be a private key's.
@@ -62,29 +75,63 @@ pub(in super::super) fn check(value: &[u8]) -> Verdict {
     if is_key { Verdict::Unproven } else { Verdict::Invalid }
 }
 
-/// The end of what looks like armour: lines of base64, header lines and empty ones.
+/// The end of what looks like armour: lines of base64 behind header lines and empty ones; then also base64 within lines,
+/// with a few lines of others between.
 fn unterminated(body: usize, rest: &[u8]) -> Option<usize> {
-    let mut end = 0;
-    let mut at = 0;
+    let (mut at, mut end, mut others) = (0, 0, 0);
+    let mut around = None;
     while let Some(line) = rest.get(at..).filter(|line| !line.is_empty()) {
         let break_at = line.iter().position(|byte| matches!(byte, b'\n' | b'\r' | b'\\')).unwrap_or(line.len());
         let (content, after) = line.split_at_checked(break_at)?;
-        let content = content.trim_ascii();
-        let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-        let header = content.iter().position(|byte| *byte == b':').is_some_and(|colon| {
-            colon > 0 && content.iter().take(colon).all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-        });
-        if !content.is_empty() {
-            let length = content.iter().take_while(|byte| base64(byte)).count();
-            if length < content.len() && !header {
-                // The line on which it stops may still begin with the key's last bytes.
-                end = if length >= MIN_BODY { at + length } else { end };
-                break;
+        if let Some((run, is_long)) = key_in(content, around, others > 0) {
+            end = at + run.end;
+            if is_long {
+                (around, others) = (Some((run.start, content.len() - run.end)), 0);
+            } else if around.is_some() {
+                // It may be a word.
+                others += 1;
             }
-            end = at + break_at;
+        } else if !content.trim_ascii().is_empty() && !(end == 0 && is_header(content)) {
+            others += 1;
+        }
+        if others > MAX_OTHERS {
+            break;
         }
         let written_out = after.starts_with(b"\\n") || after.starts_with(b"\\r");
         at += break_at + if written_out { 2 } else { 1 };
     }
     (end >= MIN_BODY).then_some(body + end)
+}
+
+/// The base64 of a key in a line, and whether it is long enough to be that by itself. What is shorter is the key's if
+/// nothing else stands in the line and nothing `came` between; or if as much stands `around` it as in a line before, since
+/// a key's last line is short.
+fn key_in(line: &[u8], around: Option<(usize, usize)>, came: bool) -> Option<(Range<usize>, bool)> {
+    let (mut at, mut found) = (0, None);
+    while let Some(begin) = line.get(at..).and_then(|rest| rest.iter().position(is_base64)) {
+        let start = at + begin;
+        let run = line.get(start..).unwrap_or_default();
+        let run = run.get(..run.iter().position(|byte| !is_base64(byte)).unwrap_or(run.len())).unwrap_or_default();
+        at = start + run.len();
+        let kinds: [fn(&u8) -> bool; 3] = [u8::is_ascii_uppercase, u8::is_ascii_lowercase, u8::is_ascii_digit];
+        let begins_line = !came && line.get(..start).is_some_and(|before| before.trim_ascii().is_empty());
+        let is_alone = begins_line && line.get(at..).is_some_and(|after| after.trim_ascii().is_empty());
+        // Words and paths are letters of one kind; a key is not.
+        let is_long = run.len() >= MIN_BODY && (begins_line || kinds.iter().all(|kind| run.iter().any(kind)));
+        if is_long || is_alone || around == Some((start, line.len() - at)) {
+            found = Some((start..at, is_long));
+        }
+    }
+    found
+}
+
+fn is_header(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    line.iter().position(|byte| *byte == b':').is_some_and(|colon| {
+        colon > 0 && line.iter().take(colon).all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    })
+}
+
+fn is_base64(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
