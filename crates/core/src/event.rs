@@ -317,7 +317,7 @@ pub struct Ended<'a> {
 /// What a program wrote to its standard error, beside the protocol it speaks.
 #[derive(Debug)]
 pub struct Logged<'a> {
-    /// Lines that were left out before this event: too many, too late, or not to be masked.
+    /// Lines that were left out before this event: too many, not to be masked, or no room for them.
     pub left_out: u64,
     /// What masking found.
     pub masking: &'a Masking,

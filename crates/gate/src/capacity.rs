@@ -85,9 +85,14 @@ impl Capacity {
         Level::from_number(self.level.load(Ordering::Relaxed))
     }
 
+    /// Whether there is room for more than what was begun needs.
+    pub(crate) fn has_room(&self) -> bool {
+        self.level() != Level::Stop
+    }
+
     /// Whether something new may begin; one that may not is counted.
     pub(crate) fn admits(&self) -> bool {
-        let admits = self.level() != Level::Stop;
+        let admits = self.has_room();
         if !admits {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }

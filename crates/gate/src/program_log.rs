@@ -1,256 +1,273 @@
 //! What the programs of a session write to their standard error: in the session's recording, and in the gateway's log.
 //!
-//! A program says there what it does and why it fails, often in the words of what it was asked, so everything is masked
-//! like any payload before it goes anywhere. What comes within a second is one event. Bounded in a minute and in a
-//! session, so that a program that writes without end does not fill the disk; what is left out is counted. Nothing waits
-//! for this evidence, so where it cannot be written it is left out too. A session that is closed takes what its program
-//! has written by then; of what comes later nothing is kept.
+//! A program says there what it does and why it fails, often in the words of what it was asked, so all of it is masked
+//! before anything is cut, left out or shown: a value is found whole, whatever becomes of its line. Only then is it bounded
+//! in a line, a minute and all, for the recording and the log alike, so that a program that writes without end fills
+//! neither; what is left out is counted, and its last words are kept. Until it is masked, a program that writes faster than
+//! that goes waits. Nothing waits for this evidence: where it cannot be written, or below `capacity.stop`, it is left out
+//! of the recording. A session that is closed takes what its program has written by then; what comes later goes to the
+//! gateway's log alone. Dropped, it loses what it holds.
+
+mod budget;
+mod lines;
+mod plain;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use vidimus_core::event::{Body, Logged, Masking as Found};
-use vidimus_stdio::{LogLine, LogSink};
+use vidimus_stdio::{LogPieces, LogSink};
 
+use self::budget::Budget;
+use self::lines::{LastWords, Lines};
+use self::plain::Plain;
 use crate::context::SessionContext;
 use crate::masking::{Certain, MaskedLines};
 use crate::recording::{Part, PayloadName};
 
-/// Lines that wait to be masked; more are left out.
-const LINES_WAITING: usize = 256;
-
-/// For so long lines are gathered for one event.
+/// For so long pieces are gathered for one event.
 const GATHERED_FOR: Duration = Duration::from_secs(1);
 
-/// Bytes that are gathered for one event, at most a line more.
+/// Bytes that are gathered for one event, at most a piece more.
 const GATHERED_BYTES: usize = 64 << 10;
 
-/// The time that [`BYTES_IN_A_MINUTE`] counts for.
-const MINUTE: Duration = Duration::from_mins(1);
+/// A program that is quiet for so long has written what it had to, when its session closes.
+const QUIET: Duration = Duration::from_millis(100);
 
-/// Bytes of one program that are recorded in a minute.
-const BYTES_IN_A_MINUTE: usize = 256 << 10;
+/// For so long a program is followed after its session was closed, which ends it.
+const FOLLOWED_AFTER: Duration = Duration::from_secs(15);
 
-/// Bytes of one program that are recorded in all.
-const BYTES_IN_ALL: usize = 4 << 20;
-
-/// What an event counts for besides its text.
-const EVENT_BYTES: usize = 1 << 10;
-
-/// Takes what a program writes that is started for a session, until the program or the session ends.
+/// Takes what a program writes that is started for a session, to its end.
 pub(crate) fn sink(session: &Arc<SessionContext>) -> LogSink {
-    let (sender, lines) = mpsc::channel(LINES_WAITING);
-    let crowded = Arc::new(AtomicU64::new(0));
-    let recorder = Recorder {
+    let (sink, pieces) = LogSink::new();
+    let follower = Follower {
         masked: Some(session.masked_lines()),
         session: Arc::clone(session),
-        lines,
-        crowded: Arc::clone(&crowded),
+        pieces,
         gathered: Vec::new(),
-        gathered_lines: 0,
-        missed: 0,
-        left_out: 0,
-        unlogged: Vec::new(),
+        plain: Plain::default(),
+        lines: Lines::default(),
         budget: Budget::new(Instant::now()),
+        last_words: LastWords::default(),
+        left_out: 0,
+        found: Found::default(),
+        records: true,
+        leaves_out: false,
+        has_failed: false,
     };
-    session.tasks().spawn_told(move |told| recorder.run(told));
-    LogSink::new(move |line: LogLine| {
-        let count = line.left_out.saturating_add(1);
-        if sender.try_send(line).is_err() {
-            crowded.fetch_add(count, Ordering::Relaxed);
-        }
-    })
+    session.tasks().spawn_told(move |told| follower.run(told));
+    sink
 }
 
-struct Recorder {
+struct Follower {
     session: Arc<SessionContext>,
-    lines: mpsc::Receiver<LogLine>,
-    /// Lines that found no room in `lines`.
-    crowded: Arc<AtomicU64>,
+    pieces: LogPieces,
+    gathered: Vec<u8>,
+    plain: Plain,
     /// None once masking has failed: then nothing more can be shown.
     masked: Option<MaskedLines>,
-    gathered: Vec<u8>,
-    gathered_lines: u64,
-    /// Lines that did not get here since the last look.
-    missed: u64,
+    lines: Lines,
+    budget: Budget,
+    /// The latest of the lines that the budget had no room for.
+    last_words: LastWords,
     /// Lines left out since the last event.
     left_out: u64,
-    /// The beginning of a line whose end is not certain yet, for the gateway's log.
-    unlogged: Vec<u8>,
-    budget: Budget,
+    /// What masking found since the last event.
+    found: Found,
+    /// Whether the session still records.
+    records: bool,
+    /// Whether the lines before were left out, and the gateway's log says so.
+    leaves_out: bool,
+    /// Whether an event could not be written, and the gateway's log says so.
+    has_failed: bool,
 }
 
-impl Recorder {
+/// What may come after what was gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    More,
+    /// More, but the session closes.
+    Closing,
+    Nothing,
+}
+
+impl Follower {
     async fn run(mut self, told: CancellationToken) {
         loop {
-            let goes_on = self.gather(&told).await;
-            let (text, found) = self.certain(!goes_on).await;
-            self.missed = self.missed.saturating_add(self.crowded.swap(0, Ordering::Relaxed));
-            self.log(&text, !goes_on);
-            self.left_out = self.left_out.saturating_add(std::mem::take(&mut self.missed));
-            self.record(&text, &found, !goes_on);
-            if !goes_on {
-                return;
+            let next = self.gather(&told).await;
+            self.take(next).await;
+            match next {
+                Next::More => {}
+                Next::Closing => {
+                    let session = Arc::clone(&self.session);
+                    return session.tasks().spawn_beyond(self.follow_on());
+                }
+                Next::Nothing => return,
             }
         }
     }
 
-    /// Waits for lines, and gathers what comes with the first; false when they are the last.
-    async fn gather(&mut self, told: &CancellationToken) -> bool {
-        let first = tokio::select! {
-            line = self.lines.recv() => line,
-            () = told.cancelled() => None,
-        };
-        let mut goes_on = self.take(first);
-        let end = sleep(GATHERED_FOR);
-        tokio::pin!(end);
-        while goes_on && self.gathered.len() < GATHERED_BYTES {
+    /// Goes on after the session's record was closed.
+    async fn follow_on(mut self) {
+        self.records = false;
+        let never = CancellationToken::new();
+        let followed = timeout(FOLLOWED_AFTER, async {
+            loop {
+                let next = self.gather(&never).await;
+                self.take(next).await;
+                if next == Next::Nothing {
+                    return;
+                }
+            }
+        });
+        if followed.await.is_err() {
+            let (target, session) = (self.session.target(), self.session.id());
+            tracing::warn!(%target, %session, "A program whose session was closed still writes; it is not followed on");
+        }
+    }
+
+    /// Waits for a piece, and gathers what comes with it.
+    async fn gather(&mut self, told: &CancellationToken) -> Next {
+        let mut end = None;
+        while self.gathered.len() < GATHERED_BYTES {
             tokio::select! {
-                line = self.lines.recv() => goes_on = self.take(line),
-                () = &mut end => return true,
-                () = told.cancelled() => goes_on = false,
+                piece = self.pieces.next() => {
+                    let Some(piece) = piece else { return Next::Nothing };
+                    self.plain.push(&piece, &mut self.gathered);
+                    end.get_or_insert_with(|| Instant::now() + GATHERED_FOR);
+                }
+                () = until(end) => break,
+                () = told.cancelled() => return self.gather_waiting().await,
             }
         }
-        if !goes_on {
-            // What waits by now was written before the end.
-            while let Ok(line) = self.lines.try_recv() {
-                self.take(Some(line));
-            }
-        }
-        goes_on
+        Next::More
     }
 
-    fn take(&mut self, line: Option<LogLine>) -> bool {
-        let Some(LogLine { text, left_out }) = line else { return false };
-        self.missed = self.missed.saturating_add(left_out);
-        // The last one may only tell what was left out.
-        if !text.is_empty() || left_out == 0 {
-            self.gathered.extend_from_slice(text.as_bytes());
-            self.gathered.push(b'\n');
-            self.gathered_lines += 1;
+    /// Gathers what was written before the session closed: what comes until the program is quiet for a moment.
+    async fn gather_waiting(&mut self) -> Next {
+        while self.gathered.len() < 2 * GATHERED_BYTES {
+            match timeout(QUIET, self.pieces.next()).await {
+                Ok(Some(piece)) => self.plain.push(&piece, &mut self.gathered),
+                Ok(None) => return Next::Nothing,
+                Err(_) => break,
+            }
         }
-        true
+        Next::Closing
+    }
+
+    /// Masks what was gathered, and keeps of it what there is room for.
+    async fn take(&mut self, next: Next) {
+        let text = self.certain(next == Next::Nothing).await;
+        self.lines.push(&text);
+        self.keep(next != Next::More);
     }
 
     /// What is certain by now of all that was gathered, masked.
-    async fn certain(&mut self, is_last: bool) -> (Vec<u8>, Found) {
-        let (lines, count) = (std::mem::take(&mut self.gathered), std::mem::take(&mut self.gathered_lines));
+    async fn certain(&mut self, is_last: bool) -> Vec<u8> {
+        let gathered = std::mem::take(&mut self.gathered);
+        let count = memchr::memchr_iter(b'\n', &gathered).count() as u64;
         let Some(masked) = self.masked.take() else {
             self.left_out = self.left_out.saturating_add(count);
-            return (Vec::new(), Found::default());
+            return Vec::new();
         };
-        match masked.push(lines, is_last).await {
+        match masked.push(gathered, is_last).await {
             Ok(Certain { rest, text, found }) => {
                 self.masked = rest;
-                (text, found)
+                self.found.add(&found);
+                text
             }
             Err(error) => {
                 tracing::error!(%error, session = %self.session.id(), "what a program says is left out from here on");
                 self.left_out = self.left_out.saturating_add(count);
-                (Vec::new(), Found::default())
+                Vec::new()
             }
         }
     }
 
-    /// Repeats whole lines in the gateway's own log.
-    fn log(&mut self, text: &[u8], is_last: bool) {
-        if self.missed > 0 {
+    /// Keeps the lines that there is room for, and of the rest the last ones until it is known whether they are the last.
+    fn keep(&mut self, is_end: bool) {
+        let now = Instant::now();
+        let mut lines = self.lines.take(is_end).into_iter().peekable();
+        let mut kept = String::new();
+        while let Some(line) = lines.next_if(|line| self.budget.take(now, line.len(), kept.is_empty())) {
+            kept.push_str(&line);
+            kept.push('\n');
+        }
+        if !kept.is_empty() {
+            self.left_out = self.left_out.saturating_add(self.last_words.clear());
+            self.leaves_out = false;
+            self.show(&kept);
+        }
+        if lines.peek().is_some() && !std::mem::replace(&mut self.leaves_out, true) {
             let (target, session) = (self.session.target(), self.session.id());
-            tracing::info!(%target, %session, lines = self.missed, "A program says more than is taken");
+            tracing::info!(%target, %session, "A program says more than is kept; lines of it are left out");
         }
-        self.unlogged.extend_from_slice(text);
-        let end = if is_last { Some(self.unlogged.len()) } else { memchr::memrchr(b'\n', &self.unlogged) };
-        let Some(end) = end else { return };
-        let rest = self.unlogged.split_off(end);
-        for line in String::from_utf8_lossy(&self.unlogged).lines().filter(|line| !line.is_empty()) {
-            tracing::info!(target = %self.session.target(), session = %self.session.id(), "A program says: {line}");
+        for line in lines {
+            self.left_out = self.left_out.saturating_add(self.last_words.push(line));
         }
-        self.unlogged = rest;
+        if is_end {
+            self.end();
+        }
     }
 
-    /// Records what is within the bounds; what is left out stands in the next event, or else in a last one.
-    fn record(&mut self, text: &[u8], found: &Found, is_last: bool) {
-        let is_within = !text.is_empty() && self.budget.take(Instant::now(), text.len());
-        if !is_within {
-            self.left_out = self.left_out.saturating_add(lines_of(text));
+    /// Keeps the last words, and the count of what was left out if no event has it yet.
+    fn end(&mut self) {
+        let last_words = self.last_words.take();
+        if !last_words.is_empty() {
+            self.show(&last_words);
         }
-        let tells_the_rest = is_last && self.left_out > 0;
-        if !is_within && !tells_the_rest {
+        if self.left_out == 0 {
             return;
         }
-        let part = Part { name: PayloadName::Log, recorded: text, passed: text };
-        let (payloads, masking) =
-            if is_within { (std::slice::from_ref(&part), found) } else { (Default::default(), Found::NONE) };
-        let logged = Logged { left_out: self.left_out, masking, payloads: &[] };
+        if self.records {
+            self.append(&[]);
+        } else {
+            let (target, session) = (self.session.target(), self.session.id());
+            tracing::info!(%target, %session, lines = self.left_out, "Lines of a program were left out");
+        }
+    }
+
+    /// Repeats whole lines in the gateway's own log, and records them.
+    fn show(&mut self, text: &str) {
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            tracing::info!(target = %self.session.target(), session = %self.session.id(), "A program says: {line}");
+        }
+        if !self.records {
+            return;
+        }
+        let has_room = self.session.shared().capacity.has_room();
+        let part = Part { name: PayloadName::Log, recorded: text.as_bytes(), passed: text.as_bytes() };
+        if !has_room || !self.append(&[part]) {
+            self.left_out = self.left_out.saturating_add(text.lines().count() as u64);
+        }
+    }
+
+    /// Whether the event is written.
+    fn append(&mut self, payloads: &[Part<'_>]) -> bool {
+        let found = if payloads.is_empty() { Found::NONE } else { &self.found };
+        let logged = Logged { left_out: self.left_out, masking: found, payloads: &[] };
         let (strand, evidence) = (self.session.strand(), self.session.evidence());
         match strand.append_with(evidence, payloads, Body::ProgramLogged(logged)) {
-            Ok(_) => self.left_out = 0,
+            Ok(_) => {
+                (self.left_out, self.found, self.has_failed) = (0, Found::default(), false);
+                true
+            }
             Err(error) => {
-                let lost = if is_within { lines_of(text) } else { 0 };
-                self.left_out = self.left_out.saturating_add(lost);
-                tracing::error!(%error, session = %self.session.id(), "what a program says cannot be recorded");
+                if !std::mem::replace(&mut self.has_failed, true) {
+                    tracing::error!(%error, session = %self.session.id(), "what a program says cannot be recorded");
+                }
+                false
             }
         }
     }
 }
 
-fn lines_of(text: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', text).count() as u64
-}
-
-/// What may still be recorded of one program.
-struct Budget {
-    left: usize,
-    minute_began: Instant,
-    left_in_minute: usize,
-}
-
-impl Budget {
-    const fn new(now: Instant) -> Self {
-        Self { left: BYTES_IN_ALL, minute_began: now, left_in_minute: BYTES_IN_A_MINUTE }
-    }
-
-    /// Takes what an event with so many bytes needs, if that is left.
-    fn take(&mut self, now: Instant, bytes: usize) -> bool {
-        if now.duration_since(self.minute_began) >= MINUTE {
-            (self.minute_began, self.left_in_minute) = (now, BYTES_IN_A_MINUTE);
-        }
-        let needed = bytes.saturating_add(EVENT_BYTES);
-        if needed > self.left.min(self.left_in_minute) {
-            return false;
-        }
-        self.left -= needed;
-        self.left_in_minute -= needed;
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_program_that_writes_without_end_is_recorded_up_to_the_bounds() {
-        let start = Instant::now();
-        let mut budget = Budget::new(start);
-        let in_a_minute = |budget: &mut Budget, at| (0..10_000).filter(|_| budget.take(at, GATHERED_BYTES)).count();
-        let first = in_a_minute(&mut budget, start);
-        assert!((1..=BYTES_IN_A_MINUTE / GATHERED_BYTES).contains(&first), "{first}");
-        assert!(budget.take(start, 1), "less than a full event may still pass");
-        let all: usize = (1..1_000).map(|minute| in_a_minute(&mut budget, start + MINUTE * minute)).sum();
-        assert!((all + first) * GATHERED_BYTES <= BYTES_IN_ALL, "{all}");
-        assert!(all > 10, "{all}");
-    }
-
-    #[test]
-    fn many_short_lines_are_bounded_by_their_events() {
-        let start = Instant::now();
-        let mut budget = Budget::new(start);
-        let events = (0..1_000_000_u32).filter(|second| budget.take(start + GATHERED_FOR * *second, 1)).count();
-        assert!(events <= BYTES_IN_ALL / EVENT_BYTES, "{events}");
+/// A moment, or never.
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => sleep(end.saturating_duration_since(Instant::now())).await,
+        None => std::future::pending().await,
     }
 }

@@ -8,11 +8,13 @@ use vidimus_core::event::{Body, Decided, Masking as Found};
 use vidimus_core::{Action, Effect, ErrorKind, Members, Operation, Principal, SessionId, TargetName};
 use vidimus_mask::ClassSet;
 use vidimus_policy::{Decision, Request};
+use vidimus_stdio::LogSink;
 
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
 use crate::flight::Admitted;
 use crate::masking::Unmaskable;
+use crate::program_log;
 use crate::recording::{Part, PayloadName};
 use crate::released::Released;
 use crate::standing::{Kind, Standing};
@@ -114,6 +116,11 @@ impl Session {
         self.0.id()
     }
 
+    /// Takes what a program writes to its standard error that is started for this session: masked, bounded, recorded.
+    pub fn program_log(&self) -> LogSink {
+        program_log::sink(&self.0)
+    }
+
     /// Whose it is.
     pub fn principal(&self) -> &Arc<Principal> {
         &self.0.party().principal
@@ -152,7 +159,7 @@ impl Session {
             Err(error) => return Verdict::Denied(self.unmaskable(&error, &operation.action).await),
         };
         let (decision, policy) = self.decided(&operation);
-        let action = self.0.masking().action(&operation.action);
+        let action = self.0.masked_action(&operation.action).await;
         let body = self.body(&operation, (&action, &masked.found), &decision, &policy);
         self.0.metrics().decided(self.target(), decision.effect);
         let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &operation.wire }];
@@ -252,7 +259,7 @@ impl Session {
         let standing = self.0.standing();
         self.0.metrics().decided(self.target(), Effect::Deny);
         let body = Decided {
-            action: &self.0.masking().action(action),
+            action: &self.0.masked_action(action).await,
             method: None,
             protocol: self.0.spec().protocol,
             trace: None,

@@ -119,6 +119,11 @@ impl SessionTasks {
         drop(self.own.spawn(task(self.cut_off.clone())));
     }
 
+    /// Runs a task that goes on when the session is closed, and ends by itself; the gate waits for it.
+    pub(crate) fn spawn_beyond(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.all.spawn(task));
+    }
+
     /// Leave to run one more operation; `None` when too many run already.
     pub(crate) fn permit(&self, length: Length) -> Option<Permit> {
         let all = match length {

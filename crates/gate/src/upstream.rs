@@ -88,18 +88,14 @@ impl Transport for Endpoint {
         Ok(Self::send(self, Method::POST, &head, bytes, || program_log::sink(&session)).await?)
     }
 
+    // What is no message starts no program.
     async fn listen(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
-        Ok(Self::send(self, Method::GET, &head, Bytes::new(), no_program).await?)
+        Ok(Self::send(self, Method::GET, &head, Bytes::new(), LogSink::nobody).await?)
     }
 
     async fn end(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
-        Ok(Self::send(self, Method::DELETE, &head, Bytes::new(), no_program).await?)
+        Ok(Self::send(self, Method::DELETE, &head, Bytes::new(), LogSink::nobody).await?)
     }
-}
-
-/// What is no message starts no program.
-fn no_program() -> LogSink {
-    LogSink::new(|_| ())
 }
 
 /// The only writer to a target.

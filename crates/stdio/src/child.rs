@@ -25,8 +25,8 @@ use vidimus_core::ErrorKind;
 use crate::confinement::{Confinement, ConfinementError};
 use crate::handover::{self, KILL, Report, Status, Streams, TERMINATE, Task};
 use crate::lines::{LineError, Lines, one_line};
-use crate::log_lines::{self, LogLimits, LogSink};
 use crate::stage::OWN_EXECUTABLE;
+use crate::standard_error::{self, LogLimits, LogSink};
 
 /// A report of the supervisor is short.
 const MAX_REPORT: usize = 16 * 1024;
@@ -52,7 +52,7 @@ impl Launch {
     /// Through this executable's own subcommand. Nobody gets its standard error.
     pub fn new(arguments: &[&str], confinement: Confinement, limits: ChildLimits) -> Self {
         let arguments = arguments.iter().map(OsString::from).collect();
-        Self { supervisor: OWN_EXECUTABLE.into(), arguments, confinement, limits, log: LogSink::new(|_| ()) }
+        Self { supervisor: OWN_EXECUTABLE.into(), arguments, confinement, limits, log: LogSink::nobody() }
     }
 }
 
@@ -204,7 +204,7 @@ impl Child {
         tokio::spawn(write(input, input_queue, closing, limits.write, fault_sender.clone()));
         tokio::spawn(read(Lines::new(output, limits.message), message_sender, fault_sender));
         let (log_sender, log) = watch::channel(());
-        let following = log_lines::follow(errors, limits.log, launch.log.clone());
+        let following = standard_error::follow(errors, limits.log, launch.log.clone());
         tokio::spawn(async move {
             following.await;
             drop(log_sender);

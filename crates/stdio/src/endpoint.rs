@@ -22,8 +22,8 @@ use vidimus_core::json::Limits;
 
 use crate::child::{ChildError, Launch};
 use crate::connection::{Connection, ConnectionError, Sent, Stream, is_initialize};
-use crate::log_lines::LogSink;
 use crate::pool::{Pool, PoolError, PoolKey};
+use crate::standard_error::LogSink;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");

@@ -14,10 +14,10 @@ mod grants;
 mod handover;
 mod isolation;
 mod lines;
-mod log_lines;
 mod pool;
 mod processes;
 pub mod stage;
+mod standard_error;
 mod supervise;
 
 pub use child::{Cause, Child, ChildError, ChildLimits, Ended, Launch, Messages};
@@ -25,6 +25,6 @@ pub use confinement::{Confinement, ConfinementError, Isolation, ResourceLimits, 
 pub use endpoint::{Answer, Endpoint, EndpointError};
 pub use handover::Status;
 pub use isolation::{LandlockError, landlock_available};
-pub use log_lines::{LogLimits, LogLine, LogSink};
 pub use pool::{Lease, Pool, PoolError, PoolKey, PoolLimits, PoolState};
 pub use processes::{descends_from_this_process, protect_memory};
+pub use standard_error::{LogLimits, LogPieces, LogSink};

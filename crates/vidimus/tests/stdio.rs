@@ -12,11 +12,14 @@ use common::evidence::of_type;
 use common::issuer::Issuer;
 use common::programs;
 use common::{ALLOW_ALL, AUDIENCE, Client, Gateway, Setup};
-use serde_json::{Value, json};
+use http::Method;
+use serde_json::Value;
 use vidimus_testkit::{EverythingServer, OidcProvider, python_client};
 
 /// What ending a session's program may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(20);
+
+const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}"#;
 
 /// What servers may ask of clients.
 const ASKS: &str = r#"
@@ -89,28 +92,42 @@ async fn a_client_sees_what_it_sees_over_http_and_the_program_ends_with_the_sess
     Ok(())
 }
 
-/// Writes what it was told to hide, a key over several lines, more lines than are taken in a second, and ends.
+/// Writes what is to be hidden where that is hard, more lines than are kept, a key whose beginning is among those that
+/// are not, and ends.
 const TALKATIVE: &str = r#"
-echo 'cannot reach ada@example.com' >&2
-printf -- '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n-----END PRIVATE KEY-----\n' >&2
-i=0; while [ $i -lt 1000 ]; do echo "line $i"; i=$((i+1)); done >&2
+exec >&2
+echo 'cannot reach ada@example.com'
+printf -- '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n{"n":1}\nBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n-----END PRIVATE KEY-----\n'
+printf 'in color: ssn \033[1m078-05-1121\033[0m\n'
+x=$(head -c 4090 /dev/zero | tr '\0' x)
+echo "$x 4111 1111 1111 1111"
+echo '{"nested":{"secret":"open sesame"},"x":"'$x$x'"}'
+i=0; while [ $i -lt 5000 ]; do echo "line $i"; i=$((i+1)); done
+echo '-----BEGIN RSA PRIVATE KEY-----'
+i=0; while [ $i -lt 300 ]; do echo "MIIEvQ1${i}BADANBgkqhkiG9w0BAQEFAASCMIIEvQIBADANBgkqhkiG9w0BAQEFAASC"; i=$((i+1)); done
+echo '-----END RSA PRIVATE KEY-----'
+echo 'the disk is full'
 exit 3
+"#;
+
+/// What masks it.
+const FIELDS: &str = r#"
+[targets.everything.masking]
+fields = { "$.nested.secret" = "US_SSN" }
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_program_says_of_its_end_is_in_the_recording_masked_and_bounded() -> Result<()> {
     let (issuer, dir) = (Issuer::start(), programs::open_dir());
     let server = programs::lines(&["sh", "-c", TALKATIVE], dir.path());
-    let gateway = Gateway::start(&Setup { server, ..Setup::new("") }, issuer.url());
+    let gateway = Gateway::start(&Setup { server, tables: FIELDS, ..Setup::new("") }, issuer.url());
     let client = Client::new(gateway.url(), issuer.token("alice"));
-    let hello = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}"#;
-    let answer = client.post(hello).await?;
+    let answer = client.post(HELLO).await?;
     assert_eq!(answer.status, 502, "{answer:?}");
 
     let is_logged = |event: &Value| event["type"] == "program.logged" && event["who"] == "corp|alice";
     let events = gateway.events_once(|event| event["type"] == "session.closed" && event["who"] == "corp|alice");
     let logged: Vec<&Value> = events.iter().filter(|event| is_logged(event)).collect();
-    assert_eq!(logged[0]["masked"], json!({ "EMAIL_ADDRESS": 1, "SECRET_PRIVATE_KEY": 1 }), "{logged:#?}");
     let session = logged[0]["session"].as_str().context("a session")?;
     let frames = gateway.recording(session);
     let said: String = frames
@@ -118,10 +135,16 @@ async fn what_a_program_says_of_its_end_is_in_the_recording_masked_and_bounded()
         .filter(|frame| frame["direction"] == "log")
         .filter_map(|frame| frame["body"]["text"].as_str())
         .collect();
-    assert!(said.starts_with("cannot reach <EMAIL_ADDRESS>\n"), "{said}");
+    let found = |class: &str| logged.iter().filter_map(|event| event["masked"][class].as_u64()).sum::<u64>();
+    for (class, count) in [("EMAIL_ADDRESS", 1), ("SECRET_PRIVATE_KEY", 2), ("US_SSN", 2), ("CREDIT_CARD", 1)] {
+        assert_eq!(found(class), count, "{class}: {logged:#?}");
+    }
+    assert!(said.starts_with("cannot reach <EMAIL_ADDRESS>\n<SECRET_PRIVATE_KEY>\nin color: ssn <US_SSN>\n"), "{said}");
+    assert!(said.contains(&format!("{} <CRED…\n", "x".repeat(4_090))), "cut after it is masked: {said}");
     let left_out: u64 = logged.iter().filter_map(|event| event["left_out"].as_u64()).sum();
     let lines = said.lines().filter(|line| line.starts_with("line ")).count() as u64;
-    assert!(lines > 0 && left_out > 0 && lines + left_out == 1_000, "{lines} lines, {left_out} left out: {said}");
+    assert!(lines > 0 && left_out > 0 && lines + left_out == 5_000, "{lines} lines, {left_out} left out: {said}");
+    assert!(said.ends_with("line 4999\n<SECRET_PRIVATE_KEY>\nthe disk is full\n"), "its last words: {said}");
 
     // What is in the recording can be replayed, is what its event commits to, and is in the gateway's own log too.
     let replayed = gateway.run(&["sessions", "replay", session]);
@@ -129,9 +152,51 @@ async fn what_a_program_says_of_its_end_is_in_the_recording_masked_and_bounded()
     let verified = gateway.run(&["log", "verify", "--recordings"]);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
     let log = gateway.process.log();
-    assert!(log.contains("A program says: cannot reach <EMAIL_ADDRESS>"), "{log}");
-    for value in ["ada@example.com", "MIIEvQIBADAN", "BKcwggSjAgEA"] {
+    for says in ["cannot reach <EMAIL_ADDRESS>", "the disk is full"] {
+        assert!(log.contains(&format!("A program says: {says}")), "{log}");
+    }
+    assert!(log.lines().filter(|line| line.contains(session)).count() < 5_000, "the log is bounded too");
+    for value in ["ada@example.com", "MIIEvQ", "BKcwggSjAgEA", "078-05", "4111", "open sesame"] {
         assert!(!log.contains(value) && !said.contains(value), "{value}: {said}\n{log}");
     }
+    Ok(())
+}
+
+/// Answers `initialize`, and says at its end what happened.
+const LEAVING: &str = r#"
+read line
+echo '{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{},"serverInfo":{"name":"test","version":"1"}}}'
+echo 'at work' >&2
+while read line; do :; done
+echo 'saved for ada@example.com' >&2
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_program_says_after_its_session_was_closed_is_in_the_gateways_log() -> Result<()> {
+    let (issuer, dir) = (Issuer::start(), programs::open_dir());
+    let server = programs::lines(&["sh", "-c", LEAVING], dir.path());
+    let gateway = Gateway::start(&Setup { server, ..Setup::new("") }, issuer.url());
+    let mut client = Client::new(gateway.url(), issuer.token("alice"));
+    let answer = client.post(HELLO).await?;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    client.session = answer.session;
+    assert_eq!(client.send(Method::DELETE, &[], "").await?.status, 200);
+    let session = |event: &Value| event["type"] == "session.closed" && event["who"] == "corp|alice";
+    let events = gateway.events_once(session);
+    let closed = events.iter().find(|event| session(event)).and_then(|event| event["session"].as_str());
+    let closed = closed.context("a session")?;
+    let said = |text: &str| {
+        let limit = Instant::now() + LIMIT;
+        let is_said = |line: &str| line.contains(closed) && line.ends_with(&format!("A program says: {text}"));
+        while !gateway.process.log().lines().any(is_said) {
+            assert!(Instant::now() < limit, "{text}: {}", gateway.process.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    said("at work");
+    said("saved for <EMAIL_ADDRESS>");
+    let recorded = gateway.recording(closed);
+    let texts: Vec<_> = recorded.iter().filter_map(|frame| frame["body"]["text"].as_str()).collect();
+    assert!(texts.contains(&"at work\n") && !texts.iter().any(|text| text.contains("saved")), "{texts:?}");
     Ok(())
 }

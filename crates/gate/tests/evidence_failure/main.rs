@@ -217,6 +217,25 @@ async fn too_little_room_lets_nothing_new_begin_and_what_runs_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn too_little_room_leaves_what_programs_say_out_of_the_record_and_counts_it() {
+    let world = World::start();
+    let thresholds = Thresholds { warning: 3_000, alarm: 2_000, stop: 1_000 };
+    let session = world.session(Durability::Strict).await;
+    let program = session.program_log();
+    program.put(Bytes::from_static(b"to ada@exam")).await;
+    program.put(Bytes::from_static(b"ple.com\nssn 078-05-1121\n")).await;
+    let logged = world.events_of(&session, "program.logged", 1).await;
+    assert_eq!(logged[0]["masked"], serde_json::json!({ "EMAIL_ADDRESS": 1, "US_SSN": 1 }));
+    assert_eq!(world.gate().observe_space(999, &thresholds).unwrap(), Level::Stop);
+    program.put(Bytes::from_static(b"one\ntwo\n")).await;
+    drop(program);
+    let logged = world.events_of(&session, "program.logged", 2).await;
+    let told = |event: &serde_json::Value| (event["left_out"].clone(), event["payloads"].as_array().map(Vec::len));
+    assert_eq!(told(&logged[0]), (0.into(), Some(1)));
+    assert_eq!(told(&logged[1]), (2.into(), None), "{logged:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn retention_ends_recordings_but_for_those_that_are_held() {
     let world = World::start();
     let target = Target::start(&world, |_| {}).await;

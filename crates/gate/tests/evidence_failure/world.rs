@@ -174,6 +174,22 @@ impl World {
         events
     }
 
+    /// The events of one type in a session, once there are so many.
+    pub(crate) async fn events_of(&self, session: &Session, kind: &str, count: usize) -> Vec<Value> {
+        let (owner, viewer, limit) = (owner(), self.gate().viewer(), Instant::now() + Duration::from_secs(10));
+        loop {
+            self.integrated().await;
+            let viewed = viewer.session(&owner, &session.id().to_string()).await.unwrap();
+            let events = viewed.events.iter().map(|(_, leaf)| serde_json::from_slice::<Value>(leaf).unwrap());
+            let events: Vec<Value> = events.filter(|event| event["type"] == kind).collect();
+            if events.len() >= count {
+                return events;
+            }
+            assert!(Instant::now() < limit, "{events:#?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Waits until a checkpoint covers all that is written.
     async fn integrated(&self) {
         let appended = self.gate().log_status().appended;

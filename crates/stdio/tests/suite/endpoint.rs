@@ -10,9 +10,9 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
 use tokio::time::timeout;
 use vidimus_core::json::Limits;
-use vidimus_stdio::{Answer, Endpoint, LogSink, Pool, PoolLimits};
+use vidimus_stdio::{Answer, Endpoint, Pool, PoolLimits};
 
-use crate::sandbox::{LIMIT, Sandbox, until};
+use crate::sandbox::{LIMIT, Sandbox, kept, until};
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{}}"#;
 const INITIALIZED: &str = r#"{"jsonrpc":"2.0","id":0,"result":{}}"#;
@@ -22,7 +22,7 @@ struct World {
     endpoint: Endpoint,
     pool: Pool,
     /// What servers that were started wrote to their standard error.
-    log: Arc<Mutex<Vec<String>>>,
+    log: Arc<Mutex<String>>,
     _sandbox: Sandbox,
 }
 
@@ -41,9 +41,7 @@ impl World {
             head.insert("mcp-session-id", session.parse().unwrap());
         }
         let message = Bytes::copy_from_slice(message.as_bytes());
-        let log = Arc::clone(&self.log);
-        let sink = || LogSink::new(move |line| log.lock().unwrap().push(line.text));
-        let sent = self.endpoint.send(method, &head, message, sink);
+        let sent = self.endpoint.send(method, &head, message, || kept(&self.log));
         timeout(LIMIT, sent).await.expect("no answer").unwrap()
     }
 
@@ -217,5 +215,6 @@ async fn why_a_server_ended_is_in_its_log_before_the_answer_ends() {
     let world = World::new(&["sh", "-c", "read line; exec 1>&-; echo last words >&2"], LONG);
     let mut answer = world.send(Method::POST, None, INITIALIZE).await;
     assert_eq!(next(&mut answer).await, None);
-    assert_eq!(*world.log.lock().unwrap(), ["last words"]);
+    // What is in the sink by then is taken a moment later.
+    until("its log", || *world.log.lock().unwrap() == "last words\n").await;
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use vidimus_stdio::{Child, ChildLimits, Confinement, Launch, LogLine, LogSink, Messages, RunAs};
+use vidimus_stdio::{Child, ChildLimits, Confinement, Launch, LogSink, Messages, RunAs};
 
 /// Longer than anything here takes on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -19,7 +19,8 @@ const NOBODY: u32 = 65_534;
 
 pub(crate) struct Sandbox {
     dir: TempDir,
-    log: Arc<Mutex<Vec<LogLine>>>,
+    /// What servers that were started wrote to their standard error.
+    log: Arc<Mutex<String>>,
 }
 
 impl Sandbox {
@@ -54,7 +55,6 @@ impl Sandbox {
     }
 
     pub(crate) fn launch(&self, confinement: Confinement) -> Launch {
-        let log = Arc::clone(&self.log);
         Launch {
             supervisor: env!("CARGO_BIN_EXE_stdio-child").into(),
             arguments: vec!["supervise".into()],
@@ -64,7 +64,7 @@ impl Sandbox {
                 terminate: Duration::from_secs(5),
                 ..ChildLimits::default()
             },
-            log: LogSink::new(move |line| log.lock().unwrap().push(line)),
+            log: kept(&self.log),
         }
     }
 
@@ -98,9 +98,20 @@ impl Sandbox {
         lines
     }
 
-    pub(crate) fn log(&self) -> Vec<LogLine> {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
+}
+
+/// Keeps what is written to a log.
+pub(crate) fn kept(log: &Arc<Mutex<String>>) -> LogSink {
+    let (log, (sink, mut pieces)) = (Arc::clone(log), LogSink::new());
+    tokio::spawn(async move {
+        while let Some(piece) = pieces.next().await {
+            log.lock().unwrap().push_str(&String::from_utf8_lossy(&piece));
+        }
+    });
+    sink
 }
 
 /// The next message, or the test fails.
