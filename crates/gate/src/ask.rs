@@ -65,7 +65,7 @@ impl Session {
         };
         let (decision, policy) = self.decided(&operation);
         context.metrics().decided(self.target(), decision.effect);
-        let action = context.masking().action(&operation.action);
+        let action = context.masked_action(&operation.action).await;
         let body = self.body(&operation, (&action, &masked.found), &decision, &policy);
         let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &masked.shown }];
         if decision.effect == Effect::Deny {
@@ -121,7 +121,7 @@ impl Session {
         };
         let (decision, policy) = self.decided(&operation);
         context.metrics().decided(self.target(), decision.effect);
-        let action = context.masking().action(&operation.action);
+        let action = context.masked_action(&operation.action).await;
         let body = self.body(&operation, (&action, &masked.found), &decision, &policy);
         let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &masked.shown }];
         if decision.effect == Effect::Deny {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use vidimus_core::{Durability, Members, Protocol, Record, SessionId, TargetName};
+use vidimus_core::{Action, Durability, Members, Protocol, Record, SessionId, TargetName};
 use vidimus_mask::ClassSet;
 
 use crate::evidence::{Evidence, Strand};
@@ -94,6 +94,11 @@ impl SessionContext {
             Kind::Own => ClassSet::EMPTY,
         };
         self.masked(payload, members, revealed).await
+    }
+
+    /// An action with what its object holds masked, for the record.
+    pub(crate) async fn masked_action(&self, action: &Action) -> Action {
+        self.masking().action(&self.memory, action).await
     }
 
     /// What masks a log of the session for the record.

@@ -152,9 +152,13 @@ impl Masking {
 
     /// A text with all it holds masked, escapes of addresses read too, for the record and for the gateway's own log.
     pub fn text(&self, text: &str) -> String {
+        self.text_in(&mut Memory::default(), text)
+    }
+
+    fn text_in(&self, memory: &mut Memory, text: &str) -> String {
         let scope = Scope::new(&ClassSet::EMPTY, self.0.fields());
         let bytes = Bytes::copy_from_slice(text.as_bytes());
-        match self.0.payload(&bytes, Form::Auto, &scope, &mut Memory::default(), &mut Tally::default()) {
+        match self.0.payload(&bytes, Form::Auto, &scope, memory, &mut Tally::default()) {
             Ok(None) => text.to_owned(),
             Ok(Some(masked)) => String::from_utf8_lossy(&masked).into_owned(),
             Err(error) => {
@@ -164,17 +168,17 @@ impl Masking {
         }
     }
 
-    /// An action with what its object holds masked, for the record.
-    pub(crate) fn action(&self, action: &Action) -> Action {
-        let masked = |text: &Arc<str>| Arc::from(self.text(text));
-        match action {
-            Action::ToolCall(name) => Action::ToolCall(masked(name)),
-            Action::ResourceRead(uri) => Action::ResourceRead(masked(uri)),
-            Action::PromptGet(name) => Action::PromptGet(masked(name)),
-            Action::Method(name) => Action::Method(masked(name)),
-            Action::Elicitation(Some(url)) => Action::Elicitation(Some(masked(url))),
-            other => other.clone(),
+    /// An action with what its object holds masked, for the record: under the number that the session's payloads have it.
+    pub(crate) async fn action(&self, memory: &SessionMemory, action: &Action) -> Action {
+        if let Ok(mut memory) = memory.0.try_lock() {
+            return with_object(action, |object| self.text_in(&mut memory, object));
         }
+        let (masking, memory, waiting) = (self.clone(), memory.clone(), action.clone());
+        let masked = tokio::task::spawn_blocking(move || {
+            let mut memory = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
+            with_object(&waiting, |object| masking.text_in(&mut memory, object))
+        });
+        masked.await.unwrap_or_else(|_| with_object(action, |_| WITHHELD.to_owned()))
     }
 
     fn masked(
@@ -209,6 +213,18 @@ impl Masking {
         counts: impl Iterator<Item = (&'a ClassId, &'a u64)>,
     ) -> std::collections::BTreeMap<Arc<str>, u64> {
         counts.map(|(class, count)| (Arc::from(self.0.engine().name(*class)), *count)).collect()
+    }
+}
+
+/// An action with another object in the place of its own.
+fn with_object(action: &Action, object: impl FnOnce(&str) -> String) -> Action {
+    match action {
+        Action::ToolCall(name) => Action::ToolCall(object(name).into()),
+        Action::ResourceRead(uri) => Action::ResourceRead(object(uri).into()),
+        Action::PromptGet(name) => Action::PromptGet(object(name).into()),
+        Action::Method(name) => Action::Method(object(name).into()),
+        Action::Elicitation(Some(url)) => Action::Elicitation(Some(object(url).into())),
+        other => other.clone(),
     }
 }
 

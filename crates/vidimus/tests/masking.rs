@@ -294,3 +294,35 @@ fields = { "$.nested.secret" = "US_SSN" }
     let checked = world.gateway.command(&["check"]);
     assert_eq!(checked["targets"][0]["masking"]["operators"]["CREDIT_CARD"], "keep_last(4)");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_named_like_a_value_is_called_by_its_name_and_recorded_masked() {
+    let world = World::with("[targets.everything.masking]\noperators = { EMAIL_ADDRESS = \"token\" }\n").await;
+    let alice = world.alice().await;
+    for (id, tool) in [(1, "mallory@example.com"), (2, "eve@example.com"), (3, "mallory@example.com")] {
+        let answer = alice.call(id, tool, "{}").await.unwrap();
+        assert_eq!(answer["result"]["content"][0]["text"], "{}", "{answer}");
+        let sent = world.upstream.bodies().into_iter().next_back().unwrap();
+        assert!(String::from_utf8_lossy(&sent).contains(tool), "what is forwarded is what was evaluated");
+    }
+    let recorded = world.recorded();
+    let events = world.gateway.events();
+    for text in [&recorded, &Value::from(events.clone()).to_string()] {
+        assert!(!text.contains("mallory@") && !text.contains("eve@"), "{text}");
+    }
+    let admitted = of_type(&events, "operation.admitted");
+    let actions: Vec<&str> = admitted
+        .iter()
+        .filter_map(|event| event["operation"]["action"].as_str()?.strip_prefix("everything/"))
+        .collect();
+    assert!(
+        actions[0] == actions[2] && actions[0] != actions[1],
+        "a name is masked alike wherever it stands: {actions:?}"
+    );
+    for action in actions {
+        assert!(
+            recorded.contains(&json!({ "name": action }).to_string().replace(['{', '}'], "").replace('"', "\\\"")),
+            "{action}: {recorded}"
+        );
+    }
+}

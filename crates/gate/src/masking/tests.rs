@@ -82,11 +82,18 @@ async fn what_is_no_json_is_masked_as_text() {
     assert_eq!(text(&masked.recorded), "{\"mail\":\"<EMAIL_ADDRESS>\" and more");
 }
 
-#[test]
-fn objects_of_actions_are_masked_in_the_record() {
+#[tokio::test]
+async fn objects_of_actions_are_masked_in_the_record() {
+    let (masking, memory) = (masking(), SessionMemory::default());
     let action = Action::ResourceRead("crm://customers/ada@example.com".into());
-    assert_eq!(masking().action(&action), Action::ResourceRead("crm://customers/<EMAIL_ADDRESS>".into()));
-    assert_eq!(masking().action(&Action::Sampling), Action::Sampling);
+    let masked = Action::ResourceRead("crm://customers/<EMAIL_ADDRESS>".into());
+    assert_eq!(masking.action(&memory, &action).await, masked);
+    assert_eq!(masking.action(&memory, &Action::Sampling).await, Action::Sampling);
+    let held = memory.0.lock().unwrap();
+    let (own, busy, waiting) = (masking.clone(), memory.clone(), action.clone());
+    let waiting = tokio::spawn(async move { own.action(&busy, &waiting).await });
+    drop(held);
+    assert_eq!(waiting.await.unwrap(), masked, "in a session that is busy");
 }
 
 #[test]

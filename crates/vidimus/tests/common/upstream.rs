@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,8 +26,9 @@ use tokio::sync::{Notify, mpsc};
 /// `twin` with its arguments as structured content and as text, and `promise` so too, with [`promised`] as its output
 /// schema; `refuse` with an error that repeats them; `talk` with a
 /// stream of a log message and a sampling request that repeat them, and its result when the test says so;
-/// `odd` with [`odd_answer`]; `chatter` as one of notifications without end; `drip` as JSON without end; the others answer what is no answer.
-pub(crate) const TOOLS: [&str; 24] = [
+/// `odd` with [`odd_answer`]; `chatter` as one of notifications without end; `drip` as JSON without end; those named
+/// like somebody's address as `echo` does; the others answer what is no answer.
+pub(crate) const TOOLS: [&str; 26] = [
     "echo",
     "slow",
     "held",
@@ -51,6 +53,8 @@ pub(crate) const TOOLS: [&str; 24] = [
     "twin",
     "refuse",
     "talk",
+    "mallory@example.com",
+    "eve@example.com",
 ];
 
 /// The output schema of `promise`.
@@ -89,6 +93,8 @@ struct State {
     sessions: Mutex<BTreeMap<String, bool>>,
     finished: Mutex<Vec<Value>>,
     release: Notify,
+    /// Whether it has no streams of its own.
+    is_silent: AtomicBool,
     /// The streams of its own that callers' sessions hold open.
     listeners: Mutex<Vec<mpsc::Sender<Part>>>,
 }
@@ -149,6 +155,11 @@ impl Upstream {
         listeners.retain(|listener| listener.try_send(Ok(Frame::data(event.clone()))).is_ok());
     }
 
+    /// Has no streams of its own from now on.
+    pub(crate) fn keep_silent(&self) {
+        self.state.is_silent.store(true, Ordering::Relaxed);
+    }
+
     /// Lets every waiting `held` call end.
     pub(crate) fn release(&self) {
         self.state.release.notify_waiters();
@@ -188,6 +199,9 @@ impl State {
         }
         if !self.sessions.lock().unwrap().contains_key(&session) {
             return plain(StatusCode::NOT_FOUND, "no such session");
+        }
+        if head.method == Method::GET && self.is_silent.load(Ordering::Relaxed) {
+            return plain(StatusCode::METHOD_NOT_ALLOWED, "");
         }
         if head.method == Method::GET {
             let (sender, receiver) = mpsc::channel(8);
