@@ -526,7 +526,8 @@ impl Adapter {
         };
         let answers = match session.gate.submit(operation).await {
             Verdict::Admitted(admitted) => {
-                run(admitted, session, Call { name, ..Call::legacy(session, expected(message)) })
+                let call = Call::legacy(session, expected(message));
+                run(admitted, session, Call { name, is_continued: is_continued(message), ..call })
             }
             Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied, false)),
         };
@@ -637,6 +638,11 @@ fn expected(message: &Message) -> Expected {
         MessageKind::Request { id, method } => Expected::Response { id: id.clone(), method: *method },
         MessageKind::Notification { .. } | MessageKind::Response { .. } => Expected::Nothing,
     }
+}
+
+/// Whether a message asks for a list from a cursor on.
+fn is_continued(message: &Message) -> bool {
+    message.params().and_then(|params| params.get("cursor")).is_some_and(|cursor| !cursor.is_null())
 }
 
 /// The action policy decides on; none for what is not offered.

@@ -39,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) endless: bool,
     /// The lists of whose changes the client asks to be told.
     pub(crate) lists: Vec<List>,
+    /// Whether it asks for a list from a cursor on.
+    pub(crate) is_continued: bool,
     /// The tool; in the modern era the prompt or resource too.
     pub(crate) name: Option<Box<str>>,
     /// The HTTP status that goes with an answer of the modern era, once it is known.
@@ -49,7 +51,8 @@ impl Call {
     /// A message of a session on the wire.
     pub(crate) fn legacy(session: &McpSession, expected: Expected) -> Self {
         let head = session.headers();
-        Self { expected, head, endless: false, lists: Vec::new(), name: None, status: Arc::default() }
+        let (lists, status) = (Vec::new(), Arc::default());
+        Self { expected, head, endless: false, lists, is_continued: false, name: None, status }
     }
 }
 

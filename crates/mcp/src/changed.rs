@@ -2,7 +2,7 @@
 //! what a subscription asks for and what its acknowledgement promises (MCP 2025-11-25, "List Changed Notification" of
 //! tools, prompts and resources; 2026-07-28, "Subscriptions"). `tell` notices changes and tells of them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use vidimus_core::json::{Replacement, SpliceError, Value, splice};
@@ -50,27 +50,45 @@ pub(crate) const LISTS: [List; 3] = [
     },
 ];
 
-/// What a client was last shown of each list, as a digest; none of what it has not asked for.
+/// What was shown in a session of each list, as digests; none of what was not asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Shown(Mutex<[Option<u64>; LISTS.len()]>);
+pub(crate) struct Shown(Mutex<[Option<Digests>; LISTS.len()]>);
+
+#[derive(Debug, Clone, Copy)]
+struct Digests {
+    /// What was shown first since somebody began to listen.
+    first: u64,
+    /// What was shown last.
+    last: u64,
+}
 
 impl Shown {
-    fn lock(&self) -> MutexGuard<'_, [Option<u64>; LISTS.len()]> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The list was shown; in a session that several clients may share, one of them may still know what was shown before.
+    pub(crate) fn set(&self, list: &List, digest: u64, is_shared: bool) {
+        self.with(list, |slot| {
+            let first = slot.filter(|_| is_shared).map_or(digest, |before| before.first);
+            *slot = Some(Digests { first, last: digest });
+        });
     }
 
-    fn slot<'a>(shown: &'a mut [Option<u64>; LISTS.len()], list: &List) -> Option<&'a mut Option<u64>> {
-        shown.iter_mut().zip(LISTS).find(|(_, known)| known == list).map(|(slot, _)| slot)
+    /// Whether the list was ever shown.
+    pub(crate) fn contains(&self, list: &List) -> bool {
+        self.with(list, |slot| slot.is_some())
     }
 
-    pub(crate) fn get(&self, list: &List) -> Option<u64> {
-        Self::slot(&mut self.lock(), list).copied().flatten()
+    /// What who begins to listen may know of the list that is not `now`: then it is to be told.
+    pub(crate) fn begin(&self, list: &List, now: u64) -> Option<u64> {
+        self.with(list, |slot| {
+            let Digests { first, last } = (*slot)?;
+            *slot = Some(Digests { first: last, last });
+            [first, last].into_iter().find(|digest| *digest != now)
+        })
     }
 
-    pub(crate) fn set(&self, list: &List, digest: u64) {
-        if let Some(slot) = Self::slot(&mut self.lock(), list) {
-            *slot = Some(digest);
-        }
+    fn with<T: Default>(&self, list: &List, work: impl FnOnce(&mut Option<Digests>) -> T) -> T {
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = shown.iter_mut().zip(LISTS).find(|(_, known)| known == list);
+        slot.map(|(slot, _)| work(slot)).unwrap_or_default()
     }
 }
 
@@ -138,6 +156,23 @@ mod tests {
 
     fn message(sender: Sender, text: &str) -> Message {
         Message::parse(text.to_owned().into(), sender, &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn who_begins_to_listen_is_told_unless_everybody_was_shown_the_list_as_it_is() {
+        let [list, other, _] = LISTS;
+        let shown = Shown::default();
+        assert_eq!((shown.contains(&list), shown.begin(&list, 1)), (false, None), "nobody asked for it");
+        shown.set(&list, 1, true);
+        assert_eq!((shown.begin(&list, 1), shown.begin(&list, 2), shown.contains(&other)), (None, Some(1), false));
+        // Another client of the same name reads it first.
+        shown.set(&list, 2, true);
+        assert_eq!((shown.begin(&list, 2), shown.begin(&list, 2)), (Some(1), None), "told once too often at most");
+        shown.set(&list, 3, true);
+        assert_eq!(shown.begin(&list, 2), Some(3), "what was changed back");
+        // The only client of its session knows what it was shown last.
+        shown.set(&list, 4, false);
+        assert_eq!((shown.begin(&list, 4), shown.begin(&list, 5)), (None, Some(4)));
     }
 
     #[test]

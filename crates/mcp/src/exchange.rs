@@ -163,12 +163,14 @@ async fn streamed(
     let mut left = limits.stream_bytes;
     let mut changes = session.gate.policy_changes();
     // What a subscription tells of comes after its acknowledgement.
-    let mut subscribed: Option<&Id> = None;
+    let mut listener: Option<tell::Listener<'_>> = None;
     loop {
         let data = tokio::select! {
             data = patience.data(&mut body) => data?,
-            () = changes.next(), if subscribed.is_some() => {
-                tell::changes(session, &call.lists, subscribed, flight).await?;
+            () = changes.next(), if listener.is_some() => {
+                if let Some(listener) = &mut listener {
+                    listener.changes(session, flight).await?;
+                }
                 continue;
             }
         };
@@ -183,14 +185,16 @@ async fn streamed(
             let message = read(session, event.data)?;
             match message.kind() {
                 MessageKind::Response { .. } => return concluded(session, call, &message).await,
-                MessageKind::Notification { method: Method::Acknowledged } if call.endless && subscribed.is_none() => {
+                MessageKind::Notification { method: Method::Acknowledged } if call.endless && listener.is_none() => {
                     let acknowledged = changed::acknowledged(&message, &call.lists);
                     let acknowledged = acknowledged.map_err(|error| Fault::NotMcp(error.to_string()))?;
                     asks::relay(session, &read(session, acknowledged)?, flight).await?;
-                    if let Expected::Response { id, .. } = &call.expected {
-                        subscribed = Some(id);
-                    }
-                    tell::changes(session, &call.lists, subscribed, flight).await?;
+                    let subscription = match &call.expected {
+                        Expected::Response { id, .. } => Some(id),
+                        Expected::Nothing => None,
+                    };
+                    let begun = tell::Listener::new(session, &call.lists, subscription);
+                    listener.insert(begun).changes(session, flight).await?;
                 }
                 MessageKind::Notification { .. } | MessageKind::Request { .. } => {
                     asks::relay(session, &message, flight).await?;

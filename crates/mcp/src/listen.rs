@@ -84,14 +84,15 @@ async fn heard(session: &Arc<McpSession>, rest: Option<Rest>, wire: Wire, flight
     if let Some(rest) = rest {
         flight.catch_up(&rest).await;
     }
-    tell::changes(session, &LISTS, None, flight).await?;
+    let mut listener = tell::Listener::new(session, &LISTS, None);
+    listener.changes(session, flight).await?;
     let mut decoder = sse::Decoder::new(session.target.limits.response_bytes);
     let mut events = Vec::new();
     loop {
         let frame = tokio::select! {
             frame = next(body.as_mut()) => frame,
             () = changes.next() => {
-                Box::pin(tell::changes(session, &LISTS, None, flight)).await?;
+                Box::pin(listener.changes(session, flight)).await?;
                 continue;
             }
         };

@@ -65,7 +65,9 @@ async fn outcome_of(session: &McpSession, call: &Call, message: &Message) -> Res
     }
     let body = match method.class() {
         // The gateway itself reads whole lists: what it learns is what callers' lists are filtered by.
-        Class::List(kind) if !session.gate.is_own() => filtered(session, kind, message)?.bytes().clone(),
+        Class::List(kind) if !session.gate.is_own() => {
+            filtered(session, (kind, call.is_continued), message)?.bytes().clone()
+        }
         _ if method == Method::Initialize => {
             let hello = initialize::server_hello(message).map_err(|error| Fault::NotMcp(error.to_string()))?;
             // Set once: the session is new.
@@ -125,7 +127,9 @@ async fn modern(
             results::cached(&document).map_err(spliced)?
         }
         (ResultKind::Complete, method) => match method.class() {
-            Class::List(kind) => results::cached(&*filtered(session, kind, message)?).map_err(spliced)?,
+            Class::List(kind) => {
+                results::cached(&*filtered(session, (kind, call.is_continued), message)?).map_err(spliced)?
+            }
             _ => results::cached(message.document()).map_err(spliced)?,
         },
     };
@@ -175,8 +179,12 @@ fn http_status(message: &Message) -> Option<StatusCode> {
 }
 
 /// A list without what the caller may not see.
-pub(crate) fn filtered(session: &McpSession, kind: ListKind, message: &Message) -> Result<Arc<Document>, Fault> {
-    tell::showing(session, kind);
+fn filtered(
+    session: &McpSession,
+    (kind, is_continued): (ListKind, bool),
+    message: &Message,
+) -> Result<Arc<Document>, Fault> {
+    tell::showing(session, kind, is_continued);
     let tools = session.target.tools.known();
     let is_visible = |name: &str| match kind {
         // A tool the gateway has not read the definition of cannot be called, so it is not shown.

@@ -3,7 +3,8 @@
 //! Of its own changes a server tells; what policy gives or takes away only the gateway knows. For tools it knows exactly
 //! whether the list is another one. Which prompts and resources there are it does not know, so any change of the policies
 //! may be one of theirs. A client that never asked for a list is told nothing of it; one that does not listen is told when
-//! it does. Each notice is recorded as a part of the stream that it goes out on.
+//! it does. Every stream is told by itself, whatever others were told and whoever reads the list meanwhile: in the modern
+//! era those may be others of the same name. Each notice is recorded as a part of the stream that it goes out on.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
@@ -16,31 +17,50 @@ use crate::sessions::McpSession;
 use crate::{members, reply};
 
 /// A list is about to be shown. To be called before it is filtered: a change between the two is then told once too often,
-/// and not missed.
-pub(crate) fn showing(session: &McpSession, kind: ListKind) {
-    if let Some(list) = LISTS.iter().find(|list| list.kind == kind) {
-        session.shown.set(list, digest(session, list));
+/// and not missed. So is a change between two pages: the list counts as shown with its first one.
+pub(crate) fn showing(session: &McpSession, kind: ListKind, is_continued: bool) {
+    let Some(list) = LISTS.iter().find(|list| list.kind == kind) else { return };
+    if !is_continued || !session.shown.contains(list) {
+        session.shown.set(list, digest(session, list), session.is_modern);
     }
 }
 
-/// Tells the client of those `lists` that are others now than it was shown. `subscription` is the request it listens by, in
-/// the era that has such.
-pub(crate) async fn changes(
-    session: &McpSession,
-    lists: &[List],
-    subscription: Option<&Id>,
-    flight: &mut InFlight,
-) -> Result<(), PartError> {
-    for list in lists {
-        let Some(shown) = session.shown.get(list) else { continue };
-        let now = digest(session, list);
-        if shown != now {
-            let notice = reply::notification(list.method_name, subscription);
-            flight.chunk(notice, members::of_server(list.method)).await?;
-            session.shown.set(list, now);
+/// One stream, and what its client knows of the lists it is to be told of.
+#[derive(Debug)]
+pub(crate) struct Listener<'a> {
+    lists: &'a [List],
+    /// The request it listens by, in the era that has such.
+    subscription: Option<&'a Id>,
+    known: [u64; LISTS.len()],
+}
+
+impl<'a> Listener<'a> {
+    /// Begins to listen: what changed since the client was shown it is told by the next [`Listener::changes`].
+    pub(crate) fn new(session: &McpSession, lists: &'a [List], subscription: Option<&'a Id>) -> Self {
+        let mut known = [0; LISTS.len()];
+        for (list, known) in lists.iter().zip(&mut known) {
+            let now = digest(session, list);
+            *known = session.shown.begin(list, now).unwrap_or(now);
         }
+        Self { lists, subscription, known }
     }
-    Ok(())
+
+    /// Tells of the lists that are others now than the client knows.
+    pub(crate) async fn changes(&mut self, session: &McpSession, flight: &mut InFlight) -> Result<(), PartError> {
+        for (list, known) in self.lists.iter().zip(&mut self.known) {
+            let now = digest(session, list);
+            if *known != now && session.shown.contains(list) {
+                let notice = reply::notification(list.method_name, self.subscription);
+                flight.chunk(notice, members::of_server(list.method)).await?;
+                // A session on the wire has one client, which knows it from now on.
+                if !session.is_modern {
+                    session.shown.set(list, now, false);
+                }
+            }
+            *known = now;
+        }
+        Ok(())
+    }
 }
 
 /// What the list depends on, as far as it is known here.

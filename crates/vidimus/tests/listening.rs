@@ -131,3 +131,34 @@ async fn a_stream_goes_on_after_the_last_event_that_arrived() {
         .collect();
     assert_eq!(asked, [None, Some("up-2".to_owned())]);
 }
+
+/// How the streams ended that were listened to.
+fn ends(gateway: &Gateway, count: usize) -> Vec<Value> {
+    let is_end = |event: &&Value| event["type"] == "operation.outcome" && event["operation"]["action"] == "listen";
+    let limit = std::time::Instant::now() + LIMIT;
+    loop {
+        let events = gateway.events();
+        let ends: Vec<Value> = events.iter().filter(is_end).map(|event| event["outcome"]["status"].clone()).collect();
+        if ends.len() >= count {
+            return ends;
+        }
+        assert!(std::time::Instant::now() < limit, "{} of {count} streams have ended", ends.len());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_at_a_server_that_has_none_ends_with_its_client_its_successor_or_its_session() {
+    let (_issuer, upstream, gateway, alice) = world().await;
+    upstream.keep_silent();
+    let gone = Events::open(&alice, "").await;
+    drop(gone);
+    assert_eq!(ends(&gateway, 1), ["ok"], "its client has gone");
+    let mut replaced = Events::open(&alice, "").await;
+    let mut last = Events::open(&alice, "").await;
+    assert!(tokio::time::timeout(LIMIT, replaced.body.frame()).await.unwrap().is_none());
+    assert_eq!(ends(&gateway, 2), ["ok", "ok"], "another took its place");
+    assert_eq!(alice.send(Method::DELETE, &[], "").await.unwrap().status.as_u16(), 200);
+    assert!(tokio::time::timeout(LIMIT, last.body.frame()).await.unwrap().is_none());
+    assert_eq!(ends(&gateway, 3).len(), 3, "its session is closed");
+}

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol, ToolDefinition};
 use vidimus_gate::{Denied, Notice, Refusal, Rejection, Session, Verdict};
 
-use super::{Adapter, Visit, action, claimed, close, method_beside_action, run, withheld};
+use super::{Adapter, Visit, action, claimed, close, is_continued, method_beside_action, run, withheld};
 use crate::answer::{DENIED, Reply, denied_as_asked, recorded, relayed, told};
 use crate::call::{Call, Expected};
 use crate::envelope::{Id, Message, MessageKind, Method, code};
@@ -153,6 +153,7 @@ impl Adapter {
             head,
             endless: method == Method::ListenSubscriptions,
             lists: if method == Method::ListenSubscriptions { changed::asked(message) } else { Vec::new() },
+            is_continued: is_continued(message),
             name,
             status: Arc::default(),
         };

@@ -350,7 +350,17 @@ impl Client {
         method: Method,
         headers: &[(&'static str, &str)],
     ) -> anyhow::Result<http::Response<hyper::body::Incoming>> {
-        Ok(self.http.request(self.request(method, headers, "")?).await?)
+        self.stream_of(method, headers, "").await
+    }
+
+    /// Sends a request; its answer as it comes.
+    pub(crate) async fn stream_of(
+        &self,
+        method: Method,
+        headers: &[(&'static str, &str)],
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<http::Response<hyper::body::Incoming>> {
+        Ok(self.http.request(self.request(method, headers, body)?).await?)
     }
 
     fn request(

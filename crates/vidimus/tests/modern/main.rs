@@ -3,7 +3,7 @@
 //! What the specification says of headers, metadata and status codes; input that a server requires, and state that comes
 //! back byte for byte and only to whom it was given; tasks; subscriptions; a client that goes away.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -15,6 +15,8 @@ use common::evidence::of_type;
 use common::issuer::Issuer;
 use common::{ALLOW_ALL, Answer, Client, Gateway, Setup};
 use http::Method;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 use server::{ModernServer, PAGE, STATE};
 
@@ -297,4 +299,69 @@ async fn a_client_that_goes_away_has_cancelled() {
     let denied =
         send(&alice, "subscriptions/listen", "", r#""notifications":{"resourceSubscriptions":["note://b"]}"#).await;
     assert_eq!(denied.json()["error"]["code"], json!(-32001), "{}", denied.text);
+}
+
+/// A subscription to the list of tools, as far as it has been read.
+struct Subscription {
+    body: Incoming,
+    read: String,
+}
+
+impl Subscription {
+    /// Opens one, past what this server says of its own.
+    async fn open(client: &Client) -> Self {
+        let method = "subscriptions/listen";
+        let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", method), ("mcp-name", "")];
+        let asked = body(method, r#""notifications":{"toolsListChanged":true}"#);
+        let response = client.stream_of(Method::POST, &headers, asked).await.unwrap();
+        let mut subscription = Self { body: response.into_body(), read: String::new() };
+        subscription.changes(1).await;
+        subscription
+    }
+
+    /// Waits until it was told so often that the list has changed.
+    async fn changes(&mut self, count: usize) {
+        while self.read.matches("notifications/tools/list_changed").count() < count {
+            let frame = tokio::time::timeout(Duration::from_secs(10), self.body.frame()).await;
+            let frame = frame.unwrap_or_else(|_| panic!("it was told {}", self.read)).unwrap().unwrap();
+            self.read.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_subscription_is_told_of_a_changed_list_whoever_else_was_told_or_read_it() {
+    let world = World::start("").await;
+    let alice = world.client("alice");
+    let file = world.gateway.dir.path().join("policies/test.cedar");
+    let policies = std::fs::read_to_string(&file).unwrap();
+    let forbid = |tool: &str| {
+        let forbidden = format!("{policies} forbid (principal, action == Action::\"everything/{tool}\", resource);");
+        std::fs::write(&file, forbidden).unwrap();
+    };
+    let page = async |cursor: &str, hidden: &str| {
+        let limit = Instant::now() + Duration::from_secs(10);
+        while send(&alice, "tools/list", "", cursor).await.text.contains(&format!("\"{hidden}\"")) {
+            assert!(Instant::now() < limit, "{hidden} is still listed");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    page("", "secret").await;
+    let (mut first, mut second) = (Subscription::open(&alice).await, Subscription::open(&alice).await);
+    forbid("hang");
+    first.changes(2).await;
+    second.changes(2).await;
+
+    // Two clients share a name, and so a session: what one reads, the other does not know.
+    page("", "hang").await;
+    let mut third = Subscription::open(&alice).await;
+    third.changes(2).await;
+
+    // The rest of a list that has changed since its first page.
+    forbid("echo");
+    page(r#""cursor":"x""#, "echo").await;
+    let mut fourth = Subscription::open(&alice).await;
+    for (subscription, count) in [(&mut first, 3), (&mut second, 3), (&mut third, 3), (&mut fourth, 2)] {
+        subscription.changes(count).await;
+    }
 }
