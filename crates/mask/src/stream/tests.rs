@@ -492,3 +492,13 @@ fn a_line_of_json_stays_json_after_lines_of_text_that_hold_nothing() {
     let text = "listening on port 8080 since 12:30\n{\"note\":\"call 12\",\"n\":123456789}\ndone in 12 ms\n[1]\n";
     assert_eq!(pieces(&DEFAULT, Framing::Lines, text.as_bytes().chunks(5)).0, text);
 }
+
+#[test]
+fn who_speaks_of_the_beginning_of_a_key_does_not_hide_what_follows() {
+    let lines: String =
+        (0..2_000).map(|number| format!("request {number} done in 12 ms by ada@example.com\n")).collect();
+    let text = format!("a key must begin with -----BEGIN PRIVATE KEY-----\n{lines}");
+    let masked = early(&DEFAULT, Framing::Lines, &text);
+    let expected = text.replace("ada@example.com", "<EMAIL_ADDRESS>");
+    assert!(expected.starts_with(&masked) && masked.len() > expected.len() / 2, "{}: {masked}", expected.len());
+}

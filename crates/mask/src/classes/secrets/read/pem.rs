@@ -2,7 +2,8 @@
 //!
 //! A key whose end is missing counts as far as its base64 goes. One in which `\n` is written out is read like one with
 //! line ends. In a log, something may stand before and after each line of a key, and lines of others between them; so
-//! nothing but the end of the key or the beginning of another ends the search, and the base64 is looked for within lines.
+//! nothing but the end of the key, the beginning of another or very many lines of others end the search, and the base64 is
+//! looked for within lines.
 
 use std::ops::Range;
 
@@ -27,6 +28,9 @@ const MAX_BODY: usize = 128 << 10;
 /// Lines of others between two lines of a key whose end is missing, at most.
 const MAX_OTHERS: usize = 16;
 
+/// After so many lines of others no more of a key is expected, nor its end.
+const GIVEN_UP: usize = 256;
+
 /// Reads on after `BEGIN `.
 pub(in super::super) fn read(reading: &mut Reading<'_>) -> Option<(usize, usize)> {
     let start = reading.start.checked_sub(DASHES.len())?;
@@ -45,18 +49,21 @@ pub(in super::super) fn read(reading: &mut Reading<'_>) -> Option<(usize, usize)
     // Up to the next key at most, so no byte is read for two keys. Other dashes may stand between the lines of a log.
     let next = memmem::find(rest, b"-----BEGIN");
     let own = rest.get(..next.unwrap_or(rest.len()))?;
+    let (end, given_up) = unterminated(own);
+    let unterminated = end.filter(|end| *end >= MIN_BODY).map(|end| (start, body + end));
+    let own = own.get(..given_up.unwrap_or(own.len()))?;
     if let Some(at) = memmem::find(own, b"-----END") {
         let footer = own.get(at..)?;
         let label = footer.get(DASHES.len()..footer.len().min(MAX_LABEL + 2 * DASHES.len())).unwrap_or_default();
         let Some(close) = memmem::find(label, DASHES) else {
             reading.open |= body + at + DASHES.len() + label.len() == reading.text.len();
-            return unterminated(body, own.get(..at)?).map(|end| (start, end));
+            return unterminated;
         };
         let long_enough = own.get(..at)?.trim_ascii().len() >= MIN_BODY;
         return long_enough.then_some((start, body + at + close + 2 * DASHES.len()));
     }
-    reading.open |= next.is_none() && rest.len() < MAX_BODY;
-    unterminated(body, own).map(|end| (start, end))
+    reading.open |= next.is_none() && given_up.is_none() && rest.len() < MAX_BODY;
+    unterminated
 }
 
 /// Whether such armour begins in a text, and does not end in it.
@@ -75,32 +82,37 @@ pub(in super::super) fn check(value: &[u8]) -> Verdict {
     if is_key { Verdict::Unproven } else { Verdict::Invalid }
 }
 
-/// The end of what looks like armour: lines of base64 behind header lines and empty ones; then also base64 within lines,
-/// with a few lines of others between.
-fn unterminated(body: usize, rest: &[u8]) -> Option<usize> {
-    let (mut at, mut end, mut others) = (0, 0, 0);
+/// Where what looks like armour ends: lines of base64 behind header lines and empty ones; then also base64 within lines,
+/// with a few lines of others between. And where so many of those came that no more of a key is to come: who only speaks of
+/// the line that begins one must not keep a log waiting for its end.
+fn unterminated(rest: &[u8]) -> (Option<usize>, Option<usize>) {
+    let (mut at, mut end, mut others) = (0, None, 0);
     let mut around = None;
     while let Some(line) = rest.get(at..).filter(|line| !line.is_empty()) {
         let break_at = line.iter().position(|byte| matches!(byte, b'\n' | b'\r' | b'\\')).unwrap_or(line.len());
-        let (content, after) = line.split_at_checked(break_at)?;
+        let (content, after) = line.split_at(break_at);
         if let Some((run, is_long)) = key_in(content, around, others > 0) {
-            end = at + run.end;
+            if others <= MAX_OTHERS {
+                end = Some(at + run.end);
+            }
             if is_long {
-                (around, others) = (Some((run.start, content.len() - run.end)), 0);
+                around = Some((run.start, content.len() - run.end));
+                others = if others > MAX_OTHERS { MAX_OTHERS + 1 } else { 0 };
             } else if around.is_some() {
                 // It may be a word.
                 others += 1;
             }
-        } else if !content.trim_ascii().is_empty() && !(end == 0 && is_header(content)) {
+        } else if !content.trim_ascii().is_empty() && !(end.is_none() && is_header(content)) {
             others += 1;
-        }
-        if others > MAX_OTHERS {
-            break;
         }
         let written_out = after.starts_with(b"\\n") || after.starts_with(b"\\r");
         at += break_at + if written_out { 2 } else { 1 };
+        // A line that has no end yet may still become the key's.
+        if others > GIVEN_UP && !after.is_empty() {
+            return (end, Some(at.min(rest.len())));
+        }
     }
-    (end >= MIN_BODY).then_some(body + end)
+    (end, None)
 }
 
 /// The base64 of a key in a line, and whether it is long enough to be that by itself. What is shorter is the key's if
