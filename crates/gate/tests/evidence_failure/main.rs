@@ -223,9 +223,9 @@ async fn too_little_room_leaves_what_programs_say_out_of_the_record_and_counts_i
     let session = world.session(Durability::Strict).await;
     let program = session.program_log();
     program.put(Bytes::from_static(b"to ada@exam")).await;
-    program.put(Bytes::from_static(b"ple.com\nssn 078-05-1121\n")).await;
+    program.put(Bytes::from_static(b"ple.com, and that was it\n")).await;
     let logged = world.events_of(&session, "program.logged", 1).await;
-    assert_eq!(logged[0]["masked"], serde_json::json!({ "EMAIL_ADDRESS": 1, "US_SSN": 1 }));
+    assert_eq!(logged[0]["masked"], serde_json::json!({ "EMAIL_ADDRESS": 1 }));
     assert_eq!(world.gate().observe_space(999, &thresholds).unwrap(), Level::Stop);
     program.put(Bytes::from_static(b"one\ntwo\n")).await;
     drop(program);

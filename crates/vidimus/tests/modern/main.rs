@@ -301,6 +301,9 @@ async fn a_client_that_goes_away_has_cancelled() {
     assert_eq!(denied.json()["error"]["code"], json!(-32001), "{}", denied.text);
 }
 
+/// Longer than changed policies take to come into force on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A subscription to the list of tools, as far as it has been read.
 struct Subscription {
     body: Incoming,
@@ -309,22 +312,23 @@ struct Subscription {
 
 impl Subscription {
     /// Opens one, past what this server says of its own.
-    async fn open(client: &Client) -> Self {
+    async fn open(client: &Client, gateway: &Gateway) -> Self {
         let method = "subscriptions/listen";
         let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", method), ("mcp-name", "")];
         let asked = body(method, r#""notifications":{"toolsListChanged":true}"#);
         let response = client.stream_of(Method::POST, &headers, asked).await.unwrap();
         let mut subscription = Self { body: response.into_body(), read: String::new() };
-        subscription.changes(1).await;
+        subscription.changes(1, gateway).await;
         subscription
     }
 
     /// Waits until it was told so often that the list has changed.
-    async fn changes(&mut self, count: usize) {
+    async fn changes(&mut self, count: usize, gateway: &Gateway) {
+        let limit = tokio::time::Instant::now() + PATIENCE;
         while self.read.matches("notifications/tools/list_changed").count() < count {
-            let frame = tokio::time::timeout(Duration::from_secs(10), self.body.frame()).await;
-            let frame = frame.unwrap_or_else(|_| panic!("it was told {}", self.read)).unwrap().unwrap();
-            self.read.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+            let frame = tokio::time::timeout_at(limit, self.body.frame()).await;
+            let Ok(frame) = frame else { panic!("it was told {}\n{}", self.read, gateway.process.log()) };
+            self.read.push_str(std::str::from_utf8(&frame.unwrap().unwrap().into_data().unwrap()).unwrap());
         }
     }
 }
@@ -336,32 +340,33 @@ async fn every_subscription_is_told_of_a_changed_list_whoever_else_was_told_or_r
     let file = world.gateway.dir.path().join("policies/test.cedar");
     let policies = std::fs::read_to_string(&file).unwrap();
     let forbid = |tool: &str| {
-        let forbidden = format!("{policies} forbid (principal, action == Action::\"everything/{tool}\", resource);");
+        let forbidden = format!("{policies}\nforbid (principal, action == Action::\"everything/{tool}\", resource);");
         std::fs::write(&file, forbidden).unwrap();
     };
     let page = async |cursor: &str, hidden: &str| {
-        let limit = Instant::now() + Duration::from_secs(10);
+        let limit = Instant::now() + PATIENCE;
         while send(&alice, "tools/list", "", cursor).await.text.contains(&format!("\"{hidden}\"")) {
             assert!(Instant::now() < limit, "{hidden} is still listed");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     page("", "secret").await;
-    let (mut first, mut second) = (Subscription::open(&alice).await, Subscription::open(&alice).await);
+    let (mut first, mut second) =
+        (Subscription::open(&alice, &world.gateway).await, Subscription::open(&alice, &world.gateway).await);
     forbid("hang");
-    first.changes(2).await;
-    second.changes(2).await;
+    first.changes(2, &world.gateway).await;
+    second.changes(2, &world.gateway).await;
 
     // Two clients share a name, and so a session: what one reads, the other does not know.
     page("", "hang").await;
-    let mut third = Subscription::open(&alice).await;
-    third.changes(2).await;
+    let mut third = Subscription::open(&alice, &world.gateway).await;
+    third.changes(2, &world.gateway).await;
 
     // The rest of a list that has changed since its first page.
     forbid("echo");
     page(r#""cursor":"x""#, "echo").await;
-    let mut fourth = Subscription::open(&alice).await;
+    let mut fourth = Subscription::open(&alice, &world.gateway).await;
     for (subscription, count) in [(&mut first, 3), (&mut second, 3), (&mut third, 3), (&mut fourth, 2)] {
-        subscription.changes(count).await;
+        subscription.changes(count, &world.gateway).await;
     }
 }
