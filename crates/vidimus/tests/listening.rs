@@ -3,7 +3,7 @@
 //!
 //! Notices about resources, questions with a URL, and what a client gets that lost the stream and opens another.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

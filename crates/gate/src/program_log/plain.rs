@@ -39,17 +39,13 @@ impl Plain {
     /// Where the byte after this one stands, and whether this one is text.
     fn step(self, byte: u8) -> (Self, bool) {
         match (self, byte) {
-            (_, ESCAPE) => (Self::Escape, false),
+            // Intermediate bytes stand before the last one.
+            (_, ESCAPE) | (Self::Escape, b' '..=b'/') => (Self::Escape, false),
             (_, b'\n') => (Self::Text, true),
-            (Self::String, BELL) => (Self::Text, false),
-            (Self::String, _) => (Self::String, false),
-            (Self::Escape, b'[') => (Self::Control, false),
+            (Self::Escape, b'[') | (Self::Control, b' '..=b'?') => (Self::Control, false),
             (Self::Escape, b']' | b'P' | b'X' | b'^' | b'_') => (Self::String, false),
-            // Intermediate bytes, then the last one.
-            (Self::Escape, b' '..=b'/') => (Self::Escape, false),
-            (Self::Escape, b'0'..=b'~') => (Self::Text, false),
-            (Self::Control, b' '..=b'?') => (Self::Control, false),
-            (Self::Control, b'@'..=b'~') => (Self::Text, false),
+            (Self::String, BELL) | (Self::Escape, b'0'..=b'~') | (Self::Control, b'@'..=b'~') => (Self::Text, false),
+            (Self::String, _) => (Self::String, false),
             (_, b'\t' | b'\r') => (Self::Text, true),
             // Also where it breaks a sequence off.
             (_, byte) => (Self::Text, !byte.is_ascii_control()),

@@ -116,7 +116,7 @@ impl Lines {
             self.text.idle(work);
             if self.text.pending() == 0 && !begins_key(parts[1]) {
                 std::mem::take(&mut self.text).finish(work)?;
-                parts.iter().for_each(|part| work.out.extend_from_slice(part));
+                work.out.extend(parts.concat());
             } else {
                 parts.iter().try_for_each(|part| self.text.push(part, work))?;
             }

@@ -102,7 +102,7 @@ fn unterminated(rest: &[u8]) -> (Option<usize>, Option<usize>) {
                 // It may be a word.
                 others += 1;
             }
-        } else if !content.trim_ascii().is_empty() && !(end.is_none() && is_header(content)) {
+        } else if !(content.trim_ascii().is_empty() || end.is_none() && is_header(content)) {
             others += 1;
         }
         let written_out = after.starts_with(b"\\n") || after.starts_with(b"\\r");
@@ -120,10 +120,10 @@ fn unterminated(rest: &[u8]) -> (Option<usize>, Option<usize>) {
 /// a key's last line is short.
 fn key_in(line: &[u8], around: Option<(usize, usize)>, came: bool) -> Option<(Range<usize>, bool)> {
     let (mut at, mut found) = (0, None);
-    while let Some(begin) = line.get(at..).and_then(|rest| rest.iter().position(is_base64)) {
+    while let Some(begin) = line.get(at..).and_then(|rest| rest.iter().position(|byte| is_base64(*byte))) {
         let start = at + begin;
         let run = line.get(start..).unwrap_or_default();
-        let run = run.get(..run.iter().position(|byte| !is_base64(byte)).unwrap_or(run.len())).unwrap_or_default();
+        let run = run.get(..run.iter().position(|byte| !is_base64(*byte)).unwrap_or(run.len())).unwrap_or_default();
         at = start + run.len();
         let kinds: [fn(&u8) -> bool; 3] = [u8::is_ascii_uppercase, u8::is_ascii_lowercase, u8::is_ascii_digit];
         let begins_line = !came && line.get(..start).is_some_and(|before| before.trim_ascii().is_empty());
@@ -144,6 +144,6 @@ fn is_header(line: &[u8]) -> bool {
     })
 }
 
-fn is_base64(byte: &u8) -> bool {
+fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
