@@ -495,10 +495,14 @@ fn a_line_of_json_stays_json_after_lines_of_text_that_hold_nothing() {
 
 #[test]
 fn who_speaks_of_the_beginning_of_a_key_does_not_hide_what_follows() {
-    let lines: String =
-        (0..2_000).map(|number| format!("request {number} done in 12 ms by ada@example.com\n")).collect();
+    let lines: String = (0..600).map(|number| format!("request {number} done by ada@example.com\n")).collect();
     let text = format!("a key must begin with -----BEGIN PRIVATE KEY-----\n{lines}");
-    let masked = early(&DEFAULT, Framing::Lines, &text);
-    let expected = text.replace("ada@example.com", "<EMAIL_ADDRESS>");
+    let (mut memory, mut tally, mut masked) = (Memory::default(), Tally::default(), Vec::new());
+    let mut stream = DEFAULT.stream(Framing::Lines, StreamScope::default());
+    for piece in text.as_bytes().chunks(500) {
+        stream.push(piece, &mut memory, &mut tally, &mut masked).unwrap();
+    }
+    stream.idle(&mut memory, &mut tally, &mut masked).unwrap();
+    let (masked, expected) = (String::from_utf8(masked).unwrap(), text.replace("ada@example.com", "<EMAIL_ADDRESS>"));
     assert!(expected.starts_with(&masked) && masked.len() > expected.len() / 2, "{}: {masked}", expected.len());
 }
