@@ -172,7 +172,7 @@ impl Session {
             Some(Ok(written)) => {
                 let microseconds = u64::try_from(question.since.elapsed().as_micros()).unwrap_or(u64::MAX);
                 context.metrics().ended(self.target(), status, microseconds);
-                Ok(Wire { bytes: operation.wire, session: Arc::clone(context), intent: Some(written.position) })
+                Ok(Wire::new(operation.wire, Arc::clone(context), written.position))
             }
             Some(Err(error)) => Err(self.unrecorded(&error)),
             None => Err(self.unasked(&operation).await),

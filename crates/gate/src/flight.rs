@@ -130,7 +130,7 @@ impl Admitted {
         operation: Operation,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(PARTS_WAITING);
-        let wire = Wire { bytes: operation.wire, session: Arc::clone(&session), intent: Some(intent.position) };
+        let wire = Wire::new(operation.wire, Arc::clone(&session), intent.position);
         let flight = InFlight {
             session,
             action: operation.action,

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method};
 use hyper::body::Incoming;
 use vidimus_core::ErrorKind;
 use vidimus_log::Position;
-use vidimus_net::{HttpTarget, UpstreamError};
+use vidimus_net::{HttpTarget, Repeat, UpstreamError};
 use vidimus_stdio::{Endpoint, EndpointError, LogSink};
 
 use crate::context::SessionContext;
@@ -25,12 +25,25 @@ pub struct Wire {
     pub(crate) session: Arc<SessionContext>,
     /// Where the record of it is; none when it is as durable as it must be already.
     pub(crate) intent: Option<Position>,
+    repeat: Repeat,
 }
 
 impl Wire {
+    pub(crate) const fn new(bytes: Bytes, session: Arc<SessionContext>, intent: Position) -> Self {
+        Self { bytes, session, intent: Some(intent), repeat: Repeat::Never }
+    }
+
     /// Bytes whose record stands already.
     pub(crate) const fn settled(bytes: Bytes, session: Arc<SessionContext>) -> Self {
-        Self { bytes, session, intent: None }
+        Self { bytes, session, intent: None, repeat: Repeat::Never }
+    }
+
+    /// The same, which may be sent once more when the connection breaks before anything came back: to have been
+    /// asked twice does the target no harm.
+    #[must_use]
+    pub const fn repeatable(mut self) -> Self {
+        self.repeat = Repeat::Harmless;
+        self
     }
 
     async fn ready(&self) -> Result<(), EvidenceError> {
@@ -67,15 +80,15 @@ impl Transport for HttpTarget {
     type Answer = http::Response<Incoming>;
 
     async fn send(&self, head: HeaderMap, wire: Wire) -> Result<Self::Answer, TransportError> {
-        Ok(Self::send(self, Method::POST, head, wire.bytes).await?)
+        Ok(Self::send(self, Method::POST, head, wire.bytes, wire.repeat).await?)
     }
 
     async fn listen(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
-        Ok(Self::send(self, Method::GET, head, Bytes::new()).await?)
+        Ok(Self::send(self, Method::GET, head, Bytes::new(), Repeat::Harmless).await?)
     }
 
     async fn end(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
-        Ok(Self::send(self, Method::DELETE, head, Bytes::new()).await?)
+        Ok(Self::send(self, Method::DELETE, head, Bytes::new(), Repeat::Harmless).await?)
     }
 }
 

@@ -54,6 +54,14 @@ impl Call {
         let (lists, status) = (Vec::new(), Arc::default());
         Self { expected, head, endless: false, lists, is_continued: false, name: None, status }
     }
+
+    /// Whether it does no harm to send it twice. A notification tells what is so, and twice is no more than once.
+    pub(crate) const fn is_repeatable(&self) -> bool {
+        match self.expected {
+            Expected::Nothing => true,
+            Expected::Response { method, .. } => method.is_repeatable(),
+        }
+    }
 }
 
 /// Why the target's answer is no answer.

@@ -93,6 +93,7 @@ pub(crate) async fn outcome(session: &Arc<McpSession>, call: &Call, wire: Wire, 
 
 async fn answered(session: &Arc<McpSession>, call: &Call, wire: Wire, flight: &mut InFlight) -> Result<Outcome, Fault> {
     let mut patience = Patience::new(&session.target.limits, call.endless);
+    let wire = if call.is_repeatable() { wire.repeatable() } else { wire };
     let sent = session.target.upstream.send(wire, call.head.clone());
     let response = tokio::time::timeout_at(patience.deadline, sent).await.map_err(|_| patience.unfinished())??;
     patience.heard();

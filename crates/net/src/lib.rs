@@ -11,7 +11,7 @@ pub mod server;
 mod stall;
 
 pub use bearer::bearer;
-pub use client::{HttpTarget, UpstreamError};
+pub use client::{HttpTarget, Repeat, UpstreamError};
 pub use fetch::{FetchError, Fetcher};
 /// The body of a message that is arriving.
 pub use hyper::body::Incoming;

@@ -3,8 +3,12 @@
 // What it reads and what it prints is as in `python/session.py`: a list of sessions from standard input, taken side by
 // side, one line per step. `typescript-1/client.mjs` and `typescript-2/client.mjs` bring the SDK.
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 /** Milliseconds that one request may take: a gateway that loses an answer fails the step, and does not hang the test. */
-export const LIMIT = 20_000;
+export const LIMIT = 60_000;
+/** Milliseconds that a whole session may take: what has no limit of its own, opening and closing, has this one. */
+const SESSION_LIMIT = 6 * LIMIT;
 /** What server-everything logs on its own stream: no order holds between that and the answers. */
 const UNORDERED = ["Roots updated", "Received Subscribe"];
 
@@ -117,8 +121,15 @@ async function one(session, connect) {
   tell(["close"], await outcome(() => connection.close()));
 }
 
+/** Ends by itself, whatever is still open: a session that failed half-way must not keep the process. */
 export async function main(connect) {
   const parts = [];
   for await (const part of process.stdin) parts.push(part);
-  await Promise.all(JSON.parse(Buffer.concat(parts)).map((session) => one(session, connect)));
+  const late = (name) => console.error(`${name} was not over after ${SESSION_LIMIT} ms`);
+  await Promise.all(
+    JSON.parse(Buffer.concat(parts)).map((session) =>
+      Promise.race([one(session, connect), sleep(SESSION_LIMIT).then(() => late(session.name))]),
+    ),
+  );
+  process.exit();
 }

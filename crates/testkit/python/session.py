@@ -17,7 +17,9 @@ import sys
 import mcp.types as types
 
 # One request may wait this long: a gateway that loses an answer fails the step and does not hang the test.
-LIMIT_SECONDS = 20
+LIMIT_SECONDS = 60
+# A whole session may take this long: what has no limit of its own, opening and closing, has this one.
+SESSION_LIMIT_SECONDS = 6 * LIMIT_SECONDS
 # What server-everything logs on its own stream: no order holds between that and the answers.
 UNORDERED = ("Roots updated", "Received Subscribe")
 
@@ -135,7 +137,13 @@ async def one(session, connect):
 
 
 def main(connect):
+    async def limited(session):
+        try:
+            await asyncio.wait_for(one(session, connect), SESSION_LIMIT_SECONDS)
+        except TimeoutError:
+            print(f"{session['name']} was not over after {SESSION_LIMIT_SECONDS} s", file=sys.stderr)
+
     async def every():
-        await asyncio.gather(*(one(session, connect) for session in json.load(sys.stdin)))
+        await asyncio.gather(*(limited(session) for session in json.load(sys.stdin)))
 
     asyncio.run(every())

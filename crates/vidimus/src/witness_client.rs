@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use vidimus_log::cosignature::cosignatures;
 use vidimus_log::{Checkpoint, WitnessKey, Witnessing};
-use vidimus_net::{HttpTarget, UpstreamError};
+use vidimus_net::{HttpTarget, Repeat, UpstreamError};
 
 use crate::config;
 
@@ -158,7 +158,7 @@ impl WitnessClient {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         let exchange = async {
-            let sent = self.http.send(Method::POST, headers, body).await;
+            let sent = self.http.send(Method::POST, headers, body, Repeat::Harmless).await;
             let response = sent.map_err(|error| unreachable(crate::output::causes(&error.into())))?;
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;

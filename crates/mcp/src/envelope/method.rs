@@ -1,4 +1,5 @@
-//! The methods of both eras (MCP 2025-11-25 and 2026-07-28, schema; of the latter the tasks extension too): who may send each, in which form, and what it asks of us.
+//! The methods of both eras (MCP 2025-11-25 and 2026-07-28, schema; of the latter the tasks extension too): who may
+//! send each, in which form, and what it asks of us.
 //!
 //! What is not in the table is [`Method::Unknown`], and the adapter refuses it: a request of the wrong side, the
 //! `tasks/*` methods, which are never agreed on, and whatever a later revision adds.
@@ -260,6 +261,11 @@ impl Method {
                 | Self::Unknown
                 | Self::UpdateTask
         )
+    }
+
+    /// Whether a server that gets the same message twice does no more than for one: all but what calls and answers.
+    pub const fn is_repeatable(self) -> bool {
+        !matches!(self, Self::CallTool | Self::UpdateTask | Self::Unknown)
     }
 
     /// What it asks of the gateway.

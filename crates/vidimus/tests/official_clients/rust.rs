@@ -25,7 +25,9 @@ use tokio::process::Command;
 use vidimus_testkit::{Endpoint, Era, Session};
 
 /// One step may take this long: a gateway that loses an answer fails the step, and does not hang the test.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_mins(1);
+/// A whole session may take this long: what has no limit of its own, opening and closing, has this one.
+const SESSION_LIMIT: Duration = Duration::from_mins(6);
 /// `rmcp` hands each notification to a task of its own: the last ones may still run when the answer is there.
 const SETTLE: Duration = Duration::from_millis(100);
 
@@ -44,7 +46,11 @@ struct Recorder {
 pub(crate) async fn run(sessions: Vec<Session>) -> Result<BTreeMap<String, Vec<Value>>> {
     let mut running = tokio::task::JoinSet::new();
     for session in sessions {
-        running.spawn(async move { (session.name.clone(), one(session).await) });
+        running.spawn(async move {
+            let name = session.name.clone();
+            // What is missing of a session that is cut off fails the comparison.
+            (name, tokio::time::timeout(SESSION_LIMIT, one(session)).await.unwrap_or_default())
+        });
     }
     Ok(running.join_all().await.into_iter().collect())
 }
