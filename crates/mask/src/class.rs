@@ -105,17 +105,29 @@ pub(crate) struct Shape {
     pub(crate) tail: Tail,
     /// How many bytes before the pattern it may begin.
     pub(crate) reaches_back: u8,
+    /// Whether it may also follow a letter directly. It begins with three digits then, and says enough by itself.
+    pub(crate) after_letters: bool,
 }
 
 impl Shape {
+    const PLAIN: Self = Self {
+        pattern: "",
+        score: 0,
+        needs_context: false,
+        edges: Edges::Word,
+        tail: Tail::None,
+        reaches_back: 0,
+        after_letters: false,
+    };
+
     /// A shape that says enough by itself or by its validator.
     pub(crate) const fn alone(pattern: &'static str, score: u8) -> Self {
-        Self { pattern, score, needs_context: false, edges: Edges::Word, tail: Tail::None, reaches_back: 0 }
+        Self { pattern, score, ..Self::PLAIN }
     }
 
     /// A shape that many other things have too: plain digits, and whatever one check digit cannot set apart.
     pub(crate) const fn in_context(pattern: &'static str, score: u8) -> Self {
-        Self { pattern, score, needs_context: true, edges: Edges::Word, tail: Tail::None, reaches_back: 0 }
+        Self { pattern, score, needs_context: true, ..Self::PLAIN }
     }
 
     /// The same, but not inside a longer chain of digits.
@@ -147,6 +159,11 @@ impl Shape {
     /// The same, read on by a function.
     pub(crate) const fn read_by(self, reader: Reader) -> Self {
         Self { tail: Tail::Read(reader), ..self }
+    }
+
+    /// The same, but it may follow a letter directly: `tel415-555-0132`.
+    pub(crate) const fn after_letters(self) -> Self {
+        Self { after_letters: true, ..self }
     }
 
     /// The same, but it may end anywhere.

@@ -104,6 +104,7 @@ impl CustomClass {
             edges: Edges::Word,
             tail: Tail::None,
             reaches_back: 0,
+            after_letters: false,
         };
         let own = self.name.to_ascii_lowercase().replace('_', " ");
         let mut context = vec![own.trim().to_owned().into()];

@@ -1,8 +1,8 @@
 //! Finds classes of data in one text.
 //!
 //! One pass over the bytes finds where words begin; there two automata are tried: shapes that say enough by themselves,
-//! and, only where a near word or the path names one of their classes, shapes that do not. What a shape cannot say has
-//! a finder of its own. Everything is ASCII and bounded: the time is linear in the text, whatever the text.
+//! and, only where a near word or the path names one of their classes, shapes that do not. A third one is tried at
+//! digits behind a letter: a few shapes that nothing else looks like. What a shape cannot say has a finder of its own. Everything is ASCII and bounded: the time is linear in the text, whatever the text.
 
 mod automaton;
 mod beginnings;
@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use self::automaton::{Entry, Hit};
 use self::beginnings::Beginnings;
-use self::caches::{Pool, Tiers};
+use self::caches::{Pool, Shapes, Tiers};
 use self::context::{Near, Previous, Words};
 use self::digits::may_be_free_of_digits;
 use self::keywords::{Keywords, MAX_IDENTIFIER};
@@ -128,7 +128,7 @@ impl Engine {
     /// The same with custom classes, and with values that are not found.
     pub(crate) fn build(selection: &Selection, own: &[CustomClass], allow: &[Allow]) -> Result<Self, ConfigError> {
         let classes = selection.classes(own)?;
-        let (mut alone, mut contextual) = (Vec::new(), Vec::new());
+        let mut shapes = Shapes::default();
         let (mut words, mut marks) = (Words::default(), Marks::default());
         let mut contextual_classes = ClassSet::EMPTY;
         let mut finders = Vec::new();
@@ -142,10 +142,13 @@ impl Engine {
                 reaches_back = reaches_back.max(usize::from(shape.reaches_back));
                 let entry = Entry { class: id, score: shape.score, edges: shape.edges, tail: shape.tail };
                 if shape.needs_context && chosen.gated {
-                    contextual.push((entry, &*shape.pattern));
+                    shapes.contextual.push((entry, &*shape.pattern));
                     contextual_classes.insert(id);
                 } else {
-                    alone.push((entry, &*shape.pattern));
+                    shapes.alone.push((entry, &*shape.pattern));
+                    if shape.after_letters {
+                        shapes.glued.push((entry, &*shape.pattern));
+                    }
                 }
             }
             for phrase in &chosen.class.context {
@@ -153,11 +156,11 @@ impl Engine {
             }
             finders.extend(chosen.class.finder.map(|finder| (finder, id)));
         }
-        let outlines = Outlines::new(&alone, &contextual);
-        let tiers = Arc::new(Tiers::new(&alone, &contextual)?);
-        alone.retain(|(_, pattern)| may_be_free_of_digits(pattern));
-        contextual.retain(|(_, pattern)| may_be_free_of_digits(pattern));
-        let free = Tiers::new(&alone, &contextual)?;
+        let outlines = Outlines::new(&shapes.alone, &shapes.contextual);
+        let tiers = Arc::new(Tiers::new(&shapes)?);
+        shapes.alone.retain(|(_, pattern)| may_be_free_of_digits(pattern));
+        shapes.contextual.retain(|(_, pattern)| may_be_free_of_digits(pattern));
+        let free = Tiers::new(&shapes)?;
         let caches = caches::pool(&tiers);
         let begins = Beginnings::new(&tiers, &free, &mut caches.get());
         let opens = |first: &u8| !first.is_ascii_alphanumeric() && begins.opens(*first);

@@ -116,6 +116,7 @@ pub(crate) struct OwnedShape {
     pub(crate) edges: Edges,
     pub(crate) tail: Tail,
     pub(crate) reaches_back: u8,
+    pub(crate) after_letters: bool,
 }
 
 impl From<&'static ClassSpec> for Chosen {
@@ -127,6 +128,7 @@ impl From<&'static ClassSpec> for Chosen {
             edges: shape.edges,
             tail: shape.tail,
             reaches_back: shape.reaches_back,
+            after_letters: shape.after_letters,
         });
         let class = Class {
             name: spec.name.into(),

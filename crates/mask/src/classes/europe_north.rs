@@ -11,7 +11,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         about: "Finnish personal identity code (henkilotunnus)",
         shapes: &[
             // Digits with a hyphen between them could be a date and the number of an order of that day.
-            Shape::alone("[0-9]{6}(?:[+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]|-[0-9]{3}[A-FHJ-NPR-Y])", 50),
+            Shape::alone("[0-9]{6}(?:[+A-FU-Y][0-9]{3}[0-9A-FHJ-NPR-Y]|-[0-9]{3}[A-FHJ-NPR-Y])", 50).after_letters(),
             Shape::in_context("[0-9]{6}(?i:[-+A-FU-Y])[0-9]{3}(?i:[0-9A-FHJ-NPR-Y])", 10),
         ],
         check: Some(finnish),

@@ -16,35 +16,50 @@ pub(super) struct Tiers {
     pub(super) alone: Automaton,
     /// Count only where something names their class.
     pub(super) contextual: Automaton,
+    /// Those that say enough and may follow a letter.
+    pub(super) glued: Automaton,
+}
+
+/// Shapes to compile, by tier.
+#[derive(Debug, Default)]
+pub(super) struct Shapes<'a> {
+    pub(super) alone: Vec<(Entry, &'a str)>,
+    pub(super) contextual: Vec<(Entry, &'a str)>,
+    pub(super) glued: Vec<(Entry, &'a str)>,
 }
 
 impl Tiers {
-    /// Compiles the shapes of both tiers.
-    pub(super) fn new(alone: &[(Entry, &str)], contextual: &[(Entry, &str)]) -> Result<Self, ConfigError> {
-        Ok(Self { alone: Automaton::new(alone)?, contextual: Automaton::new(contextual)? })
+    /// Compiles the shapes of all tiers.
+    pub(super) fn new(shapes: &Shapes<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            alone: Automaton::new(&shapes.alone)?,
+            contextual: Automaton::new(&shapes.contextual)?,
+            glued: Automaton::new(&shapes.glued)?,
+        })
     }
 
     /// Bytes that the compiled shapes take.
     pub(super) fn memory(&self) -> usize {
-        self.alone.memory() + self.contextual.memory()
+        self.alone.memory() + self.contextual.memory() + self.glued.memory()
     }
 }
 
-/// The states of both tiers.
+/// The states of all tiers.
 #[derive(Debug)]
 pub(super) struct Caches {
     pub(super) alone: Cache,
     pub(super) contextual: Cache,
+    pub(super) glued: Cache,
 }
 
 impl Caches {
     pub(super) fn of(tiers: &Tiers) -> Self {
-        Self { alone: tiers.alone.cache(), contextual: tiers.contextual.cache() }
+        Self { alone: tiers.alone.cache(), contextual: tiers.contextual.cache(), glued: tiers.glued.cache() }
     }
 
     /// Bytes that the states take.
     pub(super) fn memory(&self) -> usize {
-        self.alone.memory_usage() + self.contextual.memory_usage()
+        self.alone.memory_usage() + self.contextual.memory_usage() + self.glued.memory_usage()
     }
 }
 

@@ -52,6 +52,17 @@ pub(super) struct Pass<'a> {
     unpassed: Range<usize>,
 }
 
+/// Which shapes are tried at a place.
+#[derive(Clone, Copy)]
+enum Tier<'a> {
+    /// Those that need no context.
+    Alone,
+    /// Those that need some, of the classes that are named.
+    Contextual(&'a ClassSet),
+    /// Those that may follow a letter.
+    Glued,
+}
+
 impl<'a> Pass<'a> {
     /// A pass from a cut on; what finders found before it stands in `scan`, by its end.
     pub(super) fn new(
@@ -105,7 +116,8 @@ impl<'a> Pass<'a> {
             if let Some(slot) = self.recent.get_mut(number % RECENT) {
                 *slot = places;
             }
-            let mut left = places.words | places.opening | places.escaped;
+            let glued = places.glued(upcoming.as_ref().unwrap_or(&beyond));
+            let mut left = places.words | places.opening | places.escaped | glued;
             while left != 0 {
                 let lowest = left & left.wrapping_neg();
                 left ^= lowest;
@@ -117,6 +129,12 @@ impl<'a> Pass<'a> {
                     && let Some(end) = self.mark(at)
                 {
                     skip_to = end;
+                    continue;
+                }
+                if glued & lowest != 0 {
+                    if at >= self.from {
+                        self.try_shapes(at, Tier::Glued)?;
+                    }
                     continue;
                 }
                 let tiers = self.tiers(at, near & lowest != 0);
@@ -189,7 +207,7 @@ impl<'a> Pass<'a> {
     fn word(&mut self, at: usize, tiers: u8) -> Result<(), Failed> {
         let Self { engine, text, end, .. } = *self;
         if tiers & ALONE != 0 && engine.outlines.may_be_alone(text, at, end) {
-            self.try_shapes(at, None)?;
+            self.try_shapes(at, Tier::Alone)?;
         }
         if tiers & CONTEXTUAL != 0 {
             // What costs less comes first.
@@ -200,19 +218,20 @@ impl<'a> Pass<'a> {
             let named = self.named(at);
             if named.intersects(&engine.contextual_classes) && engine.outlines.may_be_in_context(text, at, end, &named)
             {
-                self.try_shapes(at, Some(&named))?;
+                self.try_shapes(at, Tier::Contextual(&named))?;
             }
         }
         Ok(())
     }
 
-    /// Tries the shapes that need no context, or those that do where something is named, and judges what matches.
-    fn try_shapes(&mut self, at: usize, named: Option<&ClassSet>) -> Result<(), Failed> {
+    /// Tries the shapes of a tier and judges what matches.
+    fn try_shapes(&mut self, at: usize, tier: Tier<'_>) -> Result<(), Failed> {
         let Self { engine, text, .. } = *self;
         let caches = self.caches.get_or_insert_with(|| engine.caches.get());
-        let (automaton, cache) = match named {
-            None => (&engine.tiers.alone, &mut caches.alone),
-            Some(_) => (&engine.tiers.contextual, &mut caches.contextual),
+        let (automaton, cache, named) = match tier {
+            Tier::Alone => (&engine.tiers.alone, &mut caches.alone, None),
+            Tier::Contextual(named) => (&engine.tiers.contextual, &mut caches.contextual, Some(named)),
+            Tier::Glued => (&engine.tiers.glued, &mut caches.glued, None),
         };
         let mut hits = std::mem::take(&mut self.scan.hits);
         hits.clear();

@@ -29,6 +29,8 @@ pub(super) struct Places {
     /// Words behind `<` or `*`: they may be a mark's.
     pub(super) marked: u64,
     digits: u64,
+    /// Digits directly behind a letter that is no escape's.
+    behind_letters: u64,
 }
 
 impl Places {
@@ -42,6 +44,13 @@ impl Places {
         here
     }
 
+    /// Where three digits or more stand directly behind a letter; `next` are the places of the block behind.
+    pub(super) fn glued(&self, next: &Self) -> u64 {
+        let second = self.digits >> 1 | next.digits << 63;
+        let third = self.digits >> 2 | next.digits << 62;
+        self.behind_letters & second & third
+    }
+
     /// The places of a text's last block, of so many bytes, where more of the text may follow.
     pub(super) fn open_ended(self, length: usize) -> Self {
         let beyond = u32::try_from(length).ok().and_then(|length| u64::MAX.checked_shl(length)).unwrap_or(0);
@@ -49,7 +58,8 @@ impl Places {
     }
 
     /// What may stand behind an open text's last block.
-    pub(super) const ANYTHING: Self = Self { digits: u64::MAX, words: 0, opening: 0, inner: 0, escaped: 0, marked: 0 };
+    pub(super) const ANYTHING: Self =
+        Self { digits: u64::MAX, words: 0, opening: 0, inner: 0, escaped: 0, marked: 0, behind_letters: 0 };
 }
 
 /// The last two bytes before a block; 0 where there is none.
@@ -131,6 +141,7 @@ impl Starts {
             let letters = places(&block.map(is_escape_letter));
             escaped |= ((backslashes << 1 | u64::from(before.last == b'\\')) & letters) << 1;
         }
+        let letters = small | capital;
         Places {
             words,
             opening,
@@ -138,6 +149,7 @@ impl Starts {
             escaped: escaped & all,
             marked: words & (marks << 1 | u64::from(matches!(before.last, b'<' | b'*'))),
             digits,
+            behind_letters: digits & (letters << 1 | u64::from(before.last.is_ascii_alphabetic())) & !escaped,
         }
     }
 
@@ -184,8 +196,9 @@ mod tests {
 
     use super::*;
 
-    /// Words and opening bytes, inner words, words behind an escape's letter, words behind what begins marks.
-    type Listed = [Vec<usize>; 4];
+    /// Words and opening bytes, inner words, words behind an escape's letter, words behind what begins marks, three
+    /// digits behind a letter.
+    type Listed = [Vec<usize>; 5];
 
     fn plainly(text: &[u8], opening: &[u8]) -> Listed {
         let word = |at: usize| text[at].is_ascii_alphanumeric();
@@ -194,21 +207,26 @@ mod tests {
         let inner = |at: &usize| *at > 0 && text[*at].is_ascii_uppercase() && text[at - 1].is_ascii_lowercase();
         let escaped = |at: &usize| *at > 1 && word(*at) && text[at - 2] == b'\\' && b"nrtbf".contains(&text[at - 1]);
         let marked = |at: &usize| *at > 0 && begins(*at) && b"<*".contains(&text[at - 1]);
+        let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+        let glued =
+            |at: &usize| *at > 0 && text[at - 1].is_ascii_alphabetic() && (*at..at + 3).all(digit) && !escaped(at);
         let all = 0..text.len();
         [
             all.clone().filter(starts).collect(),
             all.clone().filter(inner).collect(),
             all.clone().filter(escaped).collect(),
-            all.filter(marked).collect(),
+            all.clone().filter(marked).collect(),
+            all.filter(glued).collect(),
         ]
     }
 
     fn by_blocks(text: &[u8], starts: &Starts) -> Listed {
         let mut before = Before::default();
         let mut all = Listed::default();
-        for (number, block) in text.chunks(BLOCK).enumerate() {
-            let places = starts.of(block, &mut before);
-            let bits = [places.words | places.opening, places.inner, places.escaped, places.marked];
+        let blocks: Vec<Places> = text.chunks(BLOCK).map(|block| starts.of(block, &mut before)).collect();
+        for (number, places) in blocks.iter().enumerate() {
+            let glued = places.glued(blocks.get(number + 1).unwrap_or(&Places::default()));
+            let bits = [places.words | places.opening, places.inner, places.escaped, places.marked, glued];
             for (all, bits) in all.iter_mut().zip(bits) {
                 all.extend((0..BLOCK).filter(|place| bits >> place & 1 == 1).map(|place| number * BLOCK + place));
             }

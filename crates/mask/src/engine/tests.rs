@@ -48,6 +48,20 @@ fn an_escape_in_undecoded_text_does_not_hide_the_word_after_it() {
 }
 
 #[test]
+fn values_glued_to_a_word_are_found_where_nothing_else_looks_like_them() {
+    let engine = engine(&["default"]);
+    for value in ["415-555-0132", "131052-310V", "4111111111111111", "4111-1111-1111-1111"] {
+        for text in [format!("call it is{value} now"), format!("{}{value}", "x".repeat(63)), format!("id_Q{value}.")] {
+            let values: Vec<String> = found(&engine, &text, &[]).into_iter().map(|(_, value)| value).collect();
+            assert_eq!(values, [value], "{text}");
+        }
+    }
+    for none in ["v415-555", "a4111111111111112", "sha4111111111111111f0", "x1415-555-01327"] {
+        assert_eq!(found(&engine, none, &[]), [], "{none}");
+    }
+}
+
+#[test]
 fn stars_around_a_value_hide_nothing() {
     let engine = engine(&["default"]);
     for value in ["4111-1111-1111-1111", "4111 1111 1111 1111", "536-90-4399", "10.1.2.3", "+1 212 555 0142"] {
