@@ -20,6 +20,9 @@ use crate::{members, reply, sse};
 /// How long the target may take to take the answer to what it asked.
 const TELL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Requests in one result, at most: each is decided and recorded, and somebody has to answer them.
+const MAX_INPUT_REQUESTS: usize = 32;
+
 /// Passes on what the target sent by itself, as far as it may pass.
 pub(crate) async fn relay(
     session: &Arc<McpSession>,
@@ -141,27 +144,18 @@ async fn may_ask(session: &McpSession, method: Method, message: &Message) -> boo
 /// Decides on everything that a result, or a notice about a task, asks of the client.
 pub(crate) async fn input_requests(session: &McpSession, holder: Value<'_>) -> Result<(), Denied> {
     let Some(requests) = holder.get("inputRequests") else { return Ok(()) };
-    // What is no object of requests is one request that is not known.
-    let unknown = (!requests.is_object()).then_some(requests);
-    for request in requests.members().map(|(_, request)| request).chain(unknown) {
-        let wire = Bytes::copy_from_slice(request.raw().as_bytes());
-        let Some(action) = action_of(request) else {
-            return Err(session
-                .gate
-                .reject(Rejection {
-                    kind: ErrorKind::Upstream,
-                    reason: "server_message",
-                    message: "the target asks for what is not passed to clients".into(),
-                    action: Action::Method("unknown".into()),
-                    received: &wire,
-                })
-                .await);
-        };
+    // What is no object of requests is one request that is not known, and so are more than a person could answer.
+    let is_sound = requests.is_object() && requests.members().count() <= MAX_INPUT_REQUESTS;
+    if !is_sound {
+        return Err(unknown(session, requests).await);
+    }
+    for (_, request) in requests.members() {
+        let Some(action) = action_of(request) else { return Err(unknown(session, request).await) };
         let operation = Operation {
             protocol: Protocol::Mcp,
             action,
             method: None,
-            wire,
+            wire: Bytes::copy_from_slice(request.raw().as_bytes()),
             members: members::INPUT_REQUEST,
             arguments: None,
             annotations: None,
@@ -171,6 +165,18 @@ pub(crate) async fn input_requests(session: &McpSession, holder: Value<'_>) -> R
         session.gate.ask_in_result(operation).await?;
     }
     Ok(())
+}
+
+/// Records what the target asks in a result and what is not passed to the client.
+async fn unknown(session: &McpSession, asked: Value<'_>) -> Denied {
+    let rejection = Rejection {
+        kind: ErrorKind::Upstream,
+        reason: "server_message",
+        message: "the target asks for what is not passed to clients".into(),
+        action: Action::Method("unknown".into()),
+        received: asked.raw().as_bytes(),
+    };
+    session.gate.reject(rejection).await
 }
 
 /// Records a message of the target that is not passed on.

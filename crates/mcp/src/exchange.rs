@@ -36,14 +36,16 @@ const ENDLESS: Duration = Duration::from_hours(24 * 365 * 10);
 pub(crate) async fn exchange(session: Arc<McpSession>, call: Call, wire: Wire, mut flight: InFlight) {
     let outcome = match &call.expected {
         Expected::Response { id, .. } => {
-            let running = session.run(id);
             let gone = flight.abandonment();
-            tokio::select! {
-                biased;
-                outcome = outcome(&session, &call, wire, &mut flight) => outcome,
-                () = running.cancelled.cancelled() => taken_back(id),
-                // "Closing the SSE response stream MUST be treated as cancellation" (MCP 2026-07-28), but not before.
-                () = gone, if session.is_modern => taken_back(id),
+            match session.run(id) {
+                Some(running) => tokio::select! {
+                    biased;
+                    outcome = outcome(&session, &call, wire, &mut flight) => outcome,
+                    () = running.cancelled.cancelled() => taken_back(id),
+                    // "Closing the SSE response stream MUST be treated as cancellation" (MCP 2026-07-28), not before.
+                    () = gone, if session.is_modern => taken_back(id),
+                },
+                None => in_use(id),
             }
         }
         Expected::Nothing => outcome(&session, &call, wire, &mut flight).await,
@@ -58,6 +60,14 @@ fn withheld(session: &McpSession, call: &Call, reason: &str) -> Bytes {
         Expected::Response { id, .. } => reply::error(Some(id), code::INTERNAL_ERROR, reason, None),
         Expected::Nothing => Bytes::new(),
     }
+}
+
+/// The end of a request whose id another one of the session still bears (JSON-RPC 2.0 section 4 and MCP, "Requests": an id
+/// is used once): the target could not say which of the two it answers.
+fn in_use(id: &Id) -> Outcome {
+    let text = "a request of this id is being answered; use each id once";
+    let body = reply::error(Some(id), code::INVALID_REQUEST, text, None);
+    Outcome { status: Status::Error, body, members: members::OWN, schema: None }
 }
 
 /// The end of a request that the client has taken back: it waits for no answer any more.
@@ -108,6 +118,12 @@ async fn answered(session: &Arc<McpSession>, call: &Call, wire: Wire, flight: &m
         Ok(id) => id.and_then(|id| HeaderValue::from_str(id).ok()),
         Err(error) => return Err(Fault::NotMcp(error.to_string())),
     };
+    if *method == Method::Initialize
+        && let Some(upstream_id) = upstream_id
+    {
+        // Set once: the session is new. Whatever the answer is, the target holds a session now, and is told of its end.
+        let _ = session.upstream_id.set(upstream_id);
+    }
     let outcome = if headers::is_json(response.headers()) {
         let body = collect(response, session.target.limits.response_bytes, &mut patience).await?;
         let message = read(session, body)?;
@@ -124,13 +140,6 @@ async fn answered(session: &Arc<McpSession>, call: &Call, wire: Wire, flight: &m
     } else {
         return Err(Fault::NotMcp("it is neither plain JSON nor a stream of events".into()));
     };
-    if *method == Method::Initialize
-        && outcome.status == Status::Ok
-        && let Some(upstream_id) = upstream_id
-    {
-        // Set once: the session is new.
-        let _ = session.upstream_id.set(upstream_id);
-    }
     Ok(outcome)
 }
 
@@ -178,7 +187,7 @@ async fn streamed(
         let Some(data) = data else { return Err(Fault::BrokenOff) };
         left = left.checked_sub(data.len()).ok_or(Fault::TooLarge(limits.stream_bytes))?;
         decoder.push(&data, &mut events).map_err(|error| Fault::NotMcp(error.to_string()))?;
-        for event in events.drain(..) {
+        for event in std::mem::take(&mut events) {
             if event.data.is_empty() {
                 // A 2025-11-25 server may send an empty event to prime resumption.
                 continue;

@@ -99,7 +99,7 @@ async fn heard(session: &Arc<McpSession>, rest: Option<Rest>, wire: Wire, flight
         let Some(frame) = frame else { return Ok(()) };
         let Ok(data) = frame.map_err(|_| Fault::BrokenOff)?.into_data() else { continue };
         decoder.push(&data, &mut events).map_err(|error| Fault::NotMcp(error.to_string()))?;
-        for event in events.drain(..) {
+        for event in std::mem::take(&mut events) {
             if !event.data.is_empty() {
                 // On the heap while it runs: most of the time a stream waits, and holds no place for it.
                 Box::pin(asks::relay(session, &read(session, event.data)?, flight)).await?;

@@ -4,7 +4,8 @@
 //! belongs to, on the same target (MCP 2025-11-25, "Security Best Practices: Session Hijacking"). An unknown id and
 //! another's id answer alike.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -105,7 +106,9 @@ pub(crate) struct Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.session.running().remove(self.id);
+        if !self.session.is_modern {
+            self.session.running().remove(self.id);
+        }
     }
 }
 
@@ -127,11 +130,17 @@ impl McpSession {
         }
     }
 
-    /// Enters a request that is being answered.
-    pub(crate) fn run<'a>(&'a self, id: &'a Id) -> Running<'a> {
+    /// Enters a request that is being answered; none if one of its id is being answered already. Where ids are a
+    /// connection's own and not a session's, none is entered twice, and none can be taken back by its id.
+    pub(crate) fn run<'a>(&'a self, id: &'a Id) -> Option<Running<'a>> {
         let cancelled = CancellationToken::new();
-        self.running().insert(id.clone(), cancelled.clone());
-        Running { session: self, id, cancelled }
+        if !self.is_modern {
+            match self.running().entry(id.clone()) {
+                Entry::Occupied(_) => return None,
+                Entry::Vacant(place) => place.insert(cancelled.clone()),
+            };
+        }
+        Some(Running { session: self, id, cancelled })
     }
 
     /// The client takes a request back.

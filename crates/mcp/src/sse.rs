@@ -9,6 +9,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use vidimus_core::ErrorKind;
 
@@ -32,7 +34,7 @@ pub struct Event {
     /// The data, lines joined by line feeds.
     pub data: Bytes,
     /// The last event id at this event, the stream's own or an earlier event's; empty when there is none.
-    pub id: String,
+    pub id: Arc<str>,
 }
 
 /// What a stream must not hold.
@@ -76,7 +78,7 @@ pub struct Decoder {
     /// The id field last read.
     id: String,
     /// The id of the last event that is complete.
-    last_event_id: String,
+    last_event_id: Arc<str>,
     /// What the stream broke off with.
     failed: Option<SseError>,
 }
@@ -93,7 +95,7 @@ impl Decoder {
             data: Vec::new(),
             has_data: false,
             id: String::new(),
-            last_event_id: String::new(),
+            last_event_id: Arc::default(),
             failed: None,
         }
     }
@@ -193,10 +195,12 @@ impl Decoder {
     fn dispatch(&mut self, events: &mut Vec<Event>) {
         let name = std::mem::take(&mut self.name);
         let data = std::mem::take(&mut self.data);
-        self.id.clone_into(&mut self.last_event_id);
+        if *self.id != *self.last_event_id {
+            self.last_event_id = self.id.as_str().into();
+        }
         if std::mem::take(&mut self.has_data) {
             let name = if name.is_empty() { "message".to_owned() } else { name };
-            events.push(Event { name, data: data.into(), id: self.id.clone() });
+            events.push(Event { name, data: data.into(), id: Arc::clone(&self.last_event_id) });
         }
     }
 }

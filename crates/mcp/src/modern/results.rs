@@ -36,6 +36,7 @@ const RESULT_KEYS: &[&str] = &[
     "resourceTemplates",
     "resultType",
     "supportedVersions",
+    "task",
     "taskId",
     "tools",
     "ttlMs",
@@ -54,7 +55,8 @@ pub(crate) enum ResultKind {
 
 /// What kind of result it is; `None` for one that could be read in two ways, or that the gateway does not know.
 pub(crate) fn kind(result: Value<'_>) -> Option<ResultKind> {
-    if case_variant(result, RESULT_KEYS).is_some() {
+    let objects = [Some(result), result.get("task")];
+    if objects.into_iter().flatten().any(|object| case_variant(object, RESULT_KEYS).is_some()) {
         return None;
     }
     match result.get("resultType") {

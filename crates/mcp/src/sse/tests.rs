@@ -162,7 +162,7 @@ proptest! {
     fn what_is_written_is_read(message in any::<Vec<u8>>(), id in "[ -~]{0,9}") {
         let message = Bytes::from(message);
         let events = decode(&written(&message, &id));
-        prop_assert_eq!(events, vec![Event { name: "message".into(), data: flatten(&message), id }]);
+        prop_assert_eq!(events, vec![Event { name: "message".into(), data: flatten(&message), id: id.into() }]);
     }
 
     #[test]
