@@ -58,6 +58,8 @@ fn main() -> ExitCode {
     };
     match io::stdout().lock().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::from(status),
+        // A reader that has seen enough changes nothing of what was found.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(status),
         Err(error) => unusable(&format!("cannot write the report: {error}")),
     }
 }

@@ -65,12 +65,10 @@ const WRONG: u8 = 2;
 fn main() -> ExitCode {
     panics::hide_values();
     let command = Cli::parse().command;
-    let mut out = io::stdout().lock();
+    let mut out = output::WhileRead::new(io::stdout().lock());
     let ended = run(command, &mut out).and_then(|code| Ok(out.flush().map(|()| code)?));
     match ended {
         Ok(code) => code,
-        // Whoever reads the output has seen enough (`vidimus … | head`).
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let text = output::printable_lines(&output::causes(&error));
             // Nothing is left to tell when standard error is gone.
@@ -194,11 +192,4 @@ fn is_wrong(error: &anyhow::Error) -> bool {
 fn is_operators(error: &vidimus_gate::KeyringError) -> bool {
     let passes = matches!(error, vidimus_gate::KeyringError::InUse);
     !passes && error.kind() == vidimus_core::ErrorKind::Configuration
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

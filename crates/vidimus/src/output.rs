@@ -10,6 +10,42 @@ use serde::Serialize;
 /// Spaces between the columns of a table.
 const GAP: &str = "  ";
 
+/// Writes for as long as somebody reads. A command that goes on for nobody still ends as what it found says: the status
+/// of `vidimus log verify | head` is not the reader's to choose.
+pub(crate) struct WhileRead<W> {
+    to: W,
+    is_read: bool,
+}
+
+impl<W: Write> WhileRead<W> {
+    pub(crate) const fn new(to: W) -> Self {
+        Self { to, is_read: true }
+    }
+
+    fn unless_gone<T>(&mut self, gone: T, write: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
+        if !self.is_read {
+            return Ok(gone);
+        }
+        match write(&mut self.to) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_read = false;
+                Ok(gone)
+            }
+            written => written,
+        }
+    }
+}
+
+impl<W: Write> Write for WhileRead<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.unless_gone(bytes.len(), |to| to.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.unless_gone((), Write::flush)
+    }
+}
+
 /// Text as a terminal may show it: one line, control and direction-changing characters escaped.
 pub(crate) fn printable(text: &str) -> String {
     escape(text, |_| false)

@@ -148,3 +148,17 @@ fn a_reader_that_stops_early_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_does_not_choose_how_a_command_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let configuration = path(directory.path(), "vidimus.toml");
+    std::fs::write(&configuration, "[gateway]\n").unwrap();
+    for (arguments, status) in [(vec!["version"], 0), (vec!["check", "--config", &configuration], 2)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vidimus"));
+        let ended = command.args(&arguments).stdout(writer).stderr(std::process::Stdio::null()).status().unwrap();
+        assert_eq!(ended.code(), Some(status), "{arguments:?}");
+    }
+}
