@@ -67,6 +67,12 @@ pub(crate) struct Arguments {
     /// For `log`: how many events are written, opened and verified.
     #[arg(long, default_value_t = 1_000_000)]
     events: u64,
+    /// For `crash`: how often the log is ended.
+    #[arg(long, default_value_t = 5_000)]
+    crashes: u64,
+    /// For `crash`: where the random numbers begin.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 /// Which part is measured.
@@ -78,6 +84,9 @@ enum What {
     Mask,
     /// The evidence log alone: appends beside a bare loop of group commits, size, start and verification of many events.
     Log,
+    /// The evidence log under kills and power cuts, on a disk in memory: what was there afterwards. No benchmark: the status
+    /// is 0 only if all that was promised was there.
+    Crash,
 }
 
 /// One size of load.
@@ -162,6 +171,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     }
     if arguments.what == What::Log {
         return parts::bench_log(workspace, arguments.events);
+    }
+    if arguments.what == What::Crash {
+        return parts::crash_log(workspace, arguments.crashes, arguments.seed);
     }
     if std::thread::available_parallelism()?.get() < 2 {
         bail!("the benchmark pins the gateway to one core and the load to another: it needs two");

@@ -12,8 +12,11 @@ use vidimus_core::{Clock as _, SystemClock, Timestamp};
 
 use crate::codec::lock;
 use crate::error::{Damage, OpenError};
-use crate::note::{self, Checkpoint, MAX_NOTE_BYTES};
+use crate::note::{self, Checkpoint, MAX_NOTE_BYTES, NoteError, VerifierKey};
 use crate::storage::{Storage, StorageError, read_file, replace_file};
+
+/// The name of the file of the newest that witnesses have cosigned.
+pub(crate) const COSIGNED: &str = "cosigned";
 
 /// A checkpoint as it was published.
 #[derive(Debug, Clone)]
@@ -35,8 +38,13 @@ pub(crate) struct Checkpoints {
 
 impl Checkpoints {
     /// The checkpoints of the log in `dir`, of which `newest` was read or made.
-    pub(crate) fn load(storage: &dyn Storage, dir: &Path, newest: Published) -> Result<Self, OpenError> {
-        let cosigned = load_cosigned(storage, &cosigned_file(dir), &newest.checkpoint)?;
+    pub(crate) fn load(
+        storage: &dyn Storage,
+        dir: &Path,
+        newest: Published,
+        keys: &[VerifierKey],
+    ) -> Result<Self, OpenError> {
+        let cosigned = load_cosigned(storage, &cosigned_file(dir), &newest.checkpoint, keys)?;
         Ok(Self {
             dir: dir.to_owned(),
             newest: Mutex::new(newest),
@@ -91,7 +99,7 @@ impl Checkpoints {
 }
 
 fn cosigned_file(dir: &Path) -> PathBuf {
-    dir.join("cosigned")
+    dir.join(COSIGNED)
 }
 
 fn parsed(note: &str) -> Option<Published> {
@@ -99,13 +107,24 @@ fn parsed(note: &str) -> Option<Published> {
     Some(Published { checkpoint, note: note.into(), at: SystemClock.now() })
 }
 
-/// The checkpoint that was cosigned last. Its signatures are not checked: whoever is given it checks them, and witnesses
-/// soon cosign a newer one.
-fn load_cosigned(storage: &dyn Storage, file: &Path, newest: &Checkpoint) -> Result<Option<Published>, OpenError> {
+/// The checkpoint that was cosigned last. A signature of the log's present keys must be right; it may be of earlier ones
+/// only. Those of witnesses are not checked: whoever is given them checks them, and witnesses soon cosign a newer one.
+fn load_cosigned(
+    storage: &dyn Storage,
+    file: &Path,
+    newest: &Checkpoint,
+    keys: &[VerifierKey],
+) -> Result<Option<Published>, OpenError> {
     let note = match read_file(storage, file, MAX_NOTE_BYTES + 1) {
         Err(error) if error.is_not_found() => return Ok(None),
         other => other?,
     };
+    if let Err(error @ NoteError::BadSignature(_)) =
+        std::str::from_utf8(&note).map_or(Ok(()), |note| note::open(note, keys).map(drop))
+    {
+        let expected = format!("a checkpoint of {} as it was signed", newest.origin);
+        return Err(Damage { file: file.to_owned(), offset: 0, expected, found: error.to_string() }.into());
+    }
     let cosigned = std::str::from_utf8(&note).ok().and_then(parsed);
     let cosigned = cosigned.filter(|cosigned| cosigned.checkpoint.origin == newest.origin);
     let refuse =

@@ -15,7 +15,7 @@ use crate::tile::{Kind, TILE_HEIGHT, TILE_WIDTH, Tile, TileReader, entries, hash
 use crate::tree::{Hash, fold, fold_with};
 
 /// The growing side of the tree.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Edge {
     size: u64,
     /// The size whose partial tiles were durable when this was loaded.

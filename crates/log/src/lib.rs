@@ -37,6 +37,8 @@ mod snapshot;
 mod state;
 pub mod storage;
 mod sync;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod tile;
 pub mod tree;
 pub mod verify;

@@ -61,7 +61,7 @@ pub(crate) fn open(
     let segments = segments(storage.as_ref(), &places.journal)?;
     let reader = TileReader { storage: storage.as_ref(), dir: &places.log };
     let checkpoint = published.checkpoint.clone();
-    let published = Checkpoints::load(storage.as_ref(), &places.log, published)?;
+    let published = Checkpoints::load(storage.as_ref(), &places.log, published, &signer.verifiers())?;
     let tree = Replay::new(Edge::load(reader, state.leaves)?, checkpoint.clone(), places.checkpoint())?;
     let end = find_end(storage.as_ref(), &places.journal, state, &segments, tree)?;
     let tail = State { segment: end.segment, offset: end.offset, sequence: end.sequence, leaves: end.leaves };

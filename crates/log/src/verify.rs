@@ -4,18 +4,24 @@
 //! signature is trusted, by the keys given. Dense `seq` numbers and the count in a session's last event show missing
 //! events, which a Merkle log alone cannot; an operation that was admitted has one outcome by then, whoever left it out.
 //! Sessions still open, and their operations, are fine. Entries newer than the checkpoint are not examined, and payloads
-//! are not: who knows their form looks at each event through [`log_and`]. The directory may be in use meanwhile.
+//! are not: who knows their form looks at each event through [`log_and`]. The directory may be in use meanwhile; a log
+//! that goes on is checked for ever by a [`Follower`].
+
+mod check;
+mod follow;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use self::check::Check;
+pub use self::follow::{Follower, Step};
+use crate::checkpoints::COSIGNED;
 use crate::completeness::Completeness;
 use crate::edge::Edge;
-use crate::error::{Damage, ReadError};
-use crate::note::{Checkpoint, MAX_NOTE_BYTES, VerifierKey};
+use crate::keylist;
+use crate::note::{self, Checkpoint, MAX_NOTE_BYTES, NoteError, VerifierKey};
 use crate::storage::{Storage, read_file};
-use crate::tile::{Kind, TILE_WIDTH, Tile, TileReader, entries};
-use crate::tree::Hash;
+use crate::tile::TileReader;
 
 /// The most findings that are listed; more are counted.
 pub const MAX_FINDINGS: usize = 1000;
@@ -74,11 +80,13 @@ impl Report {
         self.findings.is_empty() && size == Some(self.entries)
     }
 
-    fn add(&mut self, finding: Finding) {
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(finding);
-        } else {
-            self.further_findings += 1;
+    fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            if self.findings.len() < MAX_FINDINGS {
+                self.findings.push(finding);
+            } else {
+                self.further_findings += 1;
+            }
         }
     }
 }
@@ -102,21 +110,40 @@ pub fn log_and(
     let checkpoint = match read_checkpoint(storage, &dir, keys) {
         Ok(checkpoint) => checkpoint,
         Err(finding) => {
-            report.add(finding);
+            report.add([finding]);
             return report;
         }
     };
-    let reader = TileReader { storage, dir: &dir };
-    let mut check = Check { reader, report, edge: Edge::default(), completeness: Completeness::default(), examine };
-    let size = checkpoint.size;
-    progress(0, size);
-    while check.edge.size() < size {
-        if !check.bundle(size) {
-            break;
-        }
-        progress(check.edge.size(), size);
+    report.add(check_keys(storage, &dir, keys));
+    let mut completeness = Completeness::default();
+    let mut look = |entry: u64, file: &Path, leaf: &[u8]| {
+        let mut found = Vec::new();
+        completeness.event(leaf, &mut |expected, found_there| {
+            found.push(Finding { entry: Some(entry), file: file.to_path_buf(), expected, found: found_there });
+        });
+        found.extend(examine(entry, leaf));
+        found
+    };
+    let mut check = Check::new(TileReader { storage, dir: &dir }, Edge::default(), &checkpoint, &mut look);
+    match read_cosigned(storage, &dir, keys, &checkpoint) {
+        Ok(cosigned) => check.expect(cosigned, dir.join(COSIGNED)),
+        Err(finding) => report.add([finding]),
     }
-    check.finish(checkpoint)
+    progress(0, checkpoint.size);
+    while check.edge.size() < checkpoint.size && check.bundle() {
+        report.add(std::mem::take(&mut check.findings));
+        progress(check.edge.size(), checkpoint.size);
+    }
+    check.finish();
+    report.add(std::mem::take(&mut check.findings));
+    (report.entries, report.tiles) = (check.entries, check.tiles);
+    report.sessions = completeness.sessions();
+    report.open_sessions = completeness.open_sessions();
+    report.operations = completeness.operations();
+    report.open_operations = completeness.open_operations();
+    report.denied_operations = completeness.denied_operations();
+    report.checkpoint = Some(checkpoint);
+    report
 }
 
 fn read_checkpoint(storage: &dyn Storage, dir: &Path, keys: &[VerifierKey]) -> Result<Checkpoint, Finding> {
@@ -130,115 +157,49 @@ fn read_checkpoint(storage: &dyn Storage, dir: &Path, keys: &[VerifierKey]) -> R
     Checkpoint::open(note, keys).map_err(|error| finding(error.to_string()))
 }
 
-struct Check<'a> {
-    reader: TileReader<'a>,
-    report: Report,
-    /// The tree as the entries make it.
-    edge: Edge,
-    completeness: Completeness,
-    examine: &'a mut dyn FnMut(u64, &[u8]) -> Vec<Finding>,
+/// The checkpoint that witnesses cosigned last, if there is one: proofs are made for it. It may be signed by a key that is
+/// retired by now, so what counts is that its root is the tree's; a signature of a given key must be right all the same.
+fn read_cosigned(
+    storage: &dyn Storage,
+    dir: &Path,
+    keys: &[VerifierKey],
+    newest: &Checkpoint,
+) -> Result<Option<Checkpoint>, Finding> {
+    let file = dir.join(COSIGNED);
+    let finding = |found: String| {
+        let expected = format!("a checkpoint of {} of at most size {}", newest.origin, newest.size);
+        Finding { entry: None, file: file.clone(), expected, found }
+    };
+    let note = match read_file(storage, &file, MAX_NOTE_BYTES + 1) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        other => other.map_err(|error| finding(error.to_string()))?,
+    };
+    let note = std::str::from_utf8(&note).map_err(|error| finding(error.to_string()))?;
+    if let Err(error) = note::open(note, keys)
+        && error != NoteError::UnknownSigner
+    {
+        return Err(finding(error.to_string()));
+    }
+    let text = note::text(note).map_err(|error| finding(error.to_string()))?;
+    let cosigned: Checkpoint = text.parse().map_err(|error: NoteError| finding(error.to_string()))?;
+    // A gateway that runs may have made both newer since the newest was read.
+    let is_of_this_log = cosigned.origin == newest.origin;
+    match read_checkpoint(storage, dir, keys) {
+        _ if !is_of_this_log => Err(finding(format!("one of {}", cosigned.origin))),
+        Ok(now) if cosigned.size > newest.size && cosigned.size <= now.size => Ok(None),
+        _ if cosigned.size > newest.size => Err(finding(format!("size {}", cosigned.size))),
+        _ => Ok(Some(cosigned)),
+    }
 }
 
-impl Check<'_> {
-    /// Checks the next bundle and the tiles it completes. False when neither entries nor hashes can be read.
-    fn bundle(&mut self, size: u64) -> bool {
-        let first = self.edge.size();
-        let index = first / TILE_WIDTH;
-        let (Some(bundle), Some(hashes)) =
-            (Tile::in_tree(Kind::Entries, index, size), Tile::in_tree(Kind::Hashes(0), index, size))
-        else {
-            return false;
-        };
-        match self.reader.bundle(bundle) {
-            Ok(bytes) => {
-                let (leaves, _) = entries(&bytes, bundle.width).unwrap_or_default();
-                let file = self.reader.dir.join(bundle.path());
-                for (entry, leaf) in (first..).zip(leaves) {
-                    self.edge.push(leaf);
-                    self.report.entries += 1;
-                    self.event(entry, &file, leaf);
-                    for finding in (self.examine)(entry, leaf) {
-                        self.report.add(finding);
-                    }
-                }
-            }
-            Err(error) => {
-                // The hashes stand in for the entries, so that the rest can be checked.
-                self.unreadable(Some(first), error);
-                match self.reader.hashes(hashes) {
-                    Ok(hashes) => hashes.into_iter().for_each(|hash| self.edge.push_hash(hash)),
-                    Err(error) => {
-                        self.unreadable(Some(first), error);
-                        return false;
-                    }
-                }
-            }
-        }
-        let finished: Vec<_> = self.edge.take_finished().collect();
-        for (tile, bytes) in finished {
-            self.tile(tile, &bytes);
-        }
-        true
-    }
-
-    /// Compares a tile of hashes with the one computed from the entries.
-    fn tile(&mut self, tile: Tile, computed: &[u8]) {
-        let Kind::Hashes(level) = tile.kind else { return };
-        let stored = match self.reader.hashes(tile) {
-            Ok(hashes) => hashes,
-            Err(error) => return self.unreadable(None, error),
-        };
-        self.report.tiles += 1;
-        let first = tile.index * TILE_WIDTH;
-        for ((index, computed), stored) in (first..).zip(computed.as_chunks().0).zip(&stored) {
-            let computed = Hash(*computed);
-            if computed != *stored {
-                let entry = (level == 0).then_some(index);
-                let file = self.reader.dir.join(tile.path());
-                let (expected, found) = (format!("hash {computed} at {index}"), format!("hash {stored}"));
-                self.report.add(Finding { entry, file, expected, found });
-            }
-        }
-    }
-
-    /// Checks an event's place in its session, and that it opens or ends its operation rightly.
-    fn event(&mut self, entry: u64, file: &Path, leaf: &[u8]) {
-        let Self { report, completeness, .. } = self;
-        completeness.event(leaf, &mut |expected, found| {
-            report.add(Finding { entry: Some(entry), file: file.to_path_buf(), expected, found });
-        });
-    }
-
-    fn finish(mut self, checkpoint: Checkpoint) -> Report {
-        let partial: Vec<_> = self.edge.partial().collect();
-        if self.edge.size() == checkpoint.size {
-            for (tile, bytes) in partial {
-                self.tile(tile, &bytes);
-            }
-            let root = self.edge.root();
-            if root != checkpoint.root {
-                let file = self.reader.dir.join("checkpoint");
-                let expected = format!("root {root} of the {} entries", checkpoint.size);
-                self.report.add(Finding { entry: None, file, expected, found: format!("root {}", checkpoint.root) });
-            }
-        }
-        self.report.sessions = self.completeness.sessions();
-        self.report.open_sessions = self.completeness.open_sessions();
-        self.report.operations = self.completeness.operations();
-        self.report.open_operations = self.completeness.open_operations();
-        self.report.denied_operations = self.completeness.denied_operations();
-        self.report.checkpoint = Some(checkpoint);
-        self.report
-    }
-
-    fn unreadable(&mut self, entry: Option<u64>, error: ReadError) {
-        let finding = match error {
-            ReadError::Damaged(Damage { file, expected, found, .. }) => Finding { entry, file, expected, found },
-            other => {
-                let file = self.reader.dir.to_path_buf();
-                Finding { entry, file, expected: "a readable file".to_owned(), found: other.to_string() }
-            }
-        };
-        self.report.add(finding);
-    }
+/// The list of public keys must be one, and name a key that was given.
+fn check_keys(storage: &dyn Storage, dir: &Path, keys: &[VerifierKey]) -> Option<Finding> {
+    let file = dir.join(keylist::FILE);
+    let found = match keylist::load(storage, &file) {
+        Ok(Some(list)) if list.keys().iter().any(|listed| keys.contains(&listed.key)) => return None,
+        Ok(Some(_)) => "others only".to_owned(),
+        Ok(None) => "no such file".to_owned(),
+        Err(error) => return Some(check::unreadable(dir, None, error)),
+    };
+    Some(Finding { entry: None, file, expected: "the log's public keys, the given one among them".to_owned(), found })
 }

@@ -126,6 +126,19 @@ pub(super) fn bench_log(workspace: &Workspace, events: u64) -> Result<()> {
     Ok(())
 }
 
+/// Ends the evidence log so often, at any moment, and says what was there afterwards.
+pub(super) fn crash_log(workspace: &Workspace, crashes: u64, seed: u64) -> Result<()> {
+    let status = Command::new(cargo())
+        .current_dir(&workspace.root)
+        .args(["run", "--locked", "--quiet", "--package", "vidimus-log", "--features", "testing"])
+        .args(["--example", "crashes", "--", &crashes.to_string(), &seed.to_string()])
+        .status()?;
+    if !status.success() {
+        bail!("something that was promised was not there: {status}");
+    }
+    Ok(())
+}
+
 /// A release binary.
 pub(super) fn binary(workspace: &Workspace, name: &str) -> PathBuf {
     workspace.target.join("release").join(name)

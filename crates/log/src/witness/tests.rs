@@ -1,13 +1,13 @@
 //! The witness against logs that fork, shrink and replay, against crashes and failing disks, and against races.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::cosignature::cosignatures;
 use crate::note::Signer;
-use crate::storage::{Access, FileSystem, StorageFile};
+use crate::storage::{Access, FileSystem};
+use crate::testing::{Faulty, Operation};
 use crate::tree::{Nodes, consistency_path, range_hash};
 
 const ORIGIN: &str = "example.com/log";
@@ -188,89 +188,18 @@ fn its_key_is_no_logs_key() {
     assert!(matches!(opened, Err(OpenError::BadOption { .. })));
 }
 
-/// Fails, or "dies", at the n-th operation that changes the disk; before that it does what it is told.
-#[derive(Debug)]
-struct Failing {
-    left: AtomicU64,
-    /// What the failing operation answers; those after it are not reached by a process that died.
-    error: io::ErrorKind,
-}
-
-impl Failing {
-    fn after(operations: u64, error: io::ErrorKind) -> Arc<Self> {
-        Arc::new(Self { left: AtomicU64::new(operations), error })
-    }
-
-    fn step(&self) -> io::Result<()> {
-        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        left.map(drop).map_err(|_| self.error.into())
-    }
-}
-
-#[derive(Debug)]
-struct FailingFile {
-    file: Arc<dyn StorageFile>,
-    failing: Arc<Failing>,
-}
-
-impl StorageFile for FailingFile {
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        // A write may reach the disk in part.
-        self.failing.step().inspect_err(|_| drop(self.file.write_at(&bytes[..bytes.len() / 2], offset)))?;
-        self.file.write_at(bytes, offset)
-    }
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buffer, offset)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.failing.step()?;
-        self.file.sync_data()
-    }
-
-    fn length(&self) -> io::Result<u64> {
-        self.file.length()
-    }
-}
-
-/// The same with `self` as an `Arc`, for the files it opens.
-#[derive(Debug)]
-struct FailingStorage(Arc<Failing>);
-
-impl Storage for FailingStorage {
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
-        if access != Access::Read {
-            self.0.step()?;
+/// Fails, or "dies", at the n-th operation that changes the disk, and at all after it, as long as `left` is not set anew.
+fn failing(operations: u64, error: io::ErrorKind) -> (Arc<AtomicU64>, Arc<dyn Storage>) {
+    let left = Arc::new(AtomicU64::new(operations));
+    let counter = Arc::clone(&left);
+    let storage = Faulty::new(move |operation, _| match operation {
+        Operation::Open(Access::Read) | Operation::CreateDir => Ok(()),
+        _ => {
+            let left = counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            left.map(drop).map_err(|_| error.into())
         }
-        Ok(Arc::new(FailingFile { file: FileSystem.open(path, access)?, failing: Arc::clone(&self.0) }))
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        FileSystem.create_dir(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.0.step()?;
-        FileSystem.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        FileSystem.remove(path)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        FileSystem.list(dir)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.0.step()?;
-        FileSystem.sync_dir(dir)
-    }
-
-    fn sync(&self, files: &BTreeSet<PathBuf>, dirs: &BTreeSet<PathBuf>) -> io::Result<()> {
-        FileSystem.sync(files, dirs)
-    }
+    });
+    (left, Arc::new(storage))
 }
 
 #[test]
@@ -279,7 +208,7 @@ fn a_death_at_any_step_leaves_a_memory_that_covers_all_it_has_signed() {
     for operations in 0_u64.. {
         let dir = tempfile::tempdir().unwrap();
         ask(&open(dir.path()), &request(TRUE, 0, 20)).unwrap();
-        let storage = Arc::new(FailingStorage(Failing::after(operations, io::ErrorKind::Other)));
+        let (_, storage) = failing(operations, io::ErrorKind::Other);
         let Ok(witness) = open_on(storage, dir.path()) else { continue };
         let signed: Vec<u64> = [(20, 25), (25, 40)]
             .iter()
@@ -305,11 +234,11 @@ fn a_death_at_any_step_leaves_a_memory_that_covers_all_it_has_signed() {
 fn after_a_failed_sync_nothing_is_signed_any_more() {
     let dir = tempfile::tempdir().unwrap();
     // Opening and writing the temporary file pass, its sync does not.
-    let storage = Arc::new(FailingStorage(Failing::after(2, io::ErrorKind::Other)));
+    let (left, storage) = failing(2, io::ErrorKind::Other);
     ask(&open(dir.path()), &request(TRUE, 0, 1)).unwrap();
-    let witness = open_on(Arc::clone(&storage) as Arc<dyn Storage>, dir.path()).unwrap();
+    let witness = open_on(storage, dir.path()).unwrap();
     assert!(matches!(ask(&witness, &request(TRUE, 1, 2)), Err(Refusal::Failed(_))));
-    storage.0.left.store(u64::MAX, Ordering::SeqCst);
+    left.store(u64::MAX, Ordering::SeqCst);
     let refused = ask(&witness, &request(TRUE, 1, 2)).unwrap_err();
     assert!(matches!(refused, Refusal::Failed(_)) && !refused.public_message().contains(".checkpoint"));
 }
@@ -317,12 +246,12 @@ fn after_a_failed_sync_nothing_is_signed_any_more() {
 #[test]
 fn a_full_disk_is_waited_out() {
     let dir = tempfile::tempdir().unwrap();
-    let storage = Arc::new(FailingStorage(Failing::after(1, io::ErrorKind::StorageFull)));
+    let (left, storage) = failing(1, io::ErrorKind::StorageFull);
     ask(&open(dir.path()), &request(TRUE, 0, 1)).unwrap();
-    let witness = open_on(Arc::clone(&storage) as Arc<dyn Storage>, dir.path()).unwrap();
+    let witness = open_on(storage, dir.path()).unwrap();
     assert!(matches!(ask(&witness, &request(TRUE, 1, 2)), Err(Refusal::Failed(_))));
     assert_eq!(witness.seen(), [(ORIGIN.to_owned(), 1)]);
-    storage.0.left.store(u64::MAX, Ordering::SeqCst);
+    left.store(u64::MAX, Ordering::SeqCst);
     ask(&witness, &request(TRUE, 1, 2)).unwrap();
 }
 

@@ -8,9 +8,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use vidimus_log::testing::Random;
 use vidimus_log::{Entry, FileSystem, verify};
 
-use super::{Random, key, open};
+use super::{key, open};
 
 /// Set for the process to be killed: its directory and the number of its run.
 const ROLE: &str = "VIDIMUS_LOG_CRASH_TEST";

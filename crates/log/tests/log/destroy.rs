@@ -109,7 +109,7 @@ fn what_a_crash_interrupts_is_done_at_the_next_time() {
 
 #[test]
 fn a_file_lying_ready_that_could_not_be_overwritten_is_overwritten_at_the_next_time() {
-    let (disk, dir) = (Arc::new(disk::Disk::default()), tempfile::tempdir().unwrap());
+    let (disk, dir) = (Arc::new(Disk::default()), tempfile::tempdir().unwrap());
     // Nothing is given up before the end, so the segment after the second is a new one.
     let (log, _) = Log::open(Arc::clone(&disk) as Arc<dyn Storage>, lazy_options(dir.path()), signer()).unwrap();
     write(&log, 2);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use vidimus_core::ErrorKind;
+use vidimus_log::testing::Disk;
 use vidimus_log::{AppendError, Entry, Health, Log, Storage};
 
-use super::disk::Disk;
 use super::{SEGMENT, eventually, lazy_options, open_on, signer};
 
 fn assert_failed(log: &Log, error: &AppendError) {

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use vidimus_log::testing::{Disk, Random};
 use vidimus_log::{Entry, Log, Storage};
 
-use super::disk::Disk;
-use super::{Random, lazy_options, open_on, signer};
+use super::{lazy_options, open_on, signer};
 
 fn is_written(disk: &Disk, dir: &Path, leaf: &[u8]) -> bool {
     let segment = disk.all().remove(&dir.join("journal/00000001.seg")).unwrap();

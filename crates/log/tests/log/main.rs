@@ -5,7 +5,6 @@ mod basics;
 mod crash;
 mod ct;
 mod destroy;
-mod disk;
 mod faults;
 mod go;
 mod grouped;
@@ -21,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use vidimus_log::testing::Disk;
 use vidimus_log::{FileSystem, Log, OpenError, Options, Recovered, Signer, Storage, VerifierKey};
 
 const ORIGIN: &str = "example.com/log";
@@ -58,7 +58,7 @@ fn open(dir: &Path) -> (Log, Recovered) {
     try_open(dir).unwrap()
 }
 
-fn open_on(storage: &Arc<disk::Disk>, dir: &Path) -> Result<(Log, Recovered), OpenError> {
+fn open_on(storage: &Arc<Disk>, dir: &Path) -> Result<(Log, Recovered), OpenError> {
     Log::open(Arc::clone(storage) as Arc<dyn Storage>, options(dir), signer())
 }
 
@@ -68,21 +68,5 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(started.elapsed() < Duration::from_secs(10), "waited for: {what}");
         std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// A small generator of numbers (xorshift64*), so that failures can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        (self.next() >> 11) % bound
     }
 }

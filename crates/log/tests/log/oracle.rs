@@ -10,10 +10,10 @@ use proptest::prelude::*;
 use signed_note::{Note, StandardSigner, StandardVerifier, VerifierList};
 use tlog_tiles as oracle;
 use vidimus_log::note::NoteError;
+use vidimus_log::testing::Disk;
 use vidimus_log::tree::{Nodes, consistency_path, inclusion_path, range_hash, verify_consistency, verify_inclusion};
 use vidimus_log::{Checkpoint, Entry, Hash, InclusionProof, Log, Options, Signer, Storage, VerifierKey};
 
-use super::disk::Disk;
 use super::{ORIGIN, eventually, key, options, signer};
 
 /// A tree as the oracle keeps it: every hash that is ever stored, in its order.

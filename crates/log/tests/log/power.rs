@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use vidimus_log::testing::{Crashes, Disk, Random};
 use vidimus_log::{Entry, Log};
 
-use super::disk::Disk;
-use super::{Random, key, open_on};
+use super::{key, open_on};
 
 fn leaf(thread: u64, count: u64) -> Vec<u8> {
     let mut leaf = format!("{thread} {count} ").into_bytes();
@@ -91,4 +91,13 @@ fn what_was_acknowledged_as_durable_survives_any_power_cut() {
         }
     }
     assert!(dropped > 0, "no cut ever spoiled a frame: the test tests nothing");
+}
+
+#[test]
+fn hundreds_of_crashes_lose_nothing_that_was_promised() {
+    let dir = tempfile::tempdir().unwrap();
+    let counts = Crashes::new(dir.path(), 1).run(200).unwrap();
+    // All kinds came about, else the test tests nothing.
+    assert!(counts.kills > 0 && counts.kills < counts.crashes && counts.in_recovery > 0, "{counts}");
+    assert!(counts.replays > 0 && counts.drops > 0 && counts.lost > 0 && counts.durable > 100, "{counts}");
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use vidimus_log::proof::ProofError;
+use vidimus_log::testing::Disk;
 use vidimus_log::{Checkpoint, Cosigner, Entry, Hash, InclusionProof, Log, Signer, Storage, WitnessPolicy};
 
-use super::disk::Disk;
 use super::{ORIGIN, eventually, key, options, signer};
 
 const LEAF: &[u8] = br#"{"seq":1}"#;

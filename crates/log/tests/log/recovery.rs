@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use vidimus_log::testing::{Disk, Random};
 use vidimus_log::{Entry, Log, OpenError, Recovered, Storage};
 
-use super::disk::Disk;
-use super::{Random, lazy_options, open_on, signer};
+use super::{lazy_options, open_on, signer};
 
 /// Header and entry header before a leaf's bytes in a frame.
 const BEFORE_LEAF: usize = 45;

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use vidimus_log::testing::Disk;
 use vidimus_log::verify::{self, Report};
 use vidimus_log::{Entry, FileSystem, Signer};
 
-use super::disk::Disk;
 use super::{ORIGIN, key, open, open_on};
 
 fn event(session: &str, seq: u64, kind: &str, count: Option<u64>) -> Vec<u8> {
@@ -20,6 +20,11 @@ fn events() -> Vec<Vec<u8>> {
     events.push(event("s0", 299, "session.closed", Some(300)));
     events.push(event("s1", 299, "operation.denied", None));
     events
+}
+
+/// Where an entry of [`events`] begins in its bundle.
+fn offset(entry: usize) -> usize {
+    events()[entry / 256 * 256..entry].iter().map(|leaf| leaf.len() + 2).sum()
 }
 
 fn write(events: &[Vec<u8>], dir: &Path) -> Arc<Disk> {
@@ -96,6 +101,18 @@ fn findings_say_which_entry_what_was_expected_and_what_found() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("entry 260, log/tile/0/001: expected hash "), "{found:?}");
     assert!(found[0].ends_with(" at 260, found hash AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), "{found:?}");
+
+    // Entries that the hashes above contradict are blamed themselves, in full bundles and in the last one.
+    for (name, entry) in [("001", 259), ("002.p/88", 519)] {
+        let spoiled = disk.killed();
+        spoiled.tamper(&dir.path().join("log/tile/entries").join(name), |bytes| bytes[offset(entry) + 20] ^= 1);
+        let found = findings(&check(&spoiled, dir.path()), dir.path());
+        let blamed = |finding: &&String| {
+            finding.starts_with(&format!("entry {entry}, log/tile/entries/{name}: expected an entry with hash "))
+        };
+        assert_eq!(found.iter().filter(blamed).count(), 1, "{found:?}");
+        assert!(found.iter().all(|finding| finding.starts_with("entry ")), "nothing above it: {found:?}");
+    }
 
     let spoiled = disk.killed();
     spoiled.delete(&dir.path().join("log/tile/entries/001"));
@@ -283,4 +300,91 @@ fn who_looks_at_every_event_adds_findings_of_its_own() {
     });
     assert_eq!(seen, (0..).zip(operations()).collect::<Vec<_>>());
     assert_eq!(findings(&report, dir.path()), ["entry 4, a file: expected more, found less"]);
+}
+
+#[test]
+fn the_cosigned_checkpoint_and_the_list_of_keys_are_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = write(&events(), dir.path());
+    let (cosigned, keys) = (dir.path().join("log/cosigned"), dir.path().join("log/keys"));
+    let newest = disk.all()[&dir.path().join("log/checkpoint")].clone();
+    let (log, _) = open_on(&disk, dir.path()).unwrap();
+    log.witnessing().add(&log.checkpoint(), "").unwrap();
+    log.close().unwrap();
+    drop(log);
+    assert_eq!(disk.all()[&cosigned], newest);
+    assert!(check(&disk, dir.path()).holds());
+
+    let spoiled = disk.killed();
+    spoiled.tamper(&cosigned, |bytes| bytes[22] ^= 1);
+    assert!(findings(&check(&spoiled, dir.path()), dir.path())[0].starts_with("log/cosigned: "));
+    assert!(open_on(&spoiled, dir.path()).is_err());
+    // Signed by somebody else, so that the root alone tells.
+    let forged = vidimus_log::Checkpoint { origin: ORIGIN.into(), size: 5, root: vidimus_log::Hash([1; 32]) };
+    let signed = Signer::from_seed(ORIGIN, &[1; 32]).unwrap().sign(&forged.to_string()).unwrap();
+    spoiled.tamper(&cosigned, |bytes| *bytes = signed.into_bytes());
+    let found = findings(&check(&spoiled, dir.path()), dir.path());
+    assert!(
+        found[0].starts_with("log/cosigned: expected root ") && found[0].contains(" of the first 5 entries"),
+        "{found:?}"
+    );
+
+    for (text, what) in [("nonsense", "line 1 is no key"), ("", "a list of 1 to")] {
+        let spoiled = disk.killed();
+        spoiled.tamper(&keys, |bytes| *bytes = text.into());
+        let found = findings(&check(&spoiled, dir.path()), dir.path());
+        assert!(found[0].starts_with("log/keys: ") && found[0].contains(what), "{found:?}");
+    }
+}
+
+#[test]
+fn a_follower_goes_on_with_the_log_and_finds_what_is_spoiled_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::default());
+    let (log, _) = open_on(&disk, dir.path()).unwrap();
+    let mut follower = verify::Follower::new(dir.path(), vec![key()]);
+    let mut seen = Vec::new();
+    let mut follow = |follower: &mut verify::Follower| {
+        let mut all = Vec::new();
+        loop {
+            let (step, found) = follower.step(disk.as_ref(), &mut |entry, leaf| {
+                seen.push((entry, leaf.to_vec()));
+                Vec::new()
+            });
+            all.extend(found);
+            if step != verify::Step::More {
+                return (step, all);
+            }
+        }
+    };
+    let all = events();
+    for (upto, from) in [(3, 0), (255, 3), (256, 255), (256, 256), (300, 256), (599, 300)] {
+        for leaf in &all[from..upto] {
+            log.append(&[Entry::Leaf(leaf)]).unwrap();
+        }
+        super::eventually("integration", || log.status().integrated == upto as u64);
+        assert_eq!(follow(&mut follower), (verify::Step::CaughtUp, Vec::new()), "up to {upto}");
+        assert_eq!(follower.examined(), upto as u64);
+    }
+    // The last bundle is read again with each checkpoint, whoever spoilt which of its entries.
+    log.append(&[Entry::Leaf(&all[599])]).unwrap();
+    super::eventually("integration", || log.status().integrated == 600);
+    disk.tamper(&dir.path().join("log/tile/entries/002.p/88"), |bytes| bytes[offset(517) + 20] ^= 1);
+    let (_, found) = follow(&mut follower);
+    assert!(
+        found[0].to_string().contains("entry 517, ") && found[0].file.ends_with("tile/entries/002.p/88"),
+        "{found:?}"
+    );
+    assert_eq!(
+        seen.iter().map(|(entry, _)| *entry).collect::<Vec<_>>(),
+        (0..600).collect::<Vec<_>>(),
+        "each entry once"
+    );
+    assert_eq!(seen[..599], (0..).zip(all[..599].iter().cloned()).collect::<Vec<_>>());
+
+    let mut late = verify::Follower::new(dir.path(), vec![key()]);
+    disk.delete(&dir.path().join("log/tile/entries/000"));
+    disk.delete(&dir.path().join("log/tile/0/000"));
+    let (step, found) = late.step(disk.as_ref(), &mut |_, _| Vec::new());
+    assert_eq!((step, found.len()), (verify::Step::Stuck, 2), "{found:?}");
 }

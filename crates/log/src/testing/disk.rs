@@ -10,15 +10,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use vidimus_log::Storage;
-use vidimus_log::storage::{Access, StorageFile};
 
 use super::Random;
+use crate::storage::{Access, Storage, StorageFile};
 
 const SECTOR: usize = 512;
 
+/// The disk. Files opened on it share its state.
 #[derive(Debug, Default)]
-pub(crate) struct Disk(Arc<Mutex<State>>);
+pub struct Disk(Arc<Mutex<State>>);
 
 #[derive(Debug, Default, Clone)]
 struct State {
@@ -31,20 +31,21 @@ struct State {
     faults: Faults,
 }
 
+/// What goes wrong from now on.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Faults {
+pub struct Faults {
     /// Syncs of paths that contain this fail.
-    pub(crate) sync: Option<&'static str>,
+    pub sync: Option<&'static str>,
     /// Writes to paths that contain this fail.
-    pub(crate) write: Option<&'static str>,
+    pub write: Option<&'static str>,
     /// Opening paths that contain this fails for want of a descriptor; syncs by path open too.
-    pub(crate) open: Option<(&'static str, Errno)>,
+    pub open: Option<(&'static str, Errno)>,
     /// Bytes the disk holds.
-    pub(crate) capacity: Option<usize>,
+    pub capacity: Option<usize>,
     /// After this many further changes every change and sync fails, as if the program had ended there.
-    pub(crate) fuse: Option<usize>,
+    pub fuse: Option<usize>,
     /// How long a sync takes.
-    pub(crate) sync_time: Duration,
+    pub sync_time: Duration,
 }
 
 #[derive(Debug, Clone)]
@@ -143,24 +144,26 @@ impl State {
 }
 
 impl Disk {
-    pub(crate) fn set_faults(&self, change: impl FnOnce(&mut Faults)) {
+    /// Has other things go wrong.
+    pub fn set_faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.0.lock().unwrap().faults);
     }
 
-    pub(crate) fn used(&self) -> usize {
+    /// Bytes in files.
+    pub fn used(&self) -> usize {
         let state = self.0.lock().unwrap();
         state.names.values().map(|file| state.files[file].current.len()).sum()
     }
 
     /// The disk as the program's end at this moment leaves it: the system still has everything.
-    pub(crate) fn killed(&self) -> Arc<Self> {
+    pub fn killed(&self) -> Arc<Self> {
         let mut state = self.0.lock().unwrap().clone();
         state.faults = Faults::default();
         Arc::new(Self(Arc::new(Mutex::new(state))))
     }
 
     /// Makes everything durable, as the system does sooner or later.
-    pub(crate) fn flush(&self) {
+    pub fn flush(&self) {
         let mut state = self.0.lock().unwrap();
         state.durable_names = state.names.clone();
         state.changes.clear();
@@ -171,17 +174,18 @@ impl Disk {
     }
 
     /// All files with their contents.
-    pub(crate) fn all(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub fn all(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let state = self.0.lock().unwrap();
         state.names.iter().map(|(path, file)| (path.clone(), state.files[file].current.clone())).collect()
     }
 
-    pub(crate) fn delete(&self, path: &Path) {
+    /// Takes a file away that is there.
+    pub fn delete(&self, path: &Path) {
         self.0.lock().unwrap().names.remove(path).unwrap();
     }
 
     /// The disk as a power cut at this moment leaves it.
-    pub(crate) fn cut(&self, random: &mut Random) -> Arc<Self> {
+    pub fn cut(&self, random: &mut Random) -> Arc<Self> {
         let mut state = self.0.lock().unwrap().clone();
         state.faults = Faults::default();
         let kept = random.below(u64::try_from(state.changes.len()).unwrap() + 1);
@@ -208,7 +212,7 @@ impl Disk {
     }
 
     /// Changes a file's bytes as no program of ours would.
-    pub(crate) fn tamper(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    pub fn tamper(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.0.lock().unwrap();
         let file = *state.names.get(path).unwrap_or_else(|| unreachable!("no {}", path.display()));
         let content = state.files.get_mut(&file).unwrap();
