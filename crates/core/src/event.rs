@@ -149,10 +149,12 @@ pub enum Body<'a> {
     },
     /// Evidence is not what it was.
     IntegrityFailed {
-        /// What showed it: `witness`.
+        /// What showed it: `witness`, or the gateway's own `check`.
         by: &'a str,
         /// What was found.
         reason: &'a str,
+        /// Where, if it is in a file.
+        damage: Option<Damage<'a>>,
     },
     /// Something was done about whether a recording is kept.
     Custody(Custody<'a>),
@@ -228,6 +230,19 @@ pub struct Custody<'a> {
     pub requested_by: Option<&'a str>,
     /// Who confirmed it.
     pub confirmed_by: Option<&'a str>,
+}
+
+/// A file that does not hold what it must.
+#[derive(Debug, Clone, Copy)]
+pub struct Damage<'a> {
+    /// The file, below the data directory.
+    pub file: &'a str,
+    /// The entry of the log that it concerns, if it is one.
+    pub entry: Option<u64>,
+    /// What should be there.
+    pub expected: &'a str,
+    /// What is there.
+    pub found: &'a str,
 }
 
 /// The steps in the custody of a recording.
@@ -564,8 +579,16 @@ impl Event<'_> {
             Body::WitnessCosigned { by, cosigned } => {
                 object.string("by", by).integer("cosigned", *cosigned);
             }
-            Body::IntegrityFailed { by, .. } => {
+            Body::IntegrityFailed { by, damage, .. } => {
                 object.string("by", by);
+                if let Some(Damage { file, entry, expected, found }) = damage {
+                    object.object("damage", |out| {
+                        if let Some(entry) = entry {
+                            out.integer("entry", *entry);
+                        }
+                        out.string("expected", expected).string("file", file).string("found", found);
+                    });
+                }
             }
             Body::ClockStatus { clock, step } => write_clock(object, *clock, *step),
             Body::Custody(custody) => write_custody(object, custody),

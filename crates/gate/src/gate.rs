@@ -143,8 +143,8 @@ impl Gate {
         let hmac_key = masking::hmac_key(&key)?;
         let origin = Self::origin(&options.gateway);
         let signer = signer(&origin, &signing)?;
-        let log_key = signer.verifier().clone();
-        let signing: Vec<String> = signer.verifiers().iter().map(ToString::to_string).collect();
+        let (signer_key, log_keys) = (signer.verifier().clone(), signer.verifiers());
+        let signing: Vec<String> = log_keys.iter().map(ToString::to_string).collect();
         let index_path = options.data_dir.join(projection::INDEX);
         let index = projection::open_index(&index_path, &options.data_dir, &wrapping, options.full_text)?;
         let log_options = vidimus_log::Options {
@@ -179,7 +179,8 @@ impl Gate {
             control,
             metrics: Metrics::register(registry),
             tasks: Tasks::default(),
-            log_key,
+            log_key: signer_key,
+            log_keys,
             recordings: options.data_dir.join("recordings"),
             sealer,
             hmac_key,
@@ -434,6 +435,10 @@ impl Gate {
         &self.shared
     }
 
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// Records the configuration in force.
     pub fn configured(&self, hash: &str) -> Result<(), EvidenceError> {
         self.shared.control.append(&self.shared.evidence, Body::ConfigLoaded { hash }).map(drop)
@@ -470,7 +475,8 @@ impl Gate {
 
     /// Records that evidence is not what it was.
     pub fn integrity_failed(&self, by: &str, reason: &str) -> Result<(), EvidenceError> {
-        self.shared.control.append(&self.shared.evidence, Body::IntegrityFailed { by, reason }).map(drop)
+        let body = Body::IntegrityFailed { by, reason, damage: None };
+        self.shared.control.append(&self.shared.evidence, body).map(drop)
     }
 
     /// What the log has to do with its witnesses.

@@ -27,6 +27,7 @@ use vidimus_log::{SALT_BYTES, commitment};
 
 pub(crate) use self::committed::is_as_committed;
 pub(crate) use self::frames::Frames;
+pub(crate) use self::verify::Fate;
 pub use self::verify::{Checked, ErasedRecording, RecordingVerifier};
 use crate::keys::{self, KEY_BYTES, KeyEncryptionKey, KeyError, Secret, WRAPPING_BYTES};
 

@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
     pub(crate) log_key: VerifierKey,
+    /// All keys that sign the log; that one is the newest.
+    pub(crate) log_keys: Vec<VerifierKey>,
     /// Where recordings are.
     pub(crate) recordings: PathBuf,
     pub(crate) sealer: Sealer,

@@ -15,6 +15,8 @@ use vidimus_gate::{Frame, Kept, PayloadName, Recorded, Selection, Viewed};
 use vidimus_log::{Health, InclusionProof, Status, VerifierKey};
 use vidimus_store::{Erasure, MAX_SESSIONS, SessionFilter, SessionRow};
 
+use crate::integrity::Progress;
+
 /// Sessions listed when the query does not say how many.
 pub(crate) const DEFAULT_LIMIT: u32 = 100;
 
@@ -185,6 +187,8 @@ pub(crate) struct LogStatus {
     /// Syncs since start, and how long the last took, in microseconds.
     pub(crate) syncs: u64,
     pub(crate) last_sync_us: u64,
+    /// How far the gateway has checked its own evidence.
+    pub(crate) integrity: Progress,
 }
 
 /// The answer to `/v1/log/proof/{event}`.
@@ -349,7 +353,7 @@ impl RecordingFrame {
 }
 
 impl LogStatus {
-    pub(crate) fn new(status: &Status, key: &VerifierKey) -> Self {
+    pub(crate) fn new(status: &Status, key: &VerifierKey, integrity: Progress) -> Self {
         let (health, why) = match &status.health {
             Health::Running => ("running", None),
             Health::NoSpace { why } => ("no_space", Some(why.to_string())),
@@ -367,6 +371,7 @@ impl LogStatus {
             journal_bytes: status.journal_bytes,
             syncs: status.syncs,
             last_sync_us: u64::try_from(status.last_sync.as_micros()).unwrap_or(u64::MAX),
+            integrity,
         }
     }
 }

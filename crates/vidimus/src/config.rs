@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// `[capacity]`
     pub(crate) capacity: Thresholds,
+    /// `[integrity] every`
+    pub(crate) integrity_every: Duration,
     /// `[index] full_text`
     pub(crate) full_text: bool,
     /// `[identity.oidc.*]`, at least one, by name.

@@ -13,7 +13,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use vidimus_core::{ErrorKind, EventId, Principal, PrincipalKind, TargetName};
 use vidimus_gate::{Caller, CustodyError, Gate, Notice, Person, ViewError, Viewer};
 use vidimus_log::VerifierKey;
@@ -26,6 +26,7 @@ use crate::api::{
 };
 use crate::archive_stream::{self, ApiBody};
 use crate::config::{LOCAL_ISSUER, OWN_ISSUER};
+use crate::integrity;
 
 /// Answers the evidence socket. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +35,7 @@ pub(crate) struct EvidenceApi {
     viewer: Viewer,
     key: VerifierKey,
     adapter: Adapter,
+    integrity: watch::Receiver<integrity::Progress>,
     /// One export at a time: each holds a session's payloads in memory.
     exports: Arc<Semaphore>,
 }
@@ -72,10 +74,10 @@ impl From<CustodyError> for Failure {
 }
 
 impl EvidenceApi {
-    /// Shows the evidence of this gate, and the tools of this adapter's targets.
-    pub(crate) fn new(gate: &Gate, adapter: Adapter) -> Self {
+    /// Shows the evidence of this gate, how far it was checked, and the tools of this adapter's targets.
+    pub(crate) fn new(gate: &Gate, adapter: Adapter, integrity: watch::Receiver<integrity::Progress>) -> Self {
         let (key, exports) = (gate.log_key().clone(), Arc::new(Semaphore::new(1)));
-        Self { gate: gate.clone(), viewer: gate.viewer(), key, adapter, exports }
+        Self { gate: gate.clone(), viewer: gate.viewer(), key, adapter, integrity, exports }
     }
 
     /// Answers one request.
@@ -118,7 +120,10 @@ impl EvidenceApi {
             ["v1", "sessions", id, "recording"] => {
                 json(&Recording::try_from(self.viewer.recording(principal, id).await?)?)
             }
-            ["v1", "log", "status"] => json(&LogStatus::new(&self.viewer.status(principal).await?, &self.key)),
+            ["v1", "log", "status"] => {
+                let status = self.viewer.status(principal).await?;
+                json(&LogStatus::new(&status, &self.key, self.integrity.borrow().clone()))
+            }
             ["v1", "log", "proof", event] => {
                 let event: EventId =
                     event.parse().map_err(|_| Failure::Bad(StatusCode::BAD_REQUEST, "an event id is a UUID".into()))?;

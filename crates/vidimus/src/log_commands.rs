@@ -14,6 +14,7 @@ use vidimus_log::{InclusionProof, VerifierKey};
 
 use crate::api::{self, LogStatus, ProofFile};
 use crate::cli::{Gateway, Log};
+use crate::integrity::Progress;
 use crate::output::{self, Table, printable};
 use crate::{client, evidence_api, log_verify, log_witness, serve};
 
@@ -128,7 +129,20 @@ fn write_status(status: &LogStatus, out: &mut impl Write) -> io::Result<()> {
     table.row(["key", &status.key]);
     table.row(["journal", &format!("{} KiB", status.journal_bytes >> 10)]);
     table.row(["syncs", &format!("{}, the last in {} µs", status.syncs, status.last_sync_us)]);
+    table.row(["checked", &checked(&status.integrity)]);
     table.write(out)
+}
+
+/// How far the gateway has checked its own evidence.
+fn checked(progress: &Progress) -> String {
+    let Progress { checked, of, again, completed_at, findings } = progress;
+    let completed = completed_at.as_ref().map(|at| format!(", all of them at {at}")).unwrap_or_default();
+    let again = again.map(|again| format!(", {again} once more")).unwrap_or_default();
+    let found = match findings {
+        0 => "nothing found".to_owned(),
+        count => format!("{count} damaged files since the start, see the events `integrity.failed`"),
+    };
+    format!("{checked} of {of} events and their recordings{completed}{again}: {found}")
 }
 
 fn write_proof(answer: &ProofFile, proved: &Proved, out: &mut impl Write) -> io::Result<()> {

@@ -20,6 +20,7 @@ mod exports;
 mod file_limit;
 mod huge_pages;
 mod index;
+mod integrity;
 mod key;
 mod keys_commands;
 mod log_api;

@@ -27,6 +27,7 @@ use crate::admin::Admin;
 use crate::config::{self, Config, SharedMasking};
 use crate::discovery::Discovery;
 use crate::evidence_api::EvidenceApi;
+use crate::integrity::Integrity;
 use crate::log_api::LogApi;
 use crate::witnesses::Witnesses;
 use crate::{capacity, clock, key, policies, retention, stdio_child};
@@ -105,6 +106,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
 
     let mut registry = Registry::with_prefix("vidimus");
     let gauges = policies::Gauges::register(&mut registry, config);
+    let integrity = Integrity::new(config.integrity_every, &mut registry);
     let Opened { gate, registry, identity, in_force, witnesses } = open(config, registry).await?;
     capacity::observe(&gate, &config.capacity, &gateway.data_dir).context("cannot tell how much room data_dir has")?;
 
@@ -126,7 +128,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         ..HttpLimits::default()
     };
 
-    let api = EvidenceApi::new(&gate, adapter.clone());
+    let api = EvidenceApi::new(&gate, adapter.clone(), integrity.progress());
     let socket = bind_socket(&gateway.socket)?;
     let admin_page = Admin::new(gate.clone(), Arc::clone(&identity), admin, registry);
     let mcp = adapter.clone();
@@ -171,6 +173,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         tokio::spawn(keep_keys_fresh(identity, stopping.clone())),
         tokio::spawn(witnesses.run(gate.clone(), gate.witnessing(), stopping.clone())),
         tokio::spawn(retention::keep(gate.clone(), retention::rules(&config.targets), stopping.clone())),
+        tokio::spawn(integrity.run(gate.clone(), stopping.clone())),
         tokio::spawn(clock::watch(gate.clone(), stopping.clone())),
         tokio::spawn(capacity::watch(gate.clone(), config.capacity, gateway.data_dir.clone(), stopping.clone())),
     ];

@@ -116,7 +116,12 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         Body::ProgramLogged(Logged { left_out: 3, masking: &found, payloads: std::slice::from_ref(&payload) }),
         Body::WitnessCosigned { by: "w1", cosigned: 5_120 },
         Body::WitnessLagging { by: "w1", cosigned: 5_120, behind: 7, reason: "witness `w1` cannot be reached" },
-        Body::IntegrityFailed { by: "witness", reason: "witness `w1` has seen more" },
+        Body::IntegrityFailed { by: "witness", reason: "witness `w1` has seen more", damage: None },
+        Body::IntegrityFailed {
+            by: "check",
+            reason: "log/tile/0/000: …",
+            damage: Some(Damage { file: "log/tile/0/000", entry: Some(7), expected: "hash A", found: "hash B" }),
+        },
         custody(CustodyStep::HoldAdded),
         custody(CustodyStep::HoldRemoved),
         custody(CustodyStep::EraseRequested),

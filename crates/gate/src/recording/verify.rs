@@ -6,11 +6,12 @@
 //! one that is there after that event is a finding too. Where sizes only are kept there is no content to compare, which is counted. Each frame is
 //! read once and alone; besides there is some state for each open session. No content leaves this module.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::ErrorKind as IoErrorKind;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aws_lc_rs::aead::LessSafeKey;
 use serde_json::Value;
@@ -28,6 +29,9 @@ const LAST_EVENTS: [&str; 2] = ["session.closed", "log.stopped"];
 /// The type of the event that says that a recording is destroyed.
 const ERASED: &str = "recording.erased";
 
+/// The type of the event after which a recording is being destroyed.
+const CONFIRMED: &str = "admin.erase_confirmed";
+
 /// What a frame has besides its content.
 const OVERHEAD_BYTES: u64 = (HEADER_BYTES + SALT_BYTES + TAG_BYTES) as u64;
 
@@ -37,13 +41,26 @@ const SIZE_BYTES: u64 = 8;
 /// Checks recordings, given every event of the log in order.
 pub struct RecordingVerifier {
     directory: PathBuf,
-    wrapping: Option<KeyEncryptionKey>,
+    wrapping: Option<Arc<KeyEncryptionKey>>,
     /// Sessions without their last event.
     sessions: HashMap<SessionId, Session>,
     /// What is to be said of recordings that are not there, unless the log says later that they were erased.
     missing: BTreeMap<SessionId, Finding>,
     erased: BTreeMap<SessionId, ErasedRecording>,
+    /// Sessions whose erasure is confirmed, and not said to be done.
+    leaving: BTreeSet<SessionId>,
     checked: Checked,
+}
+
+/// Whether the log says that a recording is erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It does not.
+    Kept,
+    /// It says that it is to be, and not yet that it is.
+    Leaving,
+    /// It is.
+    Erased,
 }
 
 /// A recording that is not there because it was erased, as the log says.
@@ -94,15 +111,35 @@ struct Read {
     commits: Commits,
     is_last: bool,
     erased: Option<ErasedRecording>,
+    confirmed: Option<SessionId>,
 }
 
 impl RecordingVerifier {
     /// For the recordings below `data_dir`; without the key of the keyring only what stands in the clear is checked.
     pub fn new(data_dir: &Path, key: Option<&Secret>) -> Result<Self, KeyError> {
-        let wrapping = key.map(KeyEncryptionKey::new).transpose()?;
-        let directory = data_dir.join("recordings");
-        let (sessions, checked) = (HashMap::new(), Checked::default());
-        Ok(Self { directory, wrapping, sessions, missing: BTreeMap::new(), erased: BTreeMap::new(), checked })
+        Ok(Self::with(data_dir, key.map(KeyEncryptionKey::new).transpose()?.map(Arc::new)))
+    }
+
+    /// The same with a key that is in use.
+    pub(crate) fn with(data_dir: &Path, wrapping: Option<Arc<KeyEncryptionKey>>) -> Self {
+        Self {
+            directory: data_dir.join("recordings"),
+            wrapping,
+            sessions: HashMap::new(),
+            missing: BTreeMap::new(),
+            erased: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            checked: Checked::default(),
+        }
+    }
+
+    /// Whether the log says, as far as it was read, that a session's recording is erased.
+    pub(crate) fn fate(&self, session: SessionId) -> Fate {
+        match (self.erased.contains_key(&session), self.leaving.contains(&session)) {
+            (true, _) => Fate::Erased,
+            (_, true) => Fate::Leaving,
+            _ => Fate::Kept,
+        }
     }
 
     /// How much was checked so far.
@@ -124,6 +161,7 @@ impl RecordingVerifier {
     fn erasure(&mut self, entry: u64, erased: ErasedRecording) -> Option<Finding> {
         let session = erased.session;
         self.missing.remove(&session);
+        self.leaving.remove(&session);
         self.erased.insert(session, erased);
         let directory = self.directory.join(session.to_string());
         directory.exists().then(|| Finding {
@@ -137,7 +175,7 @@ impl RecordingVerifier {
     /// Checks what the log's next event commits to: at most one finding for the event, and one for the rest of the
     /// recording at its session's end.
     pub fn event(&mut self, entry: u64, leaf: &[u8]) -> Vec<Finding> {
-        let Some(Read { session, commits, is_last, erased }) = Read::parse(leaf) else {
+        let Some(Read { session, commits, is_last, erased, confirmed }) = Read::parse(leaf) else {
             let expected = "an event whose payloads this version can read".to_owned();
             let (file, found) = (self.directory.clone(), "one whose payloads were not checked".to_owned());
             return vec![Finding { entry: Some(entry), file, expected, found }];
@@ -145,6 +183,7 @@ impl RecordingVerifier {
         if let Some(erased) = erased {
             return self.erasure(entry, erased).into_iter().collect();
         }
+        self.leaving.extend(confirmed);
         let mut state = self.sessions.remove(&session).unwrap_or_default();
         let directory = self.directory.join(session.to_string());
         if commits.count() > 0 && !state.has_recording && !directory.exists() {
@@ -167,7 +206,7 @@ impl RecordingVerifier {
             let expected = format!("{expected} (session {session}, event {})", commits.seq());
             Finding { entry: Some(entry), file: segment_path(&directory, segment), expected, found }
         };
-        let mut walk = Walk::new(&directory, session, self.wrapping.as_ref(), state.place, &mut self.checked);
+        let mut walk = Walk::new(&directory, session, self.wrapping.as_deref(), state.place, &mut self.checked);
         let mut findings = Vec::new();
         match state.follower.event(&commits, &mut || walk.next()) {
             Ok(()) => walk.checked.payloads += commits.count(),
@@ -204,8 +243,12 @@ impl Read {
         let kind = event.get("type")?.as_str()?;
         let is_last = LAST_EVENTS.contains(&kind);
         let erased = if kind == ERASED { Some(ErasedRecording::read(event.get("custody")?)?) } else { None };
+        let confirmed = match kind {
+            CONFIRMED => Some(event.get("custody")?.get("session")?.as_str()?.parse().ok()?),
+            _ => None,
+        };
         let session = event.get("session")?.as_str()?.parse().ok()?;
-        Some(Self { session, commits: Commits::read(&event)?, is_last, erased })
+        Some(Self { session, commits: Commits::read(&event)?, is_last, erased, confirmed })
     }
 }
 

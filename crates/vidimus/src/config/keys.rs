@@ -42,6 +42,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &GATEWAY,
     &LIMITS,
     &CAPACITY,
+    &INTEGRITY,
     &ISSUER,
     &WORKLOAD_WHEN,
     &POLICY,
@@ -62,6 +63,7 @@ pub(super) const ROOT: Section = Section {
         key("gateway", "table", Absent::Refused, "the gateway itself"),
         key("limits", "table", Absent::Means("the defaults hold"), "bounds"),
         key("capacity", "table", Absent::Means("the defaults hold"), "room for evidence"),
+        key("integrity", "table", Absent::Means("the defaults hold"), "how often all evidence is checked"),
         key("index", "table", Absent::Means("the defaults hold"), "what is searched"),
         key("identity", "table", Absent::Refused, "who vouches for callers"),
         key("policy", "table", Absent::Refused, "who may do what"),
@@ -161,6 +163,17 @@ pub(super) const CAPACITY: Section = Section {
              refused, what runs ends in order. Service goes on by itself when an eighth more than this is free.",
         ),
     ],
+};
+
+pub(super) const INTEGRITY: Section = Section {
+    heading: "integrity",
+    about: "The gateway checks its own evidence while it runs: new entries and recordings at once, and all of them again.",
+    keys: &[key(
+        "every",
+        "duration",
+        Absent::Default("24h"),
+        "How often everything is checked again, from the first entry on; at most a day. It begins anew at each start.",
+    )],
 };
 
 pub(super) const INDEX: Section = Section {

@@ -57,6 +57,7 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
     let gateway = root.table("gateway").and_then(|(place, table)| gateway(document, place, table));
     let limits = limits(document, root.table("limits"));
     let capacity = capacity(document, root.table("capacity"));
+    let integrity_every = integrity_every(document, root.table("integrity"));
     let full_text = full_text(document, root.table("index"));
     let issuers = root.table("identity").and_then(|(place, table)| issuers(document, place, table));
     let policy_dir = root.table("policy").and_then(|(place, table)| {
@@ -78,6 +79,7 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         gateway: gateway?,
         limits: limits?,
         capacity: capacity?,
+        integrity_every: integrity_every?,
         full_text: full_text?,
         issuers: issuers?,
         policy_dir: policy_dir?,
@@ -174,6 +176,15 @@ fn capacity<'a>(document: &'a Document, found: Option<(Range<usize>, &'a DeTable
         return None;
     }
     Some(thresholds)
+}
+
+fn integrity_every<'a>(document: &'a Document, found: Option<(Range<usize>, &'a DeTable<'a>)>) -> Option<Duration> {
+    let none = DeTable::new();
+    let (place, table) = found.unwrap_or((0..0, &none));
+    let table = Table::new(document, &keys::INTEGRITY, "integrity".to_owned(), place, table);
+    let every = table.parsed("every", value::duration);
+    table.finish();
+    every
 }
 
 fn full_text<'a>(document: &'a Document, found: Option<(Range<usize>, &'a DeTable<'a>)>) -> Option<bool> {

@@ -36,6 +36,9 @@ warning = "20GiB"
 alarm = "512MiB"
 stop = "512MiB"
 
+[integrity]
+every = "6h"
+
 [index]
 full_text = true
 
@@ -182,6 +185,8 @@ fn every_key_is_understood() {
     assert_eq!((target.durability, target.record), (Durability::Async, Record::Masked));
     assert_eq!((target.retain, config.full_text), (Some(Duration::from_hours(90 * 24)), true));
     assert_eq!((config.capacity.warning, config.capacity.stop), (20 << 30, 512 << 20));
+    assert_eq!(config.integrity_every, Duration::from_hours(6));
+    assert_eq!(parse(SMALLEST).unwrap().integrity_every, Duration::from_hours(24));
     assert_eq!(target.tools.as_deref(), Some(Path::new("/etc/vidimus/crm.tools.json")));
     assert_eq!(target.connect_timeout, Duration::from_millis(250));
     assert_eq!(target.call_timeout, Duration::from_hours(3));

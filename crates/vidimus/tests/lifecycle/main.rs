@@ -14,6 +14,7 @@ mod changes;
 mod custody;
 mod endings;
 mod evidence;
+mod integrity;
 mod keys;
 mod rebuild;
 mod secrets;
