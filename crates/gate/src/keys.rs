@@ -61,7 +61,8 @@ pub enum KeyError {
     Random,
     /// Another key-encryption key wrapped it, or it was altered.
     #[error(
-        "`{0}` does not open with the configured key-encryption key: restore the key it was made with, or use another data_dir"
+        "`{0}` does not open with the configured key-encryption key: it was made with another one, or altered since; restore \
+         that key or a good copy, or use another data_dir"
     )]
     Unwrap(String),
 }

@@ -59,7 +59,7 @@ pub use keyring::{KeyChange, Keyring, KeyringError, Keys};
 pub use keys::{KEY_BYTES, KeyEncryptionKey, KeyError, Secret};
 pub use masking::{Masking, OutputSchema, Unmaskable};
 pub use metrics::Metrics;
-pub use rebuild::Rebuild;
+pub use rebuild::{OldIndex, Rebuild, Rebuilt};
 pub use recording::{Checked, ErasedRecording, Frame, PayloadName, RecordingError, RecordingVerifier};
 pub use released::{Notice, Released};
 pub use replay::Rest;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use vidimus_log::{Log, Storage};
-use vidimus_store::Reader;
+use vidimus_store::{Difference, Reader, differences};
 
 use crate::evidence::EvidenceError;
 use crate::gate::{Gate, StartError, signer};
@@ -34,10 +34,53 @@ pub struct Rebuild {
     pub progress: Box<dyn FnMut(u64) + Send>,
 }
 
+/// An index that was made again.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// How many entries it holds.
+    pub entries: u64,
+    /// What it replaces.
+    pub old: OldIndex,
+}
+
+/// The index that was there, against the log.
+#[derive(Debug)]
+pub enum OldIndex {
+    /// There was none.
+    Absent,
+    /// It was not as far as the log, so they were not compared.
+    Behind,
+    /// It was what the log says.
+    Same,
+    /// It was not.
+    Differs(Vec<Difference>),
+    /// It could not be read.
+    Unreadable(String),
+}
+
+impl OldIndex {
+    fn compare(old: &Path, made: &Path) -> Self {
+        if !old.exists() {
+            return Self::Absent;
+        }
+        match differences(old, made) {
+            Ok(None) => Self::Behind,
+            Ok(Some(found)) if found.is_empty() => Self::Same,
+            Ok(Some(found)) => Self::Differs(found),
+            Err(error) => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
 impl Rebuild {
     /// Makes the index again beside the old one, which it then replaces; returns how many entries it holds. One that was
     /// cut off goes on where it stopped. Blocks.
     pub fn run(self) -> Result<u64, StartError> {
+        self.run_and_compare().map(|rebuilt| rebuilt.entries)
+    }
+
+    /// Does so, and says how the old one differed from it.
+    pub fn run_and_compare(self) -> Result<Rebuilt, StartError> {
         let wrapping = Arc::new(KeyEncryptionKey::new(&self.keys.key)?);
         let origin = Gate::origin(&self.gateway);
         let signer = signer(&origin, &self.keys.signing)?;
@@ -56,8 +99,9 @@ impl Rebuild {
         if let Some(failure) = failure.get() {
             return Err(StartError::Rebuild(failure.clone()));
         }
+        let old = OldIndex::compare(&self.data_dir.join(INDEX), &made);
         replace(&made, &self.data_dir).map_err(|error| StartError::Rebuild(error.to_string()))?;
-        Ok(Reader::open(&self.data_dir.join(INDEX))?.applied()?)
+        Ok(Rebuilt { entries: Reader::open(&self.data_dir.join(INDEX))?.applied()?, old })
     }
 }
 

@@ -6,6 +6,7 @@
 //! over masked payloads is asked for ([`Texts`]).
 //! Design: `ARCHITECTURE.md`, "State".
 
+mod compare;
 mod custody;
 mod error;
 mod index;
@@ -15,6 +16,7 @@ mod reader;
 mod schema;
 mod text;
 
+pub use compare::{Difference, differences};
 pub use custody::{Custody, Erasure, Request};
 pub use error::StoreError;
 pub use index::Index;

@@ -306,7 +306,7 @@ fn session(row: &Row<'_>) -> Result<SessionRow, rusqlite::Error> {
 }
 
 /// Counts are never negative; a file that says so was altered, and shows zero.
-fn count(value: i64) -> u64 {
+pub(crate) fn count(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 

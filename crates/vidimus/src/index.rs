@@ -8,8 +8,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use vidimus_gate::{Gate, Keyring, Options, Rebuild};
+use vidimus_gate::{Gate, Keyring, OldIndex, Options, Rebuild, Rebuilt};
 use vidimus_log::FileSystem;
+use vidimus_store::Difference;
 
 use crate::config::Config;
 use crate::{key, output};
@@ -43,13 +44,35 @@ pub(crate) fn rebuild(config: &Path, as_json: bool, out: &mut impl Write) -> any
             }
         }),
     };
-    let entries = rebuild.run()?;
+    let Rebuilt { entries, old } = rebuild.run_and_compare()?;
+    let old = found(&old);
     if as_json {
-        output::json(out, &json!({ "entries": entries }))?;
+        output::json(out, &json!({ "entries": entries, "old_index": old }))?;
     } else {
         writeln!(out, "the index holds {entries} entries")?;
+        for line in old {
+            writeln!(out, "{}", output::printable(&line))?;
+        }
     }
     Ok(())
+}
+
+/// What is to be said of the index that was there: nothing where it was what the log says, or there was none.
+fn found(old: &OldIndex) -> Vec<String> {
+    match old {
+        OldIndex::Absent | OldIndex::Same => Vec::new(),
+        OldIndex::Behind => vec!["the old index was behind the log, so they were not compared".to_owned()],
+        OldIndex::Unreadable(why) => vec![format!("the old index could not be read: {why}")],
+        OldIndex::Differs(tables) => {
+            let said = |Difference { table, foreign, missing }: &Difference| {
+                format!(
+                    "the old index was not what the log says: in the table {table}, {foreign} rows were others, and \
+                     {missing} of the log's were missing"
+                )
+            };
+            tables.iter().map(said).collect()
+        }
+    }
 }
 
 /// How many entries the checkpoint covers, for people who wait (C2SP tlog-checkpoint: the second line).
