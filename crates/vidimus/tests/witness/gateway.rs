@@ -11,33 +11,44 @@ use vidimus_testkit::Process;
 use super::common::evidence::of_type;
 use super::common::issuer::Issuer;
 use super::common::upstream::Upstream;
-use super::common::{Client, Gateway, Setup};
+use super::common::{ALLOW_ALL, Client, Gateway, Setup};
 use super::{SOON, Witness};
 
-struct World {
-    issuer: Issuer,
-    gateway: Gateway,
-    witness: Witness,
+pub(super) struct World {
+    pub(super) issuer: Issuer,
+    pub(super) gateway: Gateway,
+    pub(super) witness: Witness,
     /// The key of the gateway's log.
-    key: String,
+    pub(super) key: String,
     _upstream: Upstream,
 }
 
 impl World {
     /// A gateway that was started once without witness, so that the witness could be told its key, and is down now.
     async fn prepared() -> Self {
+        Self::prepared_with(ALLOW_ALL).await
+    }
+
+    /// The same with these policies.
+    pub(super) async fn prepared_with(policies: &str) -> Self {
         let (issuer, upstream) = (Issuer::start(), Upstream::start().await);
-        let mut gateway = Gateway::start(&Setup::new(upstream.url()), issuer.url());
+        let mut gateway = Gateway::start(&Setup { policies, ..Setup::new(upstream.url()) }, issuer.url());
         let key = gateway.api("/v1/log/status")["key"].as_str().unwrap().to_owned();
         gateway.process.terminate(SOON).unwrap();
         let witness = Witness::start(&[key.parse().unwrap()]);
         Self { issuer, gateway, witness, key, _upstream: upstream }
     }
 
-    /// Has the configuration name the witness.
-    fn configure(&self, more: &str) {
+    /// Has the configuration name no witness.
+    pub(super) fn unwatched(&self) {
         let config = std::fs::read_to_string(self.gateway.config()).unwrap();
-        let config = config.split("[witnesses").next().unwrap();
+        std::fs::write(self.gateway.config(), config.split("[witnesses").next().unwrap()).unwrap();
+    }
+
+    /// Has the configuration name the witness.
+    pub(super) fn configure(&self, more: &str) {
+        self.unwatched();
+        let config = std::fs::read_to_string(self.gateway.config()).unwrap();
         let (port, key) = (self.witness.port, self.witness.key());
         let witness = format!("[witnesses.w1]\nurl = \"http://127.0.0.1:{port}\"\nkey = \"{key}\"\n{more}\n");
         std::fs::write(self.gateway.config(), format!("{config}{witness}")).unwrap();
@@ -53,13 +64,13 @@ impl World {
         process.log()
     }
 
-    async fn call(&self) {
+    pub(super) async fn call(&self) {
         let client = Client::open(self.gateway.url(), self.issuer.token("alice")).await;
         assert!(client.call(1, "echo", "{}").await.unwrap()["result"].is_object());
     }
 
     /// The newest checkpoint on the disk, once the witness has cosigned it and nothing newer is to come.
-    fn cosigned(&self) -> String {
+    pub(super) fn cosigned(&self) -> String {
         self.once("a cosigned checkpoint", || {
             let checkpoint = std::fs::read_to_string(self.gateway.data().join("log/checkpoint")).unwrap();
             // Asking the socket would be recorded, and so make a newer one.
@@ -81,7 +92,7 @@ impl World {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(copied.success());
 }

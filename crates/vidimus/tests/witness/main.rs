@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod attacks;
 mod files;
 mod gateway;
 mod server;
