@@ -160,7 +160,8 @@ pub enum Body<'a> {
     Custody(Custody<'a>),
     /// Evidence was read.
     RecordingViewed {
-        /// What was read: `sessions`, `session`, `recording`, `proof`, `status`, `entries`, or `tree`: checkpoint and hashes.
+        /// What was read: `sessions`, `session`, `recording`, `proof`, `status`, `retention`, `entries`, or `tree`: checkpoint
+        /// and hashes.
         what: &'a str,
         /// The session read, where it was one.
         viewed: Option<SessionId>,

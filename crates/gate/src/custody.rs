@@ -1,4 +1,4 @@
-//! The custody of recordings: legal holds, and erasing by two persons or when their time is up.
+//! The custody of recordings: legal holds, and erasing by two persons. For when their time is up, see `retention.rs`.
 //!
 //! A recording is erased when one person has asked for it and another one has confirmed it in time (NIST SP 800-53
 //! AU-9(5)), or when the target's retention ends. Its files, salts and key are destroyed, with every copy in the journal
@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vidimus_core::event::{Body, Custody as Change, CustodyStep};
-use vidimus_core::{Action, Durability, ErrorKind, Principal, PrincipalKind, SessionId, TargetName, Timestamp};
+use vidimus_core::{Action, Durability, ErrorKind, Principal, PrincipalKind, SessionId, Timestamp};
 use vidimus_log::DestroyError;
-use vidimus_store::{Custody, Erasure, Request, SessionRow, StoreError};
+use vidimus_store::{ControlState as _, Custody, Erasure, Outcome, Reader, Request, SessionRow, StoreError};
 
 use crate::authenticate::Caller;
 use crate::evidence::EvidenceError;
@@ -31,9 +31,6 @@ const MAX_REASON_BYTES: usize = 500;
 const MAX_LAG: Duration = Duration::from_secs(15);
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(20);
-/// Recordings that retention ends in one pass: they share one cleaning of the journal.
-const MAX_EXPIRED: u32 = 100;
-
 /// Keeps recordings, and destroys them. Cheap to clone.
 #[derive(Clone)]
 pub struct Custodian {
@@ -139,7 +136,7 @@ impl Gate {
 }
 
 /// A step that is to be taken.
-struct Step<'a> {
+pub(crate) struct Step<'a> {
     kind: CustodyStep,
     who: Option<&'a str>,
     reason: &'a str,
@@ -151,6 +148,11 @@ struct Step<'a> {
 impl<'a> Step<'a> {
     const fn new(step: CustodyStep, who: &'a str, reason: &'a str) -> Self {
         Self { kind: step, who: Some(who), reason, expires: None, requested_by: None, confirmed_by: None }
+    }
+
+    /// What retention does in the place of persons.
+    pub(crate) const fn of_retention(reason: &'a str) -> Self {
+        Step { who: None, ..Self::new(CustodyStep::EraseConfirmed, "", reason) }
     }
 }
 
@@ -214,38 +216,6 @@ impl Custodian {
         self.kept(row.id)
     }
 
-    /// Erases the recordings of a target's sessions that ended longer ago than `age`, but for those that are held;
-    /// returns how many.
-    pub async fn expire(&self, target: &TargetName, age: Duration) -> Result<usize, CustodyError> {
-        let days = age.as_secs() / (24 * 60 * 60);
-        let reason = format!("retention of {target}: {days} days");
-        let now = self.shared.evidence.clock.now();
-        let before = Timestamp::from_nanoseconds(
-            now.nanoseconds().saturating_sub(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)),
-        );
-        let mut count = 0;
-        loop {
-            let expired = self.viewer.reader()?.expired(target.as_str(), before, MAX_EXPIRED)?;
-            let mut confirmed = Vec::new();
-            for session in expired {
-                let custody = self.viewer.reader()?.custody(session)?;
-                let row = self.viewer.reader()?.session(&session.to_string(), |_| true)?;
-                let step = Step { who: None, ..Step::new(CustodyStep::EraseConfirmed, "", &reason) };
-                match self.take(&row, &custody, step).await {
-                    Ok(()) => confirmed.push(session),
-                    // A hold came first.
-                    Err(CustodyError::Raced(_)) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            if confirmed.is_empty() {
-                return Ok(count);
-            }
-            count += confirmed.len();
-            self.destroy(confirmed).await?;
-        }
-    }
-
     /// Completes erasures that were confirmed and cut off; returns how many.
     pub async fn finish(&self) -> Result<usize, CustodyError> {
         let under_way = self.viewer.reader()?.erasures_under_way()?;
@@ -257,7 +227,7 @@ impl Custodian {
     }
 
     /// Destroys what is confirmed, then says so. May be repeated.
-    async fn destroy(&self, sessions: Vec<SessionId>) -> Result<(), CustodyError> {
+    pub(crate) async fn destroy(&self, sessions: Vec<SessionId>) -> Result<(), CustodyError> {
         let (log, doomed) = (self.shared.evidence.log.clone(), sessions.clone());
         let destroyed = tokio::task::spawn_blocking(move || log.destroy_recordings(&doomed)).await;
         destroyed.map_err(|_| ViewError::Stopping)??;
@@ -308,7 +278,7 @@ impl Custodian {
     }
 
     /// Records a step on the custody that was seen, and waits until it is known whether it holds.
-    async fn take(&self, row: &SessionRow, seen: &Custody, step: Step<'_>) -> Result<(), CustodyError> {
+    pub(crate) async fn take(&self, row: &SessionRow, seen: &Custody, step: Step<'_>) -> Result<(), CustodyError> {
         let body = Body::Custody(Change {
             step: step.kind,
             session: row.id,
@@ -323,13 +293,21 @@ impl Custodian {
         evidence.settle(Durability::Strict, written.position).await?;
         let started = Instant::now();
         loop {
-            match self.viewer.reader()?.is_void(leaf)? {
-                Some(false) => return Ok(()),
-                Some(true) => return Err(CustodyError::Raced(row.id)),
+            match self.viewer.reader()?.outcome(leaf)? {
+                Some(Outcome::Applied) => return Ok(()),
+                Some(Outcome::Void) => return Err(CustodyError::Raced(row.id)),
                 None if started.elapsed() >= MAX_LAG => return Err(CustodyError::Behind),
                 None => tokio::time::sleep(LOOK).await,
             }
         }
+    }
+
+    pub(crate) fn reader(&self) -> Result<Reader, StoreError> {
+        self.viewer.reader()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.viewer.now()
     }
 
     fn kept(&self, session: SessionId) -> Result<Kept, CustodyError> {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
@@ -38,6 +38,10 @@ use crate::tasks::Tasks;
 use crate::unauthenticated::{Failures, Unauthenticated};
 use crate::upstream::{Transport, Upstream};
 use crate::view::Viewer;
+
+/// How long the last checkpoint is waited for at a stop, and how often it is looked for. It is signed once a second.
+const LAST_CHECKPOINT: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The issuer under which the gateway itself acts.
 const OWN_ISSUER: &str = "vidimus";
@@ -143,7 +147,7 @@ impl Gate {
         let hmac_key = masking::hmac_key(&key)?;
         let origin = Self::origin(&options.gateway);
         let signer = signer(&origin, &signing)?;
-        let (signer_key, log_keys) = (signer.verifier().clone(), signer.verifiers());
+        let log_keys = signer.verifiers();
         let signing: Vec<String> = log_keys.iter().map(ToString::to_string).collect();
         let index_path = options.data_dir.join(projection::INDEX);
         let index = projection::open_index(&index_path, &options.data_dir, &wrapping, options.full_text)?;
@@ -179,7 +183,6 @@ impl Gate {
             control,
             metrics: Metrics::register(registry),
             tasks: Tasks::default(),
-            log_key: signer_key,
             log_keys,
             recordings: options.data_dir.join("recordings"),
             sealer,
@@ -505,9 +508,9 @@ impl Gate {
         Viewer::new(Arc::clone(&self.shared), Arc::clone(&self.data_dir))
     }
 
-    /// The key that checkpoints of the log verify with.
-    pub fn log_key(&self) -> &VerifierKey {
-        &self.shared.log_key
+    /// The keys that sign checkpoints of the log, the newest first. There is at least one.
+    pub fn log_keys(&self) -> &[VerifierKey] {
+        &self.shared.log_keys
     }
 
     /// What the log says of itself.
@@ -522,12 +525,38 @@ impl Gate {
 
     /// Records the stop and closes the log. Before it come [`Self::drain`] and the end of all sessions.
     pub async fn stop(&self) -> Result<(), EvidenceError> {
+        self.stop_after(async |_| {}).await
+    }
+
+    /// Does so, and between the last event and the end of the log lets `last` have the checkpoint that covers everything, so
+    /// that witnesses see it.
+    pub async fn stop_after(&self, last: impl AsyncFnOnce(&Witnessing)) -> Result<(), EvidenceError> {
         let shared = &self.shared;
         self.record_unauthenticated(shared.unauthenticated.drain())?;
         let written = shared.control.close(&shared.evidence, |count| Body::LogStopped { count })?;
         shared.evidence.log.durable(written.position).await?;
+        if self.is_signed_to_the_end().await {
+            last(&self.witnessing()).await;
+        }
         shared.evidence.log.close()?;
         Ok(())
+    }
+}
+
+impl Gate {
+    /// Waits for a checkpoint that covers everything; false when none comes in time.
+    async fn is_signed_to_the_end(&self) -> bool {
+        let started = Instant::now();
+        loop {
+            let status = self.log_status();
+            if status.integrated == status.appended {
+                return true;
+            }
+            if started.elapsed() >= LAST_CHECKPOINT {
+                return false;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }
 

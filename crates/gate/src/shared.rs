@@ -26,8 +26,7 @@ pub(crate) struct Shared {
     pub(crate) control: Strand,
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
-    pub(crate) log_key: VerifierKey,
-    /// All keys that sign the log; that one is the newest.
+    /// All keys that sign the log, the newest first.
     pub(crate) log_keys: Vec<VerifierKey>,
     /// Where recordings are.
     pub(crate) recordings: PathBuf,

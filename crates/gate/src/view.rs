@@ -10,10 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use vidimus_core::event::Body;
-use vidimus_core::{Action, Durability, Effect, ErrorKind, EventId, Principal, SessionId, TargetName};
+use vidimus_core::{Action, Durability, Effect, ErrorKind, EventId, Principal, SessionId, TargetName, Timestamp};
 use vidimus_log::{InclusionProof, LogFile, ReadError};
 use vidimus_policy::{Claimed, Decision, Request};
-use vidimus_store::{Erasure, Reader, SessionFilter, SessionRow, StoreError};
+use vidimus_store::{ControlState as _, Erasure, Reader, SessionFilter, SessionRow, StoreError};
 
 use crate::evidence::EvidenceError;
 use crate::recording::{self, Frame, RecordingError};
@@ -212,7 +212,7 @@ impl Viewer {
         self.blocking(move |viewer| Ok(viewer.shared.evidence.log.file(file)?)).await
     }
 
-    async fn may_read_log(&self, principal: &Principal, what: &'static str) -> Result<(), ViewError> {
+    pub(crate) async fn may_read_log(&self, principal: &Principal, what: &'static str) -> Result<(), ViewError> {
         let decision = self.decide(principal, &Action::LogRead, GATEWAY);
         if decision.effect == Effect::Deny {
             return Err(self.denied(principal, &Action::LogRead, None, &decision, None).await);
@@ -374,6 +374,10 @@ impl Viewer {
     ) -> Result<T, ViewError> {
         let viewer = self.clone();
         tokio::task::spawn_blocking(move || read(&viewer)).await.unwrap_or(Err(ViewError::Stopping))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.evidence.clock.now()
     }
 
     pub(crate) fn reader(&self) -> Result<Reader, StoreError> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction};
 
+use crate::control::ControlStore;
 use crate::leaf::{Entry, Opened, What};
 use crate::operations::Operations;
 use crate::text::{self, Texts};
@@ -116,6 +117,26 @@ impl Index {
     /// A connection for reading the same file.
     pub fn reader(&self) -> Result<Reader, StoreError> {
         Reader::open(&self.path)
+    }
+}
+
+impl ControlStore for Index {
+    type State = Reader;
+
+    fn applied(&self) -> u64 {
+        self.applied()
+    }
+
+    fn apply(&mut self, first_index: u64, leaves: &[&[u8]]) -> Result<(), StoreError> {
+        self.apply(first_index, leaves)
+    }
+
+    fn clear(&mut self) -> Result<(), StoreError> {
+        self.clear()
+    }
+
+    fn state(&self) -> Result<Reader, StoreError> {
+        self.reader()
     }
 }
 

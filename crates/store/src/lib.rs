@@ -7,18 +7,22 @@
 //! Design: `ARCHITECTURE.md`, "State".
 
 mod compare;
+mod control;
 mod custody;
 mod error;
 mod index;
 mod leaf;
 mod operations;
 mod reader;
+mod retention;
 mod schema;
 mod text;
 
 pub use compare::{Difference, differences};
+pub use control::{ControlState, ControlStore, Outcome};
 pub use custody::{Custody, Erasure, Request};
 pub use error::StoreError;
 pub use index::Index;
 pub use reader::{MAX_ASKED, MAX_SESSIONS, Reader, SessionFilter, SessionRow};
+pub use retention::{Covered, Standing};
 pub use text::Texts;

@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use vidimus_core::{Effect, EventId, SessionId, TargetName, Timestamp};
 
+use crate::control::{ControlState, Outcome};
 use crate::custody::{self, Custody};
 use crate::error::MIN_PREFIX;
 use crate::{StoreError, schema, text};
@@ -99,6 +100,10 @@ impl Reader {
     /// Opens the index at `path`, which an [`Index`](crate::Index) has made.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Ok(Self { connection: schema::open_reader(path)? })
+    }
+
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// How many leaves of the log the index holds.
@@ -198,25 +203,6 @@ impl Reader {
             .then(|| format!("EXISTS (SELECT 1 FROM operations WHERE operations.session = sessions.number AND {all})")))
     }
 
-    /// The custody of a session's recording.
-    pub fn custody(&self, session: SessionId) -> Result<Custody, StoreError> {
-        Ok(custody::read(&self.connection, session)?)
-    }
-
-    /// The sessions whose recording is to be destroyed and is not yet, as far as the log says.
-    pub fn erasures_under_way(&self) -> Result<Vec<SessionId>, StoreError> {
-        let mut statement = self.connection.prepare("SELECT session FROM custody WHERE state = 'confirmed'")?;
-        let rows = statement.query_map((), |row| Ok(SessionId::from_bytes(row.get(0)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Whether the step of custody at this leaf was void; none when it is not applied yet, or no step.
-    pub fn is_void(&self, leaf: u64) -> Result<Option<bool>, StoreError> {
-        let leaf = i64::try_from(leaf).unwrap_or(i64::MAX);
-        let found = self.connection.query_row("SELECT void FROM steps WHERE leaf = ?1", (leaf,), |row| row.get(0));
-        Ok(found.optional()?)
-    }
-
     /// Whether words were deleted that are not overwritten yet.
     pub fn is_wipe_due(&self) -> Result<bool, StoreError> {
         Ok(custody::is_wipe_due(&self.connection)?)
@@ -225,19 +211,6 @@ impl Reader {
     /// How many leaves were applied when nothing of what had been deleted was left in the files.
     pub fn wiped(&self) -> Result<u64, StoreError> {
         Ok(count(self.connection.query_row("SELECT wiped FROM state", (), |row| row.get(0))?))
-    }
-
-    /// The closed sessions of a target, or of every target, that ended before `before`, have no hold and are not erased
-    /// or being erased; the oldest first.
-    pub fn expired(&self, target: &str, before: Timestamp, limit: u32) -> Result<Vec<SessionId>, StoreError> {
-        let mut statement = self.connection.prepare(
-            "SELECT sessions.id FROM sessions LEFT JOIN custody ON custody.session = sessions.id \
-             WHERE target = ?1 AND closed < ?2 AND hold IS NULL AND coalesce(state, 'none') IN ('none', 'requested') \
-             ORDER BY closed LIMIT ?3",
-        )?;
-        let rows =
-            statement.query_map((target, before.to_string(), limit), |row| Ok(SessionId::from_bytes(row.get(0)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The session with this id, or the only one whose id starts so (dashes may be left out), of those that `may_show`
@@ -283,6 +256,25 @@ impl Reader {
             .query_row("SELECT leaf FROM events WHERE id = ?1", (event.as_bytes().as_slice(),), |row| row.get(0))
             .optional()?;
         Ok(leaf.map(count))
+    }
+}
+
+impl ControlState for Reader {
+    fn custody(&self, session: SessionId) -> Result<Custody, StoreError> {
+        Ok(custody::read(&self.connection, session)?)
+    }
+
+    fn outcome(&self, leaf: u64) -> Result<Option<Outcome>, StoreError> {
+        let leaf = i64::try_from(leaf).unwrap_or(i64::MAX);
+        let found = self.connection.query_row("SELECT void FROM steps WHERE leaf = ?1", (leaf,), |row| row.get(0));
+        Ok(found.optional()?.map(|is_void| if is_void { Outcome::Void } else { Outcome::Applied }))
+    }
+
+    fn erasures_under_way(&self) -> Result<Vec<SessionId>, StoreError> {
+        let mut statement =
+            self.connection.prepare("SELECT session FROM custody WHERE state = 'confirmed' ORDER BY session")?;
+        let rows = statement.query_map((), |row| Ok(SessionId::from_bytes(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 

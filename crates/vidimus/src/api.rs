@@ -1,7 +1,7 @@
 //! What the gateway answers on its socket, as both sides know it: JSON over HTTP/1.1, GET to read and POST to change.
 //!
 //! `/v1/sessions?…`, `/v1/sessions/{id}`, `/v1/sessions/{id}/recording`, `/v1/log/status`, `/v1/log/proof/{event}`,
-//! `/v1/tools/{target}`, `/v1/export?…` (the one answer that is no JSON: an archive).
+//! `/v1/retention`, `/v1/tools/{target}`, `/v1/export?…` (the one answer that is no JSON: an archive).
 //! Event leaves travel as the JSON they are in the log, byte for byte, so that a client can check their proof.
 
 use std::fmt::Write as _;
@@ -11,14 +11,16 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use vidimus_core::{Effect, TargetName, Timestamp, ToolDefinition};
-use vidimus_gate::{Frame, Kept, PayloadName, Recorded, Selection, Viewed};
+use vidimus_gate::{Frame, Kept, PayloadName, Recorded, Rule, RuleStatus, Selection, Viewed};
 use vidimus_log::{Health, InclusionProof, Status, VerifierKey};
-use vidimus_store::{Erasure, MAX_SESSIONS, SessionFilter, SessionRow};
+use vidimus_store::{Covered, Erasure, MAX_SESSIONS, SessionFilter, SessionRow};
 
 use crate::integrity::Progress;
 
 /// Sessions listed when the query does not say how many.
 pub(crate) const DEFAULT_LIMIT: u32 = 100;
+
+const SECONDS_OF_DAY: u64 = 24 * 60 * 60;
 
 /// The path of the list of sessions.
 pub(crate) const SESSIONS: &str = "/v1/sessions";
@@ -30,6 +32,8 @@ pub(crate) const LOG_PROOF: &str = "/v1/log/proof";
 pub(crate) const EXPORT: &str = "/v1/export";
 /// Below it, the tools by target.
 pub(crate) const TOOLS: &str = "/v1/tools";
+/// The path of how retention stands.
+pub(crate) const RETENTION: &str = "/v1/retention";
 /// Below a session, its recording.
 pub(crate) const RECORDING: &str = "recording";
 
@@ -170,8 +174,12 @@ pub(crate) enum FrameBody {
 /// The answer to `/v1/log/status`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LogStatus {
-    /// The verifier key of its checkpoints, `name+hash+base64`.
+    /// The newest verifier key of its checkpoints, `name+hash+base64`.
     pub(crate) key: String,
+    /// All that sign, the newest first: several while one takes the place of another.
+    pub(crate) keys: Vec<String>,
+    /// Who watches over it.
+    pub(crate) witnesses: Vec<WitnessState>,
     /// `running`, `no_space` or `failed`.
     pub(crate) health: String,
     /// What is missing or failed.
@@ -189,6 +197,64 @@ pub(crate) struct LogStatus {
     pub(crate) last_sync_us: u64,
     /// How far the gateway has checked its own evidence.
     pub(crate) integrity: Progress,
+}
+
+/// The answer to `/v1/retention`.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RetentionStatus {
+    pub(crate) rules: Vec<RetentionRule>,
+}
+
+/// A rule of retention and what it covers now.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RetentionRule {
+    /// The target, or the data class, that it is on.
+    pub(crate) target: Option<String>,
+    pub(crate) class: Option<String>,
+    pub(crate) keep_days: u64,
+    /// Recordings that are there, of those due to be erased, of those held.
+    pub(crate) recordings: u64,
+    pub(crate) due: u64,
+    pub(crate) held: u64,
+    /// When the session of the oldest one ended.
+    pub(crate) oldest: Option<String>,
+    /// The sessions that are due, the longest ended first; not more than some.
+    pub(crate) due_sessions: Vec<String>,
+}
+
+impl From<RuleStatus> for RetentionRule {
+    fn from(status: RuleStatus) -> Self {
+        let RuleStatus { rule: Rule { covered, keep }, standing, due } = status;
+        let (target, class) = match covered {
+            Covered::Target(name) => (Some(name.to_string()), None),
+            Covered::Class(name) => (None, Some(name)),
+        };
+        Self {
+            target,
+            class,
+            keep_days: keep.as_secs() / SECONDS_OF_DAY,
+            recordings: standing.kept,
+            due: standing.due,
+            held: standing.held,
+            oldest: standing.oldest,
+            due_sessions: due.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// A witness of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WitnessState {
+    /// Its name in the configuration.
+    pub(crate) name: String,
+    /// `cosigning`, `lagging`, or `asked` until its first answer.
+    pub(crate) state: String,
+    /// Entries it has cosigned, as far as known.
+    pub(crate) cosigned: Option<u64>,
+    /// Entries under the newest checkpoint that it has not.
+    pub(crate) behind: u64,
+    /// Seconds since it did not cosign any more.
+    pub(crate) lagging_s: Option<u64>,
 }
 
 /// The answer to `/v1/log/proof/{event}`.
@@ -353,14 +419,23 @@ impl RecordingFrame {
 }
 
 impl LogStatus {
-    pub(crate) fn new(status: &Status, key: &VerifierKey, integrity: Progress) -> Self {
+    /// The status of a log that these keys sign, the newest first, and these witnesses watch.
+    pub(crate) fn new(
+        status: &Status,
+        keys: &[VerifierKey],
+        witnesses: Vec<WitnessState>,
+        integrity: Progress,
+    ) -> Self {
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
         let (health, why) = match &status.health {
             Health::Running => ("running", None),
             Health::NoSpace { why } => ("no_space", Some(why.to_string())),
             Health::Failed { why } => ("failed", Some(why.to_string())),
         };
         Self {
-            key: key.to_string(),
+            key: keys.first().cloned().unwrap_or_default(),
+            keys,
+            witnesses,
             health: health.to_owned(),
             why,
             appended: status.appended,

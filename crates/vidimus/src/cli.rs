@@ -132,6 +132,9 @@ pub(crate) enum Command {
     /// Keep a recording from being erased, by anybody and by retention, while a legal hold is on it
     #[command(subcommand)]
     Hold(Hold),
+    /// See how long recordings are kept, and what is due to be erased
+    #[command(subcommand)]
+    Retention(Retention),
     /// Look after the index of sessions and events
     #[command(subcommand)]
     Index(Index),
@@ -549,6 +552,23 @@ pub(crate) struct HoldChange {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum Retention {
+    /// Show the rules of [retention] and `retain`, what each covers, and how much is due, held, or kept
+    ///
+    /// Asks the running gateway; policy decides (`log.read`). Nothing is erased by asking.
+    #[command(after_help = "Example:\n  vidimus retention status --due --config vidimus.toml")]
+    Status {
+        /// Name the sessions whose recording would be erased now, at most a hundred for each rule
+        #[arg(long)]
+        due: bool,
+        #[command(flatten)]
+        gateway: Gateway,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum Index {
     /// Make the index again from the log, with the gateway stopped
     ///
@@ -573,6 +593,16 @@ pub(crate) enum Page {
 }
 
 impl Gateway {
+    /// The option as it was given, for a command that is to be run next.
+    pub(crate) fn option(&self) -> String {
+        let named = |option: &str, path: &Path| format!(" {option} {}", crate::output::quoted(&path.to_string_lossy()));
+        match (&self.config, &self.data_dir) {
+            (Some(config), _) => named("--config", config),
+            (None, Some(data_dir)) => named("--data-dir", data_dir),
+            (None, None) => String::new(),
+        }
+    }
+
     /// The data directory and the socket of the gateway.
     pub(crate) fn places(&self) -> Result<(PathBuf, PathBuf), ConfigError> {
         match (&self.config, &self.data_dir) {

@@ -8,6 +8,7 @@ mod document;
 mod keys;
 mod masking;
 mod reference;
+mod retention;
 mod sections;
 mod stdio;
 mod table;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Uri};
 use vidimus_core::{Durability, Record, TargetName};
-use vidimus_gate::Thresholds;
+use vidimus_gate::{Rule, Thresholds};
 use vidimus_identity::IssuerConfig;
 use vidimus_log::WitnessKey;
 
@@ -61,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) masking: Masking,
     /// `[targets.*]`, at least one, by name.
     pub(crate) targets: Vec<Target>,
+    /// What `[retention]` and the targets' `retain` say of how long recordings are kept.
+    pub(crate) retention: Vec<Rule>,
     /// `[witnesses.*]`, by name.
     pub(crate) witnesses: Vec<Witness>,
     /// `[log] public`
@@ -123,7 +126,7 @@ pub(crate) struct Target {
     pub(crate) server: Server,
     pub(crate) durability: Durability,
     pub(crate) record: Record,
-    /// How long recordings are kept after their sessions end; none for ever.
+    /// How long recordings are kept after their sessions end, where the target says it itself.
     pub(crate) retain: Option<Duration>,
     /// `[masking]` with `[targets.NAME.masking]` on top.
     pub(crate) masking: Masking,

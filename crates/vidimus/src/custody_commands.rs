@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::api::{self, CustodyState};
 use crate::cli::{Erase, Hold, HoldChange};
 use crate::client;
-use crate::output::{self, printable};
+use crate::output::{self, printable, whole_seconds};
 
 /// The variable that holds a token.
 const TOKEN: &str = "VIDIMUS_TOKEN";
@@ -32,7 +32,7 @@ pub(crate) async fn erase(erase: Erase, out: &mut impl Write) -> anyhow::Result<
     if erase.output.json {
         output::json(out, &state)?;
     } else {
-        write_state(&state, out)?;
+        write_state(&state, &erase.gateway.option(), out)?;
     }
     Ok(())
 }
@@ -50,7 +50,7 @@ pub(crate) async fn hold(hold: Hold, out: &mut impl Write) -> anyhow::Result<()>
     if output.json {
         output::json(out, &state)?;
     } else {
-        write_state(&state, out)?;
+        write_state(&state, &gateway.option(), out)?;
     }
     Ok(())
 }
@@ -72,15 +72,16 @@ fn token(file: Option<&Path>) -> anyhow::Result<Option<Zeroizing<String>>> {
     Ok(token)
 }
 
-fn write_state(state: &CustodyState, out: &mut impl Write) -> io::Result<()> {
+/// Says what holds now; `gateway` is the option that names the gateway, for the next command.
+fn write_state(state: &CustodyState, gateway: &str, out: &mut impl Write) -> io::Result<()> {
     let session = printable(&state.session);
     match (state.state.as_str(), &state.hold) {
         (_, Some(reason)) => writeln!(out, "session {session} is under a legal hold: {}", printable(reason)),
         ("requested", None) => {
             let by = printable(state.requested_by.as_deref().unwrap_or_default());
-            let expires = printable(state.expires.as_deref().unwrap_or_default());
+            let expires = whole_seconds(state.expires.as_deref().unwrap_or_default());
             writeln!(out, "{by} asks to erase the recording of session {session}")?;
-            writeln!(out, "another person confirms it until {expires}: vidimus erase {session} --confirm")
+            writeln!(out, "another person confirms it until {expires}: vidimus erase {session} --confirm{gateway}")
         }
         ("erased", None) => writeln!(out, "the recording of session {session} is erased; its events stay"),
         ("confirmed", None) => writeln!(out, "the recording of session {session} is being erased"),
@@ -98,18 +99,22 @@ mod tests {
             state: state.into(),
             hold: hold.map(str::to_owned),
             requested_by: Some("corp|alice".into()),
-            expires: Some("2026-11-21T00:00:00Z".into()),
+            expires: Some("2026-11-21T00:00:00.123456789Z".into()),
             reason: None,
         };
         let mut out = Vec::new();
-        write_state(&state, &mut out).unwrap();
+        write_state(&state, " --config 'my gateway.toml'", &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn each_state_is_said_with_what_to_do_next() {
         let requested = shown("requested", None);
-        assert!(requested.contains("corp|alice asks") && requested.ends_with("vidimus erase 0199 --confirm\n"));
+        assert!(
+            requested.contains("corp|alice asks") && requested.contains("until 2026-11-21T00:00:00Z: "),
+            "{requested}"
+        );
+        assert!(requested.ends_with("vidimus erase 0199 --confirm --config 'my gateway.toml'\n"), "{requested}");
         assert!(shown("erased", None).ends_with("is erased; its events stay\n"));
         assert!(shown("none", Some("case\u{1b} 7")).ends_with("under a legal hold: case\\u{1b} 7\n"));
         assert_eq!(shown("none", None), "session 0199 is under no hold\n");

@@ -38,7 +38,12 @@ const POLICIES: [(&str, &str); 2] = [
         "// Whoever runs the gateway may look at what it recorded.\n\n\
          @id(\"local-owner\")\n\
          permit (principal in Group::\"local/owner\", action in\n\
-         [Action::\"recording.view\", Action::\"recording.export\", Action::\"log.read\"], resource);\n",
+         [Action::\"recording.view\", Action::\"recording.export\", Action::\"recording.hold\", Action::\"log.read\"],\n\
+         resource);\n\n\
+         // Erasing takes two persons, each with a token, and a permit that names the action.\n\
+         @id(\"erase\")\n\
+         permit (principal, action == Action::\"recording.erase\", resource == Target::\"crm\")\n\
+         when { principal in [Group::\"demo/support\", Group::\"demo/finance\"] };\n",
     ),
 ];
 /// What is going to be seen.

@@ -15,27 +15,33 @@ use http_body_util::{BodyExt as _, Full};
 use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
 use vidimus_core::{ErrorKind, EventId, Principal, PrincipalKind, TargetName};
-use vidimus_gate::{Caller, CustodyError, Gate, Notice, Person, ViewError, Viewer};
+use vidimus_gate::{Caller, CustodyError, Gate, Notice, Person, Rule, Selection, ViewError, Viewer};
 use vidimus_log::VerifierKey;
 use vidimus_mcp::Adapter;
 use vidimus_net::server::Peer;
-use vidimus_store::{MAX_SESSIONS, SessionFilter};
+use vidimus_store::{MAX_SESSIONS, SessionFilter, StoreError};
 
 use crate::api::{
-    self, CustodyState, ErrorBody, LogStatus, ProofFile, Recording, SessionDetail, SessionList, ToolList,
+    self, CustodyState, ErrorBody, LogStatus, ProofFile, Recording, RetentionStatus, SessionDetail, SessionList,
+    ToolList,
 };
 use crate::archive_stream::{self, ApiBody};
-use crate::config::{LOCAL_ISSUER, OWN_ISSUER};
+use crate::config::{Config, LOCAL_ISSUER, Masking, OWN_ISSUER};
 use crate::integrity;
+use crate::witnesses::Watch;
 
 /// Answers the evidence socket. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct EvidenceApi {
     gate: Gate,
     viewer: Viewer,
-    key: VerifierKey,
+    keys: Arc<[VerifierKey]>,
+    witnesses: watch::Receiver<Vec<Watch>>,
     adapter: Adapter,
     integrity: watch::Receiver<integrity::Progress>,
+    rules: Arc<[Rule]>,
+    /// Knows the names of data classes.
+    masking: Arc<Masking>,
     /// One export at a time: each holds a session's payloads in memory.
     exports: Arc<Semaphore>,
 }
@@ -74,10 +80,18 @@ impl From<CustodyError> for Failure {
 }
 
 impl EvidenceApi {
-    /// Shows the evidence of this gate, how far it was checked, and the tools of this adapter's targets.
-    pub(crate) fn new(gate: &Gate, adapter: Adapter, integrity: watch::Receiver<integrity::Progress>) -> Self {
-        let (key, exports) = (gate.log_key().clone(), Arc::new(Semaphore::new(1)));
-        Self { gate: gate.clone(), viewer: gate.viewer(), key, adapter, integrity, exports }
+    /// Shows the evidence of this gate, how its witnesses stand, how far it was checked, and the tools of this adapter's
+    /// targets.
+    pub(crate) fn new(
+        gate: &Gate,
+        adapter: Adapter,
+        config: &Config,
+        witnesses: watch::Receiver<Vec<Watch>>,
+        integrity: watch::Receiver<integrity::Progress>,
+    ) -> Self {
+        let (keys, exports) = (gate.log_keys().into(), Arc::new(Semaphore::new(1)));
+        let (rules, masking) = (config.retention.clone().into(), Arc::new(config.masking.clone()));
+        Self { gate: gate.clone(), viewer: gate.viewer(), keys, witnesses, adapter, integrity, rules, masking, exports }
     }
 
     /// Answers one request.
@@ -114,6 +128,7 @@ impl EvidenceApi {
             ["v1", "sessions"] => {
                 let filter = api::from_query(uri.query().unwrap_or_default())
                     .map_err(|error| Failure::Bad(StatusCode::BAD_REQUEST, error))?;
+                self.check_class(&filter).await?;
                 json(&self.sessions(principal, filter).await?)
             }
             ["v1", "sessions", id] => json(&SessionDetail::try_from(self.viewer.session(principal, id).await?)?),
@@ -122,13 +137,18 @@ impl EvidenceApi {
             }
             ["v1", "log", "status"] => {
                 let status = self.viewer.status(principal).await?;
-                json(&LogStatus::new(&status, &self.key, self.integrity.borrow().clone()))
+                let witnesses = self.witnesses.borrow().iter().map(|watch| watch.state(status.integrated)).collect();
+                json(&LogStatus::new(&status, &self.keys, witnesses, self.integrity.borrow().clone()))
             }
             ["v1", "log", "proof", event] => {
                 let event: EventId =
                     event.parse().map_err(|_| Failure::Bad(StatusCode::BAD_REQUEST, "an event id is a UUID".into()))?;
                 let (leaf, proof) = self.viewer.proof(principal, event).await?;
-                json(&ProofFile::new(&leaf, &proof, &self.key)?)
+                json(&ProofFile::new(&leaf, &proof, self.keys.first().ok_or(Failure::Foreign)?)?)
+            }
+            ["v1", "retention"] => {
+                let rules = self.viewer.retention(principal, self.rules.to_vec()).await?;
+                json(&RetentionStatus { rules: rules.into_iter().map(Into::into).collect() })
             }
             ["v1", "tools", target] => self.tools(principal, target).await,
             _ => Err(Failure::Bad(StatusCode::NOT_FOUND, "no such path".into())),
@@ -139,6 +159,9 @@ impl EvidenceApi {
     async fn export(&self, principal: &Principal, uri: &Uri) -> Result<Response<ApiBody>, Failure> {
         let query = uri.query().unwrap_or_default();
         let selection = api::export_from_query(query).map_err(|error| Failure::Bad(StatusCode::BAD_REQUEST, error))?;
+        if let Selection::Sessions(filter) = &selection {
+            self.check_class(filter).await?;
+        }
         let permit = Arc::clone(&self.exports).try_acquire_owned().map_err(|_| {
             Failure::Bad(StatusCode::CONFLICT, "another export is under way; start again when it has ended".into())
         })?;
@@ -167,14 +190,31 @@ impl EvidenceApi {
         let (custodian, uri) = (self.gate.custodian(), request.uri());
         let reason = || api::reason(uri.query().unwrap_or_default()).map_err(bad);
         let path: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
-        let kept = match path.as_slice() {
-            ["v1", "sessions", id, "erasure"] => custodian.request_erasure(&person()?, id, &reason()?).await?,
-            ["v1", "sessions", id, "erasure", "confirmation"] => custodian.confirm_erasure(&person()?, id).await?,
-            ["v1", "sessions", id, "hold"] => custodian.hold(&principal, id, &reason()?).await?,
-            ["v1", "sessions", id, "hold", "removal"] => custodian.release(&principal, id, &reason()?).await?,
+        let (kept, action) = match path.as_slice() {
+            ["v1", "sessions", id, "erasure"] => {
+                (custodian.request_erasure(&person()?, id, &reason()?).await, "recording.erase")
+            }
+            ["v1", "sessions", id, "erasure", "confirmation"] => {
+                (custodian.confirm_erasure(&person()?, id).await, "recording.erase")
+            }
+            ["v1", "sessions", id, "hold"] => (custodian.hold(&principal, id, &reason()?).await, "recording.hold"),
+            ["v1", "sessions", id, "hold", "removal"] => {
+                (custodian.release(&principal, id, &reason()?).await, "recording.hold")
+            }
             _ => return Err(Failure::Bad(StatusCode::NOT_FOUND, "no such path".into())),
         };
-        json(&CustodyState::from(kept))
+        json(&CustodyState::from(kept.map_err(|error| unchanged(error, action))?))
+    }
+
+    /// Refuses a filter by a data class that there is none of: its list would be empty, and taken for an answer.
+    async fn check_class(&self, filter: &SessionFilter) -> Result<(), Failure> {
+        let Some(class) = &filter.class else { return Ok(()) };
+        let Err(error) = self.masking.class(class) else { return Ok(()) };
+        // One that the configuration had once may be on record.
+        if self.viewer.is_class_on_record(class).await? {
+            return Ok(());
+        }
+        Err(Failure::Bad(StatusCode::BAD_REQUEST, error))
     }
 
     async fn authenticated(&self, token: &str) -> Result<Caller, Failure> {
@@ -211,6 +251,21 @@ impl EvidenceApi {
             Some(Ok(tools)) => json(&ToolList::new(tools.all())?),
             Some(Err(error)) => Err(Failure::Bad(StatusCode::BAD_GATEWAY, error.to_string())),
         }
+    }
+}
+
+/// Why the custody is as it was. A session that is not there and one that policy keeps from the caller are told of in the same
+/// words, which say what may be missing.
+fn unchanged(error: CustodyError, action: &str) -> Failure {
+    match error {
+        CustodyError::View(ViewError::Store(StoreError::NotFound(id))) => Failure::Bad(
+            StatusCode::NOT_FOUND,
+            format!(
+                "no session `{id}` whose recording you may do this with: either there is none, or no policy permits you \
+                 {action} on its target (it takes a permit that names {action})"
+            ),
+        ),
+        error => error.into(),
     }
 }
 

@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use vidimus_core::EventId;
 use vidimus_log::{InclusionProof, VerifierKey};
 
-use crate::api::{self, LogStatus, ProofFile};
+use crate::api::{self, LogStatus, ProofFile, WitnessState};
 use crate::cli::{Gateway, Log};
 use crate::integrity::Progress;
 use crate::output::{self, Table, printable};
@@ -76,12 +76,12 @@ async fn prove_offline(gateway: &Gateway, event: EventId) -> anyhow::Result<Proo
         .context("the data directory cannot be opened; while a gateway runs on it, leave --offline out")?;
     let principal = evidence_api::local_principal(rustix::process::geteuid().as_raw());
     let proved = opened.gate.viewer().proof(&principal, event).await;
-    let key = opened.gate.log_key().clone();
+    let key = opened.gate.log_keys().first().cloned();
     // The stop is recorded whatever became of the proof.
     let stopped = opened.gate.stop().await;
     let (leaf, proof) = proved?;
     stopped?;
-    Ok(ProofFile::new(&leaf, &proof, &key)?)
+    Ok(ProofFile::new(&leaf, &proof, &key.context("the log has no key")?)?)
 }
 
 /// What a proof showed.
@@ -126,7 +126,12 @@ fn write_status(status: &LogStatus, out: &mut impl Write) -> io::Result<()> {
     table.row(["events", &format!("{}, {} durable, {} signed", status.appended, status.durable, status.integrated)]);
     table.row(["checkpoint", &status.checkpoint_at]);
     table.row(["root", &status.root]);
-    table.row(["key", &status.key]);
+    for (place, key) in status.keys.iter().enumerate() {
+        table.row([if place == 0 { "key" } else { "key, older" }, key.as_str()]);
+    }
+    for witness in &status.witnesses {
+        table.row([format!("witness {}", witness.name), watching(witness)]);
+    }
     table.row(["journal", &format!("{} KiB", status.journal_bytes >> 10)]);
     table.row(["syncs", &format!("{}, the last in {} µs", status.syncs, status.last_sync_us)]);
     table.row(["checked", &checked(&status.integrity)]);
@@ -143,6 +148,13 @@ fn checked(progress: &Progress) -> String {
         count => format!("{count} damaged files since the start, see the events `integrity.failed`"),
     };
     format!("{checked} of {of} events and their recordings{completed}{again}: {found}")
+}
+
+/// How a witness stands, in words.
+fn watching(witness: &WitnessState) -> String {
+    let cosigned = witness.cosigned.map_or_else(|| "nothing known yet".to_owned(), |size| format!("cosigned {size}"));
+    let lagging = witness.lagging_s.map_or_else(String::new, |seconds| format!(" for {seconds} s"));
+    format!("{}{lagging}: {cosigned}, {} behind", witness.state, witness.behind)
 }
 
 fn write_proof(answer: &ProofFile, proved: &Proved, out: &mut impl Write) -> io::Result<()> {
@@ -215,6 +227,48 @@ mod tests {
         answer.event =
             serde_json::from_slice(&String::from_utf8_lossy(LEAF).replace("opened", "closed").into_bytes()).unwrap();
         assert!(prove(&answer, &[key]).is_err(), "an altered event");
+    }
+
+    #[test]
+    fn the_status_shows_every_key_and_every_witness() {
+        let witness = |name: &str, state: &str, cosigned, behind, lagging_s| WitnessState {
+            name: name.into(),
+            state: state.into(),
+            cosigned,
+            behind,
+            lagging_s,
+        };
+        let status = LogStatus {
+            key: "new".into(),
+            keys: vec!["new".into(), "old".into()],
+            witnesses: vec![
+                witness("w1", "cosigning", Some(7), 0, None),
+                witness("w2", "lagging", Some(3), 4, Some(75)),
+                witness("w3", "asked", None, 7, None),
+            ],
+            health: "running".into(),
+            why: None,
+            appended: 9,
+            durable: 8,
+            integrated: 7,
+            root: "r".into(),
+            checkpoint_at: "t".into(),
+            journal_bytes: 0,
+            syncs: 1,
+            last_sync_us: 1,
+        };
+        let mut out = Vec::new();
+        write_status(&status, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        for line in [
+            "key         new\n",
+            "key, older  old\n",
+            "witness w1  cosigning: cosigned 7, 0 behind\n",
+            "witness w2  lagging for 75 s: cosigned 3, 4 behind\n",
+            "witness w3  asked: nothing known yet, 7 behind\n",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
     }
 
     #[test]

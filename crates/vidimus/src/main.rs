@@ -36,6 +36,7 @@ mod policy_files;
 mod problem;
 mod reference;
 mod retention;
+mod retention_commands;
 mod secret;
 mod serve;
 mod sessions;
@@ -117,6 +118,10 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         }
         Command::Hold(hold) => {
             runtime()?.block_on(custody_commands::hold(hold, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Retention(command) => {
+            runtime()?.block_on(retention_commands::run(command, out))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Index(cli::Index::Rebuild { file, output }) => {

@@ -78,6 +78,20 @@ const fn is_invisible(character: char) -> bool {
     )
 }
 
+/// A time of the evidence without its fraction of a second: RFC 3339, UTC.
+pub(crate) fn whole_seconds(time: &str) -> String {
+    time.split_once('.').map_or_else(|| printable(time), |(seconds, _)| format!("{}Z", printable(seconds)))
+}
+
+/// An argument as a shell takes it for one word.
+pub(crate) fn quoted(argument: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&byte);
+    if !argument.is_empty() && argument.bytes().all(is_plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", printable(argument).replace('\'', r"'\''"))
+}
+
 /// A number of things: `1 problem`, `2 problems`.
 pub(crate) fn counted(count: u64, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
@@ -187,6 +201,16 @@ fn new_line(lines: &mut String, depth: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_printed_for_a_shell_is_one_word() {
+        assert_eq!(quoted("/etc/vidimus/vidimus.toml"), "/etc/vidimus/vidimus.toml");
+        assert_eq!(quoted("my files/v.toml"), "'my files/v.toml'");
+        assert_eq!(quoted("it's; rm"), r"'it'\''s; rm'");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(whole_seconds("2026-11-21T00:00:00.123456789Z"), "2026-11-21T00:00:00Z");
+        assert_eq!(whole_seconds("2026-11-21T00:00:00Z"), "2026-11-21T00:00:00Z");
+    }
 
     #[test]
     fn nothing_reaches_the_terminal_that_acts_on_it() {

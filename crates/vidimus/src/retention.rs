@@ -5,23 +5,15 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use vidimus_core::TargetName;
-use vidimus_gate::Gate;
-
-use crate::config::Target;
+use vidimus_gate::{Gate, Rule};
 
 /// How often erasures that were cut off are looked for.
 const FINISH_INTERVAL: Duration = Duration::from_secs(30);
 /// Of those rounds, each so manyth looks for recordings whose time is up: every hour.
 const EXPIRE_ROUNDS: u64 = 120;
 
-/// How long the recordings of each target are kept, where that is said.
-pub(crate) fn rules(targets: &[Target]) -> Vec<(TargetName, Duration)> {
-    targets.iter().filter_map(|target| Some((target.name.clone(), target.retain?))).collect()
-}
-
 /// Keeps to the rules until the gateway is told to stop.
-pub(crate) async fn keep(gate: Gate, rules: Vec<(TargetName, Duration)>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn keep(gate: Gate, rules: Vec<Rule>, mut stop: watch::Receiver<bool>) {
     let custodian = gate.custodian();
     let mut round = 0_u64;
     loop {
@@ -30,11 +22,11 @@ pub(crate) async fn keep(gate: Gate, rules: Vec<(TargetName, Duration)>, mut sto
             Ok(count) => tracing::info!(count, "Erasures that were cut off are completed"),
             Err(error) => tracing::error!(%error, "An erasure that was cut off cannot be completed yet"),
         }
-        for (target, age) in rules.iter().filter(|_| round.is_multiple_of(EXPIRE_ROUNDS)) {
-            match custodian.expire(target, *age).await {
+        for rule in rules.iter().filter(|_| round.is_multiple_of(EXPIRE_ROUNDS)) {
+            match custodian.expire(rule).await {
                 Ok(0) => {}
-                Ok(count) => tracing::info!(%target, count, "Recordings whose time was up are erased"),
-                Err(error) => tracing::error!(%target, %error, "Recordings whose time is up cannot be erased yet"),
+                Ok(count) => tracing::info!(%rule, count, "Recordings whose time was up are erased"),
+                Err(error) => tracing::error!(%rule, %error, "Recordings whose time is up cannot be erased yet"),
             }
         }
         round = round.wrapping_add(1);

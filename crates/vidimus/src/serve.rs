@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use vidimus_core::{Protocol, SystemClock};
 use vidimus_gate::{Gate, Keyring, Masking, TargetSpec};
 use vidimus_identity::Identity;
-use vidimus_log::FileSystem;
+use vidimus_log::{FileSystem, Witnessing};
 use vidimus_mcp::{Adapter, Limits, Target};
 use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server};
 use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, Pool, PoolLimits};
@@ -54,6 +54,7 @@ pub(crate) struct Running {
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
+    witnesses: JoinHandle<Witnesses>,
     grace: Duration,
 }
 
@@ -128,7 +129,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         ..HttpLimits::default()
     };
 
-    let api = EvidenceApi::new(&gate, adapter.clone(), integrity.progress());
+    let api = EvidenceApi::new(&gate, adapter.clone(), config, witnesses.standing(), integrity.progress());
     let socket = bind_socket(&gateway.socket)?;
     let admin_page = Admin::new(gate.clone(), Arc::clone(&identity), admin, registry);
     let mcp = adapter.clone();
@@ -160,6 +161,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
             stopping.clone(),
         )),
     ];
+    let witnesses = tokio::spawn(witnesses.run(gate.clone(), gate.witnessing(), stopping.clone()));
     let mut helpers = vec![
         tokio::spawn(policies::watch(
             config.clone(),
@@ -171,8 +173,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         )),
         tokio::spawn(keep_house(gate.clone(), adapter.clone(), config.limits.session_idle, stopping.clone())),
         tokio::spawn(keep_keys_fresh(identity, stopping.clone())),
-        tokio::spawn(witnesses.run(gate.clone(), gate.witnessing(), stopping.clone())),
-        tokio::spawn(retention::keep(gate.clone(), retention::rules(&config.targets), stopping.clone())),
+        tokio::spawn(retention::keep(gate.clone(), config.retention.clone(), stopping.clone())),
         tokio::spawn(integrity.run(gate.clone(), stopping.clone())),
         tokio::spawn(clock::watch(gate.clone(), stopping.clone())),
         tokio::spawn(capacity::watch(gate.clone(), config.capacity, gateway.data_dir.clone(), stopping.clone())),
@@ -181,7 +182,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         helpers.push(tokio::spawn(read_definitions(adapter.clone(), target.name.clone(), stopping.clone())));
     }
     let grace = config.limits.shutdown_grace;
-    Ok(Running { listen, admin, gate, adapter, programs, stop, servers, helpers, grace })
+    Ok(Running { listen, admin, gate, adapter, programs, stop, servers, helpers, witnesses, grace })
 }
 
 /// Opens the log and asks its witnesses before anything is written. Blocks; called from a thread for that.
@@ -228,7 +229,14 @@ impl Running {
         }
         self.adapter.close_all().await;
         self.programs.close().await;
-        self.gate.stop().await?;
+        let witnesses = tokio::time::timeout(HELPER_GRACE, self.witnesses).await;
+        // They see the last event too, so that nothing of a gateway that is stopped can be taken back unseen.
+        let last = async |log: &Witnessing| {
+            if let Ok(Ok(mut witnesses)) = witnesses {
+                witnesses.last_round(log).await;
+            }
+        };
+        self.gate.stop_after(last).await?;
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ use vidimus_gate::{EvidenceError, Gate};
 use vidimus_log::Witnessing;
 use vidimus_net::UpstreamError;
 
+use crate::api::WitnessState;
 use crate::config::{self, OnStart};
 use crate::witness_client::{AskError, WitnessClient};
 
@@ -32,9 +33,13 @@ const REPEAT: Duration = Duration::from_hours(1);
 /// How often a witness that cannot be reached is tried at start, and the pause between.
 const START_TRIES: (usize, Duration) = (3, Duration::from_secs(1));
 
+/// How long the witnesses are waited for at a stop, all of them together.
+const LAST_ROUND: Duration = Duration::from_secs(5);
+
 /// The witnesses of a gateway.
 pub(crate) struct Witnesses {
     watched: Vec<Watched>,
+    standing: watch::Sender<Vec<Watch>>,
     metrics: Metrics,
 }
 
@@ -46,8 +51,16 @@ struct Watched {
     next: Instant,
 }
 
+/// What is shown of a witness.
+#[derive(Debug, Clone)]
+pub(crate) struct Watch {
+    name: String,
+    cosigned: Option<u64>,
+    standing: Standing,
+}
+
 /// How a witness stands, and when that was last recorded.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     /// Not asked since the start.
     New,
@@ -117,7 +130,10 @@ impl Witnesses {
                 next: Instant::now(),
             })
         });
-        Ok(Self { watched: watched.collect::<Result<_, UpstreamError>>()?, metrics: Metrics::register(registry) })
+        let watched = watched.collect::<Result<_, UpstreamError>>()?;
+        let witnesses = Self { watched, standing: watch::Sender::default(), metrics: Metrics::register(registry) };
+        witnesses.tell();
+        Ok(witnesses)
     }
 
     /// Asks every witness what it has seen of the log as it was found. Gives the names of those that did not say and need
@@ -158,18 +174,54 @@ impl Witnesses {
             }
             tokio::time::sleep(pause).await;
         }
+        self.tell();
         Ok(absent)
     }
 
-    /// Asks for cosignatures of new checkpoints until the gateway stops.
-    pub(crate) async fn run(mut self, gate: Gate, log: Witnessing, mut stop: watch::Receiver<bool>) {
+    /// How each stands, as of the last round.
+    pub(crate) fn standing(&self) -> watch::Receiver<Vec<Watch>> {
+        self.standing.subscribe()
+    }
+
+    fn tell(&self) {
+        let watch = |Watched { client, standing, .. }: &Watched| Watch {
+            name: client.name.clone(),
+            cosigned: client.seen(),
+            standing: *standing,
+        };
+        self.standing.send_replace(self.watched.iter().map(watch).collect());
+    }
+
+    /// Asks for cosignatures of new checkpoints until the gateway stops; gives the witnesses back for the last one.
+    pub(crate) async fn run(mut self, gate: Gate, log: Witnessing, mut stop: watch::Receiver<bool>) -> Self {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(INTERVAL) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
+                _ = stop.wait_for(|stop| *stop) => return self,
             }
             self.round(&gate, &log).await;
+            self.tell();
         }
+    }
+
+    /// Asks once more for a cosignature, of the checkpoint after which nothing is recorded: what comes of it stands in the
+    /// gateway's log and nowhere else. A witness that does not answer in time is asked at the next start.
+    pub(crate) async fn last_round(&mut self, log: &Witnessing) {
+        let (checkpoint, signed) = log.checkpoint();
+        let behind = self.watched.iter_mut().filter(|watched| watched.client.seen() != Some(checkpoint.size));
+        let asked = join_all(behind.map(|watched| async {
+            let cosigned = tokio::time::timeout(LAST_ROUND, watched.client.ask(log, &checkpoint, &signed)).await;
+            (watched.client.name.clone(), cosigned)
+        }));
+        let mut lines = String::new();
+        for (witness, cosigned) in asked.await {
+            match cosigned {
+                Ok(Ok(line)) => lines.push_str(&line),
+                Ok(Err(error)) => tracing::warn!(%error, "The last checkpoint is not cosigned"),
+                Err(_) => tracing::warn!(%witness, "The last checkpoint is not cosigned: no answer in time"),
+            }
+        }
+        add(log, &signed, lines).await;
     }
 
     async fn round(&mut self, gate: &Gate, log: &Witnessing) {
@@ -207,9 +259,73 @@ async fn add(log: &Witnessing, signed: &str, lines: String) {
     }
 }
 
+impl Watch {
+    /// What is shown of it beside a checkpoint of `size`.
+    pub(crate) fn state(&self, size: u64) -> WitnessState {
+        let (state, lagging_s) = match self.standing {
+            Standing::New => ("asked", None),
+            Standing::Cosigning { .. } => ("cosigning", None),
+            // Until its first cosignature after a start there is nothing to complain of.
+            Standing::Lagging { since, recorded: None } if since.elapsed() < LAG_ALARM => ("asked", None),
+            Standing::Lagging { since, .. } => ("lagging", Some(since.elapsed().as_secs())),
+        };
+        let behind = size.saturating_sub(self.cosigned.unwrap_or(0));
+        WitnessState { name: self.name.clone(), state: state.to_owned(), cosigned: self.cosigned, behind, lagging_s }
+    }
+}
+
+/// What is to be recorded of a witness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Note {
+    Cosigns,
+    Lags,
+    Contradicts,
+}
+
+/// How asking a witness went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Cosigned,
+    Failed,
+    Contradicted,
+}
+
 impl Standing {
     const fn is_new(self) -> bool {
         matches!(self, Self::New)
+    }
+
+    /// How it stands after it was asked, when nothing is recorded of that, and what is to be recorded.
+    fn after(self, asked: Asked, now: Instant) -> (Self, Option<Note>) {
+        let is_repeat = |recorded: Instant| now.duration_since(recorded) < REPEAT;
+        match (self, asked) {
+            (Self::Cosigning { recorded }, Asked::Cosigned) if is_repeat(recorded) => (self, None),
+            (_, Asked::Cosigned) => (self, Some(Note::Cosigns)),
+            (_, Asked::Failed | Asked::Contradicted) => {
+                let (since, recorded) = match self {
+                    Self::Lagging { since, recorded } => (since, recorded),
+                    Self::New | Self::Cosigning { .. } => (now, None),
+                };
+                let lagging = Self::Lagging { since, recorded };
+                let note = match asked {
+                    _ if recorded.is_some_and(is_repeat) => None,
+                    Asked::Contradicted => Some(Note::Contradicts),
+                    _ => (now.duration_since(since) >= LAG_ALARM).then_some(Note::Lags),
+                };
+                (lagging, note)
+            }
+        }
+    }
+
+    /// How it stands when that is recorded.
+    const fn recorded(self, note: Note, now: Instant) -> Self {
+        match (self, note) {
+            (Self::Lagging { since, .. }, Note::Lags | Note::Contradicts) => {
+                Self::Lagging { since, recorded: Some(now) }
+            }
+            (_, Note::Lags | Note::Contradicts) => Self::Lagging { since: now, recorded: Some(now) },
+            (_, Note::Cosigns) => Self::Cosigning { recorded: now },
+        }
     }
 }
 
@@ -220,46 +336,107 @@ impl Watched {
         is_behind && self.next <= now
     }
 
-    /// Takes in how the last round went, and records what is new in it.
+    /// Takes in how the last round went, and records what is new in it. What cannot be recorded is tried again.
     fn settle(&mut self, gate: &Gate, size: u64, cosigned: Result<(), AskError>) -> Result<(), EvidenceError> {
         let now = Instant::now();
         let name = &self.client.name;
-        match cosigned {
-            Ok(()) => {
-                self.retry = INTERVAL;
-                if let Standing::Cosigning { recorded } = self.standing
-                    && recorded.elapsed() < REPEAT
-                {
-                    return Ok(());
-                }
+        let asked = match &cosigned {
+            Ok(()) => Asked::Cosigned,
+            Err(error) if error.is_contradiction() => Asked::Contradicted,
+            Err(_) => Asked::Failed,
+        };
+        if asked == Asked::Cosigned {
+            self.retry = INTERVAL;
+        } else {
+            self.next = now + self.retry;
+            self.retry = MAX_RETRY.min(self.retry * 2);
+        }
+        let (standing, note) = self.standing.after(asked, now);
+        self.standing = standing;
+        let Some(note) = note else { return Ok(()) };
+        let reason = cosigned.err().map(|error| error.to_string()).unwrap_or_default();
+        match note {
+            Note::Cosigns => {
                 gate.witness_cosigned(name, size)?;
                 tracing::info!(witness = %name, size, "The witness cosigns");
-                self.standing = Standing::Cosigning { recorded: now };
             }
-            Err(error) => {
-                self.next = now + self.retry;
-                self.retry = MAX_RETRY.min(self.retry * 2);
-                let (since, recorded) = match self.standing {
-                    Standing::Lagging { since, recorded } => (since, recorded),
-                    Standing::New | Standing::Cosigning { .. } => (now, None),
-                };
-                self.standing = Standing::Lagging { since, recorded };
-                let is_new = recorded.is_none_or(|recorded| recorded.elapsed() >= REPEAT);
-                if !is_new || !(error.is_contradiction() || since.elapsed() >= LAG_ALARM) {
-                    return Ok(());
-                }
-                let reason = error.to_string();
-                if error.is_contradiction() {
-                    tracing::error!(%error, "INTEGRITY: keep the data directory and the witness's state for examination");
-                    gate.integrity_failed("witness", &reason)?;
-                } else {
-                    tracing::error!(%error, behind = ?since.elapsed(), "The witness does not cosign");
-                    let seen = self.client.seen().unwrap_or(0);
-                    gate.witness_lagging(name, seen, size.saturating_sub(seen), &reason)?;
-                }
-                self.standing = Standing::Lagging { since, recorded: Some(now) };
+            Note::Lags => {
+                tracing::error!(error = %reason, "The witness does not cosign");
+                let seen = self.client.seen().unwrap_or(0);
+                gate.witness_lagging(name, seen, size.saturating_sub(seen), &reason)?;
+            }
+            Note::Contradicts => {
+                tracing::error!(error = %reason, "INTEGRITY: keep the data directory and the witness's state for examination");
+                gate.integrity_failed("witness", &reason)?;
             }
         }
+        self.standing = standing.recorded(note, now);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A witness that is asked: what is to be recorded, and how it stands when that is done.
+    fn ask(standing: &mut Standing, asked: Asked, now: Instant) -> Option<Note> {
+        let (next, note) = standing.after(asked, now);
+        *standing = note.map_or(next, |note| next.recorded(note, now));
+        note
+    }
+
+    #[test]
+    fn a_witness_that_lags_for_a_minute_is_told_of_once_and_again_after_an_hour() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut standing = Standing::New;
+        assert_eq!(ask(&mut standing, Asked::Cosigned, at(0)), Some(Note::Cosigns));
+        assert_eq!(ask(&mut standing, Asked::Cosigned, at(1)), None);
+        // The minute begins with the first failure, not with the last success.
+        assert_eq!(ask(&mut standing, Asked::Failed, at(100)), None);
+        assert_eq!(ask(&mut standing, Asked::Failed, at(159)), None);
+        assert_eq!(ask(&mut standing, Asked::Failed, at(160)), Some(Note::Lags));
+        assert_eq!(ask(&mut standing, Asked::Failed, at(161)), None);
+        assert_eq!(ask(&mut standing, Asked::Failed, at(160 + 3_599)), None);
+        assert_eq!(ask(&mut standing, Asked::Failed, at(160 + 3_600)), Some(Note::Lags));
+        assert_eq!(ask(&mut standing, Asked::Cosigned, at(4_000)), Some(Note::Cosigns), "it cosigns again");
+        assert_eq!(ask(&mut standing, Asked::Cosigned, at(4_001)), None);
+        assert_eq!(ask(&mut standing, Asked::Cosigned, at(7_600)), Some(Note::Cosigns), "still, an hour later");
+        // A short failure is none.
+        assert_eq!(ask(&mut standing, Asked::Failed, at(7_700)), None);
+        assert_eq!(ask(&mut standing, Asked::Cosigned, at(7_730)), Some(Note::Cosigns));
+        assert_eq!(ask(&mut standing, Asked::Failed, at(7_770)), None, "the minute begins anew");
+    }
+
+    #[test]
+    fn a_contradiction_does_not_wait_a_minute() {
+        let now = Instant::now();
+        let mut standing = Standing::Cosigning { recorded: now };
+        assert_eq!(ask(&mut standing, Asked::Contradicted, now), Some(Note::Contradicts));
+        assert_eq!(ask(&mut standing, Asked::Contradicted, now + MAX_RETRY), None, "once an hour");
+    }
+
+    #[test]
+    fn what_cannot_be_recorded_is_recorded_later() {
+        let start = Instant::now();
+        let standing = Standing::Lagging { since: start, recorded: None };
+        let (next, note) = standing.after(Asked::Failed, start + LAG_ALARM);
+        assert_eq!(note, Some(Note::Lags));
+        assert_eq!(next.after(Asked::Failed, start + LAG_ALARM * 2).1, Some(Note::Lags));
+    }
+
+    #[test]
+    fn a_witness_is_shown_with_how_far_behind_it_is() {
+        let watch = |standing| Watch { name: "w1".into(), cosigned: Some(3), standing };
+        let now = Instant::now();
+        let state = watch(Standing::Cosigning { recorded: now }).state(10);
+        assert_eq!(
+            (state.state.as_str(), state.cosigned, state.behind, state.lagging_s),
+            ("cosigning", Some(3), 7, None)
+        );
+        let state = watch(Standing::Lagging { since: now, recorded: Some(now) }).state(10);
+        assert_eq!((state.state.as_str(), state.lagging_s), ("lagging", Some(0)));
+        assert_eq!(watch(Standing::Lagging { since: now, recorded: None }).state(10).state, "asked");
     }
 }

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use disk::Fault;
 use vidimus_core::event::Status;
 use vidimus_core::{Durability, ErrorKind, Members};
-use vidimus_gate::{Answer, CustodyError, Level, Notice, Outcome, SendError, Session, Thresholds, Verdict};
+use vidimus_gate::{Answer, CustodyError, Level, Notice, Outcome, Rule, SendError, Session, Thresholds, Verdict};
+use vidimus_store::Covered;
 use world::{Target, World, head, operation, owner, target_name};
 
 /// What a caller with a good token gets of the gate now, and that the target sees nothing of it.
@@ -249,8 +250,9 @@ async fn retention_ends_recordings_but_for_those_that_are_held() {
     let open = world.session(Durability::Strict).await;
     assert_released(answer(&open, &target, "call").await.as_ref());
     assert_eq!(world.events("log.started").await.len(), 1, "all is in the index");
-    let (custodian, name) = (world.gate().custodian(), target_name());
-    let expire = || custodian.expire(&name, Duration::ZERO);
+    let custodian = world.gate().custodian();
+    let rule = Rule { covered: Covered::Target(target_name()), keep: Duration::ZERO };
+    let expire = || custodian.expire(&rule);
     let held = sessions[0];
     custodian.hold(&owner(), &held.to_string(), "case 7").await.unwrap();
     assert_eq!(expire().await.unwrap(), 1);
@@ -263,7 +265,7 @@ async fn retention_ends_recordings_but_for_those_that_are_held() {
     let erased = world.events("recording.erased").await;
     assert_eq!(erased.len(), 2);
     for event in erased {
-        assert_eq!(event["custody"]["reason"], "retention of crm: 0 days");
+        assert_eq!(event["custody"]["reason"], "retention of target crm: 0 days");
         assert_eq!((event["custody"].get("requested_by"), event.get("who")), (None, None), "nobody's wish");
     }
     let gone = custodian.hold(&owner(), &held.to_string(), "too late").await.unwrap_err();

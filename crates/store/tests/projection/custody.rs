@@ -1,7 +1,7 @@
 //! Steps in the custody of recordings: the log's order decides, losers are void, and replay gives the same.
 
 use vidimus_core::event::{Custody as Step, CustodyStep};
-use vidimus_store::{Custody, Erasure};
+use vidimus_store::{ControlState as _, Covered, Custody, Erasure, Outcome, Standing};
 
 use super::*;
 
@@ -48,7 +48,8 @@ impl Steps {
         }
         assert_eq!(dump(&path), dump(&again));
         let reader = Reader::open(&path).unwrap();
-        let void = (0..self.log.leaves.len()).map(|leaf| reader.is_void(leaf as u64).unwrap().unwrap()).collect();
+        let is_void = |leaf: usize| reader.outcome(leaf as u64).unwrap().unwrap() == Outcome::Void;
+        let void = (0..self.log.leaves.len()).map(is_void).collect();
         (reader.custody(subject()).unwrap(), void)
     }
 }
@@ -124,7 +125,7 @@ fn sessions_past_their_time_are_those_that_ended_and_are_not_held() {
     let path = made_at_once(&directory, &log);
     let expired = |target: &str, second: u64| {
         let before = Timestamp::from_seconds(1_700_000_000 + second);
-        Reader::open(&path).unwrap().expired(target, before, 10).unwrap()
+        Reader::open(&path).unwrap().expired(&Covered::Target(target.parse().unwrap()), before, 10).unwrap()
     };
     // Alice's was closed by the event of second 7; Bob's is open.
     assert_eq!(expired("crm", 8), [session_id(0xAB, 1)]);
@@ -142,4 +143,36 @@ fn sessions_past_their_time_are_those_that_ended_and_are_not_held() {
     log.add(session_id(1, 0), 2, Some(("corp|carol", "crm")), hold);
     Index::open(&path).unwrap().apply(0, &log.slices()).unwrap();
     assert_eq!(expired("crm", 100), []);
+    let standing = |second: u64| {
+        let before = Timestamp::from_seconds(1_700_000_000 + second);
+        Reader::open(&path).unwrap().standing(&Covered::Target("crm".parse().unwrap()), before).unwrap()
+    };
+    let oldest = Some("2023-11-14T22:13:27.000000000Z".to_owned());
+    assert_eq!(standing(100), Standing { kept: 1, due: 0, held: 1, oldest });
+}
+
+#[test]
+fn a_rule_on_a_data_class_covers_sessions_in_which_it_was_masked() {
+    let directory = TempDir::new().unwrap();
+    let mut log = Log::default();
+    let masking = Masking { masked: [("US_SSN".into(), 2)].into(), ..Masking::default() };
+    for (number, target, masking) in [(1, "crm", &masking), (2, "orders", &masking), (3, "crm", Masking::NONE)] {
+        let (id, of) = (session_id(0xAB, number), Some(("corp|alice", target)));
+        log.add(id, 0, of, opening(&principal("alice"), None));
+        log.add(id, 1, of, Body::OperationAdmitted(Decided { masking, ..decided(Effect::Allow) }));
+        log.add(id, 2, of, Body::OperationOutcome(ended()));
+        if number != 2 {
+            log.add(id, 3, of, Body::SessionClosed { count: 4, reason: "client" });
+        }
+    }
+    let path = made_at_once(&directory, &log);
+    let reader = Reader::open(&path).unwrap();
+    let (class, late) = (Covered::Class("US_SSN".into()), Timestamp::from_seconds(1_800_000_000));
+    assert_eq!(reader.expired(&class, late, 10).unwrap(), [session_id(0xAB, 1)], "the second is open");
+    assert_eq!(reader.expired(&class, Timestamp::from_seconds(1_700_000_003), 10).unwrap(), []);
+    assert_eq!(reader.expired(&Covered::Class("' OR 1 --".into()), late, 10).unwrap(), []);
+    let Standing { kept, due, held, .. } = reader.standing(&class, late).unwrap();
+    assert_eq!((kept, due, held), (1, 1, 0));
+    assert_eq!(reader.classes().unwrap(), ["US_SSN"]);
+    assert_eq!(reader.expired(&Covered::Target("crm".parse().unwrap()), late, 1).unwrap(), [session_id(0xAB, 1)]);
 }

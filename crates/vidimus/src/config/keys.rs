@@ -43,6 +43,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &LIMITS,
     &CAPACITY,
     &INTEGRITY,
+    &RETENTION,
     &ISSUER,
     &WORKLOAD_WHEN,
     &POLICY,
@@ -65,6 +66,7 @@ pub(super) const ROOT: Section = Section {
         key("capacity", "table", Absent::Means("the defaults hold"), "room for evidence"),
         key("integrity", "table", Absent::Means("the defaults hold"), "how often all evidence is checked"),
         key("index", "table", Absent::Means("the defaults hold"), "what is searched"),
+        key("retention", "table", Absent::Means("recordings are kept"), "how long recordings are kept"),
         key("identity", "table", Absent::Refused, "who vouches for callers"),
         key("policy", "table", Absent::Refused, "who may do what"),
         key("masking", "table", Absent::Means("the defaults hold"), "what is masked"),
@@ -174,6 +176,27 @@ pub(super) const INTEGRITY: Section = Section {
         Absent::Default("24h"),
         "How often everything is checked again, from the first entry on; at most a day. It begins anew at each start.",
     )],
+};
+
+pub(super) const RETENTION: Section = Section {
+    heading: "retention",
+    about: "How long recordings are kept after their sessions end. Then they are erased, but for those under a legal hold; \
+            their events stay. Where several rules cover a session the shortest one ends its recording.",
+    keys: &[
+        key(
+            "recordings",
+            "days",
+            Absent::Means("they are kept until somebody erases them"),
+            "For targets that have no `retain` of their own, such as `90d`.",
+        ),
+        key(
+            "classes",
+            "table of days",
+            Absent::Means("what was masked makes no difference"),
+            "By data class: `{ US_SSN = \"30d\" }` erases the recordings of sessions in which such a value was masked, on \
+             any target.",
+        ),
+    ],
 };
 
 pub(super) const INDEX: Section = Section {
@@ -376,7 +399,7 @@ pub(super) const TARGET: Section = Section {
         key(
             "retain",
             "days",
-            Absent::Means("recordings are kept until somebody erases them"),
+            Absent::Means("`recordings` in [retention] holds"),
             "How long recordings are kept after their sessions end, such as `90d`. Then they are erased, but for those \
              under a legal hold; their events stay.",
         ),

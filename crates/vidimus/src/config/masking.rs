@@ -38,6 +38,11 @@ impl Masking {
         vidimus_mask::catalogue().map(|class| Arc::from(class.name)).chain(own).collect()
     }
 
+    /// A class by its name, or what else may be meant.
+    pub(crate) fn class(&self, name: &str) -> Result<String, String> {
+        Known::new(&self.custom).class(name)
+    }
+
     /// Compiles it as the gateway would, to see whether it can.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         Masker::new(&self.settings()).map(drop)
@@ -175,7 +180,7 @@ fn rest(table: &Table<'_>, known: &Known<'_>) -> Option<Rest> {
 }
 
 /// A table of texts, each read with its key.
-fn pairs<T>(
+pub(super) fn pairs<T>(
     table: &Table<'_>,
     name: &'static str,
     parse: impl Fn(&str, &str) -> Result<(String, T), String>,

@@ -18,7 +18,7 @@ use vidimus_identity::{Algorithm, ClaimRule, IssuerConfig};
 use super::document::Document;
 use super::keys;
 use super::table::{Table, Value, secret};
-use super::{Config, Gateway, Issuer, Limits, Masking, Server, Target, masking, stdio, value, witnesses};
+use super::{Config, Gateway, Issuer, Limits, Masking, Server, Target, masking, retention, stdio, value, witnesses};
 
 /// The socket in `data_dir`.
 pub(crate) const SOCKET: &str = "vidimus.sock";
@@ -70,9 +70,11 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
     // Where it is wrong, targets are still read: every problem is told at once.
     let for_targets = masking.clone().unwrap_or_else(masking::nothing);
     let targets = root.table("targets").and_then(|(place, table)| targets(document, place, table, &for_targets));
+    let retention = retention::read(document, root.table("retention"), &for_targets);
     let witnesses = witnesses::read(document, root.table("witnesses"));
     let is_log_public = is_log_public(document, root.table("log"));
     root.finish();
+    let targets = targets?;
     Some(Config {
         path: path.to_owned(),
         hash,
@@ -84,7 +86,8 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         issuers: issuers?,
         policy_dir: policy_dir?,
         masking: masking?,
-        targets: targets?,
+        retention: retention?.rules(&targets),
+        targets,
         witnesses: witnesses?,
         is_log_public: is_log_public?,
     })

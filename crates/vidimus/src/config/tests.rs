@@ -107,6 +107,9 @@ key = "witness.example.com/w1+4fcb14dd+BBt0NftABy2xr6AjKFsSlg8JgUbn2+ipj4Hp34kdn
 on_start = "warn"
 [log]
 public = true
+[retention]
+recordings = "400d"
+classes = { US_SSN = "30d", BADGE = "7d" }
 "#;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -190,6 +193,30 @@ fn every_key_is_understood() {
     assert_eq!(target.tools.as_deref(), Some(Path::new("/etc/vidimus/crm.tools.json")));
     assert_eq!(target.connect_timeout, Duration::from_millis(250));
     assert_eq!(target.call_timeout, Duration::from_hours(3));
+}
+
+#[test]
+fn retention_is_by_target_and_by_data_class() {
+    let rules = |text: &str| parse(text).unwrap().retention.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        rules(FULL),
+        [
+            "retention of target crm: 90 days",
+            "retention of target files: 400 days",
+            "retention of data class BADGE: 7 days",
+            "retention of data class US_SSN: 30 days"
+        ]
+    );
+    assert_eq!(rules(SMALLEST), [""; 0], "nothing is erased unless somebody says so");
+    for (lines, expected) in [
+        ("classes = { US_SNN = \"30d\" }", "did you mean `US_SSN`?"),
+        ("classes = { US_SSN = \"30\" }", "classes"),
+        ("recordings = \"90\"", "recordings"),
+        ("recording = \"90d\"", "did you mean `recordings`?"),
+    ] {
+        let error = parse(&format!("{SMALLEST}\n[retention]\n{lines}")).unwrap_err().to_string();
+        assert!(error.contains(expected), "{lines}: {error}");
+    }
 }
 
 #[test]

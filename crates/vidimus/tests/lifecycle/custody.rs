@@ -21,7 +21,8 @@ impl Recorded {
     async fn new() -> Self {
         let world = World::with(|setup| {
             setup.policies = POLICIES;
-            setup.tables = "[index]\nfull_text = true\n";
+            setup.tables =
+                "[index]\nfull_text = true\n[retention]\nrecordings = \"90d\"\nclasses = { US_SSN = \"1d\" }\n";
         })
         .await;
         let client = world.client().await;
@@ -112,7 +113,10 @@ async fn a_recording_is_erased_by_two_persons_and_nothing_of_it_is_left() {
     let (status, said) = recorded.run(None, &["erase", &recorded.session, "--reason", "x"]);
     assert!(status == 1 && said.contains("token"), "an account of this machine is no person: {said}");
     let (status, said) = recorded.ask("eve");
-    assert!(status == 1 && said.contains("no session"), "policy: {said}");
+    assert!(status == 1 && said.contains("it takes a permit that names recording.erase"), "policy: {said}");
+    let unknown = "00000000-0000-7000-8000-000000000001";
+    let (_, of_none) = recorded.run(Some("eve"), &["erase", unknown, "--reason", "request 4711"]);
+    assert_eq!(of_none.replace(unknown, &recorded.session), said, "whether there is one is not told");
     let (status, said) = recorded.ask("alice");
     assert_eq!(status, 0, "{said}");
     let (status, said) = recorded.confirm("alice");
@@ -177,6 +181,14 @@ async fn a_legal_hold_keeps_a_recording() {
     assert_eq!(recorded.ask("alice").0, 0);
     let hold = |what| recorded.run(None, &["hold", what, &recorded.session, "--reason", "case 7"]);
     assert_eq!(hold("add").0, 0);
+    let retention = recorded.world.gateway.command(&["retention", "status"]);
+    let (target, class) = (&retention["rules"][0], &retention["rules"][1]);
+    assert_eq!(
+        (&target["keep_days"], &target["held"], &target["due"]),
+        (&json!(90), &json!(1), &json!(0)),
+        "{retention}"
+    );
+    assert_eq!((&class["class"], &class["recordings"]), (&json!("US_SSN"), &json!(0)), "{retention}");
     for (status, said) in [recorded.confirm("bob"), recorded.ask("bob"), hold("add")] {
         assert!(status == 1 && said.contains("under a legal hold (case 7)"), "{said}");
     }
@@ -221,4 +233,53 @@ async fn what_a_crash_cuts_off_is_completed_at_the_next_start() {
     assert_eq!(of_type(&events, "recording.erased")[0]["custody"]["confirmed_by"], "corp|bob");
     assert!(!recorded.recording().exists() && holders(&data, b"zebracorn").is_empty());
     assert_eq!(recorded.world.gateway.command(&["log", "verify", "--recordings"])["holds"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_those_who_act_at_once_one_wins_and_the_log_says_who() {
+    let mut recorded = Recorded::new().await;
+    assert_eq!(recorded.ask("alice").0, 0);
+    let ran = std::thread::scope(|scope| {
+        let hold = || recorded.run(None, &["hold", "add", &recorded.session, "--reason", "case 7"]);
+        let acts =
+            [scope.spawn(|| recorded.confirm("bob")), scope.spawn(|| recorded.confirm("carol")), scope.spawn(hold)];
+        acts.map(|act| act.join().unwrap())
+    });
+    assert_eq!(ran.iter().filter(|(status, _)| *status == 0).count(), 1, "{ran:?}");
+    let is_held = ran[2].0 == 0;
+    let state = |recorded: &Recorded| recorded.run(None, &["hold", "add", &recorded.session, "--reason", "again"]).1;
+    let expected = if is_held { "under a legal hold (case 7)" } else { "is erased" };
+    assert!(state(&recorded).contains(expected), "{ran:?}");
+    assert_eq!(recorded.recording().exists(), is_held);
+    let events = recorded.world.gateway.events();
+    assert_eq!(of_type(&events, "recording.erased").len(), usize::from(!is_held));
+
+    // An index made again has the same winner.
+    assert!(recorded.world.gateway.process.terminate(super::SOON).unwrap().success());
+    recorded.world.gateway.command(&["index", "rebuild"]);
+    recorded.world.gateway.restart();
+    assert!(state(&recorded).contains(expected));
+    assert_eq!(recorded.world.gateway.command(&["log", "verify"])["holds"], true);
+}
+
+/// The index is no part of what is durable: a power cut may leave an older one beside the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_the_log_and_not_in_the_index_is_decided_again_from_the_log() {
+    let mut recorded = Recorded::new().await;
+    assert_eq!(recorded.ask("alice").0, 0);
+    let data = recorded.world.gateway.data();
+    assert!(recorded.world.gateway.process.terminate(super::SOON).unwrap().success());
+    let older = std::fs::read(data.join("index.db")).unwrap();
+    recorded.world.gateway.restart();
+    let hold = |recorded: &Recorded| recorded.run(None, &["hold", "add", &recorded.session, "--reason", "case 7"]);
+    assert_eq!(hold(&recorded).0, 0);
+    recorded.world.gateway.process.kill().unwrap();
+    for companion in ["index.db-wal", "index.db-shm"] {
+        std::fs::remove_file(data.join(companion)).unwrap();
+    }
+    std::fs::write(data.join("index.db"), older).unwrap();
+    recorded.world.gateway.restart();
+    let (status, said) = recorded.confirm("bob");
+    assert!(status == 1 && said.contains("under a legal hold (case 7)"), "{said}");
+    assert!(recorded.recording().exists());
 }

@@ -44,4 +44,10 @@ async fn what_cannot_be_proved_or_shown_is_answered_with_where_ids_come_from() {
     assert!(said(&["sessions", "show", "0199a1b2"], 1).contains("list sessions to see their ids"));
     assert!(said(&["sessions", "show", "01"], 1).contains("at least 4"));
     assert!(said(&["tools", "nothing"], 1).contains("there is no target `nothing`"));
+    let unknown = said(&["sessions", "list", "--class", "EMAIL_ADRESS"], 1);
+    assert!(unknown.contains("no data class is called `EMAIL_ADRESS`; did you mean `EMAIL_ADDRESS`?"), "{unknown}");
+    assert_eq!(
+        world.gateway.command(&["sessions", "list", "--class", "EMAIL_ADDRESS"])["sessions"],
+        serde_json::json!([])
+    );
 }

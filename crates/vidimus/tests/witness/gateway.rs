@@ -116,8 +116,12 @@ async fn yesterdays_copy_is_refused_with_both_sizes() {
     assert!(events.iter().all(|event| event.get("absent_witnesses").is_none()));
     let metrics = world.gateway.admin_page("/metrics").unwrap();
     assert!(metrics.contains("vidimus_witness_cosigned_leaves{witness=\"w1\"}"), "{metrics}");
-    let last = size_of(&world.cosigned());
+    world.cosigned();
     assert!(world.gateway.process.terminate(SOON).unwrap().success());
+    // The last event of a gateway that stops in order is cosigned too.
+    let checkpoint = std::fs::read_to_string(data.join("log/checkpoint")).unwrap();
+    assert!(checkpoint.contains(super::NAME), "{checkpoint}");
+    let last = size_of(&checkpoint);
 
     let today = world.gateway.dir.path().join("today");
     std::fs::rename(&data, &today).unwrap();
@@ -161,6 +165,14 @@ async fn without_its_witness_it_starts_only_if_told_so_and_says_it() {
     let events = world.gateway.events_once(|event| event["type"] == "witness.cosigned");
     assert_eq!(of_type(&events, "witness.cosigned")[0]["by"], "w1");
     assert!(size_of(&world.cosigned()) > 0);
+    let status = world.gateway.command(&["log", "status"]);
+    let [witness] = &status["witnesses"].as_array().unwrap()[..] else { panic!("{status}") };
+    assert_eq!((&witness["name"], &witness["state"]), (&"w1".into(), &"cosigning".into()), "{status}");
+    assert!(witness["cosigned"].as_u64().unwrap() > 0 && witness["behind"].is_u64(), "{status}");
+    assert_eq!(status["keys"], serde_json::json!([world.key]));
+    // A witness that is gone keeps nobody from stopping.
+    world.witness.process.kill().unwrap();
+    assert!(world.gateway.process.terminate(SOON).unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

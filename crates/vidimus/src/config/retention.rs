@@ -1,0 +1,50 @@
+//! `[retention]`: how long recordings are kept, by target and by data class.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::de::DeTable;
+use vidimus_gate::Rule;
+use vidimus_store::Covered;
+
+use super::document::Document;
+use super::masking::{Masking, pairs};
+use super::table::Table;
+use super::{Target, keys, value};
+
+/// What the table says, before targets are known.
+#[derive(Debug, Default)]
+pub(super) struct Retention {
+    recordings: Option<Duration>,
+    classes: Vec<(String, Duration)>,
+}
+
+/// Reads the table; without one, nothing is erased by itself.
+pub(super) fn read<'a>(
+    document: &'a Document,
+    found: Option<(Range<usize>, &'a DeTable<'a>)>,
+    masking: &Masking,
+) -> Option<Retention> {
+    let none = DeTable::new();
+    let (place, table) = found.unwrap_or((0..0, &none));
+    let table = Table::new(document, &keys::RETENTION, "retention".to_owned(), place, table);
+    let is_given = table.value("recordings").is_some();
+    let recordings = table.parsed("recordings", value::days);
+    let classes = pairs(&table, "classes", |class, text| Ok((masking.class(class)?, value::days(text)?)));
+    table.finish();
+    if is_given && recordings.is_none() {
+        return None;
+    }
+    Some(Retention { recordings, classes: classes?.into_iter().collect() })
+}
+
+impl Retention {
+    /// The rules on these targets and on data classes.
+    pub(super) fn rules(self, targets: &[Target]) -> Vec<Rule> {
+        let of_target = |target: &Target| {
+            Some(Rule { covered: Covered::Target(target.name.clone()), keep: target.retain.or(self.recordings)? })
+        };
+        let of_class = |(name, keep)| Rule { covered: Covered::Class(name), keep };
+        targets.iter().filter_map(of_target).chain(self.classes.into_iter().map(of_class)).collect()
+    }
+}

@@ -1,0 +1,89 @@
+//! `vidimus retention status`: the rules of retention, what each covers, and what it would erase now.
+//!
+//! Asked of the running gateway, which keeps to the rules; asking erases nothing.
+
+use std::io::{self, Write};
+
+use crate::api::{self, RetentionRule, RetentionStatus};
+use crate::cli::Retention;
+use crate::client;
+use crate::output::{self, Table, counted, whole_seconds};
+
+/// Runs the command.
+pub(crate) async fn run(command: Retention, out: &mut impl Write) -> anyhow::Result<()> {
+    let Retention::Status { due, gateway, output } = command;
+    let status: RetentionStatus = client::get(&gateway.places()?.1, api::RETENTION).await?;
+    if output.json {
+        output::json(out, &status)?;
+    } else {
+        write_status(&status, due, out)?;
+    }
+    Ok(())
+}
+
+fn write_status(status: &RetentionStatus, with_due: bool, out: &mut impl Write) -> io::Result<()> {
+    if status.rules.is_empty() {
+        return writeln!(out, "no rule: recordings are kept until somebody erases them; see [retention]");
+    }
+    let mut table = Table::new(&["RULE", "KEEP", "RECORDINGS", "DUE", "HELD", "OLDEST ENDED"]);
+    for rule in &status.rules {
+        let oldest = rule.oldest.as_deref().map_or_else(|| "-".to_owned(), whole_seconds);
+        let counts = [rule.recordings, rule.due, rule.held].map(|count| count.to_string());
+        let [recordings, due, held] = counts;
+        table.row([named(rule), counted(rule.keep_days, "day"), recordings, due, held, oldest]);
+    }
+    table.write(out)?;
+    let is_due = status.rules.iter().any(|rule| rule.due > 0);
+    if is_due {
+        writeln!(out, "\nwhat is due is erased within the hour; a legal hold keeps it: vidimus hold add SESSION")?;
+    }
+    for rule in status.rules.iter().filter(|rule| with_due && rule.due > 0) {
+        writeln!(out, "\ndue by the rule on {}:", output::printable(&named(rule)))?;
+        for session in &rule.due_sessions {
+            writeln!(out, "  {}", output::printable(session))?;
+        }
+        let named = u64::try_from(rule.due_sessions.len()).unwrap_or(u64::MAX);
+        if rule.due > named {
+            writeln!(out, "  and {} more", rule.due - named)?;
+        }
+    }
+    Ok(())
+}
+
+fn named(rule: &RetentionRule) -> String {
+    match (&rule.target, &rule.class) {
+        (Some(target), _) => format!("target {target}"),
+        (None, Some(class)) => format!("class {class}"),
+        (None, None) => "-".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(rules: Vec<RetentionRule>) -> String {
+        let mut out = Vec::new();
+        write_status(&RetentionStatus { rules }, true, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn each_rule_is_shown_with_what_is_due() {
+        let rule = |target: Option<&str>, class: Option<&str>, due| RetentionRule {
+            target: target.map(str::to_owned),
+            class: class.map(str::to_owned),
+            keep_days: 90,
+            recordings: 12,
+            due,
+            held: 1,
+            oldest: Some("2026-08-01T10:00:00.123456789Z".into()),
+            due_sessions: vec!["0199-1".into()],
+        };
+        let text = shown(vec![rule(Some("crm"), None, 2), rule(None, Some("US_SSN"), 0)]);
+        assert!(text.contains("target crm    90 days  12          2    1     2026-08-01T10:00:00Z"), "{text}");
+        assert!(text.contains("due by the rule on target crm:\n  0199-1\n  and 1 more\n"), "{text}");
+        assert!(!text.contains("rule on class US_SSN"), "{text}");
+        assert!(shown(Vec::new()).contains("kept until somebody erases them"));
+    }
+}
