@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use vidimus_core::event::{Body, Custody as Change, CustodyStep};
 use vidimus_core::{Action, Durability, ErrorKind, Principal, PrincipalKind, SessionId, Timestamp};
-use vidimus_log::DestroyError;
+use vidimus_log::{DestroyError, ReadError};
 use vidimus_store::{ControlState as _, Custody, Erasure, Outcome, Reader, Request, SessionRow, StoreError};
 
 use crate::authenticate::Caller;
@@ -71,6 +71,15 @@ pub enum CustodyError {
     /// The step cannot be recorded.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// The log cannot be read.
+    #[error("the log cannot be asked who decided on it: {0}; nothing is erased")]
+    Read(#[from] ReadError),
+    /// The index says so, and nobody did.
+    #[error(
+        "the log holds no decision to erase the recording of session {0}, whatever the index says: somebody may have \
+         altered that; run `vidimus log verify`, then `vidimus index rebuild`; nothing is erased"
+    )]
+    Undecided(SessionId),
     /// The recording is not destroyed yet.
     #[error("{0}; the erasure is confirmed, and will be completed")]
     Destroy(#[from] DestroyError),
@@ -114,7 +123,7 @@ impl CustodyError {
             Self::Store(error) => error.kind(),
             Self::Evidence(error) => error.kind(),
             Self::Destroy(error) => error.kind(),
-            Self::Behind => ErrorKind::Evidence,
+            Self::Behind | Self::Read(_) | Self::Undecided(_) => ErrorKind::Evidence,
             Self::OwnRequest => ErrorKind::Denied,
             Self::Held(..)
             | Self::NotHeld(_)
@@ -218,16 +227,23 @@ impl Custodian {
 
     /// Completes erasures that were confirmed and cut off; returns how many.
     pub async fn finish(&self) -> Result<usize, CustodyError> {
-        let under_way = self.viewer.reader()?.erasures_under_way()?;
-        let count = under_way.len();
-        if count > 0 {
-            self.destroy(under_way).await?;
+        let (mut decided, mut undecided) = (Vec::new(), None);
+        for session in self.viewer.reader()?.erasures_under_way()? {
+            match self.decided(&[session]).await {
+                Ok(()) => decided.push(session),
+                Err(error) => undecided = Some(error),
+            }
         }
-        Ok(count)
+        let count = decided.len();
+        if count > 0 {
+            self.destroy(decided).await?;
+        }
+        undecided.map_or(Ok(count), Err)
     }
 
     /// Destroys what is confirmed, then says so. May be repeated.
     pub(crate) async fn destroy(&self, sessions: Vec<SessionId>) -> Result<(), CustodyError> {
+        self.decided(&sessions).await?;
         let (log, doomed) = (self.shared.evidence.log.clone(), sessions.clone());
         let destroyed = tokio::task::spawn_blocking(move || log.destroy_recordings(&doomed)).await;
         destroyed.map_err(|_| ViewError::Stopping)??;
@@ -249,6 +265,25 @@ impl Custodian {
             }
         }
         Ok(())
+    }
+
+    /// Whether the log says of all these sessions that their recordings are to be erased. A step that the index knows may
+    /// be under no checkpoint for a moment.
+    async fn decided(&self, sessions: &[SessionId]) -> Result<(), CustodyError> {
+        let started = Instant::now();
+        loop {
+            let (shared, asked) = (Arc::clone(&self.shared), sessions.to_vec());
+            let read = move || shared.logged_custody.of(&mut shared.evidence.log.snapshot(), &asked);
+            let custody = tokio::task::spawn_blocking(read).await.map_err(|_| ViewError::Stopping)??;
+            let is_open = |custody: &Custody| !matches!(custody.erasure, Erasure::Confirmed { .. } | Erasure::Erased);
+            let Some((_, session)) = custody.iter().zip(sessions).find(|(custody, _)| is_open(custody)) else {
+                return Ok(());
+            };
+            if started.elapsed() >= MAX_LAG {
+                return Err(CustodyError::Undecided(*session));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Waits until the index has overwritten what was taken out of it.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -25,6 +25,7 @@ use crate::context::{SessionContext, TargetSpec};
 use crate::evidence::{Evidence, EvidenceError, Strand};
 use crate::keyring::{KeyChange, Keys};
 use crate::keys::{KeyEncryptionKey, KeyError, Secret};
+use crate::logged_custody::LoggedCustody;
 use crate::masking::{self, Masking};
 use crate::metrics::Metrics;
 use crate::projection::{self, Projection};
@@ -151,15 +152,17 @@ impl Gate {
         let signing: Vec<String> = log_keys.iter().map(ToString::to_string).collect();
         let index_path = options.data_dir.join(projection::INDEX);
         let index = projection::open_index(&index_path, &options.data_dir, &wrapping, options.full_text)?;
+        let failure = Arc::new(OnceLock::new());
+        let projection = Projection::telling(index, Arc::clone(&failure), Box::new(|_| {}));
         let log_options = vidimus_log::Options {
-            observer: Some(Box::new(Projection::new(index))),
+            observer: Some(Box::new(projection)),
             ..vidimus_log::Options::new(&options.data_dir, &origin)
         };
         let (log, recovered) = Log::open(options.storage, log_options, signer)?;
         let evidence = Arc::new(Evidence { log, gateway: options.gateway.into(), clock: options.clock, wrapping });
         let control = Strand::new(SessionId::random(), None, None, Record::Sizes, 0);
         // Asked before this process writes, so that its own control session is not among them.
-        let unfinished = recover::unfinished(&index_path)?;
+        let unfinished = recover::unfinished(&index_path, evidence.log.status().integrated, failure.get())?;
         let absent_witnesses = &admission(&evidence.log.witnessing()).map_err(StartError::Admission)?;
         control.append(
             &evidence,
@@ -189,6 +192,7 @@ impl Gate {
             hmac_key,
             authenticator: Authenticator::new(options.identity),
             unauthenticated: Unauthenticated::default(),
+            logged_custody: LoggedCustody::default(),
             capacity: Capacity::default(),
         };
         Ok(Self { shared: Arc::new(shared), data_dir: options.data_dir.into() })

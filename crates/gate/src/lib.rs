@@ -21,6 +21,7 @@ mod integrity;
 mod key_service;
 mod keyring;
 mod keys;
+mod logged_custody;
 mod masking;
 mod metrics;
 mod program_log;

@@ -23,10 +23,6 @@ pub(crate) struct Projection {
 }
 
 impl Projection {
-    pub(crate) fn new(index: Index) -> Self {
-        Self::telling(index, Arc::default(), Box::new(|_| {}))
-    }
-
     /// One that says how many entries are done, and leaves word of a failure.
     pub(crate) fn telling(index: Index, failure: Arc<OnceLock<String>>, progress: Box<dyn FnMut(u64) + Send>) -> Self {
         Self { index, failure, progress }

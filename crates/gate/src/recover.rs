@@ -24,6 +24,22 @@ pub enum RecoveryError {
     /// The log does not give an event back.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The index is of another log, or stands still.
+    #[error("the index has {applied} of {entries} events{why}: run `vidimus index rebuild`, then start again")]
+    Behind {
+        /// Events in the index.
+        applied: u64,
+        /// Events in the log.
+        entries: u64,
+        /// Why it took no more, if that is known.
+        why: String,
+    },
+    /// The index says that a session is open, and the log that it is closed.
+    #[error(
+        "the index has session {0} open, which the log has closed: somebody may have altered the index; run \
+         `vidimus log verify`, then `vidimus index rebuild`, then start again"
+    )]
+    Altered(SessionId),
     /// An event is not what this program writes.
     #[error("event {0} of the log is no event: run `vidimus log verify`")]
     Foreign(u64),
@@ -49,9 +65,20 @@ struct Intent {
     object: Option<String>,
 }
 
-/// The sessions without a last event.
-pub(crate) fn unfinished(index: &Path) -> Result<Vec<SessionId>, RecoveryError> {
-    Ok(Reader::open(index)?.unfinished()?)
+/// The sessions without a last event, by an index that has all the log's entries: what it lacks would be taken for what was
+/// never written, and written once more.
+pub(crate) fn unfinished(
+    index: &Path,
+    entries: u64,
+    failure: Option<&String>,
+) -> Result<Vec<SessionId>, RecoveryError> {
+    let reader = Reader::open(index)?;
+    let applied = reader.applied()?;
+    if applied != entries || failure.is_some() {
+        let why = failure.map_or_else(String::new, |failure| format!(" ({failure})"));
+        return Err(RecoveryError::Behind { applied, entries, why });
+    }
+    Ok(reader.unfinished()?)
 }
 
 /// Closes sessions that have no last event.
@@ -89,6 +116,7 @@ fn read(evidence: &Evidence, reader: &Reader, session: SessionId) -> Result<Open
                 };
                 open.intents.insert(seq, intent);
             }
+            Some("session.closed" | "log.stopped") => return Err(RecoveryError::Altered(session)),
             Some("operation.outcome") => {
                 let intent = event.pointer("/operation/intent").and_then(Value::as_u64);
                 intent.and_then(|intent| open.intents.remove(&intent));

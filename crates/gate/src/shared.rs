@@ -11,6 +11,7 @@ use vidimus_policy::Policies;
 use crate::authenticate::Authenticator;
 use crate::capacity::Capacity;
 use crate::evidence::{Evidence, Strand};
+use crate::logged_custody::LoggedCustody;
 use crate::metrics::Metrics;
 use crate::seal::Sealer;
 use crate::tasks::Tasks;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) hmac_key: [u8; 32],
     pub(crate) authenticator: Authenticator,
     pub(crate) unauthenticated: Unauthenticated,
+    /// The custody of recordings, by the log.
+    pub(crate) logged_custody: LoggedCustody,
     /// How much room there is for evidence.
     pub(crate) capacity: Capacity,
 }

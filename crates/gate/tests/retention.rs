@@ -1,4 +1,5 @@
-//! Recordings whose time is up by a rule: erased in order and on record, but for those that a hold keeps.
+//! Recordings whose time is up by a rule: erased in order and on record, but for those that a hold keeps, and never on the
+//! word of an index that somebody altered.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
@@ -46,9 +47,13 @@ fn crm() -> TargetName {
 }
 
 fn start(data_dir: &Path, clock: Arc<Hands>) -> Gate {
+    Gate::start(options(data_dir, clock), &mut Registry::default()).unwrap()
+}
+
+fn options(data_dir: &Path, clock: Arc<Hands>) -> Options {
     let sources = [Source { name: "test.cedar".into(), text: POLICIES.into() }];
     let schema = TargetSchema { name: crm(), protocol: Protocol::Mcp, tools: None };
-    let options = Options {
+    Options {
         data_dir: data_dir.to_owned(),
         gateway: "gw-test".into(),
         keys: Keys {
@@ -64,8 +69,7 @@ fn start(data_dir: &Path, clock: Arc<Hands>) -> Gate {
         full_text: false,
         discipline: vidimus_core::Discipline::Unknown,
         version: "test",
-    };
-    Gate::start(options, &mut Registry::default()).unwrap()
+    }
 }
 
 /// Opens a session of the gateway's own and closes it; its id.
@@ -91,6 +95,55 @@ fn owner() -> Principal {
     }
 }
 
+/// Waits until the index, which is told in the background, has so many closed sessions.
+async fn indexed(gate: &Gate, closed: usize) {
+    let filter = || SessionFilter { limit: 10, ..SessionFilter::default() };
+    while gate.viewer().sessions(&owner(), filter()).await.unwrap().iter().filter(|row| row.closed.is_some()).count()
+        < closed
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What somebody does who can write to the data directory.
+fn alter(directory: &Path, sql: &str) {
+    let index = rusqlite::Connection::open(directory.join("index.db")).unwrap();
+    index.busy_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(index.execute(sql, ()).unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_persons_whom_only_the_index_knows_erase_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = start(directory.path(), Arc::new(Hands(AtomicU64::new(1_800_000_000))));
+    let session = closed(&gate).await;
+    indexed(&gate, 1).await;
+    let custodian = gate.custodian();
+    custodian.hold(&owner(), &session, "case 7").await.unwrap();
+    alter(
+        directory.path(),
+        "UPDATE custody SET hold = NULL, state = 'confirmed', requested_by = 'corp|alice', confirmed_by = 'corp|bob', \
+         reason = 'forged'",
+    );
+    let error = custodian.finish().await.unwrap_err();
+    assert!(matches!(error, CustodyError::Undecided(_)), "{error}");
+    gate.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_has_not_the_logs_word_for_it_closes_no_session_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Hands(AtomicU64::new(1_800_000_000)));
+    let gate = start(directory.path(), Arc::clone(&clock));
+    let session = closed(&gate).await;
+    indexed(&gate, 1).await;
+    gate.stop().await.unwrap();
+    drop(gate);
+    alter(directory.path(), "UPDATE sessions SET closed = NULL WHERE closed IS NOT NULL AND target = 'crm'");
+    let error = Gate::start(options(directory.path(), clock), &mut Registry::default()).err().unwrap().to_string();
+    assert!(error.contains(&session) && error.contains("index rebuild"), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_due_by_a_rule_is_erased_and_what_is_held_is_not() {
     let directory = tempfile::tempdir().unwrap();
@@ -99,19 +152,7 @@ async fn what_is_due_by_a_rule_is_erased_and_what_is_held_is_not() {
     let (old, held) = (closed(&gate).await, closed(&gate).await);
     clock.0.fetch_add(2 * DAY.as_secs(), Ordering::SeqCst);
     let young = closed(&gate).await;
-    // The index is told in the background.
-    while gate
-        .viewer()
-        .sessions(&owner(), SessionFilter { limit: 10, ..SessionFilter::default() })
-        .await
-        .unwrap()
-        .iter()
-        .filter(|row| row.closed.is_some())
-        .count()
-        < 3
-    {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    indexed(&gate, 3).await;
     let custodian = gate.custodian();
     custodian.hold(&owner(), &held, "case 7").await.unwrap();
 

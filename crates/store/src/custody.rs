@@ -4,11 +4,13 @@
 //! when that is the version still, and when the step may be taken from there; every other one is kept as void and changes
 //! nothing. The order in the log decides, so of two who act at once one wins, and replay gives the same winner.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use vidimus_core::SessionId;
 use vidimus_core::event::CustodyStep;
 
-use crate::leaf::{Change, Entry};
+use crate::leaf::{Change, Entry, What};
 
 /// Whether a session's recording is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,7 +76,10 @@ impl Custody {
                     Erasure::None => change.confirmed_by.is_none(),
                     Erasure::Requested(request) => {
                         change.confirmed_by.is_none()
-                            || (who.is_some_and(|who| who != request.by) && time < request.expires.as_str())
+                            || (who.is_some_and(|who| who != request.by)
+                                && change.confirmed_by.as_deref() == who
+                                && change.requested_by.as_deref().is_none_or(|by| by == request.by)
+                                && time < request.expires.as_str())
                     }
                     Erasure::Confirmed { .. } | Erasure::Erased => false,
                 };
@@ -87,6 +92,32 @@ impl Custody {
         Some(Self { version: self.version + 1, hold, erasure })
     }
 }
+
+/// The custody of all recordings by the log alone, for whoever must not take an index's word for it.
+#[derive(Debug, Default)]
+pub struct CustodyLog(HashMap<SessionId, Custody>);
+
+impl CustodyLog {
+    /// Takes the log's next leaf; every one that may hold a step must be given, in order.
+    pub fn leaf(&mut self, leaf: &[u8]) {
+        if !leaf.windows(MEMBER.len()).any(|bytes| bytes == MEMBER) {
+            return;
+        }
+        let Some(Entry { time, who, what: What::Custody(change), .. }) = Entry::read(leaf) else { return };
+        let custody = self.0.entry(change.session).or_default();
+        if let Some(after) = custody.after(&change, time, who.as_deref()) {
+            *custody = after;
+        }
+    }
+
+    /// The custody of a session; that of one with no step yet is the beginning.
+    pub fn custody(&self, session: SessionId) -> Custody {
+        self.0.get(&session).cloned().unwrap_or_default()
+    }
+}
+
+/// What every leaf with a step has in it: canonical JSON has no other way to write this name.
+const MEMBER: &[u8] = b"\"custody\":";
 
 /// Applies a step; whether it is one that orders destruction.
 pub(crate) fn apply(

@@ -20,7 +20,7 @@ mod text;
 
 pub use compare::{Difference, differences};
 pub use control::{ControlState, ControlStore, Outcome};
-pub use custody::{Custody, Erasure, Request};
+pub use custody::{Custody, CustodyLog, Erasure, Request};
 pub use error::StoreError;
 pub use index::Index;
 pub use reader::{MAX_ASKED, MAX_SESSIONS, Reader, SessionFilter, SessionRow};

@@ -3,8 +3,9 @@
 //! Without the key-encryption key: the files are there, hold every frame an event names in its place, of its event, name
 //! and size, and nothing but whole frames up to a session's end. With it also: every frame opens, and what it holds is
 //! what the event commits to. A recording that is not there is a finding unless a later event says that it was erased, and
-//! one that is there after that event is a finding too. Where sizes only are kept there is no content to compare, which is counted. Each frame is
-//! read once and alone; besides there is some state for each open session. No content leaves this module.
+//! one that is there after that event is a finding too, and so is an erasure that nobody was entitled to by the log itself:
+//! two persons or retention, and no legal hold. Where sizes only are kept there is no content to compare, which is counted.
+//! Each frame is read once and alone; besides there is some state for each open session. No content leaves this module.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -18,6 +19,7 @@ use serde_json::Value;
 use vidimus_core::SessionId;
 use vidimus_log::verify::Finding;
 use vidimus_log::{MAX_FRAME_BYTES, SALT_BYTES};
+use vidimus_store::{CustodyLog, Erasure};
 
 use super::committed::{Commits, Follower, Problem, Seen};
 use super::{HEADER_BYTES, Header, OPENING_BYTES, TAG_BYTES};
@@ -49,6 +51,8 @@ pub struct RecordingVerifier {
     erased: BTreeMap<SessionId, ErasedRecording>,
     /// Sessions whose erasure is confirmed, and not said to be done.
     leaving: BTreeSet<SessionId>,
+    /// Who was entitled to what, by the log.
+    custody: CustodyLog,
     checked: Checked,
 }
 
@@ -129,6 +133,7 @@ impl RecordingVerifier {
             missing: BTreeMap::new(),
             erased: BTreeMap::new(),
             leaving: BTreeSet::new(),
+            custody: CustodyLog::default(),
             checked: Checked::default(),
         }
     }
@@ -157,19 +162,29 @@ impl RecordingVerifier {
         std::mem::take(&mut self.missing).into_values().collect()
     }
 
-    /// Takes note of an erasure; a finding when the recording is still there.
-    fn erasure(&mut self, entry: u64, erased: ErasedRecording) -> Option<Finding> {
+    /// Takes note of an erasure; findings when nobody was entitled to it, and when the recording is still there.
+    fn erasure(&mut self, entry: u64, erased: ErasedRecording) -> Vec<Finding> {
         let session = erased.session;
+        let is_decided = self.custody.custody(session).erasure == Erasure::Erased;
         self.missing.remove(&session);
         self.leaving.remove(&session);
         self.erased.insert(session, erased);
         let directory = self.directory.join(session.to_string());
-        directory.exists().then(|| Finding {
+        let finding = |expected: &str, found: &str| Finding {
             entry: Some(entry),
-            file: directory,
-            expected: format!("no recording of session {session}, which is erased"),
-            found: "one".to_owned(),
-        })
+            file: directory.clone(),
+            expected: format!("{expected} session {session}"),
+            found: found.to_owned(),
+        };
+        let mut findings = Vec::new();
+        if !is_decided {
+            let expected = "before the erasure a decision of two persons or of retention, and no legal hold, on";
+            findings.push(finding(expected, "none in the log"));
+        }
+        if directory.exists() {
+            findings.push(finding("no recording after its erasure, of", "one"));
+        }
+        findings
     }
 
     /// Checks what the log's next event commits to: at most one finding for the event, and one for the rest of the
@@ -180,8 +195,9 @@ impl RecordingVerifier {
             let (file, found) = (self.directory.clone(), "one whose payloads were not checked".to_owned());
             return vec![Finding { entry: Some(entry), file, expected, found }];
         };
+        self.custody.leaf(leaf);
         if let Some(erased) = erased {
-            return self.erasure(entry, erased).into_iter().collect();
+            return self.erasure(entry, erased);
         }
         self.leaving.extend(confirmed);
         let mut state = self.sessions.remove(&session).unwrap_or_default();
