@@ -553,7 +553,7 @@ pub(crate) struct HoldChange {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Retention {
-    /// Show the rules of [retention] and `retain`, what each covers, and how much is due, held, or kept
+    /// Show the rules of `[retention]` and `retain`, what each covers, and how much is due, held, or kept
     ///
     /// Asks the running gateway; policy decides (`log.read`). Nothing is erased by asking.
     #[command(after_help = "Example:\n  vidimus retention status --due --config vidimus.toml")]

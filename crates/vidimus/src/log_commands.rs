@@ -256,6 +256,7 @@ mod tests {
             journal_bytes: 0,
             syncs: 1,
             last_sync_us: 1,
+            integrity: Progress { checked: 6, of: 7, findings: 2, ..Progress::default() },
         };
         let mut out = Vec::new();
         write_status(&status, &mut out).unwrap();
@@ -266,6 +267,7 @@ mod tests {
             "witness w1  cosigning: cosigned 7, 0 behind\n",
             "witness w2  lagging for 75 s: cosigned 3, 4 behind\n",
             "witness w3  asked: nothing known yet, 7 behind\n",
+            "checked     6 of 7 events and their recordings: 2 damaged files since the start, see the events",
         ] {
             assert!(text.contains(line), "{line}: {text}");
         }

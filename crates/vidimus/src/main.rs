@@ -67,10 +67,13 @@ const WRONG: u8 = 2;
 fn main() -> ExitCode {
     panics::hide_values();
     let command = Cli::parse().command;
-    let mut out = output::WhileRead::new(io::stdout().lock());
+    // A filter ends with its reader; whatever else says something by its status goes on to the end.
+    let is_filter = matches!(command, Command::Mask(..));
+    let mut out = output::WhileRead::new(io::stdout().lock(), is_filter);
     let ended = run(command, &mut out).and_then(|code| Ok(out.flush().map(|()| code)?));
     match ended {
         Ok(code) => code,
+        Err(error) if is_filter && is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let text = output::printable_lines(&output::causes(&error));
             // Nothing is left to tell when standard error is gone.
@@ -198,4 +201,11 @@ fn is_wrong(error: &anyhow::Error) -> bool {
 fn is_operators(error: &vidimus_gate::KeyringError) -> bool {
     let passes = matches!(error, vidimus_gate::KeyringError::InUse);
     !passes && error.kind() == vidimus_core::ErrorKind::Configuration
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

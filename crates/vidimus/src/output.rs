@@ -15,11 +15,13 @@ const GAP: &str = "  ";
 pub(crate) struct WhileRead<W> {
     to: W,
     is_read: bool,
+    is_filter: bool,
 }
 
 impl<W: Write> WhileRead<W> {
-    pub(crate) const fn new(to: W) -> Self {
-        Self { to, is_read: true }
+    /// A filter is told that nobody reads any more.
+    pub(crate) const fn new(to: W, is_filter: bool) -> Self {
+        Self { to, is_read: true, is_filter }
     }
 
     fn unless_gone<T>(&mut self, gone: T, write: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
@@ -27,7 +29,7 @@ impl<W: Write> WhileRead<W> {
             return Ok(gone);
         }
         match write(&mut self.to) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(error) if !self.is_filter && error.kind() == io::ErrorKind::BrokenPipe => {
                 self.is_read = false;
                 Ok(gone)
             }

@@ -236,8 +236,8 @@ impl<'a> Pass<'a> {
         let mut hits = std::mem::take(&mut self.scan.hits);
         hits.clear();
         if automaton.at(cache, text, at, &mut self.scan.runs, &mut hits)? {
-            // Only what needs no context reaches back.
-            self.lives(if named.is_none() { self.earliest(at) } else { at });
+            // Only what needs no context, and begins a word, reaches back.
+            self.lives(if matches!(tier, Tier::Alone) { self.earliest(at) } else { at });
         }
         self.judge(at, &hits, named);
         self.scan.hits = hits;

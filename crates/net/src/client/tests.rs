@@ -1,7 +1,5 @@
 //! A server that closes a connection as the next request arrives: a fault that no real one produces on demand.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

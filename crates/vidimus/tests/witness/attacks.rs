@@ -458,5 +458,6 @@ async fn every_attack_is_found_and_the_message_says_what_and_where() {
     let page = page(&rows);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/reference/attacks.md");
     let written = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(page == written, "docs/src/reference/attacks.md is to read:\n{page}");
+    let differing: Vec<_> = page.lines().zip(written.lines()).filter(|(now, written)| now != written).take(3).collect();
+    assert!(page == written, "docs/src/reference/attacks.md differs, first in (now, written) {differing:#?}\n{page}");
 }
