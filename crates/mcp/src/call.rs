@@ -73,6 +73,8 @@ pub(crate) enum Fault {
     Status(StatusCode),
     #[error("the target has forgotten the session; start a new one")]
     SessionLost,
+    #[error("policy does not let the caller connect any more")]
+    Revoked,
     #[error("the target's answer broke off")]
     BrokenOff,
     #[error("the target's answer stopped for {0:?}")]
@@ -109,7 +111,7 @@ impl Fault {
                     _ => Status::Upstream,
                 },
             },
-            Self::Evidence(_) => Status::Cancelled,
+            Self::Evidence(_) | Self::Revoked => Status::Cancelled,
             Self::Unmaskable(_) => Status::Withheld,
             Self::Status(_) | Self::SessionLost | Self::BrokenOff | Self::TooLarge(_) | Self::NotMcp(_) => {
                 Status::Upstream
@@ -131,6 +133,7 @@ impl Fault {
             Self::Unmaskable(error) => error.public_message().into(),
             Self::Status(_)
             | Self::SessionLost
+            | Self::Revoked
             | Self::BrokenOff
             | Self::Silence(_)
             | Self::Unfinished(_)

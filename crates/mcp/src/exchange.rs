@@ -15,6 +15,7 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
+use vidimus_core::Action;
 use vidimus_core::event::Status;
 use vidimus_gate::{Dial, InFlight, Outcome, Wire};
 
@@ -177,7 +178,10 @@ async fn streamed(
     loop {
         let data = tokio::select! {
             data = patience.data(&mut body) => data?,
-            () = changes.next(), if listener.is_some() => {
+            () = changes.next(), if call.endless => {
+                if !session.gate.may_do(&Action::Connect) {
+                    return Err(Fault::Revoked);
+                }
                 if let Some(listener) = &mut listener {
                     listener.changes(session, flight).await?;
                 }

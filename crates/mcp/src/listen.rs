@@ -15,6 +15,7 @@ use http::{HeaderValue, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
+use vidimus_core::Action;
 use vidimus_core::event::Status;
 use vidimus_gate::{InFlight, Outcome, Rest, Wire};
 
@@ -59,7 +60,7 @@ fn ended(session: &McpSession, heard: Result<(), Fault>) -> Status {
         session.set_lost();
     } else {
         let (target, session) = (&session.target.spec.name, session.gate.id());
-        tracing::warn!(%target, %session, error = %fault, "the stream of a target broke");
+        tracing::warn!(%target, %session, error = %fault, "the stream of a session was cut off");
     }
     fault.status()
 }
@@ -92,6 +93,9 @@ async fn heard(session: &Arc<McpSession>, rest: Option<Rest>, wire: Wire, flight
         let frame = tokio::select! {
             frame = next(body.as_mut()) => frame,
             () = changes.next() => {
+                if !session.gate.may_do(&Action::Connect) {
+                    return Err(Fault::Revoked);
+                }
                 Box::pin(listener.changes(session, flight)).await?;
                 continue;
             }

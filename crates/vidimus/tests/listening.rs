@@ -162,3 +162,17 @@ async fn a_stream_at_a_server_that_has_none_ends_with_its_client_its_successor_o
     assert!(tokio::time::timeout(LIMIT, last.body.frame()).await.unwrap().is_none());
     assert_eq!(ends(&gateway, 3).len(), 3, "its session is closed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_when_its_listener_may_no_longer_connect() {
+    let (_issuer, _upstream, gateway, alice) = world().await;
+    let mut events = Events::open(&alice, "").await;
+    let policies = ALLOW_ALL.replacen("corp/support", "corp/nobody", 1);
+    assert_ne!(policies, ALLOW_ALL);
+    std::fs::write(gateway.dir.path().join("policies/test.cedar"), policies).unwrap();
+    let end = async { while let Some(Ok(_)) = events.body.frame().await {} };
+    tokio::time::timeout(LIMIT, end).await.expect("the stream ends");
+    let outcomes = gateway.events();
+    let outcomes = of_type(&outcomes, "operation.outcome");
+    assert!(outcomes.iter().any(|event| event["outcome"]["status"] == "cancelled"), "{outcomes:#?}");
+}
