@@ -170,19 +170,20 @@ impl RecordingVerifier {
         self.leaving.remove(&session);
         self.erased.insert(session, erased);
         let directory = self.directory.join(session.to_string());
-        let finding = |expected: &str, found: &str| Finding {
+        let finding = |expected: String, found: &str| Finding {
             entry: Some(entry),
             file: directory.clone(),
-            expected: format!("{expected} session {session}"),
+            expected,
             found: found.to_owned(),
         };
         let mut findings = Vec::new();
         if !is_decided {
-            let expected = "before the erasure a decision of two persons or of retention, and no legal hold, on";
-            findings.push(finding(expected, "none in the log"));
+            let decided =
+                format!("a decision of two persons, or of retention, to erase session {session}, under no hold");
+            findings.push(finding(decided, "none in the log"));
         }
         if directory.exists() {
-            findings.push(finding("no recording after its erasure, of", "one"));
+            findings.push(finding(format!("no recording of session {session}, which is erased"), "one"));
         }
         findings
     }

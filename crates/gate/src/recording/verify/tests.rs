@@ -256,10 +256,26 @@ fn another_key_opens_no_recording() {
 fn a_recording_may_be_missing_only_if_the_log_says_that_it_was_erased() {
     let recorded = recorded(Record::Masked);
     let directory = recorded.file().parent().unwrap().to_owned();
-    let erased = json!({ "type": "recording.erased", "seq": 0, "session": SessionId::from_bytes([1; 16]).to_string(),
-        "custody": { "session": recorded.session.to_string(), "expects": 2, "reason": "request 4711",
-            "requested_by": "corp|alice", "confirmed_by": "corp|bob" } });
-    let check = |with_erasure: bool| {
+    let step = |seq: u64, kind: &str, who: Option<&str>, by: Value| {
+        let mut custody = json!({ "session": recorded.session.to_string(), "expects": seq, "reason": "request 4711" });
+        custody.as_object_mut().unwrap().extend(by.as_object().unwrap().clone());
+        let (id, session) = ("0199a1b2-0000-7000-8000-00000000000a", SessionId::from_bytes([1; 16]).to_string());
+        let mut event = json!({ "v": "vidimus.event/1", "id": id, "time": "2026-11-20T23:47:40.123456789Z", "gateway": "gw-1",
+            "session": session, "seq": seq, "type": kind, "custody": custody });
+        if let Some(who) = who {
+            event["who"] = json!(who);
+        }
+        event
+    };
+    let by = |two: [&str; 2]| json!({ "requested_by": two[0], "confirmed_by": two[1] });
+    let two = ["corp|alice", "corp|bob"];
+    let asked = json!({ "expires": "2026-11-21T23:47:40.123456789Z" });
+    let decided = [
+        step(0, "admin.erase_requested", Some("corp|alice"), asked),
+        step(1, "admin.erase_confirmed", Some("corp|bob"), by(two)),
+        step(2, "recording.erased", None, by(two)),
+    ];
+    let check = |steps: &[Value]| {
         let mut verifier = RecordingVerifier::new(recorded.dir.path(), None).unwrap();
         let mut found = Vec::new();
         for (index, event) in (10..).zip(&recorded.events) {
@@ -267,17 +283,36 @@ fn a_recording_may_be_missing_only_if_the_log_says_that_it_was_erased() {
             event["session"] = json!(recorded.session.to_string());
             found.extend(verifier.event(index, event.to_string().as_bytes()));
         }
-        if with_erasure {
-            found.extend(verifier.event(16, erased.to_string().as_bytes()));
+        for (index, step) in (16..).zip(steps) {
+            found.extend(verifier.event(index, step.to_string().as_bytes()));
         }
         found.extend(verifier.finish());
         let by: Vec<_> = verifier.erased().filter_map(|erased| erased.confirmed_by.clone()).collect();
         (found.iter().map(|finding| finding.expected.clone()).collect::<Vec<_>>(), by)
     };
+    let bob = || vec!["corp|bob".to_owned()];
     let there = format!("no recording of session {}, which is erased", recorded.session);
-    assert_eq!(check(true), (vec![there], vec!["corp|bob".to_owned()]), "it is still there");
+    assert_eq!(check(&decided), (vec![there], bob()), "it is still there");
     std::fs::remove_dir_all(&directory).unwrap();
-    assert_eq!(check(true), (vec![], vec!["corp|bob".to_owned()]));
+    assert_eq!(check(&decided), (vec![], bob()));
+
+    // Nobody is entitled by what only says so: no request, one person twice, another than who asked, a hold between.
+    let undecided =
+        format!("a decision of two persons, or of retention, to erase session {}, under no hold", recorded.session);
+    let [request, confirmation, erased] = &decided;
+    let twice = step(1, "admin.erase_confirmed", Some("corp|alice"), by(["corp|alice"; 2]));
+    let other = step(1, "admin.erase_confirmed", Some("corp|bob"), by(["corp|carol", "corp|bob"]));
+    let hold = step(1, "admin.hold_added", Some("corp|carol"), json!({}));
+    for forged in [
+        vec![erased.clone()],
+        vec![request.clone(), erased.clone()],
+        vec![confirmation.clone(), erased.clone()],
+        vec![request.clone(), twice, erased.clone()],
+        vec![request.clone(), other, erased.clone()],
+        vec![request.clone(), hold, confirmation.clone(), erased.clone()],
+    ] {
+        assert_eq!(check(&forged).0, vec![undecided.clone()], "{forged:#?}");
+    }
     let missing = format!("a recording (session {}, event 1)", recorded.session);
-    assert_eq!(check(false), (vec![missing], vec![]), "once for the session");
+    assert_eq!(check(&[]), (vec![missing], vec![]), "once for the session");
 }
