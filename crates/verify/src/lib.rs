@@ -113,7 +113,7 @@ pub fn check_file(path: &Path, trust: &Trust<'_>, progress: &mut impl Write) -> 
 }
 
 impl Report {
-    /// The exit status: 0 it holds, 1 it does not, 3 an archive holds together but no key was given.
+    /// The exit status: 0 it holds, 1 it does not, 3 an archive holds together, but no key was given or sessions have no end.
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Archive(report) => report.outcome().exit_status(),

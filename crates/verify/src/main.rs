@@ -2,7 +2,7 @@
 //!
 //! Reads the file and the keys, writes the report to standard output, and nothing else; it opens no connection. Exit
 //! status: 0 all of it was checked and holds by a given key; 1 something does not hold; 2 it could not begin; 3 all holds
-//! together, but no key was given, so that nothing shows whose it is.
+//! together, but no key was given, so that nothing shows whose it is, or a session has no last event.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ Usage: vidimus-verify FILE [--key KEY|FILE]... [--witness-policy FILE] [--event 
   --version              print the version
 
 Exit status: 0 all was checked and holds; 1 something does not hold; 2 the command line, a key or the file cannot be
-read; 3 it holds together, but no key was given, so that nothing shows whose it is.
+read; 3 it holds together, but no key was given, so that nothing shows whose it is, or sessions have no last event.
 
 Examples:
   vidimus-verify session.zip --key 'vidimus/gw-1+0a1b2c3d+AbC…'

@@ -30,7 +30,7 @@ const MASK_EXAMPLES: &str = "Examples:
 const VERIFY_EXAMPLES: &str =
     "Exit status: 0 all was checked and holds by a given key; 1 something does not hold; 2 the command \
                                line, a key, the policy or the file cannot be read; 3 an archive holds together, but no \
-                               key was given, so that nothing shows whose it is.
+                               key was given, so that nothing shows whose it is, or sessions have no last event.
 
 Examples:
   vidimus verify event.tlog-proof --key 'vidimus/gw-1+0a1b2c3d+AbC…'

@@ -20,15 +20,19 @@ pub enum Outcome {
     Refuted,
     /// All of it holds together, but whose it is was not shown: no key was given.
     Untrusted,
+    /// All of it holds, by a key that was given, but sessions have no end: they were open when they were exported, or
+    /// their last events were taken out since, and the archive alone does not tell which.
+    Unended,
 }
 
 impl Outcome {
-    /// The exit status: 0 verified, 1 refuted, 3 no key was given. 2 is for what could not be begun.
+    /// The exit status: 0 verified, 1 refuted, 3 not all was shown: no key was given, or sessions have no end. 2 is for
+    /// what could not be begun.
     pub const fn exit_status(self) -> u8 {
         match self {
             Self::Verified => 0,
             Self::Refuted => 1,
-            Self::Untrusted => 3,
+            Self::Untrusted | Self::Unended => 3,
         }
     }
 
@@ -37,6 +41,7 @@ impl Outcome {
             Self::Verified => "verified",
             Self::Refuted => "refuted",
             Self::Untrusted => "untrusted",
+            Self::Unended => "unended",
         }
     }
 }
@@ -81,10 +86,12 @@ impl ArchiveReport {
     pub fn outcome(&self) -> Outcome {
         if !self.findings.is_empty() || self.checkpoint.is_none() {
             Outcome::Refuted
-        } else if self.is_trusted {
-            Outcome::Verified
-        } else {
+        } else if !self.is_trusted {
             Outcome::Untrusted
+        } else if self.open_sessions > 0 {
+            Outcome::Unended
+        } else {
+            Outcome::Verified
         }
     }
 
@@ -117,6 +124,16 @@ impl ArchiveReport {
                 "verified: {checked}; every event is in {} of {} entries, which a given key signed",
                 checkpoint.origin, checkpoint.size
             )),
+            (Outcome::Unended, Some(checkpoint)) => {
+                line(format!(
+                    "not shown to be whole: {checked}; every event is in {} of {} entries, which a given key signed",
+                    checkpoint.origin, checkpoint.size
+                ));
+                line(format!(
+                    "without their last event: {}, open when exported or cut short since; export them when they are closed",
+                    counted(self.open_sessions, "session")
+                ));
+            }
             (Outcome::Untrusted, Some(checkpoint)) => line(format!(
                 "not verified: {checked} hold together, but by a key that only the archive names; give the key of {} \
                  with --key",

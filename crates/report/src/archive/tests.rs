@@ -82,7 +82,7 @@ fn payload(at: u64, content: &[u8]) -> Payload {
 fn events_of_all_sessions_go_and_payloads_that_may() {
     let (archive, report) = archived(Some(&[payload(68, REQUEST), payload(99, b"of no event")]));
     assert_eq!(report.findings, []);
-    assert_eq!((report.outcome(), report.events, report.open_sessions), (Outcome::Verified, 7, 4));
+    assert_eq!((report.outcome(), report.events, report.open_sessions), (Outcome::Unended, 7, 4));
     assert_eq!((report.payloads, report.payloads_elsewhere), (1, 2));
     let mut zip = ZipReader::open(Cursor::new(&archive)).unwrap();
     let sessions = String::from_utf8(zip.read("session.json", 1 << 20).unwrap()).unwrap();
@@ -96,7 +96,7 @@ fn events_of_all_sessions_go_and_payloads_that_may() {
 #[test]
 fn a_recording_that_is_gone_is_said_to_be_erased() {
     let (archive, report) = archived(None);
-    assert_eq!((report.outcome(), report.payloads), (Outcome::Verified, 0));
+    assert_eq!((report.outcome(), report.payloads), (Outcome::Unended, 0));
     let mut zip = ZipReader::open(Cursor::new(&archive)).unwrap();
     let sessions = String::from_utf8(zip.read("session.json", 1 << 20).unwrap()).unwrap();
     assert!(sessions.contains("\"payloads\":\"erased\""), "{sessions}");
