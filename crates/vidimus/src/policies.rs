@@ -1,8 +1,9 @@
 //! The policy files: read from the directory, compiled against the targets, put into force when they change.
 //!
 //! A changed set comes into force whole or not at all. One that does not compile is refused, on record, and the old
-//! one stays. So it is when the files are as they were, but a target's tools turn out to be others than policies take
-//! them for: then the log, the record and the metric name the target.
+//! one stays. Where only the tools that a target offers are others than policies take them for, the set comes into
+//! force without what that target says of its tools, so that no target can keep a change from the others: arguments
+//! that a policy cannot read are then denied call by call, and the log, the record and the metric name the target.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,13 +48,22 @@ struct TargetLabel {
     target: String,
 }
 
-/// Why a changed set is not put into force.
+/// What is wrong with a set.
 #[derive(Debug)]
-enum Refusal {
-    /// The files cannot be read, or are wrong whatever tools the targets have.
+enum Fault {
+    /// The files cannot be read, or are wrong whatever tools the targets have: the set before it stays in force.
     Files(anyhow::Error),
-    /// They do not fit the tools that these targets offer now.
+    /// They do not fit the tools that these targets offer now: the set is in force without those tools' definitions.
     Tools(Vec<(TargetName, Problems)>),
+}
+
+/// What a look at everything that policies are made of has shown.
+struct Look {
+    /// What they are made of; `None` when that is to be looked at anew.
+    seen: Option<Inputs>,
+    /// What to put into force, if anything.
+    policies: Option<Policies>,
+    fault: Option<Fault>,
 }
 
 impl Inputs {
@@ -132,17 +142,17 @@ impl Gauges {
         self.misfit.get_or_create(&TargetLabel { target: target.to_string() }).set(i64::from(is_misfit));
     }
 
-    fn show(&self, config: &Config, refusal: Option<&Refusal>) {
-        self.refused.set(i64::from(matches!(refusal, Some(Refusal::Files(_)))));
+    fn show(&self, config: &Config, fault: Option<&Fault>) {
+        self.refused.set(i64::from(matches!(fault, Some(Fault::Files(_)))));
         for target in &config.targets {
-            let is_misfit = matches!(refusal, Some(Refusal::Tools(misfits))
+            let is_misfit = matches!(fault, Some(Fault::Tools(misfits))
                 if misfits.iter().any(|(name, _)| *name == target.name));
             self.set(&target.name, is_misfit);
         }
     }
 }
 
-impl Refusal {
+impl Fault {
     /// What is recorded of it.
     fn reason(&self) -> String {
         match self {
@@ -165,7 +175,7 @@ impl Refusal {
                 for (target, problems) in misfits {
                     tracing::error!(
                         %target, %problems,
-                        "The policies do not fit the tools that this target offers now; those in force stay as they are"
+                        "The policies do not fit the tools that this target offers now; what they cannot read is denied"
                     );
                 }
             }
@@ -182,7 +192,7 @@ pub(crate) async fn watch(
     gauges: Gauges,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut refused: Option<String> = None;
+    let mut told: Option<String> = None;
     let mut seen = Some(in_force);
     let config = Arc::new(config);
     loop {
@@ -193,48 +203,42 @@ pub(crate) async fn watch(
         // Reading files and compiling take long enough to keep calls waiting, so they have a thread of their own.
         let (files, known, before) = (Arc::clone(&config), adapter.clone(), seen.take());
         let looked = tokio::task::spawn_blocking(move || look(&files, &known, before));
-        let Ok((now, compiled)) = looked.await else { return };
+        let Ok(Look { seen: now, policies, fault }) = looked.await else { return };
         seen = now;
-        match compiled {
-            None => {}
-            Some(Ok(policies)) => {
-                refused = None;
-                gauges.show(&config, None);
-                let hash = policies.hash().to_owned();
-                match gate.adopt(policies).await {
-                    Ok(()) => tracing::info!(%hash, "Policies are in force"),
-                    Err(error) => {
-                        tracing::error!(%error, "Changed policies cannot be recorded, so they are not in force yet");
-                        // Tried again at the next look.
-                        seen = None;
-                    }
-                }
-            }
-            Some(Err(refusal)) => {
-                gauges.show(&config, Some(&refusal));
-                let reason = refusal.reason();
-                if refused.as_ref() == Some(&reason) {
+        if policies.is_none() && fault.is_none() {
+            continue;
+        }
+        gauges.show(&config, fault.as_ref());
+        if let Some(policies) = policies {
+            let hash = policies.hash().to_owned();
+            match gate.adopt(policies).await {
+                Ok(()) => tracing::info!(%hash, "Policies are in force"),
+                Err(error) => {
+                    tracing::error!(%error, "Changed policies cannot be recorded, so they are not in force yet");
+                    // Tried again at the next look.
+                    seen = None;
                     continue;
                 }
-                refusal.log();
-                if let Err(error) = gate.refuse_policies(&reason).await {
-                    tracing::error!(%error, "The refusal of changed policies cannot be recorded");
-                }
-                refused = Some(reason);
             }
         }
+        let reason = fault.as_ref().map(Fault::reason);
+        if let (Some(fault), Some(reason)) = (&fault, &reason)
+            && told.as_ref() != Some(reason)
+        {
+            fault.log();
+            if let Err(error) = gate.refuse_policies(reason).await {
+                tracing::error!(%error, "The refusal of changed policies cannot be recorded");
+            }
+        }
+        told = reason;
     }
 }
 
-/// What policies are made of now, and, when that is not what it was `before`, what they compile to.
-fn look(
-    config: &Config,
-    adapter: &Adapter,
-    before: Option<Inputs>,
-) -> (Option<Inputs>, Option<Result<Policies, Refusal>>) {
+/// Looks at what policies are made of now and, when that is not what it was `before`, compiles them.
+fn look(config: &Config, adapter: &Adapter, before: Option<Inputs>) -> Look {
     let configured = match Inputs::read(config) {
         Ok(inputs) => inputs,
-        Err(error) => return (None, Some(Err(Refusal::Files(error.into())))),
+        Err(error) => return Look { seen: None, policies: None, fault: Some(Fault::Files(error.into())) },
     };
     let now = configured.with_known(|target| {
         let mut tools: Vec<ToolDefinition> = adapter.known_tools(target)?.all().cloned().collect();
@@ -242,15 +246,28 @@ fn look(
         Some(tools)
     });
     if before.as_ref() == Some(&now) {
-        return (before, None);
+        return Look { seen: before, policies: None, fault: None };
     }
-    let compiled = now.compile().map_err(|problems| match configured.compile() {
-        Err(faults) => Refusal::Files(faults.into()),
-        Ok(_) => match configured.misfits(&now) {
-            // Only together they do not fit.
-            misfits if misfits.is_empty() => Refusal::Files(problems.into()),
-            misfits => Refusal::Tools(misfits),
-        },
+    let (policies, fault) = match now.compile() {
+        Ok(policies) => (Some(policies), None),
+        Err(problems) => fitting(&configured, &now, problems),
+    };
+    Look { seen: Some(now), policies, fault }
+}
+
+/// What can be put into force of policies that do not compile with all tools that targets offer `now`, and why not all.
+fn fitting(configured: &Inputs, now: &Inputs, problems: Problems) -> (Option<Policies>, Option<Fault>) {
+    if let Err(faults) = configured.compile() {
+        return (None, Some(Fault::Files(faults.into())));
+    }
+    let misfits = configured.misfits(now);
+    let without = configured.with_known(|target| {
+        let fits = misfits.iter().all(|(misfit, _)| misfit != target);
+        now.schemas.iter().find(|schema| fits && schema.name == *target)?.tools.clone()
     });
-    (Some(now), Some(compiled))
+    match without.compile() {
+        Ok(policies) if !misfits.is_empty() => (Some(policies), Some(Fault::Tools(misfits))),
+        // Only together they do not fit.
+        Ok(_) | Err(_) => (None, Some(Fault::Files(problems.into()))),
+    }
 }

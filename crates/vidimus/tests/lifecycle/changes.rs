@@ -94,6 +94,19 @@ async fn policies_that_do_not_fit_the_tools_of_a_target_say_so() {
     };
     assert_eq!((gauge(misfit), gauge("vidimus_policies_refused")), (1, 0));
 
+    // What such a policy cannot read is denied, and it keeps no other change from coming into force.
+    let client = world.client().await;
+    let charged = client.call(1, "charge", r#"{"amount":700}"#).await.unwrap();
+    assert_eq!(charged["result"]["isError"], true, "{charged}");
+    let rule = r#"@id("quiet") @message("Quiet, please.")
+        forbid (principal, action == Action::"everything/echo", resource);"#;
+    std::fs::write(gateway.dir.path().join("policies/quiet.cedar"), rule).unwrap();
+    soon(|| of_type(&gateway.events(), "policy.loaded").len() == 3).await;
+    let denied = client.call(2, "echo", "{}").await.unwrap();
+    assert!(denied.to_string().contains("Unknown tool: echo"), "what is forbidden altogether is not shown: {denied}");
+    assert_eq!((gauge(misfit), of_type(&gateway.events(), "policy.refused").len()), (1, 1));
+    std::fs::remove_file(gateway.dir.path().join("policies/quiet.cedar")).unwrap();
+
     // What the gateway knows of the tools is what `check` can be given.
     let tools = gateway.command(&["tools", "everything"]);
     std::fs::write(gateway.dir.path().join("everything.tools.json"), tools.to_string()).unwrap();
