@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use vidimus_core::Principal;
+use vidimus_core::{Principal, Timestamp};
 use vidimus_identity::{Identity, Verified};
 
 /// Tokens remembered as recorded. One that is forgotten is recorded once more.
@@ -19,6 +19,8 @@ pub struct Caller {
     pub(crate) principal: Arc<Principal>,
     pub(crate) address: IpAddr,
     pub(crate) client: Option<String>,
+    /// Until when that is known.
+    pub(crate) expires: Timestamp,
 }
 
 impl Caller {

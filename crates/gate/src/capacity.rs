@@ -1,7 +1,7 @@
 //! Room for evidence (NIST SP 800-53 AU-4, AU-5): how much is left, and what passes when it is little.
 //!
 //! Below `stop` nothing new begins: operations, sessions and log-ons are refused before anything is written, so that what
-//! is left serves what runs already: every admitted operation still gets its outcome, every session its end. What is
+//! is left serves what runs already: every admitted operation still gets its outcome, every session its end, and streams end at once. What is
 //! refused meanwhile is counted, and the event that says that room is back carries the count. A level is left again only
 //! when an eighth more than its threshold is free, so that a disk at a threshold makes no stream of events.
 

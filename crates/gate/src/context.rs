@@ -44,8 +44,12 @@ pub(crate) struct SessionContext {
 }
 
 impl SessionContext {
-    pub(crate) fn new(shared: Arc<Shared>, strand: Strand, target: Arc<TargetSpec>, party: Party) -> Self {
-        let tasks = shared.tasks.session();
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        (strand, tasks): (Strand, SessionTasks),
+        target: Arc<TargetSpec>,
+        party: Party,
+    ) -> Self {
         let (memory, questions, trails) = (SessionMemory::default(), Questions::default(), Trails::default());
         Self { shared, strand, target, party, memory, tasks, questions, trails }
     }

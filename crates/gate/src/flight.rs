@@ -214,7 +214,7 @@ impl InFlight {
         if !self.is_resumable {
             return None;
         }
-        let (session, is_own) = (&self.session, self.length == Length::Stream);
+        let (session, is_own) = (&self.session, matches!(self.length, Length::Stream { .. }));
         self.trail.get_or_insert_with(|| session.trails().begin(self.intent, is_own)).enter(at)
     }
 

@@ -13,7 +13,7 @@ use vidimus_core::{
     Action, Clock, Discipline, Durability, Effect, ErrorKind, Principal, PrincipalKind, Protocol, Record, SessionId,
     Timestamp,
 };
-use vidimus_identity::Identity;
+use vidimus_identity::{Identity, Verified};
 use vidimus_log::note::NoteError;
 use vidimus_log::{FileSystem, Log, OpenError, Signer, Storage, VerifierKey, Witnessing};
 use vidimus_policy::{Decision, Policies};
@@ -222,7 +222,8 @@ impl Gate {
                     }
                     authenticator.set_recorded(&verified);
                 }
-                Ok(Caller { principal: Arc::clone(&verified.principal), address, client: None })
+                let Verified { principal, expires, .. } = &*verified;
+                Ok(Caller { principal: Arc::clone(principal), address, client: None, expires: *expires })
             }
             Err(error) => {
                 tracing::debug!(%error, %address, "a token was refused");
@@ -278,7 +279,9 @@ impl Gate {
             client_id: None,
         };
         let address = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-        let caller = Caller { principal: Arc::new(principal), address, client: None };
+        // The gateway knows for as long as it runs who it is.
+        let expires = Timestamp::from_nanoseconds(u64::MAX);
+        let caller = Caller { principal: Arc::new(principal), address, client: None, expires };
         let standing = Standing::new(self.shared.policies.load_full(), &caller.principal);
         let own = [Arc::from(session::OWN_POLICY)];
         self.opened(caller, target, Kind::Own, standing, &own).await
@@ -294,7 +297,11 @@ impl Gate {
     ) -> Result<Session, Denied> {
         let shared = &self.shared;
         let id = SessionId::random();
-        let who = caller.principal.id().into();
+        let who = caller.principal.id();
+        let Some(tasks) = shared.tasks.session(&who, target.name.as_str()) else {
+            return Err(self.refuse_session(&caller, &target, &standing).await);
+        };
+        let who = who.into();
         let strand = Strand::new(id, Some(who), Some(target.name.clone()), target.record, 0);
         // A client may call itself anything.
         let client = caller.client.as_deref().map(|client| target.masking.text(client));
@@ -317,9 +324,22 @@ impl Gate {
         };
         settled.map_err(|error| session::unrecorded(&error, id))?;
         shared.metrics.sessions.inc();
-        let Caller { principal, address, client } = caller;
+        let Caller { principal, address, client, .. } = caller;
         let party = Party::new(principal, (address, client), kind, standing);
-        Ok(Session::new(SessionContext::new(Arc::clone(shared), strand, target, party)))
+        Ok(Session::new(SessionContext::new(Arc::clone(shared), (strand, tasks), target, party)))
+    }
+
+    async fn refuse_session(&self, caller: &Caller, target: &TargetSpec, standing: &Standing) -> Denied {
+        let reason = "too_many_sessions";
+        let message = "you have too many sessions open; end some, or wait until idle ones are closed".into();
+        let denial = Denial {
+            action: &Action::Connect,
+            policies: &[],
+            policy: standing.policy_hash(),
+            reason: Some(reason),
+            refusal: Refusal { kind: ErrorKind::Limit, reason, message, reference: None },
+        };
+        self.deny_outside(&caller.principal, Some(target), denial).await
     }
 
     async fn refuse_connect(
@@ -360,6 +380,9 @@ impl Gate {
     /// A session of one event: nothing was opened, but the attempt has a principal and a target.
     async fn deny_outside(&self, principal: &Principal, target: Option<&TargetSpec>, denial: Denial<'_>) -> Denied {
         let shared = &self.shared;
+        if !shared.capacity.admits() {
+            return session::no_room();
+        }
         let durability = target.map_or(Durability::Strict, |target| target.durability);
         if let Some(target) = target {
             shared.metrics.decided(&target.name, Effect::Deny);

@@ -36,6 +36,7 @@ mod retention;
 mod seal;
 mod session;
 mod shared;
+mod shares;
 mod standing;
 mod tasks;
 mod trail;

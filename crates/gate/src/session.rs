@@ -1,15 +1,18 @@
 //! A session: one principal's use of one target. The only place where an operation becomes a wire.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use vidimus_core::event::{Body, Decided, Masking as Found};
 use vidimus_core::{Action, Effect, ErrorKind, Members, Operation, Principal, SessionId, TargetName};
 use vidimus_mask::ClassSet;
 use vidimus_policy::{Decision, Request};
 use vidimus_stdio::LogSink;
 
+use crate::authenticate::Caller;
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
 use crate::flight::Admitted;
@@ -30,6 +33,9 @@ pub(crate) const OWN_POLICY: &str = "builtin:definitions";
 
 /// What the gateway's own sessions may do.
 const OWN_METHODS: [&str; 4] = ["initialize", "notifications/initialized", "server/discover", "tools/list"];
+
+/// How long a stream lasts at most, whatever its caller's token says.
+const LONGEST_STREAM: Duration = Duration::from_hours(24);
 
 /// What became of an operation that was submitted.
 pub enum Verdict {
@@ -144,9 +150,11 @@ impl Session {
         self.submitted(operation, Length::Call).await
     }
 
-    /// The same for an operation that listens for as long as its client does. It ends when the gateway stops.
-    pub async fn listen(&self, operation: Operation) -> Verdict {
-        self.submitted(operation, Length::Stream).await
+    /// The same for an operation that listens for as long as its client does. It ends when the caller's token expires,
+    /// when there is too little room for evidence, and when the gateway stops.
+    pub async fn listen(&self, operation: Operation, caller: &Caller) -> Verdict {
+        let left = caller.expires.since(self.0.evidence().clock.now()).min(LONGEST_STREAM);
+        self.submitted(operation, Length::Stream { until: Instant::now() + left }).await
     }
 
     async fn submitted(&self, operation: Operation, length: Length) -> Verdict {

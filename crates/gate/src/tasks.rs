@@ -2,13 +2,16 @@
 //!
 //! Cutting a task off drops its [`InFlight`](crate::InFlight), which records that the operation was cancelled.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use crate::shares::{Amounts, Share, Shares};
 
 /// Operations that run at once, over all sessions. A call runs on when its client leaves, so connections do not bound
 /// them.
@@ -20,15 +23,40 @@ const MAX_SESSION_OPERATIONS: usize = 128;
 /// Streams that listen to targets at once, over all sessions. Each waits most of its time.
 const MAX_STREAMS: usize = 16_384;
 
+/// Everything. Whoever keeps sessions has a bound for them.
+const ALL: Amounts = Amounts { sessions: Semaphore::MAX_PERMITS, operations: MAX_OPERATIONS, streams: MAX_STREAMS };
+
+/// One target has at most half, so that one that hangs leaves room for others.
+const OF_TARGET: Amounts = Amounts { operations: MAX_OPERATIONS / 2, streams: MAX_STREAMS / 2, ..ALL };
+
+/// So has one principal, who may take all it can get.
+const OF_PRINCIPAL: Amounts = Amounts { sessions: 20_000, ..OF_TARGET };
+
 /// All tasks of a gate.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Tasks {
     tracker: TaskTracker,
     cut_off: CancellationToken,
-    /// Ends streams, which never end by themselves, as soon as the gate is told to finish.
-    streams_end: CancellationToken,
-    permits: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    streams_end: Arc<StreamsEnd>,
+    of_all: Arc<Share>,
+    of_principals: Shares,
+    of_targets: Shares,
+}
+
+/// Ends streams, which never end by themselves: what is cancelled when those that run now are to end.
+#[derive(Debug, Default)]
+struct StreamsEnd(Mutex<CancellationToken>);
+
+impl StreamsEnd {
+    fn running(&self) -> CancellationToken {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// That of the streams until now; later ones have another.
+    fn next(&self) -> CancellationToken {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *running, CancellationToken::new())
+    }
 }
 
 /// How long an operation runs.
@@ -36,15 +64,17 @@ pub(crate) struct Tasks {
 pub(crate) enum Length {
     /// Until it is answered.
     Call,
-    /// For as long as somebody listens.
-    Stream,
+    /// For as long as somebody listens, and may.
+    Stream {
+        /// When who listens is not known to be who it is any more: its token expires.
+        until: Instant,
+    },
 }
 
-/// Leave for one operation to run.
+/// Leave for one operation to run: of its session, its principal, its target and of all.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    _of_session: OwnedSemaphorePermit,
-    _of_all: OwnedSemaphorePermit,
+    _of: [OwnedSemaphorePermit; 4],
 }
 
 impl Default for Tasks {
@@ -52,9 +82,10 @@ impl Default for Tasks {
         Self {
             tracker: TaskTracker::new(),
             cut_off: CancellationToken::new(),
-            streams_end: CancellationToken::new(),
-            permits: Arc::new(Semaphore::new(MAX_OPERATIONS)),
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            streams_end: Arc::default(),
+            of_all: Arc::new(Share::new(ALL)),
+            of_principals: Shares::new(OF_PRINCIPAL),
+            of_targets: Shares::new(OF_TARGET),
         }
     }
 }
@@ -65,30 +96,42 @@ pub(crate) struct SessionTasks {
     all: TaskTracker,
     own: TaskTracker,
     cut_off: CancellationToken,
-    streams_end: CancellationToken,
-    of_all: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    streams_end: Arc<StreamsEnd>,
     of_session: Arc<Semaphore>,
+    of_principal: Arc<Share>,
+    of_target: Arc<Share>,
+    of_all: Arc<Share>,
+    /// One of the sessions that its principal may have.
+    _session: Arc<OwnedSemaphorePermit>,
 }
 
 impl Tasks {
-    /// The tasks of a new session.
-    pub(crate) fn session(&self) -> SessionTasks {
-        SessionTasks {
+    /// The tasks of a new session; `None` when the principal has as many as one may have.
+    pub(crate) fn session(&self, principal: &str, target: &str) -> Option<SessionTasks> {
+        let of_principal = self.of_principals.of(principal);
+        let session = Arc::clone(&of_principal.sessions).try_acquire_owned().ok()?;
+        Some(SessionTasks {
             all: self.tracker.clone(),
             own: TaskTracker::new(),
             cut_off: self.cut_off.child_token(),
-            streams_end: self.streams_end.clone(),
-            of_all: Arc::clone(&self.permits),
-            streams: Arc::clone(&self.streams),
+            streams_end: Arc::clone(&self.streams_end),
             of_session: Arc::new(Semaphore::new(MAX_SESSION_OPERATIONS)),
-        }
+            of_principal,
+            of_target: self.of_targets.of(target),
+            of_all: Arc::clone(&self.of_all),
+            _session: Arc::new(session),
+        })
+    }
+
+    /// Ends every stream that runs now.
+    pub(crate) fn end_streams(&self) {
+        self.streams_end.next().cancel();
     }
 
     /// Waits for all tasks, then cuts off those that outlast `grace`.
     pub(crate) async fn finish(&self, grace: Duration) {
         self.tracker.close();
-        self.streams_end.cancel();
+        self.streams_end.running().cancel();
         if tokio::time::timeout(grace, self.tracker.wait()).await.is_err() {
             self.cut_off.cancel();
             self.tracker.wait().await;
@@ -97,15 +140,16 @@ impl Tasks {
 }
 
 impl SessionTasks {
-    /// Runs a task until it ends or is cut off, whoever waits for it; one that listens also until the gate is told to
-    /// finish.
+    /// Runs a task until it ends or is cut off, whoever waits for it; one that listens also until it may no longer, or
+    /// all streams are ended.
     pub(crate) fn spawn(&self, length: Length, task: impl Future<Output = ()> + Send + 'static) {
-        let (cut_off, end) = (self.cut_off.clone(), self.streams_end.clone());
+        let cut_off = self.cut_off.clone();
         // On the heap once: every future that wraps another holds it twice, as it was given and as it runs.
         let task = Box::pin(task);
         match length {
             Length::Call => drop(self.all.spawn(cut_off.run_until_cancelled_owned(task))),
-            Length::Stream => {
+            Length::Stream { until } => {
+                let (end, task) = (self.streams_end.running(), tokio::time::timeout_at(until, task));
                 drop(self.all.spawn(cut_off.run_until_cancelled_owned(end.run_until_cancelled_owned(task))));
             }
         }
@@ -126,13 +170,19 @@ impl SessionTasks {
 
     /// Leave to run one more operation; `None` when too many run already.
     pub(crate) fn permit(&self, length: Length) -> Option<Permit> {
-        let all = match length {
-            Length::Call => &self.of_all,
-            Length::Stream => &self.streams,
+        let of = |share: &Share| match length {
+            Length::Call => Arc::clone(&share.operations),
+            Length::Stream { .. } => Arc::clone(&share.streams),
         };
-        let of_session = Arc::clone(&self.of_session).try_acquire_owned().ok()?;
-        let of_all = Arc::clone(all).try_acquire_owned().ok()?;
-        Some(Permit { _of_session: of_session, _of_all: of_all })
+        let one = |of: Arc<Semaphore>| of.try_acquire_owned().ok();
+        Some(Permit {
+            _of: [
+                one(Arc::clone(&self.of_session))?,
+                one(of(&self.of_principal))?,
+                one(of(&self.of_target))?,
+                one(of(&self.of_all))?,
+            ],
+        })
     }
 
     /// Held by an operation from before its intent is written until its outcome is.
@@ -145,5 +195,84 @@ impl SessionTasks {
         self.cut_off.cancel();
         self.own.close();
         self.own.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// All permits of this kind that the sessions of one principal with one target can get.
+    fn all(tasks: &Tasks, (principal, target): (&str, &str), length: Length) -> (Vec<SessionTasks>, Vec<Permit>) {
+        let (mut sessions, mut permits) = (Vec::new(), Vec::new());
+        loop {
+            let session = tasks.session(principal, target).unwrap();
+            let before = permits.len();
+            permits.extend(std::iter::from_fn(|| session.permit(length)));
+            if permits.len() == before {
+                return (sessions, permits);
+            }
+            assert_eq!(permits.len() - before, MAX_SESSION_OPERATIONS);
+            sessions.push(session);
+        }
+    }
+
+    #[test]
+    fn one_principal_or_target_leaves_room_for_others() {
+        let tasks = Tasks::default();
+        let stream = Length::Stream { until: Instant::now() };
+        for (length, most) in [(Length::Call, MAX_OPERATIONS), (stream, MAX_STREAMS)] {
+            let greedy = all(&tasks, ("alice", "hung"), length);
+            assert_eq!(greedy.1.len(), most / 2);
+            let may = |principal, target| tasks.session(principal, target).unwrap().permit(length).is_some();
+            assert!(!may("alice", "hung") && !may("alice", "other") && !may("bob", "hung"));
+            assert!(may("bob", "other"));
+            let rest = all(&tasks, ("bob", "other"), length);
+            assert_eq!(rest.1.len(), most / 2);
+            assert!(!may("carol", "third"), "all is taken");
+            drop(greedy);
+            assert!(may("carol", "third") && may("alice", "hung"));
+        }
+    }
+
+    #[test]
+    fn one_principal_has_so_many_sessions() {
+        let tasks = Tasks::default();
+        let held: Vec<_> = std::iter::from_fn(|| tasks.session("alice", "t")).collect();
+        assert_eq!(held.len(), OF_PRINCIPAL.sessions);
+        assert!(tasks.session("bob", "t").is_some());
+        drop(held);
+        assert!(tasks.session("alice", "t").is_some());
+    }
+
+    #[tokio::test]
+    async fn streams_end_in_time_together_and_calls_do_not() {
+        let tasks = Tasks::default();
+        let session = tasks.session("alice", "t").unwrap();
+        let run = |length| {
+            let (gone, ended) = tokio::sync::oneshot::channel::<()>();
+            session.spawn(length, async move {
+                let _held = gone;
+                std::future::pending::<()>().await;
+            });
+            ended
+        };
+        let call = run(Length::Call);
+        let (soon, late) = (Duration::from_millis(100), Duration::from_hours(1));
+        let first = run(Length::Stream { until: Instant::now() + soon });
+        let second = run(Length::Stream { until: Instant::now() + late });
+        let begun = Instant::now();
+        assert!(first.await.is_err() && begun.elapsed() >= soon);
+        tasks.end_streams();
+        assert!(second.await.is_err() && begun.elapsed() < late);
+        let third = run(Length::Stream { until: Instant::now() + soon });
+        let begun = Instant::now();
+        assert!(third.await.is_err() && begun.elapsed() >= soon, "a later one is another");
+        let last = run(Length::Stream { until: Instant::now() + late });
+        tasks.finish(soon).await;
+        assert!(last.await.is_err() && call.await.is_err());
+        assert!(begun.elapsed() < late);
     }
 }

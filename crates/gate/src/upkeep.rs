@@ -23,6 +23,10 @@ impl Gate {
         let shared = self.shared();
         let (level, news) = shared.capacity.observe(free, thresholds);
         shared.metrics.space(free, level);
+        if level == Level::Stop {
+            // What comes on them would go on being recorded.
+            shared.tasks.end_streams();
+        }
         if let Some(refused) = news {
             shared.control.append(&shared.evidence, Body::LogCapacity { level: level.name(), free, refused })?;
             shared.capacity.is_told(level, refused);

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use vidimus_core::ErrorKind;
 use vidimus_log::Position;
 use vidimus_net::{HttpTarget, Repeat, UpstreamError};
-use vidimus_stdio::{Endpoint, EndpointError, LogSink};
+use vidimus_stdio::{Beginning, Endpoint, EndpointError, LogSink};
 
 use crate::context::SessionContext;
 use crate::evidence::EvidenceError;
@@ -98,17 +98,22 @@ impl Transport for Endpoint {
 
     async fn send(&self, head: HeaderMap, wire: Wire) -> Result<Self::Answer, TransportError> {
         let Wire { bytes, session, .. } = wire;
-        Ok(Self::send(self, Method::POST, &head, bytes, || program_log::sink(&session)).await?)
+        let beginning = || Beginning { log: program_log::sink(&session), owner: session.party().principal.id() };
+        Ok(Self::send(self, Method::POST, &head, bytes, beginning).await?)
     }
 
-    // What is no message starts no program.
     async fn listen(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
-        Ok(Self::send(self, Method::GET, &head, Bytes::new(), LogSink::nobody).await?)
+        Ok(Self::send(self, Method::GET, &head, Bytes::new(), nobodys).await?)
     }
 
     async fn end(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
-        Ok(Self::send(self, Method::DELETE, &head, Bytes::new(), LogSink::nobody).await?)
+        Ok(Self::send(self, Method::DELETE, &head, Bytes::new(), nobodys).await?)
     }
+}
+
+/// What is no message starts no program.
+const fn nobodys() -> Beginning {
+    Beginning { log: LogSink::nobody(), owner: String::new() }
 }
 
 /// The only writer to a target.

@@ -239,7 +239,7 @@ impl Adapter {
             address: Some(caller.address()),
             trace: None,
         };
-        match session.gate.listen(operation).await {
+        match session.gate.listen(operation, caller).await {
             Verdict::Admitted(admitted) => {
                 let answers = match rest {
                     Some(rest) if !rest.is_own() => admitted.run(move |_, flight| flight.replay(rest)),

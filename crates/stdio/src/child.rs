@@ -46,13 +46,22 @@ pub struct Launch {
     pub limits: ChildLimits,
     /// Who gets its standard error.
     pub log: LogSink,
+    /// On whose behalf it runs, whatever that is called: nobody may have all servers of a target.
+    pub owner: String,
 }
 
 impl Launch {
     /// Through this executable's own subcommand. Nobody gets its standard error.
     pub fn new(arguments: &[&str], confinement: Confinement, limits: ChildLimits) -> Self {
         let arguments = arguments.iter().map(OsString::from).collect();
-        Self { supervisor: OWN_EXECUTABLE.into(), arguments, confinement, limits, log: LogSink::nobody() }
+        Self {
+            supervisor: OWN_EXECUTABLE.into(),
+            arguments,
+            confinement,
+            limits,
+            log: LogSink::nobody(),
+            owner: String::new(),
+        }
     }
 }
 

@@ -51,6 +51,15 @@ impl EndpointError {
     }
 }
 
+/// What goes with a server that is started.
+#[derive(Debug)]
+pub struct Beginning {
+    /// Who gets what it logs.
+    pub log: LogSink,
+    /// On whose behalf it runs.
+    pub owner: String,
+}
+
 /// A server that is started for each session, and ends with it. Clones are the same one.
 #[derive(Debug, Clone)]
 pub struct Endpoint(Arc<Shared>);
@@ -78,19 +87,18 @@ impl Endpoint {
         Self(Arc::new(Shared { target, launch, pool, limits, idle, next, sessions }))
     }
 
-    /// One request as Streamable HTTP has it. When it starts a server, what that one logs goes to the sink that `log`
-    /// makes. Cancel safe: a message is passed on whole or not at all.
+    /// One request as Streamable HTTP has it; when it starts a server, with what `beginning` makes. Cancel safe: a message is passed on whole or not at all.
     pub async fn send(
         &self,
         method: Method,
         head: &HeaderMap,
         message: Bytes,
-        log: impl FnOnce() -> LogSink + Send,
+        beginning: impl FnOnce() -> Beginning + Send,
     ) -> Result<Response<Answer>, EndpointError> {
         let id = head.get(SESSION_ID).and_then(|id| id.to_str().ok());
         let Some(id) = id else {
             return if method == Method::POST && is_initialize(&message, &self.0.limits) {
-                self.start(message, log()).await
+                self.start(message, beginning()).await
             } else {
                 Ok(plain(StatusCode::BAD_REQUEST))
             };
@@ -107,11 +115,12 @@ impl Endpoint {
         }
     }
 
-    async fn start(&self, message: Bytes, log: LogSink) -> Result<Response<Answer>, EndpointError> {
+    async fn start(&self, message: Bytes, beginning: Beginning) -> Result<Response<Answer>, EndpointError> {
         let Shared { launch, pool, limits, idle, next, sessions, .. } = &*self.0;
         let number = next.fetch_add(1, Ordering::Relaxed);
         let id = number.to_string();
-        let lease = pool.lease(self.key(&id), &Launch { log, ..launch.clone() }).await?;
+        let Beginning { log, owner } = beginning;
+        let lease = pool.lease(self.key(&id), &Launch { log, owner, ..launch.clone() }).await?;
         let connection = Arc::new(Connection::new(lease, *limits, *idle));
         {
             let mut sessions = lock(sessions);

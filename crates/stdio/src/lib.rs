@@ -22,7 +22,7 @@ mod supervise;
 
 pub use child::{Cause, Child, ChildError, ChildLimits, Ended, Launch, Messages};
 pub use confinement::{Confinement, ConfinementError, Isolation, ResourceLimits, RunAs, Variables};
-pub use endpoint::{Answer, Endpoint, EndpointError};
+pub use endpoint::{Answer, Beginning, Endpoint, EndpointError};
 pub use handover::Status;
 pub use isolation::{LandlockError, landlock_available};
 pub use pool::{Lease, Pool, PoolError, PoolKey, PoolLimits, PoolState};

@@ -1,4 +1,4 @@
-//! Children by key: started at first use, ended when idle, bounded per target and in all, restarted with back-off.
+//! Children by key: started at first use, ended when idle, bounded per owner, per target and in all, restarted with back-off.
 //!
 //! One task owns the table; the handle talks to it by a bounded channel. Starting and ending happen in tasks of their
 //! own, so a slow server delays nobody else's. A child counts against both caps from before its start until nothing of
@@ -33,6 +33,8 @@ pub struct PoolKey {
 pub struct PoolLimits {
     /// Children of one target.
     pub per_target: usize,
+    /// Children of one target on behalf of one owner.
+    pub per_owner: usize,
     /// Children in all.
     pub total: usize,
     /// How long a child may go unused; it is ended at the latest a quarter later.
@@ -47,6 +49,7 @@ impl Default for PoolLimits {
     fn default() -> Self {
         Self {
             per_target: 32,
+            per_owner: 16,
             total: 128,
             idle: Duration::from_mins(5),
             back_off: (Duration::from_secs(1), Duration::from_mins(1)),
@@ -71,6 +74,12 @@ pub enum PoolError {
     /// The cap of the target.
     #[error("the target has {limit} servers running, the most it may have: close sessions, or raise its limit")]
     TargetFull {
+        /// The cap.
+        limit: usize,
+    },
+    /// The cap of the owner.
+    #[error("the caller has {limit} servers of the target running, the most one caller may have: close sessions")]
+    OwnerFull {
         /// The cap.
         limit: usize,
     },
@@ -101,7 +110,7 @@ impl PoolError {
     /// Whose fault it is.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::TargetFull { .. } | Self::Full { .. } => ErrorKind::Limit,
+            Self::TargetFull { .. } | Self::OwnerFull { .. } | Self::Full { .. } => ErrorKind::Limit,
             Self::BackingOff { .. } | Self::Ending => ErrorKind::Upstream,
             Self::Start(error) => error.kind(),
             Self::Stopped => ErrorKind::Internal,
@@ -112,6 +121,7 @@ impl PoolError {
     pub fn public_message(&self) -> &'static str {
         match self {
             Self::TargetFull { .. } => "too many servers of this target are running",
+            Self::OwnerFull { .. } => "too many servers of this target are running for you: end sessions",
             Self::Full { .. } => "too many servers are running",
             Self::BackingOff { .. } => "the server ended early and is started again later",
             Self::Ending => "the server is ending: try again",

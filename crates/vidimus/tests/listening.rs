@@ -16,7 +16,7 @@ use common::{ALLOW_ALL, Client, Gateway, Setup};
 use http::Method;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const ASKS: &str = r#"
 @id("pay") permit (principal, action == Action::"elicitation/create", resource)
@@ -161,6 +161,23 @@ async fn a_stream_at_a_server_that_has_none_ends_with_its_client_its_successor_o
     assert_eq!(alice.send(Method::DELETE, &[], "").await.unwrap().status.as_u16(), 204);
     assert!(tokio::time::timeout(LIMIT, last.body.frame()).await.unwrap().is_none());
     assert_eq!(ends(&gateway, 3).len(), 3, "its session is closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_token_it_was_asked_for_with() {
+    let (issuer, _upstream, gateway, mut alice) = world().await;
+    // A minute's leeway for the issuer's clock, and then three seconds.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let short = json!({ "sub": "alice", "iat": now - 600, "exp": now - 57 });
+    let renewed = alice.token.clone();
+    alice.token = issuer.token_with(short);
+    let mut events = Events::open(&alice, "").await;
+    assert!(tokio::time::timeout(LIMIT, events.body.frame()).await.expect("the stream ends").is_none());
+    assert_eq!(ends(&gateway, 1), ["cancelled"]);
+    alice.token = renewed;
+    let mut again = Events::open(&alice, "").await;
+    let on = tokio::time::timeout(Duration::from_secs(1), again.body.frame()).await;
+    assert!(on.is_err(), "the session goes on with another token");
 }
 
 #[tokio::test(flavor = "multi_thread")]

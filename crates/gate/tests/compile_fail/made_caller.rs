@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 fn forge(principal: Arc<vidimus_core::Principal>) -> vidimus_gate::Caller {
-    vidimus_gate::Caller { principal, address: IpAddr::V4(Ipv4Addr::LOCALHOST), client: None }
+    vidimus_gate::Caller { principal, address: IpAddr::V4(Ipv4Addr::LOCALHOST), client: None, expires: vidimus_core::Timestamp::from_seconds(1) }
 }
 
 fn main() {

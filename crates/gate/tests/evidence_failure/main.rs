@@ -13,8 +13,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use disk::Fault;
 use vidimus_core::event::Status;
-use vidimus_core::{Durability, ErrorKind, Members};
-use vidimus_gate::{Answer, CustodyError, Level, Notice, Outcome, Rule, SendError, Session, Thresholds, Verdict};
+use vidimus_core::{Action, Durability, ErrorKind, Members};
+use vidimus_gate::{
+    Answer, CustodyError, Level, Notice, Outcome, Rejection, Rule, SendError, Session, Thresholds, Verdict,
+};
 use vidimus_store::Covered;
 use world::{Target, World, head, operation, owner, target_name};
 
@@ -189,10 +191,26 @@ async fn too_little_room_lets_nothing_new_begin_and_what_runs_end() {
     assert_released(answer(&session, &target, "first").await.as_ref());
 
     let Verdict::Admitted(running) = session.submit(operation("running")).await else { panic!("denied") };
+    let alice = world.alice().await.unwrap();
+    let Verdict::Admitted(stream) = session.listen(operation("stream"), &alice).await else { panic!("denied") };
+    let mut stream = stream.run(|_, flight| async move {
+        flight.opened().await;
+        std::future::pending::<()>().await;
+    });
+    assert!(matches!(stream.next().await, Some(Answer::Opened)));
     assert_eq!(observe(999), Level::Stop);
     let Verdict::Denied(denied) = session.submit(operation("new")).await else { panic!("a call passed") };
     assert_eq!((denied.refusal().kind, denied.refusal().reason), (ErrorKind::Evidence, "capacity"));
-    let alice = world.alice().await.unwrap();
+    assert!(stream.next().await.is_none(), "nothing comes on it any more");
+    let rejection = Rejection {
+        kind: ErrorKind::NotFound,
+        reason: "unknown_target",
+        message: String::new(),
+        action: Action::Connect,
+        received: &[],
+    };
+    let denied = world.gate().reject(alice.principal(), None, rejection).await;
+    assert_eq!((denied.refusal().reason, &denied.refusal().reference), ("capacity", &None));
     let denied = world.gate().open(alice, world.spec(Durability::Strict)).await.err().unwrap();
     assert_eq!(denied.refusal().reason, "capacity");
     assert_eq!(world.stranger().await.err(), Some(Notice::EvidenceUnavailable));
@@ -213,7 +231,7 @@ async fn too_little_room_lets_nothing_new_begin_and_what_runs_end() {
 
     let events = world.events("log.capacity").await;
     let told: Vec<String> = events.iter().map(|event| event["capacity"].to_string()).collect();
-    let refused = r#"{"free":9000,"level":"ample","refused":3}"#;
+    let refused = r#"{"free":9000,"level":"ample","refused":4}"#;
     assert_eq!(told, [r#"{"free":999,"level":"stop","refused":0}"#, refused]);
 }
 

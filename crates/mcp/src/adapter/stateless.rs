@@ -61,8 +61,11 @@ impl Adapter {
             let session = self.stateless_session(outside, client.as_deref(), id).await?;
             let visit = Visit { session: Some(&session), ..*outside };
             let (operation, call) = self.prepared(&visit, headers, message, (id, *method)).await?;
-            let verdict =
-                if call.endless { session.gate.listen(operation).await } else { session.gate.submit(operation).await };
+            let verdict = if call.endless {
+                session.gate.listen(operation, outside.caller).await
+            } else {
+                session.gate.submit(operation).await
+            };
             match verdict {
                 Verdict::Admitted(admitted) => {
                     let answers = run(admitted, &session, call.clone());

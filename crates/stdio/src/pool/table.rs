@@ -41,6 +41,7 @@ enum News {
 #[derive(Debug)]
 struct Entry {
     state: State,
+    owner: String,
     /// In a row.
     failures: u32,
 }
@@ -144,21 +145,25 @@ impl Table {
             Some((State::BackingOff { .. }, failures)) => failures,
             None => 0,
         };
-        if let Err(error) = self.has_room(&key.target) {
+        if let Err(error) = self.has_room(&key.target, &launch.owner) {
             self.counted.refused += 1;
             return refuse(answer, error);
         }
         let state = State::Starting { waiting: vec![answer], unwanted: false };
-        self.entries.insert(key.clone(), Entry { state, failures });
+        self.entries.insert(key.clone(), Entry { state, owner: launch.owner.clone(), failures });
         self.tasks.spawn(async move { News::Started { result: Child::spawn(&launch).await, key } });
     }
 
-    fn has_room(&self, target: &str) -> Result<(), PoolError> {
+    fn has_room(&self, target: &str, owner: &str) -> Result<(), PoolError> {
         let living = |entry: &Entry| !matches!(entry.state, State::BackingOff { .. });
-        let (mut total, mut of_target) = (0, 0);
-        for (key, _) in self.entries.iter().filter(|(_, entry)| living(entry)) {
+        let (mut total, mut of_target, mut of_owner) = (0, 0, 0);
+        for (key, entry) in self.entries.iter().filter(|(_, entry)| living(entry)) {
             total += 1;
             of_target += usize::from(key.target == target);
+            of_owner += usize::from(key.target == target && entry.owner == owner);
+        }
+        if of_owner >= self.limits.per_owner {
+            return Err(PoolError::OwnerFull { limit: self.limits.per_owner });
         }
         if of_target >= self.limits.per_target {
             return Err(PoolError::TargetFull { limit: self.limits.per_target });

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
 use tokio::time::timeout;
 use vidimus_core::json::Limits;
-use vidimus_stdio::{Answer, Endpoint, Pool, PoolLimits};
+use vidimus_stdio::{Answer, Beginning, Endpoint, Pool, PoolLimits};
 
 use crate::sandbox::{LIMIT, Sandbox, kept, until};
 
@@ -41,7 +41,8 @@ impl World {
             head.insert("mcp-session-id", session.parse().unwrap());
         }
         let message = Bytes::copy_from_slice(message.as_bytes());
-        let sent = self.endpoint.send(method, &head, message, || kept(&self.log));
+        let sent =
+            self.endpoint.send(method, &head, message, || Beginning { log: kept(&self.log), owner: "alice".into() });
         timeout(LIMIT, sent).await.expect("no answer").unwrap()
     }
 

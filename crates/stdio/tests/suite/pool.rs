@@ -39,6 +39,25 @@ async fn one_key_has_one_child_and_its_messages_go_to_the_first() {
 }
 
 #[tokio::test]
+async fn nobody_has_all_servers_of_a_target() {
+    let sandbox = Sandbox::new();
+    let pool = Pool::new(PoolLimits { per_target: 3, per_owner: 2, ..PoolLimits::default() });
+    let of = |owner: &str| Launch { owner: owner.into(), ..cat(&sandbox) };
+    let mut held = Vec::new();
+    for (holder, owner) in [("a", "alice"), ("b", "alice")] {
+        held.push(pool.lease(key("t", holder), &of(owner)).await.unwrap());
+    }
+    let error = pool.lease(key("t", "c"), &of("alice")).await.unwrap_err();
+    assert!(matches!(error, PoolError::OwnerFull { limit: 2 }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    held.push(pool.lease(key("u", "c"), &of("alice")).await.unwrap());
+    held.push(pool.lease(key("t", "c"), &of("bob")).await.unwrap());
+    let error = pool.lease(key("t", "d"), &of("bob")).await.unwrap_err();
+    assert!(matches!(error, PoolError::TargetFull { limit: 3 }), "{error}");
+    pool.close().await;
+}
+
+#[tokio::test]
 async fn each_cap_is_named_and_an_ended_child_makes_room() {
     let sandbox = Sandbox::new();
     let limits = PoolLimits { per_target: 2, total: 3, ..PoolLimits::default() };

@@ -65,6 +65,7 @@ impl Sandbox {
                 ..ChildLimits::default()
             },
             log: kept(&self.log),
+            owner: String::new(),
         }
     }
 
