@@ -200,8 +200,6 @@ impl SessionTasks {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
 
     /// All permits of this kind that the sessions of one principal with one target can get.
