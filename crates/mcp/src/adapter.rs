@@ -4,6 +4,7 @@
 //! the tool. Only then is the operation submitted. GET opens the stream of the target's own; a response of the client
 //! answers what the target asked. Refused besides: answers to nothing, batches, bodies past the limit.
 
+mod handshake;
 mod stateless;
 
 use std::collections::BTreeMap;
@@ -15,14 +16,14 @@ use futures_util::StreamExt as _;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vidimus_core::event::Status;
-use vidimus_core::json::Limits;
+use vidimus_core::json::{Limits, Replacement, SpliceError, splice};
 use vidimus_core::{Action, ErrorKind, Members, Operation, Protocol, TargetName, ToolDefinition};
 use vidimus_gate::{
-    Admitted, Answer, Answers, Caller, Denied, EvidenceError, Gate, Notice, Rejection, ReleasedBody, Rest, Session,
-    Verdict,
+    Admitted, Answers, Caller, Denied, EvidenceError, Gate, Notice, Rejection, ReleasedBody, Rest, Session, Verdict,
 };
 use vidimus_net::server::Peer;
 use vidimus_net::{Incoming, OriginPolicy, bearer};
@@ -36,7 +37,7 @@ use crate::initialize::{self, Implementation};
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
 use crate::tools::{DefinitionsError, Tools};
-use crate::{definitions, listen, members, modern, reply};
+use crate::{cursors, definitions, listen, members, modern, reply};
 
 /// The path of a target is this and its name.
 const PATH: &str = "/mcp/";
@@ -49,6 +50,9 @@ const RESUME: &str = "resume";
 
 /// How long a client may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long targets are told of sessions that are closed together, however many there are.
+const TELL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sessions that are closed at once.
 const CLOSED_AT_ONCE: usize = 64;
@@ -70,8 +74,10 @@ struct Inner {
     sessions: Sessions,
     /// The sessions of the modern era, by what tells them apart.
     stateless: Sessions,
-    /// The requests being answered.
+    /// The requests being answered, and the readings of definitions.
     requests: TaskTracker,
+    /// What they do not go on after: then nothing of a target is waited for any more.
+    stop: CancellationToken,
 }
 
 /// Where a message of a caller is about to go.
@@ -79,14 +85,21 @@ struct Visit<'a> {
     caller: &'a Caller,
     target: &'a Arc<Target>,
     session: Option<&'a Arc<McpSession>>,
+    /// Says that the client is not there any more.
+    gone: &'a CancellationToken,
 }
 
 impl Adapter {
-    /// The adapter for these targets.
+    /// The adapter for these targets. Must be called in a runtime: it reads their definitions there.
     pub fn new(gate: Gate, origins: OriginPolicy, targets: Vec<Target>) -> Self {
-        let targets = targets.into_iter().map(|target| (target.spec.name.clone(), Arc::new(target))).collect();
+        let targets: BTreeMap<TargetName, Arc<Target>> =
+            targets.into_iter().map(|target| (target.spec.name.clone(), Arc::new(target))).collect();
+        let (requests, stop) = (TaskTracker::new(), CancellationToken::new());
+        for target in targets.values() {
+            requests.spawn(definitions::keep(gate.clone(), Arc::clone(target), stop.clone()));
+        }
         let (sessions, stateless) = (Sessions::new(MAX_SESSIONS), Sessions::new(MAX_SESSIONS));
-        Self(Arc::new(Inner { gate, origins, targets, sessions, stateless, requests: TaskTracker::new() }))
+        Self(Arc::new(Inner { gate, origins, targets, sessions, stateless, requests, stop }))
     }
 
     /// Answers one request. The work goes on when this future is dropped because the client has gone: a session that
@@ -131,7 +144,7 @@ impl Adapter {
     /// Reads the definitions of a target, for whoever wants to check policies against them.
     pub async fn tools(&self, name: &TargetName) -> Option<Result<Arc<Tools>, DefinitionsError>> {
         let target = self.0.targets.get(name)?;
-        Some(definitions::with(&self.0.gate, target, None).await)
+        Some(target.tools.get(&CancellationToken::new()).await)
     }
 
     /// The definitions of a target as last read, however old.
@@ -145,8 +158,10 @@ impl Adapter {
         close(self.0.stateless.expire(idle), "idle").await;
     }
 
-    /// Waits for requests that are being answered, then closes all sessions: the gateway stops.
+    /// Ends requests that are being answered, then closes all sessions: the gateway stops. Before it comes the end of
+    /// operations in flight ([`Gate::drain`]), for which requests wait.
     pub async fn close_all(&self) {
+        self.0.stop.cancel();
         self.0.requests.close();
         self.0.requests.wait().await;
         close(self.0.sessions.expire(Duration::ZERO), "shutdown").await;
@@ -187,8 +202,14 @@ impl Adapter {
             {
                 Err(self.no_method(&caller, &target).await)
             }
-            HttpMethod::GET => self.listened(&caller, &target, request.headers()).await,
-            HttpMethod::DELETE => self.deleted(&caller, &target, request.headers()).await,
+            HttpMethod::GET => {
+                let visit = Visit { caller: &caller, target: &target, session: None, gone: &gone };
+                self.listened(&visit, request.headers()).await
+            }
+            HttpMethod::DELETE => {
+                let visit = Visit { caller: &caller, target: &target, session: None, gone: &gone };
+                self.deleted(&visit, request.headers()).await
+            }
             _ => Err(self.no_method(&caller, &target).await),
         }
     }
@@ -219,15 +240,15 @@ impl Adapter {
     }
 
     /// Opens the stream of the target's own.
-    async fn listened(&self, caller: &Caller, target: &Arc<Target>, headers: &HeaderMap) -> Result<Reply, Reply> {
-        let outside = Visit { caller, target, session: None };
+    async fn listened(&self, outside: &Visit<'_>, headers: &HeaderMap) -> Result<Reply, Reply> {
         if !headers::accepts(headers, EVENT_STREAM) {
-            let denied = self.reject(&outside, ErrorKind::Malformed, "not_acceptable", "", &[]).await;
+            let denied = self.reject(outside, ErrorKind::Malformed, "not_acceptable", "", &[]).await;
             return Err(evidenced(&denied, StatusCode::NOT_ACCEPTABLE, Notice::NotAcceptable));
         }
-        let session = self.session(&outside, headers, None).await?;
-        self.check_revision(&Visit { session: Some(&session), ..outside }, headers, None).await?;
-        let rest = self.rest(&Visit { session: Some(&session), ..outside }, &session, headers).await?;
+        let session = self.session(outside, headers, None).await?;
+        let visit = Visit { session: Some(&session), ..*outside };
+        self.check_revision(&visit, headers, None).await?;
+        let rest = self.rest(&visit, &session, headers).await?;
         let operation = Operation {
             protocol: Protocol::Mcp,
             action: Action::Method(LISTEN.into()),
@@ -236,10 +257,10 @@ impl Adapter {
             members: Members::NONE,
             arguments: None,
             annotations: None,
-            address: Some(caller.address()),
+            address: Some(outside.caller.address()),
             trace: None,
         };
-        match session.gate.listen(operation, caller).await {
+        match session.gate.listen(operation, outside.caller).await {
             Verdict::Admitted(admitted) => {
                 let answers = match rest {
                     Some(rest) if !rest.is_own() => admitted.run(move |_, flight| flight.replay(rest)),
@@ -293,12 +314,15 @@ impl Adapter {
             Err(denied) => return Err(told(StatusCode::BAD_REQUEST, None, code::INVALID_REQUEST, &denied)),
         };
         let sent = session.target.upstream.send(wire, session.headers());
-        match tokio::time::timeout(session.target.limits.silence, sent).await {
-            Ok(Ok(response)) if response.status().is_success() => {
+        let sent = tokio::time::timeout(session.target.limits.silence, sent);
+        // The outcome of the question is on record already.
+        match self.0.stop.run_until_cancelled(sent).await {
+            Some(Ok(Ok(response))) if response.status().is_success() => {
                 Ok(Reply::notice(StatusCode::ACCEPTED, Notice::Empty))
             }
-            Ok(_) => Err(Reply::notice(StatusCode::BAD_GATEWAY, Notice::NotDelivered)),
-            Err(_) => Err(Reply::notice(StatusCode::GATEWAY_TIMEOUT, Notice::NotDelivered)),
+            Some(Ok(_)) => Err(Reply::notice(StatusCode::BAD_GATEWAY, Notice::NotDelivered)),
+            Some(Err(_)) => Err(Reply::notice(StatusCode::GATEWAY_TIMEOUT, Notice::NotDelivered)),
+            None => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::NotDelivered)),
         }
     }
 
@@ -317,9 +341,8 @@ impl Adapter {
         Err(told(StatusCode::BAD_REQUEST, message.and_then(Message::id), BAD_HEADER, &denied))
     }
 
-    async fn deleted(&self, caller: &Caller, target: &Arc<Target>, headers: &HeaderMap) -> Result<Reply, Reply> {
-        let visit = Visit { caller, target, session: None };
-        let session = self.session(&visit, headers, None).await?;
+    async fn deleted(&self, visit: &Visit<'_>, headers: &HeaderMap) -> Result<Reply, Reply> {
+        let session = self.session(visit, headers, None).await?;
         if let Ok(Some(id)) = headers::session_id(headers)
             && let Some(session) = self.0.sessions.remove(id)
         {
@@ -336,7 +359,7 @@ impl Adapter {
         request: Request<Incoming>,
         gone: &CancellationToken,
     ) -> Result<Reply, Reply> {
-        let outside = Visit { caller, target, session: None };
+        let outside = Visit { caller, target, session: None, gone };
         if !headers::is_json(request.headers()) {
             let denied = self.reject(&outside, ErrorKind::Malformed, "media_type", "", &[]).await;
             return Err(evidenced(&denied, StatusCode::UNSUPPORTED_MEDIA_TYPE, Notice::MediaType));
@@ -353,13 +376,13 @@ impl Adapter {
             Err(error) => return Err(self.malformed(&outside, &head.headers, &error, &body).await),
         };
         if modern::is_modern(&head.headers, &message) {
-            return self.stateless(&outside, &head.headers, &message, gone).await;
+            return self.stateless(&outside, &head.headers, &message).await;
         }
         if message.method() == Some(Method::Initialize) && message.id().is_some() {
             return self.initialize(&outside, &head.headers, message).await;
         }
         let session = self.session(&outside, &head.headers, Some(&message)).await?;
-        let visit = Visit { caller, target, session: Some(&session) };
+        let visit = Visit { session: Some(&session), ..outside };
         self.check_revision(&visit, &head.headers, Some(&message)).await?;
         if matches!(message.kind(), MessageKind::Response { .. }) {
             return self.answered(&visit, &session, &message).await;
@@ -426,81 +449,11 @@ impl Adapter {
         Err(told(status, message.and_then(Message::id), BAD_HEADER, &denied))
     }
 
-    async fn initialize(&self, visit: &Visit<'_>, headers: &HeaderMap, message: Message) -> Result<Reply, Reply> {
-        let id = message.id().cloned();
-        let rejected = |status, reason, text: String| {
-            let (id, message) = (id.clone(), &message);
-            async move {
-                let denied = self.reject(visit, ErrorKind::Malformed, reason, &text, message.bytes()).await;
-                told(status, id.as_ref(), code::INVALID_PARAMS, &denied)
-            }
-        };
-        if headers.contains_key(&SESSION_ID) {
-            let text = "initialize starts a session; send it without Mcp-Session-Id".into();
-            return Err(rejected(StatusCode::BAD_REQUEST, "initialize_in_session", text).await);
-        }
-        let hello = match initialize::client_hello(&message, &[initialize::TASKS]) {
-            Ok(hello) => hello,
-            Err(error) => return Err(rejected(StatusCode::BAD_REQUEST, "initialize", error.to_string()).await),
-        };
-        if !self.0.sessions.has_room() {
-            let text = "too many sessions are open; try again later".into();
-            return Err(rejected(StatusCode::SERVICE_UNAVAILABLE, "sessions", text).await);
-        }
-        let caller = visit.caller.clone().claiming(claimed(&hello.client));
-        let opened = self.0.gate.open(caller, Arc::clone(&visit.target.spec)).await;
-        let gate = opened.map_err(|denied| told(StatusCode::FORBIDDEN, id.as_ref(), DENIED, &denied))?;
-        let session = Arc::new(McpSession::new(gate, Arc::clone(visit.target), false));
-        let wire = match initialize::client_hello(&message, &withheld(&session.gate)) {
-            Ok(hello) => hello.wire,
-            Err(error) => {
-                close(vec![session], "policy").await;
-                return Err(rejected(StatusCode::BAD_REQUEST, "initialize", error.to_string()).await);
-            }
-        };
-        let call = Call::legacy(&session, expected(&message));
-        let operation = Operation {
-            protocol: Protocol::Mcp,
-            action: Action::Method("initialize".into()),
-            method: None,
-            wire,
-            members: members::of_request(Method::Initialize),
-            arguments: None,
-            annotations: None,
-            address: Some(visit.caller.address()),
-            trace: message.traceparent(),
-        };
-        let mut answers = match session.gate.submit(operation).await {
-            Verdict::Admitted(admitted) => run(admitted, &session, call),
-            Verdict::Denied(denied) => {
-                close(vec![Arc::clone(&session)], "policy").await;
-                return Err(denied_as_asked(&message, &denied, false));
-            }
-        };
-        let answer = answers.next().await;
-        let Some(Answer::Last { status: Status::Ok, released }) = answer else {
-            close(vec![Arc::clone(&session)], "upstream").await;
-            return match answer {
-                Some(Answer::Last { released, .. }) => Err(Reply::json(StatusCode::BAD_GATEWAY, released)),
-                _ => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)),
-            };
-        };
-        let entered = self.0.sessions.enter(Arc::clone(&session));
-        if let Some(id) = entered.and_then(|id| HeaderValue::from_str(&id).ok()) {
-            return Ok(Reply { session: Some(id), ..Reply::json(StatusCode::OK, released) });
-        }
-        close(vec![Arc::clone(&session)], "upstream").await;
-        Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable))
-    }
-
     async fn within(&self, visit: &Visit<'_>, session: &Arc<McpSession>, message: &Message) -> Result<Reply, Reply> {
         let annotations = match message.method() {
             Some(Method::CallTool) => Some(self.tool(visit, session, message).await?.annotations),
             Some(Method::ListTools) => {
-                // The list is filtered by the gateway's own definitions; without them it would come out empty.
-                if let Err(error) = definitions::with(&self.0.gate, visit.target, None).await {
-                    return Err(self.no_definitions(visit, message, &error).await);
-                }
+                self.definitions(visit, message).await?;
                 None
             }
             _ => None,
@@ -509,6 +462,8 @@ impl Adapter {
         let (Some(method), Some(action)) = (method, action(message)) else {
             return Err(self.not_offered(visit, message).await);
         };
+        let cursor = self.cursor(visit, session, message, method).await?;
+        let wire = splice(message.bytes(), cursor.as_slice()).map_err(|error| unspliced(&error))?;
         let name = match &action {
             Action::ToolCall(tool) => Some(Box::from(&**tool)),
             _ => None,
@@ -517,7 +472,7 @@ impl Adapter {
             protocol: Protocol::Mcp,
             action,
             method: method_beside_action(message),
-            wire: message.bytes().clone(),
+            wire,
             members: members::of_request(method),
             arguments: message.operation_arguments(),
             annotations,
@@ -531,11 +486,11 @@ impl Adapter {
             }
             Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied, false)),
         };
-        let reply = relayed(session, message, answers, &OnceLock::new()).await;
+        // At once, and whether or not the target takes the notice.
         if let Some(id) = message.cancelled_request() {
             session.cancel(&id);
         }
-        reply
+        relayed(session, message, answers, &OnceLock::new()).await
     }
 
     /// The accepted definition of the tool that is called, if the caller may know of it.
@@ -546,13 +501,12 @@ impl Adapter {
         message: &Message,
     ) -> Result<ToolDefinition, Reply> {
         let name = message.tool_name().unwrap_or_default();
-        let tools = match definitions::with(&self.0.gate, visit.target, Some(&name)).await {
-            Ok(tools) => tools,
-            Err(error) => return Err(self.no_definitions(visit, message, &error).await),
-        };
+        let tools = self.definitions(visit, message).await?;
         if let Some(tool) = tools.get(&name).filter(|tool| session.gate.may_see(tool)) {
             return Ok(tool.clone());
         }
+        // It may be new. One that is hidden is treated alike, so that nobody can tell the two apart.
+        visit.target.tools.refresh();
         let rejection = Rejection {
             kind: ErrorKind::NotFound,
             reason: "unknown_tool",
@@ -567,6 +521,30 @@ impl Adapter {
             }
             id => told(StatusCode::OK, id, code::INVALID_PARAMS, &denied),
         })
+    }
+
+    /// What puts the target's own cursor into the place of the one that the client brings.
+    async fn cursor(
+        &self,
+        visit: &Visit<'_>,
+        session: &McpSession,
+        message: &Message,
+        method: Method,
+    ) -> Result<Option<Replacement>, Reply> {
+        if let Ok(cursor) = cursors::opened(session, method, message) {
+            return Ok(cursor);
+        }
+        let text = "cursor is not one that this list was given, or it is too old; list from the beginning";
+        let denied = self.reject(visit, ErrorKind::Malformed, "cursor", text, message.bytes()).await;
+        Err(told(StatusCode::OK, message.id(), code::INVALID_PARAMS, &denied))
+    }
+
+    /// What the gateway knows of the target's tools: by that calls are decided, and lists filtered.
+    async fn definitions(&self, visit: &Visit<'_>, message: &Message) -> Result<Arc<Tools>, Reply> {
+        match visit.target.tools.get(visit.gone).await {
+            Ok(tools) => Ok(tools),
+            Err(error) => Err(self.no_definitions(visit, message, &error).await),
+        }
     }
 
     async fn no_definitions(&self, visit: &Visit<'_>, message: &Message, error: &DefinitionsError) -> Reply {
@@ -604,11 +582,12 @@ impl Adapter {
     }
 }
 
-/// Records the end of sessions, all at once, then tells their targets.
+/// Records the end of sessions, all at once, then tells their targets, as far as those listen.
 async fn close(sessions: Vec<Arc<McpSession>>, reason: &'static str) {
+    let until = Instant::now() + TELL_TIMEOUT;
     let close = |session: Arc<McpSession>| async move {
         match session.gate.close(reason).await {
-            Ok(leave) => exchange::end(&session, &leave).await,
+            Ok(leave) => exchange::end(&session, &leave, until).await,
             Err(EvidenceError::Closed) => {}
             Err(error) => {
                 tracing::error!(%error, session = %session.gate.id(), "the end of a session cannot be recorded");
@@ -616,6 +595,12 @@ async fn close(sessions: Vec<Arc<McpSession>>, reason: &'static str) {
         }
     };
     futures_util::stream::iter(sessions).for_each_concurrent(CLOSED_AT_ONCE, close).await;
+}
+
+/// The answer to a request that could not be put together: a fault of ours.
+fn unspliced(error: &SpliceError) -> Reply {
+    tracing::error!(%error, "a request could not be put together");
+    Reply::notice(StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed)
 }
 
 /// The capabilities of the client that the target may not use.

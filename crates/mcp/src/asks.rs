@@ -39,6 +39,10 @@ pub(crate) async fn relay(
             if let (Method::Cancelled, Some(id)) = (method, message.cancelled_request()) {
                 session.gate.withdraw(&id.key());
             }
+            // Not where the gateway itself reads them: some servers say so at every start.
+            if *method == Method::ToolsChanged && !session.gate.is_own() {
+                session.target.tools.read_anew();
+            }
             return flight.chunk(sse::flatten(message.bytes()), members::of_server(*method)).await;
         }
         MessageKind::Notification { .. } | MessageKind::Response { .. } => {

@@ -83,8 +83,12 @@ pub(crate) enum Fault {
     Unfinished(Duration),
     #[error("the target's answer is larger than {0} bytes")]
     TooLarge(usize),
+    #[error("the target's list has more than {0} elements in one answer; a server of so many answers in pages")]
+    TooMany(usize),
     #[error("the target's answer is not MCP: {0}")]
     NotMcp(String),
+    #[error("the gateway failed; its log says why")]
+    Failed,
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
     #[error(transparent)]
@@ -112,10 +116,13 @@ impl Fault {
                 },
             },
             Self::Evidence(_) | Self::Revoked => Status::Cancelled,
-            Self::Unmaskable(_) => Status::Withheld,
-            Self::Status(_) | Self::SessionLost | Self::BrokenOff | Self::TooLarge(_) | Self::NotMcp(_) => {
-                Status::Upstream
-            }
+            Self::Unmaskable(_) | Self::Failed => Status::Withheld,
+            Self::Status(_)
+            | Self::SessionLost
+            | Self::BrokenOff
+            | Self::TooLarge(_)
+            | Self::TooMany(_)
+            | Self::NotMcp(_) => Status::Upstream,
         }
     }
 
@@ -137,7 +144,9 @@ impl Fault {
             | Self::BrokenOff
             | Self::Silence(_)
             | Self::Unfinished(_)
-            | Self::TooLarge(_) => self.to_string(),
+            | Self::TooLarge(_)
+            | Self::TooMany(_)
+            | Self::Failed => self.to_string(),
         }
     }
 }

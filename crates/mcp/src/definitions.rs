@@ -1,17 +1,20 @@
-//! What a target's tools are, as the gateway itself has read them.
+//! Reads what a target's tools are, for the gateway itself.
 //!
 //! A call is decided with the annotations and argument types of these definitions, never with what stands in an
-//! answer to a client. They are read in a session of the gateway's own, at the first need and again when a name
-//! turns up that is not among them, at a bounded rate.
+//! answer to a client. One task for each target reads them, in sessions of the gateway's own: at the first need, again
+//! when they are old, and when a name turns up that is not among them. It does so at a bounded rate, within a bounded time,
+//! and ends with the gateway; a session that it has opened is always closed. Who waits for it, `tools` says.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use vidimus_core::event::Status;
 use vidimus_core::{Action, Operation, Protocol, ToolDefinition};
 use vidimus_gate::{Gate, Session, Verdict};
@@ -22,14 +25,11 @@ use crate::exchange;
 use crate::initialize::Implementation;
 use crate::sessions::McpSession;
 use crate::target::Target;
-use crate::tools::{Attempt, DefinitionsError, Tools};
+use crate::tools::{DefinitionsError, LEAST_INTERVAL};
 use crate::{initialize, lists, members, modern};
 
-/// The least time between two readings of one target.
-const LEAST_INTERVAL: Duration = Duration::from_secs(5);
-
-/// After this time definitions are read again at the next call.
-const MAX_AGE: Duration = Duration::from_mins(5);
+/// The longest time of one reading, in both eras together.
+const READING_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of all pages of a tool list together.
 const MAX_LIST_BYTES: usize = 32 << 20;
@@ -37,61 +37,70 @@ const MAX_LIST_BYTES: usize = 32 << 20;
 /// Pages of a tool list that are read.
 const MAX_PAGES: u64 = 100;
 
-/// The tools of a target; read from it when they are unknown or old, or lack `name`, and the last reading is not too
-/// recent. One reading at a time; others wait for it.
-pub(crate) async fn with(
-    gate: &Gate,
-    target: &Arc<Target>,
-    name: Option<&str>,
-) -> Result<Arc<Tools>, DefinitionsError> {
-    let is_enough = |tools: &Tools| tools.age() < MAX_AGE && name.is_none_or(|name| tools.get(name).is_some());
-    if let Some(tools) = target.tools.known().filter(|tools| is_enough(tools)) {
-        return Ok(tools);
-    }
-    let mut last = target.tools.reading().await;
-    let known = target.tools.known();
-    let is_recent = |attempt: &Attempt| attempt.at.elapsed() < LEAST_INTERVAL;
-    match (&known, last.as_ref().filter(|attempt| is_recent(attempt))) {
-        (Some(tools), recent) if is_enough(tools) || recent.is_some() => return Ok(Arc::clone(tools)),
-        // A target that is down is not asked again by each caller that waited.
-        (None, Some(Attempt { error: Some(error), .. })) => return Err(error.clone()),
-        _ => {}
-    }
-    let read = read(gate, target).await;
-    *last = Some(Attempt { at: Instant::now(), error: read.as_ref().err().cloned() });
-    match (read, known) {
-        (Ok(definitions), _) => Ok(target.tools.learn(definitions)),
-        // What was read before stays: a target that is down for a moment does not lose its tools.
-        (Err(error), Some(tools)) => {
+/// Tools of one target: all of them are looked through for every list, and for every change of the policies.
+const MAX_TOOLS: usize = 10_000;
+
+/// Reads the definitions of a target whenever that is asked for, until `stop`.
+pub(crate) async fn keep(gate: Gate, target: Arc<Target>, stop: CancellationToken) {
+    while let Some(()) = stop.run_until_cancelled(target.tools.wanted()).await {
+        // Whoever asks from now on may know of something newer.
+        let number = target.tools.latest();
+        let read = read(&gate, &target, &stop).await;
+        if let Err(error) = &read
+            && target.tools.known().is_some()
+        {
+            // What was read before stays: a target that is down for a moment does not lose its tools.
             tracing::warn!(target = %target.spec.name, %error, "definitions stay as they were");
-            Ok(tools)
         }
-        (Err(error), None) => Err(error),
+        target.tools.learn(number, read);
+        stop.run_until_cancelled(tokio::time::sleep(LEAST_INTERVAL)).await;
     }
+    target.tools.learn(u64::MAX, Err(DefinitionsError::Stopping));
 }
 
 /// Reads definitions in the era that the target was last read in, or else in the other one.
-async fn read(gate: &Gate, target: &Arc<Target>) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+async fn read(
+    gate: &Gate,
+    target: &Arc<Target>,
+    stop: &CancellationToken,
+) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+    let deadline = Instant::now() + READING_TIMEOUT;
     let is_modern = target.is_modern.load(Ordering::Relaxed);
-    match read_as(gate, target, is_modern).await {
-        Err(DefinitionsError::Upstream(error)) => match read_as(gate, target, !is_modern).await {
+    match read_as(gate, target, is_modern, (deadline, stop)).await {
+        Err(DefinitionsError::Upstream(error)) => match read_as(gate, target, !is_modern, (deadline, stop)).await {
             Ok(definitions) => {
                 target.is_modern.store(!is_modern, Ordering::Relaxed);
                 Ok(definitions)
             }
             Err(_) => Err(DefinitionsError::Upstream(error)),
         },
+        Err(DefinitionsError::Slow(limit)) => {
+            // It may be silent to what it does not know: the next reading begins with the other era.
+            target.is_modern.store(!is_modern, Ordering::Relaxed);
+            Err(DefinitionsError::Slow(limit))
+        }
         read => read,
     }
 }
 
-async fn read_as(gate: &Gate, target: &Arc<Target>, is_modern: bool) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+async fn read_as(
+    gate: &Gate,
+    target: &Arc<Target>,
+    is_modern: bool,
+    (deadline, stop): (Instant, &CancellationToken),
+) -> Result<Vec<ToolDefinition>, DefinitionsError> {
     let opened = gate.open_own(Arc::clone(&target.spec)).await;
     let session = opened.map_err(|denied| DefinitionsError::Refused(denied.refusal().message.clone()))?;
     let session = Arc::new(McpSession::new(session, Arc::clone(target), is_modern));
-    let read = if is_modern { read_modern(&session).await } else { read_legacy(&session).await };
+    let reading = async { if is_modern { read_modern(&session).await } else { read_legacy(&session).await } };
+    let read = tokio::select! {
+        read = tokio::time::timeout_at(deadline, reading) => {
+            read.unwrap_or(Err(DefinitionsError::Slow(READING_TIMEOUT)))
+        }
+        () = stop.cancelled() => Err(DefinitionsError::Stopping),
+    };
     let leave = session.gate.close("client").await.map_err(|error| DefinitionsError::Refused(error.to_string()))?;
-    exchange::end(&session, &leave).await;
+    exchange::end(&session, &leave, Instant::now() + exchange::END_TIMEOUT).await;
     read
 }
 
@@ -142,6 +151,9 @@ async fn pages(
         let page = lists::tools(&message(&answer)?, &mut seen)
             .map_err(|error| DefinitionsError::Upstream(error.to_string()))?;
         definitions.extend(page.tools);
+        if definitions.len() > MAX_TOOLS {
+            return Err(DefinitionsError::Upstream(format!("it has more than {MAX_TOOLS} tools")));
+        }
         match page.next_cursor {
             Some(next) => cursor = Some(next),
             None => return Ok(definitions),

@@ -28,7 +28,7 @@ use crate::sessions::McpSession;
 use crate::{asks, changed, members, reply, sse, tell};
 
 /// How long the target may take to answer the end of a session.
-const END_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long an answer that goes on for as long as the client listens may take: longer than any process runs.
 const ENDLESS: Duration = Duration::from_hours(24 * 365 * 10);
@@ -144,13 +144,14 @@ async fn answered(session: &Arc<McpSession>, call: &Call, wire: Wire, flight: &m
     Ok(outcome)
 }
 
-/// Tells the target that its session is over, without waiting long: whether it listens changes nothing.
-pub(crate) async fn end(session: &McpSession, leave: &Dial) {
+/// Tells the target that its session is over, without waiting long, and not beyond `until`: whether it listens changes
+/// nothing.
+pub(crate) async fn end(session: &McpSession, leave: &Dial, until: Instant) {
     if session.upstream_id.get().is_none() || session.is_lost() {
         return;
     }
     let told = session.target.upstream.end(leave, session.headers());
-    match tokio::time::timeout(END_TIMEOUT, told).await {
+    match tokio::time::timeout_at(until.min(Instant::now() + END_TIMEOUT), told).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {
             tracing::debug!(%error, session = %session.gate.id(), "the target was not told that a session ended");

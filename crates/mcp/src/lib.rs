@@ -9,6 +9,7 @@ mod answer;
 mod asks;
 mod call;
 mod changed;
+mod cursors;
 mod definitions;
 pub mod envelope;
 mod exchange;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use vidimus_core::canonical::write_string;
-use vidimus_core::json::{Document, JsonError, Limits, SpliceError, Value, splice, without_elements};
+use vidimus_core::json::{Document, JsonError, Limits, Replacement, SpliceError, Value, splice, without_elements};
 use vidimus_core::{ErrorKind, ToolAnnotations, ToolDefinition};
 
 use crate::envelope::{Id, ListKind, MAX_NAME_BYTES, MAX_URI_BYTES, Message, case_variant};
@@ -92,17 +92,23 @@ pub fn request(id: &Id, kind: ListKind, cursor: Option<&str>) -> Bytes {
     reply::request(id, kind.method_name(), &params)
 }
 
-/// Takes out of a list what `visible` does not say yes to. It is asked by name, URI or URI template.
+/// How many elements an answer to a list has.
+pub fn count(message: &Message, kind: ListKind) -> Result<usize, ListError> {
+    Ok(list(message, kind)?.elements().count())
+}
+
+/// Takes out of a list what `visible` does not say yes to. It is asked by name, URI or URI template. What else is to be
+/// changed in the answer, outside the list, is `beside`.
 pub fn filter(
     message: &Message,
     kind: ListKind,
     limits: &Limits,
-    mut visible: impl FnMut(&str) -> bool,
+    (beside, mut visible): (Option<Replacement>, impl FnMut(&str) -> bool),
 ) -> Result<Filtered, ListError> {
     let list = list(message, kind)?;
     let (mut hidden, mut unreadable) = (0, 0);
     let mut seen = HashSet::new();
-    let replacements = without_elements(list, |element| match first_of_its_name(element, kind, &mut seen) {
+    let mut replacements = without_elements(list, |element| match first_of_its_name(element, kind, &mut seen) {
         Some(name) if visible(&name) => false,
         Some(_) => {
             hidden += 1;
@@ -113,6 +119,8 @@ pub fn filter(
             true
         }
     });
+    replacements.extend(beside);
+    replacements.sort_by_key(|replacement| replacement.span.start);
     if replacements.is_empty() {
         return Ok(Filtered { document: Arc::clone(message.document()), hidden, unreadable });
     }
@@ -124,7 +132,8 @@ pub fn filter(
 /// Reads the tools of one page of a target's `tools/list`. `seen` are the names on the pages before: of tools with one
 /// name the first counts, on whichever page it is. What is read keeps no page in memory.
 pub fn tools<S: BuildHasher>(message: &Message, seen: &mut HashSet<String, S>) -> Result<ToolPage, ListError> {
-    let mut page = ToolPage { tools: Vec::new(), unreadable: 0, next_cursor: next_cursor(message)? };
+    let next_cursor = next_cursor(message)?.and_then(|cursor| cursor.as_str()).map(Cow::into_owned);
+    let mut page = ToolPage { tools: Vec::new(), unreadable: 0, next_cursor };
     for element in list(message, ListKind::Tools)?.elements() {
         let name = identity(element, ListKind::Tools).filter(|name| seen.insert(name.clone().into_owned()));
         match name.and_then(|name| tool(element, &name)) {
@@ -135,15 +144,12 @@ pub fn tools<S: BuildHasher>(message: &Message, seen: &mut HashSet<String, S>) -
     Ok(page)
 }
 
-/// Where the next page of any list is.
-pub fn next_cursor(message: &Message) -> Result<Option<String>, ListError> {
+/// Where the next page of any list is: a string.
+pub fn next_cursor(message: &Message) -> Result<Option<Value<'_>>, ListError> {
     match message.result().and_then(|result| result.get("nextCursor")) {
-        None => Ok(None),
-        Some(cursor) if cursor.is_null() => Ok(None),
-        Some(cursor) => match cursor.as_str() {
-            Some(cursor) => Ok(Some(cursor.into_owned())),
-            None => Err(ListError::NotAList { key: "nextCursor" }),
-        },
+        Some(cursor) if cursor.as_str().is_some() => Ok(Some(cursor)),
+        Some(cursor) if !cursor.is_null() => Err(ListError::NotAList { key: "nextCursor" }),
+        _ => Ok(None),
     }
 }
 

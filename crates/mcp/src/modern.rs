@@ -218,18 +218,17 @@ pub fn head(message: &Message, received: &HeaderMap) -> HeaderMap {
     head
 }
 
-/// The request for the target: without capabilities that are `withheld`, and with the state that it gave before.
-pub fn wire(message: &Message, withheld: &[&str], state: Option<Bytes>) -> Result<Bytes, SpliceError> {
+/// The request for the target: without capabilities that are `withheld`, and with what it gave before and the client
+/// carried sealed.
+pub fn wire(message: &Message, withheld: &[&str], carried: Vec<Replacement>) -> Result<Bytes, SpliceError> {
     let mut replacements = match meta(message, CAPABILITIES_KEY) {
         Some(capabilities) => {
             without_members(capabilities, |key| withheld.iter().any(|withheld| same_ignoring_case(key, withheld)))
         }
         None => Vec::new(),
     };
-    if let (Some(with), Some(carried)) = (state, message.request_state()) {
-        replacements.push(Replacement { span: carried.span(), with });
-        replacements.sort_by_key(|replacement| replacement.span.start);
-    }
+    replacements.extend(carried);
+    replacements.sort_by_key(|replacement| replacement.span.start);
     splice(message.bytes(), &replacements)
 }
 

@@ -1,6 +1,6 @@
 //! The outcome that a target's response stands for: what was asked was answered, and what of it the client may have.
 //!
-//! Lists are filtered, handshakes and discoveries clamped, by splicing; everything else goes on byte for byte. In the
+//! Lists are filtered and their cursors sealed, handshakes and discoveries clamped, by splicing; everything else goes on byte for byte. In the
 //! modern era a result may ask the client for something, or have it carry state (MCP 2026-07-28, "Multi Round-Trip
 //! Requests"): what is asked is decided like a request of the target, and the state is sealed, so that it comes back
 //! from the same principal, for the same request, in time, or not at all. Of a result that asks for what policy denies
@@ -19,18 +19,28 @@ use vidimus_gate::{Outcome, OutputSchema, Refusal};
 use crate::answer::DENIED;
 use crate::call::{Call, Expected, Fault, json_limits};
 use crate::envelope::{Class, Id, ListKind, Message, MessageKind, Method, code};
+use crate::lists::{Filtered, ListError};
 use crate::modern::results::{self, ResultKind};
 use crate::sessions::McpSession;
-use crate::{asks, initialize, lists, members, reply, sse, tell};
+use crate::{asks, cursors, initialize, lists, members, reply, sse, tell};
 
 /// How long a client may take to bring back what it carries for a target.
 const CARRIED_FOR: Duration = Duration::from_mins(30);
+
+/// Elements of one answer to a list that are looked at: policy decides on each. Servers of more have pages.
+const MAX_ELEMENTS: usize = 20_000;
+
+/// Elements that are looked at without a thread of their own.
+const MAX_INLINE_ELEMENTS: usize = 256;
+
+/// Names of tools not known yet that one list has looked for.
+const MAX_UNKNOWN: usize = 64;
 
 /// Where a tool's structured result stands in its answer.
 const STRUCTURED: &[&str] = &["result", "structuredContent"];
 
 /// The outcome that a response stands for, once it is the response to what was asked.
-pub(crate) async fn concluded(session: &McpSession, call: &Call, message: &Message) -> Result<Outcome, Fault> {
+pub(crate) async fn concluded(session: &Arc<McpSession>, call: &Call, message: &Message) -> Result<Outcome, Fault> {
     let outcome = outcome_of(session, call, message).await?;
     Ok(Outcome { schema: promised(session, call), ..outcome })
 }
@@ -43,7 +53,7 @@ fn promised(session: &McpSession, call: &Call) -> Option<OutputSchema> {
     Some(OutputSchema { schema, at: STRUCTURED })
 }
 
-async fn outcome_of(session: &McpSession, call: &Call, message: &Message) -> Result<Outcome, Fault> {
+async fn outcome_of(session: &Arc<McpSession>, call: &Call, message: &Message) -> Result<Outcome, Fault> {
     let Expected::Response { id: asked, method } = &call.expected else {
         return Err(Fault::NotMcp("nothing was asked".into()));
     };
@@ -66,7 +76,7 @@ async fn outcome_of(session: &McpSession, call: &Call, message: &Message) -> Res
     let body = match method.class() {
         // The gateway itself reads whole lists: what it learns is what callers' lists are filtered by.
         Class::List(kind) if !session.gate.is_own() => {
-            filtered(session, (kind, call.is_continued), message)?.bytes().clone()
+            filtered(session, (kind, call.is_continued), message).await?.bytes().clone()
         }
         _ if method == Method::Initialize => {
             let hello = initialize::server_hello(message).map_err(|error| Fault::NotMcp(error.to_string()))?;
@@ -92,7 +102,7 @@ fn status(method: Method, message: &Message) -> Status {
 
 /// The outcome of a result of the modern era.
 async fn modern(
-    session: &McpSession,
+    session: &Arc<McpSession>,
     call: &Call,
     (id, method): (&Id, Method),
     message: &Message,
@@ -128,7 +138,7 @@ async fn modern(
         }
         (ResultKind::Complete, method) => match method.class() {
             Class::List(kind) => {
-                results::cached(&*filtered(session, (kind, call.is_continued), message)?).map_err(spliced)?
+                results::cached(&*filtered(session, (kind, call.is_continued), message).await?).map_err(spliced)?
             }
             _ => results::cached(message.document()).map_err(spliced)?,
         },
@@ -178,32 +188,74 @@ fn http_status(message: &Message) -> Option<StatusCode> {
     }
 }
 
-/// A list without what the caller may not see.
-fn filtered(
-    session: &McpSession,
+/// A list without what the caller may not see, and with a cursor that tells nothing. What a target lists and the gateway has
+/// not read yet is looked for first.
+async fn filtered(
+    session: &Arc<McpSession>,
     (kind, is_continued): (ListKind, bool),
     message: &Message,
 ) -> Result<Arc<Document>, Fault> {
     tell::showing(session, kind, is_continued);
+    let mut list = sifted(session, kind, message).await?;
+    if !list.unknown.is_empty() && session.target.tools.catch_up(&list.unknown).await {
+        tell::showing(session, kind, is_continued);
+        list = sifted(session, kind, message).await?;
+    }
+    if list.filtered.unreadable > 0 {
+        tracing::warn!(
+            target = %session.target.spec.name,
+            elements = list.filtered.unreadable,
+            "elements of a list were withheld: they cannot be read for certain"
+        );
+    }
+    Ok(list.filtered.document)
+}
+
+/// A list without what the caller may not see.
+struct Sifted {
+    filtered: Filtered,
+    /// Tools in it that the gateway has not read: some of them, if there are many.
+    unknown: Vec<Box<str>>,
+}
+
+/// Filters a list; a long one where it keeps nobody else waiting.
+async fn sifted(session: &Arc<McpSession>, kind: ListKind, message: &Message) -> Result<Sifted, Fault> {
+    let count = lists::count(message, kind).map_err(|error| not_a_list(&error))?;
+    if count > MAX_ELEMENTS {
+        return Err(Fault::TooMany(MAX_ELEMENTS));
+    }
+    if count <= MAX_INLINE_ELEMENTS {
+        return sift(session, kind, message);
+    }
+    let (session, message) = (Arc::clone(session), message.clone());
+    tokio::task::spawn_blocking(move || sift(&session, kind, &message)).await.map_err(|_| Fault::Failed)?
+}
+
+fn sift(session: &McpSession, kind: ListKind, message: &Message) -> Result<Sifted, Fault> {
+    let cursor = cursors::sealed(session, kind, message)?;
     let tools = session.target.tools.known();
+    let mut unknown = Vec::new();
     let is_visible = |name: &str| match kind {
-        // A tool the gateway has not read the definition of cannot be called, so it is not shown.
         ListKind::Tools => {
-            tools.as_ref().and_then(|tools| tools.get(name)).is_some_and(|tool| session.gate.may_see(tool))
+            if let Some(tool) = tools.as_ref().and_then(|tools| tools.get(name)) {
+                return session.gate.may_see(tool);
+            }
+            // A tool the gateway has not read the definition of cannot be called, so it is not shown.
+            if unknown.len() < MAX_UNKNOWN {
+                unknown.push(name.into());
+            }
+            false
         }
         ListKind::Resources => session.gate.may_do(&Action::ResourceRead(name.into())),
         ListKind::Prompts => session.gate.may_do(&Action::PromptGet(name.into())),
         // A template names no resource yet: reading one is decided by its URI.
         ListKind::ResourceTemplates => true,
     };
-    let list = lists::filter(message, kind, &json_limits(session), is_visible)
-        .map_err(|error| Fault::NotMcp(error.to_string()))?;
-    if list.unreadable > 0 {
-        tracing::warn!(
-            target = %session.target.spec.name,
-            elements = list.unreadable,
-            "elements of a list were withheld: they cannot be read for certain"
-        );
-    }
-    Ok(list.document)
+    let filtered = lists::filter(message, kind, &json_limits(session), (cursor, is_visible))
+        .map_err(|error| not_a_list(&error))?;
+    Ok(Sifted { filtered, unknown })
+}
+
+fn not_a_list(error: &ListError) -> Fault {
+    Fault::NotMcp(error.to_string())
 }

@@ -1,12 +1,31 @@
-//! The definitions of a target's tools, as last read. `definitions` reads them.
+//! The definitions of a target's tools, as last read, and when they are read again. `definitions` reads them, in one task
+//! for each target: everybody else asks for a reading and goes on with what is known. Waiting is for callers of a target
+//! of which nothing is known yet, and for lists that hold what is not known; both end with the reading, and the first
+//! also with their client.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 use vidimus_core::ToolDefinition;
+
+/// The least time between the end of one reading of a target and the beginning of the next.
+pub(crate) const LEAST_INTERVAL: Duration = Duration::from_secs(5);
+
+/// After this time definitions are read again at the next call.
+const MAX_AGE: Duration = Duration::from_mins(5);
+
+/// How long a list waits for a reading that tells of the tools in it: for one to become due, and for the reading itself.
+const LIST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Callers of one target that wait at once for its definitions, while nothing is known of them.
+const MAX_WAITING: usize = 128;
+
+/// Names of tools that were looked for and not found, that are kept.
+const MAX_ABSENT: usize = 1_024;
 
 /// The tools of one target by name.
 #[derive(Debug)]
@@ -21,24 +40,10 @@ impl Tools {
         self.by_name.get(name)
     }
 
-    /// How long ago they were read.
-    pub(crate) fn age(&self) -> Duration {
-        self.read_at.elapsed()
-    }
-
     /// All definitions, in no order.
     pub fn all(&self) -> impl Iterator<Item = &ToolDefinition> {
         self.by_name.values()
     }
-}
-
-/// The last reading of definitions.
-#[derive(Debug)]
-pub(crate) struct Attempt {
-    /// When it began.
-    pub(crate) at: Instant,
-    /// Why it failed, if it did.
-    pub(crate) error: Option<DefinitionsError>,
 }
 
 /// Why definitions are not to be had.
@@ -50,14 +55,51 @@ pub enum DefinitionsError {
     /// The target did not answer as it must.
     #[error("the definitions of the target cannot be read: {0}")]
     Upstream(String),
+    /// The target did not tell all of them in time.
+    #[error("the definitions of the target cannot be read: it did not tell them within {0:?}")]
+    Slow(Duration),
+    /// As many as may be are waiting already.
+    #[error("the definitions of the target are not known yet, and {MAX_WAITING} calls wait for them; try again later")]
+    Crowded,
+    /// Whoever asked has gone.
+    #[error("the definitions of the target are not known yet, and the client did not wait for them")]
+    ClientGone,
+    /// The gateway stops.
+    #[error("the definitions of the target are not known: the gateway is stopping")]
+    Stopping,
 }
 
 /// What is known of one target's tools.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct KnownTools {
     known: ArcSwapOption<Tools>,
-    /// Held while reading.
-    reading: Mutex<Option<Attempt>>,
+    /// The number of readings that were asked for so far.
+    asked: watch::Sender<u64>,
+    ended: watch::Sender<Ended>,
+    waiting: Semaphore,
+    /// Tools that callers were listed, and that were looked for once.
+    absent: Mutex<HashSet<Box<str>>>,
+}
+
+/// The last reading that has ended.
+#[derive(Debug, Default)]
+struct Ended {
+    /// Every reading asked for up to this number is done.
+    number: u64,
+    /// When it ended, and why it failed.
+    failed: Option<(Instant, DefinitionsError)>,
+}
+
+impl Default for KnownTools {
+    fn default() -> Self {
+        Self {
+            known: ArcSwapOption::empty(),
+            asked: watch::Sender::new(0),
+            ended: watch::Sender::default(),
+            waiting: Semaphore::new(MAX_WAITING),
+            absent: Mutex::default(),
+        }
+    }
 }
 
 impl KnownTools {
@@ -66,16 +108,152 @@ impl KnownTools {
         self.known.load_full()
     }
 
-    /// Waits for a turn to read.
-    pub(crate) async fn reading(&self) -> MutexGuard<'_, Option<Attempt>> {
-        self.reading.lock().await
+    /// The tools as last read; read again beside it when they are old. While none are known, those of the reading that is
+    /// asked for then, or of the one that runs, unless `gone` comes first.
+    pub(crate) async fn get(&self, gone: &CancellationToken) -> Result<Arc<Tools>, DefinitionsError> {
+        if let Some(tools) = self.known() {
+            if tools.read_at.elapsed() >= MAX_AGE {
+                self.refresh();
+            }
+            return Ok(tools);
+        }
+        self.refresh();
+        let number = *self.asked.borrow();
+        // A target that is down is not waited for by each caller.
+        let failed = self.ended.borrow().failed.clone();
+        if let Some((_, error)) = failed.filter(|(at, _)| at.elapsed() < LEAST_INTERVAL) {
+            return Err(error);
+        }
+        let Ok(_place) = self.waiting.try_acquire() else { return Err(DefinitionsError::Crowded) };
+        tokio::select! {
+            () = self.until_ended(number) => {}
+            () = gone.cancelled() => return Err(DefinitionsError::ClientGone),
+        }
+        let failed = || self.ended.borrow().failed.clone().map_or(DefinitionsError::Stopping, |(_, error)| error);
+        self.known().ok_or_else(failed)
     }
 
-    /// Takes what was read.
-    pub(crate) fn learn(&self, definitions: Vec<ToolDefinition>) -> Arc<Tools> {
-        let by_name = definitions.into_iter().map(|tool| (tool.name.clone(), tool)).collect();
-        let tools = Arc::new(Tools { by_name, read_at: Instant::now() });
-        self.known.store(Some(Arc::clone(&tools)));
-        tools
+    /// Asks for a reading, unless one is asked for already. Waits for nothing.
+    pub(crate) fn refresh(&self) {
+        self.asked.send_if_modified(|asked| {
+            let is_idle = *asked <= self.ended.borrow().number;
+            *asked += u64::from(is_idle);
+            is_idle
+        });
+    }
+
+    /// Asks for a reading that begins after this: the target has other tools now, or so it says. Its number.
+    pub(crate) fn read_anew(&self) -> u64 {
+        self.asked.send_modify(|asked| *asked += 1);
+        *self.asked.borrow()
+    }
+
+    /// Waits for a reading that may tell of tools that a target has just listed, if they are new. Whether there was one.
+    pub(crate) async fn catch_up(&self, names: &[Box<str>]) -> bool {
+        if self.absent().is_superset(&names.iter().cloned().collect()) {
+            // Perhaps the target lists them in some sessions alone.
+            self.refresh();
+            return false;
+        }
+        let number = self.read_anew();
+        let has_ended = tokio::time::timeout(LIST_PATIENCE, self.until_ended(number)).await.is_ok();
+        let known = self.known();
+        let mut absent = self.absent();
+        // Also when it failed: no list waits for the same name again.
+        absent
+            .extend(names.iter().filter(|name| known.as_ref().is_none_or(|tools| tools.get(name).is_none())).cloned());
+        if absent.len() > MAX_ABSENT {
+            absent.clear();
+        }
+        has_ended
+    }
+
+    /// Waits until a reading is asked for.
+    pub(crate) async fn wanted(&self) {
+        let mut asked = self.asked.subscribe();
+        let done = self.ended.borrow().number;
+        // The sender is a part of this, so it is there.
+        drop(asked.wait_for(|asked| *asked > done).await);
+    }
+
+    /// The number of the latest reading that was asked for.
+    pub(crate) fn latest(&self) -> u64 {
+        *self.asked.borrow()
+    }
+
+    /// Takes what was read, which tells those that wait for any number up to this.
+    pub(crate) fn learn(&self, number: u64, read: Result<Vec<ToolDefinition>, DefinitionsError>) {
+        let failed = match read {
+            Ok(definitions) => {
+                let by_name: HashMap<_, _> = definitions.into_iter().map(|tool| (tool.name.clone(), tool)).collect();
+                self.absent().retain(|name| !by_name.contains_key(&**name));
+                self.known.store(Some(Arc::new(Tools { by_name, read_at: Instant::now() })));
+                None
+            }
+            Err(error) => Some((Instant::now(), error)),
+        };
+        self.ended.send_replace(Ended { number, failed });
+    }
+
+    async fn until_ended(&self, number: u64) {
+        let mut ended = self.ended.subscribe();
+        // The sender is a part of this, so it is there.
+        drop(ended.wait_for(|ended| ended.number >= number).await);
+    }
+
+    fn absent(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(name: &str) -> ToolDefinition {
+        let (annotations, input_schema) = (vidimus_core::ToolAnnotations::default(), "{}".into());
+        ToolDefinition { name: name.into(), annotations, input_schema, output_schema: None }
+    }
+
+    #[tokio::test]
+    async fn one_reading_is_for_all_that_asked_before_it() {
+        let tools = KnownTools::default();
+        for _ in 0..3 {
+            tools.refresh();
+        }
+        tools.wanted().await;
+        assert_eq!(tools.latest(), 1);
+        // Who knows of something new while it runs wants another one.
+        let again = tools.read_anew();
+        tools.learn(1, Ok(vec![definition("a")]));
+        assert!(tokio::time::timeout(Duration::from_millis(20), tools.until_ended(again)).await.is_err());
+        tools.wanted().await;
+        tools.learn(tools.latest(), Ok(vec![definition("b")]));
+        tools.until_ended(again).await;
+        assert!(tokio::time::timeout(Duration::from_millis(20), tools.wanted()).await.is_err(), "nobody asked again");
+        let known = tools.get(&CancellationToken::new()).await.unwrap();
+        assert!(known.get("a").is_none() && known.get("b").is_some());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_first_reading_gives_up_with_its_client_and_is_one_of_so_many() {
+        let tools = Arc::new(KnownTools::default());
+        let gone = CancellationToken::new();
+        let wait = || {
+            let (tools, gone) = (Arc::clone(&tools), gone.clone());
+            tokio::spawn(async move { tools.get(&gone).await.map(drop) })
+        };
+        let waiting: Vec<_> = (0..MAX_WAITING).map(|_| wait()).collect();
+        while tools.waiting.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(wait().await.unwrap(), Err(DefinitionsError::Crowded)));
+        gone.cancel();
+        for waited in waiting {
+            assert!(matches!(waited.await.unwrap(), Err(DefinitionsError::ClientGone)));
+        }
+        tools.learn(tools.latest(), Err(DefinitionsError::Slow(Duration::ZERO)));
+        let told = tools.get(&CancellationToken::new()).await.map(drop);
+        assert!(matches!(told, Err(DefinitionsError::Slow(_))), "nobody waits again at once");
     }
 }

@@ -11,11 +11,11 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, StatusCode};
-use tokio_util::sync::CancellationToken;
+use vidimus_core::json::Replacement;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol, ToolDefinition};
 use vidimus_gate::{Denied, Notice, Refusal, Rejection, Session, Verdict};
 
-use super::{Adapter, Visit, action, claimed, close, is_continued, method_beside_action, run, withheld};
+use super::{Adapter, Visit, action, claimed, close, is_continued, method_beside_action, run, unspliced, withheld};
 use crate::answer::{DENIED, Reply, denied_as_asked, recorded, relayed, told};
 use crate::call::{Call, Expected};
 use crate::envelope::{Id, Message, MessageKind, Method, code};
@@ -23,7 +23,7 @@ use crate::headers::request_headers;
 use crate::modern::{self, ModernError};
 use crate::outcomes::bound_to;
 use crate::sessions::McpSession;
-use crate::{changed, definitions, members, reply};
+use crate::{changed, members, reply};
 
 /// What a request is refused with before it is submitted.
 struct Problem {
@@ -34,13 +34,12 @@ struct Problem {
 }
 
 impl Adapter {
-    /// Answers one request of the modern era. `gone` says that its client is not there any more.
+    /// Answers one request of the modern era.
     pub(super) async fn stateless(
         &self,
         outside: &Visit<'_>,
         headers: &HeaderMap,
         message: &Message,
-        gone: &CancellationToken,
     ) -> Result<Reply, Reply> {
         let client = match modern::check(headers, message) {
             Ok(client) => client,
@@ -72,7 +71,7 @@ impl Adapter {
                     return tokio::select! {
                         reply = relayed(&session, message, answers, &call.status) => reply,
                         // Dropping the answers cancels the call.
-                        () = gone.cancelled() => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::CutOff)),
+                        () = outside.gone.cancelled() => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::CutOff)),
                     };
                 }
                 // It ended between being found and being used: nothing of the request has passed.
@@ -100,9 +99,7 @@ impl Adapter {
                 Some(annotations)
             }
             Method::ListTools => {
-                if let Err(error) = definitions::with(&self.0.gate, visit.target, None).await {
-                    return Err(self.no_definitions(visit, message, &error).await);
-                }
+                self.definitions(visit, message).await?;
                 None
             }
             _ => None,
@@ -112,32 +109,23 @@ impl Adapter {
             self.may_listen(session, message).await?;
         }
         let name = modern::name(message).map(Box::<str>::from);
-        let state = match message.request_state() {
-            None => None,
-            Some(carried) => {
-                let opened = carried
-                    .as_str()
-                    .and_then(|sealed| session.gate.unseal(&bound_to(method, name.as_deref()), &sealed));
-                let Some(state) = opened else {
-                    let problem = Problem {
-                        kind: ErrorKind::Malformed,
-                        reason: "request_state",
-                        code: code::INVALID_PARAMS,
-                        text: "requestState is not what this request was given, or it is too old; send the request without it",
-                    };
-                    return Err(self.refuse(visit, message, problem).await);
+        let mut own = Vec::from_iter(self.cursor(visit, session, message, method).await?);
+        if let Some(carried) = message.request_state() {
+            let opened =
+                carried.as_str().and_then(|sealed| session.gate.unseal(&bound_to(method, name.as_deref()), &sealed));
+            let Some(state) = opened else {
+                let problem = Problem {
+                    kind: ErrorKind::Malformed,
+                    reason: "request_state",
+                    code: code::INVALID_PARAMS,
+                    text: "requestState is not what this request was given, or it is too old; send the request without it",
                 };
-                Some(state.into())
-            }
-        };
+                return Err(self.refuse(visit, message, problem).await);
+            };
+            own.push(Replacement { span: carried.span(), with: state.into() });
+        }
         let Some(action) = action(message) else { return Err(self.not_offered(visit, message).await) };
-        let wire = match modern::wire(message, &withheld(&session.gate), state) {
-            Ok(wire) => wire,
-            Err(error) => {
-                tracing::error!(%error, "a request could not be put together");
-                return Err(Reply::notice(StatusCode::INTERNAL_SERVER_ERROR, Notice::Failed));
-            }
-        };
+        let wire = modern::wire(message, &withheld(&session.gate), own).map_err(|error| unspliced(&error))?;
         let operation = Operation {
             protocol: Protocol::Mcp,
             action,

@@ -11,7 +11,7 @@ fn answer(result: &str) -> Message {
 }
 
 fn filtered(result: &str, kind: ListKind, visible: impl FnMut(&str) -> bool) -> Result<Filtered, ListError> {
-    filter(&answer(result), kind, &Limits::default(), visible)
+    filter(&answer(result), kind, &Limits::default(), (None, visible))
 }
 
 fn result_of(filtered: &Filtered) -> &str {
@@ -39,7 +39,7 @@ fn takes_out_what_is_not_visible_and_nothing_else() {
     let none = filtered(result, ListKind::Tools, |_| false).unwrap();
     assert_eq!(none.document.root().at(&["result", "tools"]).unwrap().elements().count(), 0);
     let message = answer(result);
-    let all = filter(&message, ListKind::Tools, &Limits::default(), |_| true).unwrap();
+    let all = filter(&message, ListKind::Tools, &Limits::default(), (None, |_: &str| true)).unwrap();
     assert_eq!(all.document.bytes().as_ptr(), message.bytes().as_ptr(), "not copied");
 }
 
@@ -85,7 +85,7 @@ fn of_two_elements_with_one_name_the_first_counts() {
     let message = answer(
         r#"{"tools":[{"name":"a","inputSchema":{},"v":1},{"name":"\u0061","inputSchema":{},"annotations":{"readOnlyHint":true}}]}"#,
     );
-    let page = filter(&message, ListKind::Tools, &Limits::default(), |_| true).unwrap();
+    let page = filter(&message, ListKind::Tools, &Limits::default(), (None, |_: &str| true)).unwrap();
     assert_eq!((result_of(&page), page.unreadable), (r#"{"tools":[{"name":"a","inputSchema":{},"v":1}]}"#, 1));
     let page = tools(&message, &mut HashSet::new()).unwrap();
     assert_eq!((page.tools.len(), page.unreadable, page.tools[0].annotations.read_only), (1, 1, false));

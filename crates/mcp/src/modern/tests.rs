@@ -114,9 +114,11 @@ fn the_target_gets_headers_of_the_body() {
 #[test]
 fn a_request_changes_only_where_it_must() {
     let plain = request("tools/call", &format!(r#""name":"add",{META}"#));
-    assert_eq!(wire(&plain, &["tasks"], None).unwrap().as_ptr(), plain.bytes().as_ptr(), "not copied");
+    assert_eq!(wire(&plain, &["tasks"], Vec::new()).unwrap().as_ptr(), plain.bytes().as_ptr(), "not copied");
     let retry = request("tools/call", &format!(r#""requestState":"sealed","name":"add",{META}"#));
-    let changed = wire(&retry, &["sampling"], Some(Bytes::from_static(br#""a\u00e9""#))).unwrap();
+    let span = retry.request_state().unwrap().span();
+    let state = Replacement { span, with: Bytes::from_static(br#""a\u00e9""#) };
+    let changed = wire(&retry, &["sampling"], vec![state]).unwrap();
     let expected = std::str::from_utf8(retry.bytes()).unwrap().replace(r#""sealed""#, r#""a\u00e9""#);
     assert_eq!(changed, expected.replace(r#""sampling":{},"#, ""));
 }

@@ -97,7 +97,44 @@ struct State {
     is_silent: AtomicBool,
     /// The streams of its own that callers' sessions hold open.
     listeners: Mutex<Vec<mpsc::Sender<Part>>>,
+    quirks: Mutex<Quirks>,
+    /// Somebody has answered its ping.
+    pinged: Notify,
 }
+
+/// What else it does that servers do.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Quirks {
+    /// It does not answer the gateway's own sessions.
+    pub(crate) hangs_for_the_gateway: bool,
+    /// It does not answer notifications, nor answers.
+    pub(crate) hangs_on_notices: bool,
+    /// How it answers callers' `initialize`.
+    pub(crate) hello: Hello,
+    /// Its lists of tools have two pages, with [`CURSOR`] between them.
+    pub(crate) has_pages: bool,
+    /// Tools that it has besides.
+    pub(crate) more_tools: Vec<&'static str>,
+    /// Tools that it has for callers alone.
+    pub(crate) only_for_callers: Vec<&'static str>,
+    /// How many resources it lists.
+    pub(crate) resources: usize,
+}
+
+/// How it answers `initialize`.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hello {
+    /// At once.
+    #[default]
+    Plain,
+    /// It logs and pings, and answers when the ping is answered.
+    Pings,
+    /// It logs, and answers with an error.
+    RefusesLate,
+}
+
+/// What it calls its second page, written with an escape that nobody must change.
+pub(crate) const CURSOR: &str = r#""after-s\u0065cret""#;
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 /// A part of a stream, or how it breaks.
@@ -160,6 +197,17 @@ impl Upstream {
         self.state.is_silent.store(true, Ordering::Relaxed);
     }
 
+    /// Changes what it does.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Quirks)) {
+        change(&mut self.state.quirks.lock().unwrap());
+    }
+
+    /// How often the gateway itself has asked for its tools.
+    pub(crate) fn readings(&self) -> usize {
+        let is_list = |seen: &&Seen| seen.own && String::from_utf8_lossy(&seen.body).contains("\"tools/list\"");
+        self.seen().iter().filter(is_list).count()
+    }
+
     /// Lets every waiting `held` call end.
     pub(crate) fn release(&self) {
         self.state.release.notify_waiters();
@@ -190,8 +238,13 @@ impl State {
             self.sessions.lock().unwrap().get(&session).copied().unwrap_or(false)
         };
         self.seen.lock().unwrap().push(Seen { method: head.method.clone(), headers: head.headers, body, own });
+        let quirks = self.quirks.lock().unwrap().clone();
+        if own && quirks.hangs_for_the_gateway {
+            return std::future::pending().await;
+        }
         if is_hello {
-            return self.hello(&message["id"], &message["params"]["protocolVersion"], own);
+            let hello = self.hello(&message["id"], &message["params"]["protocolVersion"], own);
+            return if own || quirks.hello == Hello::Plain { hello } else { self.greeted(hello, quirks.hello).await };
         }
         if head.method == Method::DELETE {
             self.sessions.lock().unwrap().remove(&session);
@@ -209,10 +262,28 @@ impl State {
             return stream(receiver, "text/event-stream");
         }
         let id = &message["id"];
+        if message.get("result").is_some() {
+            self.pinged.notify_one();
+        }
         match message["method"].as_str().unwrap_or_default() {
-            _ if id.is_null() => plain(StatusCode::ACCEPTED, ""),
+            "notifications/cancelled" | "" if quirks.hangs_on_notices => std::future::pending().await,
+            _ if id.is_null() || message.get("result").is_some() => plain(StatusCode::ACCEPTED, ""),
+            "resources/list" => {
+                let resources: Vec<Value> = (0..quirks.resources)
+                    .map(|number| json!({ "name": "r", "uri": format!("note://{number}") }))
+                    .collect();
+                result(id, &json!({ "resources": resources }))
+            }
+            "tools/list" if quirks.has_pages && message["params"].get("cursor").is_none() => {
+                let tools = r#"[{"name":"echo","inputSchema":{"type":"object"}}]"#;
+                let page =
+                    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":{tools},"nextCursor":{CURSOR}}}}}"#);
+                json_response(Full::from(page).map_err(never).boxed_unsync())
+            }
             "tools/list" => {
-                let tools = TOOLS.iter().map(|name| json!({ "name": name, "inputSchema": { "type": "object" } }));
+                let tools = TOOLS.iter().chain(&quirks.more_tools);
+                let tools = tools.chain(if own { &[] } else { &*quirks.only_for_callers });
+                let tools = tools.map(|name| json!({ "name": name, "inputSchema": { "type": "object" } }));
                 let amount = json!({ "type": "object", "properties": { "amount": { "type": "number" } }, "required": ["amount"] });
                 let charge =
                     json!({ "name": "charge", "inputSchema": amount, "annotations": { "idempotentHint": true } });
@@ -239,6 +310,33 @@ impl State {
             }),
         );
         response.headers_mut().insert("mcp-session-id", session.parse().unwrap());
+        response
+    }
+
+    /// The answer to `initialize` as a stream that begins with other things.
+    async fn greeted(self: &Arc<Self>, hello: Response<Body>, how: Hello) -> Response<Body> {
+        let (head, body) = hello.into_parts();
+        let mut body: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+        let refuses = how == Hello::RefusesLate;
+        if refuses {
+            body = json!({ "jsonrpc": "2.0", "id": body["id"], "error": { "code": -32_000, "message": "not today" } });
+        }
+        let log = json!({ "level": "info", "data": "waking up" });
+        let log = event(&json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": log }));
+        let ping = event(&json!({ "jsonrpc": "2.0", "id": "hello-1", "method": "ping" }));
+        let (sender, receiver) = mpsc::channel(1);
+        let state = Arc::clone(self);
+        tokio::spawn(async move {
+            for part in if refuses { vec![log] } else { vec![log, ping] } {
+                let _ = sender.send(Ok(Frame::data(part))).await;
+            }
+            if !refuses {
+                state.pinged.notified().await;
+            }
+            let _ = sender.send(Ok(Frame::data(event(&body)))).await;
+        });
+        let mut response = stream(receiver, "text/event-stream");
+        response.headers_mut().insert("mcp-session-id", head.headers["mcp-session-id"].clone());
         response
     }
 

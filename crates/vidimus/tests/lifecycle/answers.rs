@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use http::Method;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
-use super::World;
+use super::common::Client;
 use super::common::evidence::{of_type, outcome};
-use super::common::upstream::odd_answer;
+use super::common::upstream::{Hello, odd_answer};
+use super::{SOON, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_answer_is_not_passed_on() {
@@ -107,4 +110,46 @@ async fn parts_of_an_answer_arrive_as_they_come_and_are_recorded() {
     let recorded: Vec<&str> =
         frames.iter().filter(of_call).map(|frame| frame["body"]["text"].as_str().unwrap()).collect();
     assert_eq!(recorded, sent);
+}
+
+const HELLO: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_may_log_and_ping_before_it_answers_initialize() {
+    let world = World::start().await;
+    world.upstream.change(|quirks| quirks.hello = Hello::Pings);
+    let mut client = Client::new(world.gateway.url(), world.issuer.token("alice"));
+    let response = client.stream_of(Method::POST, &[], HELLO).await.unwrap();
+    assert_eq!(response.status(), 200);
+    client.session = Some(response.headers()["mcp-session-id"].to_str().unwrap().to_owned());
+    let mut body = response.into_body();
+    let mut text = String::new();
+    let mut answered = false;
+    while let Some(frame) = tokio::time::timeout(SOON, body.frame()).await.unwrap() {
+        text.push_str(std::str::from_utf8(&frame.unwrap().into_data().unwrap()).unwrap());
+        if text.contains("hello-1") && !answered {
+            let pong = client.post(r#"{"jsonrpc":"2.0","id":"hello-1","result":{}}"#).await.unwrap();
+            assert_eq!(pong.status, 202, "{pong:?}");
+            answered = true;
+        }
+    }
+    assert!(text.contains("waking up") && text.contains("\"serverInfo\""), "{text}");
+    let answer = client.call(2, "echo", "{}").await.unwrap();
+    assert!(answer["result"].is_object(), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_fails_late_leaves_no_session() {
+    let world = World::start().await;
+    world.upstream.change(|quirks| quirks.hello = Hello::RefusesLate);
+    let mut client = Client::new(world.gateway.url(), world.issuer.token("alice"));
+    let answer = client.post(HELLO).await.unwrap();
+    assert!(answer.text.contains("waking up") && answer.text.contains("not today"), "{}", answer.text);
+    client.session = answer.session;
+    assert!(client.session.is_some());
+    super::soon(|| world.upstream.seen().iter().any(|seen| seen.method == Method::DELETE && !seen.own)).await;
+    let after = client.post(super::call(2, "echo", &json!({}))).await.unwrap();
+    assert_eq!(after.status, 404, "{after:?}");
+    let events = world.gateway.events();
+    assert!(of_type(&events, "session.closed").iter().any(|event| event["reason"] == "upstream"), "{events:#?}");
 }

@@ -93,6 +93,53 @@ async fn a_stop_does_not_wait_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_taken_back_ends_though_the_target_does_not_listen() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let task = world.in_flight(&client, "hang", &json!({})).await;
+    world.upstream.change(|quirks| quirks.hangs_on_notices = true);
+    let notice = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    let teller = std::sync::Arc::clone(&client);
+    let told = tokio::spawn(async move { teller.post(notice).await });
+    let received = tokio::time::timeout(Duration::from_secs(5), task).await.expect("the call ends").unwrap();
+    let text = String::from_utf8(received.body()).unwrap();
+    assert!(text.contains("the request was cancelled"), "{text}");
+    assert!(world.upstream.bodies().iter().any(|body| body == notice.as_bytes()), "the target is told beside it");
+    assert_eq!(outcome(&world.gateway.events(), "everything/hang"), Some("cancelled"));
+    told.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_a_target_that_takes_no_answer() {
+    let mut world = World::with(|setup| {
+        setup.tables = "[limits]\nshutdown_grace = \"1s\"";
+        let sampling = r#"permit (principal, action == Action::"sampling/createMessage", resource);"#;
+        setup.policies = format!("{}{sampling}", super::common::ALLOW_ALL).leak();
+    })
+    .await;
+    let client = world.client().await;
+    let call = world.in_flight(&client, "talk", &json!({})).await;
+    world.upstream.change(|quirks| quirks.hangs_on_notices = true);
+    let answer = r#"{"jsonrpc":"2.0","id":"ask-1","result":{"role":"assistant","content":{"type":"text","text":"no"},"model":"m"}}"#;
+    let teller = std::sync::Arc::clone(&client);
+    let told = tokio::spawn(async move {
+        while !teller.post(answer).await.is_ok_and(|answer| answer.status != StatusCode::BAD_REQUEST) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    super::soon(|| world.upstream.bodies().iter().any(|body| body == answer.as_bytes())).await;
+    let stopped = world.gateway.process.terminate(SOON).unwrap();
+    assert_eq!(stopped.code(), Some(0), "{}", world.gateway.process.log());
+    told.abort();
+    drop(call.await.unwrap());
+    world.gateway.restart();
+    let events = world.gateway.events();
+    assert_eq!(outcome(&events, "sampling/createMessage"), Some("ok"));
+    assert_eq!(outcome(&events, "everything/talk"), Some("cancelled"));
+    assert_eq!(closings(&events, "crash").len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_forgot_the_session_costs_a_new_one() {
     let world = World::start().await;
     let client = world.client().await;

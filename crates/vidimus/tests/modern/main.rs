@@ -18,7 +18,7 @@ use http::Method;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
-use server::{ModernServer, PAGE, STATE};
+use server::{CURSOR, ModernServer, PAGE, STATE};
 
 const ASKS: &str =
     r#"@id("forms") permit (principal, action == Action::"elicitation/create", resource) unless { context has url };"#;
@@ -214,6 +214,27 @@ async fn required_input_is_decided_and_its_state_comes_back_to_whom_it_was_given
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_tells_nothing_and_comes_back_to_whom_it_was_given() {
+    let world = World::start("").await;
+    let (alice, bob) = (world.client("alice"), world.client("bob"));
+    let first = send(&alice, "tools/list", "", "").await;
+    assert!(!first.text.contains("fore secret"), "{}", first.text);
+    let sealed = format!(r#""cursor":{}"#, first.json()["result"]["nextCursor"]);
+    let own = format!(r#""cursor":{CURSOR}"#);
+    for (client, method, cursor) in
+        [(&bob, "tools/list", &sealed), (&alice, "prompts/list", &sealed), (&alice, "tools/list", &own)]
+    {
+        let refused = send(client, method, "", cursor).await;
+        assert_eq!(refused.json()["error"]["code"], json!(-32602), "{}", refused.text);
+    }
+    let rest = send(&alice, "tools/list", "", &sealed).await;
+    assert!(rest.json()["result"]["tools"].is_array(), "{}", rest.text);
+    let seen = world.server.seen("tools/list");
+    let sent = body("tools/list", &own).replace(r#""elicitation":{},"sampling":{}"#, "");
+    assert_eq!((seen.len(), &seen[1].body[..]), (2, sent.as_bytes()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_to_open_is_whole_for_the_client_and_masked_in_the_record() {
     let world =
         World::start(r#"@id("pages") permit (principal, action == Action::"elicitation/create", resource);"#).await;
@@ -363,8 +384,9 @@ async fn every_subscription_is_told_of_a_changed_list_whoever_else_was_told_or_r
     third.changes(2, &world.gateway).await;
 
     // The rest of a list that has changed since its first page.
+    let before = send(&alice, "tools/list", "", "").await.json();
     forbid("echo");
-    page(r#""cursor":"x""#, "echo").await;
+    page(&format!(r#""cursor":{}"#, before["result"]["nextCursor"]), "echo").await;
     let mut fourth = Subscription::open(&alice, &world.gateway).await;
     for (subscription, count) in [(&mut first, 3), (&mut second, 3), (&mut third, 3), (&mut fourth, 2)] {
         subscription.changes(count, &world.gateway).await;

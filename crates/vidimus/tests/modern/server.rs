@@ -23,6 +23,9 @@ pub(crate) const PAGE: &str = "https://pay.example/for/ada@example.com";
 /// The state it gives, written with an escape that nobody must change.
 pub(crate) const STATE: &str = r#""st\u00e4te/1""#;
 
+/// What it calls the rest of its tools, which are those of the first page again.
+pub(crate) const CURSOR: &str = r#""b\u0065fore secret""#;
+
 /// One request it got.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
@@ -128,7 +131,16 @@ impl State {
                     plain.iter().map(|name| json!({ "name": name, "inputSchema": { "type": "object" } })).collect();
                 tools.push(json!({ "name": "region", "inputSchema": { "type": "object", "properties": {
                     "region": { "type": "string", "x-mcp-header": "Region" } } } }));
-                result(json!({ "resultType": "complete", "ttlMs": 3_600_000, "cacheScope": "public", "tools": tools }))
+                if params.get("cursor").is_some() {
+                    return result(json!({ "resultType": "complete", "tools": tools }));
+                }
+                let tools = Value::from(tools);
+                respond(
+                    StatusCode::OK,
+                    format!(
+                        r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"complete","nextCursor":{CURSOR},"ttlMs":3600000,"cacheScope":"public","tools":{tools}}}}}"#
+                    ),
+                )
             }
             "tools/call" => match params["name"].as_str().unwrap() {
                 "ask" if params.get("inputResponses").is_none() => {
