@@ -1,5 +1,5 @@
 //! Landlock (Linux `Documentation/userspace-api/landlock.rst`): the calling thread and all it becomes or starts are held
-//! to a list of grants.
+//! to a list of grants; or, for a supervisor, to signals among its own.
 //!
 //! Refuses a kernel below ABI 3: before it, a program could empty any file its user may write. Newer rights are taken
 //! where the kernel has them: ioctl on devices (5), signals and abstract sockets (6), sockets with a path (9). Landlock
@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, LandlockStatus, PathBeneath, PathFd,
-    Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, make_bitflags,
+    Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
+    make_bitflags,
 };
 use vidimus_core::ErrorKind;
 
@@ -100,6 +101,14 @@ pub(crate) fn restrict(opened: Vec<Opened>, tcp: bool) -> Result<(), IsolationEr
     } else {
         Err(IsolationError::Partial)
     }
+}
+
+/// Makes the calling thread, and all it starts from now on, a domain whose signals stay inside; nothing else is taken
+/// from it. Also sets `no_new_privs`. False when the kernel cannot do it (ABI 6, Linux 6.12).
+pub(crate) fn keep_signals_inside() -> bool {
+    let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).scope(Scope::Signal);
+    let status = rules.and_then(Ruleset::create).and_then(RulesetCreated::restrict_self);
+    status.is_ok_and(|status| status.ruleset == RulesetStatus::FullyEnforced)
 }
 
 fn ruleset(tcp: bool) -> Result<Ruleset, RulesetError> {

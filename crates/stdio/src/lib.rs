@@ -9,6 +9,7 @@ mod child;
 mod confine;
 mod confinement;
 mod connection;
+mod descendants;
 mod endpoint;
 mod grants;
 mod handover;

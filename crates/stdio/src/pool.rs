@@ -43,6 +43,8 @@ pub struct PoolLimits {
     pub back_off: (Duration, Duration),
     /// A child that ran so long ran well.
     pub good_run: Duration,
+    /// How long the end of all is waited for. More than one child takes to be asked and killed (`ChildLimits`).
+    pub close: Duration,
 }
 
 impl Default for PoolLimits {
@@ -54,6 +56,7 @@ impl Default for PoolLimits {
             idle: Duration::from_mins(5),
             back_off: (Duration::from_secs(1), Duration::from_mins(1)),
             good_run: Duration::from_secs(30),
+            close: Duration::from_secs(15),
         }
     }
 }
@@ -182,7 +185,8 @@ impl Pool {
         let _ = self.requests.send(Request::End { key }).await;
     }
 
-    /// Ends every child, in order, starts no more, and waits until nothing is left. Cancel safe: the end goes on.
+    /// Ends every child, in order, starts no more, and waits until nothing is left, or for `PoolLimits::close`: then what
+    /// is left is named in the log, and its supervisor goes on killing it. Cancel safe: the end goes on.
     pub async fn close(&self) {
         let (answer, answered) = oneshot::channel();
         if self.requests.send(Request::Close { answer }).await.is_ok() {

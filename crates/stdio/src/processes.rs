@@ -1,25 +1,12 @@
-//! Processes: ending all that a program has started, whose descendant one is, and a memory that others cannot read.
+//! Processes: whose descendant one is (`proc(5)`), and a memory that others cannot read (`prctl(2)`).
 //!
-//! A process that outlives its parent becomes a child of the nearest *subreaper* (`prctl(2)`), so killing one's own
-//! children until there are none reaches everything, sessions and daemons included. Their ids cannot be taken by others
-//! meanwhile: nobody else reaps them. A program that forks and exits faster than it can be looked at delays the end;
-//! its process group is killed in one step, and `ResourceLimits::processes` bounds the rest.
+//! What a program has started, and its end, is in `descendants`.
 
 use std::fs;
 use std::io;
-use std::thread::sleep;
-use std::time::Duration;
 
-use rustix::io::Errno;
-use rustix::process::{
-    DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group,
-    set_child_subreaper, set_dumpable_behavior, wait,
-};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-/// This thread's children, which are the process's where there is one thread (`proc(5)`, `CONFIG_PROC_CHILDREN`).
-const CHILDREN: &str = "/proc/thread-self/children";
-/// Between two looks at who is left: at first, and at most.
-const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 /// A chain of parents longer than this is none that a server of ours has.
 const MAX_ANCESTORS: usize = 1_024;
 
@@ -48,54 +35,8 @@ pub fn descends_from_this_process(pid: u32) -> bool {
     true
 }
 
-/// Makes this process adopt what its children leave behind, or says why it cannot find them.
-pub(crate) fn adopt_orphans() -> io::Result<()> {
-    let children = fs::read_to_string(CHILDREN);
-    children.map_err(|error| io::Error::other(format!("{CHILDREN} cannot be read ({error}): the kernel lacks it")))?;
-    Ok(set_child_subreaper(Some(getpid()))?)
-}
-
-/// Sends `signal` to the group that `leader` leads and to every child of this process.
-pub(crate) fn signal_all(leader: Pid, signal: Signal) {
-    // Both fail when there is nobody left, which is no failure.
-    let _ = kill_process_group(leader, signal);
-    for child in children() {
-        let _ = kill_process(child, signal);
-    }
-}
-
-/// Kills everything and reaps it; tells `ended` of each child that is no more. Returns when nothing is left.
-pub(crate) fn kill_all(leader: Pid, mut ended: impl FnMut(Pid, WaitStatus)) {
-    let (mut pause, longest) = LOOK_AGAIN;
-    loop {
-        signal_all(leader, Signal::KILL);
-        if !reap(&mut ended) {
-            return;
-        }
-        sleep(pause);
-        pause = (pause * 2).min(longest);
-    }
-}
-
-/// Reaps every child that has ended. False when there are no children left at all.
-pub(crate) fn reap(ended: &mut impl FnMut(Pid, WaitStatus)) -> bool {
-    loop {
-        match wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, status))) => ended(pid, status),
-            Ok(None) => return true,
-            Err(Errno::INTR) => {}
-            Err(_) => return false,
-        }
-    }
-}
-
-fn children() -> Vec<Pid> {
-    let list = fs::read_to_string(CHILDREN).unwrap_or_default();
-    list.split_whitespace().filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw)).collect()
-}
-
 /// The parent's id (0: none here); nothing for a process that is gone.
-fn parent_of(pid: u32) -> Option<u32> {
+pub(crate) fn parent_of(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // `pid (name) state parent …`; the name may hold anything, parentheses included.
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()

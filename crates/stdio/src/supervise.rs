@@ -1,9 +1,10 @@
 //! The supervisor: starts the confiner, adopts what the program leaves behind, and ends all of it.
 //!
 //! It stays until nothing is left, removes the scratch directory and reports how the program ended. Its socket to the
-//! gateway is its life line: when that closes, for whatever reason, it kills. It is not confined, reads nothing that the
-//! program says, and runs one thread. With ABI 6 of Landlock, or another user, the program cannot signal it; if it is
-//! killed all the same, the program itself dies with it (`PR_SET_PDEATHSIG`).
+//! gateway is its life line: when that closes, for whatever reason, it kills. It is not confined but for its signals,
+//! which stay among its descendants where the kernel can do that; it reads nothing that the program says, and runs one
+//! thread. With ABI 6 of Landlock, or another user, the program cannot signal it; if it is killed all the same, the
+//! program itself dies with it (`PR_SET_PDEATHSIG`).
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read as _};
@@ -15,12 +16,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitStatus, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, WaitStatus, pidfd_open};
 
 use crate::confine::CONFINED;
 use crate::confinement::Confinement;
+use crate::descendants::{Descendants, ask_to_end, reap};
 use crate::handover::{self, KILL, Report, Status, Streams, TERMINATE, Task};
-use crate::processes::{adopt_orphans, kill_all, protect_memory, reap, signal_all};
+use crate::processes::protect_memory;
 
 /// How long the confiner may take to become the program.
 const CONFINE_LIMIT: Duration = Duration::from_secs(10);
@@ -51,6 +53,7 @@ pub(crate) fn run(confiner: Command) -> io::Result<()> {
 #[derive(Debug)]
 struct Running {
     leader: Pid,
+    descendants: Descendants,
     scratch: Scratch,
 }
 
@@ -59,7 +62,7 @@ struct Running {
 struct Scratch(PathBuf);
 
 fn start(mut confiner: Command, confinement: Confinement, streams: Streams) -> io::Result<Running> {
-    adopt_orphans()?;
+    let descendants = Descendants::adopt()?;
     let scratch = Scratch::make(&confinement)?;
     let (socket, theirs) = UnixStream::pair()?;
     socket.set_read_timeout(Some(CONFINE_LIMIT))?;
@@ -71,7 +74,7 @@ fn start(mut confiner: Command, confinement: Confinement, streams: Streams) -> i
         .spawn()?;
     // The command holds the confiner's end of the socket, whose closing is waited for below.
     drop(confiner);
-    let running = Running { leader: Pid::from_child(&child), scratch };
+    let running = Running { leader: Pid::from_child(&child), descendants, scratch };
     let task = Task { confinement, scratch: Some(running.scratch.0.clone()) };
     let told = handover::send(&socket, &task, &streams);
     drop(streams);
@@ -80,7 +83,7 @@ fn start(mut confiner: Command, confinement: Confinement, streams: Streams) -> i
     if read.is_ok() && words == CONFINED {
         return Ok(running);
     }
-    kill_all(running.leader, |_, _| {});
+    running.descendants.kill_all(running.leader, |_, _| {});
     let reason = words.strip_prefix(CONFINED).unwrap_or(&words);
     Err(match read {
         Err(error) => io::Error::other(format!("the confiner does not answer: {error}")),
@@ -108,7 +111,7 @@ impl Running {
         let mut has_ended = false;
         while !has_ended {
             match next_order(socket, process.as_ref()) {
-                Some(TERMINATE) => signal_all(leader, Signal::TERM),
+                Some(TERMINATE) => ask_to_end(leader),
                 Some(_) => break,
                 None => {}
             }
@@ -117,7 +120,7 @@ impl Running {
                 note(pid, wait);
             });
         }
-        kill_all(leader, &mut note);
+        self.descendants.kill_all(leader, &mut note);
         // The scratch directory goes before the report, so that whoever reads it finds nothing left.
         drop(self);
         Report::Ended { status }

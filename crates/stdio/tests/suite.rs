@@ -9,6 +9,8 @@
 mod confinement;
 #[path = "suite/endpoint.rs"]
 mod endpoint;
+#[path = "suite/escape.rs"]
+mod escape;
 #[path = "suite/filesystem_server.rs"]
 mod filesystem_server;
 #[path = "suite/lifecycle.rs"]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::{Lease, PoolError, PoolKey, PoolLimits, PoolState};
 use crate::child::{Cause, Child, ChildError, Ended, Launch, Messages};
@@ -54,7 +54,9 @@ enum State {
         unwanted: bool,
     },
     Running(Running),
-    Ending,
+    Ending {
+        pid: u32,
+    },
     BackingOff {
         until: Instant,
     },
@@ -76,8 +78,16 @@ pub(super) struct Table {
     tasks: JoinSet<News>,
     counted: PoolState,
     publish: watch::Sender<PoolState>,
-    /// Who waits for everything to have ended; none while the pool is open.
-    closing: Option<Vec<oneshot::Sender<()>>>,
+    /// None while the pool is open.
+    closing: Option<Closing>,
+}
+
+#[derive(Debug)]
+struct Closing {
+    /// Who waits for everything to have ended.
+    waiting: Vec<oneshot::Sender<()>>,
+    /// When they wait no longer.
+    until: Instant,
 }
 
 impl Table {
@@ -91,6 +101,7 @@ impl Table {
         let mut look = interval((self.limits.idle / 4).max(SHORTEST_LOOK));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let overdue = self.closing.as_ref().map(|closing| closing.until);
             tokio::select! {
                 request = requests.recv() => match request {
                     Some(request) => self.answer(request),
@@ -106,11 +117,16 @@ impl Table {
                     }
                 }
                 _ = look.tick() => self.end_idle(),
+                () = sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => {
+                    self.name_what_is_left();
+                    self.tasks.abort_all();
+                    while self.tasks.join_next().await.is_some() {}
+                }
             }
             self.publish();
-            if let Some(waiting) = self.closing.take_if(|_| self.tasks.is_empty()) {
-                for waiting in waiting {
-                    // Whoever waited has gone.
+            if let Some(closing) = self.closing.take_if(|_| self.tasks.is_empty()) {
+                for waiting in closing.waiting {
+                    // An error: whoever waited has gone.
                     let _ = waiting.send(());
                 }
                 return;
@@ -124,11 +140,27 @@ impl Table {
             Request::Lease { key, launch, answer } => self.lease(key, *launch, answer),
             Request::End { key } => self.end(&key),
             Request::Close { answer } => {
-                self.closing.get_or_insert_default().push(answer);
+                let until = Instant::now() + self.limits.close;
+                self.closing.get_or_insert_with(|| Closing { waiting: Vec::new(), until }).waiting.push(answer);
                 let keys: Vec<PoolKey> = self.entries.keys().cloned().collect();
                 for key in &keys {
                     self.end(key);
                 }
+            }
+        }
+    }
+
+    /// The gateway stops all the same: its evidence is to be closed in order.
+    fn name_what_is_left(&self) {
+        for (PoolKey { target, .. }, Entry { state, .. }) in &self.entries {
+            match state {
+                State::Ending { pid } => tracing::error!(
+                    target,
+                    pid,
+                    "A server does not end although it was killed, and is left behind: see what holds it (`ps -o stat,wchan`)"
+                ),
+                State::Starting { .. } => tracing::error!(target, "A server that was being started is left behind"),
+                State::Running(_) | State::BackingOff { .. } => {}
             }
         }
     }
@@ -138,7 +170,7 @@ impl Table {
         let failures = match self.entries.get_mut(&key).map(|entry| (&mut entry.state, entry.failures)) {
             Some((State::Starting { waiting, unwanted: false }, _)) => return waiting.push(answer),
             Some((State::Running(running), _)) => return running.lease(answer, now),
-            Some((State::Starting { .. } | State::Ending, _)) => return refuse(answer, PoolError::Ending),
+            Some((State::Starting { .. } | State::Ending { .. }, _)) => return refuse(answer, PoolError::Ending),
             Some((State::BackingOff { until }, _)) if *until > now => {
                 return refuse(answer, PoolError::BackingOff { remaining: *until - now });
             }
@@ -254,9 +286,9 @@ impl Table {
             State::Running(running) => {
                 // The task that waits for the end tells of it.
                 running.child.ask_to_close();
-                entry.state = State::Ending;
+                entry.state = State::Ending { pid: running.child.id() };
             }
-            State::Ending => {}
+            State::Ending { .. } => {}
             State::BackingOff { .. } => drop(self.entries.remove(key)),
         }
     }
@@ -290,7 +322,7 @@ impl Table {
             match entry.state {
                 State::Starting { .. } => state.starting += 1,
                 State::Running(_) => state.running += 1,
-                State::Ending => state.ending += 1,
+                State::Ending { .. } => state.ending += 1,
                 State::BackingOff { .. } => state.backing_off += 1,
             }
         }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::timeout;
 use vidimus_core::ErrorKind;
 use vidimus_stdio::{Launch, Pool, PoolError, PoolKey, PoolLimits, PoolState};
 
-use crate::sandbox::{Sandbox, is_alive, next, until};
+use crate::sandbox::{LIMIT, Sandbox, is_alive, next, until};
 
 fn key(target: &str, holder: &str) -> PoolKey {
     PoolKey { target: target.to_owned(), holder: holder.to_owned() }
@@ -172,7 +173,7 @@ async fn what_does_not_start_is_told_and_backs_off() {
 async fn a_start_that_nobody_waits_for_is_there_for_the_next() {
     let sandbox = Sandbox::new();
     let (pool, launch) = (Pool::new(PoolLimits::default()), cat(&sandbox));
-    let asked = tokio::time::timeout(Duration::ZERO, pool.lease(key("t", "a"), &launch)).await;
+    let asked = timeout(Duration::ZERO, pool.lease(key("t", "a"), &launch)).await;
     assert!(asked.is_err(), "it was started in no time");
     let lease = pool.lease(key("t", "a"), &launch).await.unwrap();
     assert!(lease.messages.is_some());
@@ -186,4 +187,27 @@ async fn a_pool_that_nobody_holds_kills_its_children() {
     let id = pool.lease(key("t", "a"), &cat(&sandbox)).await.unwrap().child.id();
     drop(pool);
     until("the end", || !is_alive(id)).await;
+}
+
+/// A supervisor that says a program runs, and ends only when nobody is there to be told.
+const STUBBORN: &str = "
+import socket
+gateway = socket.socket(fileno=0)
+gateway.sendall(b'{\"started\":{\"pid\":77}}\\n')
+while gateway.recv(65536): pass
+";
+
+#[tokio::test]
+async fn what_does_not_end_does_not_keep_the_gateway() {
+    let sandbox = Sandbox::new();
+    let pool = Pool::new(PoolLimits { close: Duration::from_secs(1), ..PoolLimits::default() });
+    let mut launch = cat(&sandbox);
+    launch.supervisor = "/usr/bin/python3".into();
+    launch.arguments = vec!["-c".into(), STUBBORN.into()];
+    launch.limits.close = Duration::from_millis(10);
+    launch.limits.terminate = Duration::from_millis(10);
+    let lease = pool.lease(key("t", "a"), &launch).await.unwrap();
+    assert_eq!(lease.child.id(), 77);
+    timeout(LIMIT, pool.close()).await.expect("the pool waits for what does not end");
+    assert_eq!(lease.child.has_ended(), None, "it has ended");
 }
