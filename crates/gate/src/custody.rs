@@ -6,14 +6,14 @@
 //! Order: the confirmation is durable and in force, then destruction, then `recording.erased`. What a crash cuts off in
 //! between is completed later ([`Custodian::finish`]). Each step names the version of the custody that it was decided on;
 //! of two who act at once the first in the log wins, and the other is told.
-//! Refused: erasing what is held, what is still open, and any step by an account of this machine or a program in the
-//! place of a person.
+//! Refused: erasing what is held, what is still open, and any step by an account of this machine, by a program, alone or in
+//! the place of a person, and by whoever comes from an issuer of which nobody said what its programs are.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vidimus_core::event::{Body, Custody as Change, CustodyStep};
-use vidimus_core::{Action, Durability, ErrorKind, Principal, PrincipalKind, SessionId, Timestamp};
+use vidimus_core::{Action, Actor, Durability, ErrorKind, Principal, PrincipalKind, SessionId, Timestamp};
 use vidimus_log::{DestroyError, ReadError};
 use vidimus_store::{ControlState as _, Custody, Erasure, Outcome, Reader, Request, SessionRow, StoreError};
 
@@ -38,16 +38,26 @@ pub struct Custodian {
     viewer: Viewer,
 }
 
-/// A person whom an issuer vouches for: neither a program nor an account of this machine, of which one person may have
-/// several.
+/// A person whom an issuer vouches for: neither a program, alone or in the place of a person, nor an account of this
+/// machine, of which one person may have several.
 #[derive(Debug, Clone)]
 pub struct Person(Arc<Principal>);
 
-impl Person {
-    /// The person behind a token; none when it is a program's.
-    pub fn of(caller: &Caller) -> Option<Self> {
-        (caller.principal().kind == PrincipalKind::User).then(|| Self(Arc::clone(caller.principal())))
-    }
+/// Why a token is no person's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoPerson {
+    /// It is a program's own.
+    #[error("erasing is done by persons: this token is a program's")]
+    Program,
+    /// A program holds it and acts for a person.
+    #[error("erasing is done by persons themselves: with this token {0} acts for one")]
+    Acting(String),
+    /// Its issuer does not tell programs from people.
+    #[error(
+        "erasing is done by persons: nothing tells which tokens of the issuer `{0}` are programs'; set \
+         [identity.oidc.{0}] workload_when"
+    )]
+    Untold(String),
 }
 
 /// What a session's custody is now.
@@ -138,6 +148,21 @@ impl CustodyError {
 }
 
 impl Gate {
+    /// The person behind a token, as far as its issuer can tell.
+    pub fn person(&self, caller: &Caller) -> Result<Person, NoPerson> {
+        let principal = caller.principal();
+        if principal.kind != PrincipalKind::User {
+            return Err(NoPerson::Program);
+        }
+        if let Some(Actor { issuer, subject }) = principal.actor_chain.first() {
+            return Err(NoPerson::Acting(format!("{issuer}|{subject}")));
+        }
+        if !self.shared().authenticator.identity.tells_programs(&principal.issuer) {
+            return Err(NoPerson::Untold(principal.issuer.clone()));
+        }
+        Ok(Person(Arc::clone(principal)))
+    }
+
     /// Keeps recordings, and destroys them.
     pub fn custodian(&self) -> Custodian {
         Custodian { shared: Arc::clone(self.shared()), viewer: self.viewer() }

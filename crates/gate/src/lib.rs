@@ -51,7 +51,7 @@ pub use authenticate::Caller;
 pub use body::{Framing, ReleasedBody};
 pub use capacity::{Level, Thresholds};
 pub use context::TargetSpec;
-pub use custody::{Custodian, CustodyError, Kept, Person};
+pub use custody::{Custodian, CustodyError, Kept, NoPerson, Person};
 pub use evidence::EvidenceError;
 pub use export::{Export, Exported, Selection};
 pub use flight::{Admitted, InFlight, Outcome, PartError};

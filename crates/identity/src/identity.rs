@@ -109,6 +109,12 @@ impl Identity {
         self.issuers.keys().map(String::as_str)
     }
 
+    /// Whether the issuer of this configured name says which of its tokens are programs'. Where it does not, every one of
+    /// them passes for a person's.
+    pub fn tells_programs(&self, issuer: &str) -> bool {
+        self.issuers.values().any(|known| known.rules.name == issuer && known.rules.tells_programs())
+    }
+
     /// How the keys of every issuer stand.
     pub fn status(&self) -> Vec<IssuerStatus> {
         self.issuers.values().map(|issuer| issuer.status()).collect()

@@ -73,6 +73,11 @@ impl PrincipalRules {
         })
     }
 
+    /// Whether there is a rule by which programs are told from people.
+    pub(crate) const fn tells_programs(&self) -> bool {
+        self.workload_when.is_some()
+    }
+
     fn kind(&self, claims: Value<'_>) -> PrincipalKind {
         let is_workload = self.workload_when.as_ref().is_some_and(|(claim, expected)| {
             claim.find(claims).is_some_and(|value| match value.as_bool() {

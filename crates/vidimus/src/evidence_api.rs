@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, Full};
 use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
 use vidimus_core::{ErrorKind, EventId, Principal, PrincipalKind, TargetName};
-use vidimus_gate::{Caller, CustodyError, Gate, Notice, Person, Rule, Selection, ViewError, Viewer};
+use vidimus_gate::{Caller, CustodyError, Gate, Notice, Rule, Selection, ViewError, Viewer};
 use vidimus_log::VerifierKey;
 use vidimus_mcp::Adapter;
 use vidimus_net::server::Peer;
@@ -182,10 +182,10 @@ impl EvidenceApi {
         let principal =
             caller.as_ref().map_or_else(|| local_principal(uid), |caller| Principal::clone(caller.principal()));
         let person = || {
-            caller.as_ref().and_then(Person::of).ok_or_else(|| {
-                let error = "erasing is done by persons: give a token that an issuer gave to one";
-                Failure::Bad(StatusCode::FORBIDDEN, error.to_owned())
-            })
+            let none = || "erasing is done by persons: give a token that an issuer gave to one".to_owned();
+            let person = caller.as_ref().ok_or_else(none);
+            let person = person.and_then(|caller| self.gate.person(caller).map_err(|error| error.to_string()));
+            person.map_err(|error| Failure::Bad(StatusCode::FORBIDDEN, error))
         };
         let (custodian, uri) = (self.gate.custodian(), request.uri());
         let reason = || api::reason(uri.query().unwrap_or_default()).map_err(bad);

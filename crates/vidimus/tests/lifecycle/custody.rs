@@ -176,6 +176,30 @@ async fn a_recording_is_erased_by_two_persons_and_nothing_of_it_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn programs_erase_nothing_alone_or_in_the_place_of_a_person() {
+    let mut recorded = Recorded::new().await;
+    let ask = |recorded: &Recorded, claims: Value| {
+        let file = recorded.world.gateway.dir.path().join("program.token");
+        std::fs::write(&file, recorded.world.issuer.token_with(claims)).unwrap();
+        let arguments = ["erase", &recorded.session, "--reason", "x", "--token-file", file.to_str().unwrap()];
+        recorded.run(None, &arguments)
+    };
+    let (status, said) = ask(&recorded, json!({ "sub": "ci", "azp_type": "service" }));
+    assert!(status == 1 && said.contains("this token is a program's"), "{said}");
+    let (status, said) = ask(&recorded, json!({ "sub": "alice", "act": { "sub": "agent-7" } }));
+    assert!(status == 1 && said.contains("corp|agent-7 acts for one"), "{said}");
+
+    let config = std::fs::read_to_string(recorded.world.gateway.config()).unwrap();
+    let rule = config.lines().find(|line| line.starts_with("workload_when")).unwrap();
+    std::fs::write(recorded.world.gateway.config(), config.replace(rule, "")).unwrap();
+    assert!(recorded.world.gateway.process.terminate(super::SOON).unwrap().success());
+    recorded.world.gateway.restart();
+    let (status, said) = recorded.ask("alice");
+    assert!(status == 1 && said.contains("set [identity.oidc.corp] workload_when"), "{said}");
+    assert!(recorded.recording().exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_legal_hold_keeps_a_recording() {
     let recorded = Recorded::new().await;
     assert_eq!(recorded.ask("alice").0, 0);
