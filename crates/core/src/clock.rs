@@ -2,7 +2,8 @@
 //! believed (NIST SP 800-53 AU-8).
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::str::FromStr;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A moment in UTC, nanoseconds since 1970-01-01T00:00:00Z (until the year 2554).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +36,15 @@ impl Timestamp {
     }
 }
 
+impl std::ops::Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    /// Ends at the epoch.
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
 impl std::ops::Add<Duration> for Timestamp {
     type Output = Self;
 
@@ -60,6 +70,41 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text that is no time as events write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a time such as 2026-11-20T23:47:40.123456789Z")]
+pub struct NoTimestamp;
+
+/// What [`fmt::Display`] writes, and nothing else.
+impl FromStr for Timestamp {
+    type Err = NoTimestamp;
+
+    fn from_str(text: &str) -> Result<Self, NoTimestamp> {
+        let number = |range: std::ops::Range<usize>| {
+            let digits = text.get(range).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+            digits.and_then(|digits| digits.parse::<u64>().ok()).ok_or(NoTimestamp)
+        };
+        let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+        let of_day = number(11..13)? * 3_600 + number(14..16)? * 60 + number(17..19)?;
+        let days = days_of(year, month, day).ok_or(NoTimestamp)?;
+        let seconds = days * 86_400 + of_day;
+        let nanoseconds = seconds.checked_mul(1_000_000_000).and_then(|whole| whole.checked_add(number(20..29).ok()?));
+        let timestamp = Self(nanoseconds.ok_or(NoTimestamp)?);
+        // Months of other lengths, a second 61, and all that stands between the numbers.
+        if timestamp.to_string() == text { Ok(timestamp) } else { Err(NoTimestamp) }
+    }
+}
+
+/// A Gregorian date from 1970 on to days since the epoch; the inverse of [`civil_date`].
+fn days_of(year: u64, month: u64, day: u64) -> Option<u64> {
+    let year_from_march = year - u64::from(month <= 2 && year > 0);
+    let month_from_march = (month + 9) % 12;
+    let (era, year_of_era) = (year_from_march / 400, year_from_march % 400);
+    let day_of_year = (153 * month_from_march + 2) / 5 + day.checked_sub(1)?;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * 146_097 + day_of_era).checked_sub(719_468)
+}
+
 /// Days since the epoch to a Gregorian date (the era method: years that begin in March, 400-year eras).
 fn civil_date(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468; // days from 0000-03-01 to 1970-01-01
@@ -77,6 +122,11 @@ fn civil_date(days: u64) -> (u64, u64, u64) {
 pub trait Clock: Send + Sync {
     /// The current time in UTC.
     fn now(&self) -> Timestamp;
+
+    /// The time that has passed since, whatever the wall clock was set to.
+    fn elapsed(&self, since: Instant) -> Duration {
+        since.elapsed()
+    }
 }
 
 /// The system's real-time clock.
@@ -183,8 +233,33 @@ mod tests {
             let ours = Timestamp::from_seconds(day * 86_400 + day % 86_400);
             let theirs = jiff::Timestamp::from_second(i64::try_from(ours.seconds()).unwrap_or(0))?;
             assert_eq!(ours.to_string(), format!("{theirs:.9}"));
+            assert_eq!(ours.to_string().parse(), Ok(ours));
         }
         Ok(())
+    }
+
+    #[test]
+    fn only_times_as_events_write_them_are_read() {
+        let time = Timestamp::from_nanoseconds(1_795_000_000_123_456_789);
+        assert_eq!(time.to_string().parse(), Ok(time));
+        for text in [
+            "",
+            "2026-11-20",
+            "2026-11-20T23:47:40Z",
+            "2026-11-20T23:47:40.123456789",
+            "2026-11-20T23:47:40.123456789+",
+            "2026-11-20 23:47:40.123456789Z",
+            "2026-02-30T00:00:00.000000000Z",
+            "2026-11-20T24:00:00.000000000Z",
+            "2026-00-10T00:00:00.000000000Z",
+            "1969-12-31T23:59:59.000000000Z",
+            "0000-01-01T00:00:00.000000000Z",
+            "9999-12-31T23:59:59.000000000Z",
+            "+026-11-20T23:47:40.123456789Z",
+            "2026-11-20T23:47:40.12345678\u{e9}",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(NoTimestamp), "{text}");
+        }
     }
 
     #[test]

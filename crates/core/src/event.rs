@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::canonical::ObjectWriter;
 use crate::clock::{Discipline, Step, Timestamp};
@@ -83,6 +84,13 @@ pub enum Body<'a> {
     ConfigLoaded {
         /// `sha256:…` of the file.
         hash: &'a str,
+    },
+    /// Rules of retention, as of a start. A shorter time comes into force later than the event.
+    RetentionLoaded {
+        /// All of them.
+        rules: &'a [Retention<'a>],
+        /// How long before a shorter time comes into force.
+        delay: Duration,
     },
     /// A policy set came into force.
     PolicyLoaded {
@@ -231,6 +239,17 @@ pub struct Custody<'a> {
     pub requested_by: Option<&'a str>,
     /// Who confirmed it.
     pub confirmed_by: Option<&'a str>,
+}
+
+/// How long some recordings are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention<'a> {
+    /// The kind of what it is on: `target` or `class`.
+    pub on: &'static str,
+    /// Its name.
+    pub name: &'a str,
+    /// How long after the end of a session.
+    pub keep: Duration,
 }
 
 /// A file that does not hold what it must.
@@ -437,6 +456,11 @@ pub const CATALOGUE: &[Entry] = &[
         "time stamps (AU-8)",
     ),
     entry("config.loaded", "a configuration came into force", "configuration change (CM-3)"),
+    entry(
+        "retention.loaded",
+        "how long recordings are kept, as of a start",
+        "retention (AU-11); configuration change (CM-3)",
+    ),
     entry("policy.loaded", "a policy set came into force", "change of who may do what (AC-3, CM-3)"),
     entry("policy.refused", "a changed policy set was refused", "attempted change (CM-3)"),
     entry("auth.succeeded", "a token was accepted for the first time", "log-on (AC-17, IA-2)"),
@@ -491,6 +515,7 @@ impl Body<'_> {
             Self::LogCapacity { .. } => "log.capacity",
             Self::ClockStatus { .. } => "clock.status",
             Self::ConfigLoaded { .. } => "config.loaded",
+            Self::RetentionLoaded { .. } => "retention.loaded",
             Self::PolicyLoaded { .. } => "policy.loaded",
             Self::PolicyRefused { .. } => "policy.refused",
             Self::AuthSucceeded { .. } => "auth.succeeded",
@@ -599,6 +624,7 @@ impl Event<'_> {
                 });
             }
             Body::PolicyLoaded { .. }
+            | Body::RetentionLoaded { .. }
             | Body::PolicyRefused { .. }
             | Body::ProgramLogged(_)
             | Body::KeysOpened { .. }
@@ -616,6 +642,15 @@ impl Event<'_> {
             }
             Body::PolicyLoaded { hash } => {
                 object.string("policy", hash);
+            }
+            Body::RetentionLoaded { rules, delay } => {
+                object.object("retention", |out| {
+                    out.integer("delay_s", delay.as_secs()).array("rules", rules, |out, rule| {
+                        let mut entry = ObjectWriter::new(out);
+                        entry.integer("keep_s", rule.keep.as_secs()).string("name", rule.name).string("on", rule.on);
+                        entry.end();
+                    });
+                });
             }
             Body::KeysOpened { kek, signing } => {
                 object.object("keys", |keys| {
@@ -740,7 +775,7 @@ fn write_custody(object: &mut ObjectWriter<'_>, custody: &Custody<'_>) {
 }
 
 fn write_clock(object: &mut ObjectWriter<'_>, clock: Discipline, step: Option<Step>) {
-    let microseconds = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     object.object("clock", |out| {
         if let Some(since) = clock.since() {
             out.integer("set_s_ago", since.as_secs());

@@ -90,6 +90,12 @@ pub enum CustodyError {
          altered that; run `vidimus log verify`, then `vidimus index rebuild`; nothing is erased"
     )]
     Undecided(SessionId),
+    /// The index says so, and the log does not.
+    #[error(
+        "the index says that the time of session {0} is up, and the log does not: somebody may have altered it; run \
+         `vidimus log verify`, then `vidimus index rebuild`; nothing is erased"
+    )]
+    NotDue(SessionId),
     /// The recording is not destroyed yet.
     #[error("{0}; the erasure is confirmed, and will be completed")]
     Destroy(#[from] DestroyError),
@@ -133,7 +139,7 @@ impl CustodyError {
             Self::Store(error) => error.kind(),
             Self::Evidence(error) => error.kind(),
             Self::Destroy(error) => error.kind(),
-            Self::Behind | Self::Read(_) | Self::Undecided(_) => ErrorKind::Evidence,
+            Self::Behind | Self::Read(_) | Self::Undecided(_) | Self::NotDue(_) => ErrorKind::Evidence,
             Self::OwnRequest => ErrorKind::Denied,
             Self::Held(..)
             | Self::NotHeld(_)
@@ -254,21 +260,25 @@ impl Custodian {
     pub async fn finish(&self) -> Result<usize, CustodyError> {
         let (mut decided, mut undecided) = (Vec::new(), None);
         for session in self.viewer.reader()?.erasures_under_way()? {
-            match self.decided(&[session]).await {
+            match self.check_decided(&[session]).await {
                 Ok(()) => decided.push(session),
                 Err(error) => undecided = Some(error),
             }
         }
         let count = decided.len();
         if count > 0 {
-            self.destroy(decided).await?;
+            self.destroy_decided(decided).await?;
         }
         undecided.map_or(Ok(count), Err)
     }
 
     /// Destroys what is confirmed, then says so. May be repeated.
     pub(crate) async fn destroy(&self, sessions: Vec<SessionId>) -> Result<(), CustodyError> {
-        self.decided(&sessions).await?;
+        self.check_decided(&sessions).await?;
+        self.destroy_decided(sessions).await
+    }
+
+    async fn destroy_decided(&self, sessions: Vec<SessionId>) -> Result<(), CustodyError> {
         let (log, doomed) = (self.shared.evidence.log.clone(), sessions.clone());
         let destroyed = tokio::task::spawn_blocking(move || log.destroy_recordings(&doomed)).await;
         destroyed.map_err(|_| ViewError::Stopping)??;
@@ -294,11 +304,11 @@ impl Custodian {
 
     /// Whether the log says of all these sessions that their recordings are to be erased. A step that the index knows may
     /// be under no checkpoint for a moment.
-    async fn decided(&self, sessions: &[SessionId]) -> Result<(), CustodyError> {
+    async fn check_decided(&self, sessions: &[SessionId]) -> Result<(), CustodyError> {
         let started = Instant::now();
         loop {
             let (shared, asked) = (Arc::clone(&self.shared), sessions.to_vec());
-            let read = move || shared.logged_custody.of(&mut shared.evidence.log.snapshot(), &asked);
+            let read = move || shared.logged_custody.of(&shared.evidence.log.snapshot(), &asked);
             let custody = tokio::task::spawn_blocking(read).await.map_err(|_| ViewError::Stopping)??;
             let is_open = |custody: &Custody| !matches!(custody.erasure, Erasure::Confirmed { .. } | Erasure::Erased);
             let Some((_, session)) = custody.iter().zip(sessions).find(|(custody, _)| is_open(custody)) else {
@@ -366,8 +376,8 @@ impl Custodian {
         self.viewer.reader()
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
-        self.viewer.now()
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     fn kept(&self, session: SessionId) -> Result<Kept, CustodyError> {

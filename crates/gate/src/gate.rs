@@ -17,10 +17,11 @@ use vidimus_identity::{Identity, Verified};
 use vidimus_log::note::NoteError;
 use vidimus_log::{FileSystem, Log, OpenError, Signer, Storage, VerifierKey, Witnessing};
 use vidimus_policy::{Decision, Policies};
-use vidimus_store::StoreError;
+use vidimus_store::{StoreError, event_time};
 
 use crate::authenticate::{Authenticator, Caller};
 use crate::capacity::{Capacity, Level};
+use crate::caution::Caution;
 use crate::context::{SessionContext, TargetSpec};
 use crate::evidence::{Evidence, EvidenceError, Strand};
 use crate::keyring::{KeyChange, Keys};
@@ -135,8 +136,8 @@ impl Gate {
         Self::start_if(options, registry, |_| Ok(Vec::new()))
     }
 
-    /// Does so if the log may go on from where it was found: `admission` is asked before anything is written. It gives the
-    /// names of witnesses that could not be asked, for `log.started`, or why the gateway must not start.
+    /// Does so if the log may go on from where it was found: `admission` is asked before anything in the log is changed. It
+    /// gives the names of witnesses that could not be asked, for `log.started`, or why the gateway must not start.
     pub fn start_if(
         options: Options,
         registry: &mut Registry,
@@ -158,16 +159,17 @@ impl Gate {
             observer: Some(Box::new(projection)),
             ..vidimus_log::Options::new(&options.data_dir, &origin)
         };
-        let (log, recovered) = Log::open(options.storage, log_options, signer)?;
+        let admission = |log: &Witnessing| admission(log).map_err(StartError::Admission);
+        let storage = options.storage;
+        let (log, recovered, absent_witnesses) = Log::open_if(Arc::clone(&storage), log_options, signer, admission)?;
+        projection::destroy_leftovers(storage.as_ref(), &options.data_dir).map_err(OpenError::from)?;
         let evidence = Arc::new(Evidence { log, gateway: options.gateway.into(), clock: options.clock, wrapping });
         let control = Strand::new(SessionId::random(), None, None, Record::Sizes, 0);
+        let caution = Caution::new(newest(&evidence)?, options.discipline);
         // Asked before this process writes, so that its own control session is not among them.
         let unfinished = recover::unfinished(&index_path, evidence.log.status().integrated, failure.get())?;
-        let absent_witnesses = &admission(&evidence.log.witnessing()).map_err(StartError::Admission)?;
-        control.append(
-            &evidence,
-            Body::LogStarted { version: options.version, absent_witnesses, clock: options.discipline },
-        )?;
+        let (version, absent_witnesses) = (options.version, &absent_witnesses);
+        control.append(&evidence, Body::LogStarted { version, absent_witnesses, clock: options.discipline })?;
         for KeyChange { what, key, by, at } in &changes {
             control.append_for(&evidence, Some(by), None, Body::KeyChanged { what, key, at })?;
         }
@@ -193,6 +195,7 @@ impl Gate {
             authenticator: Authenticator::new(options.identity),
             unauthenticated: Unauthenticated::default(),
             logged_custody: LoggedCustody::default(),
+            caution,
             capacity: Capacity::default(),
         };
         Ok(Self { shared: Arc::new(shared), data_dir: options.data_dir.into() })
@@ -585,6 +588,13 @@ impl Gate {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+/// The time of the newest event of before the start; the present one where there is none.
+fn newest(evidence: &Evidence) -> Result<Timestamp, StartError> {
+    let Some(last) = evidence.log.status().integrated.checked_sub(1) else { return Ok(evidence.clock.now()) };
+    let leaf = evidence.log.leaf(last).map_err(recover::RecoveryError::from)?;
+    Ok(event_time(&leaf).ok_or(recover::RecoveryError::Foreign(last))?)
 }
 
 /// What signs the log: all keys, the newest first.

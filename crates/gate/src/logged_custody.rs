@@ -1,34 +1,58 @@
-//! What the log itself says of the custody of recordings.
+//! What the log itself says of the custody of recordings, and of their retention.
 //!
 //! The index answers questions and is no evidence: whoever can write to the data directory can write there that two persons
-//! want a recording erased. Before anything is destroyed the steps are read from the log and gone through once more. What
-//! was read is remembered, so that each entry is read once in the life of a process.
+//! want a recording erased, or that its time is up. Before anything is destroyed the steps and the rules are read from the
+//! log and gone through once more. What was read is remembered, so that each entry is read once in the life of a process.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use vidimus_core::SessionId;
+use vidimus_core::{SessionId, Timestamp};
 use vidimus_log::{ReadError, Snapshot};
-use vidimus_store::{Custody, CustodyLog};
+use vidimus_store::{Covered, Custody, CustodyLog, InForce, RetentionLog};
 
-/// The steps read so far.
+/// The entries read so far.
 #[derive(Debug, Default)]
 pub(crate) struct LoggedCustody(Mutex<Steps>);
 
 #[derive(Debug, Default)]
 struct Steps {
     custody: CustodyLog,
+    retention: RetentionLog,
     read: u64,
 }
 
 impl LoggedCustody {
     /// The custody of these sessions by the entries below a checkpoint. Reads what was not read yet, so it blocks.
-    pub(crate) fn of(&self, log: &mut Snapshot, sessions: &[SessionId]) -> Result<Vec<Custody>, ReadError> {
-        let mut steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while steps.read < log.checkpoint().size {
-            let leaf = log.leaf(steps.read)?;
-            steps.custody.leaf(&leaf);
-            steps.read += 1;
-        }
+    pub(crate) fn of(&self, log: &Snapshot, sessions: &[SessionId]) -> Result<Vec<Custody>, ReadError> {
+        let steps = self.read(log)?;
         Ok(sessions.iter().map(|session| steps.custody.custody(*session)).collect())
+    }
+
+    /// When the last hold on a session's recording was removed, in the same way.
+    pub(crate) fn released(&self, log: &Snapshot, session: SessionId) -> Result<Option<String>, ReadError> {
+        Ok(self.read(log)?.custody.released(session).map(str::to_owned))
+    }
+
+    /// The retention in force on some recordings, and when the clock last jumped, in the same way.
+    pub(crate) fn retention(
+        &self,
+        log: &Snapshot,
+        covered: &Covered,
+        now: Timestamp,
+    ) -> Result<(Option<InForce>, Option<Timestamp>), ReadError> {
+        let steps = self.read(log)?;
+        Ok((steps.retention.in_force(covered, now), steps.retention.jumped()))
+    }
+
+    fn read(&self, log: &Snapshot) -> Result<MutexGuard<'_, Steps>, ReadError> {
+        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Steps { custody, retention, read } = &mut *guard;
+        while *read < log.checkpoint().size {
+            *read = log.bundle(*read, &mut |leaf| {
+                custody.leaf(leaf);
+                retention.leaf(leaf);
+            })?;
+        }
+        Ok(guard)
     }
 }

@@ -10,6 +10,7 @@ use vidimus_policy::Policies;
 
 use crate::authenticate::Authenticator;
 use crate::capacity::Capacity;
+use crate::caution::Caution;
 use crate::evidence::{Evidence, Strand};
 use crate::logged_custody::LoggedCustody;
 use crate::metrics::Metrics;
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) unauthenticated: Unauthenticated,
     /// The custody of recordings, by the log.
     pub(crate) logged_custody: LoggedCustody,
+    /// How far the clock is to be trusted with erasing.
+    pub(crate) caution: Caution,
     /// How much room there is for evidence.
     pub(crate) capacity: Capacity,
 }

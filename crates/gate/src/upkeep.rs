@@ -11,9 +11,10 @@ use crate::evidence::EvidenceError;
 use crate::gate::Gate;
 
 impl Gate {
-    /// Records how far the clock is to be believed, and whether it jumped.
+    /// Records how far the clock is to be believed, and whether it jumped. Retention heeds it, recorded or not.
     pub fn clock_status(&self, clock: Discipline, step: Option<Step>) -> Result<(), EvidenceError> {
         let shared = self.shared();
+        shared.caution.observe(&*shared.evidence.clock, clock, step);
         shared.control.append(&shared.evidence, Body::ClockStatus { clock, step }).map(drop)
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use vidimus_core::event::Body;
-use vidimus_core::{Action, Durability, Effect, ErrorKind, EventId, Principal, SessionId, TargetName, Timestamp};
+use vidimus_core::{Action, Durability, Effect, ErrorKind, EventId, Principal, SessionId, TargetName};
 use vidimus_log::{InclusionProof, LogFile, ReadError};
 use vidimus_policy::{Claimed, Decision, Request};
 use vidimus_store::{ControlState as _, Erasure, Reader, SessionFilter, SessionRow, StoreError};
@@ -376,8 +376,8 @@ impl Viewer {
         tokio::task::spawn_blocking(move || read(&viewer)).await.unwrap_or(Err(ViewError::Stopping))
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
-        self.shared.evidence.clock.now()
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     pub(crate) fn reader(&self) -> Result<Reader, StoreError> {

@@ -1,17 +1,19 @@
-//! Recordings whose time is up by a rule: erased in order and on record, but for those that a hold keeps, and never on the
-//! word of an index that somebody altered.
-#![expect(clippy::unwrap_used, reason = "tests")]
+//! Recordings whose time is up by a rule: erased in order and on record, but for those that a hold keeps or kept until lately,
+//! never on the word of an index that somebody altered, and not at once by a wrong clock or a shorter rule.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prometheus_client::registry::Registry;
-use vidimus_core::{Clock, Durability, Principal, PrincipalKind, Protocol, Record, TargetName, Timestamp};
-use vidimus_gate::{CustodyError, Gate, Keys, Options, Rule, Secret, TargetSpec};
+use vidimus_core::{
+    Clock, Discipline, Durability, Principal, PrincipalKind, Protocol, Record, Step, TargetName, Timestamp,
+};
+use vidimus_gate::{CustodyError, Expiry, Gate, Keys, Options, Rule, Secret, TargetSpec, Waiting};
 use vidimus_identity::{Fetch, FetchError, Identity};
 use vidimus_mask::{Selection, Settings};
 use vidimus_policy::{Policies, Source, TargetSchema};
@@ -21,6 +23,7 @@ const POLICIES: &str = r#"
 permit (principal in Group::"local/owner", action in [Action::"recording.view", Action::"log.read"], resource);
 permit (principal in Group::"local/owner", action == Action::"recording.hold", resource);
 "#;
+const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// No identity provider is there to ask.
@@ -32,13 +35,42 @@ impl Fetch for Nowhere {
     }
 }
 
-/// A clock that a test sets, in seconds.
+/// Clocks that a test sets, in seconds: of the wall, and of what has passed since the start.
 #[derive(Debug)]
-struct Hands(AtomicU64);
+struct Hands(AtomicU64, AtomicU64);
+
+impl Hands {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(1_800_000_000), AtomicU64::new(0)))
+    }
+
+    /// Sets the clock of the wall, as somebody does who may.
+    fn set_ahead(&self, by: Duration) {
+        self.0.fetch_add(by.as_secs(), Ordering::SeqCst);
+    }
+
+    /// Lets time pass for a gateway, which leaves word each hour.
+    async fn pass(&self, gate: &Gate, mut time: Duration) {
+        while !time.is_zero() {
+            let part = time.min(HOUR);
+            self.set_ahead(part);
+            self.1.fetch_add(part.as_secs(), Ordering::SeqCst);
+            gate.clock_status(Discipline::Unknown, None).unwrap();
+            time -= part;
+        }
+        while gate.log_status().integrated < gate.log_status().appended {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
         Timestamp::from_seconds(self.0.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self, _: Instant) -> Duration {
+        Duration::from_secs(self.1.load(Ordering::SeqCst))
     }
 }
 
@@ -47,6 +79,7 @@ fn crm() -> TargetName {
 }
 
 fn start(data_dir: &Path, clock: Arc<Hands>) -> Gate {
+    clock.1.store(0, Ordering::SeqCst);
     Gate::start(options(data_dir, clock), &mut Registry::default()).unwrap()
 }
 
@@ -67,7 +100,7 @@ fn options(data_dir: &Path, clock: Arc<Hands>) -> Options {
         clock,
         storage: Options::files(),
         full_text: false,
-        discipline: vidimus_core::Discipline::Unknown,
+        discipline: Discipline::Unknown,
         version: "test",
     }
 }
@@ -115,7 +148,7 @@ fn alter(directory: &Path, sql: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_persons_whom_only_the_index_knows_erase_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let gate = start(directory.path(), Arc::new(Hands(AtomicU64::new(1_800_000_000))));
+    let gate = start(directory.path(), Hands::new());
     let session = closed(&gate).await;
     indexed(&gate, 1).await;
     let custodian = gate.custodian();
@@ -133,7 +166,7 @@ async fn two_persons_whom_only_the_index_knows_erase_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_has_not_the_logs_word_for_it_closes_no_session_again() {
     let directory = tempfile::tempdir().unwrap();
-    let clock = Arc::new(Hands(AtomicU64::new(1_800_000_000)));
+    let clock = Hands::new();
     let gate = start(directory.path(), Arc::clone(&clock));
     let session = closed(&gate).await;
     indexed(&gate, 1).await;
@@ -147,25 +180,27 @@ async fn an_index_that_has_not_the_logs_word_for_it_closes_no_session_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_due_by_a_rule_is_erased_and_what_is_held_is_not() {
     let directory = tempfile::tempdir().unwrap();
-    let clock = Arc::new(Hands(AtomicU64::new(1_800_000_000)));
+    let clock = Hands::new();
     let gate = start(directory.path(), Arc::clone(&clock));
+    let rule = rule(DAY);
+    let custodian = gate.custodian();
+    custodian.load_rules(std::slice::from_ref(&rule), HOUR).unwrap();
     let (old, held) = (closed(&gate).await, closed(&gate).await);
-    clock.0.fetch_add(2 * DAY.as_secs(), Ordering::SeqCst);
+    clock.pass(&gate, 2 * DAY).await;
     let young = closed(&gate).await;
     indexed(&gate, 3).await;
-    let custodian = gate.custodian();
     custodian.hold(&owner(), &held, "case 7").await.unwrap();
 
-    let rule = Rule { covered: Covered::Target(crm()), keep: DAY };
     let status = || async { gate.viewer().retention(&owner(), vec![rule.clone()]).await.unwrap().remove(0) };
     let before = status().await;
     assert_eq!((before.standing.kept, before.standing.due, before.standing.held), (3, 1, 1));
     assert_eq!(before.due.iter().map(ToString::to_string).collect::<Vec<_>>(), [old.as_str()]);
+    assert_eq!(before.waits, None);
 
     let other = Rule { covered: Covered::Class("US_SSN".into()), keep: DAY };
-    assert_eq!(custodian.expire(&other).await.unwrap(), 0, "no such value was masked");
-    assert_eq!(custodian.expire(&rule).await.unwrap(), 1);
-    assert_eq!(custodian.expire(&rule).await.unwrap(), 0, "once");
+    assert_eq!(custodian.expire(&other).await.unwrap(), Expiry::Erased(0), "no such value was masked");
+    assert_eq!(custodian.expire(&rule).await.unwrap(), Expiry::Erased(1));
+    assert_eq!(custodian.expire(&rule).await.unwrap(), Expiry::Erased(0), "once");
     let after = status().await;
     assert_eq!((after.standing.kept, after.standing.due, after.standing.held), (2, 0, 1));
     assert!(!directory.path().join("recordings").join(&old).exists());
@@ -173,8 +208,108 @@ async fn what_is_due_by_a_rule_is_erased_and_what_is_held_is_not() {
     let error = custodian.hold(&owner(), &old, "too late").await.unwrap_err();
     assert!(matches!(error, CustodyError::Gone(_)), "{error}");
     custodian.release(&owner(), &held, "case 7 is closed").await.unwrap();
-    assert_eq!(custodian.expire(&rule).await.unwrap(), 1, "when the hold is gone it is due");
-    clock.0.fetch_add(2 * DAY.as_secs(), Ordering::SeqCst);
-    assert_eq!(custodian.expire(&rule).await.unwrap(), 1, "{young} has come of age");
+    clock.pass(&gate, HOUR - Duration::from_secs(1)).await;
+    assert_eq!(custodian.expire(&rule).await.unwrap(), Expiry::Erased(0), "the hold is hardly gone");
+    let released = status().await;
+    assert_eq!((released.standing.due, released.standing.released, released.standing.held), (0, 1, 0));
+    clock.pass(&gate, Duration::from_secs(2)).await;
+    assert_eq!(custodian.expire(&rule).await.unwrap(), Expiry::Erased(1), "it has been gone for the delay");
+    clock.pass(&gate, 2 * DAY).await;
+    assert_eq!(custodian.expire(&rule).await.unwrap(), Expiry::Erased(1), "{young} has come of age");
+    gate.stop().await.unwrap();
+}
+
+fn rule(keep: Duration) -> Rule {
+    Rule { covered: Covered::Target(crm()), keep }
+}
+
+/// A gateway with one recording that ended two days ago, by a rule that has been in force for as long.
+async fn with_one_of_two_days(data_dir: &Path, clock: &Arc<Hands>, keep: Duration) -> Gate {
+    let gate = start(data_dir, Arc::clone(clock));
+    gate.custodian().load_rules(&[rule(keep)], DAY).unwrap();
+    closed(&gate).await;
+    clock.pass(&gate, 2 * DAY).await;
+    indexed(&gate, 1).await;
+    gate
+}
+
+/// The gateway stopped, and started again with this rule.
+async fn restarted(gate: Gate, data_dir: &Path, clock: &Arc<Hands>, keep: Duration) -> Gate {
+    gate.stop().await.unwrap();
+    drop(gate);
+    let gate = start(data_dir, Arc::clone(clock));
+    gate.custodian().load_rules(&[rule(keep)], DAY).unwrap();
+    gate
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_ten_years_ahead_erases_nothing() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), Hands::new());
+    let keep = 90 * DAY;
+    let gate = with_one_of_two_days(directory.path(), &clock, keep).await;
+    let expire = async |gate: &Gate| gate.custodian().expire(&rule(keep)).await.unwrap();
+    // Set while it runs.
+    clock.set_ahead(3_650 * DAY);
+    assert_eq!(expire(&gate).await, Expiry::Erased(0), "no more is believed than has passed");
+    let ten_years = Step::Forward(3_650 * DAY);
+    gate.clock_status(Discipline::Unknown, Some(ten_years)).unwrap();
+
+    // The newest event is of that time now, so the next start believes it, and the log tells of the gap.
+    let gate = restarted(gate, directory.path(), &clock, keep).await;
+    clock.pass(&gate, Duration::from_secs(60)).await;
+    assert!(matches!(expire(&gate).await, Expiry::Waits(Waiting::Started(_))));
+    clock.pass(&gate, 2 * HOUR).await;
+    let Expiry::Waits(Waiting::Gap(until)) = expire(&gate).await else { panic!("it does not wait") };
+    assert!(until > clock.now() && until < clock.now() + DAY, "{until}");
+    let status = gate.viewer().retention(&owner(), vec![rule(keep)]).await.unwrap().remove(0);
+    assert_eq!((status.standing.due, status.waits), (1, Some(Waiting::Gap(until))));
+
+    // It is a day in which a person sees what happens; a second jump begins another one.
+    clock.pass(&gate, 20 * HOUR).await;
+    gate.clock_status(Discipline::Unknown, Some(Step::Forward(HOUR))).unwrap();
+    clock.pass(&gate, 20 * HOUR).await;
+    assert!(matches!(expire(&gate).await, Expiry::Waits(Waiting::Jumped(_))));
+    clock.pass(&gate, 4 * HOUR).await;
+    assert_eq!(expire(&gate).await, Expiry::Erased(1));
+    gate.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_nobody_keeps_erases_nothing() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), Hands::new());
+    let gate = with_one_of_two_days(directory.path(), &clock, DAY).await;
+    gate.clock_status(Discipline::Unsynchronised, None).unwrap();
+    let waits = gate.custodian().expire(&rule(DAY)).await.unwrap();
+    assert_eq!(waits, Expiry::Waits(Waiting::Unsynchronised));
+    gate.clock_status(Discipline::Synchronised { since: HOUR }, None).unwrap();
+    assert_eq!(gate.custodian().expire(&rule(DAY)).await.unwrap(), Expiry::Erased(1));
+    gate.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shorter_rule_waits_for_a_day_whoever_restarts_the_gateway() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), Hands::new());
+    let gate = with_one_of_two_days(directory.path(), &clock, 90 * DAY).await;
+    let gate = restarted(gate, directory.path(), &clock, DAY).await;
+    clock.pass(&gate, 2 * HOUR).await;
+    let expire = async |gate: &Gate| gate.custodian().expire(&rule(DAY)).await.unwrap();
+    let Expiry::Waits(Waiting::Changed(at)) = expire(&gate).await else { panic!("it does not wait") };
+    let gate = restarted(gate, directory.path(), &clock, DAY).await;
+    clock.pass(&gate, 21 * HOUR).await;
+    assert_eq!(expire(&gate).await, Expiry::Waits(Waiting::Changed(at)), "counted from the first start with it");
+    let status = gate.viewer().retention(&owner(), vec![rule(DAY)]).await.unwrap().remove(0);
+    assert_eq!((status.standing.due, status.waits), (1, Some(Waiting::Changed(at))));
+    clock.pass(&gate, HOUR).await;
+    assert_eq!(expire(&gate).await, Expiry::Erased(1));
+    gate.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_index_says_to_be_due_is_kept() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), Hands::new());
+    let gate = with_one_of_two_days(directory.path(), &clock, 90 * DAY).await;
+    alter(directory.path(), "UPDATE sessions SET closed = '2001-01-01T00:00:00.000000000Z' WHERE target = 'crm'");
+    let error = gate.custodian().expire(&rule(90 * DAY)).await.unwrap_err();
+    assert!(matches!(error, CustodyError::NotDue(_)), "{error}");
     gate.stop().await.unwrap();
 }

@@ -70,6 +70,12 @@ impl Snapshot {
         })
     }
 
+    /// Gives the entries from `from` on, in order, up to the end of the bundle that it stands in: for whoever reads many,
+    /// since a bundle is read and cut into entries once. Returns the index after them, which is `from` at the end.
+    pub fn bundle(&self, from: u64, each: &mut dyn FnMut(&[u8])) -> Result<u64, ReadError> {
+        self.reader().leaves(from, self.published.checkpoint.size, each)
+    }
+
     /// The proof that an entry is in the tree of the checkpoint.
     pub fn prove(&self, index: u64) -> Result<InclusionProof, ReadError> {
         let size = self.published.checkpoint.size;

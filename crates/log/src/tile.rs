@@ -142,6 +142,19 @@ impl TileReader<'_> {
         }
     }
 
+    /// Gives the entries from `from` on, in order, up to the end of the bundle that it stands in. Returns the index after
+    /// them, which is `from` at the end of the tree of `size` leaves.
+    pub(crate) fn leaves(&self, from: u64, size: u64, each: &mut dyn FnMut(&[u8])) -> Result<u64, ReadError> {
+        let Some(tile) = Tile::in_tree(Kind::Entries, from / TILE_WIDTH, size).filter(|_| from < size) else {
+            return Ok(from);
+        };
+        let bundle = self.bundle(tile)?;
+        let known = usize::try_from(from % TILE_WIDTH).unwrap_or(usize::MAX);
+        let (leaves, _) = entries(&bundle, tile.width).unwrap_or_default();
+        leaves.get(known..).unwrap_or_default().iter().for_each(|leaf| each(leaf));
+        Ok(from - from % TILE_WIDTH + tile.width)
+    }
+
     fn read(&self, tile: Tile, limit: usize) -> Result<(Vec<u8>, PathBuf, bool), ReadError> {
         let path = self.dir.join(tile.path());
         match read_file(self.storage, &path, limit) {
@@ -164,16 +177,24 @@ fn damage(file: PathBuf, offset: u64, expected: String, found: String) -> ReadEr
     Damage { file, offset, expected, found }.into()
 }
 
+/// Tiles of hashes that are at hand, by level and index.
+pub(crate) type KnownTiles = HashMap<(u32, u64), Vec<Hash>>;
+
 /// The nodes of a tree of `size` leaves, from its tiles; each tile is read once.
 pub(crate) struct TileNodes<'a> {
     reader: TileReader<'a>,
     size: u64,
-    tiles: HashMap<(u32, u64), Vec<Hash>>,
+    tiles: KnownTiles,
 }
 
 impl<'a> TileNodes<'a> {
     pub(crate) fn new(reader: TileReader<'a>, size: u64) -> Self {
-        Self { reader, size, tiles: HashMap::new() }
+        Self::knowing(reader, size, HashMap::new())
+    }
+
+    /// Does not read the tiles that are at hand.
+    pub(crate) fn knowing(reader: TileReader<'a>, size: u64, tiles: KnownTiles) -> Self {
+        Self { reader, size, tiles }
     }
 }
 

@@ -95,7 +95,11 @@ impl Custody {
 
 /// The custody of all recordings by the log alone, for whoever must not take an index's word for it.
 #[derive(Debug, Default)]
-pub struct CustodyLog(HashMap<SessionId, Custody>);
+pub struct CustodyLog {
+    custody: HashMap<SessionId, Custody>,
+    /// When the last hold on a recording was removed.
+    released: HashMap<SessionId, String>,
+}
 
 impl CustodyLog {
     /// Takes the log's next leaf; every one that may hold a step must be given, in order.
@@ -104,15 +108,23 @@ impl CustodyLog {
             return;
         }
         let Some(Entry { time, who, what: What::Custody(change), .. }) = Entry::read(leaf) else { return };
-        let custody = self.0.entry(change.session).or_default();
+        let custody = self.custody.entry(change.session).or_default();
         if let Some(after) = custody.after(&change, time, who.as_deref()) {
             *custody = after;
+            if change.step == CustodyStep::HoldRemoved {
+                self.released.insert(change.session, time.to_owned());
+            }
         }
     }
 
     /// The custody of a session; that of one with no step yet is the beginning.
     pub fn custody(&self, session: SessionId) -> Custody {
-        self.0.get(&session).cloned().unwrap_or_default()
+        self.custody.get(&session).cloned().unwrap_or_default()
+    }
+
+    /// When the last hold on a session's recording was removed: RFC 3339, UTC, nine fractional digits.
+    pub fn released(&self, session: SessionId) -> Option<&str> {
+        self.released.get(&session).map(String::as_str)
     }
 }
 
@@ -129,8 +141,8 @@ pub(crate) fn apply(
     let before = read(transaction, change.session)?;
     let after = before.after(change, entry.time, entry.who.as_deref());
     transaction.execute(
-        "INSERT INTO steps VALUES (?1, ?2, ?3, ?4)",
-        (leaf, change.session.as_bytes().as_slice(), change.step.name(), after.is_none()),
+        "INSERT INTO steps VALUES (?1, ?2, ?3, ?4, ?5)",
+        (leaf, change.session.as_bytes().as_slice(), change.step.name(), entry.time, after.is_none()),
     )?;
     let Some(after) = after else {
         tracing::warn!(leaf, session = %change.session, step = change.step.name(), "a step of custody came too late: it is void");

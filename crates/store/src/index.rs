@@ -48,7 +48,7 @@ impl Index {
     /// Sees to it that nothing of what was deleted is left in the files. What holds it up is said, and it is tried again
     /// with the next leaves.
     fn wipe(&mut self) -> Result<(), StoreError> {
-        if !schema::empty_write_ahead_log(&self.connection)? {
+        if !schema::empty_write_ahead_log(&self.connection, &self.path)? {
             tracing::warn!("a reader holds the index: what was erased is not yet overwritten");
             return Ok(());
         }
@@ -117,6 +117,16 @@ impl Index {
     /// A connection for reading the same file.
     pub fn reader(&self) -> Result<Reader, StoreError> {
         Reader::open(&self.path)
+    }
+}
+
+/// Closing the file removes the write-ahead log, with what it holds, so it is overwritten first. What cannot be waits for the
+/// next opening.
+impl Drop for Index {
+    fn drop(&mut self) {
+        if let Err(error) = schema::empty_write_ahead_log(&self.connection, &self.path) {
+            tracing::warn!(%error, "the index's write-ahead log is not overwritten at its end");
+        }
     }
 }
 

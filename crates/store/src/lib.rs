@@ -15,6 +15,7 @@ mod leaf;
 mod operations;
 mod reader;
 mod retention;
+mod retention_log;
 mod schema;
 mod text;
 
@@ -24,5 +25,6 @@ pub use custody::{Custody, CustodyLog, Erasure, Request};
 pub use error::StoreError;
 pub use index::Index;
 pub use reader::{MAX_ASKED, MAX_SESSIONS, Reader, SessionFilter, SessionRow};
-pub use retention::{Covered, Standing};
+pub use retention::{Before, Covered, Standing};
+pub use retention_log::{InForce, RetentionLog, event_time};
 pub use text::Texts;

@@ -1,7 +1,8 @@
 //! Which recordings a rule of retention covers, and which of them it is time to erase (NIST SP 800-53 AU-11).
 //!
 //! A rule covers the closed sessions of a target, or those in which a value of a data class was masked. What is held is
-//! never due, and what is erased, or about to be, is covered no more. Times are compared as text: they sort.
+//! never due, nor what a hold has kept until lately, and what is erased, or about to be, is covered no more. Times are
+//! compared as text: they sort.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -25,11 +26,26 @@ pub struct Standing {
     pub kept: u64,
     /// Those of them whose time is up and that no hold keeps.
     pub due: u64,
+    /// Those of them whose time is up and whose hold was removed only lately.
+    pub released: u64,
     /// Those of them under a legal hold.
     pub held: u64,
     /// When the session of the oldest one ended: RFC 3339, UTC, nine fractional digits.
     pub oldest: Option<String>,
 }
+
+/// Up to when things must have happened for a recording to be due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Before {
+    /// The end of its session.
+    pub closed: Timestamp,
+    /// The removal of the last hold on it.
+    pub released: Timestamp,
+}
+
+/// That the last hold was not removed lately, `?3` being when that begins.
+const SETTLED: &str =
+    "sessions.id NOT IN (SELECT session FROM steps WHERE step = 'admin.hold_removed' AND NOT void AND time >= ?3)";
 
 const COVERED: &str = "sessions LEFT JOIN custody ON custody.session = sessions.id \
      WHERE target IS NOT NULL AND closed IS NOT NULL AND coalesce(state, 'none') IN ('none', 'requested')";
@@ -48,23 +64,23 @@ impl Covered {
 }
 
 impl Reader {
-    /// The covered sessions that ended before `before` and that no hold keeps; the longest ended first.
-    pub fn expired(&self, covered: &Covered, before: Timestamp, limit: u32) -> Result<Vec<SessionId>, StoreError> {
+    /// The covered sessions that ended before that and that no hold keeps; the longest ended first.
+    pub fn expired(&self, covered: &Covered, before: Before, limit: u32) -> Result<Vec<SessionId>, StoreError> {
         Ok(expired(self.connection(), covered, before, limit)?)
     }
 
-    /// How a rule stands that erases what ended before `before`.
-    pub fn standing(&self, covered: &Covered, before: Timestamp) -> Result<Standing, StoreError> {
+    /// How a rule stands that erases what ended before that.
+    pub fn standing(&self, covered: &Covered, before: Before) -> Result<Standing, StoreError> {
         let (condition, value) = covered.condition();
         let query = format!(
-            "SELECT count(*), count(*) FILTER (WHERE closed < ?2 AND hold IS NULL), count(hold), min(closed) \
+            "SELECT count(*), count(*) FILTER (WHERE closed < ?2 AND hold IS NULL AND {SETTLED}), \
+             count(*) FILTER (WHERE closed < ?2 AND hold IS NULL AND NOT {SETTLED}), count(hold), min(closed) \
              FROM {COVERED} AND {condition}"
         );
-        let values = params_from_iter([value, Value::Text(before.to_string())]);
         let count = |value: i64| u64::try_from(value).unwrap_or(0);
-        let standing = self.connection().query_row(&query, values, |row| {
-            let (kept, due, held) = (count(row.get(0)?), count(row.get(1)?), count(row.get(2)?));
-            Ok(Standing { kept, due, held, oldest: row.get(3)? })
+        let standing = self.connection().query_row(&query, params_from_iter(before.after(value)), |row| {
+            let (kept, due, released) = (count(row.get(0)?), count(row.get(1)?), count(row.get(2)?));
+            Ok(Standing { kept, due, released, held: count(row.get(3)?), oldest: row.get(4)? })
         });
         Ok(standing?)
     }
@@ -77,18 +93,26 @@ impl Reader {
     }
 }
 
+impl Before {
+    /// The values of `?1` to `?3`.
+    fn after(self, first: Value) -> [Value; 3] {
+        [first, Value::Text(self.closed.to_string()), Value::Text(self.released.to_string())]
+    }
+}
+
 fn expired(
     connection: &Connection,
     covered: &Covered,
-    before: Timestamp,
+    before: Before,
     limit: u32,
 ) -> Result<Vec<SessionId>, rusqlite::Error> {
     let (condition, value) = covered.condition();
     let query = format!(
-        "SELECT id FROM {COVERED} AND {condition} AND closed < ?2 AND hold IS NULL ORDER BY closed, number LIMIT ?3"
+        "SELECT id FROM {COVERED} AND {condition} AND closed < ?2 AND hold IS NULL AND {SETTLED} \
+         ORDER BY closed, number LIMIT ?4"
     );
-    let values = params_from_iter([value, Value::Text(before.to_string()), Value::Integer(limit.into())]);
+    let values = before.after(value).into_iter().chain([Value::Integer(limit.into())]);
     let mut statement = connection.prepare(&query)?;
-    let rows = statement.query_map(values, |row| Ok(SessionId::from_bytes(row.get(0)?)))?;
+    let rows = statement.query_map(params_from_iter(values), |row| Ok(SessionId::from_bytes(row.get(0)?)))?;
     rows.collect()
 }

@@ -5,8 +5,9 @@
 //! companions the same mode.
 
 use std::fs::OpenOptions;
+use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -16,7 +17,7 @@ use crate::{StoreError, text};
 /// Marks the file as ours (SQLite `PRAGMA application_id`): "VDMS".
 const APPLICATION_ID: i64 = 0x5644_4D53;
 /// The version of the tables below (SQLite `PRAGMA user_version`). Raise it with every change to them.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// How long a connection waits for a lock that another one holds for a moment.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -99,6 +100,7 @@ const TABLES: &str = "
         leaf    INTEGER PRIMARY KEY,
         session BLOB NOT NULL,
         step    TEXT NOT NULL,
+        time    TEXT NOT NULL,
         void    INTEGER NOT NULL
     );
 ";
@@ -169,10 +171,48 @@ pub(crate) fn recreate(connection: &mut Connection, text: bool) -> Result<(), St
     Ok(())
 }
 
-/// Moves all of the write-ahead log into the file and empties it, so that what was deleted is in neither. Waits for
-/// readers; false when one keeps it from that.
-pub(crate) fn empty_write_ahead_log(connection: &Connection) -> Result<bool, rusqlite::Error> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
+/// Moves all of the write-ahead log into the file, overwrites it, and empties it, so that what was deleted is in neither, nor
+/// in the blocks that are given back. Waits for readers; false when one, or another writer, keeps it from that.
+pub(crate) fn empty_write_ahead_log(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    Ok(overwrite_write_ahead_log(connection, path)? && checkpoint(connection, "TRUNCATE")?)
+}
+
+/// The first part of that. All readers read the file itself then, and what comes next is written from the beginning.
+fn overwrite_write_ahead_log(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    let version = pragma(connection, "data_version")?;
+    if !checkpoint(connection, "RESTART")? {
+        return Ok(false);
+    }
+    // Nobody writes meanwhile. Whoever has since the checkpoint is in what would be overwritten.
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let overwritten =
+        if pragma(connection, "data_version")? == version { overwrite(&companion(path)) } else { Ok(false) };
+    connection.execute_batch("ROLLBACK")?;
+    overwritten
+}
+
+fn checkpoint(connection: &Connection, mode: &str) -> Result<bool, rusqlite::Error> {
+    let is_busy = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), (), |row| row.get::<_, i64>(0));
+    is_busy.map(|busy| busy == 0)
+}
+
+fn companion(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// Writes zeros over all that a file holds, if there is one, durably.
+fn overwrite(path: &Path) -> Result<bool, StoreError> {
+    let failed = |source| StoreError::Open { path: path.to_owned(), source };
+    let file = match OpenOptions::new().write(true).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+        other => other.map_err(failed)?,
+    };
+    let length = file.metadata().map_err(failed)?.len();
+    let written = std::io::copy(&mut std::io::repeat(0).take(length), &mut &file).map_err(failed)?;
+    file.sync_data().map_err(failed)?;
+    Ok(written == length)
 }
 
 /// Readers too open for writing, because they share the `-shm` file with the writer; `query_only` holds them back.
@@ -189,4 +229,66 @@ fn pragma(connection: &Connection, name: &str) -> Result<i64, StoreError> {
 
 fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
     Ok(connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", (), |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_write_ahead_log_is_overwritten_and_nothing_is_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("index.db");
+        let connection = open_writer(&path, false).unwrap();
+        let add = |name: &str| connection.execute("INSERT INTO actions (name) VALUES (?1)", (name,)).unwrap();
+        let count = |connection: &Connection| -> i64 {
+            connection.query_row("SELECT count(*) FROM actions", (), |row| row.get(0)).unwrap()
+        };
+        let holds = |word: &[u8]| {
+            let log = std::fs::read(companion(&path)).unwrap();
+            (log.len(), log.windows(word.len()).any(|bytes| bytes == word))
+        };
+        let reader = open_reader(&path).unwrap();
+        add("zebracorn");
+        assert!(holds(b"zebracorn").1 && count(&reader) == 1);
+        assert!(overwrite_write_ahead_log(&connection, &path).unwrap());
+        let (length, found) = holds(b"zebracorn");
+        assert!(length > 0 && !found, "it is overwritten before it is cut");
+        assert_eq!(std::fs::read(companion(&path)).unwrap(), vec![0; length]);
+        // Readers that were there, new ones, and the writer go on.
+        assert_eq!((count(&reader), count(&open_reader(&path).unwrap())), (1, 1));
+        add("other");
+        assert_eq!((count(&connection), count(&reader), count(&open_reader(&path).unwrap())), (2, 2, 2));
+        assert!(empty_write_ahead_log(&connection, &path).unwrap());
+        assert_eq!(holds(b"other"), (0, false));
+        let sound: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
+        assert_eq!((sound.as_str(), count(&reader)), ("ok", 2));
+
+        // One who reads an older state keeps it from that.
+        connection.busy_timeout(Duration::from_millis(10)).unwrap();
+        add("third");
+        reader.execute_batch("BEGIN").unwrap();
+        assert_eq!(count(&reader), 3);
+        add("fourth");
+        assert!(!empty_write_ahead_log(&connection, &path).unwrap());
+        assert!(holds(b"fourth").1);
+        reader.execute_batch("COMMIT").unwrap();
+        assert!(empty_write_ahead_log(&connection, &path).unwrap());
+        assert_eq!(count(&reader), 4);
+    }
+
+    #[test]
+    fn a_crash_between_the_overwriting_and_the_cut_loses_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("index.db");
+        let connection = open_writer(&path, false).unwrap();
+        connection.execute("INSERT INTO actions (name) VALUES ('zebracorn')", ()).unwrap();
+        assert!(overwrite_write_ahead_log(&connection, &path).unwrap());
+        let copy = directory.path().join("copy.db");
+        std::fs::copy(&path, &copy).unwrap();
+        std::fs::copy(companion(&path), companion(&copy)).unwrap();
+        let connection = open_writer(&copy, false).unwrap();
+        let name: String = connection.query_row("SELECT name FROM actions", (), |row| row.get(0)).unwrap();
+        assert_eq!(name, "zebracorn");
+    }
 }

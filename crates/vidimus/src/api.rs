@@ -216,6 +216,10 @@ pub(crate) struct RetentionRule {
     pub(crate) recordings: u64,
     pub(crate) due: u64,
     pub(crate) held: u64,
+    /// Those that would be due, and were under a hold until lately.
+    pub(crate) released: u64,
+    /// Why what is due is not erased yet, if it is not.
+    pub(crate) waits: Option<String>,
     /// When the session of the oldest one ended.
     pub(crate) oldest: Option<String>,
     /// The sessions that are due, the longest ended first; not more than some.
@@ -224,7 +228,7 @@ pub(crate) struct RetentionRule {
 
 impl From<RuleStatus> for RetentionRule {
     fn from(status: RuleStatus) -> Self {
-        let RuleStatus { rule: Rule { covered, keep }, standing, due } = status;
+        let RuleStatus { rule: Rule { covered, keep }, standing, due, waits } = status;
         let (target, class) = match covered {
             Covered::Target(name) => (Some(name.to_string()), None),
             Covered::Class(name) => (None, Some(name)),
@@ -236,6 +240,8 @@ impl From<RuleStatus> for RetentionRule {
             recordings: standing.kept,
             due: standing.due,
             held: standing.held,
+            released: standing.released,
+            waits: waits.map(|why| why.to_string()),
             oldest: standing.oldest,
             due_sessions: due.iter().map(ToString::to_string).collect(),
         }

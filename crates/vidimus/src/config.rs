@@ -64,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) targets: Vec<Target>,
     /// What `[retention]` and the targets' `retain` say of how long recordings are kept.
     pub(crate) retention: Vec<Rule>,
+    /// How long before less of them, or of holds, comes into force.
+    pub(crate) retention_delay: Duration,
     /// `[witnesses.*]`, by name.
     pub(crate) witnesses: Vec<Witness>,
     /// `[log] public`

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use vidimus_gate::{Gate, Rule};
+use vidimus_gate::{Expiry, Gate, Rule};
 
 /// How often erasures that were cut off are looked for.
 const FINISH_INTERVAL: Duration = Duration::from_secs(30);
@@ -24,8 +24,9 @@ pub(crate) async fn keep(gate: Gate, rules: Vec<Rule>, mut stop: watch::Receiver
         }
         for rule in rules.iter().filter(|_| round.is_multiple_of(EXPIRE_ROUNDS)) {
             match custodian.expire(rule).await {
-                Ok(0) => {}
-                Ok(count) => tracing::info!(%rule, count, "Recordings whose time was up are erased"),
+                Ok(Expiry::Erased(0)) => {}
+                Ok(Expiry::Erased(count)) => tracing::info!(%rule, count, "Recordings whose time was up are erased"),
+                Ok(Expiry::Waits(why)) => tracing::warn!(%rule, %why, "Recordings whose time is up are not erased yet"),
                 Err(error) => tracing::error!(%rule, %error, "Recordings whose time is up cannot be erased yet"),
             }
         }

@@ -35,7 +35,23 @@ fn write_status(status: &RetentionStatus, with_due: bool, out: &mut impl Write) 
     table.write(out)?;
     let is_due = status.rules.iter().any(|rule| rule.due > 0);
     if is_due {
-        writeln!(out, "\nwhat is due is erased within the hour; a legal hold keeps it: vidimus hold add SESSION")?;
+        writeln!(
+            out,
+            "\nwhat is due and does not wait is erased within the hour; a legal hold keeps it: vidimus hold add SESSION"
+        )?;
+    }
+    for rule in &status.rules {
+        if let Some(why) = &rule.waits {
+            writeln!(out, "\nthe rule on {} waits: {}", output::printable(&named(rule)), output::printable(why))?;
+        }
+        if rule.released > 0 {
+            let (count, named) = (counted(rule.released, "recording"), named(rule));
+            writeln!(
+                out,
+                "\n{count} more by the rule on {}, kept until a removed hold is past",
+                output::printable(&named)
+            )?;
+        }
     }
     for rule in status.rules.iter().filter(|rule| with_due && rule.due > 0) {
         writeln!(out, "\ndue by the rule on {}:", output::printable(&named(rule)))?;
@@ -77,13 +93,17 @@ mod tests {
             recordings: 12,
             due,
             held: 1,
+            released: 3,
+            waits: (due > 0).then(|| "the clock has jumped".into()),
             oldest: Some("2026-08-01T10:00:00.123456789Z".into()),
             due_sessions: vec!["0199-1".into()],
         };
         let text = shown(vec![rule(Some("crm"), None, 2), rule(None, Some("US_SSN"), 0)]);
         assert!(text.contains("target crm    90 days  12          2    1     2026-08-01T10:00:00Z"), "{text}");
         assert!(text.contains("due by the rule on target crm:\n  0199-1\n  and 1 more\n"), "{text}");
-        assert!(!text.contains("rule on class US_SSN"), "{text}");
+        assert!(text.contains("\nthe rule on target crm waits: the clock has jumped\n"), "{text}");
+        assert!(text.contains("\n3 recordings more by the rule on class US_SSN"), "{text}");
+        assert!(!text.contains("due by the rule on class US_SSN") && !text.contains("US_SSN waits"), "{text}");
         assert!(shown(Vec::new()).contains("kept until somebody erases them"));
     }
 }

@@ -95,6 +95,7 @@ pub(crate) async fn open(config: &Config, mut registry: Registry) -> anyhow::Res
     // What the ring says of changes is on record now.
     ring.told()?;
     gate.configured(&config.hash)?;
+    gate.custodian().load_rules(&config.retention, config.retention_delay)?;
     Ok(Opened { gate, registry, identity, in_force, witnesses })
 }
 

@@ -72,6 +72,11 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
     };
     let absent = ["w2".to_owned()];
     let signing = vec!["vidimus/gw-1+00+AA".to_owned()];
+    let day = Duration::from_hours(24);
+    let rules = [
+        Retention { on: "target", name: "crm", keep: day * 90 },
+        Retention { on: "class", name: "US_SSN", keep: day * 30 },
+    ];
     let bodies = vec![
         Body::LogStarted {
             version: "0.1.0",
@@ -84,6 +89,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         Body::LogCapacity { level: "stop", free: 900 << 20, refused: 12 },
         Body::ClockStatus { clock: Discipline::Unsynchronised, step: Some(Step::Back(Duration::from_hours(1))) },
         Body::ConfigLoaded { hash: &hash },
+        Body::RetentionLoaded { rules: &rules, delay: Duration::from_hours(24) },
         Body::PolicyLoaded { hash: &hash },
         Body::PolicyRefused { kept: &hash, reason: "crm.cedar:1:1: unexpected token" },
         Body::AuthSucceeded { address: "127.0.0.1", expires: Timestamp::from_seconds(1_795_000_100) },

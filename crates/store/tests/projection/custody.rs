@@ -1,7 +1,7 @@
 //! Steps in the custody of recordings: the log's order decides, losers are void, and replay gives the same.
 
 use vidimus_core::event::{Custody as Step, CustodyStep};
-use vidimus_store::{ControlState as _, Covered, Custody, Erasure, Outcome, Standing};
+use vidimus_store::{Before, ControlState as _, Covered, Custody, Erasure, Outcome, Standing};
 
 use super::*;
 
@@ -118,13 +118,18 @@ fn a_hold_blocks_people_and_retention() {
     assert!(matches!(steps.end().0.erasure, Erasure::Confirmed { confirmed_by: None, .. }));
 }
 
+fn before(closed: u64, released: u64) -> Before {
+    let at = |second| Timestamp::from_seconds(1_700_000_000 + second);
+    Before { closed: at(closed), released: at(released) }
+}
+
 #[test]
 fn sessions_past_their_time_are_those_that_ended_and_are_not_held() {
     let directory = TempDir::new().unwrap();
     let mut log = sample();
     let path = made_at_once(&directory, &log);
     let expired = |target: &str, second: u64| {
-        let before = Timestamp::from_seconds(1_700_000_000 + second);
+        let before = before(second, second);
         Reader::open(&path).unwrap().expired(&Covered::Target(target.parse().unwrap()), before, 10).unwrap()
     };
     // Alice's was closed by the event of second 7; Bob's is open.
@@ -144,11 +149,28 @@ fn sessions_past_their_time_are_those_that_ended_and_are_not_held() {
     Index::open(&path).unwrap().apply(0, &log.slices()).unwrap();
     assert_eq!(expired("crm", 100), []);
     let standing = |second: u64| {
-        let before = Timestamp::from_seconds(1_700_000_000 + second);
+        let before = before(second, second);
         Reader::open(&path).unwrap().standing(&Covered::Target("crm".parse().unwrap()), before).unwrap()
     };
     let oldest = Some("2023-11-14T22:13:27.000000000Z".to_owned());
-    assert_eq!(standing(100), Standing { kept: 1, due: 0, held: 1, oldest });
+    assert_eq!(standing(100), Standing { kept: 1, due: 0, released: 0, held: 1, oldest: oldest.clone() });
+    let step = CustodyStep::HoldRemoved;
+    let removal = Step {
+        step,
+        session: session_id(0xAB, 1),
+        expects: 1,
+        reason: "case",
+        expires: None,
+        requested_by: None,
+        confirmed_by: None,
+    };
+    let removed = 1_700_000_000 + log.leaves.len() as u64;
+    log.add(session_id(1, 0), 3, Some(("corp|carol", "crm")), Body::Custody(removal));
+    Index::open(&path).unwrap().apply(0, &log.slices()).unwrap();
+    let at = removed - 1_700_000_000;
+    assert_eq!((expired("crm", at), expired("crm", at + 1)), (vec![], vec![session_id(0xAB, 1)]));
+    assert_eq!(standing(at), Standing { kept: 1, due: 0, released: 1, held: 0, oldest: oldest.clone() });
+    assert_eq!(standing(at + 1), Standing { kept: 1, due: 1, released: 0, held: 0, oldest });
 }
 
 #[test]
@@ -167,9 +189,9 @@ fn a_rule_on_a_data_class_covers_sessions_in_which_it_was_masked() {
     }
     let path = made_at_once(&directory, &log);
     let reader = Reader::open(&path).unwrap();
-    let (class, late) = (Covered::Class("US_SSN".into()), Timestamp::from_seconds(1_800_000_000));
+    let (class, late) = (Covered::Class("US_SSN".into()), before(100_000_000, 0));
     assert_eq!(reader.expired(&class, late, 10).unwrap(), [session_id(0xAB, 1)], "the second is open");
-    assert_eq!(reader.expired(&class, Timestamp::from_seconds(1_700_000_003), 10).unwrap(), []);
+    assert_eq!(reader.expired(&class, before(3, 0), 10).unwrap(), []);
     assert_eq!(reader.expired(&Covered::Class("' OR 1 --".into()), late, 10).unwrap(), []);
     let Standing { kept, due, held, .. } = reader.standing(&class, late).unwrap();
     assert_eq!((kept, due, held), (1, 1, 0));

@@ -196,6 +196,13 @@ pub(super) const RETENTION: Section = Section {
             "By data class: `{ US_SSN = \"30d\" }` erases the recordings of sessions in which such a value was masked, on \
              any target.",
         ),
+        key(
+            "delay",
+            "duration",
+            Absent::Default("24h"),
+            "How long before a shorter time, a new rule, a shorter delay, or the removal of a legal hold makes anything due, \
+             and how long nothing is erased by a clock that has jumped; at most `24h`. A shorter one is itself delayed.",
+        ),
     ],
 };
 

@@ -16,6 +16,7 @@ use super::{Target, keys, value};
 #[derive(Debug, Default)]
 pub(super) struct Retention {
     recordings: Option<Duration>,
+    pub(super) delay: Duration,
     classes: Vec<(String, Duration)>,
 }
 
@@ -31,11 +32,12 @@ pub(super) fn read<'a>(
     let is_given = table.value("recordings").is_some();
     let recordings = table.parsed("recordings", value::days);
     let classes = pairs(&table, "classes", |class, text| Ok((masking.class(class)?, value::days(text)?)));
+    let delay = table.parsed("delay", value::duration);
     table.finish();
     if is_given && recordings.is_none() {
         return None;
     }
-    Some(Retention { recordings, classes: classes?.into_iter().collect() })
+    Some(Retention { recordings, delay: delay?, classes: classes?.into_iter().collect() })
 }
 
 impl Retention {

@@ -74,7 +74,7 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
     let witnesses = witnesses::read(document, root.table("witnesses"));
     let is_log_public = is_log_public(document, root.table("log"));
     root.finish();
-    let targets = targets?;
+    let (targets, retention) = (targets?, retention?);
     Some(Config {
         path: path.to_owned(),
         hash,
@@ -86,7 +86,8 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         issuers: issuers?,
         policy_dir: policy_dir?,
         masking: masking?,
-        retention: retention?.rules(&targets),
+        retention_delay: retention.delay,
+        retention: retention.rules(&targets),
         targets,
         witnesses: witnesses?,
         is_log_public: is_log_public?,

@@ -208,10 +208,12 @@ fn retention_is_by_target_and_by_data_class() {
         ]
     );
     assert_eq!(rules(SMALLEST), [""; 0], "nothing is erased unless somebody says so");
+    assert_eq!(parse(SMALLEST).unwrap().retention_delay, Duration::from_hours(24));
     for (lines, expected) in [
         ("classes = { US_SNN = \"30d\" }", "did you mean `US_SSN`?"),
         ("classes = { US_SSN = \"30\" }", "classes"),
         ("recordings = \"90\"", "recordings"),
+        ("delay = \"25h\"", "delay"),
         ("recording = \"90d\"", "did you mean `recordings`?"),
     ] {
         let error = parse(&format!("{SMALLEST}\n[retention]\n{lines}")).unwrap_err().to_string();
