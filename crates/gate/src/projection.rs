@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use vidimus_core::SessionId;
-use vidimus_log::Observer;
+use vidimus_log::storage::{StorageError, destroy_file};
+use vidimus_log::{Observer, Storage};
 use vidimus_store::{Index, StoreError, Texts};
 
 use crate::keys::KeyEncryptionKey;
@@ -14,6 +15,9 @@ use crate::recording::Frames;
 
 /// The index, below the data directory.
 pub(crate) const INDEX: &str = "index.db";
+/// One that is being made again, and one that was replaced by such.
+pub(crate) const REBUILD: &str = "index.db.rebuild";
+pub(crate) const REPLACED: &str = "index.db.replaced";
 
 /// Feeds the index with what the log has integrated.
 pub(crate) struct Projection {
@@ -48,6 +52,15 @@ impl Observer for Projection {
     fn observed(&self) -> u64 {
         self.index.applied()
     }
+}
+
+/// Destroys what making an index again has left, whole or cut off: it holds words of recordings, which are erased in the index
+/// alone from now on. The caller holds the lock on the log, so nobody makes one now.
+pub(crate) fn destroy_leftovers(storage: &dyn Storage, data_dir: &Path) -> Result<(), StorageError> {
+    let list = |error| StorageError { action: "list", path: data_dir.to_owned(), source: error };
+    let names = storage.list(data_dir).map_err(list)?;
+    let is_left = |name: &&String| name.starts_with(REBUILD) || name.starts_with(REPLACED);
+    names.iter().filter(is_left).try_for_each(|name| destroy_file(storage, &data_dir.join(name)))
 }
 
 /// The words of recorded payloads, opened with the key-encryption key.

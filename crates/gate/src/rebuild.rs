@@ -1,22 +1,19 @@
 //! The index made again from the log: beside the old one, which it replaces when it is whole.
 //!
-//! No gateway may run meanwhile; the lock on the log sees to that. Whoever kills it loses nothing: what is made stays, and
-//! the next run goes on from there.
+//! No gateway may run meanwhile; the lock on the log sees to that. The log is read and not changed, since no witness is
+//! asked: what only its journal holds the next start adds. Whoever kills it loses nothing: what is made stays, and the next
+//! run goes on from there.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use vidimus_log::{Log, Storage};
 use vidimus_store::{Difference, Reader, differences};
 
-use crate::evidence::EvidenceError;
 use crate::gate::{Gate, StartError, signer};
 use crate::keyring::Keys;
 use crate::keys::KeyEncryptionKey;
-use crate::projection::{INDEX, Projection, open_index};
-
-/// An index that is being made.
-const REBUILD: &str = "index.db.rebuild";
+use crate::projection::{INDEX, REBUILD, REPLACED, destroy_leftovers, open_index};
 
 /// What an index is made again from.
 pub struct Rebuild {
@@ -48,7 +45,7 @@ pub struct Rebuilt {
 pub enum OldIndex {
     /// There was none.
     Absent,
-    /// It was not as far as the log, so they were not compared.
+    /// It held another number of entries, so they were not compared.
     Behind,
     /// It was what the log says.
     Same,
@@ -81,39 +78,41 @@ impl Rebuild {
 
     /// Does so, and says how the old one differed from it.
     pub fn run_and_compare(self) -> Result<Rebuilt, StartError> {
-        let wrapping = Arc::new(KeyEncryptionKey::new(&self.keys.key)?);
-        let origin = Gate::origin(&self.gateway);
-        let signer = signer(&origin, &self.keys.signing)?;
+        let signer = signer(&Gate::origin(&self.gateway), &self.keys.signing)?;
+        // Taken first, and held to the end: no gateway starts meanwhile, and no other runs this.
+        let log = Log::at_rest(Arc::clone(&self.storage), &self.data_dir, &signer)?;
         let made = self.data_dir.join(REBUILD);
-        let failure = Arc::new(OnceLock::new());
-        let index = open_index(&made, &self.data_dir, &wrapping, self.full_text)?;
-        let projection = Projection::telling(index, Arc::clone(&failure), self.progress);
-        let options = vidimus_log::Options {
-            observer: Some(Box::new(projection)),
-            ..vidimus_log::Options::new(&self.data_dir, &origin)
-        };
-        // Opening takes the lock, replays the journal, and tells the index all that it lacks.
-        let (log, _) = Log::open(self.storage, options, signer)?;
-        log.close().map_err(EvidenceError::from)?;
-        drop(log);
-        if let Some(failure) = failure.get() {
-            return Err(StartError::Rebuild(failure.clone()));
+        let wrapping = Arc::new(KeyEncryptionKey::new(&self.keys.key)?);
+        let mut index = open_index(&made, &self.data_dir, &wrapping, self.full_text)?;
+        if index.applied() > log.entries() {
+            index.clear()?;
         }
+        let mut progress = self.progress;
+        while index.applied() < log.entries() {
+            let (first, mut leaves) = (index.applied(), Vec::new());
+            let read = log.bundle(first, &mut |leaf| leaves.push(leaf.to_vec()));
+            read.map_err(|error| StartError::Rebuild(error.to_string()))?;
+            index.apply(first, &leaves.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+            progress(index.applied());
+        }
+        drop(index);
         let old = OldIndex::compare(&self.data_dir.join(INDEX), &made);
-        replace(&made, &self.data_dir).map_err(|error| StartError::Rebuild(error.to_string()))?;
+        replace(self.storage.as_ref(), &self.data_dir).map_err(|error| StartError::Rebuild(error.to_string()))?;
         Ok(Rebuilt { entries: Reader::open(&self.data_dir.join(INDEX))?.applied()?, old })
     }
 }
 
-/// Puts the new index in the place of the old one. The old one's companions go first: they would be taken for the new
-/// one's. A crash in between leaves the old index at some earlier point, from which it goes on.
-fn replace(made: &Path, data_dir: &Path) -> std::io::Result<()> {
-    for companion in ["index.db-wal", "index.db-shm"] {
-        match std::fs::remove_file(data_dir.join(companion)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+/// Puts the new index in the place of the old one, whose files are overwritten and removed. Its companions go first: they
+/// would be taken for the new one's. A crash in between leaves no index, and the next start makes one.
+fn replace(storage: &dyn Storage, data_dir: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    for companion in ["-wal", "-shm", ""] {
+        let from = data_dir.join(format!("{INDEX}{companion}"));
+        match storage.rename(&from, &data_dir.join(format!("{REPLACED}{companion}"))) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
     }
-    std::fs::rename(made, data_dir.join(INDEX))?;
-    std::fs::File::open(data_dir)?.sync_all()
+    storage.rename(&data_dir.join(REBUILD), &data_dir.join(INDEX))?;
+    storage.sync_dir(data_dir)?;
+    Ok(destroy_leftovers(storage, data_dir)?)
 }

@@ -5,14 +5,22 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use prometheus_client::registry::Registry;
 use vidimus_core::event::{Body, Custody as Step, CustodyStep, Decided, Masking};
-use vidimus_core::{Action, Durability, Effect, Event, EventId, Protocol, SessionId, Timestamp};
+use vidimus_core::{
+    Action, Clock, Discipline, Durability, Effect, Event, EventId, Protocol, SessionId, SystemClock, Timestamp,
+};
 use vidimus_gate::{Gate, Keys, Rebuild, Secret};
+use vidimus_identity::{Fetch, FetchError, Identity};
+use vidimus_log::testing::{Faulty, Operation};
 use vidimus_log::{Entry, FileSystem, Log, Options, Signer};
+use vidimus_policy::Policies;
 use vidimus_store::{ControlState as _, Custody, Outcome, Reader, SessionFilter, SessionRow};
 
 const GATEWAY: &str = "gw-test";
@@ -76,16 +84,19 @@ fn write_log(directory: &Path) -> u64 {
     written
 }
 
-fn rebuild(directory: &Path, progress: impl FnMut(u64) + Send + 'static) -> u64 {
-    let keys = Keys {
+fn keys() -> Keys {
+    Keys {
         key: Secret::new([7; 32]),
         signing: vec![Secret::new(SEED)],
         service: "local-test".into(),
         changes: Vec::new(),
-    };
+    }
+}
+
+fn rebuild(directory: &Path, progress: impl FnMut(u64) + Send + 'static) -> u64 {
     let (data_dir, gateway) = (directory.to_owned(), GATEWAY.to_owned());
     let storage = vidimus_gate::Options::files();
-    Rebuild { data_dir, gateway, keys, full_text: false, storage, progress: Box::new(progress) }.run().unwrap()
+    Rebuild { data_dir, gateway, keys: keys(), full_text: false, storage, progress: Box::new(progress) }.run().unwrap()
 }
 
 /// All that a reader sees of an index.
@@ -129,6 +140,51 @@ fn process_that_makes_the_index() {
             std::process::abort();
         }
     });
+}
+
+#[test]
+fn a_rebuild_that_was_cut_off_is_destroyed_at_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    write_log(directory);
+    assert!(!child(directory, 1).status().unwrap().success());
+    let left = |name: &str| directory.join(format!("index.db.{name}"));
+    assert!(left("rebuild").exists());
+    // As a process leaves it that is killed a moment later.
+    std::fs::write(left("replaced-wal"), "words of a recording").unwrap();
+    let storage = Faulty::new(|operation, path| {
+        if operation == Operation::Remove && path.to_string_lossy().contains("index.db.") {
+            assert!(std::fs::read(path)?.iter().all(|byte| *byte == 0), "{} holds something", path.display());
+        }
+        Ok(())
+    });
+    let policies = Policies::compile(&[], &[], &[]).unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = vidimus_gate::Options {
+        data_dir: directory.to_owned(),
+        gateway: GATEWAY.into(),
+        keys: keys(),
+        policies,
+        identity: Arc::new(Identity::new(Vec::new(), Arc::new(Nowhere), Arc::clone(&clock)).unwrap()),
+        clock,
+        storage: Arc::new(storage),
+        full_text: false,
+        discipline: Discipline::Unknown,
+        version: "test",
+    };
+    Gate::start(options, &mut Registry::default()).unwrap();
+    for name in ["rebuild", "rebuild-wal", "rebuild-shm", "replaced-wal"] {
+        assert!(!left(name).exists(), "{name}");
+    }
+}
+
+/// No identity provider is there to ask.
+struct Nowhere;
+
+impl Fetch for Nowhere {
+    fn get<'a>(&'a self, _: &'a str) -> Pin<Box<dyn Future<Output = Result<Bytes, FetchError>> + Send + 'a>> {
+        Box::pin(async { Err(FetchError::Status(404)) })
+    }
 }
 
 fn killed_after(directory: &Path, delay: Duration) -> ExitStatus {

@@ -93,6 +93,18 @@ pub enum OpenError {
         /// What it is.
         found: String,
     },
+    /// A witness has no memory of a log that it is to witness.
+    #[error(
+        "the witness remembers nothing of the log {origin} in {}: if it has never cosigned it, have it begin (--init); if \
+         it has, its memory is lost, and it would cosign another history: restore the newest state, or tell those who rely \
+         on it", .dir.display()
+    )]
+    NoMemory {
+        /// The log.
+        origin: String,
+        /// Where the witness remembers.
+        dir: PathBuf,
+    },
     /// Evidence is damaged, missing or rolled back in a way no crash explains.
     #[error(
         "the evidence log does not hold what it must: {0}; keep the directory as it is for examination and restore a good copy"
@@ -113,7 +125,7 @@ impl OpenError {
     /// The class of the failure.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadOption { .. } | Self::InUse { .. } => ErrorKind::Configuration,
+            Self::BadOption { .. } | Self::InUse { .. } | Self::NoMemory { .. } => ErrorKind::Configuration,
             _ => ErrorKind::Evidence,
         }
     }

@@ -6,7 +6,7 @@
 //! A full disk and a lack of file descriptors are waited out; any other failure, and every failed sync, fails the log.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,6 +55,10 @@ pub(crate) struct Places {
 }
 
 impl Places {
+    pub(crate) fn below(dir: &Path) -> Self {
+        Self { journal: dir.join("journal"), log: dir.join("log"), recordings: dir.join("recordings") }
+    }
+
     pub(crate) fn state(&self) -> PathBuf {
         self.journal.join("state")
     }
@@ -135,7 +139,7 @@ impl Integrator {
         signer: Signer,
         edge: Edge,
         state: State,
-        published: Checkpoints,
+        published: Arc<Checkpoints>,
     ) -> Self {
         let recordings = Recordings::new(places.recordings.clone());
         Self {
@@ -149,17 +153,12 @@ impl Integrator {
             observed: 0,
             cursor: state,
             stored: state,
-            published: Arc::new(published),
+            published,
             published_at: Instant::now(),
             expected: None,
             file: None,
             buffer: Vec::new(),
         }
-    }
-
-    /// The checkpoints as readers see them.
-    pub(crate) fn published(&self) -> Arc<Checkpoints> {
-        Arc::clone(&self.published)
     }
 
     /// Sets who is told of leaves, and tells it the integrated ones it does not have yet.

@@ -14,7 +14,7 @@ use crate::codec::{length, lock};
 use crate::error::AppendError;
 use crate::frame::{self, Entry, Header, MAX_FRAME_BYTES};
 use crate::state::State;
-use crate::storage::{Access, SYNC, Storage, StorageError, StorageFile, overwrite, temporary_name};
+use crate::storage::{Access, SYNC, Storage, StorageError, StorageFile, destroy_file, overwrite, temporary_name};
 use crate::sync::{Position, Progress};
 
 /// How much may be written before a sync starts even if nobody waits.
@@ -359,11 +359,8 @@ impl Journal {
             }
         };
         self.changed.notify_all();
-        for segment in gone {
-            let path = segment_path(&self.dir, segment);
-            self.storage.remove(&path).map_err(|error| StorageError::new("remove", &path, error))?;
-        }
-        Ok(())
+        // A file that is only removed leaves its bytes on the disk, where no later erasure finds them.
+        gone.into_iter().try_for_each(|segment| destroy_file(self.storage.as_ref(), &segment_path(&self.dir, segment)))
     }
 
     /// From here on every segment that may hold what is written so far is overwritten when it is given up: the one in use,

@@ -43,6 +43,7 @@ pub mod tile;
 pub mod tree;
 pub mod verify;
 pub mod witness;
+mod witnessing;
 pub mod zip;
 
 pub use commitment::{SALT_BYTES, commitment, commitment_of_parts};
@@ -53,7 +54,7 @@ pub use files::LogFile;
 pub use frame::{Entry, MAX_FRAME_BYTES, MAX_LEAF_BYTES};
 pub use integrate::Observer;
 pub use keylist::KeyList;
-pub use log::{Appended, Health, Log, MIN_SEGMENT_BYTES, Options, Status, Witnessing};
+pub use log::{Appended, AtRest, Health, Log, MIN_SEGMENT_BYTES, Options, Status};
 pub use note::{Checkpoint, Signer, VerifierKey};
 pub use policy::{WitnessPolicy, Witnessed};
 pub use proof::InclusionProof;
@@ -62,6 +63,7 @@ pub use snapshot::Snapshot;
 pub use storage::{FileSystem, Storage};
 pub use sync::{Durable, Position};
 pub use tree::Hash;
+pub use witnessing::Witnessing;
 
 /// Runs the example of the README as a test.
 #[cfg(doctest)]

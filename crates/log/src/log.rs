@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -16,18 +16,19 @@ use crate::checkpoints::{Checkpoints, Published};
 use crate::codec::lock;
 use crate::destroy::{self, DestroyError};
 use crate::dir_lock;
-use crate::error::{AppendError, OpenError, ReadError};
+use crate::error::{AppendError, Damage, OpenError, ReadError};
 use crate::frame::Entry;
-use crate::integrate::{Observer, Places};
+use crate::integrate::{Integrator, Observer, Places};
 use crate::journal::{Bounds, Journal, Write};
-use crate::note::{Checkpoint, Signer};
+use crate::note::Signer;
 use crate::proof::InclusionProof;
 use crate::recover::{self, Recovered};
 use crate::snapshot::Snapshot;
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Storage, create_dirs};
 use crate::sync::{Durable, Position, Progress};
-use crate::tile::{HASH_BYTES, Kind, Tile, TileNodes, TileReader, entries, hash_bytes};
-use crate::tree::{Hash, consistency_path};
+use crate::tile::{HASH_BYTES, Kind, Tile, TileReader, entries, hash_bytes};
+use crate::tree::Hash;
+use crate::witnessing::Witnessing;
 
 /// The smallest segment that holds a leaf of the longest length.
 pub const MIN_SEGMENT_BYTES: u64 = 128 << 10;
@@ -162,30 +163,59 @@ struct Threads {
 impl Log {
     /// Opens or creates the log in a directory, recovering what a crash left.
     pub fn open(storage: Arc<dyn Storage>, options: Options, signer: Signer) -> Result<(Self, Recovered), OpenError> {
-        options.check(&signer)?;
-        let Options { dir, segment_bytes, max_journal_bytes, sync_interval, checkpoint_interval, observer, .. } =
-            options;
-        let lock = dir_lock::take(storage.as_ref(), &dir)?;
-        let places = Places { journal: dir.join("journal"), log: dir.join("log"), recordings: dir.join("recordings") };
-        let recover::Opened { mut integrator, start, recovered } =
-            recover::open(&storage, &places, segment_bytes, signer, observer)?;
+        let (log, recovered, ()) = Self::open_if(storage, options, signer, |_| Ok::<_, OpenError>(()))?;
+        Ok((log, recovered))
+    }
 
-        let progress = Arc::new(Progress::new(start.tail.sequence, start.tail.leaves));
-        let bounds = Bounds { segment_bytes, max_segments: max_journal_bytes / segment_bytes };
-        let journal =
-            Arc::new(Journal::new(Arc::clone(&storage), places.journal.clone(), bounds, Arc::clone(&progress), start)?);
-        let published = integrator.published();
-        let starter = Starter { journal: &journal, progress: &progress };
-        let threads = Threads {
-            syncer: starter.spawn("log-sync", move |journal, _| journal.run_syncer(sync_interval))?,
-            allocator: starter.spawn("log-allocate", |journal, _| journal.run_allocator())?,
-            integrator: starter.spawn("log-integrate", move |journal, progress| {
-                integrator.run(journal, progress, checkpoint_interval);
-            })?,
-            lock,
+    /// Does so if the log may go on from where it was found: `admission` is asked when that is known and nothing is
+    /// changed yet; only what witnesses cosign is stored by it.
+    pub fn open_if<A, E: From<OpenError>>(
+        storage: Arc<dyn Storage>,
+        options: Options,
+        signer: Signer,
+        admission: impl FnOnce(&Witnessing) -> Result<A, E>,
+    ) -> Result<(Self, Recovered, A), E> {
+        options.check(&signer)?;
+        let lock = dir_lock::take(storage.as_ref(), &options.dir)?;
+        let places = Places::below(&options.dir);
+        for dir in [&places.journal, &places.log, &places.recordings] {
+            create_dirs(storage.as_ref(), dir).map_err(OpenError::from)?;
+        }
+        let observed = options.observer.as_ref().map(|observer| observer.observed());
+        let mut found = recover::find(storage.as_ref(), &places, &signer, observed)?;
+        let progress = Arc::new(Progress::new(found.tail.sequence, found.tail.leaves));
+        let published = Arc::clone(&found.published);
+        let witnessing = |known| {
+            let (storage, dir) = (Arc::clone(&storage), places.log.clone());
+            Witnessing::new(storage, dir, Arc::clone(&published), Arc::clone(&progress), known)
         };
-        let threads = Mutex::new(Some(threads));
-        Ok((Self { inner: Arc::new(Inner { storage, places, journal, progress, published, threads }) }, recovered))
+        let admitted = admission(&witnessing(Arc::new(found.take_tiles())))?;
+        let Options { segment_bytes, max_journal_bytes, observer, .. } = options;
+        let recover::Opened { integrator, start, recovered } =
+            found.settle(&storage, &places, segment_bytes, signer, observer)?;
+        let bounds = Bounds { segment_bytes, max_segments: max_journal_bytes / segment_bytes };
+        let journal = Journal::new(Arc::clone(&storage), places.journal.clone(), bounds, Arc::clone(&progress), start);
+        let journal = Arc::new(journal.map_err(OpenError::from)?);
+        let intervals = (options.sync_interval, options.checkpoint_interval);
+        let threads = Mutex::new(Some(Threads::start(&journal, &progress, integrator, intervals, lock)?));
+        Ok((
+            Self { inner: Arc::new(Inner { storage, places, journal, progress, published, threads }) },
+            recovered,
+            admitted,
+        ))
+    }
+
+    /// The log as it lies, for what is made again from it while nobody writes to it: checked as at a start, and not changed.
+    /// Refused where there is none.
+    pub fn at_rest(storage: Arc<dyn Storage>, dir: &Path, signer: &Signer) -> Result<AtRest, OpenError> {
+        let lock = dir_lock::take(storage.as_ref(), dir)?;
+        let places = Places::below(dir);
+        let found = recover::find(storage.as_ref(), &places, signer, None)?;
+        if found.is_new {
+            let (expected, found) = ("a log".to_owned(), "no checkpoint".to_owned());
+            return Err(Damage { file: places.checkpoint(), offset: 0, expected, found }.into());
+        }
+        Ok(AtRest { storage, dir: places.log, entries: found.state.leaves, _lock: lock })
     }
 
     /// Appends all entries, in order, or none. When this returns they survive the end of the process; see
@@ -251,17 +281,6 @@ impl Log {
         self.at(cosigned.unwrap_or_else(|| self.published())).prove(index)
     }
 
-    /// Proof that the tree of a published checkpoint of `size` leaves begins with the tree of `old` leaves.
-    fn consistency(&self, old: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
-        if old > size {
-            return Err(ReadError::NotInCheckpoint { index: old, size });
-        }
-        if old == 0 {
-            return Ok(Vec::new());
-        }
-        consistency_path(&mut TileNodes::new(self.reader(), size), old, size)
-    }
-
     /// The first `width` hashes or entries of a tile, as bytes.
     pub(crate) fn tile(&self, tile: Tile, width: u64) -> Result<Vec<u8>, ReadError> {
         let mut bytes = match tile.kind {
@@ -278,7 +297,14 @@ impl Log {
 
     /// What the log has to do with its witnesses.
     pub fn witnessing(&self) -> Witnessing {
-        Witnessing { log: self.clone() }
+        let Inner { storage, places, published, progress, .. } = &*self.inner;
+        Witnessing::new(
+            Arc::clone(storage),
+            places.log.clone(),
+            Arc::clone(published),
+            Arc::clone(progress),
+            Arc::default(),
+        )
     }
 
     /// Destroys the recordings of sessions that are closed: overwrites and removes their files and all that the journal
@@ -323,31 +349,45 @@ impl fmt::Debug for Log {
     }
 }
 
-/// The part of a log that witnesses are asked with: it reads checkpoints and takes cosignatures, and appends nothing.
-#[derive(Debug, Clone)]
-pub struct Witnessing {
-    log: Log,
+/// A log that nobody writes to as long as this lives.
+#[derive(Debug)]
+pub struct AtRest {
+    storage: Arc<dyn Storage>,
+    dir: PathBuf,
+    entries: u64,
+    /// Held as long as this lives.
+    _lock: File,
 }
 
-impl Witnessing {
-    /// The latest checkpoint, signed.
-    pub fn checkpoint(&self) -> (Checkpoint, Arc<str>) {
-        let Published { checkpoint, note, .. } = self.log.published();
-        (checkpoint, note)
+impl AtRest {
+    /// How many entries lie in bundles for certain. The journal may hold more, which the next start adds.
+    pub const fn entries(&self) -> u64 {
+        self.entries
     }
 
-    /// Proof that the tree of a published checkpoint of `size` leaves begins with the tree of `old` leaves.
-    pub fn consistency(&self, old: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
-        self.log.consistency(old, size)
+    /// Gives the entries from `from` on, in order, up to the end of their bundle. Returns the index after them, which is
+    /// `from` at the end.
+    pub fn bundle(&self, from: u64, each: &mut dyn FnMut(&[u8])) -> Result<u64, ReadError> {
+        TileReader { storage: self.storage.as_ref(), dir: &self.dir }.leaves(from, self.entries, each)
     }
+}
 
-    /// Adds signature lines of witnesses, verified, to a checkpoint that [`Self::checkpoint`] gave. Blocks on the disk.
-    pub fn add(&self, signed: &str, lines: &str) -> Result<(), StorageError> {
-        let added = self.log.inner.published.cosign(self.log.inner.storage.as_ref(), signed, lines);
-        added.inspect_err(|error| {
-            if error.remedy().is_none() {
-                self.log.inner.progress.fail(&error.to_string());
-            }
+impl Threads {
+    fn start(
+        journal: &Arc<Journal>,
+        progress: &Arc<Progress>,
+        mut integrator: Integrator,
+        (sync_interval, checkpoint_interval): (Duration, Duration),
+        lock: File,
+    ) -> Result<Self, OpenError> {
+        let starter = Starter { journal, progress };
+        Ok(Self {
+            syncer: starter.spawn("log-sync", move |journal, _| journal.run_syncer(sync_interval))?,
+            allocator: starter.spawn("log-allocate", |journal, _| journal.run_allocator())?,
+            integrator: starter.spawn("log-integrate", move |journal, progress| {
+                integrator.run(journal, progress, checkpoint_interval);
+            })?,
+            lock,
         })
     }
 }

@@ -3,7 +3,8 @@
 //! A bad frame ends the journal. It and what follows are dropped only when nothing says that it was durable: no
 //! later frame was written after its sync (`durable` in frame headers), and the checkpoint does not cover it. So a
 //! power cut in the middle of a sync passes, in whatever order the disk wrote; anything else is refused, and nothing
-//! is changed then. Dropping is final: the places are zeroed, so that no dropped frame ever returns.
+//! is changed then. Between deciding ([`find`]) and acting on it ([`Found::settle`]) witnesses are asked. Dropping is final:
+//! the places are zeroed, so that no dropped frame ever returns.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -20,8 +21,8 @@ use crate::keylist;
 use crate::note::{Checkpoint, MAX_NOTE_BYTES, Signer};
 use crate::segment::Segment;
 use crate::state::State;
-use crate::storage::{Access, SYNC, Storage, StorageError, create_dirs, read_file, replace_file};
-use crate::tile::TileReader;
+use crate::storage::{Access, SYNC, Storage, StorageError, destroy_file, read_file, replace_file};
+use crate::tile::{Kind, KnownTiles, Tile, TileReader};
 use crate::tree::Hash;
 
 use vidimus_core::{Clock as _, SystemClock};
@@ -46,69 +47,104 @@ pub(crate) struct Opened {
     pub(crate) recovered: Recovered,
 }
 
-/// Opens the directory. Changes nothing before it has decided that all is well or explained.
-pub(crate) fn open(
-    storage: &Arc<dyn Storage>,
+/// A directory of which all is well or explained, and in which nothing is changed yet.
+pub(crate) struct Found {
+    /// What was integrated for certain.
+    pub(crate) state: State,
+    /// Where the journal ends.
+    pub(crate) tail: State,
+    pub(crate) published: Arc<Checkpoints>,
+    /// Whether there is no log yet.
+    pub(crate) is_new: bool,
+    checkpoint: Checkpoint,
+    segments: Vec<u64>,
+    end: End,
+    /// The tiles of the checkpoint's tree that are not integrated for certain.
+    tiles: KnownTiles,
+}
+
+/// Looks at the directory and decides whether the log can go on from there. Changes nothing.
+pub(crate) fn find(
+    storage: &dyn Storage,
     places: &Places,
-    segment_bytes: u64,
-    signer: Signer,
-    observer: Option<Box<dyn Observer>>,
-) -> Result<Opened, OpenError> {
-    for dir in [&places.journal, &places.log, &places.recordings] {
-        create_dirs(storage.as_ref(), dir)?;
-    }
-    let (state, published) = load(storage.as_ref(), places, &signer)?;
-    let segments = segments(storage.as_ref(), &places.journal)?;
-    let reader = TileReader { storage: storage.as_ref(), dir: &places.log };
+    signer: &Signer,
+    observed: Option<u64>,
+) -> Result<Found, OpenError> {
+    let (state, published, is_new) = load(storage, places, signer)?;
+    let segments = segments(storage, &places.journal)?;
+    let reader = TileReader { storage, dir: &places.log };
     let checkpoint = published.checkpoint.clone();
-    let published = Checkpoints::load(storage.as_ref(), &places.log, published, &signer.verifiers())?;
-    let tree = Replay::new(Edge::load(reader, state.leaves)?, checkpoint.clone(), places.checkpoint())?;
-    let end = find_end(storage.as_ref(), &places.journal, state, &segments, tree)?;
+    let published = Arc::new(Checkpoints::load(storage, &places.log, published, &signer.verifiers())?);
+    let mut tree = Replay::new(Edge::load(reader, state.leaves)?, checkpoint.clone(), places.checkpoint())?;
+    let end = find_end(storage, &places.journal, state, &segments, &mut tree)?;
     let tail = State { segment: end.segment, offset: end.offset, sequence: end.sequence, leaves: end.leaves };
-    if let Some(observed) = observer.as_ref().map(|observer| observer.observed())
+    if let Some(observed) = observed
         && observed > tail.leaves
     {
         let expected = format!("at least {observed} entries, which the index has seen");
         return Err(damage(places.log.clone(), 0, expected, format!("{} entries", tail.leaves)));
     }
-
-    // From here on all is decided, and every step may be repeated after a crash.
-    publish_keys(storage.as_ref(), places, &signer, checkpoint.size)?;
-    end.settle(storage.as_ref(), &places.journal)?;
-    let edge = Edge::load(reader, state.leaves)?;
-    let mut integrator = Integrator::new(Arc::clone(storage), places.clone(), signer, edge, state, published);
-    integrator.expected = Some(checkpoint);
-    integrator.check_expected()?;
-    if let Some(observer) = observer {
-        integrator.observe(observer)?;
-    }
-    loop {
-        let is_done = integrator.read(end.sequence)?;
-        integrator.write_finished()?;
-        if is_done {
-            break;
-        }
-    }
-    integrator.rewrite_narrower()?;
-    integrator.cursor = tail;
-    let recovered = Recovered {
-        replayed: tail.sequence - state.sequence,
-        leaves: tail.leaves - state.leaves,
-        dropped_frames: end.dropped_frames,
-        dropped: end.dropped_bytes,
-    };
-    if recovered.replayed > 0 {
-        integrator.publish()?;
-        integrator.store()?;
-    }
-    let stored = integrator.stored().segment;
-    let (has_next, free) = tidy(storage.as_ref(), &places.journal, &segments, stored, tail.segment, segment_bytes)?;
-    let start = Start { tail, first_segment: stored, has_next, free };
-    Ok(Opened { integrator, start, recovered })
+    Ok(Found { state, tail, published, is_new, checkpoint, segments, end, tiles: tree.tiles })
 }
 
-/// Reads state and checkpoint, or makes those of an empty log.
-fn load(storage: &dyn Storage, places: &Places, signer: &Signer) -> Result<(State, Published), OpenError> {
+impl Found {
+    /// The tiles that are at hand of the checkpoint's tree, with its size.
+    pub(crate) fn take_tiles(&mut self) -> (u64, KnownTiles) {
+        (self.checkpoint.size, std::mem::take(&mut self.tiles))
+    }
+
+    /// Makes it so: every step may be repeated after a crash.
+    pub(crate) fn settle(
+        self,
+        storage: &Arc<dyn Storage>,
+        places: &Places,
+        segment_bytes: u64,
+        signer: Signer,
+        observer: Option<Box<dyn Observer>>,
+    ) -> Result<Opened, OpenError> {
+        let Self { state, tail, published, is_new, checkpoint, segments, end, .. } = self;
+        if is_new {
+            // As it is now: witnesses may have cosigned it.
+            replace_file(storage.as_ref(), &places.checkpoint(), published.newest().note.as_bytes())?;
+            state.store(storage.as_ref(), &places.state())?;
+        }
+        publish_keys(storage.as_ref(), places, &signer, checkpoint.size)?;
+        end.settle(storage.as_ref(), &places.journal)?;
+        let edge = Edge::load(TileReader { storage: storage.as_ref(), dir: &places.log }, state.leaves)?;
+        let mut integrator = Integrator::new(Arc::clone(storage), places.clone(), signer, edge, state, published);
+        integrator.expected = Some(checkpoint);
+        integrator.check_expected()?;
+        if let Some(observer) = observer {
+            integrator.observe(observer)?;
+        }
+        loop {
+            let is_done = integrator.read(end.sequence)?;
+            integrator.write_finished()?;
+            if is_done {
+                break;
+            }
+        }
+        integrator.rewrite_narrower()?;
+        integrator.cursor = tail;
+        let recovered = Recovered {
+            replayed: tail.sequence - state.sequence,
+            leaves: tail.leaves - state.leaves,
+            dropped_frames: end.dropped_frames,
+            dropped: end.dropped_bytes,
+        };
+        if recovered.replayed > 0 {
+            integrator.publish()?;
+            integrator.store()?;
+        }
+        let stored = integrator.stored().segment;
+        let (has_next, free) = tidy(storage.as_ref(), &places.journal, &segments, stored, tail.segment, segment_bytes)?;
+        let start = Start { tail, first_segment: stored, has_next, free };
+        Ok(Opened { integrator, start, recovered })
+    }
+}
+
+/// Reads state and checkpoint, or makes up those of an empty log, as the last result tells.
+fn load(storage: &dyn Storage, places: &Places, signer: &Signer) -> Result<(State, Published, bool), OpenError> {
     let state = State::load(storage, &places.state())?;
     let note = match read_file(storage, &places.checkpoint(), MAX_NOTE_BYTES + 1) {
         Err(error) if error.is_not_found() => None,
@@ -124,7 +160,7 @@ fn load(storage: &dyn Storage, places: &Places, signer: &Signer) -> Result<(Stat
                 let expected = format!("a checkpoint of at least size {}, which was published", state.leaves);
                 return Err(damage(places.checkpoint(), 0, expected, format!("size {size}")));
             }
-            Ok((state, published))
+            Ok((state, published, false))
         }
         (Some(_), None) => refuse(places.checkpoint(), "the last checkpoint", "no such file"),
         (None, Some(published)) if published.checkpoint.size > 0 => {
@@ -135,9 +171,7 @@ fn load(storage: &dyn Storage, places: &Places, signer: &Signer) -> Result<(Stat
                 return refuse(segment_path(&places.journal, *segment), "no segment in a new log", "a segment");
             }
             let published = sign(signer, 0, Hash::empty_root()).ok_or(OpenError::Signing)?;
-            replace_file(storage, &places.checkpoint(), published.note.as_bytes())?;
-            State::GENESIS.store(storage, &places.state())?;
-            Ok((State::GENESIS, published))
+            Ok((State::GENESIS, published, true))
         }
     }
 }
@@ -167,7 +201,10 @@ fn publish_keys(storage: &dyn Storage, places: &Places, signer: &Signer, size: u
 
 /// The ids of all segment files, ascending.
 fn segments(storage: &dyn Storage, dir: &Path) -> Result<Vec<u64>, OpenError> {
-    let names = storage.list(dir).map_err(|error| StorageError::new("list", dir, error))?;
+    let names = match storage.list(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        other => other.map_err(|error| StorageError::new("list", dir, error))?,
+    };
     let mut ids: Vec<u64> = names.iter().filter_map(|name| name.strip_suffix(".seg")?.parse().ok()).collect();
     ids.sort_unstable();
     Ok(ids)
@@ -196,7 +233,7 @@ fn find_end(
     dir: &Path,
     state: State,
     segments: &[u64],
-    mut tree: Replay,
+    tree: &mut Replay,
 ) -> Result<End, OpenError> {
     let mut end = End {
         segment: state.segment,
@@ -218,7 +255,7 @@ fn find_end(
     }
     let mut segment = Segment::open(storage, dir, state.segment)?;
     loop {
-        if end.take_frame(&mut segment, &mut tree)? {
+        if end.take_frame(&mut segment, tree)? {
             continue;
         }
         let next = end.segment + 1;
@@ -232,7 +269,7 @@ fn find_end(
         break;
     }
     end.judge_rest(storage, dir, segment, segments)?;
-    if let Some(checkpoint) = tree.expected {
+    if let Some(checkpoint) = &tree.expected {
         let expected = format!("entries up to the checkpoint's size of {}", checkpoint.size);
         let found = format!("the journal's end after {} entries", end.leaves);
         return Err(damage(segment_path(dir, end.segment), end.offset, expected, found));
@@ -246,11 +283,13 @@ struct Replay {
     /// The checkpoint as long as the tree is smaller.
     expected: Option<Checkpoint>,
     file: PathBuf,
+    /// Its tiles of hashes, but for those that are full and integrated.
+    tiles: KnownTiles,
 }
 
 impl Replay {
     fn new(edge: Edge, checkpoint: Checkpoint, file: PathBuf) -> Result<Self, OpenError> {
-        let mut tree = Self { edge, expected: Some(checkpoint), file };
+        let mut tree = Self { edge, expected: Some(checkpoint), file, tiles: KnownTiles::new() };
         tree.compare()?;
         Ok(tree)
     }
@@ -258,10 +297,17 @@ impl Replay {
     fn push(&mut self, leaf: &[u8]) -> Result<(), OpenError> {
         if self.expected.is_some() {
             self.edge.push(leaf);
-            self.edge.take_finished().for_each(drop);
+            let finished: Vec<_> = self.edge.take_finished().collect();
+            finished.into_iter().for_each(|(tile, bytes)| self.know(tile, &bytes));
             self.compare()?;
         }
         Ok(())
+    }
+
+    fn know(&mut self, tile: Tile, bytes: &[u8]) {
+        if let Kind::Hashes(level) = tile.kind {
+            self.tiles.insert((level, tile.index), bytes.as_chunks().0.iter().map(|hash| Hash(*hash)).collect());
+        }
     }
 
     fn compare(&mut self) -> Result<(), OpenError> {
@@ -269,6 +315,8 @@ impl Replay {
         let Some(checkpoint) = self.expected.take_if(|checkpoint| checkpoint.size == size) else { return Ok(()) };
         let root = self.edge.root();
         if root == checkpoint.root {
+            let partial: Vec<_> = self.edge.partial().collect();
+            partial.into_iter().for_each(|(tile, bytes)| self.know(tile, &bytes));
             return Ok(());
         }
         let expected = format!("the root {root} of the {size} entries in tiles and journal");
@@ -348,8 +396,7 @@ impl End {
     /// Makes the end final: what is kept is durable, what is dropped is gone.
     fn settle(&self, storage: &dyn Storage, dir: &Path) -> Result<(), OpenError> {
         for id in &self.spoiled {
-            let path = segment_path(dir, *id);
-            storage.remove(&path).map_err(|error| StorageError::new("remove", &path, error))?;
+            destroy_file(storage, &segment_path(dir, *id))?;
         }
         if self.dropped_bytes > 0 {
             storage.sync_dir(dir).map_err(|error| StorageError::new(SYNC, dir, error))?;
@@ -387,14 +434,15 @@ fn tidy(
     };
     for id in segments.iter().copied().filter(|id| *id < stored || *id > tail) {
         let path = segment_path(dir, id);
-        let size = storage.open(&path, Access::Read).and_then(|file| file.length());
-        let is_whole = matches!(size, Ok(size) if size == segment_bytes);
+        // One in which frames were dropped is gone already.
+        let Ok(size) = storage.open(&path, Access::Read).and_then(|file| file.length()) else { continue };
+        let is_whole = size == segment_bytes;
         if is_whole && id == tail + 1 {
             has_next = true;
         } else if is_whole && id < stored && free.len() < MAX_FREE_SEGMENTS {
             free.push(id);
         } else {
-            remove(&path)?;
+            destroy_file(storage, &path)?;
         }
     }
     for name in storage.list(dir).map_err(|error| StorageError::new("list", dir, error))? {

@@ -272,6 +272,12 @@ pub(crate) fn overwrite(storage: &dyn Storage, path: &Path) -> Result<(), Storag
     file.sync_data().map_err(|error| StorageError::new(SYNC, path, error))
 }
 
+/// Overwrites a file and removes it; its name is gone for certain after a sync of its directory. May be repeated.
+pub fn destroy_file(storage: &dyn Storage, path: &Path) -> Result<(), StorageError> {
+    overwrite(storage, path)?;
+    storage.remove(path).map_err(|error| StorageError::new("remove", path, error))
+}
+
 /// The temporary name beside `path`.
 pub(crate) fn temporary_name(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

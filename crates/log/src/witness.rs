@@ -3,9 +3,11 @@
 //!
 //! What is cosigned is durable before the cosignature leaves ([`Witness::add_checkpoint`]), and one request of a log is
 //! answered at a time, so neither a crash nor a race makes it sign two histories. Refused: logs and keys it was not told
-//! of, smaller trees, trees that do not begin with the one it knows, and everything after a failed sync.
+//! of, smaller trees, trees that do not begin with the one it knows, and everything after a failed sync. A log of which
+//! nothing is remembered is begun with by a call of its own ([`begin`]): who starts with an empty directory, a disk that was
+//! not mounted, would else cosign any history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -124,7 +126,7 @@ struct Seen {
 
 impl Witness {
     /// A witness that remembers in `dir` what it has cosigned of these logs; a log may have several keys, all under its
-    /// origin as name. Only one process may have the directory.
+    /// origin as name. Each must have been begun with ([`begin`]). Only one process may have the directory.
     pub fn open(
         storage: Arc<dyn Storage>,
         dir: &Path,
@@ -142,9 +144,9 @@ impl Witness {
         let lock = dir_lock::take(storage.as_ref(), dir)?;
         let mut memory = Memory::default();
         for origin in logs.keys() {
-            if let Some(seen) = load(storage.as_ref(), &state_file(dir, origin), origin)? {
-                memory.seen.insert(origin.clone(), seen);
-            }
+            let seen = load(storage.as_ref(), &state_file(dir, origin), origin)?;
+            let seen = seen.ok_or_else(|| OpenError::NoMemory { origin: origin.clone(), dir: dir.to_owned() })?;
+            memory.seen.insert(origin.clone(), seen);
         }
         Ok(Self { storage, dir: dir.to_owned(), cosigner, logs, memory: Mutex::new(memory), _lock: lock })
     }
@@ -218,6 +220,22 @@ impl fmt::Debug for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Witness").field("dir", &self.dir).field("key", self.key()).finish_non_exhaustive()
     }
+}
+
+/// Begins to remember in `dir` those of the logs with these keys of which nothing is remembered there; their origins.
+pub fn begin(storage: &dyn Storage, dir: &Path, keys: &[VerifierKey]) -> Result<Vec<String>, OpenError> {
+    let _lock = dir_lock::take(storage, dir)?;
+    let origins: BTreeSet<&str> = keys.iter().map(VerifierKey::name).collect();
+    let mut begun = Vec::new();
+    for origin in origins {
+        let file = state_file(dir, origin);
+        if load(storage, &file, origin)?.is_none() {
+            let nothing = Checkpoint { origin: origin.to_owned(), size: 0, root: Hash::empty_root() };
+            replace_file(storage, &file, nothing.to_string().as_bytes())?;
+            begun.push(origin.to_owned());
+        }
+    }
+    Ok(begun)
 }
 
 /// The body of a request (tlog-witness, "add-checkpoint").

@@ -41,7 +41,7 @@ const WITNESS_EXAMPLES: &str = "Examples:
   (umask 077; head -c 32 /dev/urandom > witness.key)
   vidimus log witness --name witness.example.com/w1 --key witness.key --show-key
   vidimus log witness --name witness.example.com/w1 --key witness.key --state /var/lib/witness \\
-      --log 'vidimus/gw-1+0a1b2c3d+AbC…' --listen 127.0.0.1:8090";
+      --log 'vidimus/gw-1+0a1b2c3d+AbC…' --listen 127.0.0.1:8090 --init";
 
 const KEYS_EXAMPLES: &str = "Examples:
   vidimus keys rotate --signing --config vidimus.toml

@@ -61,7 +61,7 @@ pub(crate) fn rebuild(config: &Path, as_json: bool, out: &mut impl Write) -> any
 fn found(old: &OldIndex) -> Vec<String> {
     match old {
         OldIndex::Absent | OldIndex::Same => Vec::new(),
-        OldIndex::Behind => vec!["the old index was behind the log, so they were not compared".to_owned()],
+        OldIndex::Behind => vec!["the old index held another number of entries, so they were not compared".to_owned()],
         OldIndex::Unreadable(why) => vec![format!("the old index could not be read: {why}")],
         OldIndex::Differs(tables) => {
             let said = |Difference { table, foreign, missing }: &Difference| {

@@ -3,13 +3,15 @@
 //! `POST /add-checkpoint` and nothing else. What it has cosigned is durable before the answer leaves (`vidimus_log::witness`).
 //! Plain HTTP: put a TLS-terminating proxy before it where the network is not yours; nobody can forge anything on the way,
 //! but anybody can hold requests back. Refused: bodies that are too large or come too slowly. A log that offers another
-//! history is refused, and its signed checkpoint, the proof of that, goes to the witness's own log.
+//! history of the same size is refused, and its signed checkpoint, the proof of that, goes to the witness's own log as an
+//! error. A proof that does not fit shows nothing, since anybody can send the log's public checkpoint with one: that is told
+//! of seldom, as a warning.
 
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -21,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use vidimus_core::{Clock as _, SystemClock};
-use vidimus_log::witness::{MAX_REQUEST_BYTES, Refusal, Witness};
+use vidimus_log::witness::{self, MAX_REQUEST_BYTES, Refusal, Witness};
 use vidimus_log::{Cosigner, FileSystem, VerifierKey, WitnessKey};
 use vidimus_net::{HttpLimits, Incoming, Server};
 
@@ -35,6 +37,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 256;
 /// Time that requests in flight get at shutdown.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often requests are told of whose proof does not fit.
+const REPEAT: Duration = Duration::from_hours(1);
 /// The type of the answer that names a size (tlog-witness, "add-checkpoint").
 const SIZE_TYPE: &str = "text/x.tlog.size";
 const TEXT_TYPE: &str = "text/plain; charset=utf-8";
@@ -52,6 +56,10 @@ pub(crate) struct Options {
     /// The directory in which it remembers what it has cosigned. Never restore an older copy of it
     #[arg(long, value_name = "DIR", required_unless_present = "show_key")]
     state: Option<PathBuf>,
+    /// Begin with the logs of which the state directory holds nothing yet. Without this they are refused: a witness that
+    /// has lost its memory cosigns any history
+    #[arg(long)]
+    init: bool,
     /// The key of a log to witness, as `vidimus log status` shows it; several, and several of one log while it changes keys
     #[arg(long = "log", value_name = "KEY", required_unless_present = "show_key")]
     logs: Vec<VerifierKey>,
@@ -72,6 +80,13 @@ pub(crate) async fn run(options: Options, out: &mut impl Write) -> anyhow::Resul
     if options.show_key {
         return Ok(writeln!(out, "{}", cosigner.key())?);
     }
+    if options.init {
+        let begun = witness::begin(&FileSystem, &state, &options.logs)?;
+        anyhow::ensure!(
+            !begun.is_empty(),
+            "every log is remembered already: start without --init, now and from now on"
+        );
+    }
     let witness = Arc::new(Witness::open(Arc::new(FileSystem), &state, cosigner, options.logs)?);
     let listener = TcpListener::bind(options.listen);
     let listener = listener.await.with_context(|| format!("cannot listen on {} (--listen)", options.listen))?;
@@ -83,10 +98,11 @@ pub(crate) async fn run(options: Options, out: &mut impl Write) -> anyhow::Resul
 
     let (stop, stopping) = watch::channel(false);
     let limits = HttpLimits { connections: CONNECTIONS, grace: GRACE, ..HttpLimits::default() };
+    let unproved = Arc::new(Unproved::default());
     let server = tokio::spawn(Server::tcp(listener, limits).serve(
         move |_, request| {
-            let witness = Arc::clone(&witness);
-            async move { answer(witness, request).await }
+            let (witness, unproved) = (Arc::clone(&witness), Arc::clone(&unproved));
+            async move { answer(witness, &unproved, request).await }
         },
         stopping,
     ));
@@ -99,7 +115,7 @@ pub(crate) async fn run(options: Options, out: &mut impl Write) -> anyhow::Resul
     Ok(server.await?)
 }
 
-async fn answer(witness: Arc<Witness>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(witness: Arc<Witness>, unproved: &Unproved, request: Request<Incoming>) -> Response<Full<Bytes>> {
     if request.uri().path() != "/add-checkpoint" {
         return respond(StatusCode::NOT_FOUND, TEXT_TYPE, "there is POST /add-checkpoint\n");
     }
@@ -124,20 +140,47 @@ async fn answer(witness: Arc<Witness>, request: Request<Incoming>) -> Response<F
             respond(StatusCode::OK, TEXT_TYPE, cosigned.lines)
         }
         Ok((Err(refusal), body)) => {
-            tell(&refusal, &body);
+            tell(&refusal, &body, unproved);
             refused(&refusal)
         }
         Err(_) => respond(StatusCode::INTERNAL_SERVER_ERROR, TEXT_TYPE, "the request was cut off\n"),
     }
 }
 
-/// Tells the witness's operator what only the holder of a log's key, or a failing disk, can bring about.
-fn tell(refusal: &Refusal, body: &[u8]) {
-    match refusal {
-        Refusal::Conflict { is_fork: true, .. } | Refusal::Inconsistent { .. } => {
-            let request = printable(&String::from_utf8_lossy(body));
-            tracing::error!(%refusal, request, "A log offers a history that is not the one it showed before");
+/// Requests whose proof did not fit.
+#[derive(Default)]
+struct Unproved(Mutex<(u64, Option<Instant>)>);
+
+impl Unproved {
+    /// Counts one; how many there are to tell of, when it is time for that.
+    fn count(&self, now: Instant) -> Option<u64> {
+        let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, told) = &mut *guard;
+        *count += 1;
+        if told.is_some_and(|told| now.duration_since(told) < REPEAT) {
+            return None;
         }
+        *told = Some(now);
+        Some(std::mem::take(count))
+    }
+}
+
+/// Tells the witness's operator what only the holder of a log's key, or a failing disk, can bring about, as an error; and now
+/// and then what anybody can.
+fn tell(refusal: &Refusal, body: &[u8], unproved: &Unproved) {
+    let request = || printable(&String::from_utf8_lossy(body));
+    match refusal {
+        Refusal::Conflict { is_fork: true, .. } => {
+            tracing::error!(%refusal, request = request(), "A log offers a history that is not the one it showed before");
+        }
+        Refusal::Inconsistent { .. } => match unproved.count(Instant::now()) {
+            Some(count) => tracing::warn!(
+                %refusal, count, request = request(),
+                "Requests came whose proof does not fit: anybody can send such, and so does a log that was rewritten; ask \
+                 its operator if it is cosigned no more"
+            ),
+            None => tracing::debug!(%refusal, "Refused"),
+        },
         Refusal::Failed(why) => {
             tracing::error!(why = printable(why), "Nothing is cosigned: the state cannot be written");
         }
@@ -169,5 +212,20 @@ fn witness_name(text: &str) -> Result<String, String> {
     match WitnessKey::new(text, [0; 32]) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_anybody_can_send_is_told_of_once_an_hour() {
+        let (unproved, start) = (Unproved::default(), Instant::now());
+        assert_eq!(unproved.count(start), Some(1));
+        for second in 1..3_600 {
+            assert_eq!(unproved.count(start + Duration::from_secs(second)), None);
+        }
+        assert_eq!(unproved.count(start + REPEAT), Some(3_600));
     }
 }

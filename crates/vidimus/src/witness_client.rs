@@ -33,6 +33,8 @@ pub(crate) struct WitnessClient {
     http: HttpTarget,
     /// The size it cosigned last, as far as known.
     seen: Option<u64>,
+    /// The size it must know: what it has cosigned by the log's own copy; none before that was looked at.
+    cosigned: Option<u64>,
 }
 
 /// Why a witness has not cosigned.
@@ -68,6 +70,25 @@ pub(crate) enum AskError {
         /// What there is.
         size: u64,
     },
+    /// It knows less of the log than it has itself cosigned.
+    #[error(
+        "witness `{witness}` knows {known} entries of {origin}, and has cosigned {cosigned}: it has lost its memory, or \
+         somebody answers in its place, so that it may cosign another history; ask its operator, and when it may go on, \
+         start once with on_start = \"warn\""
+    )]
+    Forgetful {
+        /// Which witness.
+        witness: String,
+        /// The log.
+        origin: String,
+        /// What it knows.
+        known: u64,
+        /// What it has cosigned.
+        cosigned: u64,
+    },
+    /// It was shown a newer checkpoint meanwhile, by whomever: it is asked with a newer one next.
+    #[error("witness `{0}` has cosigned a newer checkpoint of the log than the one it was asked with")]
+    Overtaken(String),
     /// It does not know the log or its key.
     #[error("witness `{0}` does not know this log or its key ({1}): give it the key that `vidimus log status` shows")]
     Unknown(String, StatusCode),
@@ -85,7 +106,12 @@ pub(crate) enum AskError {
 impl AskError {
     /// Whether evidence was lost or rewritten, or somebody claims so with the log's key.
     pub(crate) const fn is_contradiction(&self) -> bool {
-        matches!(self, Self::Ahead { .. } | Self::Fork { .. })
+        matches!(self, Self::Ahead { .. } | Self::Fork { .. } | Self::Forgetful { .. })
+    }
+
+    /// Whether it is the witness that has lost something, rather than the log.
+    pub(crate) const fn is_witness_at_fault(&self) -> bool {
+        matches!(self, Self::Forgetful { .. })
     }
 }
 
@@ -93,12 +119,17 @@ impl WitnessClient {
     pub(crate) fn new(witness: &config::Witness) -> Result<Self, UpstreamError> {
         let url: Uri = add_checkpoint(&witness.url);
         let http = HttpTarget::new(url, HeaderMap::new(), TIMEOUT, TIMEOUT)?;
-        Ok(Self { name: witness.name.clone(), key: witness.key.clone(), http, seen: None })
+        Ok(Self { name: witness.name.clone(), key: witness.key.clone(), http, seen: None, cosigned: None })
     }
 
     /// The size it cosigned last, as far as known.
     pub(crate) const fn seen(&self) -> Option<u64> {
         self.seen
+    }
+
+    /// Goes on with a witness that has lost its memory, after that was told.
+    pub(crate) const fn forgive(&mut self) {
+        (self.seen, self.cosigned) = (None, Some(0));
     }
 
     /// Asks for a cosignature of a signed checkpoint of the log: its line.
@@ -109,27 +140,32 @@ impl WitnessClient {
         signed: &str,
     ) -> Result<String, AskError> {
         let size = checkpoint.size;
+        let must_know = *self.cosigned.get_or_insert_with(|| cosigned_by(&self.key, log));
         let mut old = self.seen.unwrap_or(size);
         for _ in 0..SUBMISSIONS {
             if old > size {
-                return Err(self.ahead(checkpoint, old));
+                return Err(self.beyond(log, checkpoint, old));
             }
             let (status, answer) = self.submit(log, old, size, signed).await?;
             match status {
                 StatusCode::OK => {
                     let line = self.verified(checkpoint, signed, &answer)?;
-                    self.seen = Some(size);
+                    (self.seen, self.cosigned) = (Some(size), Some(size));
                     return Ok(line);
                 }
                 StatusCode::CONFLICT => {
                     let known = answer.trim_end().parse::<u64>();
                     let known = known.map_err(|_| self.unexpected(status, &answer))?;
+                    if known < must_know {
+                        let (witness, origin) = (self.name.clone(), checkpoint.origin.clone());
+                        return Err(AskError::Forgetful { witness, origin, known, cosigned: must_know });
+                    }
                     if known == old {
                         // It agrees on the size and still refuses: the roots differ.
                         return Err(self.fork(checkpoint, known));
                     }
+                    // Not remembered: nobody has signed that number.
                     old = known;
-                    self.seen = Some(known);
                 }
                 StatusCode::UNPROCESSABLE_ENTITY => return Err(self.fork(checkpoint, old)),
                 StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => {
@@ -138,7 +174,7 @@ impl WitnessClient {
                 _ => return Err(self.unexpected(status, &answer)),
             }
         }
-        if old > size { Err(self.ahead(checkpoint, old)) } else { Err(self.unexpected(StatusCode::CONFLICT, "")) }
+        if old > size { Err(self.beyond(log, checkpoint, old)) } else { Err(self.unexpected(StatusCode::CONFLICT, "")) }
     }
 
     async fn submit(
@@ -180,7 +216,12 @@ impl WitnessClient {
         lines.next().ok_or_else(|| wrong(format!("no cosignature by {}", self.key)))
     }
 
-    fn ahead(&self, checkpoint: &Checkpoint, seen: u64) -> AskError {
+    /// It has seen more than it was asked with: whoever is shown a checkpoint can show it to the witness sooner.
+    fn beyond(&self, log: &Witnessing, checkpoint: &Checkpoint, seen: u64) -> AskError {
+        let (Checkpoint { size: newest, .. }, _) = log.checkpoint();
+        if seen <= newest {
+            return AskError::Overtaken(self.name.clone());
+        }
         let Checkpoint { origin, size, .. } = checkpoint;
         AskError::Ahead { witness: self.name.clone(), origin: origin.clone(), seen, size: *size }
     }
@@ -194,6 +235,13 @@ impl WitnessClient {
         let answer: String = answer.trim_end().chars().take(MAX_ERROR_TEXT).collect();
         AskError::Answer(self.name.clone(), format!("{status} {answer}"))
     }
+}
+
+/// How much of the log this witness has cosigned, by the log's own copy of that.
+fn cosigned_by(key: &WitnessKey, log: &Witnessing) -> u64 {
+    let Some((checkpoint, note)) = log.cosigned() else { return 0 };
+    let found = cosignatures(&note, std::slice::from_ref(key));
+    if found.is_ok_and(|found| !found.is_empty()) { checkpoint.size } else { 0 }
 }
 
 /// `add-checkpoint` below a submission prefix.

@@ -2,7 +2,7 @@
 //!
 //! No request waits for them. Recorded is what changes: `witness.cosigned` when one cosigns again, and once an hour;
 //! `witness.lagging` when one has not for a minute, and once an hour; `integrity.failed` when one has seen more of the log
-//! than there is, or another history. A start in such a case is refused, and so is one without a witness that may not be
+//! than there is, or another history, or has forgotten what it has cosigned. A start in such a case is refused, and so is one without a witness that may not be
 //! missing (`on_start`).
 
 use std::time::{Duration, Instant};
@@ -158,7 +158,10 @@ impl Witnesses {
                         // Recorded with the first checkpoint that it cosigns from now on.
                         watched.standing = Standing::Lagging { since: now, recorded: None };
                     }
-                    Err(error) if error.is_contradiction() => return Err(error),
+                    // Whose memory is lost may be forgiven by whoever has asked its operator: not the log's.
+                    Err(error) if error.is_contradiction() && !may_go_on(&error, watched.on_start) => {
+                        return Err(error);
+                    }
                     Err(_) if left > 0 => {}
                     Err(error) if watched.on_start == OnStart::Refuse => return Err(error),
                     Err(error) => {
@@ -245,6 +248,11 @@ impl Witnesses {
         }
         add(log, &signed, lines).await;
     }
+}
+
+/// Whether a gateway may start after such an answer, as far as that is the configuration's to say.
+fn may_go_on(error: &AskError, on_start: OnStart) -> bool {
+    error.is_witness_at_fault() && on_start == OnStart::Warn
 }
 
 /// Stores what was cosigned.
@@ -354,6 +362,7 @@ impl Watched {
         let (standing, note) = self.standing.after(asked, now);
         self.standing = standing;
         let Some(note) = note else { return Ok(()) };
+        let is_witness_at_fault = cosigned.as_ref().is_err_and(AskError::is_witness_at_fault);
         let reason = cosigned.err().map(|error| error.to_string()).unwrap_or_default();
         match note {
             Note::Cosigns => {
@@ -368,6 +377,10 @@ impl Watched {
             Note::Contradicts => {
                 tracing::error!(error = %reason, "INTEGRITY: keep the data directory and the witness's state for examination");
                 gate.integrity_failed("witness", &reason)?;
+                if is_witness_at_fault {
+                    // It is on record; from now on it may remember what it is shown.
+                    self.client.forgive();
+                }
             }
         }
         self.standing = standing.recorded(note, now);

@@ -19,8 +19,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use vidimus_core::{
-    Action, Durability, Members, Operation, Principal, PrincipalKind, Protocol, Record, SessionId, SystemClock,
-    TargetName,
+    Action, Clock, Durability, Members, Operation, Principal, PrincipalKind, Protocol, Record, SessionId, SystemClock,
+    TargetName, Timestamp,
 };
 use vidimus_gate::{Caller, Gate, Notice, Options, Secret, Session, TargetSpec, Upstream};
 use vidimus_identity::{Fetch, FetchError, Identity, IssuerConfig};
@@ -83,8 +83,8 @@ impl World {
             )
             .unwrap(),
             identity: Arc::new(self.identity()),
-            clock: Arc::new(SystemClock),
-            storage: Arc::new(self.disk.clone()),
+            clock: Arc::new(LongUp),
+            storage: self.disk.storage(),
             full_text: false,
             discipline: vidimus_core::Discipline::Unknown,
             version: "test",
@@ -311,4 +311,17 @@ pub(crate) fn target_name() -> TargetName {
 
 fn encoded(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The system's clock, of a gateway that was started two hours ago.
+struct LongUp;
+
+impl Clock for LongUp {
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn elapsed(&self, _: Instant) -> Duration {
+        Duration::from_hours(2)
+    }
 }

@@ -21,6 +21,8 @@ pub enum Operation {
     Rename,
     /// A directory is made.
     CreateDir,
+    /// A file, or a directory with all it holds, is removed.
+    Remove,
 }
 
 /// Decides whether an operation on a path fails.
@@ -65,6 +67,7 @@ impl Storage for Faulty {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.ask(Operation::Remove, path)?;
         FileSystem.remove(path)
     }
 

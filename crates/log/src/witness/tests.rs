@@ -40,6 +40,7 @@ fn log(seed: u8) -> Signer {
 }
 
 fn open_on(storage: Arc<dyn Storage>, dir: &Path) -> Result<Witness, OpenError> {
+    begin(&FileSystem, dir, &[log(1).verifier().clone()])?;
     Witness::open(storage, dir, cosigner(), vec![log(1).verifier().clone()])
 }
 
@@ -178,6 +179,21 @@ fn it_remembers_across_restarts_and_refuses_a_damaged_memory() {
         std::fs::write(&file, damaged).unwrap();
         assert!(matches!(open_on(Arc::new(FileSystem), dir.path()), Err(OpenError::Damaged(_))), "{damaged}");
     }
+}
+
+#[test]
+fn a_memory_that_is_gone_is_not_begun_anew_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Witness::open(Arc::new(FileSystem), dir.path(), cosigner(), vec![log(1).verifier().clone()]);
+    assert!(matches!(open(), Err(OpenError::NoMemory { .. })));
+    let keys = [log(1).verifier().clone(), log(2).verifier().clone()];
+    assert_eq!(begin(&FileSystem, dir.path(), &keys).unwrap(), [ORIGIN], "one log, two keys");
+    assert_eq!(begin(&FileSystem, dir.path(), &keys).unwrap(), [""; 0]);
+    ask(&open().unwrap(), &request(TRUE, 0, 20)).unwrap();
+    assert_eq!(begin(&FileSystem, dir.path(), &keys).unwrap(), [""; 0]);
+    assert_eq!(open().unwrap().seen(), [(ORIGIN.to_owned(), 20)], "what is remembered stays");
+    std::fs::remove_file(state_file(dir.path(), ORIGIN)).unwrap();
+    assert!(matches!(open(), Err(OpenError::NoMemory { .. })));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Destroying recordings: no file holds a byte of them any more, the journal's included, and all else stays.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use vidimus_core::SessionId;
+use vidimus_log::testing::{Faulty, Operation};
 use vidimus_log::{DestroyError, Entry, verify};
 
 use super::*;
@@ -136,4 +139,31 @@ fn a_file_lying_ready_that_could_not_be_overwritten_is_overwritten_at_the_next_t
     assert!(holders().is_empty());
     log.append(&[Entry::Leaf(b"goes on")]).unwrap();
     log.close().unwrap();
+}
+
+#[test]
+fn no_segment_is_removed_with_what_it_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let removed = Arc::new(AtomicU64::new(0));
+    let storage = Faulty::new({
+        let removed = Arc::clone(&removed);
+        move |operation, path| {
+            if operation == Operation::Remove && path.extension().is_some_and(|extension| extension == "seg") {
+                assert!(std::fs::read(path)?.iter().all(|byte| *byte == 0), "{} holds something", path.display());
+                removed.fetch_add(1, Ordering::SeqCst);
+            }
+            Ok(())
+        }
+    });
+    let opened = |options| Log::open(Arc::new(storage.clone()), options, signer()).unwrap().0;
+    // Many segments are given up at once, more than are kept to be used again.
+    let log = opened(Options { checkpoint_interval: Duration::from_secs(2), ..options(dir.path()) });
+    write(&log, 20);
+    log.close().unwrap();
+    drop(log);
+    assert!(removed.load(Ordering::SeqCst) > 0, "none was removed: the test tests nothing");
+    // Those that lie unused are of another length now.
+    removed.store(0, Ordering::SeqCst);
+    opened(Options { segment_bytes: 2 * SEGMENT, ..options(dir.path()) }).close().unwrap();
+    assert!(removed.load(Ordering::SeqCst) > 0);
 }

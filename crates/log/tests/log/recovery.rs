@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vidimus_log::testing::{Disk, Random};
-use vidimus_log::{Entry, Log, OpenError, Recovered, Storage};
+use vidimus_log::tree::{Nodes, range_hash, verify_consistency};
+use vidimus_log::{Entry, Hash, Log, OpenError, Recovered, Storage};
 
-use super::{lazy_options, open_on, signer};
+use super::{lazy_options, open_on, options, signer};
 
 /// Header and entry header before a leaf's bytes in a frame.
 const BEFORE_LEAF: usize = 45;
@@ -64,6 +65,76 @@ fn entries_written_but_not_synced_survive_the_end_of_the_process() {
     let cut = disk.cut(&mut Random(1));
     drop(log);
     assert_eq!(open_on(&cut, dir.path()).unwrap().0.status().integrated, 5);
+}
+
+#[test]
+fn nothing_is_changed_before_whoever_admits_it_says_yes() {
+    let dir = tempfile::tempdir().unwrap();
+    let unfinished = journal(dir.path(), 2, 3);
+    // Frames to be dropped, frames to be replayed, a checkpoint to be signed.
+    unfinished.tamper(&segment(dir.path(), 1), |bytes| bytes[2 * FRAME..3 * FRAME].fill(0));
+    for disk in [unfinished, Arc::new(Disk::default())] {
+        let before = disk.all();
+        let storage = Arc::clone(&disk) as Arc<dyn Storage>;
+        let asked = Log::open_if(storage, options(dir.path()), signer(), |log| {
+            assert_eq!(log.checkpoint().0.size, 0, "as it was found");
+            assert!(before == disk.all());
+            Err::<(), _>(OpenError::Signing)
+        });
+        assert!(matches!(asked, Err(OpenError::Signing)));
+        assert!(before == disk.all(), "it was changed");
+        assert!(
+            Log::at_rest(Arc::clone(&disk) as Arc<dyn Storage>, dir.path(), &signer()).is_ok() != before.is_empty()
+        );
+        assert!(before == disk.all(), "reading has changed it");
+        assert!(open_on(&disk, dir.path()).is_ok());
+    }
+}
+
+/// Leaves as nodes of a tree.
+struct Leaves;
+
+impl Nodes for Leaves {
+    type Error = std::convert::Infallible;
+
+    fn node(&mut self, level: u32, index: u64) -> Result<Hash, Self::Error> {
+        if level == 0 {
+            return Ok(Hash::of_leaf(format!("leaf {index}").as_bytes()));
+        }
+        Ok(Hash::of_node(&self.node(level - 1, 2 * index)?, &self.node(level - 1, 2 * index + 1)?))
+    }
+}
+
+#[test]
+fn a_witness_is_given_proofs_though_a_power_cut_took_the_tiles() {
+    const SIZE: u64 = 700;
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::default());
+    let (log, _) = open_on(&disk, dir.path()).unwrap();
+    for number in 0..SIZE {
+        log.append(&[Entry::Leaf(format!("leaf {number}").as_bytes())]).unwrap();
+    }
+    super::eventually("a checkpoint of all", || log.status().integrated == SIZE);
+    let tile = dir.path().join("log/tile/0/000");
+    assert!(disk.all().contains_key(&tile));
+    let mut without = 0;
+    for seed in 1..20 {
+        let cut = disk.cut(&mut Random::of(seed));
+        without += u32::from(!cut.all().contains_key(&tile));
+        let storage = Arc::clone(&cut) as Arc<dyn Storage>;
+        let opened = Log::open_if(storage, options(dir.path()), signer(), |log| {
+            let (checkpoint, _) = log.checkpoint();
+            assert_eq!(checkpoint.size, SIZE);
+            for old in [1, 255, 256, 300, 512, 699, SIZE] {
+                let proof = log.consistency(old, SIZE).unwrap();
+                let root = range_hash(&mut Leaves, 0, old).unwrap();
+                assert!(verify_consistency(old, &root, SIZE, &checkpoint.root, &proof), "{seed}, {old}");
+            }
+            Ok::<_, OpenError>(())
+        });
+        opened.unwrap();
+    }
+    assert!(without > 0, "no cut took a tile: the test tests nothing");
 }
 
 #[test]

@@ -198,6 +198,34 @@ async fn a_witness_that_saw_another_history_is_an_alarm_and_keeps_it_from_starti
     assert!(said.contains("witness `w1` has seen") && said.contains("forged"), "{said}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_that_has_lost_its_memory_is_an_alarm_and_cosigns_again_when_it_may() {
+    let mut world = World::prepared().await;
+    world.configure("");
+    world.gateway.restart();
+    world.cosigned();
+    world.witness.forget();
+    world.call().await;
+    let events = world.gateway.events_once(|event| event["type"] == "integrity.failed");
+    let reason = of_type(&events, "integrity.failed")[0]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("knows 0 entries") && reason.contains("lost its memory"), "{reason}");
+    assert!(world.gateway.process.log().contains("INTEGRITY"));
+    // It is on record, so the witness may remember again.
+    world.cosigned();
+    assert!(world.gateway.process.terminate(SOON).unwrap().success());
+
+    world.witness.forget();
+    let said = world.refused_start();
+    assert!(said.contains("lost its memory") && said.contains("on_start"), "{said}");
+    world.configure("on_start = \"warn\"");
+    world.gateway.restart();
+    world.gateway.events_once(|event| event["absent_witnesses"] == serde_json::json!(["w1"]));
+    world.cosigned();
+    let events = world.gateway.events();
+    assert_eq!(of_type(&events, "integrity.failed").len(), 2);
+    world.gateway.process.terminate(SOON).unwrap();
+}
+
 /// The line of the checkpoint's size in a proof, with the newlines around it.
 fn size_line(proof: &str) -> String {
     let checkpoint = proof.split_once("\n\n").unwrap().1;

@@ -52,13 +52,20 @@ impl Witness {
         std::fs::write(&key, seed).unwrap();
         std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let port = free_port().unwrap();
-        let process = spawn(dir.path(), port, logs);
+        let process = spawn(dir.path(), port, logs, &["--init"]);
         Self { dir, port, logs: logs.to_vec(), process }
     }
 
     /// Starts the process again, on the same state.
     fn restart(&mut self) {
-        self.process = spawn(self.dir.path(), self.port, &self.logs);
+        self.process = spawn(self.dir.path(), self.port, &self.logs, &[]);
+    }
+
+    /// Loses its memory, and begins anew.
+    fn forget(&mut self) {
+        self.process.kill().unwrap();
+        std::fs::remove_file(self.memory()).unwrap();
+        self.process = spawn(self.dir.path(), self.port, &self.logs, &["--init"]);
     }
 
     fn key(&self) -> WitnessKey {
@@ -104,9 +111,9 @@ fn command(dir: &Path) -> Command {
     command
 }
 
-fn spawn(dir: &Path, port: u16, logs: &[VerifierKey]) -> Process {
+fn spawn(dir: &Path, port: u16, logs: &[VerifierKey], more: &[&str]) -> Process {
     let mut command = command(dir);
-    command.arg("--state").arg(dir.join("state")).arg("--listen").arg(format!("127.0.0.1:{port}"));
+    command.arg("--state").arg(dir.join("state")).arg("--listen").arg(format!("127.0.0.1:{port}")).args(more);
     for log in logs {
         command.arg("--log").arg(log.to_string());
     }

@@ -85,12 +85,44 @@ fn every_answer_is_the_specifications() {
     );
     assert_eq!(witness.exchange(b"GET / HTTP/1.1\r\nhost: w\r\nconnection: close\r\n\r\n").unwrap().status, 404);
     assert_eq!(status(&request(TRUE, 20, 31)), 200);
-    // The forks are in the witness's own log, whole, so that somebody can be shown them.
+    // The fork is in the witness's own log, whole, so that somebody can be shown it.
     let told = witness.process.log();
     assert!(
-        told.contains("A log offers a history") && told.contains(note(fork, 30, &log(1)).lines().nth(2).unwrap()),
+        told.contains("A log offers a history") && told.contains(note(fork, 20, &log(1)).lines().nth(2).unwrap()),
         "{told}"
     );
+}
+
+#[test]
+fn a_stranger_with_the_logs_checkpoint_and_a_false_proof_raises_no_alarm() {
+    let witness = witness();
+    assert_eq!(witness.ask(&request(TRUE, 0, 20)).unwrap().status, 200);
+    let false_proof = format!("old 20\n{}\n\n{}", Hash::empty_root(), note(TRUE, 30, &log(1)));
+    for _ in 0..5 {
+        assert_eq!(witness.ask(&false_proof).unwrap().status, 422);
+    }
+    let told = witness.process.log();
+    assert!(!told.contains("ERROR"), "{told}");
+    assert_eq!(told.matches("whose proof does not fit").count(), 1, "{told}");
+}
+
+#[test]
+fn a_witness_without_memory_begins_only_when_it_is_told_to() {
+    let mut witness = witness();
+    assert_eq!(witness.ask(&request(TRUE, 0, 20)).unwrap().status, 200);
+    witness.process.kill().unwrap();
+    let start = |more: &[&str]| {
+        let mut command = super::command(witness.dir.path());
+        command.arg("--state").arg(witness.dir.path().join("state")).args(["--listen", "127.0.0.1:0"]).args(more);
+        let output = command.args(["--log", &log(1).verifier().to_string()]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = start(&["--init"]);
+    assert!(said.contains("start without --init"), "{said}");
+    std::fs::remove_file(witness.memory()).unwrap();
+    let said = start(&[]);
+    assert!(said.contains("remembers nothing of the log vidimus/gw-1") && said.contains("--init"), "{said}");
 }
 
 #[test]
