@@ -167,7 +167,9 @@ impl Witnesses {
                     Err(error) => {
                         tracing::error!(%error, "Started without this witness (on_start = \"warn\")");
                         absent.push(watched.client.name.clone());
-                        watched.standing = Standing::Lagging { since: now, recorded: Some(now) };
+                        // `log.started` says that it is absent, and not that it has forgotten something.
+                        let recorded = (!error.is_witness_at_fault()).then_some(now);
+                        watched.standing = Standing::Lagging { since: now, recorded };
                     }
                 }
             }

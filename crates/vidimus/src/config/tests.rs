@@ -109,6 +109,7 @@ on_start = "warn"
 public = true
 [retention]
 recordings = "400d"
+delay = "12h"
 classes = { US_SSN = "30d", BADGE = "7d" }
 "#;
 

@@ -29,13 +29,16 @@ async fn an_index_made_again_is_the_same_and_goes_on_where_it_stopped() {
     assert!(world.gateway.process.terminate(super::SOON).unwrap().success());
     let (index, cut_off) = (world.gateway.data().join("index.db"), world.gateway.data().join("index.db.rebuild"));
     // What a run leaves that is killed: an index of the log's beginning.
-    std::fs::copy(&index, &cut_off).unwrap();
+    let beginning = std::fs::read(&index).unwrap();
+    std::fs::write(&cut_off, &beginning).unwrap();
     world.gateway.restart();
+    assert!(!cut_off.exists(), "an erasure would leave its words");
     use_once(&world).await;
     let before = listed(&world);
     assert_eq!(before.as_array().unwrap().len(), 2);
     assert!(world.gateway.process.terminate(super::SOON).unwrap().success());
 
+    std::fs::write(&cut_off, beginning).unwrap();
     for is_cut_off in [true, false] {
         assert_eq!(cut_off.exists(), is_cut_off);
         // Nothing of the old one is of use.
