@@ -297,17 +297,12 @@ impl Replay {
     fn push(&mut self, leaf: &[u8]) -> Result<(), OpenError> {
         if self.expected.is_some() {
             self.edge.push(leaf);
-            let finished: Vec<_> = self.edge.take_finished().collect();
-            finished.into_iter().for_each(|(tile, bytes)| self.know(tile, &bytes));
+            for (tile, bytes) in self.edge.take_finished() {
+                know(&mut self.tiles, tile, &bytes);
+            }
             self.compare()?;
         }
         Ok(())
-    }
-
-    fn know(&mut self, tile: Tile, bytes: &[u8]) {
-        if let Kind::Hashes(level) = tile.kind {
-            self.tiles.insert((level, tile.index), bytes.as_chunks().0.iter().map(|hash| Hash(*hash)).collect());
-        }
     }
 
     fn compare(&mut self) -> Result<(), OpenError> {
@@ -315,12 +310,19 @@ impl Replay {
         let Some(checkpoint) = self.expected.take_if(|checkpoint| checkpoint.size == size) else { return Ok(()) };
         let root = self.edge.root();
         if root == checkpoint.root {
-            let partial: Vec<_> = self.edge.partial().collect();
-            partial.into_iter().for_each(|(tile, bytes)| self.know(tile, &bytes));
+            for (tile, bytes) in self.edge.partial() {
+                know(&mut self.tiles, tile, &bytes);
+            }
             return Ok(());
         }
         let expected = format!("the root {root} of the {size} entries in tiles and journal");
         Err(damage(self.file.clone(), 0, expected, format!("root {}", checkpoint.root)))
+    }
+}
+
+fn know(tiles: &mut KnownTiles, tile: Tile, bytes: &[u8]) {
+    if let Kind::Hashes(level) = tile.kind {
+        tiles.insert((level, tile.index), bytes.as_chunks().0.iter().map(|hash| Hash(*hash)).collect());
     }
 }
 

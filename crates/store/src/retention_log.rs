@@ -166,7 +166,9 @@ mod tests {
 
     fn log(leaves: &[Vec<u8>]) -> RetentionLog {
         let mut log = RetentionLog::default();
-        leaves.iter().for_each(|leaf| log.leaf(leaf));
+        for leaf in leaves {
+            log.leaf(leaf);
+        }
         log
     }
 

@@ -173,14 +173,11 @@ fn tell(refusal: &Refusal, body: &[u8], unproved: &Unproved) {
         Refusal::Conflict { is_fork: true, .. } => {
             tracing::error!(%refusal, request = request(), "A log offers a history that is not the one it showed before");
         }
-        Refusal::Inconsistent { .. } => match unproved.count(Instant::now()) {
-            Some(count) => tracing::warn!(
-                %refusal, count, request = request(),
-                "Requests came whose proof does not fit: anybody can send such, and so does a log that was rewritten; ask \
-                 its operator if it is cosigned no more"
-            ),
-            None => tracing::debug!(%refusal, "Refused"),
-        },
+        Refusal::Inconsistent { .. } if let Some(count) = unproved.count(Instant::now()) => tracing::warn!(
+            %refusal, count, request = request(),
+            "Requests came whose proof does not fit: anybody can send such, and so does a log that was rewritten; ask its \
+             operator if it is cosigned no more"
+        ),
         Refusal::Failed(why) => {
             tracing::error!(why = printable(why), "Nothing is cosigned: the state cannot be written");
         }

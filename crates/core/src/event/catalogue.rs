@@ -1,0 +1,75 @@
+//! Every type of event, what it says, and why it is logged (NIST SP 800-53 AU-2).
+//!
+//! Documentation is made from it; a test holds it to what is written.
+
+/// A type of event, for documentation and for readers.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The value of `type`.
+    pub name: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+    /// Why it is logged (AU-2).
+    pub reason: &'static str,
+}
+
+/// Every type of event this version writes.
+pub const CATALOGUE: &[Entry] = &[
+    entry("log.started", "the gateway started writing", "start of the audit function (AU-12, AU-14(1))"),
+    entry("log.stopped", "the gateway stopped in good order", "end of the audit function; its absence is a crash"),
+    entry("log.recovered", "the journal was replayed at start", "shows what a crash cost (AU-5)"),
+    entry("log.capacity", "the room for evidence passed a threshold, down or up", "audit storage (AU-4, AU-5(1))"),
+    entry(
+        "clock.status",
+        "whether a time source keeps the clock: hourly, on change and after a jump",
+        "time stamps (AU-8)",
+    ),
+    entry("config.loaded", "a configuration came into force", "configuration change (CM-3)"),
+    entry(
+        "retention.loaded",
+        "how long recordings are kept, as of a start",
+        "retention (AU-11); configuration change (CM-3)",
+    ),
+    entry("policy.loaded", "a policy set came into force", "change of who may do what (AC-3, CM-3)"),
+    entry("policy.refused", "a changed policy set was refused", "attempted change (CM-3)"),
+    entry("auth.succeeded", "a token was accepted for the first time", "log-on (AC-17, IA-2)"),
+    entry("auth.failed", "callers were not authenticated", "failed log-on (AC-7, IA-2)"),
+    entry("session.opened", "a principal opened a session on a target", "access, with identity in full (AU-3(1))"),
+    entry("session.closed", "a session ended", "end of access; its count shows a missing event (AU-10)"),
+    entry("operation.admitted", "an operation was allowed, before it went to the target", "use of privilege (AC-6(9))"),
+    entry("operation.denied", "an operation was refused", "attempted use of privilege (AC-6(9))"),
+    entry("operation.outcome", "an admitted operation ended", "outcome (AU-3)"),
+    entry(
+        "program.logged",
+        "a program of the session wrote to its standard error",
+        "what the program itself says (AU-3)",
+    ),
+    entry(
+        "witness.cosigned",
+        "a witness cosigns the log, again or still",
+        "protection of audit information (AU-9(3), AU-10)",
+    ),
+    entry("witness.lagging", "a witness has not cosigned for a minute", "loss of that protection (AU-5, AU-9)"),
+    entry("integrity.failed", "evidence is not what it was", "alteration or loss of audit information (AU-9, SI-7)"),
+    entry("admin.hold_added", "a recording may not be erased", "retention (AU-11); custody of evidence"),
+    entry("admin.hold_removed", "a recording may be erased again", "retention (AU-11); custody of evidence"),
+    entry("admin.erase_requested", "somebody asked to erase a recording", "dual authorization (AU-9(5))"),
+    entry(
+        "admin.erase_confirmed",
+        "somebody else confirmed it, or its time was up: what follows is destruction",
+        "dual authorization (AU-9(5)), retention (AU-11)",
+    ),
+    entry("recording.erased", "a recording, its salts and its key are destroyed", "disposal (SI-12(3), AU-11)"),
+    entry("recording.viewed", "evidence was read", "access to audit information (AU-9)"),
+    entry("admin.keys_opened", "the keys were opened for use at a start", "use of keys (SC-12, AU-10)"),
+    entry("admin.key_changed", "a key came or went since the last start", "key management (SC-12, CM-3)"),
+    entry(
+        "recording.exported",
+        "sessions were exported as an archive",
+        "disclosure of audit information (AU-9, AU-16)",
+    ),
+];
+
+const fn entry(name: &'static str, meaning: &'static str, reason: &'static str) -> Entry {
+    Entry { name, meaning, reason }
+}
