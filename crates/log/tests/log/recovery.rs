@@ -115,6 +115,8 @@ fn a_witness_is_given_proofs_though_a_power_cut_took_the_tiles() {
         log.append(&[Entry::Leaf(format!("leaf {number}").as_bytes())]).unwrap();
     }
     super::eventually("a checkpoint of all", || log.status().integrated == SIZE);
+    let (running, disk) = (Arc::clone(&disk), disk.killed());
+    drop((log, running));
     let tile = dir.path().join("log/tile/0/000");
     assert!(disk.all().contains_key(&tile));
     let mut without = 0;
