@@ -45,7 +45,9 @@ pub(crate) async fn keep(gate: Gate, target: Arc<Target>, stop: CancellationToke
     while let Some(()) = stop.run_until_cancelled(target.tools.wanted()).await {
         // Whoever asks from now on may know of something newer.
         let number = target.tools.latest();
-        let read = read(&gate, &target, &stop).await;
+        // In a task of its own: a panic in it must not leave the definitions as they are for ever.
+        let reading = tokio::spawn(read(gate.clone(), Arc::clone(&target), stop.clone()));
+        let read = reading.await.unwrap_or(Err(DefinitionsError::Failed));
         if let Err(error) = &read
             && target.tools.known().is_some()
         {
@@ -60,14 +62,14 @@ pub(crate) async fn keep(gate: Gate, target: Arc<Target>, stop: CancellationToke
 
 /// Reads definitions in the era that the target was last read in, or else in the other one.
 async fn read(
-    gate: &Gate,
-    target: &Arc<Target>,
-    stop: &CancellationToken,
+    gate: Gate,
+    target: Arc<Target>,
+    stop: CancellationToken,
 ) -> Result<Vec<ToolDefinition>, DefinitionsError> {
     let deadline = Instant::now() + READING_TIMEOUT;
     let is_modern = target.is_modern.load(Ordering::Relaxed);
-    match read_as(gate, target, is_modern, (deadline, stop)).await {
-        Err(DefinitionsError::Upstream(error)) => match read_as(gate, target, !is_modern, (deadline, stop)).await {
+    match read_as(&gate, &target, is_modern, (deadline, &stop)).await {
+        Err(DefinitionsError::Upstream(error)) => match read_as(&gate, &target, !is_modern, (deadline, &stop)).await {
             Ok(definitions) => {
                 target.is_modern.store(!is_modern, Ordering::Relaxed);
                 Ok(definitions)

@@ -172,8 +172,10 @@ async fn streamed(
     let mut body = response.into_body();
     let mut decoder = sse::Decoder::new(limits.response_bytes);
     let mut events = Vec::new();
-    let mut left = limits.stream_bytes;
-    let mut changes = session.gate.policy_changes();
+    // The gateway itself waits for one message.
+    let most = if session.gate.is_own() { limits.response_bytes } else { limits.stream_bytes };
+    let mut left = most;
+    let mut changes = tell::Changes::of(session);
     // What a subscription tells of comes after its acknowledgement.
     let mut listener: Option<tell::Listener<'_>> = None;
     loop {
@@ -190,7 +192,7 @@ async fn streamed(
             }
         };
         let Some(data) = data else { return Err(Fault::BrokenOff) };
-        left = left.checked_sub(data.len()).ok_or(Fault::TooLarge(limits.stream_bytes))?;
+        left = left.checked_sub(data.len()).ok_or(Fault::TooLarge(most))?;
         decoder.push(&data, &mut events).map_err(|error| Fault::NotMcp(error.to_string()))?;
         for event in std::mem::take(&mut events) {
             if event.data.is_empty() {

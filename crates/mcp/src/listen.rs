@@ -71,7 +71,7 @@ async fn heard(session: &Arc<McpSession>, rest: Option<Rest>, wire: Wire, flight
     if let Some(id) = session.stream.last_event() {
         headers.insert(LAST_EVENT_ID, id);
     }
-    let mut changes = session.gate.policy_changes();
+    let mut changes = tell::Changes::of(session);
     let response = session.target.upstream.listen(wire, headers).await?;
     let mut body = match response.status() {
         StatusCode::OK if headers::is_event_stream(response.headers()) => Some(response.into_body()),

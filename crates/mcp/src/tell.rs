@@ -1,6 +1,7 @@
-//! Lists that have become others than the client was shown, because policy changed: noticed here, and told to the client.
+//! Lists that have become others than the client was shown, because policy or the tools changed: noticed here, and told to
+//! the client.
 //!
-//! Of its own changes a server tells; what policy gives or takes away only the gateway knows. For tools it knows exactly
+//! Of its own changes a server may tell; what policy gives or takes away only the gateway knows. For tools it knows exactly
 //! whether the list is another one. Which prompts and resources there are it does not know, so any change of the policies
 //! may be one of theirs. A client that never asked for a list is told nothing of it; one that does not listen is told when
 //! it does. Every stream is told by itself, whatever others were told and whoever reads the list meanwhile: in the modern
@@ -9,7 +10,8 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 
-use vidimus_gate::{InFlight, PartError};
+use tokio::sync::watch;
+use vidimus_gate::{InFlight, PartError, PolicyChanges};
 
 use crate::changed::{LISTS, List};
 use crate::envelope::{Id, ListKind};
@@ -22,6 +24,28 @@ pub(crate) fn showing(session: &McpSession, kind: ListKind, is_continued: bool) 
     let Some(list) = LISTS.iter().find(|list| list.kind == kind) else { return };
     if !is_continued || !session.shown.contains(list) {
         session.shown.set(list, digest(session, list), session.is_modern);
+    }
+}
+
+/// Tells when lists may have become others: other policies are in force, or the target has other tools.
+pub(crate) struct Changes {
+    policies: PolicyChanges,
+    tools: watch::Receiver<()>,
+}
+
+impl Changes {
+    /// Those from now on.
+    pub(crate) fn of(session: &McpSession) -> Self {
+        Self { policies: session.gate.policy_changes(), tools: session.target.tools.changes() }
+    }
+
+    /// Resolves when there is one, at once if there was since it last resolved. Cancel safe.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            () = self.policies.next() => {}
+            // The target has its tools for as long as there are sessions on it.
+            Ok(()) = self.tools.changed() => {}
+        }
     }
 }
 

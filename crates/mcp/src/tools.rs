@@ -64,6 +64,9 @@ pub enum DefinitionsError {
     /// Whoever asked has gone.
     #[error("the definitions of the target are not known yet, and the client did not wait for them")]
     ClientGone,
+    /// A fault of the gateway's own.
+    #[error("the definitions of the target cannot be read: the gateway failed; its log says where")]
+    Failed,
     /// The gateway stops.
     #[error("the definitions of the target are not known: the gateway is stopping")]
     Stopping,
@@ -76,6 +79,8 @@ pub(crate) struct KnownTools {
     /// The number of readings that were asked for so far.
     asked: watch::Sender<u64>,
     ended: watch::Sender<Ended>,
+    /// Sent when a reading has found other tools than the one before.
+    changed: watch::Sender<()>,
     waiting: Semaphore,
     /// Tools that callers were listed, and that were looked for once.
     absent: Mutex<HashSet<Box<str>>>,
@@ -96,6 +101,7 @@ impl Default for KnownTools {
             known: ArcSwapOption::empty(),
             asked: watch::Sender::new(0),
             ended: watch::Sender::default(),
+            changed: watch::Sender::default(),
             waiting: Semaphore::new(MAX_WAITING),
             absent: Mutex::default(),
         }
@@ -131,6 +137,11 @@ impl KnownTools {
         }
         let failed = || self.ended.borrow().failed.clone().map_or(DefinitionsError::Stopping, |(_, error)| error);
         self.known().ok_or_else(failed)
+    }
+
+    /// Tells when a reading has found other tools than the one before.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// Asks for a reading, unless one is asked for already. Waits for nothing.
@@ -187,7 +198,11 @@ impl KnownTools {
             Ok(definitions) => {
                 let by_name: HashMap<_, _> = definitions.into_iter().map(|tool| (tool.name.clone(), tool)).collect();
                 self.absent().retain(|name| !by_name.contains_key(&**name));
+                let is_other = self.known().is_none_or(|known| known.by_name != by_name);
                 self.known.store(Some(Arc::new(Tools { by_name, read_at: Instant::now() })));
+                if is_other {
+                    self.changed.send_replace(());
+                }
                 None
             }
             Err(error) => Some((Instant::now(), error)),

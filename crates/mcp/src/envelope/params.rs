@@ -15,6 +15,9 @@ pub const MAX_NAME_BYTES: usize = 512;
 /// The longest URI of a resource (RFC 9110 §4.1 asks for 8000 at least).
 pub const MAX_URI_BYTES: usize = 8192;
 
+/// Resources, or tasks, that one subscription may name: policy decides on each.
+const MAX_LISTENED: usize = 1_000;
+
 /// Keys of the filter of `subscriptions/listen` (MCP 2026-07-28, "Subscriptions"), and those that hold lists of texts.
 const FILTER_KEYS: &[&str] =
     &["promptsListChanged", "resourceSubscriptions", "resourcesListChanged", "taskIds", "toolsListChanged"];
@@ -86,7 +89,11 @@ pub(super) fn check(method: Method, params: Option<Value<'_>>) -> Result<(), Pro
             allow(params.get("notifications"), "notifications", |filter| filter.is_object())?;
             let Some(filter) = params.get("notifications") else { return Ok(()) };
             refuse_case_variants(filter, FILTER_KEYS)?;
-            let texts = |list: Value<'_>| list.is_array() && list.elements().all(|text| text.as_str().is_some());
+            let texts = |list: Value<'_>| {
+                list.is_array()
+                    && list.elements().count() <= MAX_LISTENED
+                    && list.elements().all(|text| text.as_str().is_some())
+            };
             FILTER_LISTS.iter().try_for_each(|key| allow(filter.get(key), "notifications", texts))
         }
         Method::Complete => match params.get("ref") {

@@ -110,6 +110,24 @@ fn a_method_belongs_to_its_side() {
 }
 
 #[test]
+fn a_subscription_names_no_more_than_can_be_decided() {
+    for (key, count, is_taken) in
+        [("resourceSubscriptions", 1_000, true), ("resourceSubscriptions", 1_001, false), ("taskIds", 1_001, false)]
+    {
+        let names = vec![r#""note://a""#; count].join(",");
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{{"notifications":{{"{key}":[{names}]}}}}}}"#
+        );
+        let read = parse_one(&text, Sender::Client);
+        assert_eq!(
+            read.as_ref().map_err(EnvelopeError::label).err(),
+            (!is_taken).then_some("bad_param"),
+            "{key} {count}"
+        );
+    }
+}
+
+#[test]
 fn an_id_is_equal_to_itself_and_to_nothing_else() {
     let id = |lexeme: &str| {
         let text = format!(r#"{{"jsonrpc":"2.0","id":{lexeme},"method":"ping"}}"#);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use http::Method;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::common::evidence::of_type;
@@ -100,6 +101,25 @@ async fn a_server_that_says_its_tools_have_changed_is_asked_for_them() {
     world.upstream.say("1", r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
     soon(|| world.upstream.readings() == 2).await;
     drop(stream);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_listens_is_told_of_new_tools_that_the_server_does_not_announce() {
+    let world = World::start().await;
+    let client = world.client().await;
+    client.post(LIST).await.unwrap();
+    let headers = [("accept", "text/event-stream"), ("content-type", "")];
+    let mut body = client.stream(Method::GET, &headers).await.unwrap().into_body();
+    world.upstream.change(|quirks| quirks.more_tools.push("new"));
+    let other = world.client().await;
+    assert!(other.call(1, "new", "{}").await.unwrap()["error"].is_object());
+    let told = async {
+        let mut text = String::new();
+        while !text.contains("notifications/tools/list_changed") {
+            text.push_str(std::str::from_utf8(&body.frame().await.unwrap().unwrap().into_data().unwrap()).unwrap());
+        }
+    };
+    within(SOON, "the notice", told).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
