@@ -1,8 +1,8 @@
 //! The confiner: restricts itself, then becomes the program.
 //!
 //! In this order, because each step takes away what the one before needed: descriptors, session and file mask, grants
-//! opened and checked, resource limits, user, working directory, Landlock, exec. It runs one thread, so what holds for
-//! the thread holds for the program. The first step that fails ends it, and the supervisor learns why.
+//! opened and checked, resource limits, user, working directory, Landlock, system calls, exec. It runs one thread, so
+//! what holds for the thread holds for the program. The first step that fails ends it, and the supervisor learns why.
 
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
@@ -21,6 +21,7 @@ use crate::grants::{self, Access};
 use crate::handover::{self, Streams, Task};
 use crate::isolation::{self, IsolationError};
 use crate::processes::protect_memory;
+use crate::system_calls;
 
 /// What the supervisor reads when the program is about to be executed; anything more is why it was not.
 pub(crate) const CONFINED: &[u8] = b"confined\n";
@@ -34,6 +35,8 @@ enum Refusal {
     Confinement(#[from] ConfinementError),
     #[error(transparent)]
     Isolation(#[from] IsolationError),
+    #[error("this kernel filters no system calls ({0}): it takes CONFIG_SECCOMP_FILTER; or set isolation = \"none\"")]
+    SystemCalls(seccompiler::Error),
     #[error("{0} failed: {1}")]
     Step(&'static str, io::Error),
     #[error("the server cannot start in {path}: {source}")]
@@ -80,7 +83,8 @@ fn become_program(mut socket: &UnixStream, task: Task, streams: Streams) -> Resu
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(call("binding the server to its supervisor"))?;
     set_no_new_privs(true).map_err(call("giving up new privileges"))?;
     if let Some(granted) = granted {
-        isolation::restrict(granted, confinement.tcp)?;
+        isolation::restrict(granted, confinement.network)?;
+        system_calls::refuse(confinement.network).map_err(Refusal::SystemCalls)?;
     }
     // Fails if the supervisor went before the death signal was set.
     socket.write_all(CONFINED).map_err(step("telling the supervisor"))?;

@@ -50,15 +50,15 @@ pub struct Confinement {
     pub run_as: Option<RunAs>,
     /// Whether the kernel holds it to all this.
     pub isolation: Isolation,
-    /// Whether it may bind and connect TCP ports. UDP is not covered (Landlock ABI 4 has no word for it).
-    pub tcp: bool,
+    /// Whether it may use the network. Without isolation it may.
+    pub network: bool,
 }
 
 /// Who holds the program to its directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
-    /// The kernel, through Landlock. Refused where it cannot.
+    /// The kernel, through Landlock and a filter of system calls. Refused where it cannot.
     Landlock,
     /// Nobody. User, limits and variables still apply.
     None,
@@ -174,7 +174,7 @@ impl ConfinementError {
 }
 
 impl Confinement {
-    /// Nothing granted but what every program needs: Landlock, default limits, TCP allowed, scratch in the system's
+    /// Nothing granted but what every program needs: Landlock, default limits, the network, scratch in the system's
     /// temporary directory. `forbidden` is the gateway's data directory and its key file.
     pub fn new(command: Vec<String>, forbidden: Vec<PathBuf>) -> Self {
         Self {
@@ -189,7 +189,7 @@ impl Confinement {
             limits: ResourceLimits::default(),
             run_as: None,
             isolation: Isolation::Landlock,
-            tcp: true,
+            network: true,
         }
     }
 

@@ -87,9 +87,9 @@ pub(crate) fn open(
 }
 
 /// Holds the calling thread to what was opened, for ever. Also sets `no_new_privs`.
-pub(crate) fn restrict(opened: Vec<Opened>, tcp: bool) -> Result<(), IsolationError> {
+pub(crate) fn restrict(opened: Vec<Opened>, network: bool) -> Result<(), IsolationError> {
     let kernel = IsolationError::Kernel;
-    let mut rules = ruleset(tcp).and_then(Ruleset::create).map_err(kernel)?;
+    let mut rules = ruleset(network).and_then(Ruleset::create).map_err(kernel)?;
     for Opened { path, access } in opened {
         rules = rules.add_rule(PathBeneath::new(path, access)).map_err(kernel)?;
     }
@@ -111,10 +111,10 @@ pub(crate) fn keep_signals_inside() -> bool {
     status.is_ok_and(|status| status.ruleset == RulesetStatus::FullyEnforced)
 }
 
-fn ruleset(tcp: bool) -> Result<Ruleset, RulesetError> {
+fn ruleset(network: bool) -> Result<Ruleset, RulesetError> {
     let mut ruleset =
         Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(AccessFs::from_all(LEAST))?;
-    if !tcp {
+    if !network {
         ruleset = ruleset.handle_access(AccessNet::from_all(ABI::V4))?;
     }
     ruleset

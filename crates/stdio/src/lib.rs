@@ -20,6 +20,7 @@ mod processes;
 pub mod stage;
 mod standard_error;
 mod supervise;
+mod system_calls;
 
 pub use child::{Cause, Child, ChildError, ChildLimits, Ended, Launch, Messages};
 pub use confinement::{Confinement, ConfinementError, Isolation, ResourceLimits, RunAs, Variables};

@@ -19,3 +19,5 @@ mod lifecycle;
 mod pool;
 #[path = "suite/sandbox.rs"]
 mod sandbox;
+#[path = "suite/system_calls.rs"]
+mod system_calls;

@@ -137,22 +137,6 @@ async fn the_gateway_and_the_supervisor_cannot_be_signalled_or_looked_into() {
 }
 
 #[tokio::test]
-async fn tcp_is_open_unless_it_is_refused() {
-    let sandbox = Sandbox::new();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let script = format!(
-        "import socket\ntry:\n socket.create_connection(('127.0.0.1', {})); print('connected')\n\
-         except PermissionError: print('refused')",
-        listener.local_addr().unwrap().port()
-    );
-    for (tcp, expected) in [(true, "connected"), (false, "refused")] {
-        let mut confinement = sandbox.confinement(&["/usr/bin/python3", "-c", &script]);
-        confinement.tcp = tcp;
-        assert_eq!(sandbox.output_of(&sandbox.launch(confinement)).await, [expected]);
-    }
-}
-
-#[tokio::test]
 async fn a_server_at_a_socket_of_the_gateway_is_refused_by_the_kernel_or_known_by_its_descent() {
     let sandbox = Sandbox::new();
     let path = sandbox.path("data/vidimus.sock");

@@ -473,7 +473,7 @@ pub(super) const TARGET: Section = Section {
             Absent::Means("that of `[masking]` holds"),
             "What is masked of its payloads: see below.",
         ),
-        key("network", "`true` or `false`", Absent::Default("true"), "Whether the program may open TCP connections."),
+        key("network", "`true` or `false`", Absent::Default("true"), "Whether the program may use the network."),
         key("idle", "duration", Absent::Default("15m"), "After so long without a request the program is ended."),
     ],
 };

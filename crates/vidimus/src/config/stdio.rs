@@ -59,7 +59,7 @@ impl Program {
             environment: Variables(variables),
             run_as: self.run_as,
             isolation: self.isolation,
-            tcp: self.network,
+            network: self.network,
             ..Confinement::new(self.command.clone(), forbidden)
         })
     }
