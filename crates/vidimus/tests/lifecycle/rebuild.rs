@@ -1,6 +1,9 @@
 //! `vidimus index rebuild`: the same index again, from nothing or from where a run was cut off.
 #![expect(clippy::indexing_slicing, reason = "tests")]
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
 use super::World;
@@ -49,4 +52,33 @@ async fn an_index_made_again_is_the_same_and_goes_on_where_it_stopped() {
     }
     world.gateway.restart();
     assert_eq!(listed(&world), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn making_the_index_of_a_killed_gateway_changes_nothing_in_its_log() {
+    let mut world = World::start().await;
+    use_once(&world).await;
+    let before = listed(&world);
+    world.gateway.process.kill().unwrap();
+    let data = world.gateway.data();
+    let index = data.join("index.db");
+    std::fs::write(&index, "no index").unwrap();
+    for companion in ["index.db-wal", "index.db-shm"] {
+        std::fs::remove_file(data.join(companion)).unwrap();
+    }
+    let (log, journal) = (contents(&data.join("log")), contents(&data.join("journal")));
+    world.gateway.command(&["index", "rebuild"]);
+    assert!(contents(&data.join("log")) == log && contents(&data.join("journal")) == journal);
+    world.gateway.restart();
+    assert_eq!(listed(&world), before, "what only the journal held is added at the start");
+}
+
+/// All files below a directory.
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() { contents(&path) } else { BTreeMap::from([(path.clone(), std::fs::read(path).unwrap())]) }
+        })
+        .collect()
 }
