@@ -70,8 +70,8 @@ pub enum Peer {
     Process {
         /// Its user.
         uid: u32,
-        /// The process that connected; none when it is in another PID namespace.
-        pid: Option<u32>,
+        /// What the listener asks of processes was true of it as it connected ([`Server::unix`]).
+        is_admitted: bool,
     },
 }
 
@@ -95,7 +95,7 @@ pub struct Server {
 #[derive(Debug)]
 enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener),
+    Unix { listener: UnixListener, admits: fn(Option<u32>) -> bool },
 }
 
 impl Server {
@@ -104,9 +104,11 @@ impl Server {
         Self { listener: Listener::Tcp(listener), limits }
     }
 
-    /// Serves a bound Unix socket.
-    pub const fn unix(listener: UnixListener, limits: HttpLimits) -> Self {
-        Self { listener: Listener::Unix(listener), limits }
+    /// Serves a bound Unix socket. `admits` is asked about each process as it connects, by its id (none when it is in
+    /// another PID namespace), and not again: while the connection stays, the process may end, and its id may become
+    /// another's.
+    pub const fn unix(listener: UnixListener, limits: HttpLimits, admits: fn(Option<u32>) -> bool) -> Self {
+        Self { listener: Listener::Unix { listener, admits }, limits }
     }
 
     /// Accepts and serves until `shutdown` turns true, then waits for calls in flight, at most the grace period,
@@ -143,11 +145,11 @@ impl Server {
                         }
                         Err(error) => pause(&error).await,
                     },
-                    Listener::Unix(listener) => match listener.accept().await {
+                    Listener::Unix { listener, admits } => match listener.accept().await {
                         Ok((stream, _)) => match stream.peer_cred() {
                             Ok(credentials) => {
                                 let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());
-                                let peer = Peer::Process { uid: credentials.uid(), pid };
+                                let peer = Peer::Process { uid: credentials.uid(), is_admitted: admits(pid) };
                                 connections.spawn(connection(
                                     stream,
                                     peer,

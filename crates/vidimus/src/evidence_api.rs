@@ -97,7 +97,7 @@ impl EvidenceApi {
     /// Answers one request.
     pub(crate) async fn answer<B>(&self, peer: Peer, request: Request<B>) -> Response<ApiBody> {
         let answered = match (peer, request.method()) {
-            (Peer::Process { pid, .. }, _) if pid.is_none_or(is_started_here) => Err(Failure::Bad(
+            (Peer::Process { is_admitted: false, .. }, _) => Err(Failure::Bad(
                 StatusCode::FORBIDDEN,
                 "programs that the gateway has started read no evidence".into(),
             )),
@@ -277,9 +277,10 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Failure> {
     token.map(Some).ok_or_else(bad)
 }
 
-/// Whether the process is a target's: it may have the gateway's user, and is not to have its rights.
-fn is_started_here(pid: u32) -> bool {
-    pid != std::process::id() && vidimus_stdio::descends_from_this_process(pid)
+/// Whether a process that connects may ask at all. One that the gateway has started may have its user, and is not to have
+/// its rights.
+pub(crate) fn admits(pid: Option<u32>) -> bool {
+    pid.is_some_and(|pid| pid == std::process::id() || !vidimus_stdio::descends_from_this_process(pid))
 }
 
 /// The principal of a process on this machine.
@@ -352,10 +353,10 @@ mod tests {
     #[test]
     fn what_this_process_started_reads_no_evidence() {
         let mut started = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        assert!(is_started_here(started.id()));
+        assert!(!admits(Some(started.id())));
         started.kill().unwrap();
         started.wait().unwrap();
-        assert!(!is_started_here(std::process::id()));
-        assert!(!is_started_here(std::os::unix::process::parent_id()));
+        assert!(!admits(Some(started.id())) && !admits(None), "one that is gone, or not to be seen");
+        assert!(admits(Some(std::process::id())) && admits(Some(std::os::unix::process::parent_id())));
     }
 }

@@ -26,7 +26,7 @@ use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, Pool, PoolLimits};
 use crate::admin::Admin;
 use crate::config::{self, Config, SharedMasking};
 use crate::discovery::Discovery;
-use crate::evidence_api::EvidenceApi;
+use crate::evidence_api::{self, EvidenceApi};
 use crate::integrity::Integrity;
 use crate::log_api::LogApi;
 use crate::witnesses::Witnesses;
@@ -154,7 +154,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
             },
             stopping.clone(),
         )),
-        tokio::spawn(Server::unix(socket, limits).serve(
+        tokio::spawn(Server::unix(socket, limits, evidence_api::admits).serve(
             move |peer, request| {
                 let api = api.clone();
                 async move { api.answer(peer, request).await }

@@ -131,3 +131,28 @@ async fn what_outlasts_the_grace_period_is_aborted() {
     let _ = timeout(SOON, client.read_to_end(&mut rest)).await.unwrap();
     assert_eq!(rest, b"");
 }
+
+#[tokio::test]
+async fn a_process_is_asked_about_as_it_connects_and_not_again() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    // The second time it would be another process that has the id.
+    let admits = |pid| pid == Some(std::process::id()) && ASKED.fetch_add(1, Ordering::Relaxed) == 0;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let answer = |peer, _| async move {
+        let is_admitted = matches!(peer, Peer::Process { is_admitted: true, .. });
+        Response::new(Full::new(Bytes::from(if is_admitted { "come in" } else { "stay out" })))
+    };
+    let (_stop, stopping) = watch::channel(false);
+    let serving = tokio::spawn(Server::unix(listener, HttpLimits::default(), admits).serve(answer, stopping));
+    for told in ["come in", "stay out"] {
+        let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+        stream.write_all(&[REQUEST, LAST_REQUEST].concat()).await.unwrap();
+        let mut text = String::new();
+        timeout(SOON, stream.read_to_string(&mut text)).await.unwrap().unwrap();
+        assert_eq!(text.matches(told).count(), 2, "{text}");
+    }
+    serving.abort();
+}
