@@ -104,6 +104,15 @@ fn names_in_every_notation_tell_of_a_secret() {
 }
 
 #[test]
+fn a_password_ends_with_its_word_however_much_follows() {
+    for length in [0, 1, 100, 127, 128, 129, 500] {
+        let text = format!("password=tulip7Bulb {}", "a ".repeat(length));
+        let found = found(&SECRETS, &text, &[]);
+        assert_eq!(found, [("SECRET_PASSWORD".to_owned(), "tulip7Bulb".to_owned())], "{length}");
+    }
+}
+
+#[test]
 fn keys_that_lead_to_a_value_make_it_a_secret() {
     let secret = |key: &str, value: &str| found(&DEFAULT, value, &["user", key]).len() == 1;
     for key in ["password", "userPassword", "DB_PASSWD", "client_secret", "apiKey", "X-Api-Key", "refresh_token"] {

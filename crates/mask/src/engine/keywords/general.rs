@@ -316,7 +316,8 @@ pub(super) fn password(text: &[u8], assigned: &Assigned) -> Value {
     let value = near.get(..end.unwrap_or(near.len())).unwrap_or_default();
     let closed = match assigned.quote {
         Some(quote) => end.and_then(|end| near.get(end)) == Some(&quote),
-        None => near.len() <= MAX_PASSWORD,
+        // Something ends it, or the text does.
+        None => end.is_some() || near.len() <= MAX_PASSWORD,
     };
     let value = if assigned.quote.is_some() { value.strip_suffix(b"\\").unwrap_or(value) } else { value };
     let stands = closed
