@@ -245,7 +245,7 @@ pub(crate) enum Finder {
 }
 
 /// A set of classes of one engine.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ClassSet {
     words: [u64; MAX_CLASSES / 64],
 }

@@ -15,6 +15,7 @@ mod keywords;
 mod marks;
 mod outline;
 mod pass;
+mod paths;
 mod resolve;
 mod starts;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub(crate) use self::marks::{HASH_LETTERS, MAX_KEPT, MAX_NAME};
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::automaton::{Entry, Hit};
 use self::beginnings::Beginnings;
@@ -36,6 +38,7 @@ use self::keywords::{Keywords, MAX_IDENTIFIER};
 use self::marks::Marks;
 use self::outline::Outlines;
 use self::pass::Pass;
+use self::paths::Paths;
 use self::starts::Starts;
 use crate::allow::{Allow, AllowList};
 use crate::class::{ClassId, ClassSet, Finder};
@@ -46,6 +49,9 @@ use crate::selection::{Chosen, Selection, nearest};
 
 /// The score of what a validator proved.
 const PROVEN: u8 = 100;
+
+/// Numbers for engines; the first is 1.
+static ENGINES: AtomicU64 = AtomicU64::new(1);
 
 /// A value of a class in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +81,7 @@ pub struct Scan {
     findings: Vec<Finding>,
     hits: Vec<Hit>,
     near: Near,
+    paths: Paths,
     /// Masked parts that end behind the place of the pass.
     upcoming: Vec<Previous>,
     runs: Runs,
@@ -103,6 +110,8 @@ impl Scan {
 /// The detectors of a selection of classes, compiled. Immutable: share it.
 #[derive(Debug)]
 pub struct Engine {
+    /// No other engine of the process has it: what a scan remembers is of one engine.
+    number: u64,
     classes: Vec<Chosen>,
     tiers: Arc<Tiers>,
     caches: Pool,
@@ -171,6 +180,7 @@ impl Engine {
         }
         let allow = AllowList::new(allow, |name| known(&classes, name))?;
         Ok(Self {
+            number: ENGINES.fetch_add(1, Ordering::Relaxed),
             classes,
             tiers,
             caches,

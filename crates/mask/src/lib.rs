@@ -4,6 +4,7 @@
 //! never logged; an error withholds the whole result. Nothing here knows of protocols, files or a runtime.
 
 mod allow;
+mod bits;
 mod calendar;
 mod catalogue;
 pub mod checksum;

@@ -11,7 +11,7 @@ use super::marks::Marks;
 use crate::class::{ClassId, ClassSet};
 
 /// Words before a candidate that count; Presidio reads five tokens.
-const NEAR_WORDS: u32 = 5;
+pub(super) const NEAR_WORDS: u32 = 5;
 
 /// Bytes before a candidate that count, at most.
 pub(super) const NEAR_BYTES: usize = 96;
@@ -23,14 +23,11 @@ pub(super) const MAX_WORD: usize = 32;
 const MAX_BEFORE: usize = 3;
 pub(super) const PHRASE_BYTES: usize = 64;
 
-/// Naming words remembered at a time.
-const MAX_HITS: usize = 8;
-
 /// The names that lead to a text, outermost first: JSON keys, or schema, table and column.
 pub type Path<'a> = [&'a str];
 
 /// Path segments that count, from the innermost.
-const NEAR_SEGMENTS: usize = 3;
+pub(super) const NEAR_SEGMENTS: usize = 3;
 
 /// All words and phrases of the classes of one engine.
 #[derive(Debug, Default)]
@@ -61,18 +58,17 @@ pub(super) struct Previous {
     pub(super) class: Option<ClassId>,
 }
 
-/// The naming words that were last seen in a text.
+/// The naming words near a place of a text.
 #[derive(Debug, Default)]
 pub(super) struct Near {
     /// The last of them last.
     hits: Vec<Hit>,
-    /// Words seen.
-    words: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Hit {
     start: usize,
+    /// Which word of the text it is, or is part of.
     word: u32,
     named: ClassSet,
 }
@@ -81,41 +77,44 @@ impl Near {
     /// Forgets the text.
     pub(super) fn clear(&mut self) {
         self.hits.clear();
-        self.words = 0;
     }
 
-    /// A word begins.
-    pub(super) fn word(&mut self) {
-        self.words = self.words.wrapping_add(1);
+    /// Forgets what is no longer near.
+    pub(super) fn leave_behind(&mut self, at: usize) {
+        self.hits.retain(|hit| hit.start + NEAR_BYTES >= at);
     }
 
-    /// The word that begins at `start` names something.
-    pub(super) fn add(&mut self, start: usize, named: ClassSet) {
-        if self.hits.len() == MAX_HITS {
-            self.hits.remove(0);
-        }
-        self.hits.push(Hit { start, word: self.words, named });
+    /// The text's word of this number names something, at `start`.
+    pub(super) fn add(&mut self, start: usize, word: u32, named: ClassSet) {
+        self.hits.push(Hit { start, word, named });
     }
 
-    /// Whether no word near `at` names anything.
-    pub(super) fn is_silent(&self, at: usize) -> bool {
-        self.hits.last().is_none_or(|hit| self.words.wrapping_sub(hit.word) > NEAR_WORDS || hit.start + NEAR_BYTES < at)
+    /// Whether no word that was looked up last names anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.hits.is_empty()
     }
 
-    /// Adds the classes named near `at`, where the last word seen begins.
-    pub(super) fn named(&self, at: usize, previous: Option<Previous>, named: &mut ClassSet) {
-        let from = at.saturating_sub(NEAR_BYTES);
-        let previous = previous.filter(|previous| previous.end >= from);
-        let floor = previous.map_or(from, |previous| previous.end);
-        for hit in self.hits.iter().rev().filter(|hit| hit.start < at) {
-            if hit.start < floor || self.words.wrapping_sub(hit.word) > NEAR_WORDS {
-                break;
-            }
+    /// Whether no word near `at` names anything; the last word up to there has the number `word`.
+    pub(super) fn is_silent(&self, at: usize, word: u32) -> bool {
+        self.before(at, word).next().is_none()
+    }
+
+    /// Adds the classes named near `at`; the last word up to there has the number `word`.
+    pub(super) fn named(&self, at: usize, word: u32, previous: Option<Previous>, named: &mut ClassSet) {
+        let previous = previous.filter(|previous| previous.end + NEAR_BYTES >= at);
+        let floor = previous.map_or(0, |previous| previous.end);
+        for hit in self.before(at, word).take_while(|hit| hit.start >= floor) {
             named.extend(&hit.named);
         }
         if let Some(class) = previous.and_then(|previous| previous.class) {
             named.insert(class);
         }
+    }
+
+    /// The naming words that count for a candidate, the nearest first.
+    fn before(&self, at: usize, word: u32) -> impl Iterator<Item = &Hit> {
+        let counts = move |hit: &&Hit| hit.start + NEAR_BYTES >= at && word.wrapping_sub(hit.word) <= NEAR_WORDS;
+        self.hits.iter().rev().skip_while(move |hit| hit.start >= at).take_while(counts)
     }
 }
 

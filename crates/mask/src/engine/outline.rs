@@ -4,6 +4,8 @@
 //! nearest cache. This one knows digits, capitals, small letters and single separators only. It accepts wherever a shape
 //! matches, and in some places more; where it does not accept, no shape matches, and nothing else is asked.
 
+mod groups;
+
 use std::collections::HashMap;
 
 use regex_automata::hybrid::LazyStateID;
@@ -14,6 +16,7 @@ use regex_automata::{Anchored, MatchKind};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind, Repetition};
 
+use self::groups::Groups;
 use super::automaton::Entry;
 use super::{End, is_word};
 use crate::class::{ClassSet, Edges};
@@ -46,16 +49,23 @@ pub(super) struct Outlines {
     numbers: Option<Outline>,
     /// The same at letters.
     words: Option<Outline>,
+    /// What the first digits of a number tell of both.
+    groups: Groups,
 }
 
 impl Outlines {
     /// Draws them.
     pub(super) fn new(alone: &[(Entry, &str)], contextual: &[(Entry, &str)]) -> Self {
-        Self {
-            alone: Outline::new(alone, |byte| !byte.is_ascii_alphabetic()),
-            numbers: Outline::new(contextual, |byte| !byte.is_ascii_alphabetic()),
-            words: Outline::new(contextual, |byte| byte.is_ascii_alphabetic()),
-        }
+        let alone = Outline::new(alone, |byte| !byte.is_ascii_alphabetic());
+        let numbers = Outline::new(contextual, |byte| !byte.is_ascii_alphabetic());
+        let groups = Groups::new(alone.as_ref(), numbers.as_ref());
+        Self { alone, numbers, words: Outline::new(contextual, |byte| byte.is_ascii_alphabetic()), groups }
+    }
+
+    /// Of which tiers shapes may match at `at`, where a digit is, and of which classes those that need context. A bit of `digits` is set for each of the 64 bytes from
+    /// there on that is a digit, or may be one once more of an open text is there.
+    pub(super) fn of_number(&self, text: &[u8], at: usize, digits: u64, end: End) -> (u8, &ClassSet) {
+        self.groups.may_match(text, at, digits, end)
     }
 
     /// Whether a shape that says enough may match at `at`, or, where an open text ends first, could yet.
@@ -73,7 +83,8 @@ impl Outlines {
 
     /// Bytes that they take.
     pub(super) fn memory(&self) -> usize {
-        [&self.alone, &self.numbers, &self.words].into_iter().flatten().map(Outline::memory).sum()
+        let outlines = [&self.alone, &self.numbers, &self.words].into_iter().flatten().map(Outline::memory);
+        outlines.sum::<usize>() + self.groups.memory()
     }
 }
 

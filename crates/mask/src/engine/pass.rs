@@ -7,11 +7,12 @@ use std::ops::Range;
 use super::automaton::{Failed, Hit};
 use super::beginnings::{ALONE, CONTEXTUAL, without_digits};
 use super::caches::Guard;
-use super::context::{NEAR_BYTES, Previous};
+use super::context::{NEAR_BYTES, NEAR_WORDS, Previous};
 use super::cut::{Cut, LOOK_BEHIND};
 use super::marks::Marks;
-use super::starts::{BLOCK, Before, Places};
+use super::starts::{Before, Places};
 use super::{End, Engine, Finding, PROVEN, Path, Scan};
+use crate::bits::BLOCK;
 use crate::class::{ClassSet, Edges, Verdict};
 use crate::form::Set;
 
@@ -22,7 +23,7 @@ const CONTEXT_MAKES: u8 = 40;
 /// Blocks whose places are remembered: those that words near a candidate may stand in.
 const RECENT: usize = NEAR_BYTES.div_ceil(BLOCK) + 1;
 
-/// Bytes not yet looked at for what they name, up to which they are looked at before a shape is tried.
+/// Bytes of which it is not known what they name, up to which they are looked up before a shape is tried.
 const FEW_UNKNOWN: usize = 32;
 
 /// One pass over a text.
@@ -38,10 +39,13 @@ pub(super) struct Pass<'a> {
     begin: usize,
     /// Shapes are tried from here on; before, only what names something is looked at.
     from: usize,
-    /// The last places seen, by the number of their block.
-    recent: [Places; RECENT],
-    /// Up to here it is known what words name.
-    named_to: usize,
+    /// The last places seen, by the number of their block, and how many words begin before it.
+    recent: [(Places, u32); RECENT],
+    /// Up to here it is known what those words name that count.
+    looked_to: usize,
+    /// The classes named near the last candidate that asked where no word names any, and up to where they stay the same.
+    steady: Option<ClassSet>,
+    steady_to: usize,
     /// The classes that the path names, once they were needed.
     from_path: Option<ClassSet>,
     /// The last masked part before the place of the pass.
@@ -84,8 +88,10 @@ impl<'a> Pass<'a> {
             scan,
             begin,
             from: from.at(),
-            recent: [Places::default(); RECENT],
-            named_to: begin,
+            recent: [(Places::default(), 0); RECENT],
+            looked_to: begin,
+            steady: None,
+            steady_to: 0,
             from_path: None,
             before: from.previous(),
             kept: 0..0,
@@ -108,20 +114,26 @@ impl<'a> Pass<'a> {
         };
         let beyond = if end == End::Open { Places::ANYTHING } else { Places::default() };
         let mut upcoming = next();
-        let mut number = 0;
+        let (mut number, mut words) = (0, 0_u32);
         let mut skip_to = 0;
         while let Some(places) = upcoming {
             upcoming = next();
-            let near = places.near_digits(upcoming.as_ref().unwrap_or(&beyond));
+            let behind = upcoming.as_ref().unwrap_or(&beyond);
+            let near = places.near_digits(behind);
             if let Some(slot) = self.recent.get_mut(number % RECENT) {
-                *slot = places;
+                *slot = (places, words);
             }
-            let glued = places.glued(upcoming.as_ref().unwrap_or(&beyond));
-            let mut left = places.words | places.opening | places.escaped | glued;
+            words = words.wrapping_add(places.words.count_ones());
+            let glued = places.glued(behind);
+            let block_at = self.begin + number * BLOCK;
+            let all = places.words | places.opening | places.escaped | glued;
+            let quiet = all & !(near | places.marked | glued);
+            let mut left = all & !quiet | self.free(block_at, quiet);
             while left != 0 {
                 let lowest = left & left.wrapping_neg();
                 left ^= lowest;
-                let at = self.begin + number * BLOCK + usize::try_from(lowest.trailing_zeros()).unwrap_or(0);
+                let place = lowest.trailing_zeros();
+                let at = block_at + usize::try_from(place).unwrap_or(0);
                 if at < skip_to {
                     continue;
                 }
@@ -137,9 +149,13 @@ impl<'a> Pass<'a> {
                     }
                     continue;
                 }
-                let tiers = self.tiers(at, near & lowest != 0);
+                let (tiers, classes) = if places.digits & lowest != 0 {
+                    self.number(at, places.digits_from(place, behind))
+                } else {
+                    (self.tiers(at, near & lowest != 0), &engine.contextual_classes)
+                };
                 if tiers != 0 && at >= self.from {
-                    self.word(at, tiers)?;
+                    self.word(at, tiers, classes)?;
                 }
             }
             number += 1;
@@ -153,7 +169,7 @@ impl<'a> Pass<'a> {
             self.lives(at);
         }
         let (end, class) = self.engine.marks.skip(self.text, at)?;
-        self.scan.upcoming.push(Previous { end, class });
+        self.mask(Previous { end, class });
         if class.is_none() {
             // Stars may be anybody's: what goes on behind the few letters that masking would keep is looked at.
             self.kept = at..end;
@@ -181,6 +197,32 @@ impl<'a> Pass<'a> {
         self.before
     }
 
+    /// Of places without a digit near, those at which a shape may begin all the same.
+    fn free(&self, block_at: usize, places: u64) -> u64 {
+        let (mut left, mut free) = (places, 0);
+        while left != 0 {
+            let lowest = left & left.wrapping_neg();
+            left ^= lowest;
+            let at = block_at + usize::try_from(lowest.trailing_zeros()).unwrap_or(0);
+            let begins = match self.text.get(at..) {
+                Some([first, second, ..]) => self.engine.begins.may_be_free(*first, *second),
+                _ => false,
+            };
+            free |= if begins { lowest } else { 0 };
+        }
+        free
+    }
+
+    /// What may begin with the digit at `at`, the first of those that have a bit in `digits`. A last byte may go on with
+    /// anything.
+    fn number(&mut self, at: usize, digits: u64) -> (u8, &'a ClassSet) {
+        if at + 1 >= self.text.len() {
+            self.lives(at);
+            return (0, &ClassSet::EMPTY);
+        }
+        self.engine.outlines.of_number(self.text, at, digits, self.end)
+    }
+
     /// What may begin with the bytes at `at`. A last byte may go on with anything.
     fn tiers(&mut self, at: usize, digit_near: bool) -> u8 {
         let (first, second) = match self.text.get(at..) {
@@ -191,10 +233,6 @@ impl<'a> Pass<'a> {
             }
             _ => return 0,
         };
-        if first.is_ascii_digit() {
-            // Shapes of digits begin alike; their outlines tell more.
-            return ALONE | CONTEXTUAL;
-        }
         let begins = &self.engine.begins;
         if !digit_near && !begins.may_be_free(first, second) {
             return 0;
@@ -203,21 +241,20 @@ impl<'a> Pass<'a> {
         if digit_near { begins } else { without_digits(begins) }
     }
 
-    /// Tries the shapes of some tiers at a word.
-    fn word(&mut self, at: usize, tiers: u8) -> Result<(), Failed> {
+    /// Tries the shapes of some tiers at a word; of those that need context only some classes can match there.
+    fn word(&mut self, at: usize, tiers: u8, classes: &ClassSet) -> Result<(), Failed> {
         let Self { engine, text, end, .. } = *self;
         if tiers & ALONE != 0 && engine.outlines.may_be_alone(text, at, end) {
             self.try_shapes(at, Tier::Alone)?;
         }
         if tiers & CONTEXTUAL != 0 {
             // What costs less comes first.
-            let is_known = at.saturating_sub(self.named_to) < FEW_UNKNOWN;
+            let is_known = at < self.looked_to + FEW_UNKNOWN;
             if !is_known && !engine.outlines.may_be_in_context(text, at, end, &engine.contextual_classes) {
                 return Ok(());
             }
-            let named = self.named(at);
-            if named.intersects(&engine.contextual_classes) && engine.outlines.may_be_in_context(text, at, end, &named)
-            {
+            let Some(named) = self.named(at) else { return Ok(()) };
+            if named.intersects(classes) && engine.outlines.may_be_in_context(text, at, end, &named) {
                 self.try_shapes(at, Tier::Contextual(&named))?;
             }
         }
@@ -256,46 +293,95 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The classes named near `at` and by the path.
-    fn named(&mut self, at: usize) -> ClassSet {
-        self.look_back(at);
-        let before = self.before(at);
-        let is_masked_near = before.is_some_and(|before| before.class.is_some() && before.end + NEAR_BYTES >= at);
-        if !is_masked_near && self.path.is_empty() && self.scan.near.is_silent(at) {
-            return ClassSet::EMPTY;
+    /// The classes named near `at` and by the path, if there are any.
+    fn named(&mut self, at: usize) -> Option<ClassSet> {
+        let word = self.look_back(at);
+        if !self.scan.near.is_empty() {
+            self.steady_to = 0;
+            return self.named_anew(at, word);
         }
-        let mut named = *self.from_path.get_or_insert_with(|| self.engine.words.in_path(self.path, &self.engine.marks));
-        self.scan.near.named(at, before, &mut named);
-        named
+        if at >= self.steady_to {
+            self.steady = self.named_anew(at, word);
+            self.steady_to = self.steady_to(at);
+        }
+        self.steady
     }
 
-    /// Looks at the words up to `at` that were not looked at before.
-    fn look_back(&mut self, at: usize) {
+    /// Up to where no masked part changes what is named at `at`.
+    fn steady_to(&self, at: usize) -> usize {
+        let unpassed = self.scan.findings.get(self.unpassed.clone()).unwrap_or_default().first();
+        let upcoming = self.scan.upcoming.iter().map(|part| part.end);
+        let leaves = self.before.map(|before| before.end + NEAR_BYTES + 1).filter(|end| *end > at);
+        upcoming.chain(unpassed.map(|finding| finding.end)).chain(leaves).fold(usize::MAX, usize::min)
+    }
+
+    /// Notes a masked part that ends behind the place of the pass.
+    fn mask(&mut self, part: Previous) {
+        self.steady_to = self.steady_to.min(part.end);
+        self.scan.upcoming.push(part);
+    }
+
+    fn named_anew(&mut self, at: usize, word: u32) -> Option<ClassSet> {
+        let before = self.before(at);
+        let is_masked_near = before.is_some_and(|before| before.class.is_some() && before.end + NEAR_BYTES >= at);
+        if !is_masked_near && self.path.is_empty() && self.scan.near.is_silent(at, word) {
+            return None;
+        }
+        let Self { engine, path, .. } = *self;
+        let mut named = *self.from_path.get_or_insert_with(|| {
+            self.scan.paths.named(engine.number, path, || engine.words.in_path(path, &engine.marks))
+        });
+        self.scan.near.named(at, word, before, &mut named);
+        Some(named)
+    }
+
+    /// Looks up the words up to `at` that count and were not looked up before, and gives the number of the last of them.
+    fn look_back(&mut self, at: usize) -> u32 {
+        let (places, before) = self.recent((at - self.begin) / BLOCK);
+        let last = before + (places.words & up_to((at - self.begin) % BLOCK)).count_ones();
         let nearest = at.saturating_sub(NEAR_BYTES).max(self.begin);
-        if self.named_to < nearest {
-            self.scan.near.clear();
-            self.named_to = nearest;
+        if self.looked_to <= at {
+            self.looked_to = self.looked_to.max(nearest);
+            self.scan.near.leave_behind(at);
         }
-        while self.named_to <= at {
-            let block = (self.named_to - self.begin) / BLOCK;
+        while self.looked_to <= at {
+            let block = (self.looked_to - self.begin) / BLOCK;
             let block_at = self.begin + block * BLOCK;
-            let places = self.recent.get(block % RECENT).copied().unwrap_or_default();
-            let from = u64::MAX << (self.named_to - block_at);
-            let to = if at - block_at < BLOCK - 1 { (2 << (at - block_at)) - 1 } else { u64::MAX };
-            let mut left = (places.words | places.inner | places.escaped) & from & to;
-            while left != 0 {
-                let lowest = left & left.wrapping_neg();
-                left ^= lowest;
-                let word = block_at + usize::try_from(lowest.trailing_zeros()).unwrap_or(0);
-                if places.words & lowest != 0 {
-                    self.scan.near.word();
-                }
-                if let Some(named) = self.engine.words.at(self.text, word) {
-                    self.scan.near.add(word, named);
-                }
-            }
-            self.named_to = (block_at + BLOCK).min(at + 1);
+            let from = u64::MAX << (self.looked_to - block_at);
+            self.look_up(block, from & up_to((at - block_at).min(BLOCK - 1)), last.saturating_sub(NEAR_WORDS));
+            self.looked_to = (block_at + BLOCK).min(at + 1);
         }
+        last
+    }
+
+    /// Looks up the words at some places of a block, from the word of a number on.
+    fn look_up(&mut self, block: usize, within: u64, first: u32) {
+        let (places, before) = self.recent(block);
+        let mut left = within;
+        let mut passed = before + (places.words & !(within | within.wrapping_neg())).count_ones();
+        while passed + 1 < first && left != 0 {
+            // Up to the second word, or to the end of the block.
+            let words = places.words & left;
+            let second = words & words.wrapping_sub(1);
+            left &= (second & second.wrapping_neg()).wrapping_neg();
+            passed += u32::from(words != 0);
+        }
+        left &= places.words | places.inner | places.escaped;
+        while left != 0 {
+            let lowest = left & left.wrapping_neg();
+            left ^= lowest;
+            let place = usize::try_from(lowest.trailing_zeros()).unwrap_or(0);
+            let start = self.begin + block * BLOCK + place;
+            if let Some(named) = self.engine.words.at(self.text, start) {
+                let word = before + (places.words & up_to(place)).count_ones();
+                self.scan.near.add(start, word, named);
+            }
+        }
+    }
+
+    /// The places of a block seen last, and how many words begin before it.
+    fn recent(&self, block: usize) -> (Places, u32) {
+        self.recent.get(block % RECENT).copied().unwrap_or_default()
     }
 
     /// Adds the longest match of each class that its edges and its validator allow.
@@ -320,7 +406,7 @@ impl<'a> Pass<'a> {
                 Verdict::Valid => PROVEN,
                 Verdict::Invalid => continue,
                 Verdict::Unproven => {
-                    let context = *context.get_or_insert_with(|| self.named(at));
+                    let context = *context.get_or_insert_with(|| self.named(at).unwrap_or_default());
                     if context.contains(class) {
                         hit.score.saturating_add(CONTEXT_ADDS).clamp(CONTEXT_MAKES, PROVEN)
                     } else {
@@ -333,7 +419,7 @@ impl<'a> Pass<'a> {
             if start > at {
                 self.scan.matched.push(at..hit.end);
             }
-            self.scan.upcoming.push(Previous { end: hit.end, class: Some(class) });
+            self.mask(Previous { end: hit.end, class: Some(class) });
         }
     }
 
@@ -345,4 +431,9 @@ impl<'a> Pass<'a> {
         }
         stands
     }
+}
+
+/// Bits for the places of a block up to one.
+fn up_to(place: usize) -> u64 {
+    u64::MAX >> (BLOCK - 1 - place)
 }

@@ -1,11 +1,9 @@
-//! Where words begin: a bit for each byte of a block, eight bytes at a time.
+//! Where words begin: a bit for each byte of a block.
 //!
 //! Scanning is bound by this pass where a text holds nothing of interest, so it has no branch per byte.
 
 use super::digits::NEAR;
-
-/// Bytes of a block.
-pub(super) const BLOCK: usize = 64;
+use crate::bits::{self, BLOCK};
 
 /// Bytes other than letters and digits at which shapes may begin, at most; one more, and every byte is looked up.
 const MAX_OPENING: usize = 6;
@@ -28,7 +26,7 @@ pub(super) struct Places {
     pub(super) escaped: u64,
     /// Words behind `<` or `*`: they may be a mark's.
     pub(super) marked: u64,
-    digits: u64,
+    pub(super) digits: u64,
     /// Digits directly behind a letter that is no escape's.
     behind_letters: u64,
 }
@@ -49,6 +47,11 @@ impl Places {
         let second = self.digits >> 1 | next.digits << 63;
         let third = self.digits >> 2 | next.digits << 62;
         self.behind_letters & second & third
+    }
+
+    /// Which of the 64 bytes from the place of a bit on are digits; `next` are the places of the block behind.
+    pub(super) fn digits_from(&self, bit: u32, next: &Self) -> u64 {
+        self.digits >> bit | (next.digits << (63 - bit)) << 1
     }
 
     /// The places of a text's last block, of so many bytes, where more of the text may follow.
@@ -119,26 +122,24 @@ impl Starts {
 
     /// The places in a block. `before` tells of what is before it, and afterwards of its last bytes.
     pub(super) fn of(&self, block: &[u8], before: &mut Before) -> Places {
-        let mut padded = [0; BLOCK];
-        let whole = block.first_chunk().unwrap_or_else(|| {
-            padded.iter_mut().zip(block).for_each(|(slot, byte)| *slot = *byte);
-            &padded
-        });
-        let places = self.of_whole(whole, *before);
+        let places = match block.first_chunk() {
+            Some(whole) => self.of_whole(whole, *before),
+            None => self.of_whole(&bits::padded(block), *before),
+        };
         *before = before.after(block);
         places
     }
 
     fn of_whole(&self, block: &[u8; BLOCK], before: Before) -> Places {
-        let small = places(&block.map(|byte| byte.wrapping_sub(b'a') < 26));
-        let capital = places(&block.map(|byte| byte.wrapping_sub(b'A') < 26));
-        let digits = places(&block.map(|byte| byte.wrapping_sub(b'0') < 10));
+        let small = bits::of(block, |byte| byte.wrapping_sub(b'a') < 26);
+        let capital = bits::of(block, |byte| byte.wrapping_sub(b'A') < 26);
+        let digits = bits::of(block, |byte| byte.wrapping_sub(b'0') < 10);
         let (marks, backslashes, opening) = self.others(block);
         let all = small | capital | digits;
         let words = all & !(all << 1 | u64::from(before.last.is_ascii_alphanumeric()));
         let mut escaped = u64::from(before.is_escape());
         if backslashes != 0 || before.last == b'\\' {
-            let letters = places(&block.map(is_escape_letter));
+            let letters = bits::of(block, is_escape_letter);
             escaped |= ((backslashes << 1 | u64::from(before.last == b'\\')) & letters) << 1;
         }
         let letters = small | capital;
@@ -175,19 +176,9 @@ impl Starts {
         if kinds.iter().fold(0, |any, kind| any | kind) == 0 {
             return (0, 0, 0);
         }
-        let of = |kind: u8| places(&kinds.map(|kinds| kinds & kind != 0));
+        let of = |kind: u8| bits::of(&kinds, |kinds| kinds & kind != 0);
         (of(MARKS), of(BACKSLASH), of(OPENING))
     }
-}
-
-/// A bit for each place that holds, the first lowest.
-fn places(holds: &[bool; BLOCK]) -> u64 {
-    let (eights, _) = holds.as_chunks::<8>();
-    eights.iter().rev().fold(0, |all, eight| {
-        // One multiplication brings the lowest bits of eight bytes together, the first byte's lowest.
-        let lowest = u64::from_le_bytes(eight.map(u8::from));
-        all << 8 | lowest.wrapping_mul(0x0102_0408_1020_4080) >> 56
-    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
+use crate::bits::{self, BLOCK};
+
 /// Characters of base64 in a text, at least, to be taken for it.
 const MIN_LENGTH: usize = 24;
 
@@ -58,21 +60,45 @@ pub(super) fn all(text: &[u8], is_blob: bool) -> Vec<Encoded> {
         return all;
     }
     let mut from = 0;
-    // A run that is long enough has a character in every so many.
-    while let Some(byte) = text.get(from + MIN_LENGTH - 1) {
-        if !is_inner(*byte) {
-            from += MIN_LENGTH;
-            continue;
-        }
-        let before = text.get(from..from + MIN_LENGTH).unwrap_or_default();
-        if let Some(other) = before.iter().rposition(|byte| !is_inner(*byte)) {
-            from += other + 1;
-            continue;
-        }
-        let first = run(text, from);
-        from = read(text, first, &mut all).max(from + 1);
+    while let Some(start) = long_run(text, from) {
+        let first = run(text, start);
+        from = read(text, first, &mut all).max(start + 1);
     }
     all
+}
+
+/// Where the first run of at least [`MIN_LENGTH`] characters begins, of those that begin at `from` or behind it.
+fn long_run(text: &[u8], from: usize) -> Option<usize> {
+    // As many steps as double a run to 8, 16 and 24.
+    const STEPS: [u32; 5] = [1, 2, 4, 8, 8];
+    const _: () = assert!(MIN_LENGTH == 24, "the steps make runs of 24");
+    let rest = text.get(from..).filter(|rest| rest.len() >= MIN_LENGTH)?;
+    let (mut at, mut before) = (from, 0);
+    for block in rest.chunks(BLOCK) {
+        let inner = block.first_chunk().map_or_else(|| inner(&bits::padded(block)), inner);
+        let leading = usize::try_from(inner.trailing_ones()).unwrap_or(0);
+        if before + leading >= MIN_LENGTH {
+            return Some(at - before);
+        }
+        let long = STEPS.iter().fold(inner, |long, step| long & long >> step);
+        if long != 0 {
+            return Some(at + usize::try_from(long.trailing_zeros()).unwrap_or(0));
+        }
+        before = usize::try_from(inner.leading_ones()).unwrap_or(0);
+        at += BLOCK;
+    }
+    None
+}
+
+/// The characters of base64 in a block.
+fn inner(block: &[u8; BLOCK]) -> u64 {
+    bits::of(block, |byte| {
+        // Bits instead of conditions, which would be branches.
+        let is_letter = u8::from((byte | 0x20).wrapping_sub(b'a') < 26);
+        let is_digit = u8::from(byte.wrapping_sub(b'0') < 10);
+        let others = [b'+', b'/', b'-', b'_'].map(|other| u8::from(byte == other));
+        others.iter().fold(is_letter | is_digit, |any, other| any | other) != 0
+    })
 }
 
 /// Reads what begins with a run; returns where it ends.

@@ -151,12 +151,14 @@ pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<Quoted> {
     }
 }
 
-/// The first quote or backslash from `at` on, or the end; eight bytes at a time.
+/// The first quote or backslash from `at` on, or the end. Most strings are short, so it begins eight bytes at a time.
 fn plain_end(bytes: &[u8], at: usize) -> usize {
+    const SHORT: usize = 64;
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = ONES << 7;
     let rest = bytes.get(at..).unwrap_or_default();
-    let (words, tail) = rest.as_chunks::<8>();
+    let (near, far) = rest.split_at(rest.len().min(SHORT));
+    let (words, tail) = near.as_chunks::<8>();
     for (position, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         let (quote, backslash) = (word ^ (ONES * 0x22), word ^ (ONES * 0x5C));
@@ -165,8 +167,10 @@ fn plain_end(bytes: &[u8], at: usize) -> usize {
             return at + position * 8 + usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
         }
     }
-    let in_tail = tail.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(tail.len());
-    at + words.len() * 8 + in_tail
+    match tail.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        Some(in_tail) => at + words.len() * 8 + in_tail,
+        None => at + near.len() + memchr::memchr2(b'"', b'\\', far).unwrap_or(far.len()),
+    }
 }
 
 /// Passes over the value that begins at `at`, whatever it holds. For bytes known to be JSON.

@@ -68,6 +68,9 @@ pub(super) fn named(classes: Classes, key: &str) -> Option<(ClassId, Needed)> {
     if classes.password.is_none() && classes.generic.is_none() {
         return None;
     }
+    if !may_name(key) {
+        return None;
+    }
     let mut plain = [0; MAX_KEY];
     let mut length = 0;
     for byte in key.bytes().filter(u8::is_ascii_alphanumeric) {
@@ -85,6 +88,29 @@ pub(super) fn named(classes: Classes, key: &str) -> Option<(ClassId, Needed)> {
     } else {
         None
     }
+}
+
+/// Whether the last two letters of a key are those of one that is listed: most keys differ there.
+fn may_name(key: &str) -> bool {
+    let mut last = key.bytes().rev().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+    let (Some(last), Some(before)) = (last.next(), last.next()) else { return false };
+    let letters = ENDS.get(usize::from(last.wrapping_sub(b'a'))).copied().unwrap_or(0);
+    before.is_ascii_lowercase() && letters >> (before - b'a') & 1 == 1
+}
+
+/// By the last letter of the ends of keys, a bit for each letter before it.
+const ENDS: [u32; 26] = with_ends(with_ends(with_ends([0; 26], &PASSWORDS), &SECRETS), &AMBIGUOUS);
+
+#[expect(clippy::indexing_slicing, reason = "the compiler reckons it")]
+const fn with_ends(mut ends: [u32; 26], words: &[&[u8]]) -> [u32; 26] {
+    let mut word = 0;
+    while word < words.len() {
+        let letters = words[word];
+        let (last, before) = (letters[letters.len() - 1], letters[letters.len() - 2]);
+        ends[(last - b'a') as usize] |= 1 << (before - b'a');
+        word += 1;
+    }
+    ends
 }
 
 /// Whether a value has what its key asks.
