@@ -237,6 +237,16 @@ impl InFlight {
         self.session.id()
     }
 
+    /// Where the caller is that it is run for.
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// Leave to ask the target for the rest of its answer to what was sent. It carries no bytes.
+    pub fn rest(&self) -> Wire {
+        Wire::settled(Bytes::new(), Arc::clone(&self.session))
+    }
+
     /// Says that the target has begun a stream, before anything has come on it.
     pub async fn opened(&self) {
         let _ = self.answers.send(Answer::Opened).await;

@@ -36,7 +36,7 @@ use crate::seal::Sealer;
 use crate::session::{self, Denied, Refusal, Rejection, Session};
 use crate::shared::Shared;
 use crate::standing::{Facts, Kind, Party, Standing};
-use crate::tasks::Tasks;
+use crate::tasks::{Room, Tasks};
 use crate::unauthenticated::{Failures, Unauthenticated};
 use crate::upstream::{Transport, Upstream};
 use crate::view::Viewer;
@@ -248,6 +248,11 @@ impl Gate {
                 Notice::EvidenceUnavailable
             }
         }
+    }
+
+    /// Room to receive a request of so many bytes; `None` when too much is received already, of the caller or of all.
+    pub fn room(&self, caller: &Caller, bytes: usize) -> Option<Room> {
+        self.shared.tasks.room(&caller.principal.id(), bytes)
     }
 
     /// Decides whether `caller` may connect, and opens a session.

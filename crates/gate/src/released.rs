@@ -46,6 +46,8 @@ pub enum Notice {
     MethodNotAllowed,
     /// The body is too large.
     TooLarge,
+    /// Too much is being received already.
+    Crowded,
     /// The body did not arrive.
     Incomplete,
     /// The body is of another media type than the protocol's.
@@ -82,6 +84,9 @@ impl Notice {
                 r#"{"error":"method_not_allowed","help":"POST sends a message; sessions have GET to listen and DELETE to end"}"#
             }
             Self::TooLarge => r#"{"error":"too_large","help":"the message is larger than this gateway accepts"}"#,
+            Self::Crowded => {
+                r#"{"error":"crowded","help":"too much is being received at once, of you or of all; send it again later"}"#
+            }
             Self::Incomplete => r#"{"error":"incomplete","help":"the body did not arrive whole"}"#,
             Self::MediaType => {
                 r#"{"error":"unsupported_media_type","help":"send Content-Type: application/json without Content-Encoding"}"#

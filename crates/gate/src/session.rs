@@ -1,5 +1,6 @@
 //! A session: one principal's use of one target. The only place where an operation becomes a wire.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ pub(crate) const OWN_POLICY: &str = "builtin:definitions";
 /// What the gateway's own sessions may do.
 const OWN_METHODS: [&str; 4] = ["initialize", "notifications/initialized", "server/discover", "tools/list"];
 
+/// How often what goes on under one decision is decided anew when policies stay as they are.
+const RECONSIDERED: Duration = Duration::from_mins(1);
+
 /// How long a stream lasts at most, whatever its caller's token says.
 const LONGEST_STREAM: Duration = Duration::from_hours(24);
 
@@ -47,15 +51,24 @@ pub enum Verdict {
 
 /// Tells when other policies come into force.
 #[derive(Debug)]
-pub struct PolicyChanges(watch::Receiver<()>);
+pub struct PolicyChanges {
+    changed: watch::Receiver<()>,
+    /// When a decision is old enough to be made anew.
+    due: Instant,
+}
 
 impl PolicyChanges {
-    /// Resolves when they have, at once if they did since it last resolved. Cancel safe.
-    pub async fn next(&mut self) {
-        if self.0.changed().await.is_err() {
+    /// Resolves to true when they have, at once if they did since it last resolved, and to false when that has been so
+    /// for a minute: policy may read the time. Cancel safe.
+    pub async fn next(&mut self) -> bool {
+        let changed = match tokio::time::timeout_at(self.due, self.changed.changed()).await {
+            Ok(Ok(())) => true,
             // The gate is gone, and nothing comes into force any more.
-            std::future::pending::<()>().await;
-        }
+            Ok(Err(_)) => std::future::pending().await,
+            Err(_) => false,
+        };
+        self.due = Instant::now() + RECONSIDERED;
+        changed
     }
 }
 
@@ -292,10 +305,11 @@ impl Session {
         }
     }
 
-    /// Whether the caller may do this, as far as that is known before it is asked for: for lists.
-    pub fn may_do(&self, action: &Action) -> bool {
+    /// Whether the caller, who is at `address` now, may do this, as far as that is known before it is asked for: for lists
+    /// and streams. Without an address, from where it opened the session.
+    pub fn may_do(&self, action: &Action, address: Option<IpAddr>) -> bool {
         let standing = self.0.standing();
-        let facts = self.0.facts(None);
+        let facts = self.0.facts(address);
         match self.0.party().kind {
             Kind::Caller => {
                 let decision = standing.policies.decide(&standing.subject, &facts.request(action, self.target()));
@@ -312,7 +326,8 @@ impl Session {
 
     /// Tells of policies that come into force from now on.
     pub fn policy_changes(&self) -> PolicyChanges {
-        PolicyChanges(self.0.shared().policies_changed.subscribe())
+        let changed = self.0.shared().policies_changed.subscribe();
+        PolicyChanges { changed, due: Instant::now() + RECONSIDERED }
     }
 
     /// Ends the session: cuts off what still runs in it, then records the end. Gives leave to tell the target; a second

@@ -1,5 +1,5 @@
 //! What one principal and one target may take of all: so much that nobody notices, and never so much that nothing is left
-//! for others. A share lives as long as a session of it does.
+//! for others. A share lives as long as somebody holds it: whoever holds a permit of one must hold the share too.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,6 +15,8 @@ pub(crate) struct Share {
     pub(crate) sessions: Arc<Semaphore>,
     pub(crate) operations: Arc<Semaphore>,
     pub(crate) streams: Arc<Semaphore>,
+    /// In KiB: what is received and not passed on yet.
+    pub(crate) received: Arc<Semaphore>,
 }
 
 /// How much that is.
@@ -23,6 +25,7 @@ pub(crate) struct Amounts {
     pub(crate) sessions: usize,
     pub(crate) operations: usize,
     pub(crate) streams: usize,
+    pub(crate) received: usize,
 }
 
 /// The shares that are in use, by name.
@@ -42,7 +45,12 @@ impl Share {
     /// A share of its own.
     pub(crate) fn new(amounts: Amounts) -> Self {
         let of = |amount| Arc::new(Semaphore::new(amount));
-        Self { sessions: of(amounts.sessions), operations: of(amounts.operations), streams: of(amounts.streams) }
+        Self {
+            sessions: of(amounts.sessions),
+            operations: of(amounts.operations),
+            streams: of(amounts.streams),
+            received: of(amounts.received),
+        }
     }
 }
 
@@ -72,7 +80,7 @@ impl Shares {
 mod tests {
     use super::*;
 
-    const AMOUNTS: Amounts = Amounts { sessions: 1, operations: 2, streams: 3 };
+    const AMOUNTS: Amounts = Amounts { sessions: 1, operations: 2, streams: 3, received: 4 };
 
     #[test]
     fn a_share_is_one_for_all_of_its_name_and_goes_with_the_last() {

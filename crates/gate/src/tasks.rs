@@ -21,16 +21,27 @@ const MAX_OPERATIONS: usize = 4_096;
 const MAX_SESSION_OPERATIONS: usize = 128;
 
 /// Streams that listen to targets at once, over all sessions. Each waits most of its time.
-const MAX_STREAMS: usize = 16_384;
+const MAX_STREAMS: usize = 32_768;
+
+/// KiB of requests that are received at once and not passed on yet, over all callers.
+const MAX_RECEIVED: usize = 512 * 1024;
 
 /// Everything. Whoever keeps sessions has a bound for them.
-const ALL: Amounts = Amounts { sessions: Semaphore::MAX_PERMITS, operations: MAX_OPERATIONS, streams: MAX_STREAMS };
+const ALL: Amounts = Amounts {
+    sessions: Semaphore::MAX_PERMITS,
+    operations: MAX_OPERATIONS,
+    streams: MAX_STREAMS,
+    received: MAX_RECEIVED,
+};
 
 /// One target has at most half, so that one that hangs leaves room for others.
 const OF_TARGET: Amounts = Amounts { operations: MAX_OPERATIONS / 2, streams: MAX_STREAMS / 2, ..ALL };
 
 /// So has one principal, who may take all it can get.
-const OF_PRINCIPAL: Amounts = Amounts { sessions: 20_000, ..OF_TARGET };
+const OF_PRINCIPAL: Amounts = Amounts { sessions: 20_000, received: MAX_RECEIVED / 4, ..OF_TARGET };
+
+/// One principal at one target has at most half of what that target may have.
+const OF_BOTH: Amounts = Amounts { operations: MAX_OPERATIONS / 4, streams: MAX_STREAMS / 4, ..ALL };
 
 /// All tasks of a gate.
 #[derive(Debug)]
@@ -41,6 +52,8 @@ pub(crate) struct Tasks {
     of_all: Arc<Share>,
     of_principals: Shares,
     of_targets: Shares,
+    /// Of a principal at a target.
+    of_both: Shares,
 }
 
 /// Ends streams, which never end by themselves: what is cancelled when those that run now are to end.
@@ -71,10 +84,10 @@ pub(crate) enum Length {
     },
 }
 
-/// Leave for one operation to run: of its session, its principal, its target and of all.
+/// Leave for one operation to run: of its session, of its principal at its target, of each of the two, and of all.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    _of: [OwnedSemaphorePermit; 4],
+    _of: [OwnedSemaphorePermit; 5],
 }
 
 impl Default for Tasks {
@@ -86,8 +99,18 @@ impl Default for Tasks {
             of_all: Arc::new(Share::new(ALL)),
             of_principals: Shares::new(OF_PRINCIPAL),
             of_targets: Shares::new(OF_TARGET),
+            of_both: Shares::new(OF_BOTH),
         }
     }
+}
+
+/// Room for a request while it is received.
+#[derive(Debug)]
+#[must_use = "the room is free again when this is dropped"]
+pub struct Room {
+    _of: [OwnedSemaphorePermit; 2],
+    /// What its principal has is counted for as long as it has any.
+    _of_principal: Arc<Share>,
 }
 
 /// The tasks of one session.
@@ -100,6 +123,7 @@ pub(crate) struct SessionTasks {
     of_session: Arc<Semaphore>,
     of_principal: Arc<Share>,
     of_target: Arc<Share>,
+    of_both: Arc<Share>,
     of_all: Arc<Share>,
     /// One of the sessions that its principal may have.
     _session: Arc<OwnedSemaphorePermit>,
@@ -118,9 +142,19 @@ impl Tasks {
             of_session: Arc::new(Semaphore::new(MAX_SESSION_OPERATIONS)),
             of_principal,
             of_target: self.of_targets.of(target),
+            // No target's name has a space.
+            of_both: self.of_both.of(&format!("{target} {principal}")),
             of_all: Arc::clone(&self.of_all),
             _session: Arc::new(session),
         })
+    }
+
+    /// Room to receive so many bytes of a principal's; `None` when too much is received already.
+    pub(crate) fn room(&self, principal: &str, bytes: usize) -> Option<Room> {
+        let size = u32::try_from(bytes.div_ceil(1024)).ok()?;
+        let of = |share: &Share| Arc::clone(&share.received).try_acquire_many_owned(size).ok();
+        let of_principal = self.of_principals.of(principal);
+        Some(Room { _of: [of(&of_principal)?, of(&self.of_all)?], _of_principal: of_principal })
     }
 
     /// Ends every stream that runs now.
@@ -178,6 +212,7 @@ impl SessionTasks {
         Some(Permit {
             _of: [
                 one(Arc::clone(&self.of_session))?,
+                one(of(&self.of_both))?,
                 one(of(&self.of_principal))?,
                 one(of(&self.of_target))?,
                 one(of(&self.of_all))?,
@@ -222,17 +257,36 @@ mod tests {
         let tasks = Tasks::default();
         let stream = Length::Stream { until: Instant::now() };
         for (length, most) in [(Length::Call, MAX_OPERATIONS), (stream, MAX_STREAMS)] {
-            let greedy = all(&tasks, ("alice", "hung"), length);
-            assert_eq!(greedy.1.len(), most / 2);
             let may = |principal, target| tasks.session(principal, target).unwrap().permit(length).is_some();
-            assert!(!may("alice", "hung") && !may("alice", "other") && !may("bob", "hung"));
-            assert!(may("bob", "other"));
-            let rest = all(&tasks, ("bob", "other"), length);
-            assert_eq!(rest.1.len(), most / 2);
-            assert!(!may("carol", "third"), "all is taken");
+            let greedy = all(&tasks, ("alice", "hung"), length);
+            assert_eq!(greedy.1.len(), most / 4);
+            assert!(!may("alice", "hung") && may("alice", "other") && may("bob", "hung"));
+            let more = all(&tasks, ("alice", "other"), length);
+            assert_eq!(more.1.len(), most / 4);
+            assert!(!may("alice", "third"), "she has half of all");
+            let others = all(&tasks, ("bob", "hung"), length);
+            assert_eq!(others.1.len(), most / 4);
+            assert!(!may("carol", "hung") && may("carol", "third"), "the target has half of all");
+            let rest = all(&tasks, ("carol", "third"), length);
+            assert_eq!(rest.1.len(), most / 4);
+            assert!(!may("dave", "fourth"), "all is taken");
             drop(greedy);
-            assert!(may("carol", "third") && may("alice", "hung"));
+            assert!(may("dave", "fourth") && may("alice", "hung"));
         }
+    }
+
+    #[test]
+    fn what_is_received_is_bounded_by_bytes() {
+        let tasks = Tasks::default();
+        let size = 4 << 20;
+        let held: Vec<_> = std::iter::from_fn(|| tasks.room("alice", size)).collect();
+        assert_eq!(held.len() * size, MAX_RECEIVED * 1024 / 4);
+        let others: Vec<_> =
+            ["bob", "carol", "dave"].iter().flat_map(|who| std::iter::from_fn(|| tasks.room(who, size))).collect();
+        assert_eq!(others.len() * size, 3 * MAX_RECEIVED * 1024 / 4);
+        assert!(tasks.room("erin", 1).is_none() && tasks.room("erin", usize::MAX).is_none());
+        drop(others);
+        assert!(tasks.room("alice", 1).is_none() && tasks.room("bob", size).is_some());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,8 @@ use vidimus_core::event::Status;
 use vidimus_core::json::{Limits, Replacement, SpliceError, splice};
 use vidimus_core::{Action, ErrorKind, Members, Operation, Protocol, TargetName, ToolDefinition};
 use vidimus_gate::{
-    Admitted, Answers, Caller, Denied, EvidenceError, Gate, Notice, Rejection, ReleasedBody, Rest, Session, Verdict,
+    Admitted, Answers, Caller, Denied, EvidenceError, Gate, Notice, Rejection, ReleasedBody, Rest, Room, Session,
+    Verdict,
 };
 use vidimus_net::server::Peer;
 use vidimus_net::{Incoming, OriginPolicy, bearer};
@@ -369,7 +371,8 @@ impl Adapter {
             return Err(evidenced(&denied, StatusCode::NOT_ACCEPTABLE, Notice::NotAcceptable));
         }
         let (head, body) = request.into_parts();
-        let body = self.body(&outside, body).await?;
+        // Held until there is an answer: so much of the gateway's memory the request takes.
+        let (body, _room) = self.body(&outside, body).await?;
         let limits = Limits { max_bytes: target.limits.request_bytes, ..Limits::default() };
         let message = match Message::parse(body.clone(), Sender::Client, &limits) {
             Ok(message) => message,
@@ -390,11 +393,17 @@ impl Adapter {
         self.within(&visit, &session, &message).await
     }
 
-    /// The whole body, within the limits.
-    async fn body(&self, visit: &Visit<'_>, body: Incoming) -> Result<Bytes, Reply> {
+    /// The whole body, within the limits, and the room it takes.
+    async fn body(&self, visit: &Visit<'_>, body: Incoming) -> Result<(Bytes, Room), Reply> {
+        let limit = visit.target.limits.request_bytes;
+        let announced = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
+        let Some(room) = self.0.gate.room(visit.caller, announced.unwrap_or(limit).min(limit)) else {
+            let denied = self.reject(visit, ErrorKind::Limit, "received", "", &[]).await;
+            return Err(evidenced(&denied, StatusCode::SERVICE_UNAVAILABLE, Notice::Crowded));
+        };
         let limited = Limited::new(body, visit.target.limits.request_bytes);
         let (kind, reason, status, notice) = match tokio::time::timeout(BODY_TIMEOUT, limited.collect()).await {
-            Ok(Ok(collected)) => return Ok(collected.to_bytes()),
+            Ok(Ok(collected)) => return Ok((collected.to_bytes(), room)),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 (ErrorKind::Limit, "too_large", StatusCode::PAYLOAD_TOO_LARGE, Notice::TooLarge)
             }
@@ -450,6 +459,12 @@ impl Adapter {
     }
 
     async fn within(&self, visit: &Visit<'_>, session: &Arc<McpSession>, message: &Message) -> Result<Reply, Reply> {
+        if message.is_continuation() {
+            let text =
+                "inputResponses and requestState belong to revision 2026-07-28, which this session does not speak";
+            let denied = self.reject(visit, ErrorKind::Malformed, "not_of_revision", text, message.bytes()).await;
+            return Err(told(StatusCode::OK, message.id(), code::INVALID_PARAMS, &denied));
+        }
         let annotations = match message.method() {
             Some(Method::CallTool) => Some(self.tool(visit, session, message).await?.annotations),
             Some(Method::ListTools) => {
@@ -606,7 +621,7 @@ fn unspliced(error: &SpliceError) -> Reply {
 /// The capabilities of the client that the target may not use.
 fn withheld(session: &Session) -> Vec<&'static str> {
     let asks = [("sampling", Action::Sampling), ("elicitation", Action::Elicitation(None)), ("roots", Action::Roots)];
-    let denied = asks.into_iter().filter(|(_, action)| !session.may_do(action)).map(|(capability, _)| capability);
+    let denied = asks.into_iter().filter(|(_, action)| !session.may_do(action, None)).map(|(capability, _)| capability);
     denied.chain([initialize::TASKS]).collect()
 }
 

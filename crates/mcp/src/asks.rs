@@ -4,12 +4,13 @@
 //! data out and put instructions in), recorded, and only then part of the client's stream; what is not passed on is
 //! recorded, and the target is told. Notices about resources pass when the caller may read the resource.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use vidimus_core::json::Value;
-use vidimus_core::{Action, ErrorKind, Operation, Protocol};
+use vidimus_core::{Action, ErrorKind, Members, Operation, Protocol};
 use vidimus_gate::{Asked, Declined, Denied, InFlight, PartError, Rejection};
 
 use crate::answer::DENIED;
@@ -23,6 +24,12 @@ const TELL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests in one result, at most: each is decided and recorded, and somebody has to answer them.
 const MAX_INPUT_REQUESTS: usize = 32;
 
+/// Where an error holds the pages it wants opened.
+const ELICITATIONS: &str = "elicitations";
+
+/// What is decided on of a page to open.
+const PAGE_KEYS: &[&str] = &["mode", "url"];
+
 /// Passes on what the target sent by itself, as far as it may pass.
 pub(crate) async fn relay(
     session: &Arc<McpSession>,
@@ -32,7 +39,8 @@ pub(crate) async fn relay(
     match message.kind() {
         MessageKind::Request { id, method } => ask(session, message, (id, *method), flight).await,
         MessageKind::Notification { method } if method.class() == Class::Notice => {
-            if !may_know(session, *method, message) || !may_ask(session, *method, message).await {
+            let address = flight.address();
+            if !may_know(session, *method, message, address) || !may_ask(session, *method, message, address).await {
                 drop(withhold(session, message, ErrorKind::Denied).await);
                 return Ok(());
             }
@@ -64,7 +72,8 @@ async fn ask(session: &Arc<McpSession>, message: &Message, (id, method): (&Id, M
                 members: members::of_server(method),
                 arguments: None,
                 annotations: None,
-                address: None,
+                // Whoever is asked is where the call came from, or listens.
+                address: flight.address(),
                 trace: message.traceparent(),
             };
             match session.gate.ask(flight, &id.key(), operation).await {
@@ -92,7 +101,7 @@ pub(crate) fn action_of(request: Value<'_>) -> Option<Action> {
         return None;
     }
     let params = request.get("params");
-    if params.is_some_and(|params| case_variant(params, &["mode", "url"]).is_some()) {
+    if params.is_some_and(|params| case_variant(params, PAGE_KEYS).is_some()) {
         return None;
     }
     let method = Method::classify(Sender::Server, Form::Request, &request.get("method")?.as_str()?);
@@ -120,13 +129,13 @@ fn asked(method: Method, params: Option<Value<'_>>) -> Option<Action> {
 }
 
 /// Whether the caller may know what a notice tells of: a resource it may read, a task of its own.
-fn may_know(session: &McpSession, method: Method, message: &Message) -> bool {
+fn may_know(session: &McpSession, method: Method, message: &Message, address: Option<IpAddr>) -> bool {
     match method {
         Method::ResourceUpdated => {
             let uri = message.params().and_then(|params| params.get("uri")).and_then(|uri| uri.as_str());
-            uri.is_some_and(|uri| session.gate.may_do(&Action::ResourceRead(Arc::from(&*uri))))
+            uri.is_some_and(|uri| session.gate.may_do(&Action::ResourceRead(Arc::from(&*uri)), address))
         }
-        Method::TaskStatus => message.task_id().is_some_and(|task| session.task(&task).is_some()),
+        Method::TaskStatus => message.task_id().is_some_and(|task| session.may_know_task(&task)),
         _ => {
             if session.is_modern {
                 method.is_modern()
@@ -138,15 +147,19 @@ fn may_know(session: &McpSession, method: Method, message: &Message) -> bool {
 }
 
 /// Whether the client may be asked what a notice about a task asks.
-async fn may_ask(session: &McpSession, method: Method, message: &Message) -> bool {
+async fn may_ask(session: &McpSession, method: Method, message: &Message, address: Option<IpAddr>) -> bool {
     match message.params() {
-        Some(params) if method == Method::TaskStatus => input_requests(session, params).await.is_ok(),
+        Some(params) if method == Method::TaskStatus => input_requests(session, params, address).await.is_ok(),
         _ => true,
     }
 }
 
-/// Decides on everything that a result, or a notice about a task, asks of the client.
-pub(crate) async fn input_requests(session: &McpSession, holder: Value<'_>) -> Result<(), Denied> {
+/// Decides on everything that a result, or a notice about a task, asks of the client, who is at `address`.
+pub(crate) async fn input_requests(
+    session: &McpSession,
+    holder: Value<'_>,
+    address: Option<IpAddr>,
+) -> Result<(), Denied> {
     let Some(requests) = holder.get("inputRequests") else { return Ok(()) };
     // What is no object of requests is one request that is not known, and so are more than a person could answer.
     let is_sound = requests.is_object() && requests.members().count() <= MAX_INPUT_REQUESTS;
@@ -155,20 +168,53 @@ pub(crate) async fn input_requests(session: &McpSession, holder: Value<'_>) -> R
     }
     for (_, request) in requests.members() {
         let Some(action) = action_of(request) else { return Err(unknown(session, request).await) };
-        let operation = Operation {
-            protocol: Protocol::Mcp,
-            action,
-            method: None,
-            wire: Bytes::copy_from_slice(request.raw().as_bytes()),
-            members: members::INPUT_REQUEST,
-            arguments: None,
-            annotations: None,
-            address: None,
-            trace: None,
-        };
-        session.gate.ask_in_result(operation).await?;
+        ask_in_result(session, action, (request, members::INPUT_REQUEST), address).await?;
     }
     Ok(())
+}
+
+/// Decides on every page that an error wants opened before the request can be carried out (MCP 2025-11-25, "URL Elicitation
+/// Required Error"), whatever its code: a client may look for them in any.
+pub(crate) async fn required_pages(
+    session: &McpSession,
+    error: Value<'_>,
+    address: Option<IpAddr>,
+) -> Result<(), Denied> {
+    let Some(data) = error.get("data") else { return Ok(()) };
+    if case_variant(error, &["data"]).is_some() || case_variant(data, &[ELICITATIONS]).is_some() {
+        return Err(unknown(session, error).await);
+    }
+    let Some(pages) = data.get(ELICITATIONS) else { return Ok(()) };
+    let is_sound = pages.is_array() && pages.elements().count() <= MAX_INPUT_REQUESTS;
+    if !is_sound {
+        return Err(unknown(session, pages).await);
+    }
+    for page in pages.elements() {
+        let action = if case_variant(page, PAGE_KEYS).is_some() { None } else { asked(Method::Elicit, Some(page)) };
+        let Some(action) = action else { return Err(unknown(session, page).await) };
+        ask_in_result(session, action, (page, members::PAGE), address).await?;
+    }
+    Ok(())
+}
+
+async fn ask_in_result(
+    session: &McpSession,
+    action: Action,
+    (request, members): (Value<'_>, &'static Members),
+    address: Option<IpAddr>,
+) -> Result<(), Denied> {
+    let operation = Operation {
+        protocol: Protocol::Mcp,
+        action,
+        method: None,
+        wire: Bytes::copy_from_slice(request.raw().as_bytes()),
+        members,
+        arguments: None,
+        annotations: None,
+        address,
+        trace: None,
+    };
+    session.gate.ask_in_result(operation).await
 }
 
 /// Records what the target asks in a result and what is not passed to the client.

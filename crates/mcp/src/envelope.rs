@@ -191,6 +191,11 @@ impl Message {
         self.root().get("result")
     }
 
+    /// Whether it answers what a result asked for (MCP 2026-07-28, "Multi Round-Trip Requests").
+    pub fn is_continuation(&self) -> bool {
+        self.params().is_some_and(|params| params.get("inputResponses").or(params.get("requestState")).is_some())
+    }
+
     /// The code and message of an error.
     pub fn error(&self) -> Option<(&str, Cow<'_, str>)> {
         let error = self.root().get("error")?;

@@ -4,14 +4,15 @@
 //! The target's answer is read as strictly as a client's message: one response with the id that was asked, or
 //! notifications and requests to the client before it (`asks`). Refused: redirects, compressed or oversized bodies, a
 //! response to something else; silence, with or without comments in it,
-//! and answers that take longer or are larger than the target's limits allow. What goes back to the client are the
+//! and answers that take longer or are larger than the target's limits allow. A stream that the target ends before its
+//! response is gone on with where the target gave it an event id. What goes back to the client are the
 //! target's bytes, with lists filtered and capabilities clamped by splicing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_LENGTH;
+use http::header::{ACCEPT, CONTENT_LENGTH};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
@@ -21,7 +22,7 @@ use vidimus_gate::{Dial, InFlight, Outcome, Wire};
 
 use crate::call::{Call, Expected, Fault, read};
 use crate::envelope::{Id, MessageKind, Method, code};
-use crate::headers;
+use crate::headers::{self, EVENT_STREAM, LAST_EVENT_ID};
 use crate::outcomes::concluded;
 use crate::server::ServerBody;
 use crate::sessions::McpSession;
@@ -32,6 +33,10 @@ pub(crate) const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long an answer that goes on for as long as the client listens may take: longer than any process runs.
 const ENDLESS: Duration = Duration::from_hours(24 * 365 * 10);
+
+/// How long to wait before a stream is gone on with when the target does not say, and at least.
+const RETRY: Duration = Duration::from_secs(1);
+const SHORTEST_RETRY: Duration = Duration::from_millis(50);
 
 /// Sends the wire, hands parts of the answer to the flight as they come, and finishes it.
 pub(crate) async fn exchange(session: Arc<McpSession>, call: Call, wire: Wire, mut flight: InFlight) {
@@ -133,7 +138,7 @@ async fn answered(session: &Arc<McpSession>, call: &Call, wire: Wire, flight: &m
         if !status.is_success() && !is_error {
             return Err(Fault::Status(status));
         }
-        concluded(session, call, &message).await?
+        concluded(session, call, &message, flight.address()).await?
     } else if status != StatusCode::OK {
         return Err(Fault::Status(status));
     } else if headers::is_event_stream(response.headers()) {
@@ -176,22 +181,31 @@ async fn streamed(
     let most = if session.gate.is_own() { limits.response_bytes } else { limits.stream_bytes };
     let mut left = most;
     let mut changes = tell::Changes::of(session);
+    if call.endless {
+        // Policies may have changed between the decision and now.
+        may_go_on(session, flight)?;
+    }
     // What a subscription tells of comes after its acknowledgement.
     let mut listener: Option<tell::Listener<'_>> = None;
     loop {
         let data = tokio::select! {
-            data = patience.data(&mut body) => data?,
-            () = changes.next(), if call.endless => {
-                if !session.gate.may_do(&Action::Connect) {
-                    return Err(Fault::Revoked);
-                }
-                if let Some(listener) = &mut listener {
+            data = patience.data(&mut body) => match data {
+                Err(Fault::BrokenOff) => None,
+                data => data?,
+            },
+            changed = changes.next(), if call.endless => {
+                may_go_on(session, flight)?;
+                if let Some(listener) = listener.as_mut().filter(|_| changed) {
                     listener.changes(session, flight).await?;
                 }
                 continue;
             }
         };
-        let Some(data) = data else { return Err(Fault::BrokenOff) };
+        let Some(data) = data else {
+            body = resumed(session, &decoder, flight, patience).await?;
+            decoder.reconnected();
+            continue;
+        };
         left = left.checked_sub(data.len()).ok_or(Fault::TooLarge(most))?;
         decoder.push(&data, &mut events).map_err(|error| Fault::NotMcp(error.to_string()))?;
         for event in std::mem::take(&mut events) {
@@ -201,7 +215,7 @@ async fn streamed(
             }
             let message = read(session, event.data)?;
             match message.kind() {
-                MessageKind::Response { .. } => return concluded(session, call, &message).await,
+                MessageKind::Response { .. } => return concluded(session, call, &message, flight.address()).await,
                 MessageKind::Notification { method: Method::Acknowledged } if call.endless && listener.is_none() => {
                     let acknowledged = changed::acknowledged(&message, &call.lists);
                     let acknowledged = acknowledged.map_err(|error| Fault::NotMcp(error.to_string()))?;
@@ -221,6 +235,37 @@ async fn streamed(
             patience.heard();
         }
     }
+}
+
+/// The rest of an answer whose stream has ended too early, where the target said after which event to go on (MCP
+/// 2025-11-25, "Resumability and Redelivery", and how servers make clients poll).
+async fn resumed(
+    session: &McpSession,
+    decoder: &sse::Decoder,
+    flight: &InFlight,
+    patience: &Patience,
+) -> Result<ServerBody, Fault> {
+    let id = HeaderValue::from_str(decoder.last_event_id()).ok();
+    let id = id.filter(|id| !id.is_empty() && !session.is_modern).ok_or(Fault::BrokenOff)?;
+    let wait = decoder.retry().unwrap_or(RETRY).max(SHORTEST_RETRY);
+    let mut headers = session.headers();
+    headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+    headers.insert(LAST_EVENT_ID, id);
+    let asked = async {
+        tokio::time::sleep(wait).await;
+        session.target.upstream.listen(flight.rest(), headers).await
+    };
+    let response = tokio::time::timeout_at(patience.end(), asked).await.map_err(|_| patience.lost())??;
+    if response.status() == StatusCode::OK && headers::is_event_stream(response.headers()) {
+        Ok(response.into_body())
+    } else {
+        Err(Fault::BrokenOff)
+    }
+}
+
+/// Refuses to go on listening when the caller may connect no more.
+pub(crate) fn may_go_on(session: &McpSession, flight: &InFlight) -> Result<(), Fault> {
+    if session.gate.may_do(&Action::Connect, flight.address()) { Ok(()) } else { Err(Fault::Revoked) }
 }
 
 /// The whole body, without a copy when it came in one piece.
@@ -275,7 +320,7 @@ impl Patience {
 
     /// The next data of the body; `None` at its end.
     async fn data(&self, body: &mut ServerBody) -> Result<Option<Bytes>, Fault> {
-        let until = self.silent_until.min(self.deadline);
+        let until = self.end();
         loop {
             // A timeout alone does not end a body that always has something ready.
             if Instant::now() >= until {
@@ -287,6 +332,11 @@ impl Patience {
                 return Ok(Some(data));
             }
         }
+    }
+
+    /// When it ends, if nothing is heard.
+    fn end(&self) -> Instant {
+        self.silent_until.min(self.deadline)
     }
 
     fn lost(&self) -> Fault {

@@ -15,12 +15,12 @@ use http::{HeaderValue, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tokio_util::sync::CancellationToken;
-use vidimus_core::Action;
 use vidimus_core::event::Status;
 use vidimus_gate::{InFlight, Outcome, Rest, Wire};
 
 use crate::call::{Fault, read};
 use crate::changed::LISTS;
+use crate::exchange::may_go_on;
 use crate::headers::{self, EVENT_STREAM, LAST_EVENT_ID};
 use crate::server::ServerBody;
 use crate::sessions::McpSession;
@@ -72,6 +72,8 @@ async fn heard(session: &Arc<McpSession>, rest: Option<Rest>, wire: Wire, flight
         headers.insert(LAST_EVENT_ID, id);
     }
     let mut changes = tell::Changes::of(session);
+    // Policies may have changed between the decision and now.
+    may_go_on(session, flight)?;
     let response = session.target.upstream.listen(wire, headers).await?;
     let mut body = match response.status() {
         StatusCode::OK if headers::is_event_stream(response.headers()) => Some(response.into_body()),
@@ -92,11 +94,11 @@ async fn heard(session: &Arc<McpSession>, rest: Option<Rest>, wire: Wire, flight
     loop {
         let frame = tokio::select! {
             frame = next(body.as_mut()) => frame,
-            () = changes.next() => {
-                if !session.gate.may_do(&Action::Connect) {
-                    return Err(Fault::Revoked);
+            changed = changes.next() => {
+                may_go_on(session, flight)?;
+                if changed {
+                    Box::pin(listener.changes(session, flight)).await?;
                 }
-                Box::pin(listener.changes(session, flight)).await?;
                 continue;
             }
         };

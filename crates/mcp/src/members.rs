@@ -113,6 +113,22 @@ const LOG: &Members = &Members { keep: SERVER.keep, addresses: SERVER.addresses,
 pub(crate) const INPUT_REQUEST: &Members =
     &Members { keep: &[METHOD], addresses: &[&["params", "elicitationId"], &["params", "url"]], roots: &[] };
 
+/// What a target asks inside an error: one page to open.
+pub(crate) const PAGE: &Members =
+    &Members { keep: &[], addresses: &[&["elicitationId"], &["url"], &["mode"]], roots: &[] };
+
+/// An error that wants pages opened.
+pub(crate) const PAGES: &Members = &Members {
+    keep: &[JSONRPC],
+    addresses: &[
+        ID,
+        CODE,
+        &["error", "data", "elicitations", "elicitationId"],
+        &["error", "data", "elicitations", "url"],
+    ],
+    roots: &[],
+};
+
 // The members of results in the modern era: what any has, and what asks the client for something.
 const TYPE: Path = &["result", "resultType"];
 const TTL: Path = &["result", "ttlMs"];
@@ -220,7 +236,7 @@ mod tests {
         answers
             .chain(methods.map(|method| (method, of_request(method))))
             .chain(sent.map(|method| (method, of_server(method))))
-            .chain([(Ping, ANSWER), (Ping, OWN), (Elicit, INPUT_REQUEST)])
+            .chain([(Ping, ANSWER), (Ping, OWN), (Elicit, INPUT_REQUEST), (Elicit, PAGE), (Elicit, PAGES)])
             .collect()
     }
 

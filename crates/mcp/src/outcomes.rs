@@ -6,6 +6,7 @@
 //! from the same principal, for the same request, in time, or not at all. Of a result that asks for what policy denies
 //! nothing passes.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use vidimus_gate::{Outcome, OutputSchema, Refusal};
 
 use crate::answer::DENIED;
 use crate::call::{Call, Expected, Fault, json_limits};
-use crate::envelope::{Class, Id, ListKind, Message, MessageKind, Method, code};
+use crate::envelope::{Class, Id, ListKind, MAX_NAME_BYTES, Message, MessageKind, Method, code};
 use crate::lists::{Filtered, ListError};
 use crate::modern::results::{self, ResultKind};
 use crate::sessions::McpSession;
@@ -40,8 +41,15 @@ const MAX_UNKNOWN: usize = 64;
 const STRUCTURED: &[&str] = &["result", "structuredContent"];
 
 /// The outcome that a response stands for, once it is the response to what was asked.
-pub(crate) async fn concluded(session: &Arc<McpSession>, call: &Call, message: &Message) -> Result<Outcome, Fault> {
-    let outcome = outcome_of(session, call, message).await?;
+///
+/// `address` is where the client is.
+pub(crate) async fn concluded(
+    session: &Arc<McpSession>,
+    call: &Call,
+    message: &Message,
+    address: Option<IpAddr>,
+) -> Result<Outcome, Fault> {
+    let outcome = outcome_of(session, call, message, address).await?;
     Ok(Outcome { schema: promised(session, call), ..outcome })
 }
 
@@ -53,7 +61,12 @@ fn promised(session: &McpSession, call: &Call) -> Option<OutputSchema> {
     Some(OutputSchema { schema, at: STRUCTURED })
 }
 
-async fn outcome_of(session: &Arc<McpSession>, call: &Call, message: &Message) -> Result<Outcome, Fault> {
+async fn outcome_of(
+    session: &Arc<McpSession>,
+    call: &Call,
+    message: &Message,
+    address: Option<IpAddr>,
+) -> Result<Outcome, Fault> {
     let Expected::Response { id: asked, method } = &call.expected else {
         return Err(Fault::NotMcp("nothing was asked".into()));
     };
@@ -68,15 +81,19 @@ async fn outcome_of(session: &Arc<McpSession>, call: &Call, message: &Message) -
         if let Some(status) = http_status(message).filter(|_| session.is_modern) {
             let _ = call.status.set(status);
         }
-        return Ok(outcome(session, Status::Error, method, message.bytes()));
+        return failed(session, (asked, method), message, address).await;
     }
     if session.is_modern && !session.gate.is_own() {
-        return modern(session, call, (asked, method), message).await;
+        return modern(session, call, (asked, method), message, address).await;
+    }
+    if message.result().is_some_and(results::is_of_another_era) {
+        // Clients of both eras act on it in either.
+        return Err(Fault::NotMcp("its result asks for what the session's revision does not have".into()));
     }
     let body = match method.class() {
         // The gateway itself reads whole lists: what it learns is what callers' lists are filtered by.
         Class::List(kind) if !session.gate.is_own() => {
-            filtered(session, (kind, call.is_continued), message).await?.bytes().clone()
+            filtered(session, (kind, call.is_continued), message, address).await?.bytes().clone()
         }
         _ if method == Method::Initialize => {
             let hello = initialize::server_hello(message).map_err(|error| Fault::NotMcp(error.to_string()))?;
@@ -100,21 +117,38 @@ fn status(method: Method, message: &Message) -> Status {
     if method == Method::CallTool && flag == Some(true) { Status::Error } else { Status::Ok }
 }
 
+/// The outcome of an error.
+async fn failed(
+    session: &McpSession,
+    (id, method): (&Id, Method),
+    message: &Message,
+    address: Option<IpAddr>,
+) -> Result<Outcome, Fault> {
+    let error = message.document().root().get("error").filter(|_| !session.gate.is_own());
+    let Some(error) = error else { return Ok(outcome(session, Status::Error, method, message.bytes())) };
+    if let Err(denied) = asks::required_pages(session, error, address).await {
+        return Ok(not_asked(session, (id, method), denied.refusal()));
+    }
+    let outcome = outcome(session, Status::Error, method, message.bytes());
+    let has_pages = error.get("data").is_some_and(|data| data.get("elicitations").is_some());
+    Ok(if has_pages { Outcome { members: members::PAGES, ..outcome } } else { outcome })
+}
+
 /// The outcome of a result of the modern era.
 async fn modern(
     session: &Arc<McpSession>,
     call: &Call,
     (id, method): (&Id, Method),
     message: &Message,
+    address: Option<IpAddr>,
 ) -> Result<Outcome, Fault> {
     let result = message.result().ok_or_else(|| Fault::NotMcp("it is no result".into()))?;
     let kind = results::kind(result).ok_or_else(|| Fault::NotMcp("its result is of no known kind".into()))?;
     let spliced = |error: SpliceError| Fault::NotMcp(error.to_string());
     // Whatever kind it says it is: a client may look for requests in any result, and in the task that one is about.
     for holder in [Some(result), result.get("task")].into_iter().flatten() {
-        if let Err(denied) = asks::input_requests(session, holder).await {
-            let body = refused(id, method, denied.refusal());
-            return Ok(Outcome { status: Status::Error, body, members: members::OWN, schema: None });
+        if let Err(denied) = asks::input_requests(session, holder, address).await {
+            return Ok(not_asked(session, (id, method), denied.refusal()));
         }
     }
     let body = match (kind, method) {
@@ -123,8 +157,8 @@ async fn modern(
         }
         (ResultKind::InputRequired, _) => return Err(Fault::NotMcp("this method may not ask for input".into())),
         (ResultKind::Task, Method::CallTool) => {
-            let task = results::task_id(result).filter(|task| !task.is_empty());
-            let task = task.ok_or_else(|| Fault::NotMcp("a task has no id".into()))?;
+            let task = results::task_id(result).filter(|task| (1..=MAX_NAME_BYTES).contains(&task.len()));
+            let task = task.ok_or_else(|| Fault::NotMcp("a task has no id, or one that is too long".into()))?;
             session.enter_task(&task, call.name.as_deref().unwrap_or_default());
             message.bytes().clone()
         }
@@ -138,7 +172,8 @@ async fn modern(
         }
         (ResultKind::Complete, method) => match method.class() {
             Class::List(kind) => {
-                results::cached(&*filtered(session, (kind, call.is_continued), message).await?).map_err(spliced)?
+                results::cached(&*filtered(session, (kind, call.is_continued), message, address).await?)
+                    .map_err(spliced)?
             }
             _ => results::cached(message.document()).map_err(spliced)?,
         },
@@ -171,12 +206,13 @@ pub(crate) fn bound_to(method: Method, name: Option<&str>) -> Vec<u8> {
 }
 
 /// What the client is told instead of a result that asks for what it may not be asked.
-fn refused(id: &Id, method: Method, refusal: &Refusal) -> Bytes {
+fn not_asked(session: &McpSession, (id, method): (&Id, Method), refusal: &Refusal) -> Outcome {
     let reference = refusal.reference.as_deref();
-    match method {
-        Method::CallTool => reply::tool_error(id, &refusal.message, reference, true),
+    let body = match method {
+        Method::CallTool => reply::tool_error(id, &refusal.message, reference, session.is_modern),
         _ => reply::error(Some(id), DENIED, &refusal.message, reference),
-    }
+    };
+    Outcome { status: Status::Error, body, members: members::OWN, schema: None }
 }
 
 /// The HTTP status that goes with an error (MCP 2026-07-28, "Streamable HTTP").
@@ -194,12 +230,13 @@ async fn filtered(
     session: &Arc<McpSession>,
     (kind, is_continued): (ListKind, bool),
     message: &Message,
+    address: Option<IpAddr>,
 ) -> Result<Arc<Document>, Fault> {
     tell::showing(session, kind, is_continued);
-    let mut list = sifted(session, kind, message).await?;
+    let mut list = sifted(session, kind, message, address).await?;
     if !list.unknown.is_empty() && session.target.tools.catch_up(&list.unknown).await {
         tell::showing(session, kind, is_continued);
-        list = sifted(session, kind, message).await?;
+        list = sifted(session, kind, message, address).await?;
     }
     if list.filtered.unreadable > 0 {
         tracing::warn!(
@@ -219,19 +256,24 @@ struct Sifted {
 }
 
 /// Filters a list; a long one where it keeps nobody else waiting.
-async fn sifted(session: &Arc<McpSession>, kind: ListKind, message: &Message) -> Result<Sifted, Fault> {
+async fn sifted(
+    session: &Arc<McpSession>,
+    kind: ListKind,
+    message: &Message,
+    address: Option<IpAddr>,
+) -> Result<Sifted, Fault> {
     let count = lists::count(message, kind).map_err(|error| not_a_list(&error))?;
     if count > MAX_ELEMENTS {
         return Err(Fault::TooMany(MAX_ELEMENTS));
     }
     if count <= MAX_INLINE_ELEMENTS {
-        return sift(session, kind, message);
+        return sift(session, kind, message, address);
     }
     let (session, message) = (Arc::clone(session), message.clone());
-    tokio::task::spawn_blocking(move || sift(&session, kind, &message)).await.map_err(|_| Fault::Failed)?
+    tokio::task::spawn_blocking(move || sift(&session, kind, &message, address)).await.map_err(|_| Fault::Failed)?
 }
 
-fn sift(session: &McpSession, kind: ListKind, message: &Message) -> Result<Sifted, Fault> {
+fn sift(session: &McpSession, kind: ListKind, message: &Message, address: Option<IpAddr>) -> Result<Sifted, Fault> {
     let cursor = cursors::sealed(session, kind, message)?;
     let tools = session.target.tools.known();
     let mut unknown = Vec::new();
@@ -246,8 +288,8 @@ fn sift(session: &McpSession, kind: ListKind, message: &Message) -> Result<Sifte
             }
             false
         }
-        ListKind::Resources => session.gate.may_do(&Action::ResourceRead(name.into())),
-        ListKind::Prompts => session.gate.may_do(&Action::PromptGet(name.into())),
+        ListKind::Resources => session.gate.may_do(&Action::ResourceRead(name.into()), address),
+        ListKind::Prompts => session.gate.may_do(&Action::PromptGet(name.into()), address),
         // A template names no resource yet: reading one is decided by its URI.
         ListKind::ResourceTemplates => true,
     };

@@ -153,6 +153,9 @@ impl McpSession {
     /// Keeps a task that the target made when `tool` was called.
     pub(crate) fn enter_task(&self, id: &str, tool: &str) {
         let mut tasks = self.tasks();
+        if tasks.iter().any(|(own, _)| **own == *id) {
+            return;
+        }
         if tasks.len() >= MAX_TASKS {
             tasks.pop_front();
         }
@@ -162,6 +165,12 @@ impl McpSession {
     /// The tool of a task, if the task is of this session.
     pub(crate) fn task(&self, id: &str) -> Option<Box<str>> {
         self.tasks().iter().find(|(own, _)| **own == *id).map(|(_, tool)| tool.clone())
+    }
+
+    /// Whether a task is of this session, and its tool one that the caller may know of still.
+    pub(crate) fn may_know_task(&self, id: &str) -> bool {
+        let Some((tool, tools)) = self.task(id).zip(self.target.tools.known()) else { return false };
+        tools.get(&tool).is_some_and(|definition| self.gate.may_see(definition))
     }
 
     fn tasks(&self) -> MutexGuard<'_, VecDeque<(Box<str>, Box<str>)>> {

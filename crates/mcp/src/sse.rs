@@ -10,6 +10,7 @@
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use vidimus_core::ErrorKind;
@@ -79,6 +80,8 @@ pub struct Decoder {
     id: String,
     /// The id of the last event that is complete.
     last_event_id: Arc<str>,
+    /// How long to wait before reading on on another connection, as the stream asks.
+    retry: Option<Duration>,
     /// What the stream broke off with.
     failed: Option<SseError>,
 }
@@ -96,6 +99,7 @@ impl Decoder {
             has_data: false,
             id: String::new(),
             last_event_id: Arc::default(),
+            retry: None,
             failed: None,
         }
     }
@@ -117,6 +121,17 @@ impl Decoder {
     /// The id to resume the stream after; empty when it has none.
     pub fn last_event_id(&self) -> &str {
         &self.last_event_id
+    }
+
+    /// How long the stream asks to wait before it is gone on with; none when it has not said.
+    pub const fn retry(&self) -> Option<Duration> {
+        self.retry
+    }
+
+    /// Begins with another connection of the same stream: what was not complete on the last one is none.
+    pub fn reconnected(&mut self) {
+        let (id, retry) = (Arc::clone(&self.last_event_id), self.retry);
+        *self = Self { id: id.as_ref().into(), last_event_id: id, retry, ..Self::new(self.max_event_bytes) };
     }
 
     fn read(&mut self, piece: &[u8], events: &mut Vec<Event>) -> Result<(), SseError> {
@@ -185,7 +200,10 @@ impl Decoder {
             b"event" => text(value)?.clone_into(&mut self.name),
             b"id" if value.len() > MAX_EVENT_ID_BYTES => return Err(SseError::TooLong { limit: MAX_EVENT_ID_BYTES }),
             b"id" if !value.contains(&0) => text(value)?.clone_into(&mut self.id),
-            // Comments, whose field name is empty; `retry`, as nothing reconnects by itself; fields nobody knows.
+            b"retry" if value.iter().all(u8::is_ascii_digit) => {
+                self.retry = text(value)?.parse().ok().map(Duration::from_millis).or(self.retry);
+            }
+            // Comments, whose field name is empty; fields nobody knows.
             _ => {}
         }
         Ok(())

@@ -39,12 +39,13 @@ impl Changes {
         Self { policies: session.gate.policy_changes(), tools: session.target.tools.changes() }
     }
 
-    /// Resolves when there is one, at once if there was since it last resolved. Cancel safe.
-    pub(crate) async fn next(&mut self) {
+    /// Resolves to true when there is one, at once if there was since it last resolved, and each minute to false: what is
+    /// decided on may be another without. Cancel safe.
+    pub(crate) async fn next(&mut self) -> bool {
         tokio::select! {
-            () = self.policies.next() => {}
+            changed = self.policies.next() => changed,
             // The target has its tools for as long as there are sessions on it.
-            Ok(()) = self.tools.changed() => {}
+            Ok(()) = self.tools.changed() => true,
         }
     }
 }

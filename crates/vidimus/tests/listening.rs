@@ -132,6 +132,94 @@ async fn a_stream_goes_on_after_the_last_event_that_arrived() {
     assert_eq!(asked, [None, Some("up-2".to_owned())]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_an_error_wants_opened_are_decided_like_questions() {
+    let (_issuer, _upstream, gateway, alice) = world().await;
+    let page = |url: &str| json!({ "mode": "url", "elicitationId": "e-1", "url": url, "message": "Pay" });
+    let wanted = |pages: Value| json!({ "elicitations": pages }).to_string();
+    let (good, evil) = ("https://pay.example/7?user=ada@example.com", "https://elsewhere.example/");
+    let answer = alice.call(1, "refuse", &wanted(json!([page(good)]))).await.unwrap();
+    assert_eq!(answer["error"]["data"]["elicitations"][0]["url"], good, "{answer}");
+    let twin = json!({ "mode": "url", "URL": evil, "url": good });
+    for (id, pages) in [(2, json!([page(good), page(evil)])), (3, json!([twin])), (4, json!({ "0": page(good) }))] {
+        let answer = alice.call(id, "refuse", &wanted(pages)).await.unwrap();
+        assert_eq!(answer["result"]["isError"], true, "{answer}");
+        assert!(!answer.to_string().contains(".example/"), "{answer}");
+    }
+    let twin = json!({ "Elicitations": [page(evil)] }).to_string();
+    let answer = alice.call(5, "refuse", &twin).await.unwrap();
+    assert!(!answer.to_string().contains(".example/"), "{answer}");
+
+    let events = gateway.events();
+    let asked = |kind| {
+        let of_kind = of_type(&events, kind).into_iter();
+        of_kind.filter(|event: &&Value| event["operation"]["action"] == "elicitation/create").count()
+    };
+    assert_eq!((asked("operation.admitted"), asked("operation.denied"), asked("operation.outcome")), (2, 1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_era_asks_in_results_does_not_pass_in_this_one() {
+    let (_issuer, upstream, _gateway, alice) = world().await;
+    let question = json!({ "method": "elicitation/create", "params": { "message": "Tell me" } });
+    let asks = json!({ "resultType": "input_required", "inputRequests": { "q": question }, "content": [] });
+    let spelt = json!({ "content": [], "InputRequests": { "q": question } });
+    for (id, result) in [(1, asks), (2, json!({ "resultType": "task", "content": [] })), (3, spelt)] {
+        let answer = alice.call(id, "mirror", &result.to_string()).await.unwrap();
+        assert!(answer["error"].is_object() && !answer.to_string().contains("Tell me"), "{answer}");
+    }
+    let plain = json!({ "content": [], "resultType": "complete", "other": 1 });
+    assert_eq!(alice.call(4, "mirror", &plain.to_string()).await.unwrap()["result"], plain);
+
+    let before = upstream.bodies().len();
+    for extra in [r#""inputResponses":{"q":{"action":"accept"}}"#, r#""requestState":"s""#] {
+        let call = format!(
+            r#"{{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{{"name":"echo","arguments":{{}},{extra}}}}}"#
+        );
+        let answer = alice.post(call).await.unwrap().json();
+        assert_eq!(answer["error"]["code"], -32602, "{answer}");
+    }
+    assert_eq!(upstream.bodies().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_listens_is_asked_as_from_where_it_is() {
+    let (issuer, upstream) = (Issuer::start(), Upstream::start().await);
+    let near = r#"@id("near") forbid (principal, action in [Action::"elicitation/create", Action::"resources/read"], resource)
+        unless { context has address && context.address.isInRange(ip("127.0.0.1/32")) };"#;
+    let policies = format!("{ALLOW_ALL}{ASKS}{near}");
+    let gateway = Gateway::start(&Setup { policies: &policies, ..Setup::new(upstream.url()) }, issuer.url());
+    let alice = Client::open(gateway.url(), issuer.token("alice")).await;
+    let mut elsewhere = Client::from_address(gateway.url(), &alice.token, "127.0.0.2".parse().unwrap());
+    elsewhere.session.clone_from(&alice.session);
+    let mut events = Events::open(&elsewhere, "").await;
+    upstream.say("1", &question("q-1", "https://pay.example/7"));
+    upstream.say("2", &updated("note://a"));
+    upstream.say("3", r#"{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}"#);
+    assert!(events.next().await.1.contains("list_changed"), "neither the question nor the note");
+    drop(events);
+    let mut events = Events::open(&alice, "").await;
+    upstream.say("4", &question("q-2", "https://pay.example/8"));
+    assert_eq!(events.next().await.1, question("q-2", "https://pay.example/8"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_polled_for_arrives() {
+    let (_issuer, upstream, gateway, alice) = world().await;
+    let answer = alice.call(7, "poll", "{}").await.unwrap();
+    assert_eq!(answer["result"], json!({ "content": [] }), "{answer}");
+    let asked: Vec<String> = upstream
+        .seen()
+        .iter()
+        .filter(|seen| seen.method == Method::GET)
+        .filter_map(|seen| Some(seen.headers.get("last-event-id")?.to_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!(asked, ["poll-1-7", "poll-2-7"]);
+    let events = gateway.events();
+    let outcome = of_type(&events, "operation.outcome").into_iter().next_back().unwrap();
+    assert_eq!(outcome["outcome"]["status"], "ok");
+}
+
 /// How the streams ended that were listened to.
 fn ends(gateway: &Gateway, count: usize) -> Vec<Value> {
     let is_end = |event: &&Value| event["type"] == "operation.outcome" && event["operation"]["action"] == "listen";

@@ -106,7 +106,7 @@ impl Adapter {
         };
         self.own_tasks(visit, session, message).await?;
         if method == Method::ListenSubscriptions {
-            self.may_listen(session, message).await?;
+            self.may_listen(visit, session, message).await?;
         }
         let name = modern::name(message).map(Box::<str>::from);
         let mut own = Vec::from_iter(self.cursor(visit, session, message, method).await?);
@@ -156,14 +156,7 @@ impl Adapter {
         let filter = message.params().and_then(|params| params.get("notifications"));
         let listed = filter.and_then(|filter| filter.get("taskIds"));
         let listed = listed.into_iter().flat_map(|ids| ids.elements()).map(|id| id.as_str().unwrap_or_default());
-        let tools = session.target.tools.known();
-        let is_own = |task: &str| {
-            session.task(task).is_some_and(|tool| {
-                let definition = tools.as_ref().and_then(|tools| tools.get(&tool));
-                definition.is_some_and(|definition| session.gate.may_see(definition))
-            })
-        };
-        if message.task_id().into_iter().chain(listed).all(|task| is_own(&task)) {
+        if message.task_id().into_iter().chain(listed).all(|task| session.may_know_task(&task)) {
             return Ok(());
         }
         let problem = Problem {
@@ -176,12 +169,12 @@ impl Adapter {
     }
 
     /// Refuses to listen for resources that the caller may not read.
-    async fn may_listen(&self, session: &McpSession, message: &Message) -> Result<(), Reply> {
+    async fn may_listen(&self, visit: &Visit<'_>, session: &McpSession, message: &Message) -> Result<(), Reply> {
         let filter = message.params().and_then(|params| params.get("notifications"));
         let uris = filter.and_then(|filter| filter.get("resourceSubscriptions"));
         for uri in uris.into_iter().flat_map(|uris| uris.elements()) {
             let action = Action::ResourceRead(Arc::from(&*uri.as_str().unwrap_or_default()));
-            if session.gate.may_do(&action) {
+            if session.gate.may_do(&action, Some(visit.caller.address())) {
                 continue;
             }
             let rejection = Rejection {

@@ -70,6 +70,15 @@ pub(crate) fn kind(result: Value<'_>) -> Option<ResultKind> {
     }
 }
 
+/// Keys of results by which a client of this era is asked for something.
+const ASKING_KEYS: &[&str] = &["inputRequests", "requestState", "resultType"];
+
+/// Whether a result of a session of another era has what belongs to this one: some clients act on it in any.
+pub(crate) fn is_of_another_era(result: Value<'_>) -> bool {
+    let has = |key: &&str| result.get(key).is_some_and(|value| !(*key == "resultType" && value.is_string("complete")));
+    ASKING_KEYS.iter().any(has) || case_variant(result, ASKING_KEYS).is_some()
+}
+
 /// Whether a target may ask for input in the answer to this method ("Supported Requests").
 pub(crate) const fn may_require_input(method: Method) -> bool {
     matches!(method, Method::CallTool | Method::GetPrompt | Method::ReadResource)

@@ -1,5 +1,7 @@
 //! The decoder against the standard's own examples, every way of cutting a stream, and what is written.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -38,6 +40,18 @@ fn reads_the_standards_examples() {
     ] {
         assert_eq!(shown(&decode(stream.as_bytes())), expected, "{stream:?}");
     }
+}
+
+#[test]
+fn goes_on_after_the_last_whole_event_on_another_connection() {
+    let mut decoder = Decoder::new(100);
+    let mut events = Vec::new();
+    decoder.push(b"retry: 1500\nid: 7\ndata: a\n\nretry: x\nid: 8\ndata: cut", &mut events).unwrap();
+    assert_eq!((decoder.last_event_id(), decoder.retry()), ("7", Some(Duration::from_millis(1500))));
+    decoder.reconnected();
+    decoder.push(b" off\n\ndata: b\n\n", &mut events).unwrap();
+    assert_eq!(shown(&events), [("message", "a", "7"), ("message", "b", "7")]);
+    assert_eq!((decoder.last_event_id(), decoder.retry()), ("7", Some(Duration::from_millis(1500))));
 }
 
 #[test]

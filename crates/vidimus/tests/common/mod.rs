@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each suite uses a part of it")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "test support")]
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -285,6 +286,14 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
         let http = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+        Self { url: url.into(), token: token.into(), session: None, http }
+    }
+
+    /// The same, from an address of this machine.
+    pub(crate) fn from_address(url: impl Into<String>, token: impl Into<String>, address: IpAddr) -> Self {
+        let mut connector = hyper_util::client::legacy::connect::HttpConnector::new();
+        connector.set_local_address(Some(address));
+        let http = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build(connector);
         Self { url: url.into(), token: token.into(), session: None, http }
     }
 

@@ -24,11 +24,12 @@ use tokio::sync::{Notify, mpsc};
 /// `echo` answers with its arguments; `slow` after `ms`; `held` when the test says so; `hang` never; `progress` as a
 /// stream of three notifications, 50 ms apart; `comments` as a stream of nothing but comments and empty events;
 /// `twin` with its arguments as structured content and as text, and `promise` so too, with [`promised`] as its output
-/// schema; `refuse` with an error that repeats them; `talk` with a
+/// schema; `mirror` with them as the whole result; `refuse` with an error that repeats them; `talk` with a
 /// stream of a log message and a sampling request that repeat them, and its result when the test says so;
+/// `poll` with a stream that ends at once, twice, and is to be gone on with;
 /// `odd` with [`odd_answer`]; `chatter` as one of notifications without end; `drip` as JSON without end; those named
 /// like somebody's address as `echo` does; the others answer what is no answer.
-pub(crate) const TOOLS: [&str; 26] = [
+pub(crate) const TOOLS: [&str; 28] = [
     "echo",
     "slow",
     "held",
@@ -53,6 +54,8 @@ pub(crate) const TOOLS: [&str; 26] = [
     "twin",
     "refuse",
     "talk",
+    "mirror",
+    "poll",
     "mallory@example.com",
     "eve@example.com",
 ];
@@ -237,6 +240,7 @@ impl State {
         } else {
             self.sessions.lock().unwrap().get(&session).copied().unwrap_or(false)
         };
+        let last = head.headers.get("last-event-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
         self.seen.lock().unwrap().push(Seen { method: head.method.clone(), headers: head.headers, body, own });
         let quirks = self.quirks.lock().unwrap().clone();
         if own && quirks.hangs_for_the_gateway {
@@ -255,6 +259,12 @@ impl State {
         }
         if head.method == Method::GET && self.is_silent.load(Ordering::Relaxed) {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "");
+        }
+        let last = last.split_once('-').filter(|(poll, _)| *poll == "poll");
+        if let Some((step, id)) = last.and_then(|(_, rest)| rest.split_once('-')) {
+            let id: Value = id.parse().unwrap();
+            let answer = json!({ "jsonrpc": "2.0", "id": id, "result": { "content": [] } });
+            return polled(if step == "1" { format!("id: poll-2-{id}\n\n") } else { format!("data: {answer}\n\n") });
         }
         if head.method == Method::GET {
             let (sender, receiver) = mpsc::channel(8);
@@ -362,6 +372,8 @@ impl State {
                 let content = json!([{ "type": "text", "text": arguments.to_string() }]);
                 result(id, &json!({ "content": content, "structuredContent": arguments }))
             }
+            "poll" => polled(format!("id: poll-1-{id}\nretry: 10\ndata: \n\n")),
+            "mirror" => result(id, arguments),
             "refuse" => {
                 let error = json!({ "code": -32_000, "message": arguments.to_string(), "data": arguments });
                 let body = json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string();
@@ -475,6 +487,13 @@ fn broken(parts: Vec<Bytes>, content_type: &'static str) -> Response<Body> {
         let _ = sender.send(Err(std::io::Error::other("cut off"))).await;
     });
     stream(receiver, content_type)
+}
+
+/// A stream of this text, which then ends.
+fn polled(text: String) -> Response<Body> {
+    let (sender, receiver) = mpsc::channel(1);
+    drop(sender.try_send(Ok(Frame::data(text.into()))));
+    stream(receiver, "text/event-stream")
 }
 
 fn stream(receiver: mpsc::Receiver<Part>, content_type: &'static str) -> Response<Body> {

@@ -1,5 +1,6 @@
 //! Answers of a target that are none, and answers in parts.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use http::Method;
@@ -56,6 +57,35 @@ async fn what_is_no_answer_is_not_passed_on() {
         assert_eq!(outcome(&events, &format!("everything/{tool}")), Some(status), "{tool}");
     }
     assert_eq!(outcome(&events, "everything/fail"), Some("error"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_caller_cannot_take_all_memory_with_requests_that_never_arrive() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let bob = Client::open(world.gateway.url(), world.issuer.token("bob")).await;
+    let head = format!(
+        "POST /mcp/everything HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         accept: application/json, text/event-stream\r\ncontent-length: 4194304\r\n\r\n{{",
+        world.gateway.port, client.token
+    );
+    let mut held = Vec::new();
+    for _ in 0..32 {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", world.gateway.port)).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        held.push(stream);
+    }
+    let refused = || async { client.call(1, "echo", "{}").await.err().map(|error| error.to_string()) };
+    let limit = std::time::Instant::now() + SOON;
+    while !refused().await.is_some_and(|error| error.contains("crowded")) {
+        assert!(std::time::Instant::now() < limit, "everything is received");
+    }
+    assert!(bob.call(1, "echo", "{}").await.unwrap()["result"].is_object(), "others have room");
+    drop(held);
+    let limit = std::time::Instant::now() + SOON;
+    while refused().await.is_some() {
+        assert!(std::time::Instant::now() < limit, "room is not given back");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

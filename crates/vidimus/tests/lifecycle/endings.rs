@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::common::Client;
 use super::common::evidence::{of_type, outcome};
-use super::{SOON, World};
+use super::{SOON, World, soon};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_away_does_not_stop_its_call() {
@@ -104,7 +104,8 @@ async fn a_call_that_is_taken_back_ends_though_the_target_does_not_listen() {
     let received = tokio::time::timeout(Duration::from_secs(5), task).await.expect("the call ends").unwrap();
     let text = String::from_utf8(received.body()).unwrap();
     assert!(text.contains("the request was cancelled"), "{text}");
-    assert!(world.upstream.bodies().iter().any(|body| body == notice.as_bytes()), "the target is told beside it");
+    // The target is told beside it.
+    soon(|| world.upstream.bodies().iter().any(|body| body == notice.as_bytes())).await;
     assert_eq!(outcome(&world.gateway.events(), "everything/hang"), Some("cancelled"));
     told.abort();
 }
@@ -127,7 +128,7 @@ async fn a_stop_does_not_wait_for_a_target_that_takes_no_answer() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });
-    super::soon(|| world.upstream.bodies().iter().any(|body| body == answer.as_bytes())).await;
+    soon(|| world.upstream.bodies().iter().any(|body| body == answer.as_bytes())).await;
     let stopped = world.gateway.process.terminate(SOON).unwrap();
     assert_eq!(stopped.code(), Some(0), "{}", world.gateway.process.log());
     told.abort();
