@@ -1,15 +1,18 @@
 //! Taking sessions away as an archive: decided by policy for each, recorded before the first byte leaves.
 //!
 //! `recording.export` on the target lets a session's events go, `recording.view` besides its payloads, masked as they are
-//! recorded. All proofs lead to one checkpoint, which covers what the index knew of the sessions when they were chosen;
-//! what a session does later is not in it. Cancel safety: an export that is dropped before it is given has no event.
+//! recorded. All proofs lead to one checkpoint, which covers what the index knew of the sessions when they were chosen:
+//! the newest that witnesses have cosigned, or where that is too old, the newest. What a session does later is not in it.
+//! Cancel safety: an export that is dropped before it is given has no event.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use vidimus_core::event::Body;
 use vidimus_core::{Action, Effect, Principal, SessionId};
 use vidimus_log::Snapshot;
 use vidimus_log::archive::Payload;
+use vidimus_log::zip::{MAX_MEMBERS, MAX_ZIP_BYTES};
 use vidimus_store::{MAX_SESSIONS, SessionFilter, SessionRow};
 
 use crate::view::{ViewError, Viewer};
@@ -95,16 +98,35 @@ impl Viewer {
             let leaves = reader.leaves_of(id)?.into_iter().map(|(_, leaf)| leaf).collect();
             sessions.push(Exported { id, leaves, with_payloads });
         }
+        self.fit(&sessions)?;
         let last = sessions.iter().filter_map(|session| session.leaves.last().copied()).max().unwrap_or(0);
         let limit = Instant::now() + CHECKPOINT_LIMIT;
         loop {
-            let snapshot = self.log().snapshot();
+            let snapshot = self.log().snapshot_for(last);
             if snapshot.checkpoint().size > last || Instant::now() > limit {
                 return Ok(Export { viewer: self.clone(), snapshot, sessions });
             }
             std::thread::sleep(CHECKPOINT_INTERVAL);
         }
     }
+
+    /// Refuses what cannot become one archive, before anything of it is on record. Parts of streamed results are files too
+    /// and are not counted here, nor is what masking shortens: the writer of the archive has the last word.
+    fn fit(&self, sessions: &[Exported]) -> Result<(), ViewError> {
+        let events = sessions.iter().map(|session| session.leaves.len() as u64).sum();
+        let with_payloads = sessions.iter().filter(|session| session.with_payloads);
+        let bytes = with_payloads.map(|session| directory_bytes(&self.recording_dir(session.id))).sum();
+        if events > MAX_MEMBERS as u64 || bytes > MAX_ZIP_BYTES {
+            return Err(ViewError::TooLarge { events, bytes });
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a recording's files; none where there is no recording.
+fn directory_bytes(directory: &Path) -> u64 {
+    let Ok(files) = std::fs::read_dir(directory) else { return 0 };
+    files.filter_map(|file| file.ok()?.metadata().ok()).map(|file| file.len()).sum()
 }
 
 impl Export {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use vidimus_core::event::Body;
 use vidimus_core::{Action, Durability, Effect, ErrorKind, EventId, Principal, SessionId, TargetName};
+use vidimus_log::zip::{MAX_MEMBERS, MAX_ZIP_BYTES};
 use vidimus_log::{InclusionProof, LogFile, ReadError};
 use vidimus_policy::{Claimed, Decision, Request};
 use vidimus_store::{ControlState as _, Erasure, Reader, SessionFilter, SessionRow, StoreError};
@@ -102,6 +103,17 @@ pub enum ViewError {
     /// More sessions than one export takes.
     #[error("more than {0} sessions are as you describe them: export less at a time, with --since and --until")]
     TooMany(u32),
+    /// The sessions are more than an archive holds.
+    #[error(
+        "these sessions have {events} events and {bytes} bytes of recordings, and an archive holds at most {MAX_MEMBERS} files \
+         and {MAX_ZIP_BYTES} bytes: export less at a time"
+    )]
+    TooLarge {
+        /// Each is a proof, and so a file.
+        events: u64,
+        /// Of the recordings that would go.
+        bytes: u64,
+    },
     /// The recording was erased.
     #[error("the recording of session {0} was erased; its events say what happened in it")]
     Erased(SessionId),
@@ -118,7 +130,7 @@ impl ViewError {
             Self::Evidence(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::NoEvent(_) | Self::Read(_) | Self::Nothing | Self::Erased(_) | Self::Stopping => ErrorKind::NotFound,
-            Self::TooLong { .. } | Self::TooMany(_) => ErrorKind::Limit,
+            Self::TooLong { .. } | Self::TooMany(_) | Self::TooLarge { .. } => ErrorKind::Limit,
             Self::Recording(_) | Self::Mismatch(_) | Self::File { .. } => ErrorKind::Evidence,
         }
     }

@@ -2,11 +2,11 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `manifest.json` | size and SHA-256 of every other file, and what the exporter says of the export |
+//! | `manifest.json` | size and SHA-256 of every other file, the checkpoint and its signers, and what the exporter says |
 //! | `session.json` | the sessions as their events tell them, and whether their payloads are here |
 //! | `events.ndjson` | every event of these sessions: its leaf, byte for byte, and its index in the log |
 //! | `proofs/INDEX.tlog-proof` | for each event the proof that it is in the log (C2SP tlog-proof) |
-//! | `log/checkpoint`, `log/keys` | the one checkpoint all proofs lead to, and the log's public keys |
+//! | `log/checkpoint`, `log/keys` | the one checkpoint all proofs lead to, and the public keys that sign for its size |
 //! | `payloads/SESSION.ndjson`, `payloads/SESSION/…` | masked payloads, with the salts of their commitments |
 //! | `VERIFY.md` | how to check all of it with standard tools |
 //!
@@ -14,16 +14,18 @@
 //! archive shows what is in it, not that there were no other sessions. Refused: any other file.
 
 mod facts;
+mod manifest;
 mod payload;
 mod report;
 mod verify;
 mod write;
 
 pub use facts::Disclosure;
+pub use manifest::Claims;
 pub use payload::Payload;
 pub use report::{ArchiveReport, Outcome};
 pub use verify::verify;
-pub use write::{ArchiveWriter, Claims};
+pub use write::ArchiveWriter;
 
 /// The form of archive that is written and read.
 pub const FORMAT: &str = "vidimus.archive/1";

@@ -96,6 +96,31 @@ impl KeyList {
         &self.keys
     }
 
+    /// Whether a line has this key.
+    pub fn has(&self, key: &VerifierKey) -> bool {
+        self.keys.iter().any(|listed| listed.key == *key)
+    }
+
+    /// Only those lines whose key is among these.
+    #[must_use]
+    pub fn restricted_to(mut self, keys: &[VerifierKey]) -> Self {
+        self.keys.retain(|listed| keys.contains(&listed.key));
+        self
+    }
+
+    /// Only those that sign for this size of the tree.
+    #[must_use]
+    pub fn at(mut self, size: u64) -> Self {
+        self.keys.retain(|listed| listed.is_for(size));
+        self
+    }
+
+    /// Whether a line of another list, as it stood when the tree had `size` leaves, says no more than this list does.
+    pub(crate) fn vouches_for(&self, line: &ListedKey, size: u64) -> bool {
+        let last = line.until.unwrap_or(size).max(line.from);
+        self.keys.iter().any(|own| own.key == line.key && own.is_for(line.from) && own.is_for(last))
+    }
+
     /// Adds those of another list.
     pub fn extend(&mut self, other: Self) {
         self.keys.extend(other.keys);

@@ -41,6 +41,7 @@ mod sync;
 pub mod testing;
 pub mod tile;
 pub mod tree;
+pub mod trust;
 pub mod verify;
 pub mod witness;
 mod witnessing;
@@ -63,6 +64,7 @@ pub use snapshot::Snapshot;
 pub use storage::{FileSystem, Storage};
 pub use sync::{Durable, Position};
 pub use tree::Hash;
+pub use trust::{SeenBy, Trust};
 pub use witnessing::Witnessing;
 
 /// Runs the example of the README as a test.

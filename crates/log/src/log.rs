@@ -277,8 +277,7 @@ impl Log {
     /// Proof that an entry is in the tree of the newest checkpoint that witnesses have cosigned, or, where that does not
     /// cover it yet, of the latest checkpoint.
     pub fn prove(&self, index: u64) -> Result<InclusionProof, ReadError> {
-        let cosigned = self.inner.published.cosigned().filter(|cosigned| index < cosigned.checkpoint.size);
-        self.at(cosigned.unwrap_or_else(|| self.published())).prove(index)
+        self.snapshot_for(index).prove(index)
     }
 
     /// The first `width` hashes or entries of a tile, as bytes.
@@ -323,6 +322,13 @@ impl Log {
     /// The log at the latest checkpoint, to be read while it goes on.
     pub fn snapshot(&self) -> Snapshot {
         self.at(self.published())
+    }
+
+    /// The log at the newest checkpoint that witnesses have cosigned, or, where that does not cover this entry yet, at the
+    /// latest checkpoint.
+    pub fn snapshot_for(&self, index: u64) -> Snapshot {
+        let cosigned = self.inner.published.cosigned().filter(|cosigned| index < cosigned.checkpoint.size);
+        self.at(cosigned.unwrap_or_else(|| self.published()))
     }
 
     /// How many leaves the latest checkpoint covers.

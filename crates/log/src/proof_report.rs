@@ -5,13 +5,11 @@
 
 use std::fmt::Write as _;
 
-use vidimus_core::Timestamp;
 use vidimus_core::canonical::ObjectWriter;
 
 use crate::codec::printable;
-use crate::keylist::KeyList;
-use crate::policy::WitnessPolicy;
 use crate::proof::{InclusionProof, ProofError};
+use crate::trust::{NOT_WITNESSED, SeenBy, Trust};
 
 /// How the check of a proof ended.
 #[derive(Debug)]
@@ -32,42 +30,33 @@ pub struct Proven {
     /// The log.
     pub origin: String,
     /// Witnesses that have cosigned that state of the log, and when by their clocks.
-    pub witnesses: Vec<(String, Timestamp)>,
+    pub witnesses: Vec<SeenBy>,
     /// Whether the caller's policy asks for witnesses.
     pub is_quorum: bool,
 }
 
 /// Checks the text of a proof by a policy, and by the sizes that the log's keys sign for. `event` stands for the one that
 /// the proof carries, or does not carry.
-pub fn check(text: &str, event: Option<Vec<u8>>, keys: Option<&KeyList>, policy: &WitnessPolicy) -> ProofReport {
-    ProofReport { proven: proven(text, event, keys, policy) }
+pub fn check(text: &str, event: Option<Vec<u8>>, trust: &Trust) -> ProofReport {
+    ProofReport { proven: proven(text, event, trust) }
 }
 
-fn proven(
-    text: &str,
-    event: Option<Vec<u8>>,
-    keys: Option<&KeyList>,
-    policy: &WitnessPolicy,
-) -> Result<Proven, String> {
+fn proven(text: &str, event: Option<Vec<u8>>, trust: &Trust) -> Result<Proven, String> {
+    let keys = trust.keys().ok_or("nothing says which log is believed; give its key with --key")?;
+    let policy = trust.policy(keys);
     let proof: InclusionProof = text.parse().map_err(|error: ProofError| error.to_string())?;
     let carried = proof.extra.clone();
     let Some(event) = event.or(carried) else {
         return Err("the proof does not carry its event; give the event with --event".to_owned());
     };
-    let witnessed = proof.verify_by(&event, policy).map_err(|error| error.to_string())?;
-    if let Some(keys) = keys {
-        keys.open(&proof.checkpoint).map_err(|error| error.to_string())?;
-    }
+    let witnessed = proof.verify_by(&event, &policy).map_err(|error| error.to_string())?;
+    keys.open(&proof.checkpoint).map_err(|error| error.to_string())?;
     Ok(Proven {
         event,
         index: proof.index,
         size: witnessed.checkpoint.size,
+        witnesses: SeenBy::all(&witnessed),
         origin: witnessed.checkpoint.origin,
-        witnesses: witnessed
-            .cosignatures
-            .iter()
-            .map(|cosignature| (cosignature.key.name().to_owned(), Timestamp::from_seconds(cosignature.seconds)))
-            .collect(),
         is_quorum: policy.asks_for_witnesses(),
     })
 }
@@ -92,13 +81,11 @@ impl ProofReport {
                     "verified: entry {} of {} in {}, which a given key signed",
                     proven.index, proven.size, proven.origin
                 ));
-                for (name, time) in &proven.witnesses {
-                    line(&format!("witnessed by {name} at {time}"));
+                for seen in &proven.witnesses {
+                    line(&seen.to_string());
                 }
                 if !proven.is_quorum {
-                    line(
-                        "not checked: whether witnesses have seen this log; a --witness-policy with a quorum says which must have",
-                    );
+                    line(NOT_WITNESSED);
                 }
             }
             Err(why) => line(&format!("the proof does not hold: {why}")),
@@ -115,11 +102,7 @@ impl ProofReport {
                 object.string("event", &String::from_utf8_lossy(&proven.event));
                 object.boolean("holds", true).integer("index", proven.index).string("origin", &proven.origin);
                 object.boolean("quorum", proven.is_quorum).integer("size", proven.size);
-                object.array("witnesses", &proven.witnesses, |out, (name, time)| {
-                    let mut witness = ObjectWriter::new(out);
-                    witness.string("name", name).string("time", &time.to_string());
-                    witness.end();
-                });
+                object.array("witnesses", &proven.witnesses, SeenBy::write_json);
             }
             Err(why) => {
                 object.boolean("holds", false).string("why", why);

@@ -1,7 +1,8 @@
 //! The full check of a log directory: every entry, tile, checkpoint, and the completeness of every session.
 //!
 //! Everything is computed again from the entries and compared with what stands in the files; only the checkpoint's
-//! signature is trusted, by the keys given. Dense `seq` numbers and the count in a session's last event show missing
+//! signature is trusted, by the keys given, and that it goes on from checkpoints that were kept elsewhere. Without keys the
+//! log's own stand in, which shows only that it is of one piece. Dense `seq` numbers and the count in a session's last event show missing
 //! events, which a Merkle log alone cannot; an operation that was admitted has one outcome by then, whoever left it out.
 //! Sessions still open, and their operations, are fine. Entries newer than the checkpoint are not examined, and payloads
 //! are not: who knows their form looks at each event through [`log_and`]. The directory may be in use meanwhile; a log
@@ -9,19 +10,21 @@
 
 mod check;
 mod follow;
+mod signed;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use self::check::Check;
+use self::check::{Check, Start};
 pub use self::follow::{Follower, Step};
+use self::signed::Signed;
 use crate::checkpoints::COSIGNED;
 use crate::completeness::Completeness;
 use crate::edge::Edge;
-use crate::keylist;
-use crate::note::{self, Checkpoint, MAX_NOTE_BYTES, NoteError, VerifierKey};
-use crate::storage::{Storage, read_file};
+use crate::note::{Checkpoint, VerifierKey};
+use crate::storage::Storage;
 use crate::tile::TileReader;
+use crate::trust::{SeenBy, Trust};
 
 /// The most findings that are listed; more are counted.
 pub const MAX_FINDINGS: usize = 1000;
@@ -53,6 +56,12 @@ impl fmt::Display for Finding {
 pub struct Report {
     /// The checkpoint, when its signature holds.
     pub checkpoint: Option<Checkpoint>,
+    /// Whether the keys it was opened with were given, rather than the log's own.
+    pub is_trusted: bool,
+    /// What the quorum of the witness policy has cosigned, where it asks for one.
+    pub witnessed: Option<Seen>,
+    /// The sizes of the checkpoints that were kept elsewhere and compared.
+    pub kept: Vec<u64>,
     /// Entries whose content was compared with the tree.
     pub entries: u64,
     /// Tiles of hashes that were compared.
@@ -73,7 +82,33 @@ pub struct Report {
     pub further_findings: u64,
 }
 
+/// What witnesses have seen of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// They have cosigned the tree of so many entries.
+    pub size: u64,
+    /// Who, and when.
+    pub by: Vec<SeenBy>,
+}
+
 impl Report {
+    /// The exit status: 0 all holds, by a key that was given, and witnesses have seen it where the policy asks for them; 1
+    /// something does not hold; 3 all holds, but not all was shown: no key was given, or witnesses have not seen the newest
+    /// entries yet.
+    pub fn exit_status(&self) -> u8 {
+        match (self.holds(), self.is_trusted && self.unseen() == 0) {
+            (false, _) => 1,
+            (true, false) => 3,
+            (true, true) => 0,
+        }
+    }
+
+    /// How many of the newest entries the witnesses that the policy asks for have not seen yet.
+    pub fn unseen(&self) -> u64 {
+        let size = self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+        self.witnessed.as_ref().map_or(0, |seen| size.saturating_sub(seen.size))
+    }
+
     /// Whether all of a signed checkpoint was checked and holds.
     pub fn holds(&self) -> bool {
         let size = self.checkpoint.as_ref().map(|checkpoint| checkpoint.size);
@@ -91,30 +126,42 @@ impl Report {
     }
 }
 
-/// Checks the log below the data directory `dir`. `progress` is told how many entries of how many are done.
-pub fn log(storage: &dyn Storage, dir: &Path, keys: &[VerifierKey], progress: &mut dyn FnMut(u64, u64)) -> Report {
-    log_and(storage, dir, keys, progress, &mut |_, _| Vec::new())
+/// A checkpoint of the log that was kept elsewhere, and that the log must go on from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// The signed checkpoint.
+    pub note: String,
 }
 
-/// Checks the log as [`log()`] does, and has `examine` look at every entry in order (index and leaf): what it finds counts
-/// as the log's own findings.
+/// Checks the log below the data directory `dir`, which one of `keys` signs. `progress` is told how many entries of how
+/// many are done.
+pub fn log(storage: &dyn Storage, dir: &Path, keys: &[VerifierKey], progress: &mut dyn FnMut(u64, u64)) -> Report {
+    log_and(storage, dir, &Trust::in_keys(keys.iter().cloned()), &[], progress, &mut |_, _| Vec::new())
+}
+
+/// Checks the log as [`log()`] does, by what the caller trusts and against the checkpoints it kept, and has `examine` look
+/// at every entry in order (index and leaf): what it finds counts as the log's own findings.
 pub fn log_and(
     storage: &dyn Storage,
     dir: &Path,
-    keys: &[VerifierKey],
+    trust: &Trust,
+    kept: &[Kept],
     progress: &mut dyn FnMut(u64, u64),
     examine: &mut dyn FnMut(u64, &[u8]) -> Vec<Finding>,
 ) -> Report {
     let dir = dir.join("log");
-    let mut report = Report::default();
-    let checkpoint = match read_checkpoint(storage, &dir, keys) {
-        Ok(checkpoint) => checkpoint,
+    let mut report = Report { is_trusted: trust.keys().is_some(), ..Report::default() };
+    let signed = match Signed::read(storage, &dir, trust) {
+        Ok(signed) => signed,
         Err(finding) => {
             report.add([finding]);
             return report;
         }
     };
-    report.add(check_keys(storage, &dir, keys));
+    let checkpoint = &signed.checkpoint;
+    report.add(signed.check_keys(storage, &dir));
     let mut completeness = Completeness::default();
     let mut look = |entry: u64, file: &Path, leaf: &[u8]| {
         let mut found = Vec::new();
@@ -124,9 +171,22 @@ pub fn log_and(
         found.extend(examine(entry, leaf));
         found
     };
-    let mut check = Check::new(TileReader { storage, dir: &dir }, Edge::default(), &checkpoint, &mut look);
-    match read_cosigned(storage, &dir, keys, &checkpoint) {
-        Ok(cosigned) => check.expect(cosigned, dir.join(COSIGNED)),
+    let mut check = Check::new(TileReader { storage, dir: &dir }, Edge::default(), checkpoint, &mut look);
+    let mut starts = Vec::new();
+    match signed.cosigned(&dir) {
+        Ok(cosigned) => starts.extend(cosigned.map(|cosigned| Start::Cosigned { cosigned, file: dir.join(COSIGNED) })),
+        Err(finding) => report.add([finding]),
+    }
+    for kept in kept {
+        match signed.kept(kept, &dir) {
+            Ok(earlier) => starts.push(Start::Kept { earlier, file: kept.file.clone() }),
+            Err(finding) => report.add([finding]),
+        }
+    }
+    report.kept = starts.iter().filter_map(Start::kept_size).collect();
+    check.expect(starts);
+    match signed.witnessed(trust, &dir) {
+        Ok(witnessed) => report.witnessed = witnessed,
         Err(finding) => report.add([finding]),
     }
     progress(0, checkpoint.size);
@@ -142,64 +202,6 @@ pub fn log_and(
     report.operations = completeness.operations();
     report.open_operations = completeness.open_operations();
     report.denied_operations = completeness.denied_operations();
-    report.checkpoint = Some(checkpoint);
+    report.checkpoint = Some(signed.checkpoint);
     report
-}
-
-fn read_checkpoint(storage: &dyn Storage, dir: &Path, keys: &[VerifierKey]) -> Result<Checkpoint, Finding> {
-    let file = dir.join("checkpoint");
-    let finding = |found: String| {
-        let expected = "a checkpoint signed by one of the given keys".to_owned();
-        Finding { entry: None, file: file.clone(), expected, found }
-    };
-    let note = read_file(storage, &file, MAX_NOTE_BYTES + 1).map_err(|error| finding(error.to_string()))?;
-    let note = std::str::from_utf8(&note).map_err(|error| finding(error.to_string()))?;
-    Checkpoint::open(note, keys).map_err(|error| finding(error.to_string()))
-}
-
-/// The checkpoint that witnesses cosigned last, if there is one: proofs are made for it. It may be signed by a key that is
-/// retired by now, so what counts is that its root is the tree's; a signature of a given key must be right all the same.
-fn read_cosigned(
-    storage: &dyn Storage,
-    dir: &Path,
-    keys: &[VerifierKey],
-    newest: &Checkpoint,
-) -> Result<Option<Checkpoint>, Finding> {
-    let file = dir.join(COSIGNED);
-    let finding = |found: String| {
-        let expected = format!("a checkpoint of {} of at most size {}", newest.origin, newest.size);
-        Finding { entry: None, file: file.clone(), expected, found }
-    };
-    let note = match read_file(storage, &file, MAX_NOTE_BYTES + 1) {
-        Err(error) if error.is_not_found() => return Ok(None),
-        other => other.map_err(|error| finding(error.to_string()))?,
-    };
-    let note = std::str::from_utf8(&note).map_err(|error| finding(error.to_string()))?;
-    if let Err(error) = note::open(note, keys)
-        && error != NoteError::UnknownSigner
-    {
-        return Err(finding(error.to_string()));
-    }
-    let text = note::text(note).map_err(|error| finding(error.to_string()))?;
-    let cosigned: Checkpoint = text.parse().map_err(|error: NoteError| finding(error.to_string()))?;
-    // A gateway that runs may have made both newer since the newest was read.
-    let is_of_this_log = cosigned.origin == newest.origin;
-    match read_checkpoint(storage, dir, keys) {
-        _ if !is_of_this_log => Err(finding(format!("one of {}", cosigned.origin))),
-        Ok(now) if cosigned.size > newest.size && cosigned.size <= now.size => Ok(None),
-        _ if cosigned.size > newest.size => Err(finding(format!("size {}", cosigned.size))),
-        _ => Ok(Some(cosigned)),
-    }
-}
-
-/// The list of public keys must be one, and name a key that was given.
-fn check_keys(storage: &dyn Storage, dir: &Path, keys: &[VerifierKey]) -> Option<Finding> {
-    let file = dir.join(keylist::FILE);
-    let found = match keylist::load(storage, &file) {
-        Ok(Some(list)) if list.keys().iter().any(|listed| keys.contains(&listed.key)) => return None,
-        Ok(Some(_)) => "others only".to_owned(),
-        Ok(None) => "no such file".to_owned(),
-        Err(error) => return Some(check::unreadable(dir, None, error)),
-    };
-    Some(Finding { entry: None, file, expected: "the log's public keys, the given one among them".to_owned(), found })
 }

@@ -65,7 +65,7 @@ pub fn write_archive<W: Write, E>(
     if leaves.len() + OTHER_FILES > MAX_MEMBERS {
         return Err(ZipError::TooLarge.into());
     }
-    let mut writer = ArchiveWriter::new(out, snapshot.note(), &snapshot.keys()?)?;
+    let mut writer = ArchiveWriter::new(out, snapshot.note(), &snapshot.keys()?.at(size))?;
     for index in leaves {
         let leaf = snapshot.leaf(index)?;
         writer.event(&leaf, &snapshot.prove(index)?)?;

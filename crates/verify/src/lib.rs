@@ -16,7 +16,7 @@ use vidimus_log::keylist::KeyListError;
 use vidimus_log::policy::PolicyError;
 use vidimus_log::proof::VERSION;
 use vidimus_log::proof_report::ProofReport;
-use vidimus_log::{KeyList, VerifierKey, WitnessPolicy};
+use vidimus_log::{KeyList, Trust, VerifierKey};
 
 use proof::{check_proof, read_policy};
 
@@ -72,7 +72,7 @@ pub enum CheckError {
     )]
     NoLog,
     /// What belongs to a proof was given for an archive.
-    #[error("--witness-policy and --event are for proofs, and this is an archive")]
+    #[error("--event is for proofs, and this is an archive")]
     NotForArchives,
 }
 
@@ -85,31 +85,24 @@ pub enum Report {
     Proof(ProofReport),
 }
 
-/// By what a file is checked.
-#[derive(Debug, Default)]
-pub struct Trust<'a> {
-    /// The log's keys, as the caller has them from elsewhere.
-    pub keys: Option<KeyList>,
-    /// Which witnesses must have cosigned: the file of a policy. For proofs.
-    pub policy: Option<&'a Path>,
-    /// The file of the event that a proof does not carry.
-    pub event: Option<&'a Path>,
-}
-
-/// Checks the file at `path`, be it an archive or a proof. Long work says on `progress` how far it is.
-pub fn check_file(path: &Path, trust: &Trust<'_>, progress: &mut impl Write) -> Result<Report, CheckError> {
-    let Trust { keys, policy, event } = trust;
+/// Checks the file at `path`, be it an archive or a proof. `event` is the file of the event that a proof does not carry.
+/// Long work says on `progress` how far it is.
+pub fn check_file(
+    path: &Path,
+    trust: &Trust,
+    event: Option<&Path>,
+    progress: &mut impl Write,
+) -> Result<Report, CheckError> {
     if begins_with(path, VERSION.as_bytes())? {
-        let policy: Option<WitnessPolicy> = policy.map(read_policy).transpose()?;
-        return Ok(Report::Proof(check_proof(path, keys.as_ref(), policy, *event)?));
+        return Ok(Report::Proof(check_proof(path, trust, event)?));
     }
     if !begins_with(path, ZIP)? {
         return Err(CheckError::Neither(path.to_owned()));
     }
-    if policy.is_some() || event.is_some() {
+    if event.is_some() {
         return Err(CheckError::NotForArchives);
     }
-    Ok(Report::Archive(check(path, keys.as_ref(), progress)?))
+    Ok(Report::Archive(check(path, trust, progress)?))
 }
 
 impl Report {
@@ -147,8 +140,15 @@ fn begins_with(path: &Path, start: &[u8]) -> Result<bool, CheckError> {
     Ok(read == start)
 }
 
+/// What is trusted: the log's keys, each argument a key or a file of them, and the policy in a file, which says which
+/// witnesses must have cosigned and may list the log's key as well.
+pub fn trust(keys: &[String], policy: Option<&Path>) -> Result<Trust, CheckError> {
+    let policy = policy.map(read_policy).transpose()?;
+    Trust::new(trusted(keys)?, policy).ok_or(CheckError::NoLog)
+}
+
 /// The keys that are trusted: each argument is a key, or a file of them. `None` when there is no argument.
-pub fn trusted(arguments: &[String]) -> Result<Option<KeyList>, CheckError> {
+fn trusted(arguments: &[String]) -> Result<Option<KeyList>, CheckError> {
     let mut keys: Option<KeyList> = None;
     for argument in arguments {
         let path = Path::new(argument);
@@ -174,10 +174,10 @@ fn read_keys(path: &Path) -> Result<KeyList, CheckError> {
 }
 
 /// Checks the archive at `path`. Long work says on `progress` how far it is.
-pub fn check(path: &Path, trusted: Option<&KeyList>, progress: &mut impl Write) -> Result<ArchiveReport, CheckError> {
+pub fn check(path: &Path, trust: &Trust, progress: &mut impl Write) -> Result<ArchiveReport, CheckError> {
     let file = File::open(path).map_err(|error| CheckError::File { path: path.to_owned(), error })?;
     let mut told = Instant::now();
-    Ok(archive::verify(BufReader::new(file), trusted, &mut |done, of| {
+    Ok(archive::verify(BufReader::new(file), trust, &mut |done, of| {
         if told.elapsed() >= PROGRESS_INTERVAL {
             told = Instant::now();
             // Nothing is lost when nobody reads it.
@@ -213,10 +213,10 @@ mod tests {
         let path = directory.path().join("notes");
         for content in ["", "P", "some notes"] {
             std::fs::write(&path, content).unwrap();
-            let error = check_file(&path, &Trust::default(), &mut io::sink()).unwrap_err();
+            let error = check_file(&path, &Trust::default(), None, &mut io::sink()).unwrap_err();
             assert!(matches!(error, CheckError::Neither(_)), "{content}: {error}");
         }
         std::fs::write(&path, "PK\x03\x04 but no archive").unwrap();
-        assert_eq!(check_file(&path, &Trust::default(), &mut io::sink()).unwrap().exit_status(), 1);
+        assert_eq!(check_file(&path, &Trust::default(), None, &mut io::sink()).unwrap().exit_status(), 1);
     }
 }

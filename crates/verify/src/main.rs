@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use vidimus_verify::{EXIT_UNUSABLE, Trust, check_file, trusted};
+use vidimus_verify::{EXIT_UNUSABLE, check_file, trust};
 
 const HELP: &str =
     "Checks evidence offline: an archive, with every event, proof, session and payload in it, or one proof.
@@ -18,7 +18,7 @@ Usage: vidimus-verify FILE [--key KEY|FILE]... [--witness-policy FILE] [--event 
   FILE                   an archive (.zip), or a proof (.tlog-proof)
   --key KEY|FILE         the key that signs the log (name+hash+base64), or a file of such lines; several while it is
                          replaced
-  --witness-policy FILE  for proofs: the witnesses that must have cosigned (C2SP tlog-policy)
+  --witness-policy FILE  the witnesses that must have cosigned (C2SP tlog-policy); it may list the log's key as well
   --event FILE           for proofs that do not carry their event: the event, one line of canonical JSON
   --json                 print one line of JSON
   --help                 print this
@@ -30,6 +30,7 @@ read; 3 it holds together, but no key was given, so that nothing shows whose it 
 Examples:
   vidimus-verify session.zip --key 'vidimus/gw-1+0a1b2c3d+AbC…'
   vidimus-verify session.zip --key /media/ours/log-keys --json
+  vidimus-verify session.zip --key /media/ours/log-keys --witness-policy witnesses.policy
   vidimus-verify event.tlog-proof --key 'vidimus/gw-1+0a1b2c3d+AbC…' --witness-policy witnesses.policy
 ";
 
@@ -45,10 +46,8 @@ fn main() -> ExitCode {
     let (text, status) = match parse(&arguments) {
         Ok(Command::Print(text)) => (text, 0),
         Ok(Command::Check { file, keys, policy, event, json }) => {
-            let checked = trusted(&keys).and_then(|keys| {
-                let trust = Trust { keys, policy: policy.as_deref(), event: event.as_deref() };
-                check_file(&file, &trust, &mut io::stderr())
-            });
+            let checked = trust(&keys, policy.as_deref())
+                .and_then(|trust| check_file(&file, &trust, event.as_deref(), &mut io::stderr()));
             match checked {
                 Ok(report) => (if json { report.to_json() } else { report.to_text() }, report.exit_status()),
                 Err(error) => return unusable(&error.to_string()),

@@ -8,7 +8,7 @@ use std::path::Path;
 use vidimus_log::policy::MAX_POLICY_BYTES;
 use vidimus_log::proof::MAX_PROOF_BYTES;
 use vidimus_log::proof_report::{self, ProofReport};
-use vidimus_log::{KeyList, MAX_LEAF_BYTES, VerifierKey, WitnessPolicy};
+use vidimus_log::{MAX_LEAF_BYTES, Trust, WitnessPolicy};
 
 use crate::CheckError;
 
@@ -18,28 +18,15 @@ pub(crate) fn read_policy(path: &Path) -> Result<WitnessPolicy, CheckError> {
     text.parse().map_err(|error| CheckError::Policy { path: path.to_owned(), error })
 }
 
-/// Checks the proof at `path`: by the log's keys, by a policy that lists logs or asks for witnesses, or by both, which
-/// must agree then. `event` is the file that holds the event, where the proof does not carry it.
-pub(crate) fn check_proof(
-    path: &Path,
-    keys: Option<&KeyList>,
-    policy: Option<WitnessPolicy>,
-    event: Option<&Path>,
-) -> Result<ProofReport, CheckError> {
-    let policy = policy.unwrap_or_else(|| WitnessPolicy::of_logs(Vec::new()));
-    let policy = match keys {
-        Some(keys) => {
-            let keys: Vec<VerifierKey> = keys.keys().iter().map(|listed| listed.key.clone()).collect();
-            policy.restricted_to(&keys)
-        }
-        None => policy,
-    };
-    if policy.logs().is_empty() {
+/// Checks the proof at `path`: by the log's keys, by a policy that lists logs or asks for witnesses, or by both. `event` is
+/// the file that holds the event, where the proof does not carry it.
+pub(crate) fn check_proof(path: &Path, trust: &Trust, event: Option<&Path>) -> Result<ProofReport, CheckError> {
+    if trust.keys().is_none() {
         return Err(CheckError::NoLog);
     }
     let text = read_text(path, MAX_PROOF_BYTES)?;
     let event = event.map(read_event).transpose()?;
-    Ok(proof_report::check(&text, event, keys, &policy))
+    Ok(proof_report::check(&text, event, trust))
 }
 
 /// An event as it stands in a file, without the newline at its end.
@@ -112,20 +99,23 @@ mod tests {
             self.file("event.tlog-proof", proof.to_string())
         }
 
-        fn keys(&self) -> KeyList {
-            KeyList::always([self.signer.verifier().clone()])
+        fn by_key(&self) -> Trust {
+            Trust::in_keys([self.signer.verifier().clone()])
         }
 
-        fn policy(&self) -> WitnessPolicy {
-            let policy = format!("witness w {}\nquorum w\n", self.witness.key());
-            read_policy(&self.file("policy", policy)).unwrap()
+        fn policy(&self) -> PathBuf {
+            self.file("policy", format!("witness w {}\nquorum w\n", self.witness.key()))
+        }
+
+        fn by_policy(&self) -> Trust {
+            crate::trust(&[self.signer.verifier().to_string()], Some(&self.policy())).unwrap()
         }
     }
 
     #[test]
     fn a_proof_holds_by_the_key_and_the_quorum_asked_for() {
         let case = Case::new();
-        let cosigned = check_proof(&case.proof(true, true), Some(&case.keys()), Some(case.policy()), None).unwrap();
+        let cosigned = check_proof(&case.proof(true, true), &case.by_policy(), None).unwrap();
         assert_eq!(
             cosigned.to_text(),
             "{\"seq\":0,\"type\":\"log.started\"}\nverified: entry 0 of 1 in vidimus/gw, which a given key signed\n\
@@ -137,17 +127,17 @@ mod tests {
              \"vidimus/gw\",\"quorum\":true,\"size\":1,\"witnesses\":[{\"name\":\"witness.example/w\",\"time\":\
              \"2023-11-14T22:13:20.000000000Z\"}]}\n"
         );
-        let bare = check_proof(&case.proof(false, true), Some(&case.keys()), Some(case.policy()), None).unwrap();
+        let bare = check_proof(&case.proof(false, true), &case.by_policy(), None).unwrap();
         assert_eq!((bare.exit_status(), cosigned.exit_status()), (1, 0));
         assert!(bare.to_text().contains("the quorum `w` is not reached"), "{}", bare.to_text());
-        let by_key = check_proof(&case.proof(false, true), Some(&case.keys()), None, None).unwrap();
+        let by_key = check_proof(&case.proof(false, true), &case.by_key(), None).unwrap();
         assert!(by_key.exit_status() == 0 && by_key.to_text().contains("not checked: whether witnesses"));
     }
 
     #[test]
     fn the_event_comes_from_the_proof_or_from_a_file() {
         let case = Case::new();
-        let check = |proof: &Path, event: Option<&Path>| check_proof(proof, Some(&case.keys()), None, event).unwrap();
+        let check = |proof: &Path, event: Option<&Path>| check_proof(proof, &case.by_key(), event).unwrap();
         let without = case.proof(false, false);
         assert!(check(&without, None).to_text().contains("--event"));
         let event = case.file("event.json", [EVENT, b"\n"].concat());
@@ -160,18 +150,21 @@ mod tests {
     fn nothing_is_believed_without_a_key_from_elsewhere() {
         let case = Case::new();
         let proof = case.proof(true, true);
-        assert!(matches!(check_proof(&proof, None, None, None), Err(CheckError::NoLog)));
-        assert!(matches!(check_proof(&proof, None, Some(case.policy()), None), Err(CheckError::NoLog)));
-        let other = KeyList::always([Signer::from_seed("vidimus/gw", &[9; 32]).unwrap().verifier().clone()]);
-        assert_eq!(check_proof(&proof, Some(&other), None, None).unwrap().exit_status(), 1);
+        assert!(matches!(check_proof(&proof, &Trust::default(), None), Err(CheckError::NoLog)));
+        let only_witnesses = crate::trust(&[], Some(&case.policy())).unwrap();
+        assert!(matches!(check_proof(&proof, &only_witnesses, None), Err(CheckError::NoLog)));
+        let other = Signer::from_seed("vidimus/gw", &[9; 32]).unwrap().verifier().to_string();
+        let by_other = crate::trust(std::slice::from_ref(&other), None).unwrap();
+        assert_eq!(check_proof(&proof, &by_other, None).unwrap().exit_status(), 1);
         // A key that the policy's list of logs does not have.
-        let listed = format!("log {}\nquorum none\n", case.signer.verifier());
-        let listed = read_policy(&case.file("logs", listed)).unwrap();
-        assert!(matches!(check_proof(&proof, Some(&other), Some(listed.clone()), None), Err(CheckError::NoLog)));
-        assert_eq!(check_proof(&proof, None, Some(listed), None).unwrap().exit_status(), 0);
+        let listed = case.file("logs", format!("log {}\nquorum none\n", case.signer.verifier()));
+        assert!(matches!(crate::trust(&[other], Some(&listed)), Err(CheckError::NoLog)));
+        let by_list = crate::trust(&[], Some(&listed)).unwrap();
+        assert_eq!(check_proof(&proof, &by_list, None).unwrap().exit_status(), 0);
         // A key that had been retired when the checkpoint was signed.
-        let retired: KeyList = format!("{} 5\n", case.signer.verifier()).parse().unwrap();
-        assert_eq!(check_proof(&proof, Some(&retired), None, None).unwrap().exit_status(), 1);
+        let retired = case.file("keys", format!("{} 5\n", case.signer.verifier()));
+        let by_retired = crate::trust(&[retired.display().to_string()], None).unwrap();
+        assert_eq!(check_proof(&proof, &by_retired, None).unwrap().exit_status(), 1);
         assert!(matches!(read_policy(&case.file("bad", "quorum x\n")), Err(CheckError::Policy { .. })));
     }
 
@@ -179,7 +172,7 @@ mod tests {
     fn what_a_proof_says_cannot_act_on_a_terminal() {
         let case = Case::new();
         let proof = case.file("x", format!("{VERSION}\nindex \u{1b}[2J\n\nx\n"));
-        let text = check_proof(&proof, Some(&case.keys()), None, None).unwrap().to_text();
+        let text = check_proof(&proof, &case.by_key(), None).unwrap().to_text();
         assert!(text.starts_with("the proof does not hold") && !text.contains('\u{1b}'), "{text:?}");
     }
 }

@@ -20,6 +20,17 @@ use crate::mask::Mask;
 const EXIT_STATUS: &str = "Exit status: 0 it went well; 1 it failed, or a check found something; 2 the command line, the \
                            configuration or the policies are wrong.";
 
+const LOG_VERIFY_EXAMPLES: &str =
+    "Exit status: 0 all was checked and holds by a given key; 1 something does not hold; 2 the command \
+                                   line, a key, the policy or the configuration is wrong; 3 the log holds together, but no \
+                                   key was given, so that nothing shows whose it is, or the witnesses of the policy have not \
+                                   seen its newest entries yet.
+
+Examples:
+  vidimus log verify --data-dir data --key 'vidimus/gw-1+0a1b2c3d+AbC…'
+  vidimus log verify --config vidimus.toml --key log-keys --recordings
+  vidimus log verify --data-dir data --witness-policy witnesses.policy --checkpoint checkpoint.monday";
+
 const MASK_EXAMPLES: &str = "Examples:
   vidimus mask < ticket.txt
   tail -F app.log | vidimus mask --format lines
@@ -219,7 +230,7 @@ pub(crate) struct Verify {
     /// The key that signs the log's checkpoints, or a file of such keys; several while it is replaced
     #[arg(long, value_name = "KEY|FILE")]
     pub(crate) key: Vec<String>,
-    /// For proofs: the witnesses that must have cosigned (C2SP tlog-policy). It may list the log's key as well
+    /// The witnesses that must have cosigned (C2SP tlog-policy). It may list the log's key as well
     #[arg(long, value_name = "FILE")]
     pub(crate) witness_policy: Option<PathBuf>,
     /// For proofs that do not carry their event: the event, one line of canonical JSON
@@ -458,14 +469,20 @@ pub(crate) enum Log {
     /// Reads the data directory; the gateway may be running or not. Without --key the running gateway is asked for its
     /// key, which shows that the log is whole but not whose it is. Without --recordings, recordings are checked as far as
     /// that takes no key: each payload that an event commits to is in its place and of its size.
-    #[command(after_help = "Examples:\n  vidimus log verify --data-dir data --key 'vidimus/gw-1+0a1b2c3d+AbC…'\n  \
-                            vidimus log verify --config vidimus.toml --recordings")]
+    #[command(after_help = LOG_VERIFY_EXAMPLES)]
     Verify {
         #[command(flatten)]
         gateway: Gateway,
-        /// The key that signs the log's checkpoints, as `log status` prints it; several while it is replaced
-        #[arg(long, value_name = "KEY")]
-        key: Vec<VerifierKey>,
+        /// The key that signs the log's checkpoints, as `log status` prints it, or a file of such keys with the sizes that
+        /// they sign for; several while it is replaced
+        #[arg(long, value_name = "KEY|FILE")]
+        key: Vec<String>,
+        /// The witnesses that must have cosigned (C2SP tlog-policy). It may list the log's key as well
+        #[arg(long, value_name = "FILE")]
+        witness_policy: Option<PathBuf>,
+        /// An earlier checkpoint of this log that you kept, from which it must go on: otherwise it was rolled back, or forged
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Vec<PathBuf>,
         /// Open the recordings too, with the configured key-encryption key, and compare every payload that is kept with
         /// the commitment in its event
         #[arg(long, conflicts_with = "data_dir")]

@@ -16,6 +16,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use vidimus_gate::{Gate, Selection};
+use vidimus_log::Trust;
 use vidimus_log::archive::{ArchiveReport, Outcome};
 
 use crate::cli::ExportOptions;
@@ -35,7 +36,7 @@ pub(crate) async fn run(selection: Selection, options: &ExportOptions, out: &mut
         _ = terminate.recv() => anyhow::bail!("told to stop; nothing was exported to {}", options.out.display()),
     };
     // The key that the archive names: whether it holds together is what is asked here, not whose it is.
-    let report = vidimus_verify::check(&file.path, None, &mut io::stderr())?;
+    let report = vidimus_verify::check(&file.path, &Trust::default(), &mut io::stderr())?;
     if report.outcome() == Outcome::Refuted {
         write!(io::stderr(), "{}", report.to_text())?;
         anyhow::bail!(

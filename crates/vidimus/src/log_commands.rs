@@ -3,13 +3,16 @@
 //! A proof is verified here, with the caller's key if it has one. `verify` (`log_verify.rs`) reads the data directory
 //! itself and shows no content, so it needs neither the gateway nor a decision.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use vidimus_core::EventId;
+use vidimus_log::note::MAX_NOTE_BYTES;
+use vidimus_log::verify::Kept;
 use vidimus_log::{InclusionProof, VerifierKey};
 
 use crate::api::{self, LogStatus, ProofFile, WitnessState};
@@ -18,8 +21,8 @@ use crate::integrity::Progress;
 use crate::output::{self, Table, printable};
 use crate::{client, evidence_api, log_verify, log_witness, serve};
 
-/// Runs one of the commands. False when the log is not as it should be.
-pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bool> {
+/// Runs one of the commands. The exit status: 0, 1 when the log is not as it should be, 3 when not all of it was shown.
+pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<u8> {
     match command {
         Log::Status { gateway, output } => {
             let status: LogStatus = client::get(&gateway.places()?.1, api::LOG_STATUS).await?;
@@ -28,26 +31,19 @@ pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bo
             } else {
                 write_status(&status, out)?;
             }
-            Ok(status.health != "failed")
+            Ok(u8::from(status.health == "failed"))
         }
-        Log::Verify { gateway, key, recordings, output } => {
-            let (data_dir, socket) = gateway.places()?;
-            let keys = if key.is_empty() {
-                let asked: Result<LogStatus, _> = client::get(&socket, api::LOG_STATUS).await;
-                let status =
-                    asked.context("give the log's key with --key, since the gateway cannot be asked for it")?;
-                vec![status.key.parse()?]
-            } else {
-                key
-            };
+        Log::Verify { gateway, key, witness_policy, checkpoint, recordings, output } => {
+            let trust = vidimus_verify::trust(&key, witness_policy.as_deref())?;
+            let kept = checkpoint.iter().map(|file| kept(file)).collect::<anyhow::Result<Vec<_>>>()?;
             let opening = if recordings { Some(gateway.ring_key().await?) } else { None };
-            let verified = log_verify::verify(&data_dir, &keys, opening.as_ref())?;
+            let verified = log_verify::verify(&gateway.places()?.0, &trust, &kept, opening.as_ref())?;
             verified.write(output.json, out)?;
-            Ok(verified.report.holds())
+            Ok(verified.report.exit_status())
         }
         Log::Witness(options) => {
             log_witness::run(options, out).await?;
-            Ok(true)
+            Ok(0)
         }
         Log::Prove { event, gateway, offline, key, out: file, output } => {
             let answer: ProofFile = if offline {
@@ -64,9 +60,18 @@ pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<bo
             } else {
                 write_proof(&answer, &proved, out)?;
             }
-            Ok(true)
+            Ok(0)
         }
     }
+}
+
+/// A checkpoint that somebody kept, as it stands in a file.
+fn kept(file: &Path) -> anyhow::Result<Kept> {
+    let mut note = String::new();
+    File::open(file)
+        .and_then(|opened| opened.take(MAX_NOTE_BYTES as u64 + 1).read_to_string(&mut note))
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(Kept { file: file.to_owned(), note })
 }
 
 /// Asks a gateway that is opened for this alone, which decides and records as a running one does.

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use vidimus_gate::{Checked, ErasedRecording, KeyError, RecordingVerifier, Secret};
-use vidimus_log::verify::{self, Report};
-use vidimus_log::{FileSystem, VerifierKey};
+use vidimus_log::trust::NOT_WITNESSED;
+use vidimus_log::verify::{self, Kept, Report, Seen};
+use vidimus_log::{FileSystem, Trust};
 
 use crate::output::{self, counted, printable};
 
@@ -30,14 +31,21 @@ pub(crate) struct Verified {
     is_opened: bool,
 }
 
-/// Checks the log below `data_dir`, and its recordings: with `opening`, the key-encryption key, what they hold too.
-pub(crate) fn verify(data_dir: &Path, keys: &[VerifierKey], opening: Option<&Secret>) -> Result<Verified, KeyError> {
+/// Checks the log below `data_dir` by what is trusted and against the checkpoints that were kept, and its recordings: with
+/// `opening`, the key-encryption key, what they hold too.
+pub(crate) fn verify(
+    data_dir: &Path,
+    trust: &Trust,
+    kept: &[Kept],
+    opening: Option<&Secret>,
+) -> Result<Verified, KeyError> {
     let mut recordings = RecordingVerifier::new(data_dir, opening)?;
     let mut progress = Progress { told: Instant::now() };
     let mut report = verify::log_and(
         &FileSystem,
         data_dir,
-        keys,
+        trust,
+        kept,
         &mut |done, of| progress.at(done, of, &mut io::stderr()),
         &mut |entry, leaf| recordings.event(entry, leaf),
     );
@@ -48,6 +56,11 @@ pub(crate) fn verify(data_dir: &Path, keys: &[VerifierKey], opening: Option<&Sec
 
 fn entries(count: u64) -> String {
     if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
+}
+
+fn seen_json(seen: &Seen) -> serde_json::Value {
+    let by: Vec<_> = seen.by.iter().map(|seen| json!({ "name": seen.witness, "time": seen.at.to_string() })).collect();
+    json!({ "size": seen.size, "witnesses": by })
 }
 
 fn erased_json(erased: &ErasedRecording) -> serde_json::Value {
@@ -82,6 +95,9 @@ impl Verified {
             let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
             let value = json!({
                 "holds": report.holds(),
+                "trusted": report.is_trusted,
+                "witnessed": report.witnessed.as_ref().map(seen_json),
+                "goes_on_from": report.kept,
                 "origin": checkpoint.map(|checkpoint| checkpoint.origin.as_str()),
                 "size": checkpoint.map(|checkpoint| checkpoint.size),
                 "root": checkpoint.map(|checkpoint| checkpoint.root.to_string()),
@@ -123,11 +139,35 @@ impl Verified {
         );
         match checkpoint {
             Some(checkpoint) if report.holds() => {
-                writeln!(out, "ok: {} holds: {checked}, root {}", printable(&checkpoint.origin), checkpoint.root)?;
+                let (start, end) = if report.is_trusted { ("ok: ", "") } else { ("", " together") };
+                let origin = printable(&checkpoint.origin);
+                writeln!(out, "{start}{origin} holds{end}: {checked}, root {}", checkpoint.root)?;
+                self.write_shown(out)?;
             }
             _ => writeln!(out, "the log does not hold: {checked} were checked")?,
         }
         self.write_recordings(out)
+    }
+
+    /// What shows whose log it is, and that it is the one that others have seen.
+    fn write_shown(&self, out: &mut impl Write) -> io::Result<()> {
+        let report = &self.report;
+        if !report.is_trusted {
+            writeln!(out, "not verified whose: only the log itself names its key; give the one you know with --key")?;
+        }
+        for size in &report.kept {
+            writeln!(out, "goes on from the checkpoint of {} that you kept", entries(*size))?;
+        }
+        let Some(Seen { size, by }) = &report.witnessed else { return writeln!(out, "{NOT_WITNESSED}") };
+        for seen in by {
+            writeln!(out, "the first {}: {}", entries(*size), printable(&seen.to_string()))?;
+        }
+        match report.unseen() {
+            0 => Ok(()),
+            unseen => {
+                writeln!(out, "not shown: that witnesses have seen the newest {}; try again later", entries(unseen))
+            }
+        }
     }
 
     fn write_recordings(&self, out: &mut impl Write) -> io::Result<()> {
@@ -173,7 +213,7 @@ impl Verified {
 mod tests {
     use std::sync::Arc;
 
-    use vidimus_log::{Entry, Log, Options, Signer};
+    use vidimus_log::{Entry, Log, Options, Signer, VerifierKey};
 
     use super::*;
 
@@ -196,6 +236,10 @@ mod tests {
         key
     }
 
+    fn check(directory: &Path, key: &VerifierKey) -> Verified {
+        verify(directory, &Trust::in_keys([key.clone()]), &[], None).unwrap()
+    }
+
     fn text(verified: &Verified, as_json: bool) -> String {
         let mut out = Vec::new();
         verified.write(as_json, &mut out).unwrap();
@@ -206,7 +250,7 @@ mod tests {
     fn a_report_says_what_was_found_checked_and_not() {
         let directory = tempfile::tempdir().unwrap();
         let key = log(directory.path());
-        let verified = verify(directory.path(), std::slice::from_ref(&key), None).unwrap();
+        let verified = check(directory.path(), &key);
         let shown = text(&verified, false).replace(&directory.path().display().to_string(), "D");
         assert_eq!(
             shown,
@@ -229,11 +273,12 @@ mod tests {
     fn a_log_that_holds_says_so_and_what_its_recordings_showed() {
         let directory = tempfile::tempdir().unwrap();
         let key = log(directory.path());
-        let mut verified = verify(directory.path(), std::slice::from_ref(&key), None).unwrap();
+        let mut verified = check(directory.path(), &key);
         verified.report.findings.clear();
         verified.recordings = Checked { payloads: 2, frames: 3, opened: 0, sizes: 0 };
         let shown = text(&verified, false);
         assert!(shown.starts_with("ok: vidimus/test holds: 2 entries, "), "{shown}");
+        assert!(shown.contains("\nnot checked: whether witnesses have seen this log; "), "{shown}");
         assert!(
             shown.ends_with(
                 "recordings: 2 payloads in place and of their size, 3 frames\n\
@@ -256,11 +301,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_shown_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        log(directory.path());
+        let mut verified = verify(directory.path(), &Trust::default(), &[], None).unwrap();
+        verified.report.findings.clear();
+        let shown = text(&verified, false);
+        assert!(shown.starts_with("vidimus/test holds together: 2 entries, "), "{shown}");
+        assert!(shown.contains("\nnot verified whose: only the log itself names its key; "), "{shown}");
+        let value: serde_json::Value = serde_json::from_str(&text(&verified, true)).unwrap();
+        assert_eq!((&value["holds"], &value["trusted"]), (&json!(true), &json!(false)));
+
+        verified.report.kept = vec![1];
+        let by = vidimus_log::SeenBy { witness: "w".into(), at: vidimus_core::Timestamp::from_seconds(7) };
+        verified.report.witnessed = Some(Seen { size: 1, by: vec![by] });
+        let shown = text(&verified, false);
+        for line in [
+            "\ngoes on from the checkpoint of 1 entry that you kept\n",
+            "\nthe first 1 entry: witnessed by w at 1970-01-01T00:00:07.000000000Z\n",
+            "\nnot shown: that witnesses have seen the newest 1 entry; try again later\n",
+        ] {
+            assert!(shown.contains(line) && !shown.contains("whether witnesses"), "{shown}");
+        }
+        let value: serde_json::Value = serde_json::from_str(&text(&verified, true)).unwrap();
+        assert_eq!((&value["witnessed"]["size"], &value["goes_on_from"]), (&json!(1), &json!([1])));
+    }
+
+    #[test]
     fn another_key_does_not_hold() {
         let directory = tempfile::tempdir().unwrap();
         log(directory.path());
         let stranger = Signer::from_seed("vidimus/test", &[8; 32]).unwrap();
-        let verified = verify(directory.path(), &[stranger.verifier().clone()], None).unwrap();
+        let verified = check(directory.path(), stranger.verifier());
         let value: serde_json::Value = serde_json::from_str(&text(&verified, true)).unwrap();
         assert_eq!((&value["holds"], &value["root"]), (&json!(false), &json!(null)));
     }

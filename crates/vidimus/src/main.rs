@@ -140,7 +140,7 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             if matches!(command, cli::Log::Witness(_)) {
                 log_to_stderr("info", LogForm::Text);
             }
-            Ok(status(runtime()?.block_on(log_commands::run(command, out))?, FAILED))
+            Ok(ExitCode::from(runtime()?.block_on(log_commands::run(command, out))?))
         }
         Command::Verify(options) => Ok(ExitCode::from(verify::run(&options, out)?)),
         Command::Keys(command) => {

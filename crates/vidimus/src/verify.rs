@@ -4,18 +4,14 @@
 
 use std::io::{self, Write};
 
-use vidimus_verify::{Report, Trust, check_file, trusted};
+use vidimus_verify::{Report, check_file, trust};
 
 use crate::cli::Verify;
 
 /// Checks the file and prints the report. The exit status.
 pub(crate) fn run(options: &Verify, out: &mut impl Write) -> anyhow::Result<u8> {
-    let trust = Trust {
-        keys: trusted(&options.key)?,
-        policy: options.witness_policy.as_deref(),
-        event: options.event.as_deref(),
-    };
-    let report: Report = check_file(&options.file, &trust, &mut io::stderr())?;
+    let trust = trust(&options.key, options.witness_policy.as_deref())?;
+    let report: Report = check_file(&options.file, &trust, options.event.as_deref(), &mut io::stderr())?;
     let text = if options.output.json { report.to_json() } else { report.to_text() };
     out.write_all(text.as_bytes())?;
     Ok(report.exit_status())

@@ -78,7 +78,8 @@ fn the_status_says_whose_fault_it_is() {
         (vec!["tools", "crm", "--data-dir", &data_dir], 1, "no gateway answers"),
         (vec!["sessions", "list", "--config", &configuration], 2, "no `key` in [gateway]"),
         (vec!["sessions", "list", "--data-dir", &data_dir], 1, "no gateway answers"),
-        (vec!["log", "verify", "--data-dir", &data_dir], 1, "give the log's key with --key"),
+        (vec!["log", "verify", "--data-dir", &data_dir, "--key", "k"], 2, "cannot read k"),
+        (vec!["log", "verify", "--data-dir", &data_dir, "--checkpoint", "c"], 1, "cannot read c"),
     ] {
         let output = vidimus(&arguments);
         let error = text(&output.stderr);

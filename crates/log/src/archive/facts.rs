@@ -177,14 +177,25 @@ impl Events {
         };
         let payloads = committed(&root).ok_or("another form")?;
         let commits = self.commits.entry(session.into_owned()).or_default();
-        if payloads.iter().any(|payload| payload.name == CHUNKS) {
-            let intent = root.at(&["operation", "intent"]).and_then(|value| value.as_number()).and_then(decimal);
-            let intent = intent.ok_or("parts of no operation")?;
-            commits.intents.insert(seq, intent);
-            commits.parts_of.insert(intent);
+        // Each part is looked at for one event only, or a small archive is much work.
+        match payloads.iter().filter(|payload| payload.name == CHUNKS).count() {
+            0 => {}
+            1 => {
+                let intent = root.at(&["operation", "intent"]).and_then(|value| value.as_number()).and_then(decimal);
+                let intent = intent.ok_or("parts of no operation")?;
+                if !commits.parts_of.insert(intent) {
+                    return Err("the parts of one operation twice");
+                }
+                commits.intents.insert(seq, intent);
+            }
+            _ => return Err("the parts of its result twice"),
         }
-        commits.places.extend(payloads.iter().map(|payload| (seq, payload.at)));
-        commits.payloads.extend(payloads.into_iter().map(|payload| (index, seq, payload)));
+        for payload in payloads {
+            if !commits.places.insert((seq, payload.at)) {
+                return Err("two payloads at one place");
+            }
+            commits.payloads.push((index, seq, payload));
+        }
         Ok(())
     }
 }

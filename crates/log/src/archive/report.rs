@@ -9,6 +9,7 @@ use vidimus_core::canonical::ObjectWriter;
 
 use crate::codec::{counted, printable};
 use crate::note::Checkpoint;
+use crate::trust::{NOT_WITNESSED, SeenBy};
 use crate::verify::{Finding, MAX_FINDINGS};
 
 /// How a check ended.
@@ -53,6 +54,10 @@ pub struct ArchiveReport {
     pub checkpoint: Option<Checkpoint>,
     /// Whether the keys it was opened with were given, rather than the archive's own.
     pub is_trusted: bool,
+    /// Whether the caller's policy asks for witnesses; one that its quorum has not cosigned is a finding.
+    pub is_quorum: bool,
+    /// Witnesses of the policy that have cosigned the checkpoint.
+    pub witnesses: Vec<SeenBy>,
     /// Files whose size and SHA-256 were compared.
     pub files: u64,
     /// Events whose form, hash and proof were checked.
@@ -141,6 +146,12 @@ impl ArchiveReport {
             )),
             _ => line(format!("the archive does not hold: {checked} were checked")),
         }
+        for seen in &self.witnesses {
+            line(seen.to_string());
+        }
+        if !self.is_quorum && matches!(self.outcome(), Outcome::Verified | Outcome::Unended) {
+            line(NOT_WITNESSED.to_owned());
+        }
         if self.payloads_elsewhere > 0 {
             line(format!(
                 "not in the archive: {} that its events commit to{}",
@@ -180,7 +191,8 @@ impl ArchiveReport {
         object.integer("operations", self.operations).string("outcome", self.outcome().name());
         object.integer("payloads", self.payloads).integer("payloads_erased", self.payloads_erased);
         object.integer("payloads_not_in_archive", self.payloads_elsewhere);
-        object.integer("sessions", self.sessions);
+        object.boolean("quorum", self.is_quorum).integer("sessions", self.sessions);
+        object.array("witnesses", &self.witnesses, SeenBy::write_json);
         object.end();
         out.push(b'\n');
         String::from_utf8(out).unwrap_or_default()

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use vidimus_core::json::{Document, Limits};
 
 use super::facts::{CHUNK, CHUNKS, Commits, Disclosure, Events};
+use super::manifest::{Manifest, signers};
 use super::payload::{PayloadRow, table_name};
 use super::report::ArchiveReport;
 use super::{
@@ -20,31 +21,39 @@ use crate::canonical;
 use crate::codec::{base64, decimal, from_base64, length};
 use crate::commitment::{commitment, commitment_of_parts};
 use crate::completeness::Completeness;
+use crate::frame::MAX_LEAF_BYTES;
 use crate::keylist::KeyList;
 use crate::note::{Checkpoint, MAX_NOTE_BYTES};
 use crate::proof::{InclusionProof, MAX_PROOF_BYTES};
 use crate::tree::{Hash, verify_inclusion};
+use crate::trust::Trust;
 use crate::verify::Finding;
 use crate::zip::ZipReader;
 
-/// Checks an archive. `trusted` are the log's keys as the caller has them from elsewhere. `progress` is told how many
-/// files and events of how many are done.
-pub fn verify<R: Read + Seek>(
+/// Checks an archive by what the caller trusts. `progress` is told how many files and events of how many are done.
+pub fn verify<R: Read + Seek>(input: R, trust: &Trust, progress: &mut dyn FnMut(u64, u64)) -> ArchiveReport {
+    counted(input, trust, progress).0
+}
+
+/// The report, and how much work it was: the bytes that were read, and the parts of results that were put together.
+pub(super) fn counted<R: Read + Seek>(
     input: R,
-    trusted: Option<&KeyList>,
+    trust: &Trust,
     progress: &mut dyn FnMut(u64, u64),
-) -> ArchiveReport {
-    let mut report = ArchiveReport { is_trusted: trusted.is_some(), ..ArchiveReport::default() };
+) -> (ArchiveReport, u64) {
+    let is_trusted = trust.keys().is_some();
+    let mut report = ArchiveReport { is_trusted, is_quorum: trust.asks_for_witnesses(), ..ArchiveReport::default() };
     let zip = match ZipReader::open(input) {
         Ok(zip) => zip,
         Err(error) => {
             report.add(finding(None, "", "an archive: a zip file of stored members", error.to_string()));
-            return report;
+            return (report, 0);
         }
     };
-    let mut check = Check { zip, report, used: BTreeSet::from([MANIFEST.to_owned()]), progress };
-    check.run(trusted);
-    check.report
+    let used = BTreeSet::from([MANIFEST.to_owned()]);
+    let mut check = Check { zip, report, used, unreadable: BTreeSet::new(), work: 0, progress };
+    check.run(trust);
+    (check.report, check.work)
 }
 
 struct Check<'a, R> {
@@ -52,6 +61,9 @@ struct Check<'a, R> {
     report: ArchiveReport,
     /// Files whose content has been checked.
     used: BTreeSet<String>,
+    /// Files that were said to be unreadable.
+    unreadable: BTreeSet<String>,
+    work: u64,
     progress: &'a mut dyn FnMut(u64, u64),
 }
 
@@ -63,13 +75,16 @@ struct Opened {
 }
 
 impl<R: Read + Seek> Check<'_, R> {
-    fn run(&mut self, trusted: Option<&KeyList>) {
-        self.manifest();
+    fn run(&mut self, trust: &Trust) {
+        let manifest = self.manifest();
         if self.content(GUIDE, MAX_TABLE_BYTES).is_some_and(|guide| guide != GUIDE_TEXT.as_bytes()) {
             self.add(None, GUIDE, format!("the guide of {FORMAT}"), "another text".to_owned());
         }
-        let Some((note, checkpoint)) = self.checkpoint(trusted) else { return };
+        let Some((note, checkpoint)) = self.checkpoint(trust) else { return };
         let events = self.events(&note, &checkpoint);
+        if let Some(manifest) = manifest {
+            self.manifest_says(&manifest, &note, &checkpoint);
+        }
         let disclosures = self.sessions(&events);
         for (session, disclosure) in disclosures {
             let commits = events.commits.get(&session);
@@ -91,37 +106,36 @@ impl<R: Read + Seek> Check<'_, R> {
     }
 
     /// Compares every file with the manifest, and the manifest with the files.
-    fn manifest(&mut self) {
-        let Some(text) = self.content(MANIFEST, MAX_TABLE_BYTES) else { return };
-        let Some(manifest) = parse_table(&text) else {
-            return self.add(None, MANIFEST, "canonical JSON and a line feed", "other bytes");
+    fn manifest(&mut self) -> Option<Manifest> {
+        let text = self.content(MANIFEST, MAX_TABLE_BYTES)?;
+        let Some(document) = parse_table(&text) else {
+            self.add(None, MANIFEST, "canonical JSON and a line feed", "other bytes");
+            return None;
         };
-        let root = manifest.root();
-        if !root.get("archive").is_some_and(|form| form.is_string(FORMAT)) {
-            let found = root.get("archive").map_or("none", |value| value.raw()).to_owned();
-            return self.add(None, MANIFEST, format!("the form {FORMAT}"), found);
+        let form = document.root().get("archive");
+        if !form.is_some_and(|form| form.is_string(FORMAT)) {
+            let found = form.map_or("none", |value| value.raw()).to_owned();
+            self.add(None, MANIFEST, format!("the form {FORMAT}"), found);
+            return None;
         }
+        let Some(manifest) = Manifest::read(&document, &text) else {
+            self.add(None, MANIFEST, format!("the members of {FORMAT} and no others"), "other members");
+            return None;
+        };
         let mut listed = BTreeSet::new();
-        let files: Vec<_> = root.get("files").into_iter().flat_map(|files| files.elements()).collect();
-        let total = length(files.len());
-        for file in files {
-            let text = |key| file.get(key).and_then(|value| value.as_str()).unwrap_or_default().into_owned();
-            let (name, digest) = (text("name"), text("sha256"));
-            let bytes = file.get("bytes").and_then(|value| value.as_number()).and_then(decimal);
-            if !listed.insert(name.clone()) {
+        let total = length(manifest.files.len());
+        for file in &manifest.files {
+            let (name, digest) = (&file.name, &file.sha256);
+            if !listed.insert(name) {
                 self.add(None, MANIFEST, "each file once", format!("{name} twice"));
-            } else if !self.zip.has(&name) {
-                self.add(
-                    None,
-                    &name,
-                    format!("the file with SHA-256 {digest}, which the manifest lists"),
-                    "no such file",
-                );
-            } else if let Some(content) = self.read(&name, MAX_EVENTS_BYTES) {
+            } else if !self.zip.has(name) {
+                let expected = format!("the file with SHA-256 {digest}, which the manifest lists");
+                self.add(None, name, expected, "no such file");
+            } else if let Some(content) = self.read(name, MAX_EVENTS_BYTES) {
                 let found = sha256(&content);
-                if bytes != Some(length(content.len())) || found != digest {
-                    let expected = format!("{} bytes with SHA-256 {digest}, as the manifest lists", bytes.unwrap_or(0));
-                    self.add(None, &name, expected, format!("{} bytes with SHA-256 {found}", content.len()));
+                if file.bytes != length(content.len()) || found != *digest {
+                    let expected = format!("{} bytes with SHA-256 {digest}, as the manifest lists", file.bytes);
+                    self.add(None, name, expected, format!("{} bytes with SHA-256 {found}", content.len()));
                 }
                 self.report.files += 1;
                 (self.progress)(self.report.files, total);
@@ -133,10 +147,23 @@ impl<R: Read + Seek> Check<'_, R> {
                 self.add(None, &name, "only files that the manifest lists", "one that it does not list");
             }
         }
+        Some(manifest)
+    }
+
+    /// Compares what the manifest says of the events and of the checkpoint with these.
+    fn manifest_says(&mut self, manifest: &Manifest, note: &str, checkpoint: &Checkpoint) {
+        if manifest.events != self.report.events {
+            let found = manifest.events.to_string();
+            self.add(None, MANIFEST, format!("the number of events in {EVENTS}, {}", self.report.events), found);
+        }
+        if manifest.checkpoint != *checkpoint || signers(note).as_ref() != Ok(&manifest.signers) {
+            self.add(None, MANIFEST, format!("the checkpoint in {CHECKPOINT} and its signers"), "others");
+        }
     }
 
     /// The checkpoint all proofs must hold, opened with the keys that are trusted, or else those in the archive.
-    fn checkpoint(&mut self, trusted: Option<&KeyList>) -> Option<(String, Checkpoint)> {
+    fn checkpoint(&mut self, trust: &Trust) -> Option<(String, Checkpoint)> {
+        let trusted = trust.keys();
         let keys = self.text(KEYS, MAX_TABLE_BYTES)?;
         let own = match keys.parse::<KeyList>() {
             Ok(own) if own.to_string() == keys => Some(own),
@@ -153,6 +180,16 @@ impl<R: Read + Seek> Check<'_, R> {
         let keys = trusted.or(own.as_ref())?;
         match keys.open(&note) {
             Ok(checkpoint) => {
+                if let Some(own) = &own {
+                    self.keys(own, keys, &note, &checkpoint);
+                }
+                match trust.witnesses(&note, keys) {
+                    Ok(witnesses) => self.report.witnesses = witnesses,
+                    Err(error) => {
+                        let expected = "a checkpoint that the witnesses of the policy have cosigned";
+                        self.add(None, CHECKPOINT, expected, error.to_string());
+                    }
+                }
                 self.report.checkpoint = Some(checkpoint.clone());
                 Some((note, checkpoint))
             }
@@ -168,7 +205,19 @@ impl<R: Read + Seek> Check<'_, R> {
         }
     }
 
-    /// Checks every event: form, order, proof, its place in its session.
+    /// The archive's own list must say nothing that the keys given do not: its reader might believe it later.
+    fn keys(&mut self, own: &KeyList, keys: &KeyList, note: &str, checkpoint: &Checkpoint) {
+        if let Err(error) = own.open(note) {
+            self.add(None, KEYS, format!("the keys that have signed {CHECKPOINT}"), error.to_string());
+        }
+        for line in own.keys().iter().filter(|line| !keys.vouches_for(line, checkpoint.size)) {
+            let expected =
+                "only keys that you gave, for sizes that they sign; give it too if you have it from elsewhere";
+            self.add(None, KEYS, expected, line.to_string());
+        }
+    }
+
+    /// Checks every event: form, order, proof, its place in its session. Each index is looked at once.
     fn events(&mut self, note: &str, checkpoint: &Checkpoint) -> Events {
         let mut events = Events::default();
         let Some(text) = self.content(EVENTS, MAX_EVENTS_BYTES) else { return events };
@@ -177,7 +226,7 @@ impl<R: Read + Seek> Check<'_, R> {
             return events;
         };
         let mut completeness = Completeness::default();
-        let mut next = 0;
+        let mut last = None;
         let total = length(lines.split(|byte| *byte == b'\n').count());
         for (number, line) in lines.split(|byte| *byte == b'\n').enumerate() {
             let Some((leaf, index)) = split_line(line) else {
@@ -185,10 +234,16 @@ impl<R: Read + Seek> Check<'_, R> {
                 self.add(None, EVENTS, "lines of the form {\"event\":LEAF,\"index\":N}", found);
                 continue;
             };
-            if index < next {
-                self.add(Some(index), EVENTS, format!("an index of at least {next}"), format!("{index}"));
+            if let Some(last) = last.filter(|last| index <= *last) {
+                self.add(Some(index), EVENTS, format!("an index above {last}"), format!("{index}"));
+                continue;
             }
-            next = index.saturating_add(1);
+            last = Some(index);
+            if leaf.len() > MAX_LEAF_BYTES {
+                let found = format!("{} bytes", leaf.len());
+                self.add(Some(index), EVENTS, format!("a leaf of at most {MAX_LEAF_BYTES} bytes"), found);
+                continue;
+            }
             self.report.events += 1;
             (self.progress)(self.report.events, total);
             self.proof(leaf, index, note, checkpoint);
@@ -294,7 +349,15 @@ impl<R: Read + Seek> Check<'_, R> {
             last = Some((segment, offset));
             if let Some(payload) = self.payload(session, &row) {
                 let parts = (row.name == CHUNKS).then_some(payload);
-                opened.insert((row.seq, row.at), Opened { row, parts });
+                let place = (row.seq, row.at);
+                if let Some(other) = opened.insert(place, Opened { row, parts }) {
+                    self.add(
+                        None,
+                        &table,
+                        "one payload at each place",
+                        format!("another one beside {}", other.row.file),
+                    );
+                }
             }
         }
         if !text.is_empty() && text.last() != Some(&b'\n') {
@@ -349,6 +412,7 @@ impl<R: Read + Seek> Check<'_, R> {
 
     /// The parts of a streamed result, against what the outcome commits to.
     fn parts(&mut self, entry: u64, file: &str, parts: &[&str], committed: &[u8]) {
+        self.work += length(parts.len());
         let commitments: Vec<[u8; 32]> =
             parts.iter().filter_map(|commitment| from_base64(commitment)?.try_into().ok()).collect();
         let found = commitment_of_parts(&commitments);
@@ -378,9 +442,15 @@ impl<R: Read + Seek> Check<'_, R> {
 
     fn read(&mut self, name: &str, limit: u64) -> Option<Vec<u8>> {
         match self.zip.read(name, limit) {
-            Ok(content) => Some(content),
+            Ok(content) => {
+                self.work += length(content.len());
+                Some(content)
+            }
             Err(error) => {
-                self.add(None, name, "a readable file", error.to_string());
+                // Once, however often it is asked for.
+                if self.unreadable.insert(name.to_owned()) {
+                    self.add(None, name, "a readable file", error.to_string());
+                }
                 None
             }
         }

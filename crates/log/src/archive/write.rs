@@ -8,38 +8,24 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use bytes::Bytes;
-use vidimus_core::canonical::ObjectWriter;
 use vidimus_core::json::{Document, Limits};
 
 use super::facts::{Disclosure, Events};
+use super::manifest::{Claims, Listed, Manifest, signers};
 use super::payload::{Payload, PayloadRow, table_name};
-use super::{
-    CHECKPOINT, EVENTS, FORMAT, GUIDE, GUIDE_TEXT, KEYS, MANIFEST, MAX_EVENTS_BYTES, SESSIONS, proof_name, sha256,
-};
+use super::{CHECKPOINT, EVENTS, GUIDE, GUIDE_TEXT, KEYS, MANIFEST, MAX_EVENTS_BYTES, SESSIONS, proof_name, sha256};
 use crate::codec::length;
 use crate::keylist::KeyList;
 use crate::note::Checkpoint;
 use crate::proof::InclusionProof;
 use crate::zip::{ZipError, ZipWriter};
 
-/// What the exporter says of an export. Nothing in the log proves it but the event `recording.exported`.
-#[derive(Debug, Clone, Default)]
-pub struct Claims {
-    /// Who exported: `issuer|subject`.
-    pub by: String,
-    /// When, RFC 3339.
-    pub made: String,
-    /// The version of the program.
-    pub program: String,
-    /// What was asked for, in words.
-    pub selection: String,
-}
-
 /// Writes an archive to a stream.
 #[derive(Debug)]
 pub struct ArchiveWriter<W> {
     zip: ZipWriter<W>,
-    files: Vec<File>,
+    files: Vec<Listed>,
+    signers: Vec<String>,
     lines: Vec<u8>,
     count: u64,
     events: Events,
@@ -47,19 +33,14 @@ pub struct ArchiveWriter<W> {
     disclosures: BTreeMap<String, Disclosure>,
 }
 
-#[derive(Debug)]
-struct File {
-    name: String,
-    bytes: u64,
-    sha256: String,
-}
-
 impl<W: Write> ArchiveWriter<W> {
-    /// Begins an archive: the guide, the checkpoint that everything in it leads to, and the log's keys.
+    /// Begins an archive: the guide, the checkpoint that everything in it leads to, and the log's keys for its size.
     pub fn new(out: W, checkpoint: &str, keys: &KeyList) -> Result<Self, ZipError> {
         let mut writer = Self {
             zip: ZipWriter::new(out),
             files: Vec::new(),
+            // A note that cannot be read has none; the check of the archive will say so.
+            signers: signers(checkpoint).unwrap_or_default(),
             lines: Vec::new(),
             count: 0,
             events: Events::default(),
@@ -126,31 +107,17 @@ impl<W: Write> ArchiveWriter<W> {
         let of = |session: &str| self.disclosures.get(session).copied().unwrap_or(Disclosure::Withheld);
         let sessions = self.events.facts.to_json(of);
         self.file(SESSIONS, &sessions)?;
-        self.files.sort_by(|left, right| left.name.cmp(&right.name));
-        let mut manifest = Vec::new();
-        let mut object = ObjectWriter::new(&mut manifest);
-        object.string("archive", FORMAT).string("by", &claims.by);
-        object.object("checkpoint", |object| {
-            object.string("origin", &checkpoint.origin).string("root", &checkpoint.root.to_string());
-            object.integer("size", checkpoint.size);
-        });
-        object.integer("events", self.count);
-        object.array("files", &self.files, |out, file| {
-            let mut object = ObjectWriter::new(out);
-            object.integer("bytes", file.bytes).string("name", &file.name).string("sha256", &file.sha256);
-            object.end();
-        });
-        object.string("made", &claims.made).string("program", &claims.program);
-        object.string("selection", &claims.selection);
-        object.end();
-        manifest.push(b'\n');
-        self.zip.file(MANIFEST, &manifest)?;
+        let mut files = std::mem::take(&mut self.files);
+        files.sort_by(|left, right| left.name.cmp(&right.name));
+        let (claims, checkpoint, signers) = (claims.clone(), checkpoint.clone(), std::mem::take(&mut self.signers));
+        let manifest = Manifest { claims, checkpoint, signers, events: self.count, files };
+        self.zip.file(MANIFEST, &manifest.to_json())?;
         self.zip.finish()
     }
 
     fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), ZipError> {
         self.zip.file(name, bytes)?;
-        self.files.push(File { name: name.to_owned(), bytes: length(bytes.len()), sha256: sha256(bytes) });
+        self.files.push(Listed { name: name.to_owned(), bytes: length(bytes.len()), sha256: sha256(bytes) });
         Ok(())
     }
 }

@@ -16,14 +16,22 @@ use crate::tree::{Hash, fold};
 /// Looks at an entry: its index, its file, its bytes.
 type Look<'a> = &'a mut dyn FnMut(u64, &Path, &[u8]) -> Vec<Finding>;
 
+/// A checkpoint of an earlier size, which the tree must begin with.
+pub(super) enum Start {
+    /// The log says itself that witnesses cosigned it.
+    Cosigned { cosigned: Checkpoint, file: PathBuf },
+    /// The caller kept it elsewhere.
+    Kept { earlier: Checkpoint, file: PathBuf },
+}
+
 /// A check under way.
 pub(super) struct Check<'a> {
     reader: TileReader<'a>,
     /// The tree as the entries make it.
     pub(super) edge: Edge,
     checkpoint: &'a Checkpoint,
-    /// A root that the tree must have at an earlier size, and the file that says so.
-    expected: Option<(Checkpoint, PathBuf)>,
+    /// What the tree must begin with, the largest first.
+    starts: Vec<Start>,
     look: Look<'a>,
     pub(super) entries: u64,
     pub(super) tiles: u64,
@@ -32,13 +40,14 @@ pub(super) struct Check<'a> {
 
 impl<'a> Check<'a> {
     pub(super) const fn new(reader: TileReader<'a>, edge: Edge, checkpoint: &'a Checkpoint, look: Look<'a>) -> Self {
-        Self { reader, edge, checkpoint, expected: None, look, entries: 0, tiles: 0, findings: Vec::new() }
+        Self { reader, edge, checkpoint, starts: Vec::new(), look, entries: 0, tiles: 0, findings: Vec::new() }
     }
 
-    /// Has the tree compared with another checkpoint on the way.
-    pub(super) fn expect(&mut self, checkpoint: Option<Checkpoint>, file: PathBuf) {
-        self.expected = checkpoint.map(|checkpoint| (checkpoint, file));
-        self.compare_expected();
+    /// Has the tree compared with other checkpoints on the way.
+    pub(super) fn expect(&mut self, mut starts: Vec<Start>) {
+        starts.sort_by_key(|start| std::cmp::Reverse(start.checkpoint().size));
+        self.starts = starts;
+        self.compare_starts();
     }
 
     /// Checks the next bundle and the tiles it completes. False when neither entries nor hashes can be read.
@@ -171,16 +180,48 @@ impl<'a> Check<'a> {
 
     fn push(&mut self, hash: Hash) {
         self.edge.push_hash(hash);
-        self.compare_expected();
+        self.compare_starts();
     }
 
-    fn compare_expected(&mut self) {
+    fn compare_starts(&mut self) {
         let size = self.edge.size();
-        let Some((checkpoint, file)) = self.expected.take_if(|(checkpoint, _)| checkpoint.size == size) else { return };
-        let root = self.edge.root();
-        if root != checkpoint.root {
-            let expected = format!("root {root} of the first {size} entries");
-            self.findings.push(Finding { entry: None, file, expected, found: format!("root {}", checkpoint.root) });
+        while let Some(start) = self.starts.pop_if(|start| start.checkpoint().size <= size) {
+            let root = self.edge.root();
+            if root != start.checkpoint().root {
+                self.findings.push(start.refuted_by(root, self.reader.dir));
+            }
+        }
+    }
+}
+
+impl Start {
+    const fn checkpoint(&self) -> &Checkpoint {
+        match self {
+            Self::Cosigned { cosigned: checkpoint, .. } | Self::Kept { earlier: checkpoint, .. } => checkpoint,
+        }
+    }
+
+    /// The size of one that the caller kept.
+    pub(super) const fn kept_size(&self) -> Option<u64> {
+        match self {
+            Self::Cosigned { .. } => None,
+            Self::Kept { earlier, .. } => Some(earlier.size),
+        }
+    }
+
+    /// The tree has this root instead: what the log says of itself is wrong then, or, for a checkpoint from elsewhere, the
+    /// log.
+    fn refuted_by(self, root: Hash, dir: &Path) -> Finding {
+        match self {
+            Self::Cosigned { cosigned: Checkpoint { size, root: other, .. }, file } => {
+                let expected = format!("root {root} of the first {size} entries");
+                Finding { entry: None, file, expected, found: format!("root {other}") }
+            }
+            Self::Kept { earlier: Checkpoint { size, root: other, .. }, file } => {
+                let expected = format!("first {size} entries with the root {other} of {}", file.display());
+                let found = format!("root {root}: the history was forged since");
+                Finding { entry: None, file: dir.join("checkpoint"), expected, found }
+            }
         }
     }
 }

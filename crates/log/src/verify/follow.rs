@@ -7,9 +7,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Finding;
 use super::check::Check;
-use super::{Finding, read_checkpoint};
+use super::signed::read_checkpoint;
 use crate::edge::Edge;
+use crate::keylist::KeyList;
 use crate::note::{Checkpoint, VerifierKey};
 use crate::storage::Storage;
 use crate::tile::{TILE_WIDTH, TileReader};
@@ -18,7 +20,7 @@ use crate::tile::{TILE_WIDTH, TileReader};
 #[derive(Debug)]
 pub struct Follower {
     dir: PathBuf,
-    keys: Vec<VerifierKey>,
+    keys: KeyList,
     /// The tree of the full bundles.
     edge: Edge,
     /// Entries that were examined.
@@ -44,6 +46,7 @@ impl Follower {
     /// A check of the log below the data directory `data_dir`, whose checkpoints one of `keys` signs.
     pub fn new(data_dir: &Path, keys: Vec<VerifierKey>) -> Self {
         let dir = data_dir.join("log");
+        let keys = KeyList::always(keys);
         Self { dir, keys, edge: Edge::default(), examined: 0, checkpoint: None, reached: None }
     }
 
@@ -64,7 +67,7 @@ impl Follower {
         examine: &mut dyn FnMut(u64, &[u8]) -> Vec<Finding>,
     ) -> (Step, Vec<Finding>) {
         if self.checkpoint == self.reached {
-            match read_checkpoint(storage, &self.dir, &self.keys) {
+            match read_checkpoint(storage, &self.dir, &self.keys, true).map(|(_, checkpoint)| checkpoint) {
                 Ok(checkpoint) if Some(&checkpoint) == self.reached.as_ref() => return (Step::CaughtUp, Vec::new()),
                 Ok(checkpoint) if checkpoint.size < self.reached_size() => {
                     return (Step::CaughtUp, vec![self.shrunk(&checkpoint)]);

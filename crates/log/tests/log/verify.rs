@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use vidimus_log::testing::Disk;
-use vidimus_log::verify::{self, Report};
-use vidimus_log::{Entry, FileSystem, Signer};
+use vidimus_log::verify::{self, Kept, Report};
+use vidimus_log::{Cosigner, Entry, FileSystem, Log, Signer, Trust, WitnessPolicy};
 
 use super::{ORIGIN, key, open, open_on};
 
@@ -35,6 +35,10 @@ fn write(events: &[Vec<u8>], dir: &Path) -> Arc<Disk> {
     }
     log.close().unwrap();
     disk
+}
+
+fn trust() -> Trust {
+    Trust::in_keys([key()])
 }
 
 fn check(disk: &Disk, dir: &Path) -> Report {
@@ -292,7 +296,7 @@ fn who_looks_at_every_event_adds_findings_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let disk = write(&operations(), dir.path());
     let mut seen = Vec::new();
-    let report = verify::log_and(disk.as_ref(), dir.path(), &[key()], &mut |_, _| {}, &mut |entry, leaf| {
+    let report = verify::log_and(disk.as_ref(), dir.path(), &trust(), &[], &mut |_, _| {}, &mut |entry, leaf| {
         seen.push((entry, leaf.to_vec()));
         let file = "a file".into();
         let finding = verify::Finding { entry: Some(entry), file, expected: "more".into(), found: "less".into() };
@@ -335,6 +339,140 @@ fn the_cosigned_checkpoint_and_the_list_of_keys_are_checked() {
         let found = findings(&check(&spoiled, dir.path()), dir.path());
         assert!(found[0].starts_with("log/keys: ") && found[0].contains(what), "{found:?}");
     }
+}
+
+/// Checks the log by what is trusted, against checkpoints that were kept.
+fn check_by(disk: &Disk, dir: &Path, trust: &Trust, kept: &[&str]) -> Report {
+    let kept: Vec<Kept> = kept.iter().map(|note| Kept { file: "kept".into(), note: (*note).to_owned() }).collect();
+    verify::log_and(disk, dir, trust, &kept, &mut |_, _| {}, &mut |_, _| Vec::new())
+}
+
+/// Appends these, waits until they are signed, and gives the checkpoint.
+fn grown(log: &Log, events: &[Vec<u8>]) -> String {
+    let size = log.status().appended + events.len() as u64;
+    for event in events {
+        log.append(&[Entry::Leaf(event)]).unwrap();
+    }
+    super::eventually("integration", || log.status().integrated == size);
+    log.checkpoint().to_string()
+}
+
+#[test]
+fn without_a_key_of_ones_own_a_log_is_of_one_piece_and_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = write(&events(), dir.path());
+    let own = check_by(&disk, dir.path(), &Trust::default(), &[]);
+    assert_eq!((own.holds(), own.is_trusted, own.exit_status()), (true, false, 3));
+    let given = check_by(&disk, dir.path(), &trust(), &[]);
+    assert_eq!((given.holds(), given.is_trusted, given.exit_status()), (true, true, 0));
+    disk.delete(&dir.path().join("log/keys"));
+    let none = check_by(&disk, dir.path(), &Trust::default(), &[]);
+    assert_eq!(none.exit_status(), 1);
+    assert!(findings(&none, dir.path())[0].starts_with("log/keys: expected the log's public keys"));
+}
+
+#[test]
+fn a_key_counts_for_the_sizes_it_was_given_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = write(&events(), dir.path());
+    for (sizes, status) in [("0", 0), ("0 600", 0), ("0 599", 1), ("601", 1)] {
+        let trust = Trust::new(Some(format!("{} {sizes}\n", key()).parse().unwrap()), None).unwrap();
+        let report = check_by(&disk, dir.path(), &trust, &[]);
+        assert_eq!(report.exit_status(), status, "{sizes}: {:?}", report.findings);
+    }
+}
+
+#[test]
+fn a_log_must_go_on_from_checkpoints_that_were_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::default());
+    let (log, _) = open_on(&disk, dir.path()).unwrap();
+    let all = events();
+    let kept = [&all[..0], &all[..3], &all[3..300], &all[300..]].map(|events| grown(&log, events));
+    log.close().unwrap();
+    let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
+    let report = check_by(&disk, dir.path(), &trust(), &kept);
+    assert_eq!((report.findings.as_slice(), &report.kept[..]), (&[][..], &[0, 3, 300, 600][..]));
+
+    // The same key, another history.
+    let other = tempfile::tempdir().unwrap();
+    let mut forged = events();
+    forged[2] = event("s0", 1, "operation.forged", None);
+    let fork = write(&forged, other.path());
+    let report = check_by(&fork, other.path(), &trust(), &kept);
+    let found = findings(&report, other.path());
+    assert_eq!(report.exit_status(), 1);
+    for (finding, size) in found.iter().zip([3, 300, 600]) {
+        assert!(
+            finding.starts_with(&format!("log/checkpoint: expected first {size} entries with the root ")),
+            "{finding}"
+        );
+        assert!(finding.contains(" of kept, ") && finding.ends_with("the history was forged since"), "{finding}");
+    }
+    assert_eq!(found.len(), 3);
+
+    // An old copy.
+    let other = tempfile::tempdir().unwrap();
+    let old = write(&all[..300], other.path());
+    assert_eq!(check_by(&old, other.path(), &trust(), &kept[..3]).exit_status(), 0);
+    let found = findings(&check_by(&old, other.path(), &trust(), &kept), other.path());
+    assert_eq!(
+        found,
+        ["log/checkpoint: expected at least the 600 entries of kept, found 300: the log was rolled back"]
+    );
+
+    // What was kept is of this log, by a key that is believed.
+    let of_other = Signer::from_seed(ORIGIN, &[9; 32])
+        .unwrap()
+        .sign(kept[1].split_inclusive("\n\n").next().unwrap().strip_suffix('\n').unwrap());
+    let found = findings(&check_by(&disk, dir.path(), &trust(), &[&of_other.unwrap()]), dir.path());
+    assert_eq!(
+        found,
+        ["kept: expected a checkpoint signed by one of the given keys, found not signed by any of the given keys"]
+    );
+}
+
+#[test]
+fn witnesses_must_have_seen_what_is_to_be_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::default());
+    let witness = Cosigner::from_seed("witness.example/w", &[3; 32]).unwrap();
+    let policy: WitnessPolicy = format!("witness ours {}\nquorum ours\n", witness.key()).parse().unwrap();
+    let trust = Trust::new(Some(vidimus_log::KeyList::always([key()])), Some(policy)).unwrap();
+    let cosign = |log: &Log| {
+        let (checkpoint, note) = log.witnessing().checkpoint();
+        log.witnessing().add(&note, &witness.cosign(&checkpoint.to_string(), 7).unwrap()).unwrap();
+    };
+    let check = || check_by(&disk, dir.path(), &trust, &[]);
+    let (log, _) = open_on(&disk, dir.path()).unwrap();
+    let all = events();
+    grown(&log, &all[..300]);
+    assert!(findings(&check(), dir.path())[0].starts_with(
+        "log/checkpoint: expected a checkpoint that the witnesses of the policy have cosigned, found the quorum `ours` is not"
+    ));
+    cosign(&log);
+    let seen = check();
+    assert_eq!((seen.exit_status(), seen.unseen()), (0, 0), "{:?}", seen.findings);
+    assert_eq!(
+        seen.witnessed.unwrap().by[0].to_string(),
+        "witnessed by witness.example/w at 1970-01-01T00:00:07.000000000Z"
+    );
+    // What they have not seen yet holds, but is not shown.
+    grown(&log, &all[300..]);
+    let behind = check();
+    assert_eq!((behind.holds(), behind.exit_status(), behind.unseen()), (true, 3, 300));
+    cosign(&log);
+    assert_eq!(check().exit_status(), 0);
+    // A line that is not the witness's is no cosignature.
+    log.close().unwrap();
+    let stranger = Cosigner::from_seed("witness.example/w", &[4; 32]).unwrap();
+    let forged =
+        Trust::new(None, Some(format!("log {}\nwitness x {}\nquorum x\n", key(), stranger.key()).parse().unwrap()));
+    let report = check_by(&disk, dir.path(), &forged.unwrap(), &[]);
+    assert!(
+        findings(&report, dir.path())[0].starts_with("log/cosigned: expected a checkpoint that the witnesses"),
+        "{report:?}"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vidimus_log::archive::{self, ArchiveReport, Outcome};
 use vidimus_log::zip::ZipReader;
-use vidimus_log::{Entry, FileSystem, KeyList, Log, Options, SALT_BYTES, Signer, commitment};
+use vidimus_log::{Entry, FileSystem, KeyList, Log, Options, SALT_BYTES, Signer, Trust, commitment};
 
 use super::*;
 
@@ -70,7 +70,7 @@ fn archived(kept: Option<&[Payload]>) -> (Vec<u8>, ArchiveReport) {
     });
     assert_eq!(asked, [SessionId::from_bytes([1; 16])], "only what may go and is kept is read");
     let archive = written.unwrap();
-    let report = archive::verify(Cursor::new(&archive), Some(&keys()), &mut |_, _| {});
+    let report = archive::verify(Cursor::new(&archive), &Trust::new(Some(keys()), None).unwrap(), &mut |_, _| {});
     (archive, report)
 }
 

@@ -184,6 +184,12 @@ durability = "{durability}"
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// What `log verify` says by the key that the gateway names, when it finds nothing.
+    pub(crate) fn verified(&self, more: &[&str]) -> Value {
+        let key = self.api("/v1/log/status")["key"].as_str().unwrap().to_owned();
+        self.command(&[&["log", "verify", "--key", &key], more].concat())
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> std::process::Output {
         Command::new(env!("CARGO_BIN_EXE_vidimus"))
             .args(arguments)

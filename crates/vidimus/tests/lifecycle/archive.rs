@@ -104,6 +104,14 @@ async fn a_session_goes_as_an_archive_that_program_and_auditor_verify() {
     assert!(
         contents.contains("reach me at") && !contents.contains("ann@example.com") && !contents.contains("4111 1111")
     );
+
+    // More than a zip file holds is refused before it is on record; the file takes no room on the disk.
+    let recording = world.gateway.data().join("recordings").join(&session).join("00000001.seg");
+    std::fs::File::create(recording).unwrap().set_len(5 << 30).unwrap();
+    let other = archive.with_file_name("other.zip");
+    let refused = world.gateway.run(&["sessions", "export", &session, "--out", other.to_str().unwrap()]);
+    assert!(!refused.status.success() && said(&refused).contains("export less at a time"), "{}", said(&refused));
+    assert_eq!(of_type(&world.gateway.events(), "recording.exported").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

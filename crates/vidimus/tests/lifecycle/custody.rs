@@ -154,7 +154,7 @@ async fn a_recording_is_erased_by_two_persons_and_nothing_of_it_is_left() {
     let (status, said) = recorded.run(None, &["log", "prove", admitted.unwrap()["id"].as_str().unwrap()]);
     assert_eq!(status, 0, "{said}");
     for extra in [&[][..], &["--recordings"]] {
-        let verified = recorded.world.gateway.command(&[&["log", "verify"], extra].concat());
+        let verified = recorded.world.gateway.verified(extra);
         assert_eq!(verified["holds"], true, "{verified}");
         assert_eq!(verified["recordings"]["erased"][0]["confirmed_by"], "corp|bob", "{verified}");
     }
@@ -256,7 +256,7 @@ async fn what_a_crash_cuts_off_is_completed_at_the_next_start() {
     assert_eq!(of_type(&events, "recording.erased").len(), 1);
     assert_eq!(of_type(&events, "recording.erased")[0]["custody"]["confirmed_by"], "corp|bob");
     assert!(!recorded.recording().exists() && holders(&data, b"zebracorn").is_empty());
-    assert_eq!(recorded.world.gateway.command(&["log", "verify", "--recordings"])["holds"], true);
+    assert_eq!(recorded.world.gateway.verified(&["--recordings"])["holds"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -283,7 +283,7 @@ async fn of_those_who_act_at_once_one_wins_and_the_log_says_who() {
     recorded.world.gateway.command(&["index", "rebuild"]);
     recorded.world.gateway.restart();
     assert!(state(&recorded).contains(expected));
-    assert_eq!(recorded.world.gateway.command(&["log", "verify"])["holds"], true);
+    assert_eq!(recorded.world.gateway.verified(&[])["holds"], true);
 }
 
 /// The index is no part of what is durable: a power cut may leave an older one beside the log.

@@ -326,6 +326,10 @@ impl Range {
         (attack.edit)(&self.world.gateway.data());
         let by_tiles = self.verified(&[]);
         let by_recordings = if by_tiles.is_none() { self.verified(&["--recordings"]) } else { None };
+        let kept = self.bases[&Base::Stopped].join("log/checkpoint");
+        let by_kept = self.verified(&["--checkpoint", kept.to_str().unwrap()]);
+        let by_kept = by_kept.filter(|_| by_tiles.is_none() && by_recordings.is_none());
+        let by_kept = by_kept.map(|said| said.replace(kept.to_str().unwrap(), "FILE"));
         self.world.unwatched();
         let at_start = self.refused();
         self.world.configure("");
@@ -342,6 +346,7 @@ impl Range {
         found.extend(at_start.map(|said| ("start", said)));
         found.extend(by_tiles.filter(|_| is_whole).map(|said| ("`log verify`", said)));
         found.extend(by_recordings.filter(|_| is_whole).map(|said| ("`log verify --recordings`", said)));
+        found.extend(by_kept.filter(|_| is_whole).map(|said| ("`log verify --checkpoint FILE`", said)));
         found.extend(by_witness.map(|said| ("start, by its witness", said)));
         if found.is_empty() && attack.base == Base::Stopped {
             self.restore(attack.base);
@@ -405,7 +410,7 @@ fn page(rows: &[(&'static str, Vec<(&'static str, String)>)]) -> String {
          An adversary who can write to the data directory of a stopped gateway, and who finds what was done. A test makes each \
          of these attacks on what a real gateway recorded, and holds that it is found by exactly these, with these \
          messages. *start* is a start without witnesses; *start, by its witness* is listed where only a [witness](../tasks/witness.md) \
-         tells. The words HASH, KEY, N and SESSION stand for what differs from run to run. While it runs the gateway finds \
+         tells. *FILE* is a checkpoint that an auditor kept before the attack. The words HASH, KEY, N and SESSION stand for what differs from run to run. While it runs the gateway finds \
          what `log verify --recordings` finds: see [Evidence](../tasks/evidence.md#while-it-runs).\n\n\
          | the adversary | found by | message |\n|---|---|---|\n",
     );

@@ -226,6 +226,47 @@ async fn a_witness_that_has_lost_its_memory_is_an_alarm_and_cosigns_again_when_i
     world.gateway.process.terminate(SOON).unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_and_archives_are_checked_against_witnesses_and_what_was_kept() {
+    let export =
+        r#"@id("export") permit (principal in Group::"local/owner", action == Action::"recording.export", resource);"#;
+    let mut world = World::prepared_with(format!("{ALLOW_ALL}{export}").leak()).await;
+    world.configure("");
+    world.gateway.restart();
+    world.call().await;
+    world.gateway.sessions();
+    let kept = world.gateway.dir.path().join("kept");
+    std::fs::write(&kept, world.cosigned()).unwrap();
+    let [archive, ours, others] = ["a.zip", "ours", "others"].map(|name| world.gateway.dir.path().join(name));
+    world.gateway.command(&["export", "--since", "1h", "--out", archive.to_str().unwrap()]);
+    let stranger = vidimus_log::Cosigner::from_seed("witness.example/x", &[1; 32]).unwrap();
+    for (file, witness) in [(&ours, world.witness.key()), (&others, stranger.key().clone())] {
+        std::fs::write(file, format!("log {}\nwitness w {witness}\nquorum w\n", world.key)).unwrap();
+    }
+    let [ours, others] = [&ours, &others].map(|file| ["--witness-policy", file.to_str().unwrap()]);
+
+    let (status, said) = verify(&archive, &ours);
+    assert!(matches!(status, Some(0 | 3)) && said.contains(&format!("witnessed by {}", super::NAME)), "{said}");
+    let (status, said) = verify(&archive, &others);
+    assert!(status == Some(1) && said.contains("log/checkpoint: ") && said.contains("not by w"), "{said}");
+
+    world.cosigned();
+    let log = |more: &[&str]| {
+        let output = world.gateway.run(&[&["log", "verify"], more].concat());
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), report)
+    };
+    let (status, report) = log(&[&ours[..], &["--checkpoint", kept.to_str().unwrap()]].concat());
+    assert_eq!((status, &report["trusted"], &report["findings"]), (Some(0), &true.into(), &serde_json::json!([])));
+    assert_eq!(report["witnessed"]["size"], report["size"], "{report}");
+    assert_eq!(report["goes_on_from"][0].as_u64(), Some(size_of(&std::fs::read_to_string(&kept).unwrap())), "{report}");
+    let (status, report) = log(&others);
+    assert!(status == Some(1) && report["findings"][0].as_str().unwrap().contains("not by w"), "{report}");
+    // The gateway's own word is not enough.
+    let (status, report) = log(&[]);
+    assert_eq!((status, &report["holds"], &report["trusted"]), (Some(3), &true.into(), &false.into()), "{report}");
+}
+
 /// The line of the checkpoint's size in a proof, with the newlines around it.
 fn size_line(proof: &str) -> String {
     let checkpoint = proof.split_once("\n\n").unwrap().1;
