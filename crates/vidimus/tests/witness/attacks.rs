@@ -118,7 +118,14 @@ fn attacks() -> Vec<Attack> {
             flip(&segment, offset.parse::<u64>().unwrap() + 60);
         }),
         attack("flips a bit of the journal's state", Stopped, |data| flip(&data.join("journal/state"), 30)),
-        attack("flips a bit of the keyring", Stopped, |data| flip(&data.join("keys/ring"), 60)),
+        attack("flips a bit of the keyring", Stopped, |data| {
+            // What comes of it is base64 again, so that it is always the same that does not fit.
+            edit(&data.join("keys/ring"), |bytes| {
+                let mut flipped = [1, 2, 4].map(|bit| bytes[60] ^ bit).into_iter();
+                let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+                bytes[60] = flipped.find(is_base64).unwrap();
+            });
+        }),
         attack("flips a bit of a recording", Stopped, |data| flip(&recording(data), 2_000)),
         attack("edits a recording's length", Stopped, |data| {
             let file = recording(data);

@@ -61,6 +61,8 @@ impl World {
         let mut process = Process::start("vidimus", &mut command).unwrap();
         let status = process.wait(SOON).unwrap_or_else(|error| panic!("it started: {error}"));
         assert_eq!(status.code(), Some(1), "{}", process.log());
+        // Its last line may still be on the way when it has ended.
+        process.wait_for_line(SOON, |line| line.starts_with("vidimus: ").then_some(())).unwrap();
         process.log()
     }
 
