@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::{StoreError, text};
 
@@ -184,9 +184,15 @@ fn overwrite_write_ahead_log(connection: &Connection, path: &Path) -> Result<boo
         return Ok(false);
     }
     // Nobody writes meanwhile. Whoever has since the checkpoint is in what would be overwritten.
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let overwritten =
-        if pragma(connection, "data_version")? == version { overwrite(&companion(path)) } else { Ok(false) };
+    match connection.execute_batch("BEGIN IMMEDIATE") {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => return Ok(false),
+        begun => begun?,
+    }
+    let overwritten = match pragma(connection, "data_version") {
+        Ok(now) if now == version => overwrite(&companion(path)),
+        Ok(_) => Ok(false),
+        Err(error) => Err(error),
+    };
     connection.execute_batch("ROLLBACK")?;
     overwritten
 }
@@ -273,6 +279,11 @@ mod tests {
         assert!(!empty_write_ahead_log(&connection, &path).unwrap());
         assert!(holds(b"fourth").1);
         reader.execute_batch("COMMIT").unwrap();
+        // So does one who writes.
+        let writer = Connection::open(&path).unwrap();
+        writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+        assert!(!overwrite_write_ahead_log(&connection, &path).unwrap());
+        writer.execute_batch("COMMIT").unwrap();
         assert!(empty_write_ahead_log(&connection, &path).unwrap());
         assert_eq!(count(&reader), 4);
     }

@@ -253,7 +253,64 @@ fn add_checkpoint(prefix: &Uri) -> Uri {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use vidimus_log::{Entry, FileSystem, Log, Options, Signer};
+
     use super::*;
+
+    /// A witness that answers every request so, and how many came.
+    fn witness(status: u16, answer: &'static str) -> (config::Witness, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut request = Vec::new();
+                // The note of a checkpoint is the last of it: text, an empty line, a signature.
+                while !String::from_utf8_lossy(&request).contains("\n\n\u{2014} ") {
+                    let mut part = [0; 4096];
+                    let read = stream.read(&mut part).unwrap();
+                    request.extend_from_slice(&part[..read]);
+                }
+                counter.fetch_add(1, Ordering::SeqCst);
+                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close", answer.len());
+                write!(stream, "{head}\r\n\r\n{answer}").unwrap();
+            }
+        });
+        let key = WitnessKey::new("witness.example.com/w1", [0; 32]).unwrap();
+        let (url, on_start) = (url.parse().unwrap(), config::OnStart::Refuse);
+        (config::Witness { name: "w1".into(), url, key, on_start }, requests)
+    }
+
+    #[tokio::test]
+    async fn only_more_than_there_is_was_rolled_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let signer = Signer::from_seed("vidimus/gw", &[7; 32]).unwrap();
+        let options = Options { checkpoint_interval: TIMEOUT / 100, ..Options::new(dir.path(), "vidimus/gw") };
+        let (log, _) = Log::open(Arc::new(FileSystem), options, signer).unwrap();
+        let witnessing = log.witnessing();
+        let (older, signed) = witnessing.checkpoint();
+        log.append(&[Entry::Leaf(b"one"), Entry::Leaf(b"two")]).unwrap();
+        while log.status().integrated < 2 {
+            tokio::time::sleep(TIMEOUT / 500).await;
+        }
+        // Somebody has shown it the newer checkpoint while it was asked with the older one.
+        let (overtaken, requests) = witness(409, "2\n");
+        let mut client = WitnessClient::new(&overtaken).unwrap();
+        let error = client.ask(&witnessing, &older, &signed).await.unwrap_err();
+        assert!(matches!(error, AskError::Overtaken(_)) && !error.is_contradiction(), "{error}");
+        // It is asked again, whatever number it gave.
+        assert!(client.ask(&witnessing, &older, &signed).await.is_err());
+        assert_eq!(requests.load(Ordering::SeqCst), 2);
+        let (ahead, _) = witness(409, "3\n");
+        let error = WitnessClient::new(&ahead).unwrap().ask(&witnessing, &older, &signed).await.unwrap_err();
+        assert!(matches!(error, AskError::Ahead { seen: 3, .. }) && error.is_contradiction(), "{error}");
+    }
 
     #[test]
     fn the_prefix_may_end_in_a_slash_or_not() {
