@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
 use tokio::process::{Child as Process, Command};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use vidimus_core::ErrorKind;
 
@@ -70,8 +71,10 @@ impl Launch {
 pub struct ChildLimits {
     /// Bytes of a message it sends.
     pub message: usize,
-    /// Messages waiting, each way. Memory is at most `message` times this, and what is being read.
+    /// Messages waiting, each way.
     pub queue: usize,
+    /// Bytes of what it sent and nobody has taken yet, wherever that waits; one message fits always. Beyond, it waits.
+    pub untaken: usize,
     /// How long it may take to start.
     pub start: Duration,
     /// How long a message may take to be written; then it is hung.
@@ -89,6 +92,7 @@ impl Default for ChildLimits {
         Self {
             message: 4 << 20,
             queue: 16,
+            untaken: 8 << 20,
             start: Duration::from_secs(15),
             write: Duration::from_secs(30),
             close: Duration::from_secs(2),
@@ -176,13 +180,32 @@ pub struct Child {
 
 /// What the program sends. Dropping it closes the program: nobody would read on.
 #[derive(Debug)]
-pub struct Messages(mpsc::Receiver<Bytes>);
+pub struct Messages(mpsc::Receiver<Held>);
 
 impl Messages {
     /// The next message, without its line end; none when the program has closed its output. What was sent before that
     /// is still delivered. Cancel safe.
     pub async fn next(&mut self) -> Option<Bytes> {
+        Some(self.next_held().await?.message)
+    }
+
+    /// The same, still counted as untaken.
+    pub(crate) async fn next_held(&mut self) -> Option<Held> {
         self.0.recv().await
+    }
+}
+
+/// A message on its way. It counts as untaken until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) message: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    /// One that is counted elsewhere.
+    pub(crate) fn uncounted(message: Bytes) -> Self {
+        Self { message, _room: None }
     }
 }
 
@@ -211,7 +234,7 @@ impl Child {
         let (closing_sender, closing) = watch::channel(false);
         let (ended_sender, ended) = watch::channel(None);
         tokio::spawn(write(input, input_queue, closing, limits.write, fault_sender.clone()));
-        tokio::spawn(read(Lines::new(output, limits.message), message_sender, fault_sender));
+        tokio::spawn(read(Lines::new(output, limits.message), limits.untaken, message_sender, fault_sender));
         let (log_sender, log) = watch::channel(());
         let following = standard_error::follow(errors, limits.log, launch.log.clone());
         tokio::spawn(async move {
@@ -344,20 +367,31 @@ async fn told(closing: &mut watch::Receiver<bool>) {
 }
 
 /// Passes messages on, no faster than they are taken.
-async fn read(mut lines: Lines<pipe::Receiver>, messages: mpsc::Sender<Bytes>, faults: mpsc::Sender<Cause>) {
+async fn read(
+    mut lines: Lines<pipe::Receiver>,
+    untaken: usize,
+    messages: mpsc::Sender<Held>,
+    faults: mpsc::Sender<Cause>,
+) {
+    let size = u32::try_from(untaken).unwrap_or(u32::MAX).max(1);
+    let room = Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(usize::MAX)));
     let fault = loop {
         let next = tokio::select! {
             next = lines.next() => next,
             () = messages.closed() => break Cause::Closed,
         };
-        match next {
-            Ok(Some(message)) => {
-                if messages.send(message).await.is_err() {
-                    break Cause::Closed;
-                }
-            }
+        let message = match next {
+            Ok(Some(message)) => message,
             Err(LineError::TooLong) => break Cause::TooLong,
             Ok(None) | Err(LineError::Failed) => break Cause::Deaf,
+        };
+        let takes = u32::try_from(message.len()).unwrap_or(u32::MAX).min(size);
+        let room = tokio::select! {
+            room = Arc::clone(&room).acquire_many_owned(takes) => room.ok(),
+            () = messages.closed() => break Cause::Closed,
+        };
+        if messages.send(Held { message, _room: room }).await.is_err() {
+            break Cause::Closed;
         }
     };
     // Full: another fault has been told.

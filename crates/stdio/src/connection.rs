@@ -3,26 +3,34 @@
 //! A response goes to the stream of the request with its id, which it ends. Progress goes to the request that has its
 //! token. Whatever else the server sends while requests run (its own requests, log messages) goes to the latest of
 //! them, as a server that speaks Streamable HTTP would do; changes of lists and resources go to who listens. What nobody
-//! takes waits, up to a bound, for the next listener; beyond it the oldest is dropped.
+//! takes waits, up to a bound, for the next listener; beyond it the oldest is dropped. An answer that no strict parser
+//! takes goes to its request all the same, or to the latest one if it does not say: who asked refuses it as it would
+//! refuse it over HTTP, and waits no longer.
 //!
-//! A stream that is not read makes the server wait: it is one pipe, and nothing is buffered without bound. A server of
-//! which nobody wants anything for long enough is ended.
+//! A stream that is not read makes the server wait: it is one pipe, and nothing is buffered without bound, in messages
+//! or in bytes. A server of which nobody wants anything for long enough is ended, whatever it says meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use memchr::memmem;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::{Duration, Instant, timeout};
 use vidimus_core::json::{Document, Limits, Value};
 
-use crate::child::{ChildError, Messages};
+use crate::child::{ChildError, Held, Messages};
 use crate::pool::Lease;
 
 /// Messages waiting in one stream.
 const STREAM_QUEUE: usize = 16;
 /// Messages nobody listened to, kept for the next listener.
 const MAX_UNHEARD: usize = 64;
+/// Bytes of them, and never more than one message may have.
+const MAX_UNHEARD_BYTES: usize = 4 << 20;
 /// Requests of one client that may run at once.
 const MAX_RUNNING: usize = 256;
 
@@ -32,8 +40,11 @@ const LOG_GRACE: Duration = Duration::from_millis(250);
 /// In so many parts of the idle time it is looked at whether the server is idle.
 const IDLE_LOOKS: u32 = 4;
 
+/// Every message has it, and hardly anything else that a program prints.
+const VERSION_KEY: &[u8] = b"\"jsonrpc\"";
+
 /// What the server says to one request, or to who listens.
-pub(crate) type Stream = mpsc::Receiver<Bytes>;
+pub(crate) type Stream = mpsc::Receiver<Held>;
 
 /// Why a message was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -60,15 +71,16 @@ struct Routes {
     used: Instant,
     /// In the order in which they were sent.
     running: Vec<Running>,
-    listener: Option<mpsc::Sender<Bytes>>,
+    listener: Option<mpsc::Sender<Held>>,
     unheard: VecDeque<Bytes>,
+    max_unheard_bytes: usize,
 }
 
 #[derive(Debug)]
 struct Running {
     id: Key,
     token: Option<Key>,
-    answers: mpsc::Sender<Bytes>,
+    answers: mpsc::Sender<Held>,
 }
 
 /// An id or a progress token: strings and numbers are different ones.
@@ -83,14 +95,41 @@ impl Key {
         let number = || value.as_number().map(|number| Self::Number(number.to_owned()));
         value.as_str().map(|text| Self::Text(text.into_owned())).or_else(number)
     }
+
+    /// The same of what the strict parser refuses.
+    fn guess(value: &RawValue) -> Option<Self> {
+        let text = value.get();
+        let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        let text_of = || serde_json::from_str(text).ok().map(Self::Text);
+        if is_number { Some(Self::Number(text.to_owned())) } else { text_of() }
+    }
 }
 
 /// What a message is, as far as its way depends on it.
 #[derive(Debug)]
 enum Kind {
-    Request { id: Key, token: Option<Key>, is_initialize: bool },
-    Notification { progress_of: Option<Key>, is_change: bool },
-    Response { id: Option<Key> },
+    Request {
+        id: Key,
+        token: Option<Key>,
+        is_initialize: bool,
+    },
+    Notification {
+        progress_of: Option<Key>,
+        is_change: bool,
+    },
+    Response {
+        id: Option<Key>,
+    },
+    /// Meant as a message, and somebody may wait for it.
+    Unreadable,
+}
+
+/// As much of what is no message as its way depends on.
+#[derive(Debug, Deserialize)]
+struct Guess<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    method: Option<IgnoredAny>,
 }
 
 impl Kind {
@@ -115,6 +154,19 @@ impl Kind {
             },
         })
     }
+
+    /// What a line that is no JSON-RPC message was meant to be. `None` for one that nobody waits for: a notification, or
+    /// what a program prints.
+    fn guess(line: &Bytes) -> Option<Self> {
+        memmem::find(line, VERSION_KEY)?;
+        match serde_json::from_slice(line) {
+            Ok(Guess { id: None, method: Some(_) }) => None,
+            Ok(Guess { id: Some(id), method: None }) => {
+                Some(Key::guess(id).map_or(Self::Unreadable, |id| Self::Response { id: Some(id) }))
+            }
+            _ => Some(Self::Unreadable),
+        }
+    }
 }
 
 /// What a client's message was.
@@ -134,7 +186,7 @@ pub(crate) fn is_initialize(message: &Bytes, limits: &Limits) -> bool {
 impl Connection {
     /// Takes over a server that has just started, to end it when it is unused for `idle`. Must be called in a runtime.
     pub(crate) fn new(mut lease: Lease, limits: Limits, idle: Duration) -> Self {
-        let routes = Arc::new(Mutex::new(Routes::new()));
+        let routes = Arc::new(Mutex::new(Routes::new(&limits)));
         if let Some(messages) = lease.messages.take() {
             tokio::spawn(distribute(messages, Arc::clone(&routes), limits, idle, lease.child.log_end()));
         }
@@ -177,7 +229,7 @@ impl Connection {
         }
         for message in routes.unheard.drain(..) {
             // There is room for all of them.
-            let _ = sender.try_send(message);
+            let _ = sender.try_send(Held::uncounted(message));
         }
         routes.listener = Some(sender);
         Some(stream)
@@ -201,12 +253,17 @@ async fn distribute(
 ) {
     let mut told = false;
     loop {
-        let message = match timeout(idle / IDLE_LOOKS, messages.next()).await {
-            Ok(Some(message)) => message,
-            Err(_) if !lock(&routes).is_idle(idle) => continue,
-            Ok(None) | Err(_) => break,
+        let held = match timeout(idle / IDLE_LOOKS, messages.next_held()).await {
+            Ok(Some(held)) => Some(held),
+            Ok(None) => break,
+            Err(_) => None,
         };
-        let Some(kind) = Kind::read(&message, &limits) else {
+        // Asked each time: one that talks on without end would never let the time run out.
+        if lock(&routes).is_idle(idle) {
+            break;
+        }
+        let Some(held) = held else { continue };
+        let Some(kind) = Kind::read(&held.message, &limits).or_else(|| Kind::guess(&held.message)) else {
             if !std::mem::replace(&mut told, true) {
                 tracing::warn!("a stdio server writes to its standard output what is no message; it is not passed on");
             }
@@ -215,23 +272,24 @@ async fn distribute(
         let stream = {
             let mut routes = lock(&routes);
             let Some(stream) = routes.way_of(&kind) else {
-                routes.keep(message);
+                routes.keep(held.message);
                 continue;
             };
             stream
         };
         // An error says that nobody waits any more.
-        let _ = stream.send(message).await;
+        let _ = stream.send(held).await;
     }
     drop(messages);
     // A server may close its output and log on; then nobody waits for that.
     let _ = timeout(LOG_GRACE, log_end).await;
-    *lock(&routes) = Routes::new();
+    *lock(&routes) = Routes::new(&limits);
 }
 
 impl Routes {
-    fn new() -> Self {
-        Self { used: Instant::now(), running: Vec::new(), listener: None, unheard: VecDeque::new() }
+    fn new(limits: &Limits) -> Self {
+        let max_unheard_bytes = limits.max_bytes.min(MAX_UNHEARD_BYTES);
+        Self { used: Instant::now(), running: Vec::new(), listener: None, unheard: VecDeque::new(), max_unheard_bytes }
     }
 
     fn is_idle(&self, idle: Duration) -> bool {
@@ -240,7 +298,9 @@ impl Routes {
             && self.listener.as_ref().is_none_or(mpsc::Sender::is_closed)
     }
 
-    fn way_of(&mut self, kind: &Kind) -> Option<mpsc::Sender<Bytes>> {
+    fn way_of(&mut self, kind: &Kind) -> Option<mpsc::Sender<Held>> {
+        // A closed stream takes what is for nobody.
+        let nobody = || mpsc::channel(1).0;
         let latest = |routes: &Self| {
             let open = routes.running.iter().rev().find(|running| !running.answers.is_closed());
             open.map(|running| running.answers.clone())
@@ -249,10 +309,9 @@ impl Routes {
         match kind {
             Kind::Response { id } => {
                 let at = self.running.iter().position(|running| Some(&running.id) == id.as_ref());
-                // A response nobody asked for goes to nobody: a closed stream takes it.
-                let nobody = || mpsc::channel(1).0;
                 Some(at.map_or_else(nobody, |at| self.running.remove(at).answers))
             }
+            Kind::Unreadable => Some(latest(self).unwrap_or_else(nobody)),
             Kind::Notification { progress_of: Some(token), .. } => {
                 // The latest: an earlier one with this token may be given up and not answered yet.
                 let asked = self.running.iter().rev().find(|running| running.token.as_ref() == Some(token));
@@ -264,10 +323,11 @@ impl Routes {
     }
 
     fn keep(&mut self, message: Bytes) {
-        if self.unheard.len() >= MAX_UNHEARD {
+        self.unheard.push_back(message);
+        let bytes = |unheard: &VecDeque<Bytes>| unheard.iter().map(Bytes::len).sum::<usize>();
+        while self.unheard.len() > MAX_UNHEARD || bytes(&self.unheard) > self.max_unheard_bytes {
             self.unheard.pop_front();
         }
-        self.unheard.push_back(message);
     }
 }
 

@@ -187,8 +187,8 @@ impl Body for Answer {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let Some(stream) = &mut self.get_mut().0 else { return Poll::Ready(None) };
-        let message = ready!(stream.poll_recv(context));
-        Poll::Ready(message.map(|message| Ok(Frame::data(event(&message)))))
+        let held = ready!(stream.poll_recv(context));
+        Poll::Ready(held.map(|held| Ok(Frame::data(event(&held.message)))))
     }
 }
 

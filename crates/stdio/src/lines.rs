@@ -63,12 +63,14 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             return Ok(None);
         };
         self.searched = 0;
-        let mut line = self.buffer.split_to(end);
-        self.buffer.advance(1);
-        if line.ends_with(b"\r") {
-            line.truncate(end - 1);
+        let line = self.buffer.get(..end).unwrap_or_default();
+        // A copy: a short line that waits somewhere must not hold all that was read with it.
+        let line = Bytes::copy_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        self.buffer.advance(end + 1);
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
         }
-        Ok(Some(line.freeze()))
+        Ok(Some(line))
     }
 }
 

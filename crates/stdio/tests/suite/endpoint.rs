@@ -219,3 +219,102 @@ async fn why_a_server_ended_is_in_its_log_before_the_answer_ends() {
     // What is in the sink by then is taken a moment later.
     until("its log", || *world.log.lock().unwrap() == "last words\n").await;
 }
+
+/// Answers what it is first sent, then goes on with the rest of the script.
+fn answering(script: &str) -> String {
+    format!("import sys, time\nsys.stdin.readline()\nprint('{INITIALIZED}', flush=True)\n{script}")
+}
+
+#[tokio::test]
+async fn what_nobody_hears_is_bounded_in_bytes() {
+    let script = answering(
+        "change = '{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":\"%s\"}}'\n\
+         for number in range(40): print(change % ('x' * (1 << 20)), flush=True)\n\
+         print(change % 'last', flush=True)\n\
+         print('all', file=sys.stderr, flush=True)\nsys.stdin.read()",
+    );
+    let world = World::new(&["/usr/bin/python3", "-c", &script], LONG);
+    let answer = world.send(Method::POST, None, INITIALIZE).await;
+    let session = answer.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+    until("all it says", || *world.log.lock().unwrap() == "all\n").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut listening = world.send(Method::GET, Some(&session), "").await;
+    let mut bytes = 0;
+    loop {
+        let message = next(&mut listening).await.unwrap();
+        bytes += message.len();
+        if message.contains("\"last\"") {
+            break;
+        }
+    }
+    assert!(bytes > 1 << 20 && bytes <= 4 << 20, "{bytes} bytes were kept");
+}
+
+#[tokio::test]
+async fn what_nobody_takes_is_bounded_in_bytes() {
+    let script = answering(
+        "log = '{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"data\":\"%s\"}}'\n\
+         sys.stdin.readline()\n\
+         for number in range(40):\n print(log % ('x' * (1 << 20)), flush=True)\n print(number, file=sys.stderr, flush=True)\n\
+         print('{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}', flush=True)\nsys.stdin.read()",
+    );
+    let world = World::new(&["/usr/bin/python3", "-c", &script], LONG);
+    let answer = world.send(Method::POST, None, INITIALIZE).await;
+    let session = answer.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+    let mut running = world.asks(&session, &call("1", "1")).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let said = world.log.lock().unwrap().lines().count();
+    assert!((1..=12).contains(&said), "{said} messages of 1 MiB went somewhere");
+    // It goes on as soon as somebody reads.
+    let mut count = 0;
+    while let Some(message) = next(&mut running).await {
+        count += 1;
+        assert_eq!(message.contains("\"result\""), count == 41);
+    }
+    assert_eq!(count, 41);
+}
+
+#[tokio::test]
+async fn an_answer_no_parser_takes_ends_its_request() {
+    let world = World::new(&["cat"], LONG);
+    let session = world.session().await;
+    let (one, two) = (call("1", "1"), call("2", "2"));
+    for (unreadable, is_for_the_first) in [
+        (r#"{"jsonrpc":"2.0","id":1,"result":{"text":"\ud800"}}"#, true),
+        (r#"{"jsonrpc":"2.0","id":1,"result":{"a":1,"a":2}}"#, true),
+        (r#"{"jsonrpc":"2.0","id":1}"#, true),
+        // Which request these are for nobody can tell.
+        (r#"{"jsonrpc":"2.0","id":1,"id":2,"result":{}}"#, false),
+        (r#"[{"jsonrpc":"2.0","id":1,"result":{}}]"#, false),
+        (r#"{"jsonrpc":"2.0","id":1,"result":{"#, false),
+    ] {
+        let mut first = world.asks(&session, &one).await;
+        assert_eq!(next(&mut first).await.as_deref(), Some(&*one));
+        let mut second = world.asks(&session, &two).await;
+        assert_eq!(next(&mut second).await.as_deref(), Some(&*two));
+        world.says(&session, "what a program prints").await;
+        world.says(&session, r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"a":1,"a":2}}"#).await;
+        world.says(&session, unreadable).await;
+        let ended = if is_for_the_first { &mut first } else { &mut second };
+        assert_eq!(next(ended).await.as_deref(), Some(unreadable));
+        for id in ["1", "2"] {
+            world.says(&session, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)).await;
+        }
+        let late = if is_for_the_first { None } else { Some(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#) };
+        assert_eq!(next(&mut first).await.as_deref(), late, "{unreadable}");
+        assert!(next(&mut second).await.unwrap().contains("\"id\":2"));
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_talks_on_is_idle_all_the_same() {
+    let script = answering(
+        "log = '{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{}}'\n\
+         while True:\n print(log, flush=True)\n time.sleep(0.005)",
+    );
+    let world = World::new(&["/usr/bin/python3", "-c", &script], Duration::from_secs(1));
+    let mut answer = world.send(Method::POST, None, INITIALIZE).await;
+    assert_eq!(next(&mut answer).await.as_deref(), Some(INITIALIZED));
+    drop(answer);
+    until("the end", || world.pool.state().running == 0).await;
+}
