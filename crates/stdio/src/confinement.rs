@@ -1,8 +1,9 @@
 //! What a program may do: its command, files, variables, limits and user; checked before anything is started.
 //!
 //! Refuses what would let a program reach the gateway's own state: a granted directory that holds, or lies in, a
-//! forbidden place (`data_dir`, the key). Paths are compared by device and inode along all their ancestors, so neither
-//! a symbolic link nor a bind mount of such a directory hides one. A file system mounted *below* a granted directory is
+//! forbidden place (`data_dir`, the key), and one to write that so reaches what the gateway is told (its configuration,
+//! the policies). Paths are compared by device and inode along all their ancestors, so neither a symbolic link nor a
+//! bind mount of such a directory hides one. A file system mounted *below* a granted directory is
 //! the operator's own doing and is not looked for.
 
 use std::collections::BTreeMap;
@@ -44,6 +45,8 @@ pub struct Confinement {
     pub scratch_root: PathBuf,
     /// What no grant may reach: the gateway's data directory and its key file.
     pub forbidden: Vec<PathBuf>,
+    /// What no grant to write may reach: what the gateway is told, such as its configuration and policies.
+    pub unwritable: Vec<PathBuf>,
     /// Resource limits.
     pub limits: ResourceLimits,
     /// The user to become. Required when the gateway is root, impossible otherwise.
@@ -155,6 +158,14 @@ pub enum ConfinementError {
         /// What it lies in.
         forbidden: PathBuf,
     },
+    /// A grant to write reaches what the gateway is told.
+    #[error("{} reaches {}, which no server may change: grant less to write, or move one of them", granted.display(), kept.display())]
+    Changes {
+        /// What was to be granted.
+        granted: PathBuf,
+        /// What it holds, lies in, or is.
+        kept: PathBuf,
+    },
     /// Root without another user.
     #[error("the gateway is root and no server may be: set run_as to a user and a group other than 0")]
     Root,
@@ -186,6 +197,7 @@ impl Confinement {
             working_dir: None,
             scratch_root: std::env::temp_dir(),
             forbidden,
+            unwritable: Vec::new(),
             limits: ResourceLimits::default(),
             run_as: None,
             isolation: Isolation::Landlock,
@@ -200,6 +212,7 @@ impl Confinement {
         self.check_user()?;
         let program = self.program()?;
         let places = self.programs.iter().chain(&self.readable).chain(&self.writable).chain(&self.forbidden);
+        let places = places.chain(&self.unwritable);
         if let Some(path) = places.chain([&self.scratch_root]).chain(&self.working_dir).find(|path| path.is_relative())
         {
             return Err(ConfinementError::RelativePath(path.clone()));
@@ -246,15 +259,20 @@ impl Confinement {
         let granted =
             identities(place).map_err(|source| ConfinementError::Unreachable { path: grant.path.clone(), source })?;
         for forbidden in &self.forbidden {
-            let (existing, _) = longest_existing(forbidden);
-            let ancestors = identities(existing)
-                .map_err(|source| ConfinementError::Unreachable { path: forbidden.clone(), source })?;
-            if granted.first().is_some_and(|granted| ancestors.contains(granted)) {
+            let holders = holders(forbidden)?;
+            if granted.first().is_some_and(|granted| holders.contains(granted)) {
                 return Err(ConfinementError::Holds { granted: grant.path.clone(), forbidden: forbidden.clone() });
             }
             // A single file of the system (`/etc/hosts` beside a key in `/etc`) is no way to what lies next to it.
             if grant.origin == Origin::Configuration {
                 lies_outside(&grant.path, &granted, forbidden)?;
+            }
+        }
+        for kept in self.unwritable.iter().filter(|_| grant.access == Access::Write) {
+            let holders = holders(kept)?;
+            let is_held = granted.first().is_some_and(|granted| holders.contains(granted));
+            if is_held || lies_outside(&grant.path, &granted, kept).is_err() {
+                return Err(ConfinementError::Changes { granted: grant.path.clone(), kept: kept.clone() });
             }
         }
         Ok(())
@@ -301,6 +319,15 @@ fn identities(path: &Path) -> io::Result<Vec<Identity>> {
 
 fn identity(path: &Path) -> io::Result<Identity> {
     path.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// The identities of `path` and of all directories it is reached through: also those in which a link on its way lies,
+/// as whoever may write there can put another one in its place.
+fn holders(path: &Path) -> Result<Vec<Identity>, ConfinementError> {
+    let (existing, _) = longest_existing(path);
+    let all: io::Result<Vec<_>> = existing.ancestors().map(identities).collect();
+    let all = all.map_err(|source| ConfinementError::Unreachable { path: path.to_owned(), source })?;
+    Ok(all.into_iter().flatten().collect())
 }
 
 /// Refuses what is, or lies in, `forbidden`.

@@ -54,7 +54,7 @@ impl Checked {
         for target in &config.targets {
             let Server::Program(program) = &target.server else { continue };
             // A secret that is not to be had here is a warning.
-            if let Ok(confinement) = program.confinement(config.gateway.secret_places())
+            if let Ok(confinement) = config.confinement(program)
                 && let Err(error) = confinement.check()
             {
                 problems.push(Problem::new(format!("target {}: {error}", target.name)));
@@ -99,7 +99,7 @@ impl Checked {
         });
         let programs = self.config.targets.iter().filter_map(|target| match &target.server {
             Server::Program(program) => {
-                let error: ProgramError = program.confinement(Vec::new()).err()?;
+                let error: ProgramError = self.config.confinement(program).err()?;
                 Some(format!("`serve` starts target {} with secrets, and from here {error}", target.name))
             }
             Server::Http { .. } => None,

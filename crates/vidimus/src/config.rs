@@ -24,6 +24,7 @@ use vidimus_core::{Durability, Record, TargetName};
 use vidimus_gate::{Rule, Thresholds};
 use vidimus_identity::IssuerConfig;
 use vidimus_log::WitnessKey;
+use vidimus_stdio::Confinement;
 
 use crate::problem::Problem;
 use crate::secret::{SecretRef, Source};
@@ -88,15 +89,20 @@ pub(crate) struct Gateway {
     pub(crate) allowed_origins: Vec<String>,
 }
 
-impl Gateway {
-    /// What no program may reach that the gateway starts, as absolute paths: its data, and the key if it is a file.
-    pub(crate) fn secret_places(&self) -> Vec<PathBuf> {
-        let key = match &self.key.source {
+impl Config {
+    /// What `program` may do: it reaches neither the gateway's data nor the key if that is a file, and changes nothing
+    /// that the gateway is told. All paths are absolute.
+    pub(crate) fn confinement(&self, program: &Program) -> Result<Confinement, ProgramError> {
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let key = match &self.gateway.key.source {
             Source::File(path) => Some(path),
             Source::Env(_) => None,
         };
-        let places = std::iter::once(&self.data_dir).chain(key);
-        places.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect()
+        let mut confinement = program.confinement(std::iter::once(&self.gateway.data_dir).chain(key).map(absolute))?;
+        let told = [&self.path, &self.policy_dir, &self.gateway.socket];
+        let tools = self.targets.iter().filter_map(|target| target.tools.as_ref());
+        confinement.unwritable = told.into_iter().chain(tools).map(absolute).collect();
+        Ok(confinement)
     }
 }
 

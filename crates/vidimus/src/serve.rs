@@ -294,7 +294,7 @@ fn endpoint(
     program: &config::Program,
     programs: &Pool,
 ) -> anyhow::Result<Endpoint> {
-    let confinement = program.confinement(config.gateway.secret_places())?;
+    let confinement = config.confinement(program)?;
     confinement.check()?;
     if confinement.isolation == Isolation::None {
         tracing::warn!(target = %target.name, "The programs of this target are not confined: they read what their user may");

@@ -199,3 +199,21 @@ async fn what_a_program_says_after_its_session_was_closed_is_in_the_gateways_log
     assert!(texts.contains(&"at work\n") && !texts.iter().any(|text| text.contains("saved")), "{texts:?}");
     Ok(())
 }
+
+/// Answers with a text that no JSON reader takes the same way, and stays.
+const UNREADABLE: &str = r#"
+read -r line
+echo '{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{},"instructions":"\ud800"}}'
+while read -r line; do :; done
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_no_parser_takes_is_refused_at_once() -> Result<()> {
+    let (issuer, dir) = (Issuer::start(), programs::open_dir());
+    let server = programs::lines(&["sh", "-c", UNREADABLE], dir.path());
+    let gateway = Gateway::start(&Setup { server, ..Setup::new("") }, issuer.url());
+    let answer = tokio::time::timeout(LIMIT, Client::new(gateway.url(), issuer.token("alice")).post(HELLO)).await??;
+    assert_eq!(answer.status, 502, "{answer:?}");
+    assert!(gateway.process.log().contains("is not MCP"), "{}", gateway.process.log());
+    Ok(())
+}

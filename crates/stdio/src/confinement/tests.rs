@@ -80,6 +80,38 @@ fn a_link_hides_nothing() {
 }
 
 #[test]
+fn a_link_on_the_way_to_the_data_is_kept_too() {
+    let dir = places();
+    symlink(dir.path().join("data"), dir.path().join("srv/files/data")).unwrap();
+    let mut linked = confinement(&dir).with_writable(dir.path().join("srv/files"));
+    linked.forbidden = vec![dir.path().join("srv/files/data/log")];
+    assert!(matches!(linked.check().unwrap_err(), ConfinementError::Holds { .. }), "the link could be another one");
+}
+
+#[test]
+fn what_the_gateway_is_told_can_be_read_and_not_changed() {
+    let dir = places();
+    fs::create_dir_all(dir.path().join("etc/policies/more")).unwrap();
+    fs::write(dir.path().join("etc/vidimus.toml"), "").unwrap();
+    symlink(dir.path().join("etc/policies"), dir.path().join("srv/files/policies")).unwrap();
+    let told = |path: &str| {
+        let mut confinement = confinement(&dir);
+        confinement.unwritable = vec![dir.path().join("etc/vidimus.toml"), dir.path().join("etc/policies")];
+        confinement.readable.push(dir.path().join(path));
+        confinement
+    };
+    for path in ["etc", "etc/vidimus.toml", "etc/policies", "etc/policies/more", "srv/files/policies", ""] {
+        let error = told("srv").with_writable(dir.path().join(path)).check().unwrap_err();
+        let is_holder = path.is_empty() && matches!(error, ConfinementError::Holds { .. });
+        assert!(is_holder || matches!(error, ConfinementError::Changes { .. }), "{path}: {error}");
+        if !path.is_empty() {
+            told(path).check().unwrap();
+        }
+    }
+    told("etc").with_writable(dir.path().join("srv")).check().unwrap();
+}
+
+#[test]
 fn a_data_directory_that_is_not_made_yet_is_kept_free() {
     let dir = places();
     let mut early = confinement(&dir).with_writable(dir.path().join("srv"));

@@ -45,7 +45,7 @@ pub(crate) enum ProgramError {
 
 impl Program {
     /// What it may do, secrets read. `forbidden` is what no program may reach.
-    pub(crate) fn confinement(&self, forbidden: Vec<PathBuf>) -> Result<Confinement, ProgramError> {
+    pub(crate) fn confinement(&self, forbidden: impl Iterator<Item = PathBuf>) -> Result<Confinement, ProgramError> {
         let mut variables: std::collections::BTreeMap<_, _> = self.variables.iter().cloned().collect();
         for (name, reference) in &self.env {
             let secret = reference.resolve().map_err(|error| ProgramError::Secret(name.clone(), error))?;
@@ -60,7 +60,7 @@ impl Program {
             run_as: self.run_as,
             isolation: self.isolation,
             network: self.network,
-            ..Confinement::new(self.command.clone(), forbidden)
+            ..Confinement::new(self.command.clone(), forbidden.collect())
         })
     }
 }

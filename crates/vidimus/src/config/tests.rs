@@ -165,9 +165,13 @@ fn a_target_may_be_a_program() {
     assert_eq!(program.run_as.map(|user| (user.uid, user.gid)), Some((65_534, 65_534)));
     assert_eq!((program.isolation, program.network), (vidimus_stdio::Isolation::Landlock, false));
     assert_eq!(program.idle, Duration::from_mins(1));
-    // It reaches neither the data nor the key.
-    assert_eq!(config.gateway.secret_places(), [Path::new("/var/lib/vidimus"), Path::new("/etc/vidimus/kek")]);
-    assert!(matches!(program.confinement(Vec::new()), Err(ProgramError::Secret(name, _)) if name == "KEY"));
+    assert!(matches!(config.confinement(program), Err(ProgramError::Secret(name, _)) if name == "KEY"));
+    // It reaches neither the data nor the key, and changes nothing that the gateway is told.
+    let confinement = config.confinement(&Program { env: Vec::new(), ..program.as_ref().clone() }).unwrap();
+    assert_eq!(confinement.forbidden, [Path::new("/var/lib/vidimus"), Path::new("/etc/vidimus/kek")]);
+    let told =
+        ["/etc/vidimus/vidimus.toml", "/etc/vidimus/policies", "/run/vidimus.sock", "/etc/vidimus/crm.tools.json"];
+    assert_eq!(confinement.unwritable, told.map(Path::new));
 }
 
 #[test]
