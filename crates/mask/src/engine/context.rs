@@ -1,6 +1,6 @@
 //! Words that name a class: before a candidate in its text, and in the keys or column names that lead to it.
 //!
-//! Once a candidate asks, every word shortly before it that may name something is looked up, each once in a pass; the
+//! Once a candidate asks, the few words before it that can count are looked up, each at most once in a pass; the
 //! candidate sees those that stand a few words before it, and never past something already masked: what was masked names
 //! its own class instead. So masking a masked text again finds no word that was not near before.
 

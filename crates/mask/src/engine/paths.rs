@@ -1,4 +1,7 @@
 //! What paths name, remembered: in JSON and in rows the same few come again and again.
+//!
+//! A path is known by its innermost names in full, so another that shares a place with it takes nothing from it, and by
+//! the engine that was asked. Few paths are remembered, and no long ones: whoever chooses the keys fills a few kilobytes.
 
 use super::context::{NEAR_SEGMENTS, Path};
 use crate::class::ClassSet;
