@@ -1,8 +1,8 @@
 //! The index made again from the log: beside the old one, which it replaces when it is whole.
 //!
 //! No gateway may run meanwhile; the lock on the log sees to that. The log is read and not changed, since no witness is
-//! asked: what only its journal holds the next start adds. Whoever kills it loses nothing: what is made stays, and the next
-//! run goes on from there.
+//! asked: what only its journal holds the next start adds. Whoever kills it loses nothing: what is made stays, and another
+//! run goes on from there if it is told to. Not unasked: what lies there may be somebody else's, and would be believed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub struct Rebuild {
     pub keys: Keys,
     /// Whether words of payloads are kept.
     pub full_text: bool,
+    /// Whether to go on with what a run that was cut off has left.
+    pub resume: bool,
     /// The files.
     pub storage: Arc<dyn Storage>,
     /// Is told how many entries are done.
@@ -47,6 +49,8 @@ pub enum OldIndex {
     Absent,
     /// It held another number of entries, so they were not compared.
     Behind,
+    /// It was not compared: the one it would be compared with is in part an earlier run's.
+    NotCompared,
     /// It was what the log says.
     Same,
     /// It was not.
@@ -70,8 +74,7 @@ impl OldIndex {
 }
 
 impl Rebuild {
-    /// Makes the index again beside the old one, which it then replaces; returns how many entries it holds. One that was
-    /// cut off goes on where it stopped. Blocks.
+    /// Makes the index again beside the old one, which it then replaces; returns how many entries it holds. Blocks.
     pub fn run(self) -> Result<u64, StartError> {
         self.run_and_compare().map(|rebuilt| rebuilt.entries)
     }
@@ -82,6 +85,11 @@ impl Rebuild {
         // Taken first, and held to the end: no gateway starts meanwhile, and no other runs this.
         let log = Log::at_rest(Arc::clone(&self.storage), &self.data_dir, &signer)?;
         let made = self.data_dir.join(REBUILD);
+        let resumes = self.resume && made.exists();
+        if !resumes {
+            let destroyed = destroy_leftovers(self.storage.as_ref(), &self.data_dir);
+            destroyed.map_err(|error| StartError::Rebuild(error.to_string()))?;
+        }
         let wrapping = Arc::new(KeyEncryptionKey::new(&self.keys.key)?);
         let mut index = open_index(&made, &self.data_dir, &wrapping, self.full_text)?;
         if index.applied() > log.entries() {
@@ -96,7 +104,7 @@ impl Rebuild {
             progress(index.applied());
         }
         drop(index);
-        let old = OldIndex::compare(&self.data_dir.join(INDEX), &made);
+        let old = if resumes { OldIndex::NotCompared } else { OldIndex::compare(&self.data_dir.join(INDEX), &made) };
         replace(self.storage.as_ref(), &self.data_dir).map_err(|error| StartError::Rebuild(error.to_string()))?;
         Ok(Rebuilt { entries: Reader::open(&self.data_dir.join(INDEX))?.applied()?, old })
     }

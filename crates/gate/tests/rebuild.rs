@@ -96,7 +96,8 @@ fn keys() -> Keys {
 fn rebuild(directory: &Path, progress: impl FnMut(u64) + Send + 'static) -> u64 {
     let (data_dir, gateway) = (directory.to_owned(), GATEWAY.to_owned());
     let storage = vidimus_gate::Options::files();
-    Rebuild { data_dir, gateway, keys: keys(), full_text: false, storage, progress: Box::new(progress) }.run().unwrap()
+    let progress = Box::new(progress);
+    Rebuild { data_dir, gateway, keys: keys(), full_text: false, resume: true, storage, progress }.run().unwrap()
 }
 
 /// All that a reader sees of an index.

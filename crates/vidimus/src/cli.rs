@@ -589,9 +589,15 @@ pub(crate) enum Retention {
 pub(crate) enum Index {
     /// Make the index again from the log, with the gateway stopped
     ///
-    /// The old index stays until the new one is whole. A run that was cut off goes on where it stopped.
-    #[command(after_help = "Example:\n  vidimus index rebuild --config vidimus.toml")]
+    /// The old index stays until the new one is whole, and is compared with it.
+    #[command(after_help = "Examples:
+  vidimus index rebuild --config vidimus.toml
+  vidimus index rebuild --config vidimus.toml --resume   # after Ctrl-C, when the log is long")]
     Rebuild {
+        /// Go on with what a run that was cut off has left, if there is anything. It is taken as it is: leave this out
+        /// where somebody may have written into the data directory
+        #[arg(long)]
+        resume: bool,
         #[command(flatten)]
         file: ConfigFile,
         #[command(flatten)]

@@ -21,7 +21,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 const MAX_CHECKPOINT: usize = 64 << 10;
 
 /// Makes the index again.
-pub(crate) fn rebuild(config: &Path, as_json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+pub(crate) fn rebuild(config: &Path, resume: bool, as_json: bool, out: &mut impl Write) -> anyhow::Result<()> {
     let config = Config::load(config)?;
     let gateway = config.gateway;
     let service = key::service(&gateway.key, &gateway.data_dir)?;
@@ -35,6 +35,7 @@ pub(crate) fn rebuild(config: &Path, as_json: bool, out: &mut impl Write) -> any
         gateway: gateway.name,
         keys: ring.keys(&service),
         full_text: config.full_text,
+        resume,
         storage: Options::files(),
         progress: Box::new(move |done| {
             if told.elapsed() >= PROGRESS_INTERVAL {
@@ -62,6 +63,9 @@ fn found(old: &OldIndex) -> Vec<String> {
     match old {
         OldIndex::Absent | OldIndex::Same => Vec::new(),
         OldIndex::Behind => vec!["the old index held another number of entries, so they were not compared".to_owned()],
+        OldIndex::NotCompared => {
+            vec!["gone on with what was there, so the old index was not compared with the log".to_owned()]
+        }
         OldIndex::Unreadable(why) => vec![format!("the old index could not be read: {why}")],
         OldIndex::Differs(tables) => {
             let said = |Difference { table, foreign, missing }: &Difference| {

@@ -127,9 +127,9 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(retention_commands::run(command, out))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Index(cli::Index::Rebuild { file, output }) => {
+        Command::Index(cli::Index::Rebuild { resume, file, output }) => {
             log_to_stderr("warn", LogForm::Text);
-            index::rebuild(&file.config, output.json, out)?;
+            index::rebuild(&file.config, resume, output.json, out)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Tools { target, gateway, output } => {

@@ -41,15 +41,35 @@ async fn an_index_made_again_is_the_same_and_goes_on_where_it_stopped() {
     assert_eq!(before.as_array().unwrap().len(), 2);
     assert!(world.gateway.process.terminate(super::SOON).unwrap().success());
 
-    std::fs::write(&cut_off, beginning).unwrap();
-    for is_cut_off in [true, false] {
-        assert_eq!(cut_off.exists(), is_cut_off);
+    for (is_cut_off, said) in [(true, "gone on with"), (false, "could not be read")] {
+        if is_cut_off {
+            std::fs::write(&cut_off, &beginning).unwrap();
+        }
         // Nothing of the old one is of use.
         std::fs::write(&index, "no index").unwrap();
-        let made = world.gateway.command(&["index", "rebuild"])["entries"].as_u64().unwrap();
+        let rebuilt = world.gateway.command(&["index", "rebuild", "--resume"]);
+        assert!(rebuilt["old_index"][0].as_str().unwrap().contains(said), "{rebuilt}");
+        let made = rebuilt["entries"].as_u64().unwrap();
         assert!(made > begun, "{made} entries, of which {begun} were there");
         assert!(!cut_off.exists());
     }
+    world.gateway.restart();
+    assert_eq!(listed(&world), before);
+
+    // Somebody's own index, laid where one would be gone on with.
+    assert!(world.gateway.process.terminate(super::SOON).unwrap().success());
+    let mut forged = std::fs::read(&index).unwrap();
+    let (from, to) = (b"corp|alice", b"corp|mallo");
+    let places: Vec<usize> = (0..forged.len()).filter(|at| forged[*at..].starts_with(from)).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        forged[at..at + to.len()].copy_from_slice(to);
+    }
+    for file in [&index, &cut_off] {
+        std::fs::write(file, &forged).unwrap();
+    }
+    let rebuilt = world.gateway.command(&["index", "rebuild"]);
+    assert!(rebuilt["old_index"][0].as_str().unwrap().contains("rows were others"), "{rebuilt}");
     world.gateway.restart();
     assert_eq!(listed(&world), before);
 }
