@@ -724,7 +724,6 @@ mod tests {
             "vidimus sessions list --data-dir d --target A/B",
             "vidimus sessions show ../../log/status --data-dir d",
             "vidimus log prove not-an-id --data-dir d",
-            "vidimus log verify --data-dir d --key x",
             "vidimus log verify --data-dir d --recordings",
             "vidimus log prove 0199a1b2 --data-dir d",
             "vidimus tools A/B --data-dir d",

@@ -70,7 +70,8 @@ async fn one_caller_cannot_take_all_memory_with_requests_that_never_arrive() {
         world.gateway.port, client.token
     );
     let mut held = Vec::new();
-    for _ in 0..32 {
+    // There is room for 32; some may come while a small one takes the last of it.
+    for _ in 0..40 {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", world.gateway.port)).unwrap();
         stream.write_all(head.as_bytes()).unwrap();
         held.push(stream);
