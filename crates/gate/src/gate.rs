@@ -167,7 +167,7 @@ impl Gate {
         let control = Strand::new(SessionId::random(), None, None, Record::Sizes, 0);
         let caution = Caution::new(newest(&evidence)?, options.discipline);
         // Asked before this process writes, so that its own control session is not among them.
-        let unfinished = recover::unfinished(&index_path, evidence.log.status().integrated, failure.get())?;
+        let unfinished = recover::unfinished(&evidence, &index_path, failure.get())?;
         let (version, absent_witnesses) = (options.version, &absent_witnesses);
         control.append(&evidence, Body::LogStarted { version, absent_witnesses, clock: options.discipline })?;
         for KeyChange { what, key, by, at } in &changes {
@@ -178,7 +178,7 @@ impl Gate {
             let (frames, dropped) = (recovered.replayed, recovered.dropped);
             control.append(&evidence, Body::LogRecovered { frames, dropped })?;
         }
-        recover::close_open_sessions(&evidence, &index_path, &unfinished)?;
+        recover::close_open_sessions(&evidence, &unfinished)?;
         let started = control.append(&evidence, Body::PolicyLoaded { hash: options.policies.hash() })?;
         evidence.log.durable(started.position).wait().map_err(EvidenceError::from)?;
         let shared = Shared {

@@ -2,7 +2,8 @@
 //!
 //! The journal goes first: what is not in it any more, no recovery brings back. Every segment that may hold a frame of the
 //! recordings is left, integrated, and overwritten before its file is used again or removed; so are those that lie ready
-//! for use. Then the files are overwritten and removed. Each step may be repeated: after a crash all of it is.
+//! for use. Then the files are overwritten and removed. One caller does so at a time: to another, files that are being
+//! overwritten would seem not to be there. Each step may be repeated: after a crash all of it is.
 //! Refused: while the journal cannot be integrated in time, which loses nothing.
 
 use std::path::Path;

@@ -233,8 +233,11 @@ impl Integrator {
             self.publish()?;
             if self.is_due_to_store() || (stops && self.cursor != self.stored) {
                 self.store()?;
-                journal.trim(self.stored.segment)?;
             }
+        }
+        // Also when nothing is new: it may have failed before.
+        if !journal.is_trimmed_to(self.stored.segment) {
+            journal.trim(self.stored.segment)?;
         }
         Ok(())
     }

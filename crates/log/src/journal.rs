@@ -2,9 +2,10 @@
 //!
 //! An append takes one lock, assigns indexes, and adds one frame at the tail. It survives a power cut when [`Progress`]
 //! has passed its position; the end of the process when it returns, or, left to the next sync, no sooner than a power
-//! cut. Frames are always written in order. Segments are filled with zeros beforehand, so a sync writes data only;
-//! trimmed ones are used again under a new name. Syncs never hold the lock. After a failed write or sync nothing is taken
-//! any more.
+//! cut. Frames are always written in order, and a segment that is begun has one before the lock is free again: without it
+//! none after it would be found. Segments are filled with zeros beforehand, so a sync writes data only; trimmed ones are
+//! used again under a new name. None whose bytes may still be there is ever forgotten, whatever fails. Syncs never hold
+//! the lock. After a failed write or sync nothing is taken any more.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -82,6 +83,8 @@ struct Writer {
     first_segment: u64,
     /// Trimmed segments whose files may be used again.
     free: Vec<u64>,
+    /// Trimmed segments whose files are too many to be used again: listed until they are destroyed.
+    surplus: Vec<u64>,
     /// Segments before this one are overwritten when they are given up.
     wipe_before: u64,
     /// Why the next segment cannot be made at the moment.
@@ -89,6 +92,18 @@ struct Writer {
     closed: bool,
     /// Frames before the tail, of the current segment, that are not written yet.
     unwritten: Vec<u8>,
+}
+
+/// How far the next segment is made. Kept when a step fails, to go on from there: a file that is used again may hold
+/// copies of what is to be destroyed, and one put in its place would leave them on the disk without a name.
+#[derive(Debug, Clone, Copy)]
+enum Making {
+    /// Nothing is there.
+    Nothing,
+    /// This trimmed segment's file is to be used again.
+    Again(u64),
+    /// The file has its name, which may not be durable.
+    Named,
 }
 
 impl Journal {
@@ -106,7 +121,8 @@ impl Journal {
             storage.open(&path, Access::Update).map_err(|error| StorageError::new("open", &path, error))
         };
         let current = if tail == State::GENESIS {
-            make_segment(storage.as_ref(), &dir, tail.segment, bounds.segment_bytes)?
+            make_file(storage.as_ref(), &dir, tail.segment, bounds.segment_bytes)?;
+            open_named(storage.as_ref(), &dir, tail.segment)?
         } else {
             open(tail.segment)?
         };
@@ -119,6 +135,7 @@ impl Journal {
             unsynced_bytes: 0,
             first_segment,
             free,
+            surplus: Vec::new(),
             wipe_before: 0,
             blocked: None,
             closed: false,
@@ -138,22 +155,54 @@ impl Journal {
                 Ok((writer.tail.leaves, Position(writer.tail.sequence)))
             };
         }
-        self.add_frame(entries, write)
+        let size = self.frame_bytes(entries)?;
+        let mut writer = self.make_room(self.open_writer()?, size)?;
+        let (first_leaf, position) = self.add(&mut writer, entries, size, write)?;
+        let much = writer.unsynced_bytes >= MAX_UNSYNCED_BYTES;
+        drop(writer);
+        if write == Write::WithSync {
+            self.progress.request(position);
+        }
+        if much {
+            self.progress.hurry();
+        }
+        Ok((first_leaf, position))
     }
 
-    /// Adds one frame, which may be without entries.
-    fn add_frame(&self, entries: &[Entry<'_>], write: Write) -> Result<(u64, Position), AppendError> {
+    /// How long the frame of these entries is, if they fit into one.
+    fn frame_bytes(&self, entries: &[Entry<'_>]) -> Result<u64, AppendError> {
         let limit = usize::try_from(self.bounds.segment_bytes).unwrap_or(usize::MAX).min(MAX_FRAME_BYTES);
-        let size = length(frame::encoded_length(entries, limit)?);
-        let mut writer = lock(&self.writer);
+        Ok(length(frame::encoded_length(entries, limit)?))
+    }
+
+    /// The writer, if the journal takes entries.
+    fn open_writer(&self) -> Result<MutexGuard<'_, Writer>, AppendError> {
+        let writer = lock(&self.writer);
         self.progress.check()?;
-        if writer.closed {
-            return Err(AppendError::Closed);
-        }
-        if writer.tail.offset + size > self.bounds.segment_bytes {
+        if writer.closed { Err(AppendError::Closed) } else { Ok(writer) }
+    }
+
+    /// Goes on to a segment in which a frame of this size has room, if need be.
+    fn make_room<'a>(
+        &'a self,
+        mut writer: MutexGuard<'a, Writer>,
+        size: u64,
+    ) -> Result<MutexGuard<'a, Writer>, AppendError> {
+        while writer.tail.offset + size > self.bounds.segment_bytes {
             writer = self.roll(writer)?;
         }
-        let Writer { tail, current, unsynced, unsynced_bytes, unwritten, .. } = &mut *writer;
+        Ok(writer)
+    }
+
+    /// Adds one frame, which has room and may be without entries.
+    fn add(
+        &self,
+        writer: &mut Writer,
+        entries: &[Entry<'_>],
+        size: u64,
+        write: Write,
+    ) -> Result<(u64, Position), AppendError> {
+        let Writer { tail, current, unsynced, unsynced_bytes, unwritten, .. } = writer;
         let first_leaf = tail.leaves;
         let header =
             Header { segment: tail.segment, sequence: tail.sequence, durable: self.progress.durable(), first_leaf };
@@ -167,16 +216,8 @@ impl Journal {
         tail.leaves += length(leaves);
         let position = Position(tail.sequence);
         *unsynced_bytes += size;
-        let much = *unsynced_bytes >= MAX_UNSYNCED_BYTES;
         if write == Write::Now || unwritten.len() >= MAX_UNWRITTEN_BYTES {
-            self.write_or_fail(&mut writer)?;
-        }
-        drop(writer);
-        if write == Write::WithSync {
-            self.progress.request(position);
-        }
-        if much {
-            self.progress.hurry();
+            self.write_or_fail(writer)?;
         }
         Ok((first_leaf, position))
     }
@@ -204,10 +245,13 @@ impl Journal {
         })
     }
 
-    /// Goes to the next segment. Refuses when there is none and none is coming soon.
+    /// Leaves this segment, unless another thread does so during the wait: goes to the next one, to which the caller adds
+    /// a frame before it lets go of the lock. Refuses when there is none and none is coming soon.
     fn roll<'a>(&'a self, writer: MutexGuard<'a, Writer>) -> Result<MutexGuard<'a, Writer>, AppendError> {
+        let left = writer.tail.segment;
         let waits = |writer: &mut Writer| {
-            writer.next.is_none()
+            writer.tail.segment == left
+                && writer.next.is_none()
                 && self.no_room(writer).is_none()
                 && !writer.closed
                 && self.progress.failure().is_none()
@@ -217,6 +261,12 @@ impl Journal {
             Err(poisoned) => poisoned.into_inner(),
         };
         self.progress.check()?;
+        if writer.closed {
+            return Err(AppendError::Closed);
+        }
+        if writer.tail.segment != left {
+            return Ok(writer);
+        }
         self.write_or_fail(&mut writer)?;
         let Some(next) = writer.next.take() else {
             let why = self.no_room(&writer).unwrap_or_else(|| "the disk is too slow to make the next segment".into());
@@ -289,6 +339,7 @@ impl Journal {
 
     /// The allocator thread: keeps one segment ready ahead of the current one.
     pub(crate) fn run_allocator(&self) {
+        let mut making = Making::Nothing;
         let mut writer = lock(&self.writer);
         loop {
             if writer.closed || self.progress.failure().is_some() {
@@ -299,12 +350,19 @@ impl Journal {
                 writer = self.changed.wait(writer).unwrap_or_else(std::sync::PoisonError::into_inner);
                 continue;
             }
-            let (id, free) = (writer.tail.segment + 1, writer.free.pop());
+            // It stays the next one until it is made: there is no other to go on to.
+            let id = writer.tail.segment + 1;
+            if matches!(making, Making::Nothing)
+                && let Some(free) = writer.free.pop()
+            {
+                making = Making::Again(free);
+            }
             drop(writer);
-            let made = self.make_next(id, free);
+            let made = self.make_next(id, &mut making);
             writer = lock(&self.writer);
             match made {
                 Ok(file) => {
+                    making = Making::Nothing;
                     writer.next = Some(file);
                     writer.blocked = None;
                     self.changed.notify_all();
@@ -324,22 +382,26 @@ impl Journal {
         }
     }
 
-    fn make_next(&self, id: u64, free: Option<u64>) -> Result<Arc<dyn StorageFile>, StorageError> {
+    /// Makes the segment after the tail's, from where it was left.
+    fn make_next(&self, id: u64, making: &mut Making) -> Result<Arc<dyn StorageFile>, StorageError> {
         let storage = self.storage.as_ref();
-        let path = segment_path(&self.dir, id);
-        if let Some(free) = free {
-            let old = segment_path(&self.dir, free);
-            storage.rename(&old, &path).map_err(|error| StorageError::new("rename", &old, error))?;
-            storage.sync_dir(&self.dir).map_err(|error| StorageError::new(SYNC, &self.dir, error))?;
-            return storage.open(&path, Access::Update).map_err(|error| StorageError::new("open", &path, error));
+        match *making {
+            Making::Nothing => make_file(storage, &self.dir, id, self.bounds.segment_bytes)?,
+            Making::Again(free) => {
+                let old = segment_path(&self.dir, free);
+                let renamed = storage.rename(&old, &segment_path(&self.dir, id));
+                renamed.map_err(|error| StorageError::new("rename", &old, error))?;
+            }
+            Making::Named => {}
         }
-        make_segment(storage, &self.dir, id, self.bounds.segment_bytes)
+        *making = Making::Named;
+        open_named(storage, &self.dir, id)
     }
 
-    /// Gives up segments before `first`, whose contents are durable elsewhere.
+    /// Gives up segments before `first`, whose contents are durable elsewhere. What fails is done when this is repeated.
     pub(crate) fn trim(&self, first: u64) -> Result<(), StorageError> {
         let mut wiped = 0;
-        let gone = loop {
+        let surplus = loop {
             let mut writer = lock(&self.writer);
             let due = writer.first_segment.max(wiped)..first.min(writer.wipe_before);
             if due.is_empty() {
@@ -350,7 +412,8 @@ impl Journal {
                 {
                     writer.free.push(free);
                 }
-                break gone;
+                writer.surplus.extend(gone);
+                break writer.surplus.clone();
             }
             drop(writer);
             wiped = due.end;
@@ -360,7 +423,11 @@ impl Journal {
         };
         self.changed.notify_all();
         // A file that is only removed leaves its bytes on the disk, where no later erasure finds them.
-        gone.into_iter().try_for_each(|segment| destroy_file(self.storage.as_ref(), &segment_path(&self.dir, segment)))
+        for segment in surplus {
+            destroy_file(self.storage.as_ref(), &segment_path(&self.dir, segment))?;
+            lock(&self.writer).surplus.retain(|listed| *listed != segment);
+        }
+        Ok(())
     }
 
     /// From here on every segment that may hold what is written so far is overwritten when it is given up: the one in use,
@@ -381,22 +448,24 @@ impl Journal {
 
     /// Goes on to segment `first` at least, so that those before it can be integrated and given up.
     pub(crate) fn leave_segments_before(&self, first: u64) -> Result<(), AppendError> {
+        let size = self.frame_bytes(&[])?;
+        let mut writer = self.open_writer()?;
         loop {
-            // A segment must hold a frame for the next one to be found.
-            let (_, position) = self.add_frame(&[], Write::Now)?;
-            let writer = lock(&self.writer);
+            writer = self.make_room(writer, size)?;
+            let (_, position) = self.add(&mut writer, &[], size, Write::Now)?;
             if writer.tail.segment >= first {
                 drop(writer);
                 self.progress.request(position);
                 return Ok(());
             }
-            drop(self.roll(writer)?);
+            writer = self.roll(writer)?;
         }
     }
 
-    /// Whether all segments before this one were given up.
+    /// Whether all segments before this one were given up, and none of them waits to be destroyed.
     pub(crate) fn is_trimmed_to(&self, segment: u64) -> bool {
-        lock(&self.writer).first_segment >= segment
+        let writer = lock(&self.writer);
+        writer.first_segment >= segment && writer.surplus.iter().all(|surplus| *surplus >= segment)
     }
 
     /// Where the next frame goes, and how many bytes of segments are in use.
@@ -423,13 +492,8 @@ pub(crate) fn segment_path(dir: &Path, segment: u64) -> PathBuf {
     dir.join(format!("{segment:08}.seg"))
 }
 
-/// Makes a segment of zeros, durable with its name.
-fn make_segment(
-    storage: &dyn Storage,
-    dir: &Path,
-    segment: u64,
-    bytes: u64,
-) -> Result<Arc<dyn StorageFile>, StorageError> {
+/// Makes a segment of zeros; its name is durable after [`open_named`].
+fn make_file(storage: &dyn Storage, dir: &Path, segment: u64, bytes: u64) -> Result<(), StorageError> {
     let path = segment_path(dir, segment);
     let temporary = temporary_name(&path);
     let made = fill_with_zeros(storage, &temporary, bytes);
@@ -438,7 +502,12 @@ fn make_segment(
         let _ = storage.remove(&temporary);
     }
     made?;
-    storage.rename(&temporary, &path).map_err(|error| StorageError::new("rename to", &path, error))?;
+    storage.rename(&temporary, &path).map_err(|error| StorageError::new("rename to", &path, error))
+}
+
+/// Makes a segment's name durable and opens it.
+fn open_named(storage: &dyn Storage, dir: &Path, segment: u64) -> Result<Arc<dyn StorageFile>, StorageError> {
+    let path = segment_path(dir, segment);
     storage.sync_dir(dir).map_err(|error| StorageError::new(SYNC, dir, error))?;
     storage.open(&path, Access::Update).map_err(|error| StorageError::new("open", &path, error))
 }
@@ -455,3 +524,6 @@ fn fill_with_zeros(storage: &dyn Storage, path: &Path, bytes: u64) -> Result<(),
     }
     file.sync_data().map_err(|error| StorageError::new(SYNC, path, error))
 }
+
+#[cfg(test)]
+mod tests;

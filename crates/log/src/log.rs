@@ -149,6 +149,8 @@ struct Inner {
     journal: Arc<Journal>,
     progress: Arc<Progress>,
     published: Arc<Checkpoints>,
+    /// Held while recordings are destroyed.
+    destroying: Mutex<()>,
     threads: Mutex<Option<Threads>>,
 }
 
@@ -199,7 +201,17 @@ impl Log {
         let intervals = (options.sync_interval, options.checkpoint_interval);
         let threads = Mutex::new(Some(Threads::start(&journal, &progress, integrator, intervals, lock)?));
         Ok((
-            Self { inner: Arc::new(Inner { storage, places, journal, progress, published, threads }) },
+            Self {
+                inner: Arc::new(Inner {
+                    storage,
+                    places,
+                    journal,
+                    progress,
+                    published,
+                    destroying: Mutex::default(),
+                    threads,
+                }),
+            },
             recovered,
             admitted,
         ))
@@ -309,7 +321,8 @@ impl Log {
     /// Destroys the recordings of sessions that are closed: overwrites and removes their files and all that the journal
     /// still holds of them. Their entries in the log stay. May be repeated. Blocks, for seconds as a rule.
     pub fn destroy_recordings(&self, sessions: &[SessionId]) -> Result<(), DestroyError> {
-        let Inner { storage, places, journal, progress, .. } = &*self.inner;
+        let Inner { storage, places, journal, progress, destroying, .. } = &*self.inner;
+        let _alone = lock(destroying);
         destroy::destroy(storage.as_ref(), &places.recordings, (journal, progress), sessions)
     }
 

@@ -1,8 +1,11 @@
 //! Destroying recordings: no file holds a byte of them any more, the journal's included, and all else stays.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 
 use vidimus_core::SessionId;
+use vidimus_log::storage::Access;
 use vidimus_log::testing::{Faulty, Operation};
 use vidimus_log::{DestroyError, Entry, verify};
 
@@ -75,10 +78,10 @@ fn it_can_be_repeated_and_while_others_write() {
     let (log, _) = open(dir.path());
     write(&log, 1);
     let writer = log.clone();
-    let writing = std::thread::spawn(move || {
+    let writing = thread::spawn(move || {
         for number in 0..200_u64 {
             writer.append(&[Entry::Leaf(format!("meanwhile {number}").as_bytes())]).unwrap();
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
     });
     let sessions = [SessionId::from_bytes([1; 16]), SessionId::from_bytes([9; 16])];
@@ -166,4 +169,118 @@ fn no_segment_is_removed_with_what_it_held() {
     removed.store(0, Ordering::SeqCst);
     opened(Options { segment_bytes: 2 * SEGMENT, ..options(dir.path()) }).close().unwrap();
     assert!(removed.load(Ordering::SeqCst) > 0);
+}
+
+/// The system's answer when a process has all the file descriptors it may have.
+fn too_many_files() -> io::Error {
+    rustix::io::Errno::MFILE.into()
+}
+
+/// Appends until the next segment is begun; their bytes go to the second session.
+fn fill_a_segment(log: &Log) {
+    let filler = vec![0xAB; 30 << 10];
+    for number in 0..4 {
+        let offset = (1 << 20) + number * filler.len() as u64;
+        log.append(&[payload(2, offset, &filler), Entry::Leaf(b"filler")]).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_is_used_again_is_neither_forgotten_nor_replaced_when_a_step_of_that_fails() {
+    // What fails once on the allocator's thread: the rename; then, the file having its new name, the next two steps.
+    for failing in [Operation::Rename, Operation::Sync, Operation::Open(Access::Update)] {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = dir.path().join("journal");
+        let log = Log::open(Arc::new(FileSystem), lazy_options(dir.path()), signer()).unwrap().0;
+        write(&log, 2);
+        eventually("the third segment", || journal.join("00000003.seg").exists());
+        log.close().unwrap();
+        drop(log);
+        // Another name of the file that lies ready, by which it is found even when nothing else refers to it.
+        let kept = dir.path().join("first");
+        std::fs::hard_link(journal.join("00000001.seg"), &kept).unwrap();
+        let holds_secret = || holders(dir.path(), SECRET).contains(&kept.display().to_string());
+        assert!(holds_secret());
+
+        let (is_reusing, has_failed) = (AtomicBool::new(false), Arc::new(AtomicBool::new(false)));
+        let failed = Arc::clone(&has_failed);
+        let storage = Faulty::new(move |operation, path| {
+            if thread::current().name() != Some("log-allocate") {
+                return Ok(());
+            }
+            if operation == Operation::Rename && path.ends_with("00000001.seg") {
+                is_reusing.store(true, Ordering::SeqCst);
+            }
+            let fails =
+                operation == failing && is_reusing.load(Ordering::SeqCst) && !failed.swap(true, Ordering::SeqCst);
+            if fails { Err(too_many_files()) } else { Ok(()) }
+        });
+        let log = Log::open(Arc::new(storage), options(dir.path()), signer()).unwrap().0;
+        fill_a_segment(&log);
+        eventually("the failure", || has_failed.load(Ordering::SeqCst));
+        // Refused until the segment is made, a second later.
+        let sessions = [SessionId::from_bytes([1; 16])];
+        eventually("its destruction", || log.destroy_recordings(&sessions).is_ok());
+        assert!(!holds_secret(), "{failing:?}");
+        assert_eq!(holders(dir.path(), SECRET), [""; 0], "{failing:?}");
+        log.append(&[Entry::Leaf(b"goes on")]).unwrap();
+        log.close().unwrap();
+    }
+}
+
+#[test]
+fn segments_given_up_that_could_not_be_overwritten_are_before_anything_counts_as_destroyed() {
+    let dir = tempfile::tempdir().unwrap();
+    let has_failed = Arc::new(AtomicBool::new(false));
+    let failed = Arc::clone(&has_failed);
+    let storage = Faulty::new(move |operation, path| {
+        let is_destroying = operation == Operation::Open(Access::Update)
+            && path.parent().is_some_and(|parent| parent.ends_with("journal"))
+            && thread::current().name() == Some("log-integrate");
+        if is_destroying && !failed.swap(true, Ordering::SeqCst) { Err(too_many_files()) } else { Ok(()) }
+    });
+    // Many segments are given up at once, more than are kept to be used again; the oldest is destroyed first.
+    let options = Options { checkpoint_interval: Duration::from_secs(2), ..options(dir.path()) };
+    let log = Log::open(Arc::new(storage), options, signer()).unwrap().0;
+    write(&log, 20);
+    eventually("the failure", || has_failed.load(Ordering::SeqCst));
+    log.destroy_recordings(&[SessionId::from_bytes([1; 16])]).unwrap();
+    assert_eq!(holders(dir.path(), SECRET), [""; 0]);
+    log.close().unwrap();
+}
+
+#[test]
+fn of_two_callers_the_second_does_not_count_on_what_the_first_has_not_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(Arc::new(FileSystem), lazy_options(dir.path()), signer()).unwrap().0;
+    write(&log, 2);
+    eventually("the third segment", || dir.path().join("journal/00000003.seg").exists());
+    log.close().unwrap();
+    drop(log);
+    let has_begun = Arc::new(AtomicBool::new(false));
+    let begun = Arc::clone(&has_begun);
+    // The first one's file takes long to overwrite, longer than all that the second one has to do; then it fails.
+    let storage = Faulty::new(move |operation, path| {
+        let is_first = operation == Operation::Write
+            && path.ends_with("00000001.seg")
+            && thread::current().name() == Some("first");
+        if !is_first {
+            return Ok(());
+        }
+        begun.store(true, Ordering::SeqCst);
+        thread::sleep(Duration::from_secs(1));
+        Err(io::Error::other("injected write failure"))
+    });
+    let log = Log::open(Arc::new(storage), options(dir.path()), signer()).unwrap().0;
+    let sessions = [SessionId::from_bytes([1; 16])];
+    let first = {
+        let log = log.clone();
+        let run = move || log.destroy_recordings(&sessions);
+        thread::Builder::new().name("first".to_owned()).spawn(run).unwrap()
+    };
+    eventually("the first one's write", || has_begun.load(Ordering::SeqCst));
+    log.destroy_recordings(&sessions).unwrap();
+    assert_eq!(holders(dir.path(), SECRET), [""; 0]);
+    assert!(matches!(first.join().unwrap(), Err(DestroyError::Storage(_))));
+    log.close().unwrap();
 }

@@ -13,6 +13,7 @@ mod oracle;
 mod power;
 mod proofs;
 mod recovery;
+mod segments;
 mod vectors;
 mod verify;
 
