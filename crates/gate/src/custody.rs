@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use vidimus_core::event::{Body, Custody as Change, CustodyStep};
 use vidimus_core::{Action, Actor, Durability, ErrorKind, Principal, PrincipalKind, SessionId, Timestamp};
-use vidimus_log::{DestroyError, ReadError};
+use vidimus_log::{DestroyError, ReadError, Snapshot};
 use vidimus_store::{ControlState as _, Custody, Erasure, Outcome, Reader, Request, SessionRow, StoreError};
 
 use crate::authenticate::Caller;
@@ -84,6 +84,12 @@ pub enum CustodyError {
     /// The log cannot be read.
     #[error("the log cannot be asked who decided on it: {0}; nothing is erased")]
     Read(#[from] ReadError),
+    /// The index and the log differ.
+    #[error(
+        "the index does not say what the log says of the custody of session {0}: it stands still, or somebody has altered it; \
+         run `vidimus log verify`, then `vidimus index rebuild`, then try again"
+    )]
+    Altered(SessionId),
     /// The index says so, and nobody did.
     #[error(
         "the log holds no decision to erase the recording of session {0}, whatever the index says: somebody may have \
@@ -139,7 +145,9 @@ impl CustodyError {
             Self::Store(error) => error.kind(),
             Self::Evidence(error) => error.kind(),
             Self::Destroy(error) => error.kind(),
-            Self::Behind | Self::Read(_) | Self::Undecided(_) | Self::NotDue(_) => ErrorKind::Evidence,
+            Self::Behind | Self::Read(_) | Self::Altered(_) | Self::Undecided(_) | Self::NotDue(_) => {
+                ErrorKind::Evidence
+            }
             Self::OwnRequest => ErrorKind::Denied,
             Self::Held(..)
             | Self::NotHeld(_)
@@ -206,7 +214,7 @@ impl Custodian {
             (None, Erasure::Confirmed { .. } | Erasure::Erased) => return Err(CustodyError::Gone(row.id)),
             (None, Erasure::None | Erasure::Requested(_)) => {}
         }
-        self.take(&row, &custody, Step::new(CustodyStep::HoldAdded, &principal.id(), reason)).await?;
+        self.take_logged(&row, &custody, Step::new(CustodyStep::HoldAdded, &principal.id(), reason)).await?;
         self.kept(row.id)
     }
 
@@ -217,7 +225,7 @@ impl Custodian {
         if custody.hold.is_none() {
             return Err(CustodyError::NotHeld(row.id));
         }
-        self.take(&row, &custody, Step::new(CustodyStep::HoldRemoved, &principal.id(), reason)).await?;
+        self.take_logged(&row, &custody, Step::new(CustodyStep::HoldRemoved, &principal.id(), reason)).await?;
         self.kept(row.id)
     }
 
@@ -228,7 +236,8 @@ impl Custodian {
         erasable(&row, &custody)?;
         let expires = Some(self.shared.evidence.clock.now() + REQUEST_VALID);
         let who = person.0.id();
-        self.take(&row, &custody, Step { expires, ..Step::new(CustodyStep::EraseRequested, &who, reason) }).await?;
+        let step = Step { expires, ..Step::new(CustodyStep::EraseRequested, &who, reason) };
+        self.take_logged(&row, &custody, step).await?;
         self.kept(row.id)
     }
 
@@ -284,7 +293,7 @@ impl Custodian {
         destroyed.map_err(|_| ViewError::Stopping)??;
         self.wiped().await?;
         for session in sessions {
-            let custody = self.viewer.reader()?.custody(session)?;
+            let custody = self.agreed(session).await?;
             let Erasure::Confirmed { requested_by, confirmed_by, reason } = &custody.erasure else { continue };
             let row = self.viewer.reader()?.session(&session.to_string(), |_| true)?;
             let step = Step {
@@ -295,29 +304,45 @@ impl Custodian {
             };
             match self.take(&row, &custody, step).await {
                 // Whoever completes the same erasure at the same time says the same.
-                Ok(()) | Err(CustodyError::Raced(_)) => {}
+                Ok(_) | Err(CustodyError::Raced(_)) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
-    /// Whether the log says of all these sessions that their recordings are to be erased. A step that the index knows may
-    /// be under no checkpoint for a moment.
+    /// Whether the log says of all these sessions that their recordings are to be erased.
     async fn check_decided(&self, sessions: &[SessionId]) -> Result<(), CustodyError> {
-        let started = Instant::now();
-        loop {
-            let (shared, asked) = (Arc::clone(&self.shared), sessions.to_vec());
-            let read = move || shared.logged_custody.of(&shared.evidence.log.snapshot(), &asked);
-            let custody = tokio::task::spawn_blocking(read).await.map_err(|_| ViewError::Stopping)??;
+        let sessions = sessions.to_vec();
+        self.told(move |custodian, log| {
+            let custody = custodian.shared.logged_custody.of(log, &sessions)?;
             let is_open = |custody: &Custody| !matches!(custody.erasure, Erasure::Confirmed { .. } | Erasure::Erased);
-            let Some((_, session)) = custody.iter().zip(sessions).find(|(custody, _)| is_open(custody)) else {
-                return Ok(());
-            };
-            if started.elapsed() >= MAX_LAG {
-                return Err(CustodyError::Undecided(*session));
+            let open = custody.iter().zip(&sessions).find(|(custody, _)| is_open(custody));
+            open.map_or(Ok(()), |(_, session)| Err(CustodyError::Undecided(*session)))
+        })
+        .await
+    }
+
+    /// Asks the log, again for a while where it does not say what was expected: what the index knows may be under no
+    /// checkpoint for a moment.
+    async fn told<T: Send + 'static>(
+        &self,
+        ask: impl Fn(&Self, &Snapshot) -> Result<T, CustodyError> + Send + Sync + 'static,
+    ) -> Result<T, CustodyError> {
+        let ask = Arc::new(ask);
+        let mut limit = None;
+        loop {
+            let (custodian, ask) = (self.clone(), Arc::clone(&ask));
+            let asked = move || ask(&custodian, &custodian.shared.evidence.log.snapshot());
+            let told = tokio::task::spawn_blocking(asked).await.map_err(|_| ViewError::Stopping)?;
+            // From the first answer on: for that all of the log may have been read.
+            let limit = *limit.get_or_insert_with(|| Instant::now() + MAX_LAG);
+            match told {
+                Err(CustodyError::Altered(_) | CustodyError::Undecided(_)) if Instant::now() < limit => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                told => return told,
             }
-            tokio::time::sleep(LOOK).await;
         }
     }
 
@@ -343,12 +368,33 @@ impl Custodian {
         session: &str,
     ) -> Result<(SessionRow, Custody), CustodyError> {
         let row = self.viewer.permitted(principal, session, action.clone()).await?;
-        let custody = self.viewer.reader()?.custody(row.id)?;
+        let custody = self.agreed(row.id).await?;
         Ok((row, custody))
     }
 
-    /// Records a step on the custody that was seen, and waits until it is known whether it holds.
-    pub(crate) async fn take(&self, row: &SessionRow, seen: &Custody, step: Step<'_>) -> Result<(), CustodyError> {
+    /// The custody of a session, as the log and the index both say. A step by a version that only the index has would be void,
+    /// and whoever took it would be told that it holds.
+    pub(crate) async fn agreed(&self, session: SessionId) -> Result<Custody, CustodyError> {
+        self.told(move |custodian, log| {
+            let logged = custodian.shared.logged_custody.of(log, &[session])?.pop().unwrap_or_default();
+            let indexed = custodian.reader()?.custody(session)?;
+            if logged == indexed { Ok(logged) } else { Err(CustodyError::Altered(session)) }
+        })
+        .await
+    }
+
+    /// Takes a step on which nothing else follows that asks the log, and waits until that has it in force.
+    async fn take_logged(&self, row: &SessionRow, seen: &Custody, step: Step<'_>) -> Result<(), CustodyError> {
+        let (session, leaf) = (row.id, self.take(row, seen, step).await?);
+        self.told(move |custodian, log| match custodian.shared.logged_custody.outcome(log, leaf)? {
+            Some(Outcome::Applied) => Ok(()),
+            Some(Outcome::Void) | None => Err(CustodyError::Altered(session)),
+        })
+        .await
+    }
+
+    /// Records a step on the custody that was seen, and waits until the index has it in force. Where it stands in the log.
+    pub(crate) async fn take(&self, row: &SessionRow, seen: &Custody, step: Step<'_>) -> Result<u64, CustodyError> {
         let body = Body::Custody(Change {
             step: step.kind,
             session: row.id,
@@ -364,7 +410,7 @@ impl Custodian {
         let started = Instant::now();
         loop {
             match self.viewer.reader()?.outcome(leaf)? {
-                Some(Outcome::Applied) => return Ok(()),
+                Some(Outcome::Applied) => return Ok(leaf),
                 Some(Outcome::Void) => return Err(CustodyError::Raced(row.id)),
                 None if started.elapsed() >= MAX_LAG => return Err(CustodyError::Behind),
                 None => tokio::time::sleep(LOOK).await,

@@ -6,7 +6,7 @@
 //! Cancel safety: an export that is dropped before it is given has no event.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use vidimus_core::event::Body;
 use vidimus_core::{Action, Effect, Principal, SessionId};
@@ -15,12 +15,7 @@ use vidimus_log::archive::Payload;
 use vidimus_log::zip::{MAX_MEMBERS, MAX_ZIP_BYTES};
 use vidimus_store::{MAX_SESSIONS, SessionFilter, SessionRow};
 
-use crate::view::{ViewError, Viewer};
-
-/// How long a checkpoint may take to cover what the index has seen.
-const CHECKPOINT_LIMIT: Duration = Duration::from_secs(10);
-/// How often it is looked for.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(50);
+use crate::view::{CHECKPOINT_INTERVAL, CHECKPOINT_LIMIT, ViewError, Viewer};
 
 /// Which sessions are exported.
 #[derive(Debug, Clone)]
@@ -61,7 +56,12 @@ impl Viewer {
     ) -> Result<Export, ViewError> {
         let rows = match selection {
             Selection::Session(id) => vec![self.permitted(principal, &id, Action::RecordingExport).await?],
-            Selection::Sessions(filter) => self.exportable(principal, filter).await?,
+            Selection::Sessions(filter) => {
+                let rows = self.exportable(principal, filter).await?;
+                let check =
+                    move |viewer: &Self| rows.iter().try_for_each(|row| viewer.check_target(row)).map(|()| rows);
+                self.blocking(check).await?
+            }
         };
         let mut chosen = Vec::new();
         for row in &rows {

@@ -23,6 +23,7 @@ mod key_service;
 mod keyring;
 mod keys;
 mod logged_custody;
+mod logged_session;
 mod masking;
 mod metrics;
 mod program_log;

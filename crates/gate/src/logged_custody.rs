@@ -4,11 +4,12 @@
 //! want a recording erased, or that its time is up. Before anything is destroyed the steps and the rules are read from the
 //! log and gone through once more. What was read is remembered, so that each entry is read once in the life of a process.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use vidimus_core::{SessionId, Timestamp};
 use vidimus_log::{ReadError, Snapshot};
-use vidimus_store::{Covered, Custody, CustodyLog, InForce, RetentionLog};
+use vidimus_store::{Covered, Custody, CustodyLog, InForce, Outcome, RetentionLog};
 
 /// The entries read so far.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct LoggedCustody(Mutex<Steps>);
 #[derive(Debug, Default)]
 struct Steps {
     custody: CustodyLog,
+    /// What became of each step, by its place in the log.
+    outcomes: HashMap<u64, Outcome>,
     retention: RetentionLog,
     read: u64,
 }
@@ -26,6 +29,11 @@ impl LoggedCustody {
     pub(crate) fn of(&self, log: &Snapshot, sessions: &[SessionId]) -> Result<Vec<Custody>, ReadError> {
         let steps = self.read(log)?;
         Ok(sessions.iter().map(|session| steps.custody.custody(*session)).collect())
+    }
+
+    /// What became of the step in this entry, in the same way; none when there is none, or no checkpoint covers it yet.
+    pub(crate) fn outcome(&self, log: &Snapshot, leaf: u64) -> Result<Option<Outcome>, ReadError> {
+        Ok(self.read(log)?.outcomes.get(&leaf).copied())
     }
 
     /// When the last hold on a session's recording was removed, in the same way.
@@ -46,11 +54,13 @@ impl LoggedCustody {
 
     fn read(&self, log: &Snapshot) -> Result<MutexGuard<'_, Steps>, ReadError> {
         let mut guard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Steps { custody, retention, read } = &mut *guard;
+        let Steps { custody, outcomes, retention, read } = &mut *guard;
         while *read < log.checkpoint().size {
+            let mut index = *read;
             *read = log.bundle(*read, &mut |leaf| {
-                custody.leaf(leaf);
+                outcomes.extend(custody.leaf(leaf).map(|outcome| (index, outcome)));
                 retention.leaf(leaf);
+                index += 1;
             })?;
         }
         Ok(guard)

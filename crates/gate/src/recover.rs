@@ -134,7 +134,7 @@ struct Head<'a> {
 fn newest_events(log: &Snapshot, oldest: u64) -> Result<HashMap<SessionId, Newest>, RecoveryError> {
     let size = log.checkpoint().size;
     let limit = oldest.min(size.saturating_sub(MAX_SEARCHED));
-    let (mut newest, mut loaded): (HashMap<SessionId, Newest>, HashSet<SessionId>) = Default::default();
+    let (mut newest, mut loaded) = (HashMap::new(), HashSet::new());
     let mut end = size;
     while end > limit {
         let start = (end - 1) / BUNDLE * BUNDLE;
@@ -168,8 +168,7 @@ fn read(log: &mut Snapshot, session: SessionId, leaves: &[(u64, u64)]) -> Result
     let mut open = Open { session, who: None, target: None, events: 0, intents: BTreeMap::new() };
     let id = session.to_string();
     for (seq, index) in leaves {
-        let event: Value =
-            serde_json::from_slice(&log.leaf(*index)?).map_err(|_| RecoveryError::Foreign(*index))?;
+        let event: Value = serde_json::from_slice(&log.leaf(*index)?).map_err(|_| RecoveryError::Foreign(*index))?;
         let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
         let number = event.get("seq").and_then(Value::as_u64);
         if text("/session") != Some(&id) || *seq != open.events || number != Some(open.events) {

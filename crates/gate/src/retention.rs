@@ -14,7 +14,7 @@ use serde_json::Value;
 use vidimus_core::event::{Body, Retention};
 use vidimus_core::{Principal, SessionId, Timestamp};
 use vidimus_log::ReadError;
-use vidimus_store::{Before, ControlState as _, Covered, Standing};
+use vidimus_store::{Before, Covered, Standing};
 
 use crate::caution::Waiting;
 use crate::custody::{Custodian, CustodyError, Step};
@@ -127,10 +127,10 @@ impl Custodian {
             if !self.read(move |shared| is_due(shared, &rule, before, (session, &leaves))).await? {
                 return Err(CustodyError::NotDue(session));
             }
-            let custody = self.reader()?.custody(session)?;
+            let custody = self.agreed(session).await?;
             let row = self.reader()?.session(&session.to_string(), |_| true)?;
             match self.take(&row, &custody, Step::of_retention(&reason)).await {
-                Ok(()) => confirmed.push(session),
+                Ok(_) => confirmed.push(session),
                 // A hold came first.
                 Err(CustodyError::Raced(_)) => {}
                 Err(error) => return Err(error),

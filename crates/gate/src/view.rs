@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use vidimus_core::event::Body;
 use vidimus_core::{Action, Durability, Effect, ErrorKind, EventId, Principal, SessionId, TargetName};
@@ -17,6 +18,7 @@ use vidimus_policy::{Claimed, Decision, Request};
 use vidimus_store::{ControlState as _, Erasure, Reader, SessionFilter, SessionRow, StoreError};
 
 use crate::evidence::EvidenceError;
+use crate::logged_session::Head;
 use crate::recording::{self, Frame, RecordingError};
 use crate::shared::Shared;
 
@@ -25,6 +27,11 @@ const GATEWAY: &str = "gateway";
 
 /// A recording that is shown: all of it is in memory then, and is answered whole.
 const MAX_RECORDING_BYTES: u64 = 256 << 20;
+
+/// How long a checkpoint may take to cover what the index has seen.
+pub(crate) const CHECKPOINT_LIMIT: Duration = Duration::from_secs(10);
+/// How often it is looked for.
+pub(crate) const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Reads evidence for principals.
 #[derive(Clone)]
@@ -77,6 +84,12 @@ pub enum ViewError {
         "the recording of session {0} does not match the commitments in its events: run `vidimus log verify --recordings`, which names event and file"
     )]
     Mismatch(SessionId),
+    /// The index and the log differ.
+    #[error(
+        "the index does not say what the log says of session {0}: somebody may have altered it; run `vidimus log verify`, then \
+         `vidimus index rebuild`"
+    )]
+    Altered(SessionId),
     /// A recording's file cannot be read.
     #[error("the recording of session {session} cannot be read: {error}")]
     File {
@@ -131,7 +144,7 @@ impl ViewError {
             Self::Store(error) => error.kind(),
             Self::NoEvent(_) | Self::Read(_) | Self::Nothing | Self::Erased(_) | Self::Stopping => ErrorKind::NotFound,
             Self::TooLong { .. } | Self::TooMany(_) | Self::TooLarge { .. } => ErrorKind::Limit,
-            Self::Recording(_) | Self::Mismatch(_) | Self::File { .. } => ErrorKind::Evidence,
+            Self::Recording(_) | Self::Mismatch(_) | Self::Altered(_) | Self::File { .. } => ErrorKind::Evidence,
         }
     }
 }
@@ -264,7 +277,29 @@ impl Viewer {
                 return Err(denied);
             }
         }
-        Ok(row?)
+        let row = row?;
+        self.blocking(move |viewer| viewer.check_target(&row).map(|()| row)).await
+    }
+
+    /// Whether the first event of a session is on the target that the index has it on. Waits until a checkpoint covers it, so
+    /// it blocks.
+    pub(crate) fn check_target(&self, row: &SessionRow) -> Result<(), ViewError> {
+        let altered = || {
+            tracing::error!(session = %row.id, "the index does not say what the log says of a session");
+            ViewError::Altered(row.id)
+        };
+        let Some((0, index)) = self.reader()?.leaves_of(row.id)?.first().copied() else { return Err(altered()) };
+        let limit = Instant::now() + CHECKPOINT_LIMIT;
+        let leaf = loop {
+            match self.log().leaf(index) {
+                Err(ReadError::NotInCheckpoint { .. }) if Instant::now() < limit => {
+                    std::thread::sleep(CHECKPOINT_INTERVAL);
+                }
+                leaf => break leaf?,
+            }
+        };
+        let first = Head::of(&leaf, row.id, 0).ok_or_else(altered)?;
+        if first.target.as_deref() == row.target.as_deref() { Ok(()) } else { Err(altered()) }
     }
 
     /// The sessions that `filter` describes and `principal` may look into, and why another one is left out.
@@ -413,8 +448,9 @@ impl Viewer {
 
     fn events(&self, session: SessionRow) -> Result<Viewed, ViewError> {
         let mut events = Vec::new();
-        for (_, index) in self.reader()?.leaves_of(session.id)? {
+        for (seq, index) in self.reader()?.leaves_of(session.id)? {
             match self.shared.evidence.log.leaf(index) {
+                Ok(leaf) if Head::of(&leaf, session.id, seq).is_none() => return Err(ViewError::Altered(session.id)),
                 Ok(leaf) => events.push((index, leaf)),
                 // The index is told before the checkpoint is signed: what is newer is shown a second later.
                 Err(ReadError::NotInCheckpoint { .. }) => break,

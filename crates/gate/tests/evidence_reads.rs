@@ -15,7 +15,7 @@ use serde_json::Value;
 use vidimus_core::{
     Durability, ErrorKind, EventId, Principal, PrincipalKind, Protocol, Record, SystemClock, TargetName,
 };
-use vidimus_gate::{Gate, Keys, Options, Secret, TargetSpec, ViewError};
+use vidimus_gate::{CustodyError, Gate, Keys, Options, Secret, Selection as Selected, TargetSpec, ViewError};
 use vidimus_identity::{Fetch, FetchError, Identity};
 use vidimus_mask::{Selection, Settings};
 use vidimus_policy::{Policies, Source, TargetSchema};
@@ -23,7 +23,11 @@ use vidimus_store::SessionFilter;
 
 const POLICIES: &str = r#"
 permit (principal in Group::"local/owner", action in [Action::"recording.view", Action::"log.read"], resource);
-permit (principal in Group::"local/support", action == Action::"recording.view", resource == Target::"crm");
+permit (
+  principal in Group::"local/support",
+  action in [Action::"recording.view", Action::"recording.export", Action::"recording.hold"],
+  resource == Target::"crm"
+);
 "#;
 
 /// No identity provider is there to ask.
@@ -138,6 +142,41 @@ async fn what_may_not_be_seen_answers_like_what_is_not_there() {
         .iter()
         .filter(|event| event.pointer("/decision/reason").is_some_and(|reason| reason == "unknown_session"));
     assert_eq!((of_payroll.count(), of_unknown.count()), (3, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_writes_into_the_index_lets_nobody_see_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = start(dir.path());
+    let (crm, payroll) = (open(&gate, "crm").await, open(&gate, "payroll").await);
+    integrated(&gate).await;
+    let (viewer, support) = (gate.viewer(), member("support"));
+    let index = rusqlite::Connection::open(dir.path().join("index.db")).unwrap();
+    index.busy_timeout(Duration::from_secs(20)).unwrap();
+    let alter = |sql: &str| assert_eq!(index.execute(sql, ()).unwrap(), 1);
+
+    alter("UPDATE sessions SET target = 'crm' WHERE target = 'payroll'");
+    let is_altered = |error: &ViewError| matches!(error, ViewError::Altered(session) if session.to_string() == payroll);
+    let error = viewer.session(&support, &payroll).await.unwrap_err();
+    assert!(is_altered(&error) && error.kind() == ErrorKind::Evidence, "{error}");
+    let error = viewer.recording(&support, &payroll).await.unwrap_err();
+    assert!(is_altered(&error), "{error}");
+    for selection in [Selected::Session(payroll.clone()), Selected::Sessions(newest(10))] {
+        let error = viewer.export(&support, selection, "all").await.err().unwrap();
+        assert!(is_altered(&error), "{error}");
+    }
+    let error = gate.custodian().hold(&support, &payroll, "case 7").await.unwrap_err();
+    assert!(matches!(&error, CustodyError::View(error) if is_altered(error)), "{error}");
+    alter(&format!("UPDATE sessions SET target = 'payroll' WHERE id = x'{}'", payroll.replace('-', "")));
+
+    // Events of another session in the place of its own.
+    alter(
+        "UPDATE entries SET leaf = (SELECT leaf FROM entries JOIN sessions ON session = number WHERE target = 'payroll') \
+         WHERE session = (SELECT number FROM sessions WHERE target = 'crm')",
+    );
+    let error = viewer.session(&support, &crm).await.unwrap_err();
+    assert!(matches!(error, ViewError::Altered(session) if session.to_string() == crm), "{error}");
+    gate.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 use vidimus_core::{
     Clock, Discipline, Durability, Principal, PrincipalKind, Protocol, Record, Step, TargetName, Timestamp,
 };
-use vidimus_gate::{CustodyError, Expiry, Gate, Keys, Options, Rule, Secret, TargetSpec, Waiting};
+use vidimus_gate::{CustodyError, Expiry, Gate, Keys, Options, Rebuild, Rule, Secret, Session, TargetSpec, Waiting};
 use vidimus_identity::{Fetch, FetchError, Identity};
 use vidimus_mask::{Selection, Settings};
 use vidimus_policy::{Policies, Source, TargetSchema};
@@ -105,12 +105,17 @@ fn options(data_dir: &Path, clock: Arc<Hands>) -> Options {
     }
 }
 
-/// Opens a session of the gateway's own and closes it; its id.
-async fn closed(gate: &Gate) -> String {
+/// Opens a session of the gateway's own.
+async fn opened(gate: &Gate) -> Session {
     let masking = gate.masking(Settings::new(Selection::new(["EMAIL_ADDRESS"]), [0; 32])).unwrap();
     let (durability, record) = (Durability::Strict, Record::Sizes);
     let spec = TargetSpec { name: crm(), protocol: Protocol::Mcp, durability, record, masking };
-    let session = gate.open_own(Arc::new(spec)).await.ok().unwrap();
+    gate.open_own(Arc::new(spec)).await.ok().unwrap()
+}
+
+/// Opens one and closes it; its id.
+async fn closed(gate: &Gate) -> String {
+    let session = opened(gate).await;
     session.close("client").await.unwrap();
     session.id().to_string()
 }
@@ -136,6 +141,13 @@ async fn indexed(gate: &Gate, closed: usize) {
     {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Makes the index again, the gateway being down.
+fn rebuild(directory: &Path) {
+    let keys = options(directory, Hands::new()).keys;
+    let (data_dir, gateway, storage) = (directory.to_owned(), "gw-test".into(), Options::files());
+    Rebuild { data_dir, gateway, keys, full_text: false, storage, progress: Box::new(|_| {}) }.run().unwrap();
 }
 
 /// What somebody does who can write to the data directory.
@@ -164,17 +176,65 @@ async fn two_persons_whom_only_the_index_knows_erase_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_has_not_the_logs_word_for_it_closes_no_session_again() {
+async fn an_index_that_does_not_say_what_the_log_says_has_nothing_written() {
+    const CLOSING: &str = "session = (SELECT number FROM sessions WHERE target = 'crm') AND seq = 1";
+    let reopened = "UPDATE sessions SET closed = NULL, reason = NULL WHERE target = 'crm'";
+    let hidden = format!("DELETE FROM entries WHERE {CLOSING}");
+    let another = format!("UPDATE entries SET leaf = leaf - 1 WHERE {CLOSING}");
+    let made_up = "INSERT INTO sessions (id, opened) VALUES (x'0123456789abcdef0123456789abcdef', 'now')";
+    let closed_early = "UPDATE sessions SET closed = 'now' WHERE target = 'crm'";
+    for (is_closed, edits) in [
+        (true, vec![reopened]),
+        (true, vec![reopened, &hidden]),
+        (true, vec![reopened, &another]),
+        (true, vec![made_up]),
+        (false, vec![closed_early]),
+    ] {
+        let (directory, clock) = (tempfile::tempdir().unwrap(), Hands::new());
+        let gate = start(directory.path(), Arc::clone(&clock));
+        let session = if is_closed { closed(&gate).await } else { opened(&gate).await.id().to_string() };
+        indexed(&gate, usize::from(is_closed)).await;
+        gate.stop().await.unwrap();
+        drop(gate);
+        for edit in &edits {
+            alter(directory.path(), edit);
+        }
+        let checkpoint = || std::fs::read(directory.path().join("log/checkpoint")).unwrap();
+        let before = checkpoint();
+        let start = || Gate::start(options(directory.path(), Arc::clone(&clock)), &mut Registry::default());
+        let error = start().err().unwrap().to_string();
+        assert!(error.contains("index rebuild"), "{edits:?}: {error}");
+        assert!(error.contains(&session) || edits == [made_up], "{edits:?}: {error}");
+        assert_eq!(checkpoint(), before, "{edits:?}");
+        // With the index made again it starts, and closes what is open.
+        rebuild(directory.path());
+        let gate = start().unwrap();
+        let viewer = gate.viewer();
+        while viewer.session(&owner(), &session).await.unwrap().events.len() != 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        gate.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_the_log_would_not_have_is_not_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
-    let clock = Hands::new();
-    let gate = start(directory.path(), Arc::clone(&clock));
+    let gate = start(directory.path(), Hands::new());
     let session = closed(&gate).await;
     indexed(&gate, 1).await;
+    alter(
+        directory.path(),
+        "INSERT INTO custody SELECT id, 1, NULL, 'none', NULL, NULL, NULL, NULL FROM sessions WHERE target = 'crm'",
+    );
+    let before = gate.log_status().appended;
+    let error = gate.custodian().hold(&owner(), &session, "case 7").await.unwrap_err();
+    assert!(matches!(error, CustodyError::Altered(_)), "{error}");
+    assert_eq!(gate.log_status().appended, before, "nothing is said that does not hold");
+    alter(directory.path(), "DELETE FROM custody");
+    let kept = gate.custodian().hold(&owner(), &session, "case 7").await.unwrap();
+    assert_eq!(kept.custody.hold.as_deref(), Some("case 7"));
     gate.stop().await.unwrap();
-    drop(gate);
-    alter(directory.path(), "UPDATE sessions SET closed = NULL WHERE closed IS NOT NULL AND target = 'crm'");
-    let error = Gate::start(options(directory.path(), clock), &mut Registry::default()).err().unwrap().to_string();
-    assert!(error.contains(&session) && error.contains("index rebuild"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use vidimus_core::SessionId;
 use vidimus_core::event::CustodyStep;
 
+use crate::control::Outcome;
 use crate::leaf::{Change, Entry, What};
 
 /// Whether a session's recording is kept.
@@ -102,19 +103,20 @@ pub struct CustodyLog {
 }
 
 impl CustodyLog {
-    /// Takes the log's next leaf; every one that may hold a step must be given, in order.
-    pub fn leaf(&mut self, leaf: &[u8]) {
+    /// Takes the log's next leaf; every one that may hold a step must be given, in order. Says what became of the step in it,
+    /// if it holds one.
+    pub fn leaf(&mut self, leaf: &[u8]) -> Option<Outcome> {
         if !leaf.windows(MEMBER.len()).any(|bytes| bytes == MEMBER) {
-            return;
+            return None;
         }
-        let Some(Entry { time, who, what: What::Custody(change), .. }) = Entry::read(leaf) else { return };
+        let Some(Entry { time, who, what: What::Custody(change), .. }) = Entry::read(leaf) else { return None };
         let custody = self.custody.entry(change.session).or_default();
-        if let Some(after) = custody.after(&change, time, who.as_deref()) {
-            *custody = after;
-            if change.step == CustodyStep::HoldRemoved {
-                self.released.insert(change.session, time.to_owned());
-            }
+        let Some(after) = custody.after(&change, time, who.as_deref()) else { return Some(Outcome::Void) };
+        *custody = after;
+        if change.step == CustodyStep::HoldRemoved {
+            self.released.insert(change.session, time.to_owned());
         }
+        Some(Outcome::Applied)
     }
 
     /// The custody of a session; that of one with no step yet is the beginning.
