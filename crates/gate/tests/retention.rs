@@ -147,7 +147,9 @@ async fn indexed(gate: &Gate, closed: usize) {
 fn rebuild(directory: &Path) {
     let keys = options(directory, Hands::new()).keys;
     let (data_dir, gateway, storage) = (directory.to_owned(), "gw-test".into(), Options::files());
-    Rebuild { data_dir, gateway, keys, full_text: false, storage, progress: Box::new(|_| {}) }.run().unwrap();
+    Rebuild { data_dir, gateway, keys, full_text: false, resume: false, storage, progress: Box::new(|_| {}) }
+        .run()
+        .unwrap();
 }
 
 /// What somebody does who can write to the data directory.
