@@ -25,7 +25,7 @@ use crate::caution::Caution;
 use crate::context::{SessionContext, TargetSpec};
 use crate::evidence::{Evidence, EvidenceError, Strand};
 use crate::keyring::{KeyChange, Keys};
-use crate::keys::{KeyEncryptionKey, KeyError, Secret};
+use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
 use crate::logged_custody::LoggedCustody;
 use crate::masking::{self, Masking};
 use crate::metrics::Metrics;
@@ -147,6 +147,7 @@ impl Gate {
         let wrapping = Arc::new(KeyEncryptionKey::new(&key)?);
         let sealer = Sealer::new(&key)?;
         let hmac_key = masking::hmac_key(&key)?;
+        let journal_key = keys::journal_key(&key)?;
         let origin = Self::origin(&options.gateway);
         let signer = signer(&origin, &signing)?;
         let log_keys = signer.verifiers();
@@ -157,7 +158,7 @@ impl Gate {
         let projection = Projection::telling(index, Arc::clone(&failure), Box::new(|_| {}));
         let log_options = vidimus_log::Options {
             observer: Some(Box::new(projection)),
-            ..vidimus_log::Options::new(&options.data_dir, &origin)
+            ..vidimus_log::Options::new(&options.data_dir, &origin, journal_key)
         };
         let admission = |log: &Witnessing| admission(log).map_err(StartError::Admission);
         let storage = options.storage;

@@ -9,6 +9,7 @@ use std::fmt;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, hmac};
 use vidimus_core::ErrorKind;
+use vidimus_log::JournalKey;
 use zeroize::Zeroizing;
 
 /// Bytes of a key.
@@ -19,6 +20,8 @@ pub(crate) const WRAPPING_BYTES: usize = NONCE_LEN + 16;
 
 /// The purpose of the key that salts of deliveries are made with (RFC 5869 §3.2).
 const DELIVERY_PURPOSE: &[u8] = b"vidimus.delivery-salt/1";
+/// The purpose of the key that the journal's frames are authenticated with.
+const JOURNAL_PURPOSE: &[u8] = b"vidimus.journal-frames/1";
 
 /// A 256-bit secret; wiped when dropped, never printed.
 pub struct Secret(Zeroizing<[u8; KEY_BYTES]>);
@@ -137,6 +140,11 @@ pub(crate) fn derived(secret: &Secret, purpose: &[u8]) -> Result<[u8; KEY_BYTES]
     let purpose = [purpose];
     let expanded = extracted.expand(&purpose, hkdf::HKDF_SHA256).and_then(|expanded| expanded.fill(&mut key));
     expanded.map(|()| key).map_err(|_| KeyError::Random)
+}
+
+/// The key of the journal's frames, out of the ring's key: no rotation changes it, so a journal stays readable over it.
+pub(crate) fn journal_key(secret: &Secret) -> Result<JournalKey, KeyError> {
+    Ok(JournalKey::new(&derived(secret, JOURNAL_PURPOSE)?))
 }
 
 /// An AES-256-GCM key from a secret.

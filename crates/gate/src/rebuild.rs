@@ -12,7 +12,7 @@ use vidimus_store::{Difference, Reader, differences};
 
 use crate::gate::{Gate, StartError, signer};
 use crate::keyring::Keys;
-use crate::keys::KeyEncryptionKey;
+use crate::keys::{KeyEncryptionKey, journal_key};
 use crate::projection::{INDEX, REBUILD, REPLACED, destroy_leftovers, open_index};
 
 /// What an index is made again from.
@@ -82,8 +82,9 @@ impl Rebuild {
     /// Does so, and says how the old one differed from it.
     pub fn run_and_compare(self) -> Result<Rebuilt, StartError> {
         let signer = signer(&Gate::origin(&self.gateway), &self.keys.signing)?;
+        let journal_key = journal_key(&self.keys.key)?;
         // Taken first, and held to the end: no gateway starts meanwhile, and no other runs this.
-        let log = Log::at_rest(Arc::clone(&self.storage), &self.data_dir, &signer)?;
+        let log = Log::at_rest(Arc::clone(&self.storage), &self.data_dir, &signer, &journal_key)?;
         let made = self.data_dir.join(REBUILD);
         let resumes = self.resume && made.exists();
         if !resumes {

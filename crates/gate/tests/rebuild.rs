@@ -19,7 +19,7 @@ use vidimus_core::{
 use vidimus_gate::{Gate, Keys, Rebuild, Secret};
 use vidimus_identity::{Fetch, FetchError, Identity};
 use vidimus_log::testing::{Faulty, Operation};
-use vidimus_log::{Entry, FileSystem, Log, Options, Signer};
+use vidimus_log::{Entry, FileSystem, JournalKey, Log, Options, Signer};
 use vidimus_policy::Policies;
 use vidimus_store::{ControlState as _, Custody, Outcome, Reader, SessionFilter, SessionRow};
 
@@ -40,7 +40,8 @@ fn session(number: u64) -> SessionId {
 /// Writes a log of sessions, with custody steps on each, one of them void.
 fn write_log(directory: &Path) -> u64 {
     let signer = Signer::from_seed(&Gate::origin(GATEWAY), &SEED).unwrap();
-    let (log, _) = Log::open(Arc::new(FileSystem), Options::new(directory, Gate::origin(GATEWAY)), signer).unwrap();
+    let options = Options::new(directory, Gate::origin(GATEWAY), JournalKey::new(&SEED));
+    let (log, _) = Log::open(Arc::new(FileSystem), options, signer).unwrap();
     let mut written = 0;
     let mut add = |session, seq, who: Option<&str>, target: Option<&str>, body: Body<'_>| {
         let (id, time) = (EventId::random(), Timestamp::from_seconds(1_700_000_000 + written));

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use vidimus_log::{AppendError, Entry, FileSystem, Log, Options, Signer};
+use vidimus_log::{AppendError, Entry, FileSystem, JournalKey, Log, Options, Signer};
 
 const EVENT_BYTES: usize = 700;
 const ROUNDS: usize = 3;
@@ -73,7 +73,7 @@ struct Measured {
 fn log(dir: &Path, threads: u64, mode: &'static str) -> Result<Measured, Box<dyn Error>> {
     let dir = dir.join(format!("{mode}-{threads}"));
     let signer = Signer::from_seed("bench", &[1; 32])?;
-    let (log, _) = Log::open(Arc::new(FileSystem), Options::new(&dir, "bench"), signer)?;
+    let (log, _) = Log::open(Arc::new(FileSystem), Options::new(&dir, "bench", JournalKey::new(&[1; 32])), signer)?;
     // The next segment is being made ahead of time; in the long run old ones are used again instead.
     std::thread::sleep(SETTLE);
     let refused = AtomicU64::new(0);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vidimus_log::{AppendError, Entry, FileSystem, Log, Options, Signer, verify};
+use vidimus_log::{AppendError, Entry, FileSystem, JournalKey, Log, Options, Signer, verify};
 
 const EVENTS: u64 = 1_000_000;
 /// Operations of a session; each is admitted and ends.
@@ -55,7 +55,7 @@ fn signer() -> Result<Signer, Box<dyn Error>> {
 }
 
 fn open(dir: &Path) -> Result<(Log, vidimus_log::Recovered), Box<dyn Error>> {
-    Ok(Log::open(Arc::new(FileSystem), Options::new(dir, "bench"), signer()?)?)
+    Ok(Log::open(Arc::new(FileSystem), Options::new(dir, "bench", JournalKey::new(&[1; 32])), signer()?)?)
 }
 
 /// Appends `events` events; returns their bytes.

@@ -93,6 +93,15 @@ pub enum OpenError {
         /// What it is.
         found: String,
     },
+    /// The journal is of a version that did not yet authenticate it.
+    #[error(
+        "{} is of an earlier version, in whose journal nothing tells who wrote a frame: use another data_dir, and keep this one \
+         with the version that wrote it", .file.display()
+    )]
+    OldJournal {
+        /// The journal's state.
+        file: PathBuf,
+    },
     /// A witness has no memory of a log that it is to witness.
     #[error(
         "the witness remembers nothing of the log {origin} in {}: if it has never cosigned it, have it begin (--init); if \
@@ -125,7 +134,9 @@ impl OpenError {
     /// The class of the failure.
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadOption { .. } | Self::InUse { .. } | Self::NoMemory { .. } => ErrorKind::Configuration,
+            Self::BadOption { .. } | Self::InUse { .. } | Self::OldJournal { .. } | Self::NoMemory { .. } => {
+                ErrorKind::Configuration
+            }
             _ => ErrorKind::Evidence,
         }
     }

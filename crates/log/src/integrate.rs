@@ -18,6 +18,7 @@ use crate::edge::Edge;
 use crate::error::{Damage, OpenError, ReadError};
 use crate::frame::{self, Entry, Frame, HEADER, MAX_FRAME_BYTES, Parsed};
 use crate::journal::{Journal, segment_path};
+use crate::journal_key::JournalKey;
 use crate::note::{Checkpoint, Signer};
 use crate::recordings::Recordings;
 use crate::state::State;
@@ -108,6 +109,7 @@ impl From<ReadError> for OpenError {
 pub(crate) struct Integrator {
     storage: Arc<dyn Storage>,
     places: Places,
+    key: JournalKey,
     signer: Signer,
     edge: Edge,
     recordings: Recordings,
@@ -136,6 +138,7 @@ impl Integrator {
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
         places: Places,
+        key: JournalKey,
         signer: Signer,
         edge: Edge,
         state: State,
@@ -145,6 +148,7 @@ impl Integrator {
         Self {
             storage,
             places,
+            key,
             signer,
             edge,
             recordings,
@@ -302,13 +306,17 @@ impl Integrator {
         let mut leaves = Vec::new();
         let mut outcome = Ok(None);
         while self.cursor.sequence < durable {
-            let frame = match frame::parse(rest, self.cursor.segment) {
+            let frame = match frame::parse(rest, self.cursor.segment, &self.key) {
                 Parsed::Frame(frame) if frame.header.sequence == self.cursor.sequence => frame,
                 Parsed::Incomplete { needed } if self.cursor == started && needed > buffer.len() => {
                     outcome = Ok(Some(needed.min(MAX_FRAME_BYTES)));
                     break;
                 }
                 Parsed::Incomplete { .. } => break,
+                found @ Parsed::Forged { .. } => {
+                    outcome = Err(self.missing_frame(&found).into());
+                    break;
+                }
                 // What is no frame here is the end of the segment when there is room for nothing, or when the next
                 // segment goes on with the very frame that is expected; `durable` says that it exists.
                 _ if self.cursor != started && rest.len() < HEADER => break,
@@ -344,16 +352,13 @@ impl Integrator {
             let expected = format!("frame {sequence} with leaf {}", self.edge.size());
             return Err(damage(expected, format!("leaf {}", frame.header.first_leaf)).into());
         }
-        let Some(entries) = frame.entries() else {
-            return Err(damage("whole entries".to_owned(), "a frame that ends inside an entry".to_owned()).into());
-        };
-        for entry in &entries {
+        for entry in &frame.entries {
             if let Entry::Payload { session, segment, offset, bytes } = entry {
                 let storage = self.storage.as_ref();
                 self.recordings.write(storage, &mut self.unsynced, (*session, *segment), *offset, bytes)?;
             }
         }
-        for entry in entries {
+        for entry in &frame.entries {
             if let Entry::Leaf(leaf) = entry {
                 self.edge.push(leaf);
                 leaves.push(leaf);
@@ -463,6 +468,12 @@ pub(crate) fn describe(found: &Parsed<'_>) -> String {
         Parsed::Frame(frame) => format!("frame {}", frame.header.sequence),
         Parsed::Incomplete { needed } => format!("the beginning of a frame of {needed} bytes"),
         Parsed::Torn { header, .. } => format!("frame {} with a wrong checksum", header.sequence),
+        Parsed::Forged { header } => {
+            format!(
+                "frame {}, which this gateway did not write: its checksum is right, and its MAC is not",
+                header.sequence
+            )
+        }
         Parsed::Nothing => "no frame".to_owned(),
     }
 }

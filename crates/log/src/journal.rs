@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::codec::{length, lock};
 use crate::error::AppendError;
 use crate::frame::{self, Entry, Header, MAX_FRAME_BYTES};
+use crate::journal_key::{JournalKey, Mac};
 use crate::state::State;
 use crate::storage::{Access, SYNC, Storage, StorageError, StorageFile, destroy_file, overwrite, temporary_name};
 use crate::sync::{Position, Progress};
@@ -65,6 +66,7 @@ pub(crate) struct Journal {
     storage: Arc<dyn Storage>,
     dir: PathBuf,
     bounds: Bounds,
+    key: JournalKey,
     progress: Arc<Progress>,
     writer: Mutex<Writer>,
     /// The next segment is ready, or needed, or the journal is closing.
@@ -106,12 +108,20 @@ enum Making {
     Named,
 }
 
+/// What of a frame is known before its place is.
+struct Prepared<'a> {
+    entries: &'a [Entry<'a>],
+    size: u64,
+    mac: Mac,
+}
+
 impl Journal {
     /// A journal that goes on at `start`.
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
         dir: PathBuf,
         bounds: Bounds,
+        key: JournalKey,
         progress: Arc<Progress>,
         start: Start,
     ) -> Result<Self, StorageError> {
@@ -141,7 +151,7 @@ impl Journal {
             closed: false,
             unwritten: Vec::new(),
         };
-        Ok(Self { storage, dir, bounds, progress, writer: Mutex::new(writer), changed: Condvar::new() })
+        Ok(Self { storage, dir, bounds, key, progress, writer: Mutex::new(writer), changed: Condvar::new() })
     }
 
     /// Appends all entries as one frame; returns the first leaf's index and the position after the frame.
@@ -155,9 +165,9 @@ impl Journal {
                 Ok((writer.tail.leaves, Position(writer.tail.sequence)))
             };
         }
-        let size = self.frame_bytes(entries)?;
-        let mut writer = self.make_room(self.open_writer()?, size)?;
-        let (first_leaf, position) = self.add(&mut writer, entries, size, write)?;
+        let frame = self.prepare(entries)?;
+        let mut writer = self.make_room(self.open_writer()?, frame.size)?;
+        let (first_leaf, position) = self.add(&mut writer, frame, write)?;
         let much = writer.unsynced_bytes >= MAX_UNSYNCED_BYTES;
         drop(writer);
         if write == Write::WithSync {
@@ -169,10 +179,11 @@ impl Journal {
         Ok((first_leaf, position))
     }
 
-    /// How long the frame of these entries is, if they fit into one.
-    fn frame_bytes(&self, entries: &[Entry<'_>]) -> Result<u64, AppendError> {
+    /// The frame of these entries, if they fit into one.
+    fn prepare<'a>(&self, entries: &'a [Entry<'a>]) -> Result<Prepared<'a>, AppendError> {
         let limit = usize::try_from(self.bounds.segment_bytes).unwrap_or(usize::MAX).min(MAX_FRAME_BYTES);
-        Ok(length(frame::encoded_length(entries, limit)?))
+        let size = length(frame::encoded_length(entries, limit)?);
+        Ok(Prepared { entries, size, mac: frame::mac_of(&self.key, entries) })
     }
 
     /// The writer, if the journal takes entries.
@@ -195,18 +206,13 @@ impl Journal {
     }
 
     /// Adds one frame, which has room and may be without entries.
-    fn add(
-        &self,
-        writer: &mut Writer,
-        entries: &[Entry<'_>],
-        size: u64,
-        write: Write,
-    ) -> Result<(u64, Position), AppendError> {
+    fn add(&self, writer: &mut Writer, frame: Prepared<'_>, write: Write) -> Result<(u64, Position), AppendError> {
+        let Prepared { entries, size, mac } = frame;
         let Writer { tail, current, unsynced, unsynced_bytes, unwritten, .. } = writer;
         let first_leaf = tail.leaves;
         let header =
             Header { segment: tail.segment, sequence: tail.sequence, durable: self.progress.durable(), first_leaf };
-        frame::encode(unwritten, header, entries);
+        frame::encode(unwritten, header, entries, mac);
         if unsynced.last().is_none_or(|(segment, _)| *segment != tail.segment) {
             unsynced.push((tail.segment, Arc::clone(current)));
         }
@@ -448,11 +454,11 @@ impl Journal {
 
     /// Goes on to segment `first` at least, so that those before it can be integrated and given up.
     pub(crate) fn leave_segments_before(&self, first: u64) -> Result<(), AppendError> {
-        let size = self.frame_bytes(&[])?;
         let mut writer = self.open_writer()?;
         loop {
-            writer = self.make_room(writer, size)?;
-            let (_, position) = self.add(&mut writer, &[], size, Write::Now)?;
+            let frame = self.prepare(&[])?;
+            writer = self.make_room(writer, frame.size)?;
+            let (_, position) = self.add(&mut writer, frame, Write::Now)?;
             if writer.tail.segment >= first {
                 drop(writer);
                 self.progress.request(position);

@@ -20,6 +20,7 @@ use crate::error::{AppendError, Damage, OpenError, ReadError};
 use crate::frame::Entry;
 use crate::integrate::{Integrator, Observer, Places};
 use crate::journal::{Bounds, Journal, Write};
+use crate::journal_key::JournalKey;
 use crate::note::Signer;
 use crate::proof::InclusionProof;
 use crate::recover::{self, Recovered};
@@ -39,6 +40,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// The log's name: origin of its checkpoints and name of its key.
     pub origin: String,
+    /// The key of the journal's frames: the same at every start.
+    pub journal_key: JournalKey,
     /// Length of a journal segment, at least [`MIN_SEGMENT_BYTES`], a multiple of 8.
     pub segment_bytes: u64,
     /// Past this much journal waiting to be integrated appends are refused. At least two segments.
@@ -52,11 +55,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults for a data directory and a name.
-    pub fn new(dir: impl Into<PathBuf>, origin: impl Into<String>) -> Self {
+    /// The defaults for a data directory, a name and a journal's key.
+    pub fn new(dir: impl Into<PathBuf>, origin: impl Into<String>, journal_key: JournalKey) -> Self {
         Self {
             dir: dir.into(),
             origin: origin.into(),
+            journal_key,
             segment_bytes: 64 << 20,
             max_journal_bytes: 1 << 30,
             sync_interval: Duration::from_millis(500),
@@ -184,7 +188,7 @@ impl Log {
             create_dirs(storage.as_ref(), dir).map_err(OpenError::from)?;
         }
         let observed = options.observer.as_ref().map(|observer| observer.observed());
-        let mut found = recover::find(storage.as_ref(), &places, &signer, observed)?;
+        let mut found = recover::find(storage.as_ref(), &places, &signer, &options.journal_key, observed)?;
         let progress = Arc::new(Progress::new(found.tail.sequence, found.tail.leaves));
         let published = Arc::clone(&found.published);
         let witnessing = |known| {
@@ -192,11 +196,12 @@ impl Log {
             Witnessing::new(storage, dir, Arc::clone(&published), Arc::clone(&progress), known)
         };
         let admitted = admission(&witnessing(Arc::new(found.take_tiles())))?;
-        let Options { segment_bytes, max_journal_bytes, observer, .. } = options;
+        let Options { segment_bytes, max_journal_bytes, observer, journal_key, .. } = options;
         let recover::Opened { integrator, start, recovered } =
             found.settle(&storage, &places, segment_bytes, signer, observer)?;
         let bounds = Bounds { segment_bytes, max_segments: max_journal_bytes / segment_bytes };
-        let journal = Journal::new(Arc::clone(&storage), places.journal.clone(), bounds, Arc::clone(&progress), start);
+        let dir = places.journal.clone();
+        let journal = Journal::new(Arc::clone(&storage), dir, bounds, journal_key, Arc::clone(&progress), start);
         let journal = Arc::new(journal.map_err(OpenError::from)?);
         let intervals = (options.sync_interval, options.checkpoint_interval);
         let threads = Mutex::new(Some(Threads::start(&journal, &progress, integrator, intervals, lock)?));
@@ -219,10 +224,15 @@ impl Log {
 
     /// The log as it lies, for what is made again from it while nobody writes to it: checked as at a start, and not changed.
     /// Refused where there is none.
-    pub fn at_rest(storage: Arc<dyn Storage>, dir: &Path, signer: &Signer) -> Result<AtRest, OpenError> {
+    pub fn at_rest(
+        storage: Arc<dyn Storage>,
+        dir: &Path,
+        signer: &Signer,
+        journal_key: &JournalKey,
+    ) -> Result<AtRest, OpenError> {
         let lock = dir_lock::take(storage.as_ref(), dir)?;
         let places = Places::below(dir);
-        let found = recover::find(storage.as_ref(), &places, signer, None)?;
+        let found = recover::find(storage.as_ref(), &places, signer, journal_key, None)?;
         if found.is_new {
             let (expected, found) = ("a log".to_owned(), "no checkpoint".to_owned());
             return Err(Damage { file: places.checkpoint(), offset: 0, expected, found }.into());

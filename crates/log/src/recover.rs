@@ -17,9 +17,10 @@ use crate::error::{Damage, OpenError};
 use crate::frame::{Entry, Parsed};
 use crate::integrate::{Integrator, Observer, Places, sign};
 use crate::journal::{MAX_FREE_SEGMENTS, Start, segment_path};
+use crate::journal_key::JournalKey;
 use crate::keylist;
 use crate::note::{Checkpoint, MAX_NOTE_BYTES, Signer};
-use crate::segment::Segment;
+use crate::segment::{Files, Segment};
 use crate::state::State;
 use crate::storage::{Access, SYNC, Storage, StorageError, destroy_file, read_file, replace_file};
 use crate::tile::{Kind, KnownTiles, Tile, TileReader};
@@ -53,6 +54,7 @@ pub(crate) struct Found {
     pub(crate) state: State,
     /// Where the journal ends.
     pub(crate) tail: State,
+    key: JournalKey,
     pub(crate) published: Arc<Checkpoints>,
     /// Whether there is no log yet.
     pub(crate) is_new: bool,
@@ -68,6 +70,7 @@ pub(crate) fn find(
     storage: &dyn Storage,
     places: &Places,
     signer: &Signer,
+    key: &JournalKey,
     observed: Option<u64>,
 ) -> Result<Found, OpenError> {
     let (state, published, is_new) = load(storage, places, signer)?;
@@ -76,7 +79,7 @@ pub(crate) fn find(
     let checkpoint = published.checkpoint.clone();
     let published = Arc::new(Checkpoints::load(storage, &places.log, published, &signer.verifiers())?);
     let mut tree = Replay::new(Edge::load(reader, state.leaves)?, checkpoint.clone(), places.checkpoint())?;
-    let end = find_end(storage, &places.journal, state, &segments, &mut tree)?;
+    let end = find_end(Files { storage, dir: &places.journal, key }, state, &segments, &mut tree)?;
     let tail = State { segment: end.segment, offset: end.offset, sequence: end.sequence, leaves: end.leaves };
     if let Some(observed) = observed
         && observed > tail.leaves
@@ -84,7 +87,8 @@ pub(crate) fn find(
         let expected = format!("at least {observed} entries, which the index has seen");
         return Err(damage(places.log.clone(), 0, expected, format!("{} entries", tail.leaves)));
     }
-    Ok(Found { state, tail, published, is_new, checkpoint, segments, end, tiles: tree.tiles })
+    let key = key.clone();
+    Ok(Found { state, tail, key, published, is_new, checkpoint, segments, end, tiles: tree.tiles })
 }
 
 impl Found {
@@ -102,16 +106,16 @@ impl Found {
         signer: Signer,
         observer: Option<Box<dyn Observer>>,
     ) -> Result<Opened, OpenError> {
-        let Self { state, tail, published, is_new, checkpoint, segments, end, .. } = self;
+        let Self { state, tail, key, published, is_new, checkpoint, segments, end, .. } = self;
         if is_new {
             // As it is now: witnesses may have cosigned it.
             replace_file(storage.as_ref(), &places.checkpoint(), published.newest().note.as_bytes())?;
             state.store(storage.as_ref(), &places.state())?;
         }
         publish_keys(storage.as_ref(), places, &signer, checkpoint.size)?;
-        end.settle(storage.as_ref(), &places.journal)?;
+        end.settle(Files { storage: storage.as_ref(), dir: &places.journal, key: &key })?;
         let edge = Edge::load(TileReader { storage: storage.as_ref(), dir: &places.log }, state.leaves)?;
-        let mut integrator = Integrator::new(Arc::clone(storage), places.clone(), signer, edge, state, published);
+        let mut integrator = Integrator::new(Arc::clone(storage), places.clone(), key, signer, edge, state, published);
         integrator.expected = Some(checkpoint);
         integrator.check_expected()?;
         if let Some(observer) = observer {
@@ -228,13 +232,8 @@ struct End {
 }
 
 /// Walks the journal from `state` to its end and decides whether a crash explains that end. Changes nothing.
-fn find_end(
-    storage: &dyn Storage,
-    dir: &Path,
-    state: State,
-    segments: &[u64],
-    tree: &mut Replay,
-) -> Result<End, OpenError> {
+fn find_end(files: Files<'_>, state: State, segments: &[u64], tree: &mut Replay) -> Result<End, OpenError> {
+    let dir = files.dir;
     let mut end = End {
         segment: state.segment,
         offset: state.offset,
@@ -253,14 +252,14 @@ fn find_end(
         let found = "no such file".to_owned();
         return Err(damage(segment_path(dir, state.segment), state.offset, "the journal's segment".to_owned(), found));
     }
-    let mut segment = Segment::open(storage, dir, state.segment)?;
+    let mut segment = Segment::open(files, state.segment)?;
     loop {
         if end.take_frame(&mut segment, tree)? {
             continue;
         }
         let next = end.segment + 1;
         if segments.contains(&next) {
-            let mut following = Segment::open(storage, dir, next)?;
+            let mut following = Segment::open(files, next)?;
             if following.frame_at(0)?.is_some_and(|(header, _)| header.sequence == end.sequence) {
                 (end.segment, end.offset, segment) = (next, 0, following);
                 continue;
@@ -268,7 +267,7 @@ fn find_end(
         }
         break;
     }
-    end.judge_rest(storage, dir, segment, segments)?;
+    end.judge_rest(files, segment, segments)?;
     if let Some(checkpoint) = &tree.expected {
         let expected = format!("entries up to the checkpoint's size of {}", checkpoint.size);
         let found = format!("the journal's end after {} entries", end.leaves);
@@ -328,7 +327,7 @@ fn know(tiles: &mut KnownTiles, tile: Tile, bytes: &[u8]) {
 
 impl End {
     /// Goes past the frame at the end, if there is one.
-    fn take_frame(&mut self, segment: &mut Segment, tree: &mut Replay) -> Result<bool, OpenError> {
+    fn take_frame(&mut self, segment: &mut Segment<'_>, tree: &mut Replay) -> Result<bool, OpenError> {
         let path = segment.path.clone();
         let frame = match segment.parsed_at(self.offset)? {
             Parsed::Frame(frame) if frame.header.sequence == self.sequence => frame,
@@ -339,10 +338,7 @@ impl End {
             let expected = format!("frame {} with leaf {}", self.sequence, self.leaves);
             return Err(wrong(expected, format!("leaf {}", frame.header.first_leaf)));
         }
-        let Some(entries) = frame.entries() else {
-            return Err(wrong("whole entries".to_owned(), "a frame that ends inside an entry".to_owned()));
-        };
-        for entry in entries {
+        for entry in &frame.entries {
             if let Entry::Leaf(leaf) = entry {
                 tree.push(leaf)?;
                 self.leaves += 1;
@@ -358,11 +354,10 @@ impl End {
     }
 
     /// Looks at all that follows the end. Refuses when the frame missing there was durable.
-    fn judge_rest(
+    fn judge_rest<'k>(
         &mut self,
-        storage: &dyn Storage,
-        dir: &Path,
-        mut segment: Segment,
+        files: Files<'k>,
+        mut segment: Segment<'k>,
         segments: &[u64],
     ) -> Result<(), OpenError> {
         let torn = segment.torn_at(self.offset)?;
@@ -380,7 +375,7 @@ impl End {
                         header.sequence,
                         segment.path.display()
                     );
-                    return Err(damage(segment_path(dir, self.segment), self.offset, expected, found));
+                    return Err(damage(segment_path(files.dir, self.segment), self.offset, expected, found));
                 }
                 self.dropped_frames += 1;
                 self.dropped_bytes += length(size);
@@ -390,26 +385,27 @@ impl End {
                 from = at + length(size);
             }
             let Some(id) = later.next() else { return Ok(()) };
-            segment = Segment::open(storage, dir, id)?;
+            segment = Segment::open(files, id)?;
             from = 0;
         }
     }
 
     /// Makes the end final: what is kept is durable, what is dropped is gone.
-    fn settle(&self, storage: &dyn Storage, dir: &Path) -> Result<(), OpenError> {
+    fn settle(&self, files: Files<'_>) -> Result<(), OpenError> {
+        let Files { storage, dir, .. } = files;
         for id in &self.spoiled {
             destroy_file(storage, &segment_path(dir, *id))?;
         }
         if self.dropped_bytes > 0 {
             storage.sync_dir(dir).map_err(|error| StorageError::new(SYNC, dir, error))?;
-            let segment = Segment::open_for_writing(storage, dir, self.segment)?;
+            let segment = Segment::open_for_writing(files, self.segment)?;
             segment.zero_from(self.offset)?;
         }
         // A sync that failed before the crash may have left these bytes in memory only, marked as written. Writing
         // them again makes this sync a true one.
         let Some((first, start, _)) = self.uncertain.front().copied() else { return Ok(()) };
         for id in first..=self.segment {
-            let segment = Segment::open_for_writing(storage, dir, id)?;
+            let segment = Segment::open_for_writing(files, id)?;
             let from = if id == first { start } else { 0 };
             let to = if id == self.segment { self.offset } else { segment.size };
             segment.write_again(from, to)?;

@@ -1,26 +1,37 @@
 //! Examining one journal segment at rest: frames where they should be, torn ones, and frames anywhere in what
 //! follows; and the two repairs of recovery, zeroing and writing again.
 //!
-//! Reads at most one large piece of the file at a time. Repairs are durable when they return.
+//! Refuses, wherever it looks, a frame that was written without the journal's key. Reads at most one large piece of the
+//! file at a time. Repairs are durable when they return.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::codec::length;
-use crate::error::OpenError;
-use crate::frame::{self, ALIGNMENT, MAX_FRAME_BYTES, Parsed};
+use crate::error::{Damage, OpenError};
+use crate::frame::{self, ALIGNMENT, Parsed};
 use crate::integrate::describe;
 use crate::journal::segment_path;
+use crate::journal_key::JournalKey;
 use crate::storage::{Access, SYNC, Storage, StorageError, StorageFile};
 
 /// How much of a segment is read at a time.
 const READ_BYTES: usize = 1 << 20;
 
+/// The journal's files.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Files<'a> {
+    pub(crate) storage: &'a dyn Storage,
+    pub(crate) dir: &'a Path,
+    pub(crate) key: &'a JournalKey,
+}
+
 /// One segment file under examination.
 #[derive(Debug)]
-pub(crate) struct Segment {
+pub(crate) struct Segment<'k> {
     pub(crate) id: u64,
     pub(crate) path: PathBuf,
+    key: &'k JournalKey,
     file: Arc<dyn StorageFile>,
     pub(crate) size: u64,
     /// Bytes of the file from `start` on.
@@ -28,22 +39,22 @@ pub(crate) struct Segment {
     start: u64,
 }
 
-impl Segment {
+impl<'k> Segment<'k> {
     /// Opens it for reading.
-    pub(crate) fn open(storage: &dyn Storage, dir: &Path, id: u64) -> Result<Self, OpenError> {
-        Self::open_with(storage, dir, id, Access::Read)
+    pub(crate) fn open(files: Files<'k>, id: u64) -> Result<Self, OpenError> {
+        Self::open_with(files, id, Access::Read)
     }
 
     /// Opens it for repair.
-    pub(crate) fn open_for_writing(storage: &dyn Storage, dir: &Path, id: u64) -> Result<Self, OpenError> {
-        Self::open_with(storage, dir, id, Access::Update)
+    pub(crate) fn open_for_writing(files: Files<'k>, id: u64) -> Result<Self, OpenError> {
+        Self::open_with(files, id, Access::Update)
     }
 
-    fn open_with(storage: &dyn Storage, dir: &Path, id: u64, access: Access) -> Result<Self, OpenError> {
+    fn open_with(Files { storage, dir, key }: Files<'k>, id: u64, access: Access) -> Result<Self, OpenError> {
         let path = segment_path(dir, id);
         let file = storage.open(&path, access).map_err(|error| StorageError::new("open", &path, error))?;
         let size = file.length().map_err(|error| StorageError::new("read", &path, error))?;
-        Ok(Self { id, path, file, size, buffer: Vec::new(), start: 0 })
+        Ok(Self { id, path, key, file, size, buffer: Vec::new(), start: 0 })
     }
 
     /// The valid frame at `offset`: its header and length.
@@ -58,7 +69,7 @@ impl Segment {
     pub(crate) fn torn_at(&mut self, offset: u64) -> Result<Option<u64>, OpenError> {
         Ok(match self.parsed_at(offset)? {
             Parsed::Torn { claimed, .. } | Parsed::Incomplete { needed: claimed } => Some(length(claimed)),
-            Parsed::Frame(_) | Parsed::Nothing => None,
+            Parsed::Frame(_) | Parsed::Forged { .. } | Parsed::Nothing => None,
         })
     }
 
@@ -89,13 +100,16 @@ impl Segment {
         Ok(None)
     }
 
-    /// What stands at `offset`.
+    /// What stands at `offset`, unless it is forged.
     pub(crate) fn parsed_at(&mut self, offset: u64) -> Result<Parsed<'_>, OpenError> {
         self.read(offset, frame::HEADER)?;
-        if let Parsed::Incomplete { needed } = frame::parse(self.bytes_from(offset), self.id) {
-            self.read(offset, needed.min(MAX_FRAME_BYTES))?;
+        self.read(offset, frame::needed(self.bytes_from(offset), self.id))?;
+        let parsed = frame::parse(self.bytes_from(offset), self.id, self.key);
+        if let Parsed::Forged { .. } = parsed {
+            let (expected, found) = ("a frame of this gateway".to_owned(), describe(&parsed));
+            return Err(Damage { file: self.path.clone(), offset, expected, found }.into());
         }
-        Ok(frame::parse(self.bytes_from(offset), self.id))
+        Ok(parsed)
     }
 
     /// Has at least `wanted` bytes from `offset` in the buffer, unless the file ends.

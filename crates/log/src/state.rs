@@ -1,7 +1,7 @@
 //! How far the journal is integrated: everything before this place is durable in tiles and recordings, so recovery
 //! replays from here and older segments may go. One small file, replaced as a whole.
 //!
-//! Refused: a file whose checksum or form is wrong.
+//! Refused: a file whose checksum or form is wrong, and one of a journal whose frames have no MAC.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,7 +10,9 @@ use crate::error::{Damage, OpenError};
 use crate::storage::{Storage, StorageError, read_file, replace_file};
 
 /// The first line.
-const VERSION: &str = "vidimus.journal/1";
+const VERSION: &str = "vidimus.journal/2";
+/// The first line of a journal whose frames have no MAC. Nothing tells who wrote them.
+const WITHOUT_MAC: &str = "vidimus.journal/1";
 /// More than the file ever has.
 const MAX_STATE_BYTES: usize = 1024;
 
@@ -37,7 +39,11 @@ impl State {
             Err(error) if error.is_not_found() => return Ok(None),
             other => other?,
         };
-        let state = std::str::from_utf8(&bytes).ok().and_then(Self::parse);
+        let text = std::str::from_utf8(&bytes).ok();
+        if text.and_then(|text| text.lines().next()) == Some(WITHOUT_MAC) {
+            return Err(OpenError::OldJournal { file: path.to_path_buf() });
+        }
+        let state = text.and_then(Self::parse);
         let damage = || Damage {
             file: path.to_path_buf(),
             offset: 0,
@@ -84,7 +90,7 @@ mod tests {
         let text = state.text();
         assert_eq!(State::parse(&text), Some(state));
         for changed in
-            [text.replace("150", "149"), text.replace("/1", "/2"), format!("{text}\n"), text.replace("crc", "CRC")]
+            [text.replace("150", "149"), text.replace("/2", "/3"), format!("{text}\n"), text.replace("crc", "CRC")]
         {
             assert_eq!(State::parse(&changed), None, "{changed}");
         }

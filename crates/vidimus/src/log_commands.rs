@@ -185,7 +185,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 mod tests {
     use std::sync::Arc;
 
-    use vidimus_log::{Entry, FileSystem, Log as EvidenceLog, Options, Signer};
+    use vidimus_log::{Entry, FileSystem, JournalKey, Log as EvidenceLog, Options, Signer};
 
     use super::*;
 
@@ -195,7 +195,7 @@ mod tests {
     fn log(directory: &Path) -> (EvidenceLog, VerifierKey) {
         let signer = Signer::from_seed("vidimus/test", &[7; 32]).unwrap();
         let key = signer.verifier().clone();
-        let options = Options::new(directory, "vidimus/test");
+        let options = Options::new(directory, "vidimus/test", JournalKey::new(&[7; 32]));
         let (log, _) = EvidenceLog::open(Arc::new(FileSystem), options, signer).unwrap();
         log.append(&[Entry::Leaf(LEAF)]).unwrap();
         (log, key)

@@ -213,7 +213,7 @@ impl Verified {
 mod tests {
     use std::sync::Arc;
 
-    use vidimus_log::{Entry, Log, Options, Signer, VerifierKey};
+    use vidimus_log::{Entry, JournalKey, Log, Options, Signer, VerifierKey};
 
     use super::*;
 
@@ -223,7 +223,7 @@ mod tests {
     fn log(directory: &Path) -> VerifierKey {
         let signer = Signer::from_seed("vidimus/test", &[7; 32]).unwrap();
         let key = signer.verifier().clone();
-        let options = Options::new(directory, "vidimus/test");
+        let options = Options::new(directory, "vidimus/test", JournalKey::new(&[7; 32]));
         let (log, _) = Log::open(Arc::new(FileSystem), options, signer).unwrap();
         let opened = format!(r#"{{"seq":0,"session":"{SESSION}","type":"session.opened"}}"#);
         let admitted = format!(

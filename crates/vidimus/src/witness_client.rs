@@ -258,7 +258,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use vidimus_log::{Entry, FileSystem, Log, Options, Signer};
+    use vidimus_log::{Entry, FileSystem, JournalKey, Log, Options, Signer};
 
     use super::*;
 
@@ -291,7 +291,8 @@ mod tests {
     async fn only_more_than_there_is_was_rolled_back() {
         let dir = tempfile::tempdir().unwrap();
         let signer = Signer::from_seed("vidimus/gw", &[7; 32]).unwrap();
-        let options = Options { checkpoint_interval: TIMEOUT / 100, ..Options::new(dir.path(), "vidimus/gw") };
+        let options = Options::new(dir.path(), "vidimus/gw", JournalKey::new(&[7; 32]));
+        let options = Options { checkpoint_interval: TIMEOUT / 100, ..options };
         let (log, _) = Log::open(Arc::new(FileSystem), options, signer).unwrap();
         let witnessing = log.witnessing();
         let (older, signed) = witnessing.checkpoint();

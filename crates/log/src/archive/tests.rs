@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::codec::length;
+use crate::journal_key::JournalKey;
 use crate::keylist::KeyList;
 use crate::log::{Log, Options};
 use crate::note::{Checkpoint, Signer};
@@ -96,7 +97,8 @@ fn archive_of(leaves: &[String]) -> Vec<u8> {
 }
 
 fn archive_in(dir: &Path, leaves: &[String]) -> Vec<u8> {
-    let (log, _) = Log::open(Arc::new(FileSystem), Options::new(dir, ORIGIN), signer(7)).unwrap();
+    let (log, _) =
+        Log::open(Arc::new(FileSystem), Options::new(dir, ORIGIN, JournalKey::new(&[7; 32])), signer(7)).unwrap();
     for _ in 0..300 {
         log.append(&[Entry::Leaf(b"of others")]).unwrap();
     }

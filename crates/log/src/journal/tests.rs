@@ -19,13 +19,14 @@ fn every_segment_begun_holds_a_frame() {
     let start =
         Start { tail: State::GENESIS, first_segment: State::GENESIS.segment, has_next: false, free: Vec::new() };
     let storage = Arc::clone(&disk) as Arc<dyn Storage>;
-    let journal = Journal::new(storage, dir.clone(), bounds, Arc::new(Progress::new(0, 0)), start).unwrap();
+    let key = JournalKey::new(&[7; 32]);
+    let journal = Journal::new(storage, dir.clone(), bounds, key, Arc::new(Progress::new(0, 0)), start).unwrap();
     thread::scope(|scope| {
         scope.spawn(|| journal.run_allocator());
         let leaving: Vec<_> = (0..4).map(|_| scope.spawn(|| journal.leave_segments_before(SEGMENTS))).collect();
         let mut appended = Ok(());
         while appended.is_ok() && leaving.iter().any(|leaving| !leaving.is_finished()) {
-            appended = journal.append(&[Entry::Leaf(&[0xAB; 150])], Write::Now).map(drop);
+            appended = journal.append(&[Entry::Leaf(&[0xAB; 130])], Write::Now).map(drop);
         }
         journal.close();
         appended.unwrap();

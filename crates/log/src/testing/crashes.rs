@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::{Disk, Random};
 use crate::frame::Entry;
+use crate::journal_key::JournalKey;
 use crate::log::{Log, Options};
 use crate::note::Signer;
 use crate::recordings::recording_path;
@@ -148,7 +149,7 @@ impl Victim {
             max_journal_bytes: 8 * SEGMENT_BYTES,
             checkpoint_interval: Duration::from_millis(3),
             sync_interval: Duration::from_millis(10),
-            ..Options::new(dir, ORIGIN)
+            ..Options::new(dir, ORIGIN, JournalKey::new(&[7; 32]))
         };
         let storage = Arc::clone(&self.disk) as Arc<dyn Storage>;
         Log::open(storage, options, signer()).map_err(|error| error.to_string())

@@ -165,7 +165,7 @@ fn past_its_bound_the_journal_refuses_and_goes_on_when_integration_does() {
         }
     };
     assert!(error.to_string().contains("raise max_journal_bytes"), "{error}");
-    assert_eq!(appended, 3 * 25, "three segments of frames of 5,048 bytes");
+    assert_eq!(appended, 3 * 25, "three segments of frames of 5,064 bytes");
     log.close().unwrap();
     let (log, _) = open_on(&disk, dir.path()).unwrap();
     assert_eq!(log.append(&[Entry::Leaf(&leaf)]).unwrap().first_leaf, appended);

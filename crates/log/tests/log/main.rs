@@ -22,13 +22,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vidimus_log::testing::Disk;
-use vidimus_log::{FileSystem, Log, OpenError, Options, Recovered, Signer, Storage, VerifierKey};
+use vidimus_log::{FileSystem, JournalKey, Log, OpenError, Options, Recovered, Signer, Storage, VerifierKey};
 
 const ORIGIN: &str = "example.com/log";
 const SEGMENT: u64 = 128 << 10;
 
 fn signer() -> Signer {
     Signer::from_seed(ORIGIN, &[7; 32]).unwrap()
+}
+
+fn journal_key() -> JournalKey {
+    JournalKey::new(&[7; 32])
 }
 
 fn key() -> VerifierKey {
@@ -41,7 +45,7 @@ fn options(dir: &Path) -> Options {
         max_journal_bytes: 4 << 20,
         checkpoint_interval: Duration::from_millis(50),
         sync_interval: Duration::from_millis(20),
-        ..Options::new(dir, ORIGIN)
+        ..Options::new(dir, ORIGIN, journal_key())
     }
 }
 

@@ -8,13 +8,13 @@ use vidimus_log::testing::{Disk, Random};
 use vidimus_log::tree::{Nodes, range_hash, verify_consistency};
 use vidimus_log::{Entry, Hash, Log, OpenError, Recovered, Storage};
 
-use super::{lazy_options, open_on, options, signer};
+use super::{journal_key, lazy_options, open_on, options, signer};
 
 /// Header and entry header before a leaf's bytes in a frame.
-const BEFORE_LEAF: usize = 45;
+const BEFORE_LEAF: usize = 61;
 const LEAF: [u8; 20] = [b'x'; 20];
 /// One frame with [`LEAF`], padded to a multiple of eight.
-const FRAME: usize = 72;
+const FRAME: usize = 88;
 
 fn segment(dir: &Path, id: u64) -> PathBuf {
     dir.join(format!("journal/{id:08}.seg"))
@@ -84,7 +84,8 @@ fn nothing_is_changed_before_whoever_admits_it_says_yes() {
         assert!(matches!(asked, Err(OpenError::Signing)));
         assert!(before == disk.all(), "it was changed");
         assert!(
-            Log::at_rest(Arc::clone(&disk) as Arc<dyn Storage>, dir.path(), &signer()).is_ok() != before.is_empty()
+            Log::at_rest(Arc::clone(&disk) as Arc<dyn Storage>, dir.path(), &signer(), &journal_key()).is_ok()
+                != before.is_empty()
         );
         assert!(before == disk.all(), "reading has changed it");
         assert!(open_on(&disk, dir.path()).is_ok());
@@ -182,7 +183,7 @@ fn frames_of_an_unfinished_sync_are_dropped_together_and_never_return() {
     // The disk has written the fourth and fifth, not the third.
     whole.tamper(&segment(dir.path(), 1), |bytes| bytes[2 * FRAME..3 * FRAME].fill(0));
     let (log, recovered) = open_on(&whole, dir.path()).unwrap();
-    assert_eq!(recovered, Recovered { replayed: 2, leaves: 2, dropped_frames: 2, dropped: 2 * 72 });
+    assert_eq!(recovered, Recovered { replayed: 2, leaves: 2, dropped_frames: 2, dropped: 2 * 88 });
     // A frame of the same length in its place must not make them valid again.
     log.append(&[Entry::Leaf(&LEAF)]).unwrap();
     let again = whole.killed();
@@ -244,11 +245,121 @@ fn a_journal_changed_with_a_valid_checksum_is_refused() {
     disk.tamper(&segment(dir.path(), 1), |bytes| {
         let frame = &mut bytes[100 * FRAME..101 * FRAME];
         frame[BEFORE_LEAF] = b'y';
-        let crc = crc32c::crc32c(&frame[4..BEFORE_LEAF + LEAF.len()]);
-        frame[..4].copy_from_slice(&crc.to_le_bytes());
+        check(frame);
     });
     let error = refused(&disk, dir.path());
+    assert!(error.contains(&format!("at byte {}", 100 * FRAME)) && error.contains("frame 100, which this"), "{error}");
+}
+
+#[test]
+fn a_journal_of_another_history_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = checkpointed(dir.path());
+    // The same key wrote it, as it does on a copy that somebody lets go another way.
+    let other = Arc::new(Disk::default());
+    let log = lazy_open(&other, dir.path());
+    append(&log, 100);
+    log.append(&[Entry::Leaf(&[b'y'; LEAF.len()])]).unwrap();
+    append(&log, 199);
+    let bytes = other.killed().all().remove(&segment(dir.path(), 1)).unwrap();
+    drop(log);
+    disk.tamper(&segment(dir.path(), 1), |own| own.clone_from(&bytes));
+    let error = refused(&disk, dir.path());
     assert!(error.contains("of the 200 entries in tiles and journal, found root"), "{error}");
+}
+
+/// Gives a frame with [`LEAF`] the checksum of what it is.
+fn check(frame: &mut [u8]) {
+    let crc = crc32c::crc32c(&frame[4..BEFORE_LEAF + LEAF.len()]);
+    frame[..4].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// A frame with [`LEAF`] that is right in all but its MAC.
+fn forged(id: u64, sequence: u64, first_leaf: u64) -> Vec<u8> {
+    let body_length = u32::try_from(5 + LEAF.len()).unwrap();
+    let mut frame = [[0; 4], body_length.to_le_bytes()].concat();
+    for field in [id, sequence, sequence, first_leaf] {
+        frame.extend_from_slice(&field.to_le_bytes());
+    }
+    frame.extend_from_slice(&[0; 16]);
+    frame.push(1);
+    frame.extend_from_slice(&u32::try_from(LEAF.len()).unwrap().to_le_bytes());
+    frame.extend_from_slice(&LEAF);
+    frame.resize(FRAME, 0);
+    check(&mut frame);
+    frame
+}
+
+#[test]
+fn a_frame_added_to_a_stopped_log_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::default());
+    let (log, _) = open_on(&disk, dir.path()).unwrap();
+    append(&log, 3);
+    log.close().unwrap();
+    drop(log);
+    let state = disk.all().remove(&dir.path().join("journal/state")).unwrap();
+    let state = String::from_utf8(state).unwrap();
+    assert!(state.contains(&format!("segment 1\noffset {}\nsequence 3\nleaves 3\n", 3 * FRAME)), "{state}");
+    // Where the next one goes, after a gap, in the segment made ready, and with another number.
+    for (id, at, sequence) in [(1, 3, 3), (1, 9, 4), (2, 0, 3), (2, 7, 3), (1, 3, 2), (1, 3, 70)] {
+        let attacked = disk.killed();
+        attacked.tamper(&segment(dir.path(), id), |bytes| {
+            bytes[at * FRAME..(at + 1) * FRAME].copy_from_slice(&forged(id, sequence, 3));
+        });
+        let error = refused(&attacked, dir.path());
+        let place = format!("{id:08}.seg at byte {}: expected a frame of this gateway", at * FRAME);
+        assert!(error.contains(&place), "{error}");
+        assert!(error.contains(&format!("found frame {sequence}, which this gateway did not write")), "{error}");
+        let storage = Arc::clone(&attacked) as Arc<dyn Storage>;
+        assert!(Log::at_rest(storage, dir.path(), &signer(), &journal_key()).is_err(), "{error}");
+    }
+    assert_eq!(open_on(&disk, dir.path()).unwrap().0.status().integrated, 3);
+}
+
+#[test]
+fn any_flipped_bit_of_a_mac_is_refused_and_never_taken_for_torn() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = journal(dir.path(), 2, 1);
+    // Of a durable frame, and of the last one, which may be dropped when it is torn.
+    for frame in [0, 2] {
+        for bit in 40 * 8..56 * 8 {
+            let disk = whole.killed();
+            disk.tamper(&segment(dir.path(), 1), |bytes| {
+                let frame = &mut bytes[frame * FRAME..(frame + 1) * FRAME];
+                frame[bit / 8] ^= 1 << (bit % 8);
+                check(frame);
+            });
+            let error = refused(&disk, dir.path());
+            assert!(error.contains(&format!("found frame {frame}, which this gateway did not write")), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_frame_forged_beside_a_running_log_is_not_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::default());
+    let log = lazy_open(&disk, dir.path());
+    append(&log, 2);
+    disk.tamper(&segment(dir.path(), 1), |bytes| bytes[FRAME..2 * FRAME].copy_from_slice(&forged(1, 1, 1)));
+    let error = log.close().unwrap_err().to_string();
+    assert!(error.contains("frame 1, which this gateway did not write"), "{error}");
+    assert_eq!(log.status().integrated, 0);
+}
+
+#[test]
+fn a_journal_whose_frames_have_no_mac_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::default());
+    open_on(&disk, dir.path()).unwrap().0.close().unwrap();
+    let text = "vidimus.journal/1\nsegment 1\noffset 0\nsequence 0\nleaves 0\n";
+    let text = format!("{text}crc32c {:08x}\n", crc32c::crc32c(text.as_bytes()));
+    disk.tamper(&dir.path().join("journal/state"), |bytes| *bytes = text.clone().into_bytes());
+    let before = disk.all();
+    let error = open_on(&disk, dir.path()).map(|_| ()).unwrap_err();
+    assert!(matches!(error, OpenError::OldJournal { .. }) && error.to_string().contains("another data_dir"), "{error}");
+    assert!(before == disk.all(), "refusing changed the disk");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vidimus_log::archive::{self, ArchiveReport, Outcome};
 use vidimus_log::zip::ZipReader;
-use vidimus_log::{Entry, FileSystem, KeyList, Log, Options, SALT_BYTES, Signer, Trust, commitment};
+use vidimus_log::{Entry, FileSystem, JournalKey, KeyList, Log, Options, SALT_BYTES, Signer, Trust, commitment};
 
 use super::*;
 
@@ -50,7 +50,8 @@ fn base64(bytes: &[u8; 32]) -> String {
 fn archived(kept: Option<&[Payload]>) -> (Vec<u8>, ArchiveReport) {
     let dir = tempfile::tempdir().unwrap();
     let signer = Signer::from_seed(ORIGIN, &[7; 32]).unwrap();
-    let (log, _) = Log::open(Arc::new(FileSystem), Options::new(dir.path(), ORIGIN), signer).unwrap();
+    let options = Options::new(dir.path(), ORIGIN, JournalKey::new(&[7; 32]));
+    let (log, _) = Log::open(Arc::new(FileSystem), options, signer).unwrap();
     let sessions = [events(1, "masked"), events(2, "sizes"), events(3, "masked"), events(4, "masked")];
     for turn in 0..2 {
         log.append(&[Entry::Leaf(b"another")]).unwrap();
@@ -113,7 +114,8 @@ fn a_recording_that_lacks_a_payload_makes_an_archive_that_does_not_hold() {
 fn what_cannot_be_read_is_an_error_and_no_archive() {
     let dir = tempfile::tempdir().unwrap();
     let signer = Signer::from_seed(ORIGIN, &[7; 32]).unwrap();
-    let (log, _) = Log::open(Arc::new(FileSystem), Options::new(dir.path(), ORIGIN), signer).unwrap();
+    let options = Options::new(dir.path(), ORIGIN, JournalKey::new(&[7; 32]));
+    let (log, _) = Log::open(Arc::new(FileSystem), options, signer).unwrap();
     log.append(&[Entry::Leaf(events(1, "masked")[0].as_bytes()), Entry::Leaf(events(1, "masked")[1].as_bytes())])
         .unwrap();
     log.close().unwrap();

@@ -113,10 +113,9 @@ fn attacks() -> Vec<Attack> {
         attack("flips a bit of the journal", Killed, |data| {
             let segment = journal(data);
             // What the last stop had integrated lies before this and is of no use any more.
-            let state = std::fs::read_to_string(data.join("journal/state")).unwrap();
-            let offset = state.lines().find_map(|line| line.strip_prefix("offset ")).unwrap();
-            flip(&segment, offset.parse::<u64>().unwrap() + 60);
+            flip(&segment, state(data, "offset ") + 60);
         }),
+        attack("adds events to the journal", Stopped, forge),
         attack("flips a bit of the journal's state", Stopped, |data| flip(&data.join("journal/state"), 30)),
         attack("flips a bit of the keyring", Stopped, |data| {
             // What comes of it is base64 again, so that it is always the same that does not fit.
@@ -193,6 +192,38 @@ fn root(mut hashes: Vec<Hash>) -> Hash {
         hashes = hashes.as_chunks::<2>().0.iter().map(|[left, right]| Hash::of_node(left, right)).collect();
     }
     hashes[0]
+}
+
+/// Writes two events to where the journal goes on, in a frame that is right in all but its MAC: a recording erased by two
+/// persons who know nothing of it.
+fn forge(data: &Path) {
+    let [segment, offset, sequence, leaves] =
+        ["segment ", "offset ", "sequence ", "leaves "].map(|name| state(data, name));
+    let session = recording(data);
+    let session = session.parent().unwrap().file_name().unwrap().to_str().unwrap();
+    let steps = [("admin.erase_requested", "corp|alice"), ("admin.erase_confirmed", "corp|bob")];
+    let events = steps.map(|(step, who)| format!(r#"{{"session":"{session}","type":"{step}","who":"{who}"}}"#));
+    let mut body = Vec::new();
+    for event in events {
+        body.push(1);
+        body.extend_from_slice(&u32::try_from(event.len()).unwrap().to_le_bytes());
+        body.extend_from_slice(event.as_bytes());
+    }
+    let mut covered = u32::try_from(body.len()).unwrap().to_le_bytes().to_vec();
+    for field in [segment, sequence, sequence, leaves] {
+        covered.extend_from_slice(&field.to_le_bytes());
+    }
+    covered.extend_from_slice(&[0; 16]);
+    covered.append(&mut body);
+    let frame = [&crc32c::crc32c(&covered).to_le_bytes()[..], &covered].concat();
+    let file = std::fs::File::options().write(true).open(data.join(format!("journal/{segment:08}.seg"))).unwrap();
+    file.write_all_at(&frame, offset).unwrap();
+}
+
+/// A number in the journal's state.
+fn state(data: &Path, name: &str) -> u64 {
+    let state = std::fs::read_to_string(data.join("journal/state")).unwrap();
+    state.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap()
 }
 
 /// The journal's segment in use.
