@@ -1,16 +1,12 @@
 //! Journal frames: one append call is one frame, so that all its entries survive a crash or none does.
-//!
 //! ```text
 //! crc32c 4 │ body length 4 │ segment 8 │ sequence 8 │ durable 8 │ first leaf 8 │ mac 16 │ body │ zeros to a multiple of 8
 //! body: entries, each   kind 1 │ length 4 │ (session 16 │ segment 4 │ offset 8, payloads only) │ bytes
 //! ```
-//! Integers are little-endian; the CRC covers everything after itself, padding excepted. `segment` is the id of the
-//! file, so frames left over in a recycled file never parse. `durable` is how many frames were known to be on disk
+//! Integers are little-endian; the CRC covers everything after itself, padding excepted. The MAC covers that too, but for
+//! itself and the bytes of payloads: a frame with the right CRC and another MAC is forged, never torn. `segment` is the id
+//! of the file, so frames left over in a recycled file never parse. `durable` is how many frames were known to be on disk
 //! when this one was written: a frame below the `durable` of any other frame was promised, and must be there.
-//!
-//! The MAC is made with the [`JournalKey`] over all entries, but for the bytes of payloads, and then over what stands
-//! between CRC and MAC. Payloads are encrypted, and the leaves commit to them. A frame whose CRC is right and whose MAC is
-//! not was written by somebody else: it is never taken for one that a crash tore.
 
 use crate::codec::length;
 use crate::error::AppendError;
