@@ -296,6 +296,7 @@ fn a_frame_added_to_a_stopped_log_is_refused() {
     let disk = Arc::new(Disk::default());
     let (log, _) = open_on(&disk, dir.path()).unwrap();
     append(&log, 3);
+    super::eventually("the next segment", || disk.all().contains_key(&segment(dir.path(), 2)));
     log.close().unwrap();
     drop(log);
     let state = disk.all().remove(&dir.path().join("journal/state")).unwrap();
