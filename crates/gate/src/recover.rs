@@ -47,8 +47,8 @@ pub enum RecoveryError {
     },
     /// The index and the log differ on a session that one of them has open.
     #[error(
-        "the index does not say what the log says of session {0}, which one of them has open: somebody may have altered the \
-         index; run `vidimus log verify`, then `vidimus index rebuild`, then start again"
+        "the index does not say what the log says of session {0}, which one of them has open: somebody may have altered one \
+         of them; run `vidimus log verify`, then `vidimus index rebuild`, then start again"
     )]
     Altered(SessionId),
     /// An event is not what this program writes.

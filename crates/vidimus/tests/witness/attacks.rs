@@ -24,6 +24,9 @@ const CALLS: u64 = 150;
 /// Entries of a full bundle (C2SP tlog-tiles).
 const FULL: usize = 256;
 
+/// Two events of the caller's calls, in the full bundle.
+const SWAPPED: (usize, usize) = (100, 120);
+
 /// Changes the data below a directory.
 type Edit = Box<dyn Fn(&Path)>;
 
@@ -150,14 +153,14 @@ fn attacks() -> Vec<Attack> {
         attack("swaps two events", Stopped, |data| {
             edit(&data.join("log/tile/entries/000"), |bytes| {
                 let mut all = entries(bytes);
-                all.swap(20, 40);
+                all.swap(SWAPPED.0, SWAPPED.1);
                 *bytes = bundle(&all);
             });
         }),
         attack("swaps two events and makes all tiles anew", Stopped, |data| {
             let (tiles, top) = (data.join("log/tile"), partial(&data.join("log/tile/1/000.p")));
             let mut all = entries(&std::fs::read(tiles.join("entries/000")).unwrap());
-            all.swap(20, 40);
+            all.swap(SWAPPED.0, SWAPPED.1);
             std::fs::write(tiles.join("entries/000"), bundle(&all)).unwrap();
             let hashes: Vec<Hash> = all.iter().map(|leaf| Hash::of_leaf(leaf)).collect();
             std::fs::write(tiles.join("0/000"), hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>()).unwrap();
@@ -172,6 +175,14 @@ fn attacks() -> Vec<Attack> {
                     bytes[at..at + to.len()].copy_from_slice(to);
                 }
             });
+        }),
+        attack("takes the last event of a session out of the index, so that it is written again", Stopped, |data| {
+            let index = rusqlite::Connection::open(data.join("index.db")).unwrap();
+            let of_caller = "(SELECT number FROM sessions WHERE reason = 'client' ORDER BY number DESC LIMIT 1)";
+            let last = format!("SELECT max(leaf) FROM entries WHERE session = {of_caller}");
+            assert_eq!(index.execute(&format!("DELETE FROM entries WHERE leaf = ({last})"), ()).unwrap(), 1);
+            let open = format!("UPDATE sessions SET closed = NULL, reason = NULL WHERE number = {of_caller}");
+            assert_eq!(index.execute(&open, ()).unwrap(), 1);
         }),
         attack("forges a checkpoint with another key", Stopped, |data| {
             edit(&data.join("log/checkpoint"), |note| {
