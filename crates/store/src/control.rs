@@ -8,16 +8,7 @@
 use vidimus_core::SessionId;
 
 use crate::StoreError;
-use crate::custody::Custody;
-
-/// What became of a control event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It changed the state.
-    Applied,
-    /// It named a version that was past, or a step that could not be taken from there: it changed nothing.
-    Void,
-}
+use crate::custody::{Custody, Outcome};
 
 /// A store of control state, held by the one who writes it.
 ///

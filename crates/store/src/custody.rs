@@ -10,7 +10,6 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use vidimus_core::SessionId;
 use vidimus_core::event::CustodyStep;
 
-use crate::control::Outcome;
 use crate::leaf::{Change, Entry, What};
 
 /// Whether a session's recording is kept.
@@ -92,6 +91,15 @@ impl Custody {
         };
         Some(Self { version: self.version + 1, hold, erasure })
     }
+}
+
+/// What became of a control event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It changed the state.
+    Applied,
+    /// It named a version that was past, or a step that could not be taken from there: it changed nothing.
+    Void,
 }
 
 /// The custody of all recordings by the log alone, for whoever must not take an index's word for it.

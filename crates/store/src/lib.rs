@@ -20,8 +20,8 @@ mod schema;
 mod text;
 
 pub use compare::{Difference, differences};
-pub use control::{ControlState, ControlStore, Outcome};
-pub use custody::{Custody, CustodyLog, Erasure, Request};
+pub use control::{ControlState, ControlStore};
+pub use custody::{Custody, CustodyLog, Erasure, Outcome, Request};
 pub use error::StoreError;
 pub use index::Index;
 pub use reader::{MAX_ASKED, MAX_SESSIONS, Reader, SessionFilter, SessionRow};

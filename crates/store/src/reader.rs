@@ -9,8 +9,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use vidimus_core::{Effect, EventId, SessionId, TargetName, Timestamp};
 
-use crate::control::{ControlState, Outcome};
-use crate::custody::{self, Custody};
+use crate::control::ControlState;
+use crate::custody::{self, Custody, Outcome};
 use crate::error::MIN_PREFIX;
 use crate::{StoreError, schema, text};
 
