@@ -112,6 +112,8 @@ impl Found {
             replace_file(storage.as_ref(), &places.checkpoint(), published.newest().note.as_bytes())?;
             state.store(storage.as_ref(), &places.state())?;
         }
+        // Its name may not be durable yet, where the end came right after the rename: the state must not get ahead of it.
+        storage.sync_dir(&places.log).map_err(|error| StorageError::new(SYNC, &places.log, error))?;
         publish_keys(storage.as_ref(), places, &signer, checkpoint.size)?;
         end.settle(Files { storage: storage.as_ref(), dir: &places.journal, key: &key })?;
         let edge = Edge::load(TileReader { storage: storage.as_ref(), dir: &places.log }, state.leaves)?;
