@@ -79,6 +79,8 @@ pub enum End {
 #[derive(Debug, Default)]
 pub struct Scan {
     findings: Vec<Finding>,
+    /// What else of a finding's class was matched where it begins.
+    shorter: Vec<Finding>,
     hits: Vec<Hit>,
     near: Near,
     paths: Paths,
@@ -225,6 +227,7 @@ impl Engine {
     /// The same where everything before a cut was scanned already; [`LOOK_BEHIND`] bytes before it must still be there.
     pub fn scan_from(&self, text: &[u8], from: Cut, path: &Path<'_>, end: End, scan: &mut Scan) {
         scan.findings.clear();
+        scan.shorter.clear();
         scan.near.clear();
         scan.upcoming.clear();
         scan.runs.clear();
@@ -251,7 +254,7 @@ impl Engine {
             scan.findings.push(Finding { class: ClassId(0), start: from.at(), end: text.len(), score: PROVEN });
         }
         scan.settle(text, from, end, by_finders);
-        resolve::per_class(&mut scan.findings);
+        resolve::per_class(&mut scan.findings, &mut scan.shorter);
         if !self.allow.is_empty() {
             self.allow.exempt(text, &mut scan.findings);
         }

@@ -384,13 +384,13 @@ impl<'a> Pass<'a> {
         self.recent.get(block % RECENT).copied().unwrap_or_default()
     }
 
-    /// Adds the longest match of each class that its edges and its validator allow.
+    /// Adds the longest match of each class that its edges and its validator allow, and apart the shorter ones.
     fn judge(&mut self, at: usize, hits: &[Hit], named: Option<&ClassSet>) {
         let mut taken = ClassSet::EMPTY;
         let mut context = named.copied();
         for hit in hits.iter().rev() {
             let class = hit.class;
-            if taken.contains(class) || named.is_some_and(|named| !named.contains(class)) {
+            if named.is_some_and(|named| !named.contains(class)) {
                 continue;
             }
             if !self.stands_alone(hit.edges, hit.start, hit.end) {
@@ -414,8 +414,13 @@ impl<'a> Pass<'a> {
                     }
                 }
             };
+            let finding = Finding { class, start, end: hit.end, score };
+            if taken.contains(class) {
+                self.scan.shorter.push(finding);
+                continue;
+            }
             taken.insert(class);
-            self.scan.findings.push(Finding { class, start, end: hit.end, score });
+            self.scan.findings.push(finding);
             if start > at {
                 self.scan.matched.push(at..hit.end);
             }
