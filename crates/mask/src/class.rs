@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::form::{Form, Part, Reader, Tail};
+use crate::placeholder::REDACTED;
 
 /// Classes one engine can hold, built-in and custom together.
 pub const MAX_CLASSES: usize = 384;
@@ -83,7 +84,12 @@ impl Edges {
         let at = |place: Option<usize>| place.and_then(|place| text.get(place));
         let joint = |place| at(place).is_some_and(|byte| joints.contains(byte));
         let before = at(start.checked_sub(2));
-        if joint(start.checked_sub(1)) && before.is_some_and(|byte| goes_on(byte) || matches!(byte, b'>' | b'*')) {
+        // What is masked was joined to it before as well.
+        let masked = |byte: &u8| match byte {
+            b']' => text.get(..start - 1).is_some_and(|text| text.ends_with(REDACTED)),
+            byte => matches!(byte, b'>' | b'*'),
+        };
+        if joint(start.checked_sub(1)) && before.is_some_and(|byte| goes_on(byte) || masked(byte)) {
             return false;
         }
         !(joint(Some(end)) && at(Some(end + 1)).is_some_and(goes_on))

@@ -13,6 +13,7 @@ use crate::error::ConfigError;
 use crate::escapes;
 use crate::fields::FieldRules;
 use crate::operator::{self, Operator};
+use crate::placeholder::REDACTED;
 use crate::selection::Selection;
 use crate::spelling::Reading;
 
@@ -225,7 +226,7 @@ impl Masker {
             }
             Operator::KeepLast(count) if !part.mixed => operator::keep_last(count, value, out),
             Operator::Replace | Operator::Nullify | Operator::KeepLast(_) => operator::mark(name, out),
-            Operator::Redact => out.extend_from_slice(b"[REDACTED]"),
+            Operator::Redact => out.extend_from_slice(REDACTED),
             Operator::Hmac => operator::hashed(name, value, &self.key, out),
             Operator::Token => match memory.number(part.class, value) {
                 Some(number) => operator::numbered(name, number, out),

@@ -8,6 +8,7 @@ use std::fmt;
 use aws_lc_rs::hmac;
 
 use crate::engine::{HASH_LETTERS, MAX_KEPT};
+use crate::placeholder::REDACTED;
 
 /// Digits of a session's number, at most: a session tells fewer values apart than that has.
 const MAX_NUMBER: usize = 6;
@@ -69,7 +70,7 @@ impl Operator {
             return true;
         }
         match (self, rest) {
-            (Self::Redact, _) => value == b"[REDACTED]",
+            (Self::Redact, _) => value == REDACTED,
             (Self::Token, Some([b'_', number @ ..])) => {
                 (1..=MAX_NUMBER).contains(&number.len()) && number.iter().all(u8::is_ascii_digit)
             }

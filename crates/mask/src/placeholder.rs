@@ -1,5 +1,8 @@
 //! Values that stand for a secret: `<password>`, `${TOKEN}`, `xxxx`, and what masking leaves.
 
+/// What stands for a value whose class is not told.
+pub(crate) const REDACTED: &[u8] = b"[REDACTED]";
+
 /// Whether a value is no secret but the place of one.
 pub(crate) fn is_placeholder(value: &[u8]) -> bool {
     let Some((first, rest)) = value.split_first() else { return true };

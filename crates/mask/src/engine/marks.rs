@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use crate::class::ClassId;
+use crate::placeholder::REDACTED;
 
 /// Digits of a session token's number, at most.
 const MAX_NUMBER: usize = 6;
@@ -36,6 +37,7 @@ impl Marks {
     pub(super) fn skip(&self, text: &[u8], start: usize) -> Option<(usize, Option<ClassId>)> {
         match text.get(start.checked_sub(1)?)? {
             b'<' => self.named(text, start).map(|(end, class)| (end, Some(class))),
+            b'[' => text.get(start - 1..)?.starts_with(REDACTED).then_some((start - 1 + REDACTED.len(), None)),
             b'*' => {
                 text.get(start.checked_sub(2)?).filter(|byte| **byte == b'*')?;
                 let kept = text.get(start..)?.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
@@ -53,6 +55,7 @@ impl Marks {
         let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-' | b'.');
         match start.checked_sub(1).and_then(|before| text.get(before)) {
             Some(b'<') => rest.iter().all(in_name),
+            Some(b'[') => REDACTED.get(1..).is_some_and(|mark| mark.starts_with(rest)),
             Some(b'*') => rest.len() <= MAX_KEPT && rest.iter().all(u8::is_ascii_alphanumeric),
             _ => false,
         }

@@ -24,7 +24,7 @@ pub(super) struct Places {
     pub(super) inner: u64,
     /// Behind the letter of an escape such as `\n` in text that was not decoded, which hides the beginning of a word.
     pub(super) escaped: u64,
-    /// Words behind `<` or `*`: they may be a mark's.
+    /// Words behind `<`, `[` or `*`: they may be a mark's.
     pub(super) marked: u64,
     pub(super) digits: u64,
     /// Digits directly behind a letter that is no escape's.
@@ -148,7 +148,7 @@ impl Starts {
             opening,
             inner: capital & (small << 1 | u64::from(before.last.is_ascii_lowercase())),
             escaped: escaped & all,
-            marked: words & (marks << 1 | u64::from(matches!(before.last, b'<' | b'*'))),
+            marked: words & (marks << 1 | u64::from(matches!(before.last, b'<' | b'[' | b'*'))),
             digits,
             behind_letters: digits & (letters << 1 | u64::from(before.last.is_ascii_alphabetic())) & !escaped,
         }
@@ -159,8 +159,8 @@ impl Starts {
         const MARKS: u8 = 1;
         const BACKSLASH: u8 = 2;
         const OPENING: u8 = 4;
-        let mut kinds =
-            block.map(|byte| (u8::from(byte == b'<' || byte == b'*') * MARKS) | (u8::from(byte == b'\\') * BACKSLASH));
+        let mut kinds = block
+            .map(|byte| (u8::from(matches!(byte, b'<' | b'[' | b'*')) * MARKS) | (u8::from(byte == b'\\') * BACKSLASH));
         match self.opening {
             Some(few) => {
                 for (kind, byte) in kinds.iter_mut().zip(block) {
@@ -197,7 +197,7 @@ mod tests {
         let starts = |at: &usize| opening.contains(&text[*at]) || begins(*at);
         let inner = |at: &usize| *at > 0 && text[*at].is_ascii_uppercase() && text[at - 1].is_ascii_lowercase();
         let escaped = |at: &usize| *at > 1 && word(*at) && text[at - 2] == b'\\' && b"nrtbf".contains(&text[at - 1]);
-        let marked = |at: &usize| *at > 0 && begins(*at) && b"<*".contains(&text[at - 1]);
+        let marked = |at: &usize| *at > 0 && begins(*at) && b"<[*".contains(&text[at - 1]);
         let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
         let glued =
             |at: &usize| *at > 0 && text[at - 1].is_ascii_alphabetic() && (*at..at + 3).all(digit) && !escaped(at);

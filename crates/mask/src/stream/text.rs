@@ -7,6 +7,7 @@
 
 use super::Work;
 use crate::engine::{Cut, End, LOOK_BEHIND};
+use crate::placeholder::REDACTED;
 
 /// Bytes that may wait; more are masked.
 pub(super) const MAX_PENDING: usize = 64 << 10;
@@ -21,7 +22,7 @@ pub(super) const EARNED: usize = 16;
 pub(super) const KEPT: usize = 8;
 
 /// Stands for what outgrew the bound and would be nothing if it ended there.
-pub(super) const WITHHELD: &[u8] = b"[REDACTED]";
+pub(super) const WITHHELD: &[u8] = REDACTED;
 
 /// A text that arrives in pieces.
 #[derive(Debug)]
