@@ -123,7 +123,7 @@ impl Spelled {
     fn idle(&mut self, work: &mut Work<'_>) {
         match self {
             Self::Text(text) => text.idle(work),
-            Self::Escaped(escaped) => escaped.screen.advance(None, true, work),
+            Self::Escaped(escaped) => escaped.screen.advance(true, work),
         }
     }
 
@@ -157,7 +157,7 @@ impl Escaped {
     fn push(&mut self, piece: &[u8], work: &mut Work<'_>) {
         self.held.extend_from_slice(piece);
         self.read(false);
-        self.screen.advance(None, false, work);
+        self.screen.advance(false, work);
     }
 
     /// Reads what is held, up to what may go on.

@@ -55,6 +55,11 @@ impl Reading {
         }
     }
 
+    /// What is there of its text.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// The last byte.
     pub(super) fn last(&self) -> Option<u8> {
         self.text.last().copied()
@@ -67,6 +72,12 @@ impl Reading {
 
     fn pending(&self) -> usize {
         self.text.len() - self.from.at()
+    }
+
+    /// Where in the stream what was found begins that ends with the last byte.
+    fn last_begins(&self) -> Option<usize> {
+        let ending = self.scan.findings().iter().filter(|finding| finding.end == self.text.len());
+        ending.filter_map(|finding| self.origins.get(finding.start)).map(|origin| origin.0).min()
     }
 }
 
@@ -114,14 +125,18 @@ impl Screen {
         self.readings.iter().map(Reading::pending).sum()
     }
 
-    /// Writes what is certain before `limit`, if enough came to look.
-    pub(super) fn advance(&mut self, limit: Option<usize>, force: bool, work: &mut Work<'_>) {
+    /// Writes what is certain, if enough came to look.
+    pub(super) fn advance(&mut self, force: bool, work: &mut Work<'_>) {
         let due = self.saved >= self.cost() || self.pending() > MAX_PENDING;
         if !(force || self.fresh && due) {
             return;
         }
         self.scan(End::Open, work);
-        let mut at = limit.unwrap_or(self.end()).min(self.end());
+        let mut at = self.end();
+        if !self.escaped {
+            // What is struck over next belongs to the last byte, and is masked with it.
+            at = self.readings.iter().filter_map(Reading::last_begins).fold(at, usize::min);
+        }
         loop {
             let before = at;
             for reading in &self.readings {
@@ -164,7 +179,7 @@ impl Screen {
     /// Writes everything.
     pub(super) fn finish(&mut self, work: &mut Work<'_>) {
         if self.inside {
-            self.advance(None, true, work);
+            self.advance(true, work);
         }
         self.scan(End::Final, work);
         if self.inside {

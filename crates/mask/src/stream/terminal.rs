@@ -27,7 +27,7 @@ pub(super) struct Terminal {
     column: usize,
     /// Characters that what is printed next strikes over.
     struck: usize,
-    /// A space that may be the first half of a wrap.
+    /// A space that may be the first half of a wrap: it may have been written, but is not read yet.
     space: Option<Space>,
 }
 
@@ -98,16 +98,15 @@ impl Terminal {
                 events.0.clear();
             }
             if self.screen.pending() > MAX_PENDING {
-                self.screen.advance(self.limit(), false, work);
+                self.screen.advance(false, work);
             }
         }
-        self.screen.advance(self.limit(), false, work);
+        self.screen.advance(false, work);
         Ok(())
     }
 
     pub(super) fn idle(&mut self, work: &mut Work<'_>) {
-        self.settle_space(false);
-        self.screen.advance(None, true, work);
+        self.screen.advance(true, work);
     }
 
     pub(super) fn finish(&mut self, work: &mut Work<'_>) -> Result<(), MaskError> {
@@ -124,10 +123,6 @@ impl Terminal {
 
     pub(super) fn pending(&self) -> usize {
         self.sequence.len() + self.screen.pending()
-    }
-
-    fn limit(&self) -> Option<usize> {
-        self.space.map(|space| space.origin.0)
     }
 
     /// Takes in a sequence or a character that `last` completed.
@@ -199,18 +194,15 @@ impl Terminal {
         self.column += 1;
         let is_struck = self.struck > 0;
         let is_space = character == b" ";
-        if is_struck {
-            self.struck -= 1;
-        } else {
-            self.settle_space(false);
-        }
+        self.struck -= usize::from(is_struck);
+        self.settle_space(false);
         for (place, byte) in character.iter().enumerate() {
             let origin = if by_byte { (origin.0 + place, origin.0 + place + 1) } else { origin };
             let [joined, lines] = self.screen.readings();
             lines.put(*byte, origin);
             if is_struck {
                 joined.stretch(origin.1);
-            } else if is_space {
+            } else if is_space && may_wrap(joined.text()) {
                 self.space = Some(Space { origin, returned: false });
             } else {
                 joined.put(*byte, origin);
@@ -248,6 +240,18 @@ impl Terminal {
 impl std::fmt::Debug for Terminal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Terminal").field("pending", &self.pending()).finish_non_exhaustive()
+    }
+}
+
+/// Whether a value may go on behind a space and a carriage return where the text ends so. A prompt cannot: its space need
+/// not wait for what follows.
+fn may_wrap(text: &[u8]) -> bool {
+    let word = text.rsplit(u8::is_ascii_whitespace).next().unwrap_or_default();
+    match word {
+        [.., 0xC3..=0xDF, 0x80..=0xBF] => true,
+        [before @ .., b':'] => before.contains(&b':'),
+        [.., last] => last.is_ascii_alphanumeric() || b"-._@/+=&~*,;'".contains(last),
+        [] => false,
     }
 }
 

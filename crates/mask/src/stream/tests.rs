@@ -343,13 +343,14 @@ fn control_sequences_neither_hide_a_value_nor_get_lost() {
 }
 
 #[test]
-fn a_prompt_shows_in_whole_after_a_moment() {
-    let (mut memory, mut tally, mut out) = (Memory::default(), Tally::default(), Vec::new());
-    let mut stream = DEFAULT.stream(Framing::Terminal, StreamScope::default());
-    stream.push(b"host:~ % ", &mut memory, &mut tally, &mut out).unwrap();
-    assert_eq!(out, b"host:~ ");
-    stream.idle(&mut memory, &mut tally, &mut out).unwrap();
-    assert_eq!(out, b"host:~ % ");
+fn a_prompt_shows_in_whole_at_once() {
+    for prompt in ["host:~ % ", "[ana@host ~]$ ", "login: ", "Go on? (y/n) ", "\u{276f} "] {
+        let (mut memory, mut tally, mut out) = (Memory::default(), Tally::default(), Vec::new());
+        let mut stream = DEFAULT.stream(Framing::Terminal, StreamScope::default());
+        stream.push(prompt.as_bytes(), &mut memory, &mut tally, &mut out).unwrap();
+        stream.idle(&mut memory, &mut tally, &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), prompt);
+    }
 }
 
 /// What has come out before the end.

@@ -49,21 +49,22 @@ pub(in super::super) fn read(reading: &mut Reading<'_>) -> Option<(usize, usize)
     // Up to the next key at most, so no byte is read for two keys. Other dashes may stand between the lines of a log.
     let next = memmem::find(rest, b"-----BEGIN");
     let own = rest.get(..next.unwrap_or(rest.len()))?;
+    let cut_off = |end: Option<usize>| end.filter(|end| *end >= MIN_BODY).map(|end| (start, body + end));
     let (end, given_up) = unterminated(own);
-    let unterminated = end.filter(|end| *end >= MIN_BODY).map(|end| (start, body + end));
     let own = own.get(..given_up.unwrap_or(own.len()))?;
     if let Some(at) = memmem::find(own, b"-----END") {
         let footer = own.get(at..)?;
         let label = footer.get(DASHES.len()..footer.len().min(MAX_LABEL + 2 * DASHES.len())).unwrap_or_default();
         let Some(close) = memmem::find(label, DASHES) else {
             reading.open |= body + at + DASHES.len() + label.len() == reading.text.len();
-            return unterminated;
+            // Nothing behind what may have been the end counts, or it would depend on how much is there.
+            return cut_off(unterminated(own.get(..at)?).0);
         };
         let long_enough = own.get(..at)?.trim_ascii().len() >= MIN_BODY;
         return long_enough.then_some((start, body + at + close + 2 * DASHES.len()));
     }
     reading.open |= next.is_none() && given_up.is_none() && rest.len() < MAX_BODY;
-    unterminated
+    cut_off(end)
 }
 
 /// Whether such armour begins in a text, and does not end in it.

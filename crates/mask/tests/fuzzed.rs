@@ -1,0 +1,85 @@
+//! What fuzzing found, cut down: each text broke one of the properties that `fuzz/` looks for.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use vidimus_mask::{ClassSet, Form, Framing, Masker, Memory, Operator, Scope, Selection, Settings, StreamScope, Tally};
+
+/// As in `fuzz/fuzz_targets/mask_shared`.
+static MASKER: LazyLock<Masker> = LazyLock::new(|| {
+    let operators = [
+        ("CREDIT_CARD", Operator::Nullify),
+        ("EMAIL_ADDRESS", Operator::Token),
+        ("IBAN_CODE", Operator::Hmac),
+        ("IP_ADDRESS", Operator::Redact),
+    ];
+    let operators = operators.map(|(class, operator)| (class.to_owned(), operator)).into();
+    Masker::new(&Settings { operators, ..Settings::new(Selection::new(["default", "secrets"]), [7; 32]) }).unwrap()
+});
+
+const FRAMINGS: [Framing; 4] = [Framing::Text, Framing::Auto, Framing::Lines, Framing::Terminal];
+
+fn text(text: &[u8], memory: &mut Memory) -> String {
+    let masked = MASKER.text(text, &[], &ClassSet::EMPTY, memory, &mut Tally::default());
+    String::from_utf8_lossy(&masked).into_owned()
+}
+
+fn payload(text: &str, memory: &mut Memory) -> String {
+    let bytes = Bytes::copy_from_slice(text.as_bytes());
+    let scope = Scope::new(&ClassSet::EMPTY, MASKER.fields());
+    let masked = MASKER.payload(&bytes, Form::Auto, &scope, memory, &mut Tally::default()).unwrap();
+    String::from_utf8_lossy(&masked.unwrap_or(bytes)).into_owned()
+}
+
+fn pieces<'p>(framing: Framing, pieces: impl IntoIterator<Item = &'p [u8]>, idle: bool) -> String {
+    let (mut memory, mut tally, mut out) = (Memory::default(), Tally::default(), Vec::new());
+    let mut stream = MASKER.stream(framing, StreamScope::default());
+    for piece in pieces {
+        stream.push(piece, &mut memory, &mut tally, &mut out).unwrap();
+        if idle {
+            stream.idle(&mut memory, &mut tally, &mut out).unwrap();
+        }
+    }
+    stream.finish(&mut memory, &mut tally, &mut out).unwrap();
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[test]
+fn masked_again_nothing_changes() {
+    for (case, expected) in [
+        // A word counts no more behind what was masked, whatever stands for that.
+        ("ssn 192.0.2.7 078051121", "ssn [REDACTED] 078051121"),
+        ("row 192.0.2.7-078-05-1121", "row [REDACTED]-078-05-1121"),
+        // Of two matches that overlap one stands; what that leaves of the other is one by itself.
+        ("phone 344 053204 44 053204 0044", "phone <PHONE_NUMBER> <PHONE_NUMBER>"),
+    ] {
+        let mut memory = Memory::default();
+        assert_eq!(text(case.as_bytes(), &mut memory), expected, "{case}");
+        assert_eq!(payload(case, &mut memory), expected, "{case}");
+        assert_eq!(text(expected.as_bytes(), &mut memory), expected, "{case}");
+        assert_eq!(payload(expected, &mut memory), expected, "{case}");
+    }
+}
+
+#[test]
+fn neither_splits_nor_pauses_matter() {
+    let key = "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1Wx2Yz3A";
+    let key = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY- ----then {} {key}", "x ".repeat(40));
+    let cases: [&[u8]; 6] = [
+        // What is struck over belongs to the space, not to what stands before it.
+        b"ane@corp.org \x08vvvv",
+        b"card 4111 1111 1111 1111\x087 and\x08\x08more",
+        b"card 4111 1111 11 \r11 1111 $ \rls",
+        b"user@host:~$ ls /home/ana\r\nana: \r1",
+        b"[::1:2:3: \r4:5:6:7]",
+        key.as_bytes(),
+    ];
+    for (case, framing) in cases.iter().flat_map(|case| FRAMINGS.map(|framing| (*case, framing))) {
+        let whole = pieces(framing, [case], false);
+        for (size, idle) in (1..20).flat_map(|size| [(size, false), (size, true)]) {
+            assert_eq!(pieces(framing, case.chunks(size), idle), whole, "{framing:?} in pieces of {size}");
+        }
+    }
+}
