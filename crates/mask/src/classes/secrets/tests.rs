@@ -77,6 +77,8 @@ fn code_and_prose_about_secrets_hold_none() {
         "primaryKey: userId_createdAt_v2",
         "self.secret_key = config.secrets.key1_default_value",
         "tokens: 4096, max_tokens=8192",
+        "notes = \"Maven - com.example.token:qjwz-codec-2.10.14\"",
+        "auth_module = \"qjwz-codec@1.12.3\"",
     ] {
         assert_eq!(found(&SECRETS, text, &[]), [], "{text}");
     }
@@ -101,6 +103,12 @@ fn names_in_every_notation_tell_of_a_secret() {
         assert_eq!(values, [value], "{text}");
         assert_eq!(found(&DEFAULT, &text, &[]), [], "default waits for a key that leads to it: {text}");
     }
+}
+
+#[test]
+fn a_version_behind_a_secret_hides_nothing() {
+    let value = format!("{}-1.12.3", &RANDOM[..24]);
+    assert_eq!(found(&SECRETS, &format!("api_key = \"{value}\""), &[]), [("SECRET_GENERIC".to_owned(), value)]);
 }
 
 #[test]

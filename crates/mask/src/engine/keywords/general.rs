@@ -245,8 +245,13 @@ fn quoted(text: &[u8], start: usize, quote: u8) -> Option<usize> {
     (rest.get(length) == Some(&quote)).then_some(start + length)
 }
 
-/// Whether a value looks drawn at random: digits and letters without order, and hardly any words.
+/// Whether a value looks drawn at random: digits and letters without order, and hardly any words. A version behind a name
+/// counts for nothing.
 pub(super) fn looks_random(value: &[u8]) -> bool {
+    is_random(value) && without_version(value).is_none_or(is_random)
+}
+
+fn is_random(value: &[u8]) -> bool {
     let digits = value.iter().any(u8::is_ascii_digit);
     let letters = value.iter().any(u8::is_ascii_alphabetic);
     let path = matches!(value.first(), Some(b'/' | b'.' | b'@'));
@@ -257,6 +262,15 @@ pub(super) fn looks_random(value: &[u8]) -> bool {
         && has_entropy(value, RANDOM)
         && !is_words(value)
         && !is_placeholder(value)
+}
+
+/// What stands before a version, as in `library-core-1.12.3`. None if none ends the value.
+fn without_version(value: &[u8]) -> Option<&[u8]> {
+    let at = value.iter().rposition(|byte| !byte.is_ascii_digit() && *byte != b'.')?;
+    let (name, version) = (value.get(..at)?, value.get(at + 1..)?);
+    let parts = version.split(|byte| *byte == b'.');
+    let is_version = parts.clone().count() > 1 && parts.into_iter().all(|part| !part.is_empty());
+    (matches!(value.get(at), Some(b'-' | b':' | b'@' | b'_')) && is_version).then_some(name)
 }
 
 /// Ten bytes that follow each other, as in `0123456789` and `abcdefghij`.
