@@ -22,6 +22,9 @@ pub use operation::{Decided, Ended, Logged, Masking, Opened, Payload, Status};
 /// The value of `v` in every leaf.
 pub const VERSION: &str = "vidimus.event/1";
 
+/// The types of the events that end a session. They carry the count of its events, and none of it comes after them.
+pub const LAST_EVENTS: [&str; 2] = ["session.closed", "log.stopped"];
+
 /// One entry in the evidence log.
 #[derive(Debug)]
 pub struct Event<'a> {

@@ -13,16 +13,25 @@ use vidimus_core::SessionId;
 #[derive(Deserialize)]
 pub(crate) struct Head<'a> {
     session: &'a str,
-    seq: u64,
+    /// Its number in the session.
+    pub(crate) seq: u64,
+    /// What kind of event it is.
+    #[serde(rename = "type")]
+    pub(crate) kind: &'a str,
     /// What it is on.
     #[serde(borrow)]
     pub(crate) target: Option<Cow<'a, str>>,
 }
 
 impl<'a> Head<'a> {
+    /// Reads it, and of which session it is; none when the entry is no event.
+    pub(crate) fn read(leaf: &'a [u8]) -> Option<(SessionId, Self)> {
+        let head: Self = serde_json::from_slice(leaf).ok()?;
+        Some((head.session.parse().ok()?, head))
+    }
+
     /// Reads it; none when the entry is not this event of this session.
     pub(crate) fn of(leaf: &'a [u8], session: SessionId, seq: u64) -> Option<Self> {
-        let head: Self = serde_json::from_slice(leaf).ok()?;
-        (head.seq == seq && head.session.parse() == Ok(session)).then_some(head)
+        Self::read(leaf).filter(|(of, head)| *of == session && head.seq == seq).map(|(_, head)| head)
     }
 }

@@ -11,14 +11,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use serde::Deserialize;
 use serde_json::Value;
-use vidimus_core::event::{Body, Ended, Masking, Status};
+use vidimus_core::event::{Body, Ended, LAST_EVENTS, Masking, Status};
 use vidimus_core::{Action, Durability, Protocol, Record, SessionId, TargetName};
 use vidimus_log::{ReadError, Snapshot};
 use vidimus_store::{Reader, StoreError};
 
 use crate::evidence::{Evidence, EvidenceError, Strand};
+use crate::logged_session::Head;
 
 /// How many events the log is searched backwards for, where the run before was longer and the index knows of no older event
 /// after which a session must have no other: about a hundred megabytes.
@@ -119,15 +119,6 @@ struct Newest {
     is_final: bool,
 }
 
-/// In every event.
-#[derive(Deserialize)]
-struct Head<'a> {
-    session: &'a str,
-    seq: u64,
-    #[serde(rename = "type")]
-    kind: &'a str,
-}
-
 /// The newest event of each session that has one from `oldest` on, or after what closed everything older: the last start that
 /// came as far as loading policies. Of a longer run no more than [`MAX_SEARCHED`] events are searched: a session that has none
 /// among those is open only if the index says so, and then `oldest` is its last event.
@@ -143,10 +134,8 @@ fn newest_events(log: &Snapshot, oldest: u64) -> Result<HashMap<SessionId, Newes
         index += leaves.len() as u64;
         for leaf in leaves.iter().rev() {
             index -= 1;
-            let foreign = RecoveryError::Foreign(index);
-            let Ok(Head { session, seq, kind }) = serde_json::from_slice(leaf) else { return Err(foreign) };
-            let Ok(session) = session.parse() else { return Err(foreign) };
-            newest.entry(session).or_insert(Newest { seq, is_final: is_final(kind) });
+            let (session, Head { seq, kind, .. }) = Head::read(leaf).ok_or(RecoveryError::Foreign(index))?;
+            newest.entry(session).or_insert(Newest { seq, is_final: LAST_EVENTS.contains(&kind) });
             match kind {
                 "policy.loaded" => _ = loaded.insert(session),
                 "log.started" if loaded.contains(&session) && index <= oldest => return Ok(newest),
@@ -156,11 +145,6 @@ fn newest_events(log: &Snapshot, oldest: u64) -> Result<HashMap<SessionId, Newes
         end = start;
     }
     Ok(newest)
-}
-
-/// Whether no event of the session comes after one of this type.
-fn is_final(kind: &str) -> bool {
-    matches!(kind, "session.closed" | "log.stopped")
 }
 
 /// What these leaves, which must be all of a session's, say of it.
@@ -193,7 +177,7 @@ fn read(log: &mut Snapshot, session: SessionId, leaves: &[(u64, u64)]) -> Result
                 let intent = event.pointer("/operation/intent").and_then(Value::as_u64);
                 intent.and_then(|intent| open.intents.remove(&intent));
             }
-            Some(kind) if is_final(kind) => return Err(RecoveryError::Altered(session)),
+            Some(kind) if LAST_EVENTS.contains(&kind) => return Err(RecoveryError::Altered(session)),
             _ => {}
         }
     }

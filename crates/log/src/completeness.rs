@@ -5,12 +5,12 @@
 
 use std::collections::HashMap;
 
+use vidimus_core::event::LAST_EVENTS;
+
 use crate::codec::length;
 use crate::intents::{Intents, MAX_OPEN_INTENTS, TooMany};
 use crate::leaf::{Place, place};
 
-/// Types of the events that end a session and carry its count.
-const LAST_EVENTS: [&str; 2] = ["session.closed", "log.stopped"];
 /// The type of the events that admit an operation.
 const ADMITTED: &str = "operation.admitted";
 /// The type of the events that deny one.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use aws_lc_rs::aead::LessSafeKey;
 use serde_json::Value;
 use vidimus_core::SessionId;
+use vidimus_core::event::LAST_EVENTS;
 use vidimus_log::verify::Finding;
 use vidimus_log::{MAX_FRAME_BYTES, SALT_BYTES};
 use vidimus_store::{CustodyLog, Erasure};
@@ -24,9 +25,6 @@ use vidimus_store::{CustodyLog, Erasure};
 use super::committed::{Commits, Follower, Problem, Seen};
 use super::{HEADER_BYTES, Header, OPENING_BYTES, TAG_BYTES};
 use crate::keys::{KeyEncryptionKey, KeyError, Secret};
-
-/// Types of the events after which a session has no frames.
-const LAST_EVENTS: [&str; 2] = ["session.closed", "log.stopped"];
 
 /// The type of the event that says that a recording is destroyed.
 const ERASED: &str = "recording.erased";
