@@ -1,14 +1,16 @@
 //! Writing evidence: one strand of events per session, with dense numbers, and the payloads they commit to.
 //!
-//! An event and its payload are appended together, or not at all; a number is taken only when both were written.
-//! `Strict` writers then wait until the journal is durable past them. A failed append never passes silently: the
+//! An event and its payload are appended together, or not at all; a number is taken only when both were appended.
+//! What promises `strict` is written by the sync that it then waits for, together with all others that wait; until that
+//! sync it may be lost when the process ends, and nothing has passed by then. Everything else is written before the append
+//! returns. Either way the journal has the events of a strand in their order. A failed append never passes silently: the
 //! caller of every function here must refuse what it was about to do.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vidimus_core::event::{Body, Decided, Ended, Logged, Payload};
 use vidimus_core::{Clock, Durability, ErrorKind, Event, EventId, Record, SessionId, TargetName};
-use vidimus_log::{AppendError, Entry, Log, Position};
+use vidimus_log::{AppendError, Appended, Entry, Log, Position};
 
 use crate::keys::{KeyEncryptionKey, KeyError};
 use crate::recording::{Part, Sealed, Writer};
@@ -145,7 +147,7 @@ impl Strand {
         let mut state = self.lock()?;
         let seq = state.next;
         let leaf = self.leaf(evidence, seq, (who, target), body);
-        let appended = evidence.log.append(&[Entry::Leaf(&leaf)])?;
+        let appended = evidence.append(Durability::Async, &[Entry::Leaf(&leaf)])?;
         state.next += 1;
         Ok((Written { seq, position: appended.position, at: None }, appended.first_leaf))
     }
@@ -204,23 +206,24 @@ impl Strand {
             sealed.push(frame);
         }
         let commitments: Vec<Payload> = sealed.iter().map(|frame| frame.payload.clone()).collect();
+        let durability = promised(&body);
         let leaf = self.leaf(evidence, seq, self.scope(), with_payloads(body, &commitments));
         let mut entries = self.entries(opening.as_deref(), &sealed);
         entries.push(Entry::Leaf(&leaf));
-        Ok((evidence.log.append(&entries)?.position, commitments.last().map(|payload| payload.at)))
+        Ok((evidence.append(durability, &entries)?.position, commitments.last().map(|payload| payload.at)))
     }
 
-    /// Appends one part of the result of the operation admitted as `intent`. It has no event of its own: the
-    /// outcome commits to all parts.
+    /// Appends one part of the result of the operation admitted as `intent`, which promises `durability`. It has no event of
+    /// its own: the outcome commits to all parts.
     pub(crate) fn append_chunk(
         &self,
         evidence: &Evidence,
-        intent: u64,
+        (intent, durability): (u64, Durability),
         part: Part<'_>,
     ) -> Result<WrittenChunk, EvidenceError> {
         let mut state = self.lock()?;
         let is_new = state.writer.is_none();
-        match self.try_append_chunk(evidence, &mut state.writer, intent, part) {
+        match self.try_append_chunk(evidence, &mut state.writer, (intent, durability), part) {
             Ok(written) => Ok(written),
             Err(error) => {
                 if is_new {
@@ -235,13 +238,14 @@ impl Strand {
         &self,
         evidence: &Evidence,
         slot: &mut Option<Writer>,
-        intent: u64,
+        (intent, durability): (u64, Durability),
         part: Part<'_>,
     ) -> Result<WrittenChunk, EvidenceError> {
         let mut opening = None;
         let writer = self.writer(slot, &mut opening, evidence)?;
         let sealed = writer.seal(intent, evidence.clock.now(), part)?;
-        let appended = evidence.log.append(&self.entries(opening.as_deref(), std::slice::from_ref(&sealed)))?;
+        let entries = self.entries(opening.as_deref(), std::slice::from_ref(&sealed));
+        let appended = evidence.append(durability, &entries)?;
         writer.advance(&sealed);
         let delivered = sealed.delivered.unwrap_or(sealed.commitment);
         Ok(WrittenChunk {
@@ -275,7 +279,7 @@ impl Strand {
         }
         let seq = state.next;
         let leaf = self.leaf(evidence, seq, self.scope(), body(seq + 1));
-        let appended = evidence.log.append(&[Entry::Leaf(&leaf)])?;
+        let appended = evidence.append(Durability::Async, &[Entry::Leaf(&leaf)])?;
         state.next += 1;
         state.closed = true;
         Ok(Written { seq, position: appended.position, at: None })
@@ -351,7 +355,25 @@ fn with_payloads<'a>(body: Body<'a>, payloads: &'a [Payload]) -> Body<'a> {
     }
 }
 
+/// What the event says that its writer waits for.
+const fn promised(body: &Body<'_>) -> Durability {
+    match body {
+        Body::OperationAdmitted(decided) | Body::OperationDenied(decided) => decided.durability,
+        Body::OperationOutcome(ended) => ended.durability,
+        Body::SessionOpened(opened) => opened.durability,
+        _ => Durability::Async,
+    }
+}
+
 impl Evidence {
+    /// Appends in the way that is cheaper for what is then waited for: many who wait share one write.
+    fn append(&self, durability: Durability, entries: &[Entry<'_>]) -> Result<Appended, AppendError> {
+        match durability {
+            Durability::Strict => self.log.append_to_sync(entries),
+            Durability::Async => self.log.append(entries),
+        }
+    }
+
     /// Waits until `position` is durable, if `durability` promises that.
     pub(crate) async fn settle(&self, durability: Durability, position: Position) -> Result<(), EvidenceError> {
         match durability {

@@ -179,7 +179,8 @@ impl InFlight {
     pub async fn chunk(&mut self, body: Bytes, members: &'static Members) -> Result<(), PartError> {
         let Masked { recorded, shown, found } = self.masked(&body, members).await?;
         let part = Part { name: PayloadName::Chunk, recorded: &recorded, passed: &shown };
-        let written = self.session.strand().append_chunk(self.session.evidence(), self.intent, part)?;
+        let intent = (self.intent, self.session.durability());
+        let written = self.session.strand().append_chunk(self.session.evidence(), intent, part)?;
         self.parts += 1;
         self.part_bytes += recorded.len() as u64;
         self.part_commitments.update(&written.commitment);

@@ -1,11 +1,11 @@
 //! What evidence costs: `cargo run --release -p vidimus-log --example bench_append [DIRECTORY [ROUNDS [CASE]]]`
 //!
-//! One line of JSON per case and round: appends of a 700-byte event by 1 and 64 threads, `async` (returns when written),
-//! `strict` (written at once, and waited for until durable, as the gateway does) and `grouped` (written with the sync that
-//! makes it durable, `append_to_sync`), beside the bare loop that does nothing but write and `fdatasync` for all who wait,
-//! which no log can beat. `cpu_us` is user and system time of the whole process, background work included. Rounds are
-//! interleaved and the last lines give the medians of what each reaches of the bare loop in its own round, as a
-//! machine that changes its speed changes it for both. With a CASE only that one is run, to be profiled.
+//! One line of JSON per case and round: appends of a 700-byte event by 1 and 64 threads, as the gateway appends: `async`
+//! (returns when written) and `strict` (written with the sync that makes it durable, and waited for until then), beside the
+//! bare loop that does nothing but write and `fdatasync` for all who wait, which no log can beat. `cpu_us` is user and
+//! system time of the whole process, background work included. Rounds are interleaved and the last lines give the medians
+//! of what `strict` reaches of the bare loop in its own round, as a machine that changes its speed changes it for both.
+//! With a CASE only that one is run, to be profiled.
 
 use std::error::Error;
 use std::fs::File;
@@ -23,8 +23,6 @@ const ROUNDS: usize = 3;
 const TIME: Duration = Duration::from_secs(3);
 const SETTLE: Duration = Duration::from_secs(2);
 const FILE_BYTES: u64 = 64 << 20;
-/// The modes that wait until an event is durable.
-const DURABLE: [&str; 2] = ["strict", "grouped"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
@@ -33,28 +31,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let only = arguments.next();
     let dir = tempfile::tempdir_in(place)?;
     for threads in [1, 64] {
-        let mut beside = DURABLE.map(|mode| (mode, Vec::new(), Vec::new()));
+        let (mut speeds, mut costs) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             let case =
                 |name| only.is_none() || only.as_ref().is_some_and(|only| only == format!("{name}-{threads}").as_str());
             let bare = case("bare").then(|| bare(dir.path(), threads)).transpose()?;
-            for (mode, speeds, costs) in &mut beside {
-                let durable = case(mode).then(|| log(dir.path(), threads, mode)).transpose()?;
-                if let (Some(bare), Some(durable)) = (&bare, durable) {
-                    speeds.push(durable.per_second / bare.per_second);
-                    costs.push(durable.cpu_us - bare.cpu_us);
-                }
+            let strict = case("strict").then(|| log(dir.path(), threads, "strict")).transpose()?;
+            if let (Some(bare), Some(strict)) = (bare, strict) {
+                speeds.push(strict.per_second / bare.per_second);
+                costs.push(strict.cpu_us - bare.cpu_us);
             }
             case("async").then(|| log(dir.path(), threads, "async")).transpose()?;
         }
-        for (mode, speeds, costs) in beside {
-            let (Some(speed), Some(cost)) = (median(speeds), median(costs)) else { continue };
-            writeln!(
-                std::io::stdout(),
-                "{{\"case\":\"{mode} beside bare\",\"threads\":{threads},\"of_bare_speed\":{speed:.2},\
-                 \"more_cpu_us\":{cost:.1}}}"
-            )?;
-        }
+        let (Some(speed), Some(cost)) = (median(speeds), median(costs)) else { continue };
+        writeln!(
+            std::io::stdout(),
+            "{{\"case\":\"strict beside bare\",\"threads\":{threads},\"of_bare_speed\":{speed:.2},\
+             \"more_cpu_us\":{cost:.1}}}"
+        )?;
     }
     Ok(())
 }
@@ -84,7 +78,7 @@ fn log(dir: &Path, threads: u64, mode: &'static str) -> Result<Measured, Box<dyn
         threads,
         || {
             let appended = loop {
-                match if mode == "grouped" { log.append_to_sync(&entries) } else { log.append(&entries) } {
+                match if mode == "strict" { log.append_to_sync(&entries) } else { log.append(&entries) } {
                     Ok(appended) => break appended,
                     Err(AppendError::Full { .. }) => {
                         refused.fetch_add(1, Ordering::Relaxed);
@@ -93,7 +87,7 @@ fn log(dir: &Path, threads: u64, mode: &'static str) -> Result<Measured, Box<dyn
                     Err(error) => return Err(error),
                 }
             };
-            if DURABLE.contains(&mode) { log.durable(appended.position).wait() } else { Ok(()) }
+            if mode == "strict" { log.durable(appended.position).wait() } else { Ok(()) }
         },
         || {
             let status = log.status();

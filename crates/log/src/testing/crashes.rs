@@ -2,7 +2,7 @@
 //!
 //! The end is a kill (the system has all that was written) or a power cut (of what was not synced any sectors are there, in
 //! any order, and any prefix of changed names), while entries are appended, integrated or signed, or during recovery itself.
-//! After it every entry that was acknowledged as durable is there, after a kill every one that was appended; what is there
+//! After it every entry that was acknowledged as durable is there, after a kill every one that was written; what is there
 //! is what was appended, in its order, with its payload in the recording; and the log opens. Seeded: a failure names its seed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +79,8 @@ struct Victim {
     promised: u64,
     /// Entries below this were appended and acknowledged.
     acknowledged: u64,
+    /// Entries below this must be there when only the process was ended.
+    written: u64,
     /// The first entries of the frames that were appended.
     frames: BTreeSet<u64>,
     /// Whether the power was never cut since the last check.
@@ -140,7 +142,7 @@ impl Victim {
         let disk = Arc::new(Disk::default());
         let random = Random::of(seed);
         let (appended, frames) = (BTreeMap::new(), BTreeSet::new());
-        Self { disk, random, appended, promised: 0, acknowledged: 0, frames, only_kills: true, leaves: 0 }
+        Self { disk, random, appended, promised: 0, acknowledged: 0, written: 0, frames, only_kills: true, leaves: 0 }
     }
 
     fn open(&self, dir: &Path) -> Result<(Log, crate::Recovered), String> {
@@ -166,11 +168,19 @@ impl Victim {
             entries.push(Entry::Payload { session: SESSION, segment: 0, offset: place(first), bytes: &payload });
             self.frames.insert(first);
             self.appended.extend((first..).zip(leaves.iter().cloned()));
-            let Ok(appended) = log.append(&entries) else { break };
+            // Some are left to the next sync, as those of a gateway are that wait for it.
+            let is_left = self.random.below(2) == 0;
+            let appended = if is_left { log.append_to_sync(&entries) } else { log.append(&entries) };
+            let Ok(appended) = appended else { break };
             self.acknowledged = first + u64::try_from(leaves.len()).unwrap();
+            if !is_left {
+                self.written = self.acknowledged;
+            }
             // Some wait for the disk, some do not, and some let it work meanwhile.
             match self.random.below(4) {
-                0 | 1 if log.durable(appended.position).wait().is_ok() => self.promised = self.acknowledged,
+                0 | 1 if log.durable(appended.position).wait().is_ok() => {
+                    (self.promised, self.written) = (self.acknowledged, self.acknowledged);
+                }
                 2 => std::thread::sleep(Duration::from_micros(self.random.below(3_000))),
                 _ => {}
             }
@@ -192,7 +202,7 @@ impl Victim {
     /// Compares what is there with what was appended, after a start.
     fn check(&mut self, log: &Log, dir: &Path, counts: &mut Counts) -> Result<(), String> {
         let size = log.status().appended;
-        let must = if self.only_kills { self.acknowledged } else { self.promised };
+        let must = if self.only_kills { self.written } else { self.promised };
         if size < must {
             return Err(format!("{size} entries are there, and {must} were promised"));
         }
@@ -215,7 +225,7 @@ impl Victim {
         counts.lost += self.acknowledged.saturating_sub(size);
         self.appended.retain(|index, _| *index < size);
         // What is there after a start is durable by then.
-        (self.promised, self.acknowledged, self.only_kills) = (size, size, true);
+        (self.promised, self.acknowledged, self.written, self.only_kills) = (size, size, size, true);
         Ok(())
     }
 
