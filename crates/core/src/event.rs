@@ -62,6 +62,8 @@ pub enum Body<'a> {
     LogStopped {
         /// Events of the control session, this one included.
         count: u64,
+        /// How long it ran, by the monotonic clock.
+        up: Duration,
     },
     /// Recovery at start dropped or replayed something.
     LogRecovered {
@@ -85,6 +87,8 @@ pub enum Body<'a> {
         clock: Discipline,
         /// The jump, if it was one.
         step: Option<Step>,
+        /// How long the gateway has run, by the monotonic clock.
+        up: Duration,
     },
     /// A configuration came into force.
     ConfigLoaded {

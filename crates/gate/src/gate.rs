@@ -17,11 +17,10 @@ use vidimus_identity::{Identity, Verified};
 use vidimus_log::note::NoteError;
 use vidimus_log::{FileSystem, Log, OpenError, Signer, Storage, VerifierKey, Witnessing};
 use vidimus_policy::{Decision, Policies};
-use vidimus_store::{StoreError, event_time};
+use vidimus_store::StoreError;
 
 use crate::authenticate::{Authenticator, Caller};
 use crate::capacity::{Capacity, Level};
-use crate::caution::Caution;
 use crate::context::{SessionContext, TargetSpec};
 use crate::evidence::{Evidence, EvidenceError, Strand};
 use crate::keyring::{KeyChange, Keys};
@@ -166,10 +165,10 @@ impl Gate {
         projection::destroy_leftovers(storage.as_ref(), &options.data_dir).map_err(OpenError::from)?;
         let evidence = Arc::new(Evidence { log, gateway: options.gateway.into(), clock: options.clock, wrapping });
         let control = Strand::new(SessionId::random(), None, None, Record::Sizes, 0);
-        let caution = Caution::new(newest(&evidence)?, options.discipline);
         // Asked before this process writes, so that its own control session is not among them.
         let unfinished = recover::unfinished(&evidence, &index_path, failure.get())?;
         let (version, absent_witnesses) = (options.version, &absent_witnesses);
+        let started = Instant::now();
         control.append(&evidence, Body::LogStarted { version, absent_witnesses, clock: options.discipline })?;
         for KeyChange { what, key, by, at } in &changes {
             control.append_for(&evidence, Some(by), None, Body::KeyChanged { what, key, at })?;
@@ -180,8 +179,8 @@ impl Gate {
             control.append(&evidence, Body::LogRecovered { frames, dropped })?;
         }
         recover::close_open_sessions(&evidence, &unfinished)?;
-        let started = control.append(&evidence, Body::PolicyLoaded { hash: options.policies.hash() })?;
-        evidence.log.durable(started.position).wait().map_err(EvidenceError::from)?;
+        let loaded = control.append(&evidence, Body::PolicyLoaded { hash: options.policies.hash() })?;
+        evidence.log.durable(loaded.position).wait().map_err(EvidenceError::from)?;
         let shared = Shared {
             evidence,
             policies: ArcSwap::from_pointee(options.policies),
@@ -196,7 +195,7 @@ impl Gate {
             authenticator: Authenticator::new(options.identity),
             unauthenticated: Unauthenticated::default(),
             logged_custody: LoggedCustody::default(),
-            caution,
+            started,
             capacity: Capacity::default(),
         };
         Ok(Self { shared: Arc::new(shared), data_dir: options.data_dir.into() })
@@ -569,7 +568,7 @@ impl Gate {
     pub async fn stop_after(&self, last: impl AsyncFnOnce(&Witnessing)) -> Result<(), EvidenceError> {
         let shared = &self.shared;
         self.record_unauthenticated(shared.unauthenticated.drain())?;
-        let written = shared.control.close(&shared.evidence, |count| Body::LogStopped { count })?;
+        let written = shared.control.close(&shared.evidence, |count| Body::LogStopped { count, up: shared.up() })?;
         shared.evidence.log.durable(written.position).await?;
         if self.is_signed_to_the_end().await {
             last(&self.witnessing()).await;
@@ -594,13 +593,6 @@ impl Gate {
             tokio::time::sleep(LOOK).await;
         }
     }
-}
-
-/// The time of the newest event of before the start; the present one where there is none.
-fn newest(evidence: &Evidence) -> Result<Timestamp, StartError> {
-    let Some(last) = evidence.log.status().integrated.checked_sub(1) else { return Ok(evidence.clock.now()) };
-    let leaf = evidence.log.leaf(last).map_err(recover::RecoveryError::from)?;
-    Ok(event_time(&leaf).ok_or(recover::RecoveryError::Foreign(last))?)
 }
 
 /// What signs the log: all keys, the newest first.

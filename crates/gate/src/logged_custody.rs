@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use vidimus_core::{SessionId, Timestamp};
+use vidimus_core::SessionId;
 use vidimus_log::{ReadError, Snapshot};
-use vidimus_store::{Covered, Custody, CustodyLog, InForce, Outcome, RetentionLog};
+use vidimus_store::{Custody, CustodyLog, Outcome, RetentionLog};
 
 /// The entries read so far.
 #[derive(Debug, Default)]
@@ -36,20 +36,14 @@ impl LoggedCustody {
         Ok(self.read(log)?.outcomes.get(&leaf).copied())
     }
 
-    /// When the last hold on a session's recording was removed, in the same way.
-    pub(crate) fn released(&self, log: &Snapshot, session: SessionId) -> Result<Option<String>, ReadError> {
-        Ok(self.read(log)?.custody.released(session).map(str::to_owned))
+    /// The entry by which the last hold on a session's recording was removed, in the same way.
+    pub(crate) fn released(&self, log: &Snapshot, session: SessionId) -> Result<Option<u64>, ReadError> {
+        Ok(self.read(log)?.custody.released(session))
     }
 
-    /// The retention in force on some recordings, and when the clock last jumped, in the same way.
-    pub(crate) fn retention(
-        &self,
-        log: &Snapshot,
-        covered: &Covered,
-        now: Timestamp,
-    ) -> Result<(Option<InForce>, Option<Timestamp>), ReadError> {
-        let steps = self.read(log)?;
-        Ok((steps.retention.in_force(covered, now), steps.retention.jumped()))
+    /// What the log says of retention, in the same way.
+    pub(crate) fn retention<T>(&self, log: &Snapshot, ask: impl FnOnce(&RetentionLog) -> T) -> Result<T, ReadError> {
+        Ok(ask(&self.read(log)?.retention))
     }
 
     fn read(&self, log: &Snapshot) -> Result<MutexGuard<'_, Steps>, ReadError> {
@@ -58,8 +52,8 @@ impl LoggedCustody {
         while *read < log.checkpoint().size {
             let mut index = *read;
             *read = log.bundle(*read, &mut |leaf| {
-                outcomes.extend(custody.leaf(leaf).map(|outcome| (index, outcome)));
-                retention.leaf(leaf);
+                outcomes.extend(custody.leaf(index, leaf).map(|outcome| (index, outcome)));
+                retention.leaf(index, leaf);
                 index += 1;
             })?;
         }

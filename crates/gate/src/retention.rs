@@ -3,8 +3,9 @@
 //! A rule is on a target or on a data class; where several cover a session the shortest one ends its recording. Erasing is
 //! done as persons have it done (`custody.rs`): confirmed first, destroyed, then said. Events name the rule in the place of
 //! persons. No one person and no clock that is wrong shall erase everything at once: what makes more recordings due, a
-//! shorter time or a hold removed, comes into force after a delay, and the clock is believed as far as `caution.rs` says.
-//! Refused: whatever is under a legal hold, sessions that are still open, and what only the index says to be due.
+//! shorter time or a hold removed, comes into force after a delay, and time is what the log vouches for (`RetentionLog`), never
+//! what a clock says. Refused: whatever is under a legal hold, sessions that are still open, what only the index says to be
+//! due, and anything in the first hour after a start.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,11 +13,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vidimus_core::event::{Body, Retention};
-use vidimus_core::{Principal, SessionId, Timestamp};
+use vidimus_core::{Principal, SessionId};
 use vidimus_log::ReadError;
-use vidimus_store::{Before, Covered, Standing};
+use vidimus_store::{Before, Covered, RetentionLog, Standing};
 
-use crate::caution::Waiting;
 use crate::custody::{Custodian, CustodyError, Step};
 use crate::evidence::EvidenceError;
 use crate::shared::Shared;
@@ -27,6 +27,8 @@ const MAX_EXPIRED: u32 = 100;
 /// The most sessions that are named as due.
 pub const MAX_DUE_NAMED: u32 = 100;
 
+/// How long nothing is erased after a start: time to see that something is wrong.
+const FIRST: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// How long the recordings of some sessions are kept.
@@ -45,6 +47,8 @@ pub struct RuleStatus {
     pub rule: Rule,
     /// What it covers.
     pub standing: Standing,
+    /// How much time the log vouches for since the session of one ended first; none where by the clock it is not due either.
+    pub counted: Option<Duration>,
     /// The sessions whose time is up by it, the longest ended first; at most [`MAX_DUE_NAMED`].
     pub due: Vec<SessionId>,
     /// Why they, or some of them, are not erased yet.
@@ -60,12 +64,33 @@ pub enum Expiry {
     Waits(Waiting),
 }
 
-impl Rule {
-    /// What must have happened by when for a recording to be due, a removed hold being waited out for `delay`.
-    fn before(&self, now: Timestamp, delay: Duration) -> Before {
-        Before { closed: now - self.keep, released: now - delay }
-    }
+/// Why recordings whose time is up are not erased yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// The gateway was started so lately that it erases nothing for this long.
+    Started(Duration),
+    /// A shorter time is in force when the gateway has run for this long.
+    Changed(Duration),
+    /// The rules are not on record yet.
+    Unrecorded,
+}
 
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let minutes = |left: &Duration| left.as_secs().div_ceil(60);
+        match self {
+            Self::Started(left) => write!(f, "nothing is erased soon after a start: {} minutes to go", minutes(left)),
+            Self::Changed(left) => write!(
+                f,
+                "what would be erased now is kept until the gateway has run for {} minutes more: the rule was made shorter",
+                minutes(left)
+            ),
+            Self::Unrecorded => f.write_str("the rules are not on record yet"),
+        }
+    }
+}
+
+impl Rule {
     fn as_event(&self) -> Retention<'_> {
         let (on, name) = match &self.covered {
             Covered::Target(name) => ("target", name.as_str()),
@@ -97,14 +122,16 @@ impl Custodian {
 
     /// Erases the recordings whose time is up by this rule, as far as the log says so too.
     pub async fn expire(&self, rule: &Rule) -> Result<Expiry, CustodyError> {
-        let now = self.shared().trusted_now();
-        // As a rule there is none, and the log need not be read.
-        if self.reader()?.expired(&rule.covered, rule.before(now, Duration::ZERO), 1)?.is_empty() {
+        // As a rule nothing is due by the clock either, and the log need not be read.
+        if !self.shared().may_be_due(rule, &self.reader()?.standing(&rule.covered, Before::NOTHING)?) {
             return Ok(Expiry::Erased(0));
         }
         let asked = rule.clone();
-        let InForce { before, waits, .. } = self.read(move |shared| in_force(shared, &asked, now)).await?;
-        let Some(before) = before else {
+        let InForce { due, erased, waits, .. } = self.read(move |shared| in_force(shared, &asked, None)).await?;
+        if self.reader()?.expired(&rule.covered, due, 1)?.is_empty() {
+            return Ok(Expiry::Erased(0));
+        }
+        let Some(before) = erased else {
             return Ok(Expiry::Waits(waits.unwrap_or(Waiting::Unrecorded)));
         };
         let mut count = 0;
@@ -161,17 +188,16 @@ impl Viewer {
         self.may_read_log(principal, "retention").await?;
         self.blocking(move |viewer| {
             let reader = viewer.reader()?;
-            let now = viewer.shared().trusted_now();
             let status = |rule: Rule| {
-                let mut before = rule.before(now, Duration::ZERO);
-                let mut waits = None;
-                if reader.standing(&rule.covered, before)?.due > 0 {
-                    let found = in_force(viewer.shared(), &rule, now)?;
-                    (before, waits) = (rule.before(now, found.delay), found.waits);
+                let standing = reader.standing(&rule.covered, Before::NOTHING)?;
+                if !viewer.shared().may_be_due(&rule, &standing) {
+                    return Ok(RuleStatus { rule, standing, counted: None, due: Vec::new(), waits: None });
                 }
-                let standing = reader.standing(&rule.covered, before)?;
-                let due = reader.expired(&rule.covered, before, MAX_DUE_NAMED)?;
-                Ok(RuleStatus { rule, standing, due, waits })
+                let InForce { due, counted, waits, .. } = in_force(viewer.shared(), &rule, standing.first)?;
+                let standing = reader.standing(&rule.covered, due)?;
+                let waits = waits.filter(|_| standing.due > 0);
+                let due = reader.expired(&rule.covered, due, MAX_DUE_NAMED)?;
+                Ok(RuleStatus { rule, standing, counted, due, waits })
             };
             rules.into_iter().map(status).collect()
         })
@@ -180,34 +206,48 @@ impl Viewer {
 }
 
 impl Shared {
-    /// The time, as far as it is believed where recordings are erased by it.
-    fn trusted_now(&self) -> Timestamp {
-        self.caution.now(&*self.evidence.clock)
+    /// Whether by the clock a recording is old enough: then the log is asked how old it is.
+    fn may_be_due(&self, rule: &Rule, standing: &Standing) -> bool {
+        let latest = (self.evidence.clock.now() - rule.keep).to_string();
+        standing.oldest.as_ref().is_some_and(|oldest| *oldest < latest)
     }
 }
 
 /// What a rule ends by what is in force.
 struct InForce {
-    /// None while nothing may be erased by it.
-    before: Option<Before>,
+    /// What is due by it once nothing waits.
+    due: Before,
+    /// What may be erased now; none while nothing may.
+    erased: Option<Before>,
     waits: Option<Waiting>,
-    delay: Duration,
+    /// How old the entry is at least that was asked about.
+    counted: Option<Duration>,
 }
 
-/// Asks the log and the clock. Blocks.
-fn in_force(shared: &Shared, rule: &Rule, now: Timestamp) -> Result<InForce, ReadError> {
-    let log = shared.evidence.log.snapshot();
-    let (found, jumped) = shared.logged_custody.retention(&log, &rule.covered, now)?;
-    let Some(found) = found else {
-        return Ok(InForce { before: None, waits: Some(Waiting::Unrecorded), delay: Duration::ZERO });
-    };
-    let delay = found.delay;
-    let gap = jumped.map(|at| at + delay).filter(|until| now < *until).map(Waiting::Gap);
-    let clock = shared.caution.waits(&*shared.evidence.clock, delay).or(gap);
-    let waits = clock.or(found.shorter_at.map(Waiting::Changed));
-    let keep = found.keep.filter(|_| clock.is_none()).map(|keep| keep.max(rule.keep));
-    let before = keep.map(|keep| Before { closed: now - keep, released: now - delay });
-    Ok(InForce { before, waits, delay })
+/// Asks the log. Blocks.
+fn in_force(shared: &Shared, rule: &Rule, entry: Option<u64>) -> Result<InForce, ReadError> {
+    let up = shared.up();
+    shared.logged_custody.retention(&shared.evidence.log.snapshot(), |log| {
+        let counted = entry.map(|entry| log.age(entry, up));
+        let Some(found) = log.in_force(&rule.covered, up) else {
+            let due = before(log, (rule.keep, Duration::ZERO), up);
+            return InForce { due, erased: None, waits: Some(Waiting::Unrecorded), counted };
+        };
+        let started = FIRST.checked_sub(up).filter(|left| !left.is_zero()).map(Waiting::Started);
+        let before = |keep: Duration| before(log, (keep, found.delay), up);
+        InForce {
+            due: before(rule.keep),
+            erased: found.keep.filter(|_| started.is_none()).map(|keep| before(keep.max(rule.keep))),
+            waits: started.or(found.shorter_in.map(Waiting::Changed)),
+            counted,
+        }
+    })
+}
+
+/// What must have happened by when for a recording to be due that is kept for so long, a removed hold being waited out
+/// for `delay`, the gateway having run for `up`.
+fn before(log: &RetentionLog, (keep, delay): (Duration, Duration), up: Duration) -> Before {
+    Before { closed: log.first_younger(keep, up), released: log.first_younger(delay, up) }
 }
 
 /// Whether the log itself says that a session is covered, ended before that, and was not under a hold since: what somebody
@@ -219,6 +259,7 @@ fn is_due(
     (session, leaves): (SessionId, &[(u64, u64)]),
 ) -> Result<bool, ReadError> {
     let mut log = shared.evidence.log.snapshot();
+    let released = shared.logged_custody.released(&log, session)?;
     let Some((_, last)) = leaves.last() else { return Ok(false) };
     let id = session.to_string();
     let mut event = |index: u64| {
@@ -227,8 +268,7 @@ fn is_due(
     };
     let Some(closed) = event(*last)? else { return Ok(false) };
     let text = |name: &str| closed.get(name).and_then(Value::as_str);
-    let has_ended = text("type") == Some("session.closed")
-        && text("time").and_then(|time| time.parse().ok()).is_some_and(|time: Timestamp| time < before.closed);
+    let has_ended = text("type") == Some("session.closed") && *last < before.closed;
     let is_covered = match &rule.covered {
         Covered::Target(target) => text("target") == Some(target.as_str()),
         Covered::Class(class) => {
@@ -241,21 +281,5 @@ fn is_due(
             found
         }
     };
-    let released = shared.logged_custody.released(&shared.evidence.log.snapshot(), session)?;
-    Ok(has_ended && is_covered && released.is_none_or(|at| at < before.released.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rule_that_is_older_than_time_covers_nothing() {
-        let rule = Rule { covered: Covered::Class("US_SSN".into()), keep: DAY * 36_500 };
-        let before = |rule: &Rule, seconds| rule.before(Timestamp::from_seconds(seconds), Duration::ZERO).closed;
-        assert_eq!(before(&rule, 86_400), Timestamp::from_seconds(0));
-        assert_eq!(rule.to_string(), "retention of data class US_SSN: 36500 days");
-        let rule = Rule { covered: Covered::Target("crm".parse().unwrap_or_else(|_| unreachable!())), keep: DAY };
-        assert_eq!(before(&rule, 86_401), Timestamp::from_seconds(1));
-    }
+    Ok(has_ended && is_covered && released.is_none_or(|entry| entry < before.released))
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -10,7 +11,6 @@ use vidimus_policy::Policies;
 
 use crate::authenticate::Authenticator;
 use crate::capacity::Capacity;
-use crate::caution::Caution;
 use crate::evidence::{Evidence, Strand};
 use crate::logged_custody::LoggedCustody;
 use crate::metrics::Metrics;
@@ -39,8 +39,15 @@ pub(crate) struct Shared {
     pub(crate) unauthenticated: Unauthenticated,
     /// The custody of recordings, by the log.
     pub(crate) logged_custody: LoggedCustody,
-    /// How far the clock is to be trusted with erasing.
-    pub(crate) caution: Caution,
+    /// When this process began to write, for [`Self::up`].
+    pub(crate) started: Instant,
     /// How much room there is for evidence.
     pub(crate) capacity: Capacity,
+}
+
+impl Shared {
+    /// How long the gateway has run, by the monotonic clock.
+    pub(crate) fn up(&self) -> Duration {
+        self.evidence.clock.elapsed(self.started)
+    }
 }

@@ -11,11 +11,12 @@ use crate::evidence::EvidenceError;
 use crate::gate::Gate;
 
 impl Gate {
-    /// Records how far the clock is to be believed, and whether it jumped. Retention heeds it, recorded or not.
+    /// Records how far the clock is to be believed, whether it jumped, and for how long the gateway has run, which retention
+    /// counts: to be called each hour at least.
     pub fn clock_status(&self, clock: Discipline, step: Option<Step>) -> Result<(), EvidenceError> {
         let shared = self.shared();
-        shared.caution.observe(&*shared.evidence.clock, clock, step);
-        shared.control.append(&shared.evidence, Body::ClockStatus { clock, step }).map(drop)
+        let body = Body::ClockStatus { clock, step, up: shared.up() };
+        shared.control.append(&shared.evidence, body).map(drop)
     }
 
     /// Takes note of how many bytes are free, and records a change of level. The level holds whether it can be recorded

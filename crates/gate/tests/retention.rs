@@ -10,9 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prometheus_client::registry::Registry;
-use vidimus_core::{
-    Clock, Discipline, Durability, Principal, PrincipalKind, Protocol, Record, Step, TargetName, Timestamp,
-};
+use vidimus_core::{Clock, Discipline, Durability, Principal, PrincipalKind, Protocol, Record, TargetName, Timestamp};
 use vidimus_gate::{CustodyError, Expiry, Gate, Keys, Options, Rebuild, Rule, Secret, Session, TargetSpec, Waiting};
 use vidimus_identity::{Fetch, FetchError, Identity};
 use vidimus_mask::{Selection, Settings};
@@ -274,7 +272,7 @@ async fn what_is_due_by_a_rule_is_erased_and_what_is_held_is_not() {
     assert_eq!(custodian.expire(&rule).await.unwrap(), Expiry::Erased(0), "the hold is hardly gone");
     let released = status().await;
     assert_eq!((released.standing.due, released.standing.released, released.standing.held), (0, 1, 0));
-    clock.pass(&gate, Duration::from_secs(2)).await;
+    clock.pass(&gate, HOUR).await;
     assert_eq!(custodian.expire(&rule).await.unwrap(), Expiry::Erased(1), "it has been gone for the delay");
     clock.pass(&gate, 2 * DAY).await;
     assert_eq!(custodian.expire(&rule).await.unwrap(), Expiry::Erased(1), "{young} has come of age");
@@ -305,46 +303,47 @@ async fn restarted(gate: Gate, data_dir: &Path, clock: &Arc<Hands>, keep: Durati
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_ten_years_ahead_erases_nothing() {
+async fn a_clock_that_is_set_ahead_erases_nothing_however_often_the_gateway_is_restarted() {
     let (directory, clock) = (tempfile::tempdir().unwrap(), Hands::new());
     let keep = 90 * DAY;
-    let gate = with_one_of_two_days(directory.path(), &clock, keep).await;
+    let mut gate = with_one_of_two_days(directory.path(), &clock, keep).await;
     let expire = async |gate: &Gate| gate.custodian().expire(&rule(keep)).await.unwrap();
     // Set while it runs.
     clock.set_ahead(3_650 * DAY);
     assert_eq!(expire(&gate).await, Expiry::Erased(0), "no more is believed than has passed");
-    let ten_years = Step::Forward(3_650 * DAY);
-    gate.clock_status(Discipline::Unknown, Some(ten_years)).unwrap();
-
-    // The newest event is of that time now, so the next start believes it, and the log tells of the gap.
-    let gate = restarted(gate, directory.path(), &clock, keep).await;
-    clock.pass(&gate, Duration::from_mins(1)).await;
-    assert!(matches!(expire(&gate).await, Expiry::Waits(Waiting::Started(_))));
+    // By less than a day at a time, and each time with a start between.
+    for _ in 0..5 {
+        clock.set_ahead(23 * HOUR);
+        gate = restarted(gate, directory.path(), &clock, keep).await;
+    }
     clock.pass(&gate, 2 * HOUR).await;
-    let Expiry::Waits(Waiting::Gap(until)) = expire(&gate).await else { panic!("it does not wait") };
-    assert!(until > clock.now() && until < clock.now() + DAY, "{until}");
+    assert_eq!(expire(&gate).await, Expiry::Erased(0), "and so after a restart");
     let status = gate.viewer().retention(&owner(), vec![rule(keep)]).await.unwrap().remove(0);
-    assert_eq!((status.standing.due, status.waits), (1, Some(Waiting::Gap(until))));
+    assert_eq!((status.standing.kept, status.standing.due, status.waits), (1, 0, None));
+    assert_eq!(status.counted, Some(49 * HOUR), "less by the hour until the first word of the clock");
 
-    // It is a day in which a person sees what happens; a second jump begins another one.
-    clock.pass(&gate, 20 * HOUR).await;
-    gate.clock_status(Discipline::Unknown, Some(Step::Forward(HOUR))).unwrap();
-    clock.pass(&gate, 20 * HOUR).await;
-    assert!(matches!(expire(&gate).await, Expiry::Waits(Waiting::Jumped(_))));
-    clock.pass(&gate, 4 * HOUR).await;
+    clock.pass(&gate, 87 * DAY + 22 * HOUR).await;
+    assert_eq!(expire(&gate).await, Expiry::Erased(0), "nearly");
+    clock.pass(&gate, HOUR).await;
     assert_eq!(expire(&gate).await, Expiry::Erased(1));
     gate.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_nobody_keeps_erases_nothing() {
+async fn a_clock_that_is_set_back_keeps_longer_and_never_shorter() {
     let (directory, clock) = (tempfile::tempdir().unwrap(), Hands::new());
     let gate = with_one_of_two_days(directory.path(), &clock, DAY).await;
-    gate.clock_status(Discipline::Unsynchronised, None).unwrap();
-    let waits = gate.custodian().expire(&rule(DAY)).await.unwrap();
-    assert_eq!(waits, Expiry::Waits(Waiting::Unsynchronised));
-    gate.clock_status(Discipline::Synchronised { since: HOUR }, None).unwrap();
-    assert_eq!(gate.custodian().expire(&rule(DAY)).await.unwrap(), Expiry::Erased(1));
+    let right = clock.0.swap(0, Ordering::SeqCst);
+    let early = closed(&gate).await;
+    indexed(&gate, 2).await;
+    clock.pass(&gate, HOUR).await;
+    let expire = async || gate.custodian().expire(&rule(DAY)).await.unwrap();
+    assert_eq!(expire().await, Expiry::Erased(0), "by the clock nothing is old enough");
+    clock.0.store(right, Ordering::SeqCst);
+    assert_eq!(expire().await, Expiry::Erased(1), "the one that has ended two days ago");
+    assert!(gate.viewer().session(&owner(), &early).await.unwrap().session.closed.is_some());
+    clock.pass(&gate, DAY + HOUR).await;
+    assert_eq!(expire().await, Expiry::Erased(1), "the one that ended in 1970 by the clock");
     gate.stop().await.unwrap();
 }
 
@@ -353,15 +352,20 @@ async fn a_shorter_rule_waits_for_a_day_whoever_restarts_the_gateway() {
     let (directory, clock) = (tempfile::tempdir().unwrap(), Hands::new());
     let gate = with_one_of_two_days(directory.path(), &clock, 90 * DAY).await;
     let gate = restarted(gate, directory.path(), &clock, DAY).await;
-    clock.pass(&gate, 2 * HOUR).await;
     let expire = async |gate: &Gate| gate.custodian().expire(&rule(DAY)).await.unwrap();
-    let Expiry::Waits(Waiting::Changed(at)) = expire(&gate).await else { panic!("it does not wait") };
+    clock.pass(&gate, HOUR / 2).await;
+    assert_eq!(expire(&gate).await, Expiry::Waits(Waiting::Started(HOUR / 2)));
+    clock.pass(&gate, 2 * HOUR).await;
+    let changed = |hours| Some(Waiting::Changed(hours * HOUR));
+    let Expiry::Waits(waits) = expire(&gate).await else { panic!("it does not wait") };
+    assert_eq!(Some(waits), changed(22));
+    clock.set_ahead(23 * HOUR);
     let gate = restarted(gate, directory.path(), &clock, DAY).await;
-    clock.pass(&gate, 21 * HOUR).await;
-    assert_eq!(expire(&gate).await, Expiry::Waits(Waiting::Changed(at)), "counted from the first start with it");
+    clock.pass(&gate, 20 * HOUR).await;
     let status = gate.viewer().retention(&owner(), vec![rule(DAY)]).await.unwrap().remove(0);
-    assert_eq!((status.standing.due, status.waits), (1, Some(Waiting::Changed(at))));
-    clock.pass(&gate, HOUR).await;
+    assert_eq!((status.standing.due, status.waits), (1, changed(2)), "counted from the first start with it");
+    assert_eq!(expire(&gate).await, Expiry::Waits(status.waits.unwrap()));
+    clock.pass(&gate, 2 * HOUR).await;
     assert_eq!(expire(&gate).await, Expiry::Erased(1));
     gate.stop().await.unwrap();
 }
@@ -369,9 +373,17 @@ async fn a_shorter_rule_waits_for_a_day_whoever_restarts_the_gateway() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_the_index_says_to_be_due_is_kept() {
     let (directory, clock) = (tempfile::tempdir().unwrap(), Hands::new());
-    let gate = with_one_of_two_days(directory.path(), &clock, 90 * DAY).await;
-    alter(directory.path(), "UPDATE sessions SET closed = '2001-01-01T00:00:00.000000000Z' WHERE target = 'crm'");
-    let error = gate.custodian().expire(&rule(90 * DAY)).await.unwrap_err();
-    assert!(matches!(error, CustodyError::NotDue(_)), "{error}");
+    let gate = with_one_of_two_days(directory.path(), &clock, DAY).await;
+    let young = closed(&gate).await;
+    indexed(&gate, 2).await;
+    // Its end is said to be long ago, and to be the event by which the other one ended.
+    alter(directory.path(), "UPDATE sessions SET closed = '2001' WHERE number = (SELECT max(number) FROM sessions)");
+    alter(
+        directory.path(),
+        "UPDATE entries SET leaf = (SELECT leaf FROM entries WHERE seq = 1 AND session = (SELECT min(number) FROM sessions \
+         WHERE target = 'crm')) WHERE seq = 1 AND session = (SELECT max(number) FROM sessions)",
+    );
+    let error = gate.custodian().expire(&rule(DAY)).await.unwrap_err();
+    assert!(matches!(error, CustodyError::NotDue(session) if session.to_string() == young), "{error}");
     gate.stop().await.unwrap();
 }

@@ -106,14 +106,14 @@ pub enum Outcome {
 #[derive(Debug, Default)]
 pub struct CustodyLog {
     custody: HashMap<SessionId, Custody>,
-    /// When the last hold on a recording was removed.
-    released: HashMap<SessionId, String>,
+    /// The entry by which the last hold on a recording was removed.
+    released: HashMap<SessionId, u64>,
 }
 
 impl CustodyLog {
-    /// Takes the log's next leaf; every one that may hold a step must be given, in order. Says what became of the step in it,
+    /// Takes an entry of the log; every one that may hold a step must be given, in order. Says what became of the step in it,
     /// if it holds one.
-    pub fn leaf(&mut self, leaf: &[u8]) -> Option<Outcome> {
+    pub fn leaf(&mut self, entry: u64, leaf: &[u8]) -> Option<Outcome> {
         if !leaf.windows(MEMBER.len()).any(|bytes| bytes == MEMBER) {
             return None;
         }
@@ -122,7 +122,7 @@ impl CustodyLog {
         let Some(after) = custody.after(&change, time, who.as_deref()) else { return Some(Outcome::Void) };
         *custody = after;
         if change.step == CustodyStep::HoldRemoved {
-            self.released.insert(change.session, time.to_owned());
+            self.released.insert(change.session, entry);
         }
         Some(Outcome::Applied)
     }
@@ -132,9 +132,9 @@ impl CustodyLog {
         self.custody.get(&session).cloned().unwrap_or_default()
     }
 
-    /// When the last hold on a session's recording was removed: RFC 3339, UTC, nine fractional digits.
-    pub fn released(&self, session: SessionId) -> Option<&str> {
-        self.released.get(&session).map(String::as_str)
+    /// The entry by which the last hold on a session's recording was removed.
+    pub fn released(&self, session: SessionId) -> Option<u64> {
+        self.released.get(&session).copied()
     }
 }
 

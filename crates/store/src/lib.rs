@@ -26,5 +26,5 @@ pub use error::StoreError;
 pub use index::Index;
 pub use reader::{MAX_ASKED, MAX_SESSIONS, Reader, SessionFilter, SessionRow};
 pub use retention::{Before, Covered, Standing};
-pub use retention_log::{InForce, RetentionLog, event_time};
+pub use retention_log::{InForce, RetentionLog};
 pub use text::Texts;

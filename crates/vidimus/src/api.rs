@@ -222,13 +222,15 @@ pub(crate) struct RetentionRule {
     pub(crate) waits: Option<String>,
     /// When the session of the oldest one ended.
     pub(crate) oldest: Option<String>,
+    /// Days the gateway has run since, as the log says; not looked up before by the clock it is old enough.
+    pub(crate) counted_days: Option<u64>,
     /// The sessions that are due, the longest ended first; not more than some.
     pub(crate) due_sessions: Vec<String>,
 }
 
 impl From<RuleStatus> for RetentionRule {
     fn from(status: RuleStatus) -> Self {
-        let RuleStatus { rule: Rule { covered, keep }, standing, due, waits } = status;
+        let RuleStatus { rule: Rule { covered, keep }, standing, counted, due, waits } = status;
         let (target, class) = match covered {
             Covered::Target(name) => (Some(name.to_string()), None),
             Covered::Class(name) => (None, Some(name)),
@@ -243,6 +245,7 @@ impl From<RuleStatus> for RetentionRule {
             released: standing.released,
             waits: waits.map(|why| why.to_string()),
             oldest: standing.oldest,
+            counted_days: counted.map(|counted| counted.as_secs() / SECONDS_OF_DAY),
             due_sessions: due.iter().map(ToString::to_string).collect(),
         }
     }

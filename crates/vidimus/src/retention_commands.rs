@@ -25,12 +25,13 @@ fn write_status(status: &RetentionStatus, with_due: bool, out: &mut impl Write) 
     if status.rules.is_empty() {
         return writeln!(out, "no rule: recordings are kept until somebody erases them; see [retention]");
     }
-    let mut table = Table::new(&["RULE", "KEEP", "RECORDINGS", "DUE", "HELD", "OLDEST ENDED"]);
+    let mut table = Table::new(&["RULE", "KEEP", "RECORDINGS", "DUE", "HELD", "OLDEST ENDED", "COUNTED"]);
     for rule in &status.rules {
         let oldest = rule.oldest.as_deref().map_or_else(|| "-".to_owned(), whole_seconds);
         let counts = [rule.recordings, rule.due, rule.held].map(|count| count.to_string());
         let [recordings, due, held] = counts;
-        table.row([named(rule), counted(rule.keep_days, "day"), recordings, due, held, oldest]);
+        let days = rule.counted_days.map_or_else(|| "-".to_owned(), |days| counted(days, "day"));
+        table.row([named(rule), counted(rule.keep_days, "day"), recordings, due, held, oldest, days]);
     }
     table.write(out)?;
     let is_due = status.rules.iter().any(|rule| rule.due > 0);
@@ -38,6 +39,13 @@ fn write_status(status: &RetentionStatus, with_due: bool, out: &mut impl Write) 
         writeln!(
             out,
             "\nwhat is due and does not wait is erased within the hour; a legal hold keeps it: vidimus hold add SESSION"
+        )?;
+    }
+    if status.rules.iter().any(|rule| rule.counted_days.is_some_and(|days| days < rule.keep_days)) {
+        writeln!(
+            out,
+            "\nCOUNTED is how long the gateway has run since the oldest ended, and what retention goes by: clocks can be set, \
+             so the time while it was down does not count"
         )?;
     }
     for rule in &status.rules {
@@ -94,14 +102,19 @@ mod tests {
             due,
             held: 1,
             released: 3,
-            waits: (due > 0).then(|| "the clock has jumped".into()),
+            waits: (due > 0).then(|| "the rule was made shorter".into()),
             oldest: Some("2026-08-01T10:00:00.123456789Z".into()),
+            counted_days: target.map(|_| 85),
             due_sessions: vec!["0199-1".into()],
         };
         let text = shown(vec![rule(Some("crm"), None, 2), rule(None, Some("US_SSN"), 0)]);
-        assert!(text.contains("target crm    90 days  12          2    1     2026-08-01T10:00:00Z"), "{text}");
+        assert!(
+            text.contains("target crm    90 days  12          2    1     2026-08-01T10:00:00Z  85 days\n"),
+            "{text}"
+        );
+        assert!(text.contains("\nCOUNTED is how long the gateway has run"), "{text}");
         assert!(text.contains("due by the rule on target crm:\n  0199-1\n  and 1 more\n"), "{text}");
-        assert!(text.contains("\nthe rule on target crm waits: the clock has jumped\n"), "{text}");
+        assert!(text.contains("\nthe rule on target crm waits: the rule was made shorter\n"), "{text}");
         assert!(text.contains("\n3 recordings more by the rule on class US_SSN"), "{text}");
         assert!(!text.contains("due by the rule on class US_SSN") && !text.contains("US_SSN waits"), "{text}");
         assert!(shown(Vec::new()).contains("kept until somebody erases them"));

@@ -21,7 +21,7 @@ pub const CATALOGUE: &[Entry] = &[
     entry("log.capacity", "the room for evidence passed a threshold, down or up", "audit storage (AU-4, AU-5(1))"),
     entry(
         "clock.status",
-        "whether a time source keeps the clock: hourly, on change and after a jump",
+        "whether a time source keeps the clock, and how long the gateway has run: hourly, on change and after a jump",
         "time stamps (AU-8)",
     ),
     entry("config.loaded", "a configuration came into force", "configuration change (CM-3)"),

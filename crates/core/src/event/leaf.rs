@@ -35,7 +35,13 @@ impl Event<'_> {
             Body::AuthFailed { address, count, .. } => {
                 object.string("address", address).integer("count", *count);
             }
-            Body::LogStopped { count } | Body::SessionClosed { count, .. } => {
+            Body::LogStopped { count, up } => {
+                object.object("clock", |out| {
+                    out.integer("up_s", up.as_secs());
+                });
+                object.integer("count", *count);
+            }
+            Body::SessionClosed { count, .. } => {
                 object.integer("count", *count);
             }
             Body::ConfigLoaded { hash } => {
@@ -71,7 +77,7 @@ impl Event<'_> {
                 if !absent_witnesses.is_empty() {
                     object.strings("absent_witnesses", absent_witnesses);
                 }
-                write_clock(object, *clock, None);
+                write_clock(object, *clock, None, None);
             }
             Body::WitnessLagging { by, cosigned, behind, .. } => {
                 object.integer("behind", *behind).string("by", by).integer("cosigned", *cosigned);
@@ -90,7 +96,7 @@ impl Event<'_> {
                     });
                 }
             }
-            Body::ClockStatus { clock, step } => write_clock(object, *clock, *step),
+            Body::ClockStatus { clock, step, up } => write_clock(object, *clock, *step, Some(*up)),
             Body::Custody(custody) => write_custody(object, custody),
             Body::LogCapacity { level, free, refused } => {
                 object.object("capacity", |out| {
@@ -248,7 +254,7 @@ fn write_custody(object: &mut ObjectWriter<'_>, custody: &Custody<'_>) {
     });
 }
 
-fn write_clock(object: &mut ObjectWriter<'_>, clock: Discipline, step: Option<Step>) {
+fn write_clock(object: &mut ObjectWriter<'_>, clock: Discipline, step: Option<Step>, up: Option<Duration>) {
     let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     object.object("clock", |out| {
         if let Some(since) = clock.since() {
@@ -257,6 +263,9 @@ fn write_clock(object: &mut ObjectWriter<'_>, clock: Discipline, step: Option<St
         out.string("state", clock.name());
         if let Some((direction, by)) = step.map(Step::parts) {
             out.string("step", direction).integer("step_us", microseconds(by));
+        }
+        if let Some(up) = up {
+            out.integer("up_s", up.as_secs());
         }
     });
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::principal::{Actor, PrincipalKind};
+use crate::operation::{Action, Effect, Protocol};
+use crate::principal::{Actor, Principal, PrincipalKind};
+use crate::target::{Durability, Record};
 
 fn principal() -> Principal {
     Principal {
@@ -84,10 +86,14 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
             clock: Discipline::Synchronised { since: Duration::from_secs(90) },
         },
         Body::LogStarted { version: "0.1.0", absent_witnesses: &absent, clock: Discipline::Unknown },
-        Body::LogStopped { count: 9 },
+        Body::LogStopped { count: 9, up: day },
         Body::LogRecovered { frames: 3, dropped: 17 },
         Body::LogCapacity { level: "stop", free: 900 << 20, refused: 12 },
-        Body::ClockStatus { clock: Discipline::Unsynchronised, step: Some(Step::Back(Duration::from_hours(1))) },
+        Body::ClockStatus {
+            clock: Discipline::Unsynchronised,
+            step: Some(Step::Back(Duration::from_hours(1))),
+            up: day,
+        },
         Body::ConfigLoaded { hash: &hash },
         Body::RetentionLoaded { rules: &rules, delay: Duration::from_hours(24) },
         Body::PolicyLoaded { hash: &hash },
@@ -186,8 +192,8 @@ fn how_far_the_clock_is_to_be_believed_is_said() {
     );
     let step = Some(Step::Back(Duration::from_millis(1_200)));
     assert_eq!(
-        clock(Body::ClockStatus { clock: Discipline::Unsynchronised, step }),
-        r#"{"state":"unsynchronised","step":"back","step_us":1200000}"#
+        clock(Body::ClockStatus { clock: Discipline::Unsynchronised, step, up: since }),
+        r#"{"state":"unsynchronised","step":"back","step_us":1200000,"up_s":90}"#
     );
 }
 
@@ -213,5 +219,14 @@ fn operation_events_answer_au_3() {
         assert!(value["outcome"]["status"].is_string() || value["decision"]["effect"].is_string(), "outcome");
         assert!(value["who"].is_string(), "identity");
         assert!(leaf.len() <= 700, "{name} takes {} bytes", leaf.len());
+    }
+}
+
+#[test]
+fn the_last_events_of_sessions_carry_the_count() {
+    for (name, leaf) in leaves() {
+        let leaf: serde_json::Value = serde_json::from_slice(&leaf).unwrap();
+        let is_last = leaf.get("count").is_some() && leaf.get("address").is_none();
+        assert_eq!(LAST_EVENTS.contains(&name), is_last, "{leaf}");
     }
 }

@@ -194,7 +194,7 @@ impl RecordingVerifier {
             let (file, found) = (self.directory.clone(), "one whose payloads were not checked".to_owned());
             return vec![Finding { entry: Some(entry), file, expected, found }];
         };
-        self.custody.leaf(leaf);
+        self.custody.leaf(entry, leaf);
         if let Some(erased) = erased {
             return self.erasure(entry, erased);
         }

@@ -208,7 +208,7 @@ fn what_is_no_control_event_counts_and_changes_nothing<B: Backend>() {
     let backend = B::new();
     let mut store = backend.open();
     let hold = leaf(3, &step(CustodyStep::HoldAdded, 0, 0));
-    let other = event(0, None, Body::LogStopped { count: 1 });
+    let other = event(0, None, Body::LogStopped { count: 1, up: std::time::Duration::ZERO });
     store.apply(0, &[&other, b"no event", br#"{"type":"admin.hold_added"}"#, &hold]).unwrap();
     let Told { outcomes, applied, custody, .. } = told(&store, 4);
     assert_eq!((applied, outcomes), (4, vec![None, None, None, Some(Outcome::Applied), None]));

@@ -119,8 +119,7 @@ fn a_hold_blocks_people_and_retention() {
 }
 
 fn before(closed: u64, released: u64) -> Before {
-    let at = |second| Timestamp::from_seconds(1_700_000_000 + second);
-    Before { closed: at(closed), released: at(released) }
+    Before { closed, released }
 }
 
 #[test]
@@ -153,7 +152,10 @@ fn sessions_past_their_time_are_those_that_ended_and_are_not_held() {
         Reader::open(&path).unwrap().standing(&Covered::Target("crm".parse().unwrap()), before).unwrap()
     };
     let oldest = Some("2023-11-14T22:13:27.000000000Z".to_owned());
-    assert_eq!(standing(100), Standing { kept: 1, due: 0, released: 0, held: 1, oldest: oldest.clone() });
+    assert_eq!(
+        standing(100),
+        Standing { kept: 1, due: 0, released: 0, held: 1, oldest: oldest.clone(), first: Some(7) }
+    );
     let step = CustodyStep::HoldRemoved;
     let removal = Step {
         step,
@@ -169,8 +171,11 @@ fn sessions_past_their_time_are_those_that_ended_and_are_not_held() {
     Index::open(&path).unwrap().apply(0, &log.slices()).unwrap();
     let at = removed - 1_700_000_000;
     assert_eq!((expired("crm", at), expired("crm", at + 1)), (vec![], vec![session_id(0xAB, 1)]));
-    assert_eq!(standing(at), Standing { kept: 1, due: 0, released: 1, held: 0, oldest: oldest.clone() });
-    assert_eq!(standing(at + 1), Standing { kept: 1, due: 1, released: 0, held: 0, oldest });
+    assert_eq!(
+        standing(at),
+        Standing { kept: 1, due: 0, released: 1, held: 0, oldest: oldest.clone(), first: Some(7) }
+    );
+    assert_eq!(standing(at + 1), Standing { kept: 1, due: 1, released: 0, held: 0, oldest, first: Some(7) });
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn a_reader_that_holds_the_index_puts_the_wiping_off() {
     index.apply(0, &log.slices()).unwrap();
     assert!(index.reader().unwrap().wiped().unwrap() < log.leaves.len() as u64);
     reading.execute_batch("ROLLBACK").unwrap();
-    log.add(session_id(1, 0), 2, None, Body::LogStopped { count: 3 });
+    log.add(session_id(1, 0), 2, None, Body::LogStopped { count: 3, up: std::time::Duration::ZERO });
     index.apply(0, &log.slices()).unwrap();
     assert_eq!(index.reader().unwrap().wiped().unwrap(), log.leaves.len() as u64);
     assert!(!holds(&path, "zebracorn"));

@@ -201,7 +201,7 @@ pub(super) const RETENTION: Section = Section {
             "duration",
             Absent::Default("24h"),
             "How long before a shorter time, a new rule, a shorter delay, or the removal of a legal hold makes anything due, \
-             and how long nothing is erased by a clock that has jumped; at most `24h`. A shorter one is itself delayed.",
+             in time that the gateway runs; at most `24h`. A shorter one is itself delayed.",
         ),
     ],
 };
