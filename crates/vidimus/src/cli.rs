@@ -31,6 +31,15 @@ Examples:
   vidimus log verify --config vidimus.toml --key log-keys --recordings
   vidimus log verify --data-dir data --witness-policy witnesses.policy --checkpoint checkpoint.monday";
 
+const LOG_PROVE_EXAMPLES: &str =
+    "Exit status: 0 the event is in the log, by a given key; 1 there is no such proof, or it does not \
+                                  hold; 2 the command line or the configuration is wrong; 3 the proof is made and holds \
+                                  together, but no key was given, so that nothing shows whose log it is.
+
+Examples:
+  vidimus log prove 0199a1b2-… --config vidimus.toml --key 'vidimus/gw-1+0a1b2c3d+AbC…'
+  vidimus log prove 0199a1b2-… --config vidimus.toml --key 'vidimus/gw-1+0a1b2c3d+AbC…' --out event.tlog-proof";
+
 const MASK_EXAMPLES: &str = "Examples:
   vidimus mask < ticket.txt
   tail -F app.log | vidimus mask --format lines
@@ -497,7 +506,10 @@ pub(crate) enum Log {
     #[command(after_help = WITNESS_EXAMPLES)]
     Witness(log_witness::Options),
     /// Prove that an event is in the log
-    #[command(after_help = "Example:\n  vidimus log prove 0199a1b2-… --config vidimus.toml --out event.tlog-proof")]
+    ///
+    /// The proof is checked here before it is shown or written. By which key decides what that is worth: without --key it is
+    /// the one that the gateway itself names, and nothing shows whose log it is.
+    #[command(after_help = LOG_PROVE_EXAMPLES)]
     Prove {
         /// The event's id, whole: `sessions show` has it in the column EVENT
         #[arg(value_parser = event_id)]
@@ -507,7 +519,7 @@ pub(crate) enum Log {
         /// Open the data directory itself, while no gateway runs on it; decided and recorded as by the gateway
         #[arg(long, conflicts_with = "data_dir")]
         offline: bool,
-        /// The key that must have signed; the gateway's own word if not given
+        /// The key that must have signed, as you noted it; several while it is replaced
         #[arg(long, value_name = "KEY")]
         key: Vec<VerifierKey>,
         /// Write the proof to this file (C2SP tlog-proof), which must not exist. It carries the event

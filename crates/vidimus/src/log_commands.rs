@@ -10,6 +10,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
+use serde::Serialize;
 use vidimus_core::EventId;
 use vidimus_log::note::MAX_NOTE_BYTES;
 use vidimus_log::verify::Kept;
@@ -20,6 +21,9 @@ use crate::cli::{Gateway, Log};
 use crate::integrity::Progress;
 use crate::output::{self, Table, printable};
 use crate::{client, evidence_api, log_verify, log_witness, serve};
+
+/// The exit status of a proof that nobody's key but the gateway's own word stands behind.
+const ONLY_ITS_WORD: u8 = 3;
 
 /// Runs one of the commands. The exit status: 0, 1 when the log is not as it should be, 3 when not all of it was shown.
 pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<u8> {
@@ -56,11 +60,11 @@ pub(crate) async fn run(command: Log, out: &mut impl Write) -> anyhow::Result<u8
                 write_new(&file, stand_alone(&answer)?.as_bytes())?;
             }
             if output.json {
-                output::json(out, &answer)?;
+                output::json(out, &Shown { answer: &answer, verified: proved.by_given_key })?;
             } else {
                 write_proof(&answer, &proved, out)?;
             }
-            Ok(0)
+            Ok(if proved.by_given_key { 0 } else { ONLY_ITS_WORD })
         }
     }
 }
@@ -98,13 +102,22 @@ pub(crate) struct Proved {
     /// How many hashes lead from the entry to the root.
     pub(crate) hashes: usize,
     /// Whether the key was the caller's rather than the gateway's word.
-    by_own_key: bool,
+    by_given_key: bool,
+}
+
+/// A proof and what it is worth, as JSON.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    answer: &'a ProofFile,
+    /// By a given key, rather than by the one that the gateway itself names.
+    verified: bool,
 }
 
 /// Checks that the event is in the log whose checkpoint one of `keys` signed, or, without any, the gateway's own.
 pub(crate) fn prove(answer: &ProofFile, keys: &[VerifierKey]) -> anyhow::Result<Proved> {
-    let by_own_key = !keys.is_empty();
-    let keys = if by_own_key { keys.to_vec() } else { vec![answer.key.parse()?] };
+    let by_given_key = !keys.is_empty();
+    let keys = if by_given_key { keys.to_vec() } else { vec![answer.key.parse()?] };
     let proof: InclusionProof = answer.proof.parse()?;
     let checkpoint = proof.verify(answer.event.get().as_bytes(), &keys).context("the gateway's proof does not hold")?;
     Ok(Proved {
@@ -112,7 +125,7 @@ pub(crate) fn prove(answer: &ProofFile, keys: &[VerifierKey]) -> anyhow::Result<
         size: checkpoint.size,
         origin: checkpoint.origin,
         hashes: proof.path.len(),
-        by_own_key,
+        by_given_key,
     })
 }
 
@@ -164,9 +177,19 @@ fn watching(witness: &WitnessState) -> String {
 
 fn write_proof(answer: &ProofFile, proved: &Proved, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", printable(answer.event.get()))?;
-    let Proved { index, size, origin, by_own_key, .. } = proved;
-    let whose = if *by_own_key { "the given key" } else { "the key the gateway names" };
-    writeln!(out, "\nproved: entry {index} of {size} in {}, signed by {whose}\n", printable(origin))?;
+    let Proved { index, size, origin, by_given_key, .. } = proved;
+    let place = format!("entry {index} of {size} in {}", printable(origin));
+    if *by_given_key {
+        writeln!(out, "\nverified: {place}, signed by a key that you gave\n")?;
+    } else {
+        writeln!(
+            out,
+            "\nnot verified: {place}, by the word of the gateway alone. The hashes lead to the checkpoint, and the checkpoint \
+             is signed by the key that the gateway itself names, {}: nothing shows that this is the log you mean. Give the \
+             key you noted when it was set up (--key), here or to `vidimus verify`\n",
+            printable(&answer.key)
+        )?;
+    }
     write!(out, "{}", output::printable_lines(&answer.proof))
 }
 
@@ -217,15 +240,26 @@ mod tests {
         let (log, key) = log(directory.path());
         let mut answer = answer(&log, &key);
         let proved = prove(&answer, &[]).unwrap();
-        assert_eq!((proved.index, proved.origin.as_str(), proved.by_own_key), (0, "vidimus/test", false));
-        assert!(prove(&answer, std::slice::from_ref(&key)).unwrap().by_own_key);
+        assert_eq!((proved.index, proved.origin.as_str(), proved.by_given_key), (0, "vidimus/test", false));
+        let verified = prove(&answer, std::slice::from_ref(&key)).unwrap();
+        assert!(verified.by_given_key);
         let other = Signer::from_seed("vidimus/test", &[8; 32]).unwrap();
         assert!(prove(&answer, &[other.verifier().clone()]).is_err());
 
-        let mut out = Vec::new();
-        write_proof(&answer, &proved, &mut out).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("proved: entry 0 of 1 in vidimus/test") && text.ends_with(&answer.proof), "{text}");
+        let text = |proved: &Proved| {
+            let mut out = Vec::new();
+            write_proof(&answer, proved, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let (by_its_word, by_key) = (text(&proved), text(&verified));
+        assert!(by_its_word.contains("\nnot verified: entry 0 of 1 in vidimus/test, by the word of"), "{by_its_word}");
+        assert!(by_its_word.contains(&key.to_string()) && by_its_word.ends_with(&answer.proof), "{by_its_word}");
+        assert!(
+            by_key.contains("\nverified: entry 0 of 1 in vidimus/test, signed by a key that you gave\n"),
+            "{by_key}"
+        );
+        let shown = serde_json::to_value(Shown { answer: &answer, verified: false }).unwrap();
+        assert_eq!((&shown["verified"], &shown["event"]["seq"]), (&false.into(), &0.into()), "{shown}");
         let alone: InclusionProof = stand_alone(&answer).unwrap().parse().unwrap();
         assert!(alone.verify(&alone.extra.clone().unwrap(), std::slice::from_ref(&key)).is_ok());
 

@@ -151,7 +151,11 @@ async fn a_recording_is_erased_by_two_persons_and_nothing_of_it_is_left() {
     let admitted = events
         .iter()
         .find(|event| event["session"] == recorded.session.as_str() && event["type"] == "operation.admitted");
-    let (status, said) = recorded.run(None, &["log", "prove", admitted.unwrap()["id"].as_str().unwrap()]);
+    let prove = ["log", "prove", admitted.unwrap()["id"].as_str().unwrap()];
+    let (status, said) = recorded.run(None, &prove);
+    assert_eq!(status, 3, "by its own word alone: {said}");
+    let log_key = recorded.world.gateway.api("/v1/log/status")["key"].as_str().unwrap().to_owned();
+    let (status, said) = recorded.run(None, &[&prove[..], &["--key", &log_key]].concat());
     assert_eq!(status, 0, "{said}");
     for extra in [&[][..], &["--recordings"]] {
         let verified = recorded.world.gateway.verified(extra);
