@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use vidimus_core::SessionId;
 use vidimus_log::{Checkpoint, Hash, Signer};
 use vidimus_testkit::Process;
 
@@ -47,10 +48,34 @@ struct Attack {
     name: &'static str,
     base: Base,
     edit: Edit,
+    /// What the gateway is asked while it runs on that, where neither a start nor a check of the log finds it.
+    asked: Option<Asked>,
 }
 
+/// A command, and the session of which that is asked.
+struct Asked {
+    by: &'static str,
+    command: &'static [&'static str],
+    /// In the index, by a condition on its row.
+    session: &'static str,
+}
+
+/// The session of the caller's many calls, by a condition in SQL.
+const CALLERS: &str = "operations > 100";
+/// One that is under a legal hold.
+const HELD: &str = "id IN (SELECT session FROM custody)";
+
 fn attack(name: &'static str, base: Base, edit: impl Fn(&Path) + 'static) -> Attack {
-    Attack { name, base, edit: Box::new(edit) }
+    Attack { name, base, edit: Box::new(edit), asked: None }
+}
+
+/// The attack of changing one row of the index, which is asked for then.
+fn forged(name: &'static str, sql: String, asked: Asked) -> Attack {
+    let edit = move |data: &Path| {
+        let index = rusqlite::Connection::open(data.join("index.db")).unwrap();
+        assert_eq!(index.execute(&sql, ()).unwrap(), 1, "{sql}");
+    };
+    Attack { asked: Some(asked), ..attack(name, Base::Stopped, edit) }
 }
 
 fn flip(file: &Path, at: u64) {
@@ -184,6 +209,27 @@ fn attacks() -> Vec<Attack> {
             let open = format!("UPDATE sessions SET closed = NULL, reason = NULL WHERE number = {of_caller}");
             assert_eq!(index.execute(&open, ()).unwrap(), 1);
         }),
+        forged(
+            "writes a legal hold on a recording into the index",
+            format!(
+                "INSERT INTO custody (session, version, hold, state) SELECT id, 1, 'case 8', 'none' FROM sessions WHERE {CALLERS}"
+            ),
+            Asked {
+                by: "`hold remove`",
+                command: &["hold", "remove", "--reason", "case 8 is closed"],
+                session: CALLERS,
+            },
+        ),
+        forged(
+            "takes a legal hold out of the index",
+            format!("UPDATE custody SET hold = NULL WHERE session = (SELECT id FROM sessions WHERE {HELD})"),
+            Asked { by: "`hold add`", command: &["hold", "add", "--reason", "case 7"], session: HELD },
+        ),
+        forged(
+            "changes the target of a session in the index, to one that more people may look into",
+            format!("UPDATE sessions SET target = 'nothing' WHERE {CALLERS}"),
+            Asked { by: "`sessions replay`", command: &["sessions", "replay"], session: CALLERS },
+        ),
         attack("forges a checkpoint with another key", Stopped, |data| {
             edit(&data.join("log/checkpoint"), |note| {
                 let text = vidimus_log::note::text(std::str::from_utf8(note).unwrap()).unwrap();
@@ -254,7 +300,8 @@ struct Range {
 
 impl Range {
     async fn prepared() -> Self {
-        let export = r#"@id("export") permit (principal in Group::"local/owner", action == Action::"recording.export", resource);"#;
+        let export = r#"@id("export") permit (principal in Group::"local/owner",
+            action in [Action::"recording.export", Action::"recording.hold"], resource);"#;
         let mut world = World::prepared_with(format!("{ALLOW_ALL}{export}").leak()).await;
         let (mut bases, mut memories) = (BTreeMap::new(), BTreeMap::new());
         world.configure("");
@@ -263,6 +310,9 @@ impl Range {
         world.cosigned();
         Self::keep(&mut world, &mut bases, Base::Yesterday);
         world.gateway.restart();
+        let events = world.gateway.events();
+        let called = events.iter().find(|event| event["type"] == "operation.outcome").unwrap();
+        world.gateway.command(&["hold", "add", called["session"].as_str().unwrap(), "--reason", "case 7"]);
         let client = Client::open(world.gateway.url(), world.issuer.token("alice")).await;
         for id in 0..CALLS {
             assert!(client.call(id, "echo", &format!(r#"{{"number":{id}}}"#)).await.unwrap()["result"].is_object());
@@ -368,6 +418,24 @@ impl Range {
         }
     }
 
+    /// What the gateway says on such data when it is asked.
+    fn asked(&mut self, attack: &Attack, asked: &Asked) -> String {
+        self.restore(attack.base);
+        let data = self.world.gateway.data();
+        (attack.edit)(&data);
+        let index = rusqlite::Connection::open(data.join("index.db")).unwrap();
+        let query = format!("SELECT id FROM sessions WHERE {}", asked.session);
+        let session = SessionId::from_bytes(index.query_row(&query, (), |row| row.get(0)).unwrap()).to_string();
+        drop(index);
+        self.world.unwatched();
+        self.world.gateway.restart();
+        let output = self.world.gateway.run(&[asked.command, &[&session]].concat());
+        assert!(self.world.gateway.process.terminate(SOON).unwrap().success());
+        self.world.configure("");
+        assert!(!output.status.success(), "{output:?}");
+        error(&String::from_utf8_lossy(&output.stderr))
+    }
+
     /// Who finds an attack, in the order in which they are tried, and what each of them says.
     fn found(&mut self, attack: &Attack) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
@@ -397,6 +465,7 @@ impl Range {
         found.extend(by_recordings.filter(|_| is_whole).map(|said| ("`log verify --recordings`", said)));
         found.extend(by_kept.filter(|_| is_whole).map(|said| ("`log verify --checkpoint FILE`", said)));
         found.extend(by_witness.map(|said| ("start, by its witness", said)));
+        found.extend(attack.asked.as_ref().map(|asked| (asked.by, self.asked(attack, asked))));
         if found.is_empty() && attack.base == Base::Stopped {
             self.restore(attack.base);
             (attack.edit)(&self.world.gateway.data());
