@@ -245,6 +245,20 @@ fn base64_of_text_is_masked_inside() {
 }
 
 #[test]
+fn base64_that_changes_stays_apart_from_what_follows_it() {
+    use ::base64::Engine as _;
+    use ::base64::engine::general_purpose::STANDARD;
+    for before in ["", "1", "12", "123"] {
+        let text = format!("{before}, write to jane@example.com");
+        let (encoded, number) = (STANDARD.encode(&text), "078-05-1121");
+        let masked = payload(&format!(r#"["{encoded}{number}"]"#));
+        let expected = if encoded.ends_with('=') { "<US_SSN>" } else { number };
+        assert!(masked.ends_with(&format!("{expected}\"]")), "{masked}");
+        assert_eq!(payload(&masked), masked);
+    }
+}
+
+#[test]
 fn base64_is_found_within_text_in_lines_and_in_what_is_no_text() {
     use ::base64::Engine as _;
     use ::base64::engine::general_purpose::STANDARD;
