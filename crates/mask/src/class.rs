@@ -73,14 +73,23 @@ impl Edges {
         !matches!(self, Self::Word | Self::OpenEnd)
     }
 
+    /// What joins it to more.
+    pub(crate) fn joints(self) -> &'static [u8] {
+        match self {
+            Self::Word | Self::OpenEnd => b"",
+            Self::Isolated | Self::Unjoined => b"-./",
+            Self::Undotted => b".",
+        }
+    }
+
     /// Whether what stands beside `start..end` leaves it the whole of what it is.
     pub(crate) fn stand(self, text: &[u8], start: usize, end: usize) -> bool {
-        let (joints, goes_on): (&[u8], fn(&u8) -> bool) = match self {
+        let goes_on: fn(&u8) -> bool = match self {
             Self::Word | Self::OpenEnd => return true,
-            Self::Isolated => (b"-./", u8::is_ascii_alphanumeric),
-            Self::Unjoined => (b"-./", u8::is_ascii_digit),
-            Self::Undotted => (b".", u8::is_ascii_digit),
+            Self::Isolated => u8::is_ascii_alphanumeric,
+            Self::Unjoined | Self::Undotted => u8::is_ascii_digit,
         };
+        let joints = self.joints();
         let at = |place: Option<usize>| place.and_then(|place| text.get(place));
         let joint = |place| at(place).is_some_and(|byte| joints.contains(byte));
         let before = at(start.checked_sub(2));

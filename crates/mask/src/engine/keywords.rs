@@ -211,7 +211,7 @@ impl Search<'_> {
                     && !general::is_nested(self.text, start)
                     && general::names_password(self.text, start, end)
                 {
-                    let value = general::password(self.text, &assigned);
+                    let value = general::password(self.text, &assigned, |at| self.mark_at(at));
                     self.general(class, PASSWORD_SCORE, start, value);
                 }
             }
@@ -221,7 +221,7 @@ impl Search<'_> {
                     && general::names_secret(self.text, start, end)
                 {
                     let to = self.runs.end(self.text, Set::Token, assigned.value, general::MAX_GENERIC + 1);
-                    let value = general::generic(self.text, &assigned, to);
+                    let value = general::generic(self.text, &assigned, to, |at| self.mark_at(at));
                     self.general(class, GENERIC_SCORE, start, value);
                 }
             }
@@ -256,8 +256,11 @@ impl Search<'_> {
         let mut reading = Reading { text: self.text, start, from: assigned.value, runs: self.runs, open: false };
         for form in forms {
             let Some((from, to)) = reading.form(form, assigned.value, assigned.value) else { continue };
-            reading.open |= to + 2 > self.text.len();
-            if !self.text.get(to).is_some_and(|next| Set::Token.has(*next) && !is_stop(self.text, to)) {
+            let mark = mark_at(self.marks, self.text, to);
+            reading.open |= to + 2 > self.text.len() || mark == Mark::Unfinished;
+            if !matches!(mark, Mark::Until(_))
+                && !self.text.get(to).is_some_and(|next| Set::Token.has(*next) && !is_stop(self.text, to))
+            {
                 self.findings.push(Finding { class, start: from, end: to, score: FORM_SCORE });
                 break;
             }
@@ -267,6 +270,10 @@ impl Search<'_> {
         }
     }
 
+    fn mark_at(&self, at: usize) -> Mark {
+        mark_at(self.marks, self.text, at)
+    }
+
     fn general(&mut self, class: ClassId, score: u8, start: usize, value: general::Value) {
         if value.open {
             self.open_from = self.open_from.min(start);
@@ -274,6 +281,27 @@ impl Search<'_> {
         if let Some((from, to)) = value.span {
             self.findings.push(Finding { class, start: from, end: to, score });
         }
+    }
+}
+
+/// What masking may have left at a place, which belongs to the value that it stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    None,
+    /// More text may make it one.
+    Unfinished,
+    /// It ends there.
+    Until(usize),
+}
+
+fn mark_at(marks: &Marks, text: &[u8], at: usize) -> Mark {
+    if !matches!(text.get(at), Some(b'<' | b'[')) {
+        return Mark::None;
+    }
+    match marks.skip(text, at + 1) {
+        Some((end, _)) => Mark::Until(end),
+        None if Marks::may_grow(text, at + 1) => Mark::Unfinished,
+        None => Mark::None,
     }
 }
 

@@ -10,6 +10,9 @@ pub(super) const MAX_NAME: usize = 253;
 /// Bytes of the longest top-level domain that is written in letters.
 const MAX_TOP_LEVEL: usize = 24;
 
+/// Bytes of a top-level domain in another script, at least.
+const MIN_OTHER_SCRIPT: usize = 4;
+
 /// All that are written in ASCII letters.
 const DELEGATED: &str = include_str!("top_level.txt");
 
@@ -35,7 +38,11 @@ pub(super) fn name(text: &[u8]) -> Option<usize> {
         if !well_formed || at > MAX_NAME {
             break;
         }
-        if place > 0 && is_top_level(label) {
+        let other_script = label.iter().position(u8::is_ascii).unwrap_or(label.len());
+        if place > 0 && other_script >= MIN_OTHER_SCRIPT {
+            // What is written in ASCII may follow without a space.
+            longest = Some(at - label.len() + other_script);
+        } else if place > 0 && is_top_level(label) {
             longest = Some(at);
         }
         at += 1;
@@ -43,11 +50,8 @@ pub(super) fn name(text: &[u8]) -> Option<usize> {
     longest
 }
 
-/// Whether a label is a top-level domain; in other scripts they stand as such or begin with `xn--` (RFC 5890).
+/// Whether a label in ASCII is a top-level domain; `xn--` begins those of other scripts (RFC 5890).
 fn is_top_level(label: &[u8]) -> bool {
-    if label.len() >= 4 && !label.iter().any(u8::is_ascii) {
-        return true;
-    }
     let mut lower = [0; MAX_TOP_LEVEL];
     let Some(lower) = lower.get_mut(..label.len()) else { return false };
     lower.copy_from_slice(label);

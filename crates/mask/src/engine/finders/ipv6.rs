@@ -4,6 +4,8 @@
 
 use std::net::Ipv6Addr;
 
+use memchr::memmem;
+
 use super::super::{End, Finding, Scan};
 use crate::class::ClassId;
 
@@ -80,8 +82,10 @@ fn beginning(text: &[u8], colon: usize) -> (usize, bool) {
     let in_word = last.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     // A number too long for a group, and a word with a digit or two such as `ipv6:`, is a label; before `::` it is a name
     // of a program.
-    let is_label = last.is_some_and(u8::is_ascii_digit) || colon - group <= LABEL_DIGITS;
-    if in_word && is_label && text.get(colon + 1) != Some(&b':') {
+    let is_label = in_word && (last.is_some_and(u8::is_ascii_digit) || colon - group <= LABEL_DIGITS);
+    // So is an IPv4 address.
+    let is_address = matches!(before, [.., b'0'..=b'9', b'.']);
+    if (is_label || is_address) && text.get(colon + 1) != Some(&b':') {
         return (colon + 1, true);
     }
     let joins = |byte: &u8| matches!(byte, b':' | b'.');
@@ -98,16 +102,23 @@ fn longest_address(text: &[u8], run: usize) -> Option<usize> {
     while length >= 2 {
         let candidate = text.get(..length)?;
         let goes_on = text.get(length).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-        if !goes_on && std::str::from_utf8(candidate).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()) {
+        if !goes_on && parses(candidate) {
             return Some(length);
         }
         length = match candidate {
             [shorter @ .., b'.'] if length == run => shorter.len(),
             [shorter @ .., b':'] if length == run && !shorter.ends_with(b":") => shorter.len(),
-            _ => return None,
+            _ => break,
         };
     }
-    None
+    // What is one beyond doubt by its `::` may have anything behind it, even another value.
+    let open = memmem::rfind(text.get(..run)?, b"::").map(|at| at + 2)?;
+    let address = text.get(..open)?;
+    (score(address) == SCORE && parses(address)).then_some(open)
+}
+
+fn parses(address: &[u8]) -> bool {
+    std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
 /// The length of a zone and a prefix length after an address.

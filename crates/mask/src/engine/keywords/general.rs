@@ -1,5 +1,6 @@
 //! Secrets of no known issuer: which names call a value one, and which values look like one.
 
+use super::Mark;
 use super::assigned::Assigned;
 use crate::class::ClassId;
 use crate::form::{Set, has_entropy};
@@ -215,8 +216,8 @@ fn is_plain(text: &[u8], start: usize) -> bool {
 }
 
 /// Judges a value whose run of token bytes ends at `end`.
-pub(super) fn generic(text: &[u8], assigned: &Assigned, end: usize) -> Value {
-    let open = end == text.len();
+pub(super) fn generic(text: &[u8], assigned: &Assigned, end: usize, mark_at: impl Fn(usize) -> Mark) -> Value {
+    let open = end == text.len() || mark_at(end) == Mark::Unfinished;
     let end = if text.get(end.wrapping_sub(1)) == Some(&b'.') { end - 1 } else { end };
     let end = match assigned.quote {
         Some(quote) if !matches!(text.get(end), Some(next) if *next == quote || *next == b'\\') => {
@@ -228,7 +229,8 @@ pub(super) fn generic(text: &[u8], assigned: &Assigned, end: usize) -> Value {
         _ => end,
     };
     let Some(value) = text.get(assigned.value..end) else { return Value { span: None, open } };
-    let goes_on = matches!(text.get(end), Some(b'(' | b'[' | b'{' | b'$' | b':' | b'%' | b'!' | b'*' | b'#' | b'^'));
+    let goes_on = matches!(text.get(end), Some(b'(' | b'[' | b'{' | b'$' | b':' | b'%' | b'!' | b'*' | b'#' | b'^'))
+        || matches!(mark_at(end), Mark::Until(_));
     let stands = (MIN_GENERIC..=MAX_GENERIC).contains(&value.len()) && !goes_on && looks_random(value);
     Value { span: stands.then_some((assigned.value, end)), open }
 }
@@ -315,7 +317,7 @@ fn letters_in_words(value: &[u8]) -> usize {
 }
 
 /// Judges what may be a password.
-pub(super) fn password(text: &[u8], assigned: &Assigned) -> Value {
+pub(super) fn password(text: &[u8], assigned: &Assigned, mark_at: impl Fn(usize) -> Mark) -> Value {
     let rest = text.get(assigned.value..).unwrap_or_default();
     let near = rest.get(..MAX_PASSWORD + 1).unwrap_or(rest);
     let ends = |byte: &u8| match assigned.quote {
@@ -325,8 +327,21 @@ pub(super) fn password(text: &[u8], assigned: &Assigned) -> Value {
                 || matches!(byte, b',' | b';' | b')' | b'&' | b'<' | b'>' | b'"' | b'\'' | b'`' | b'}' | b']' | b'\\')
         }
     };
-    let end = near.iter().position(ends);
-    let open = end.is_none() && near.len() == rest.len() || end == Some(rest.len());
+    let (mut at, mut is_mark_open) = (0, false);
+    let end = loop {
+        let Some(byte) = near.get(at) else { break None };
+        match mark_at(assigned.value + at) {
+            Mark::Until(end) => at = end - assigned.value,
+            mark => {
+                is_mark_open |= mark == Mark::Unfinished;
+                if ends(byte) {
+                    break Some(at);
+                }
+                at += 1;
+            }
+        }
+    };
+    let open = end.is_none() && near.len() == rest.len() || end == Some(rest.len()) || is_mark_open;
     let value = near.get(..end.unwrap_or(near.len())).unwrap_or_default();
     let closed = match assigned.quote {
         Some(quote) => end.and_then(|end| near.get(end)) == Some(&quote),
