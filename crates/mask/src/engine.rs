@@ -81,6 +81,9 @@ pub struct Scan {
     findings: Vec<Finding>,
     /// What else of a finding's class was matched where it begins.
     shorter: Vec<Finding>,
+    /// What another reading of the text holds, by its end: for the next scan, and for the last.
+    to_hear: Vec<Previous>,
+    heard: Vec<Previous>,
     hits: Vec<Hit>,
     near: Near,
     paths: Paths,
@@ -101,6 +104,13 @@ impl Scan {
     /// What was found, by start; of one class none overlap, of two they may.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// Tells the next scan what another reading of its text holds: classes, and where in the text that is scanned they end.
+    pub(crate) fn hear(&mut self, found: impl Iterator<Item = (usize, ClassId)>) {
+        self.to_hear.clear();
+        self.to_hear.extend(found.map(|(end, class)| Previous { end, class: Some(class) }));
+        self.to_hear.sort_by_key(|found| found.end);
     }
 
     /// Where the first candidate begins that more text could change; the text's length if there is none.
@@ -124,6 +134,8 @@ pub struct Engine {
     begins: Beginnings,
     outlines: Outlines,
     finders: Vec<(Finder, ClassId)>,
+    /// The classes of those finders that cannot tell what else may begin where something was found.
+    finding_in_parts: ClassSet,
     keywords: Keywords,
     /// How far before its pattern a shape may begin.
     reaches_back: usize,
@@ -180,6 +192,10 @@ impl Engine {
         if keywords.memory() > 0 {
             reaches_back = reaches_back.max(MAX_IDENTIFIER);
         }
+        let mut finding_in_parts = ClassSet::EMPTY;
+        for (_, class) in &finders {
+            finding_in_parts.insert(*class);
+        }
         let allow = AllowList::new(allow, |name| known(&classes, name))?;
         Ok(Self {
             number: ENGINES.fetch_add(1, Ordering::Relaxed),
@@ -193,6 +209,7 @@ impl Engine {
             begins,
             outlines,
             finders,
+            finding_in_parts,
             keywords,
             reaches_back,
             allow,
@@ -228,6 +245,8 @@ impl Engine {
     pub fn scan_from(&self, text: &[u8], from: Cut, path: &Path<'_>, end: End, scan: &mut Scan) {
         scan.findings.clear();
         scan.shorter.clear();
+        scan.heard.clear();
+        std::mem::swap(&mut scan.heard, &mut scan.to_hear);
         scan.near.clear();
         scan.upcoming.clear();
         scan.runs.clear();
@@ -254,7 +273,7 @@ impl Engine {
             scan.findings.push(Finding { class: ClassId(0), start: from.at(), end: text.len(), score: PROVEN });
         }
         scan.settle(text, from, end, by_finders);
-        resolve::per_class(&mut scan.findings, &mut scan.shorter);
+        resolve::per_class(&mut scan.findings, &mut scan.shorter, &self.finding_in_parts);
         if !self.allow.is_empty() {
             self.allow.exempt(text, &mut scan.findings);
         }

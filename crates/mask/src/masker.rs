@@ -1,7 +1,8 @@
 //! Applies operators to what the engine finds.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use aws_lc_rs::{digest, hmac};
 
@@ -19,6 +20,9 @@ use crate::spelling::Reading;
 
 /// Findings below this score are told by detection, and not masked.
 const MASKED_FROM: u8 = 40;
+
+/// Times that a text which reads otherwise than it stands is scanned in both ways, each hearing of the other.
+pub(crate) const MAX_ROUNDS: usize = 8;
 
 /// Bytes of a value of which more than its class is told. A stream lets go of longer ones before it knows all of them.
 const MAX_TOLD: usize = 16 << 10;
@@ -124,19 +128,27 @@ impl Masker {
 
     /// The findings, and how the text reads if that is not as it stands.
     fn read(&self, text: &[u8], path: &Path<'_>, scan: &mut Scan) -> (Vec<Finding>, Option<Reading>) {
-        let reading = Reading::of(text);
-        let mut findings = Vec::new();
-        if let Some(reading) = &reading {
+        let Some(reading) = Reading::of(text) else {
+            self.engine.scan(text, path, End::Final, scan);
+            return (scan.findings().to_vec(), None);
+        };
+        let mut reads: Vec<Finding>;
+        let (mut stands, mut round) = (Vec::<Finding>::new(), 0);
+        loop {
+            scan.hear(stands.iter().map(|finding| (reading.reads(finding.end), finding.class)));
             self.engine.scan(&reading.text, path, End::Final, scan);
-            findings.extend(scan.findings().iter().map(|finding| reading.origin(finding)));
+            reads = scan.findings().iter().map(|finding| reading.origin(finding)).collect();
+            scan.hear(reads.iter().map(|finding| (finding.end, finding.class)));
+            self.engine.scan(text, path, End::Final, scan);
+            round += 1;
+            if !tells_more(scan.findings(), &[&stands, &reads]) || round == MAX_ROUNDS {
+                break;
+            }
+            stands = scan.findings().to_vec();
         }
-        self.engine.scan(text, path, End::Final, scan);
-        findings.extend(scan.findings());
-        if reading.is_some() {
-            findings.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.class));
-            findings.dedup_by_key(|finding| (finding.start, finding.end, finding.class));
-        }
-        (findings, reading)
+        reads.extend(scan.findings());
+        unite(&mut reads);
+        (reads, Some(reading))
     }
 
     /// What is to be masked in one decoded text that `path` leads to.
@@ -234,6 +246,19 @@ impl Masker {
             },
         }
     }
+}
+
+/// Whether one reading of a text holds what none of those holds that its other readings know of.
+pub(crate) fn tells_more(found: &[Finding], known: &[&[Finding]]) -> bool {
+    let known: HashSet<(usize, ClassId)> =
+        known.iter().copied().flatten().map(|finding| (finding.end, finding.class)).collect();
+    found.iter().any(|finding| !known.contains(&(finding.end, finding.class)))
+}
+
+/// Sorts what several readings hold, and keeps of what is found in more than one the best.
+pub(crate) fn unite(findings: &mut Vec<Finding>) {
+    findings.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.class, Reverse(finding.score)));
+    findings.dedup_by_key(|finding| (finding.start, finding.end, finding.class));
 }
 
 /// What is to be masked in a text.

@@ -90,13 +90,15 @@ impl Reading {
 
     /// What is read between two places of the text as it stands.
     pub(crate) fn between(&self, start: usize, end: usize) -> &[u8] {
-        let place = |wanted: usize| {
-            let after = self.places.partition_point(|place| place.stands <= wanted);
-            let (read, stands) = self.before(after);
-            let next = self.places.get(after).map_or(self.text.len(), |place| place.read);
-            (read + wanted - stands).min(next)
-        };
-        self.text.get(place(start)..place(end)).unwrap_or_default()
+        self.text.get(self.reads(start)..self.reads(end)).unwrap_or_default()
+    }
+
+    /// Where in the text as it reads a place of the text as it stands is.
+    pub(crate) fn reads(&self, wanted: usize) -> usize {
+        let after = self.places.partition_point(|place| place.stands <= wanted);
+        let (read, stands) = self.before(after);
+        let next = self.places.get(after).map_or(self.text.len(), |place| place.read);
+        (read + wanted - stands).min(next)
     }
 
     fn start(&self, read: usize) -> usize {

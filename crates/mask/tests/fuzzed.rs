@@ -52,6 +52,19 @@ fn masked_again_nothing_changes() {
         // A word counts no more behind what was masked, whatever stands for that.
         ("ssn 192.0.2.7 078051121", "ssn [REDACTED] 078051121"),
         ("row 192.0.2.7-078-05-1121", "row [REDACTED]-078-05-1121"),
+        ("row 078-05-1121-192.0.2.7", "row 078-05-1121-[REDACTED]"),
+        // What only one reading of the text holds names its class in the other too.
+        ("0088 054 0%32 0217 00 (3) %20217 00", "<PHONE_NUMBER> (3) %<PHONE_NUMBER>"),
+        ("2001:db8::jane@corp.org", "[REDACTED]<EMAIL_ADDRESS_1>"),
+        // In one reading a number stands alone, in the other something names it: the surer of the two counts.
+        ("4::1\u{ad}ip 6.0.2.7(", "4::1\u{ad}ip [REDACTED]("),
+        // What overlaps is masked in whole, however much of it would be a value by itself.
+        ("ana@x.org^^^bob@x.org^^^", "<EMAIL_ADDRESS_1><EMAIL_ADDRESS_2>^^^"),
+        ("184.0.2.1:db6::11", "[REDACTED]:[REDACTED]"),
+        // A mark is part of the value that it stands in.
+        ("pwd=DE.@<EMAIL_ADDRESS_1>i$1", "pwd=DE.@<EMAIL_ADDRESS_1>i$1"),
+        // A value may follow a top-level domain of another script directly.
+        ("ana@example.\u{438}\u{441}\u{43f}\u{44b}192.0.2.7", "<EMAIL_ADDRESS_1>[REDACTED]"),
         // Of two matches that overlap one stands; what that leaves of the other is one by itself.
         ("phone 344 053204 44 053204 0044", "phone <PHONE_NUMBER> <PHONE_NUMBER>"),
     ] {
@@ -67,7 +80,7 @@ fn masked_again_nothing_changes() {
 fn neither_splits_nor_pauses_matter() {
     let key = "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1Wx2Yz3A";
     let key = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY- ----then {} {key}", "x ".repeat(40));
-    let cases: [&[u8]; 6] = [
+    let cases: [&[u8]; 8] = [
         // What is struck over belongs to the space, not to what stands before it.
         b"ane@corp.org \x08vvvv",
         b"card 4111 1111 1111 1111\x087 and\x08\x08more",
@@ -75,6 +88,8 @@ fn neither_splits_nor_pauses_matter() {
         b"user@host:~$ ls /home/ana\r\nana: \r1",
         b"[::1:2:3: \r4:5:6:7]",
         key.as_bytes(),
+        b"0088 054 0%32 0217 00 (3) %20217 00 and 0%32 0217 00",
+        b"pwd=DE.@<EMAIL_ADDRESS_1>i$1 token=Ab1Cd2Ef3Gh4Ij5K<US_SSN>Kl6",
     ];
     for (case, framing) in cases.iter().flat_map(|case| FRAMINGS.map(|framing| (*case, framing))) {
         let whole = pieces(framing, [case], false);

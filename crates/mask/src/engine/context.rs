@@ -2,7 +2,8 @@
 //!
 //! Once a candidate asks, the few words before it that can count are looked up, each at most once in a pass; the
 //! candidate sees those that stand a few words before it, and never past something already masked: what was masked names
-//! its own class instead. So masking a masked text again finds no word that was not near before.
+//! its own class instead. So masking a masked text again finds no word that was not near before. What another reading of
+//! the text holds names its class too: nobody can tell from its mark which reading held it.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

@@ -20,6 +20,8 @@ const _: () = assert!(NEAR_BYTES + PHRASE_BYTES + MAX_WORD + MAX_MARK < LOOK_BEH
 pub struct Cut {
     at: usize,
     previous: Option<Previous>,
+    /// What another reading held last.
+    heard: Option<Previous>,
 }
 
 impl Cut {
@@ -32,12 +34,16 @@ impl Cut {
         self.previous
     }
 
+    pub(super) fn heard(&self) -> Option<Previous> {
+        self.heard
+    }
+
     /// The same place after the first `count` bytes of the text were let go.
     #[must_use]
     pub fn after_dropping(self, count: usize) -> Self {
-        let previous = self.previous.filter(|previous| previous.end >= count);
-        let previous = previous.map(|previous| Previous { end: previous.end - count, ..previous });
-        Self { at: self.at.saturating_sub(count), previous }
+        let moved = |previous: Previous| previous.end.checked_sub(count).map(|end| Previous { end, ..previous });
+        let (previous, heard) = (self.previous.and_then(moved), self.heard.and_then(moved));
+        Self { at: self.at.saturating_sub(count), previous, heard }
     }
 }
 
@@ -73,14 +79,15 @@ impl Scan {
             Some(best) if best.end > finding.end => Some(best),
             _ => Some(Previous { end: finding.end, class: Some(finding.class) }),
         });
-        Cut { at: place, previous }
+        let heard = self.heard.iter().rev().find(|heard| heard.end <= place).copied();
+        Cut { at: place, previous, heard: heard.or(self.from.heard) }
     }
 
     /// Finds both cuts, given what was found in order of finding: first by finders (`by_finders` many), then by shapes.
     pub(super) fn settle(&mut self, text: &[u8], from: Cut, end: End, by_finders: usize) {
         self.passed.clear();
         if end == End::Final {
-            self.cut = Cut { at: text.len(), previous: None };
+            self.cut = Cut { at: text.len(), ..Cut::default() };
             self.forced = self.cut;
             return;
         }

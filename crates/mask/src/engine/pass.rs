@@ -50,6 +50,9 @@ pub(super) struct Pass<'a> {
     from_path: Option<ClassSet>,
     /// The last masked part before the place of the pass.
     before: Option<Previous>,
+    /// What another reading held last before the place of the pass, and how much of what it holds was passed.
+    heard: Option<Previous>,
+    passed_of_heard: usize,
     /// What masking may have kept of a value behind stars.
     kept: Range<usize>,
     /// The finders' findings not yet passed.
@@ -94,6 +97,8 @@ impl<'a> Pass<'a> {
             steady_to: 0,
             from_path: None,
             before: from.previous(),
+            heard: from.heard(),
+            passed_of_heard: 0,
             kept: 0..0,
             unpassed,
         }
@@ -195,6 +200,15 @@ impl<'a> Pass<'a> {
             part.end > at
         });
         self.before
+    }
+
+    /// What another reading holds last that ends at `at` or before, if it is near.
+    fn heard(&mut self, at: usize) -> Option<Previous> {
+        while let Some(heard) = self.scan.heard.get(self.passed_of_heard).filter(|heard| heard.end <= at) {
+            self.heard = Some(*heard);
+            self.passed_of_heard += 1;
+        }
+        self.heard.filter(|heard| heard.end + NEAR_BYTES >= at)
     }
 
     /// Of places without a digit near, those at which a shape may begin all the same.
@@ -311,8 +325,10 @@ impl<'a> Pass<'a> {
     fn steady_to(&self, at: usize) -> usize {
         let unpassed = self.scan.findings.get(self.unpassed.clone()).unwrap_or_default().first();
         let upcoming = self.scan.upcoming.iter().map(|part| part.end);
-        let leaves = self.before.map(|before| before.end + NEAR_BYTES + 1).filter(|end| *end > at);
-        upcoming.chain(unpassed.map(|finding| finding.end)).chain(leaves).fold(usize::MAX, usize::min)
+        let heard = self.scan.heard.get(self.passed_of_heard).map(|heard| heard.end);
+        let near = [self.before, self.heard].into_iter().flatten();
+        let leaves = near.map(|before| before.end + NEAR_BYTES + 1).filter(|end| *end > at);
+        upcoming.chain(unpassed.map(|finding| finding.end)).chain(heard).chain(leaves).fold(usize::MAX, usize::min)
     }
 
     /// Notes a masked part that ends behind the place of the pass.
@@ -322,8 +338,9 @@ impl<'a> Pass<'a> {
     }
 
     fn named_anew(&mut self, at: usize, word: u32) -> Option<ClassSet> {
-        let before = self.before(at);
-        let is_masked_near = before.is_some_and(|before| before.class.is_some() && before.end + NEAR_BYTES >= at);
+        let (before, heard) = (self.before(at), self.heard(at));
+        let is_masked_near =
+            heard.is_some() || before.is_some_and(|before| before.class.is_some() && before.end + NEAR_BYTES >= at);
         if !is_masked_near && self.path.is_empty() && self.scan.near.is_silent(at, word) {
             return None;
         }
@@ -332,6 +349,9 @@ impl<'a> Pass<'a> {
             self.scan.paths.named(engine.number, path, || engine.words.in_path(path, &engine.marks))
         });
         self.scan.near.named(at, word, before, &mut named);
+        if let Some(class) = heard.and_then(|heard| heard.class) {
+            named.insert(class);
+        }
         Some(named)
     }
 
@@ -431,10 +451,15 @@ impl<'a> Pass<'a> {
     /// Whether what stands beside a match leaves it the whole of what it is.
     fn stands_alone(&mut self, edges: Edges, start: usize, end: usize) -> bool {
         let stands = edges.stand(self.text, start, end);
-        if stands && edges.look_beside() && self.end == End::Open && end + 2 > self.text.len() {
+        if !stands || !edges.look_beside() {
+            return stands;
+        }
+        // What is masked was joined to it before as well.
+        let is_joined = self.text.get(end).is_some_and(|byte| edges.joints().contains(byte));
+        if self.end == End::Open && (end + 2 > self.text.len() || is_joined && Marks::may_grow(self.text, end + 2)) {
             self.lives(start);
         }
-        stands
+        !is_joined || self.engine.marks.skip(self.text, end + 2).is_none()
     }
 }
 

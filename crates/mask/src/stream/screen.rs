@@ -6,8 +6,9 @@
 
 use super::Work;
 use super::text::{EARNED, KEPT, MAX_PENDING, Text, WITHHELD};
-use crate::engine::{Cut, End, Finding, LOOK_BEHIND, Scan};
+use crate::engine::{Cut, End, Finding, LOOK_BEHIND, Path, Scan};
 use crate::escapes::encode;
+use crate::masker::{MAX_ROUNDS, tells_more, unite};
 
 /// Bytes of a stream and what they show.
 #[derive(Debug, Default)]
@@ -72,6 +73,19 @@ impl Reading {
 
     fn pending(&self) -> usize {
         self.text.len() - self.from.at()
+    }
+
+    /// Scans what waits, told what the other reading holds. Returns what it holds by its places in the stream.
+    fn scan_after(&mut self, heard: &[Finding], path: &Path<'_>, end: End, work: &Work<'_>) -> Vec<Finding> {
+        let Self { text, origins, from, scan } = self;
+        let reads = |place: usize| origins.partition_point(|origin| origin.0 < place);
+        scan.hear(heard.iter().map(|finding| (reads(finding.end), finding.class)));
+        work.masker.engine().scan_from(text, *from, path, end, scan);
+        let origin = |finding: &Finding| {
+            let (first, last) = (origins.get(finding.start)?, origins.get(finding.end.checked_sub(1)?)?);
+            Some(Finding { start: first.0, end: last.1, ..*finding })
+        };
+        scan.findings().iter().filter_map(origin).collect()
     }
 
     /// Where in the stream what was found begins that ends with the last byte.
@@ -197,8 +211,16 @@ impl Screen {
         self.saved = self.saved.saturating_sub(cost);
         self.fresh = false;
         let path = work.scope.names();
-        for Reading { text, from, scan, .. } in &mut self.readings {
-            work.masker.engine().scan_from(text, *from, &path, end, scan);
+        let (mut heard, mut round) = (Vec::new(), 0);
+        let [first, second] = &mut self.readings;
+        loop {
+            let reads = first.scan_after(&heard, &path, end, work);
+            let stands = second.scan_after(&reads, &path, end, work);
+            round += 1;
+            if !tells_more(&stands, &[&heard, &reads]) || round == MAX_ROUNDS {
+                break;
+            }
+            heard = stands;
         }
     }
 
@@ -214,8 +236,7 @@ impl Screen {
                 }
             }
         }
-        findings.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.class));
-        findings.dedup_by_key(|finding| (finding.start, finding.end, finding.class));
+        unite(&mut findings);
         for part in work.masker.parts(&findings, &work.scope.revealed, work.tally) {
             if part.start >= self.done {
                 work.out.extend_from_slice(self.raw_between(self.done, part.start));
