@@ -33,6 +33,10 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(twice.map(lossy), None, "{:?} masked again", lossy(masked));
 });
 
+fn parsed(text: &str) -> Result<Document, impl std::fmt::Debug> {
+    Document::parse(Bytes::copy_from_slice(text.as_bytes()), &LIMITS)
+}
+
 fn lossy(bytes: Bytes) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -54,6 +58,13 @@ fn same_shape(masker: &Masker, before: Value<'_>, after: Value<'_>, path: &mut V
         }
         (Kind::String, Kind::String) => {
             let (before, after) = (before.as_str().expect("a string"), after.as_str().expect("a string"));
+            // What is JSON in turn is no text: its values are looked at one by one, as far down as they are read.
+            if matches!(before.trim_ascii().as_bytes(), [b'{' | b'[', .., b'}' | b']']) {
+                if let (Ok(before), Ok(after)) = (parsed(&before), parsed(&after)) {
+                    same_shape(masker, before.root(), after.root(), path);
+                }
+                return;
+            }
             let names: Vec<&str> = path.iter().map(String::as_str).collect();
             assert_eq!(shared::left_over(masker, before.as_bytes(), &names, after.as_bytes()), None, "{before:?}");
         }

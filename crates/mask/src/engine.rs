@@ -106,10 +106,10 @@ impl Scan {
         &self.findings
     }
 
-    /// Tells the next scan what another reading of its text holds: classes, and where in the text that is scanned they end.
-    pub(crate) fn hear(&mut self, found: impl Iterator<Item = (usize, ClassId)>) {
+    /// Tells the next scan what another reading of its text holds, by its places in the text that is scanned.
+    pub(crate) fn hear(&mut self, found: impl Iterator<Item = Finding>) {
         self.to_hear.clear();
-        self.to_hear.extend(found.map(|(end, class)| Previous { end, class: Some(class) }));
+        self.to_hear.extend(found.map(|finding| Previous::new(finding.start, finding.end, Some(finding.class))));
         self.to_hear.sort_by_key(|found| found.end);
     }
 

@@ -135,10 +135,15 @@ impl Masker {
         let mut reads: Vec<Finding>;
         let (mut stands, mut round) = (Vec::<Finding>::new(), 0);
         loop {
-            scan.hear(stands.iter().map(|finding| (reading.reads(finding.end), finding.class)));
+            let reads_at = |finding: &Finding| Finding {
+                start: reading.reads(finding.start),
+                end: reading.reads(finding.end),
+                ..*finding
+            };
+            scan.hear(stands.iter().map(reads_at));
             self.engine.scan(&reading.text, path, End::Final, scan);
             reads = scan.findings().iter().map(|finding| reading.origin(finding)).collect();
-            scan.hear(reads.iter().map(|finding| (finding.end, finding.class)));
+            scan.hear(reads.iter().copied());
             self.engine.scan(text, path, End::Final, scan);
             round += 1;
             if !tells_more(scan.findings(), &[&stands, &reads]) || round == MAX_ROUNDS {

@@ -63,6 +63,8 @@ fn masked_again_nothing_changes() {
         ("184.0.2.1:db6::11", "[REDACTED]:[REDACTED]"),
         // A mark is part of the value that it stands in.
         ("pwd=DE.@<EMAIL_ADDRESS_1>i$1", "pwd=DE.@<EMAIL_ADDRESS_1>i$1"),
+        ("pwd=<US_SSN>\u{a0}\u{e4}", "pwd=<US_SSN>\u{a0}\u{e4}"),
+        ("1:db8::10.21.0.21:db8::10.2", "1:db8::[REDACTED]:db8::10.2"),
         // A value may follow a top-level domain of another script directly.
         ("ana@example.\u{438}\u{441}\u{43f}\u{44b}192.0.2.7", "<EMAIL_ADDRESS_1>[REDACTED]"),
         // Of two matches that overlap one stands; what that leaves of the other is one by itself.

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use vidimus_mask::{End, Masker, Operator, Scan, Selection, Settings};
+use vidimus_mask::{Masker, Operator, Scan, Selection, Settings};
 
 /// A part of a value that must not be left, in bytes.
 const TOLD: usize = 6;
@@ -29,9 +29,8 @@ pub fn masker() -> &'static Masker {
 
 /// Six bytes of a value that a text holds at a path, if they are in the masked text and were nowhere outside values.
 pub fn left_over(masker: &Masker, text: &[u8], path: &[&str], masked: &[u8]) -> Option<String> {
-    let mut scan = Scan::default();
-    masker.engine().scan(text, path, End::Final, &mut scan);
-    let findings: Vec<_> = scan.findings().iter().filter(|finding| finding.score >= MASKED_FROM).collect();
+    let mut findings = masker.findings(text, path, &mut Scan::default());
+    findings.retain(|finding| finding.score >= MASKED_FROM);
     // What stays: the text around values, each stretch by itself, and what marks are made of.
     let mut stays: Vec<&[u8]> = Vec::new();
     let mut done = 0;

@@ -54,9 +54,44 @@ struct Phrase {
 /// What was masked last before a candidate.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Previous {
+    pub(super) start: usize,
     pub(super) end: usize,
-    /// None where masking left no name.
-    pub(super) class: Option<ClassId>,
+    /// What it names: nothing where masking left no name.
+    pub(super) classes: ClassSet,
+}
+
+impl Previous {
+    pub(super) fn new(start: usize, end: usize, class: Option<ClassId>) -> Self {
+        let mut classes = ClassSet::EMPTY;
+        if let Some(class) = class {
+            classes.insert(class);
+        }
+        Self { start, end, classes }
+    }
+
+    /// The last of what is before and a part that ends no earlier. Of parts that overlap one mark is made, which names any
+    /// of their classes.
+    pub(super) fn with(self, before: Option<Self>) -> Self {
+        match before {
+            Some(before) if before.overlaps(self.start, self.end) => {
+                let mut classes = self.classes;
+                classes.extend(&before.classes);
+                Self { start: before.start.min(self.start), end: before.end.max(self.end), classes }
+            }
+            Some(before) if before.end > self.end => before,
+            _ => self,
+        }
+    }
+
+    pub(super) fn overlaps(&self, start: usize, end: usize) -> bool {
+        self.start < end && start < self.end
+    }
+
+    /// The same after the first `count` bytes of the text were let go.
+    pub(super) fn after_dropping(self, count: usize) -> Option<Self> {
+        let end = self.end.checked_sub(count)?;
+        Some(Self { start: self.start.saturating_sub(count), end, ..self })
+    }
 }
 
 /// The naming words near a place of a text.
@@ -107,8 +142,8 @@ impl Near {
         for hit in self.before(at, word).take_while(|hit| hit.start >= floor) {
             named.extend(&hit.named);
         }
-        if let Some(class) = previous.and_then(|previous| previous.class) {
-            named.insert(class);
+        if let Some(previous) = previous {
+            named.extend(&previous.classes);
         }
     }
 

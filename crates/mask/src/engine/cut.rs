@@ -41,8 +41,8 @@ impl Cut {
     /// The same place after the first `count` bytes of the text were let go.
     #[must_use]
     pub fn after_dropping(self, count: usize) -> Self {
-        let moved = |previous: Previous| previous.end.checked_sub(count).map(|end| Previous { end, ..previous });
-        let (previous, heard) = (self.previous.and_then(moved), self.heard.and_then(moved));
+        let moved = |previous: Option<Previous>| previous?.after_dropping(count);
+        let (previous, heard) = (moved(self.previous), moved(self.heard));
         Self { at: self.at.saturating_sub(count), previous, heard }
     }
 }
@@ -75,12 +75,13 @@ impl Scan {
     /// A cut at `place`, whatever is found around it.
     pub fn cut_at(&self, place: usize) -> Cut {
         let passed = self.passed.iter().filter(|finding| finding.start < place);
-        let previous = passed.fold(self.from.previous, |best, finding| match best {
-            Some(best) if best.end > finding.end => Some(best),
-            _ => Some(Previous { end: finding.end, class: Some(finding.class) }),
-        });
-        let heard = self.heard.iter().rev().find(|heard| heard.end <= place).copied();
-        Cut { at: place, previous, heard: heard.or(self.from.heard) }
+        let passed = passed.map(|finding| Previous::new(finding.start, finding.end, Some(finding.class)));
+        let mut passed: Vec<Previous> = passed.collect();
+        passed.sort_by_key(|part| part.end);
+        let previous = passed.into_iter().fold(self.from.previous, |before, part| Some(part.with(before)));
+        let heard = self.heard.iter().take_while(|heard| heard.end <= place);
+        let heard = heard.fold(self.from.heard, |before, part| Some(part.with(before)));
+        Cut { at: place, previous, heard }
     }
 
     /// Finds both cuts, given what was found in order of finding: first by finders (`by_finders` many), then by shapes.

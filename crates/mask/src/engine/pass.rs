@@ -174,7 +174,7 @@ impl<'a> Pass<'a> {
             self.lives(at);
         }
         let (end, class) = self.engine.marks.skip(self.text, at)?;
-        self.mask(Previous { end, class });
+        self.mask(Previous::new(at, end, class));
         if class.is_none() {
             // Stars may be anybody's: what goes on behind the few letters that masking would keep is looked at.
             self.kept = at..end;
@@ -189,23 +189,23 @@ impl<'a> Pass<'a> {
             if finding.end > at {
                 break;
             }
-            self.scan.upcoming.push(Previous { end: finding.end, class: Some(finding.class) });
+            self.scan.upcoming.push(Previous::new(finding.start, finding.end, Some(finding.class)));
             self.unpassed.start += 1;
         }
-        let before = &mut self.before;
-        self.scan.upcoming.retain(|part| {
-            if part.end <= at && before.is_none_or(|before| before.end <= part.end) {
-                *before = Some(*part);
+        if self.scan.upcoming.iter().any(|part| part.end <= at) {
+            self.scan.upcoming.sort_by_key(|part| part.end);
+            let ended = self.scan.upcoming.partition_point(|part| part.end <= at);
+            for part in self.scan.upcoming.drain(..ended) {
+                self.before = Some(part.with(self.before));
             }
-            part.end > at
-        });
+        }
         self.before
     }
 
     /// What another reading holds last that ends at `at` or before, if it is near.
     fn heard(&mut self, at: usize) -> Option<Previous> {
         while let Some(heard) = self.scan.heard.get(self.passed_of_heard).filter(|heard| heard.end <= at) {
-            self.heard = Some(*heard);
+            self.heard = Some(heard.with(self.heard));
             self.passed_of_heard += 1;
         }
         self.heard.filter(|heard| heard.end + NEAR_BYTES >= at)
@@ -339,8 +339,13 @@ impl<'a> Pass<'a> {
 
     fn named_anew(&mut self, at: usize, word: u32) -> Option<ClassSet> {
         let (before, heard) = (self.before(at), self.heard(at));
+        // The last of all names its class, as its mark does afterwards.
+        let is_last = |heard: &Previous| {
+            before.is_none_or(|before| before.end <= heard.end || heard.overlaps(before.start, before.end))
+        };
+        let heard = heard.filter(is_last);
         let is_masked_near =
-            heard.is_some() || before.is_some_and(|before| before.class.is_some() && before.end + NEAR_BYTES >= at);
+            heard.is_some() || before.is_some_and(|before| !before.classes.is_empty() && before.end + NEAR_BYTES >= at);
         if !is_masked_near && self.path.is_empty() && self.scan.near.is_silent(at, word) {
             return None;
         }
@@ -349,8 +354,8 @@ impl<'a> Pass<'a> {
             self.scan.paths.named(engine.number, path, || engine.words.in_path(path, &engine.marks))
         });
         self.scan.near.named(at, word, before, &mut named);
-        if let Some(class) = heard.and_then(|heard| heard.class) {
-            named.insert(class);
+        if let Some(heard) = heard {
+            named.extend(&heard.classes);
         }
         Some(named)
     }
@@ -444,7 +449,7 @@ impl<'a> Pass<'a> {
             if start > at {
                 self.scan.matched.push(at..hit.end);
             }
-            self.mask(Previous { end: hit.end, class: Some(class) });
+            self.mask(Previous::new(start, hit.end, Some(class)));
         }
     }
 

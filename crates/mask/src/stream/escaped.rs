@@ -81,7 +81,7 @@ impl Plain {
 #[cfg(test)]
 impl From<Text> for Plain {
     fn from(text: Text) -> Self {
-        Self { text: Spelled::Text(text), ..Self::default() }
+        Self { text: Spelled::Text(Box::new(text)), ..Self::default() }
     }
 }
 
@@ -89,14 +89,14 @@ impl From<Text> for Plain {
 #[derive(Debug)]
 enum Spelled {
     /// No such byte came.
-    Text(Text),
+    Text(Box<Text>),
     /// One did.
     Escaped(Box<Escaped>),
 }
 
 impl Default for Spelled {
     fn default() -> Self {
-        Self::Text(Text::default())
+        Self::Text(Box::default())
     }
 }
 
@@ -110,7 +110,7 @@ impl Spelled {
             if after.is_empty() {
                 return;
             }
-            *self = Self::Escaped(Box::new(Escaped { screen: std::mem::take(text).into(), held: Vec::new() }));
+            *self = Self::Escaped(Box::new(Escaped { screen: (*std::mem::take(text)).into(), held: Vec::new() }));
             rest = after;
         }
         if let Self::Escaped(escaped) = self {

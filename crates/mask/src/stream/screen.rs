@@ -79,7 +79,8 @@ impl Reading {
     fn scan_after(&mut self, heard: &[Finding], path: &Path<'_>, end: End, work: &Work<'_>) -> Vec<Finding> {
         let Self { text, origins, from, scan } = self;
         let reads = |place: usize| origins.partition_point(|origin| origin.0 < place);
-        scan.hear(heard.iter().map(|finding| (reads(finding.end), finding.class)));
+        let reads_at = |finding: &Finding| Finding { start: reads(finding.start), end: reads(finding.end), ..*finding };
+        scan.hear(heard.iter().map(reads_at));
         work.masker.engine().scan_from(text, *from, path, end, scan);
         let origin = |finding: &Finding| {
             let (first, last) = (origins.get(finding.start)?, origins.get(finding.end.checked_sub(1)?)?);

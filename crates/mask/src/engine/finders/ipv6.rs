@@ -112,7 +112,7 @@ fn longest_address(text: &[u8], run: usize) -> Option<usize> {
         };
     }
     // What is one beyond doubt by its `::` may have anything behind it, even another value.
-    let open = memmem::rfind(text.get(..run)?, b"::").map(|at| at + 2)?;
+    let open = memmem::find(text.get(..run)?, b"::").map(|at| at + 2)?;
     let address = text.get(..open)?;
     (score(address) == SCORE && parses(address)).then_some(open)
 }

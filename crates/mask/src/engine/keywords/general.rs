@@ -349,7 +349,9 @@ pub(super) fn password(text: &[u8], assigned: &Assigned, mark_at: impl Fn(usize)
         None => end.is_some() || near.len() <= MAX_PASSWORD,
     };
     let value = if assigned.quote.is_some() { value.strip_suffix(b"\\").unwrap_or(value) } else { value };
+    // What begins with a mark was none before it was masked.
     let stands = closed
+        && !matches!(mark_at(assigned.value), Mark::Until(_))
         && value.len() >= MIN_PASSWORD
         && !assigned.listed_code(value)
         && !is_placeholder(value)
