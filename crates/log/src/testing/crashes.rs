@@ -51,11 +51,11 @@ pub struct Counts {
     pub dropped_frames: u64,
     /// Entries acknowledged as durable, all of which were there afterwards.
     pub durable: u64,
-    /// Further entries appended that a kill left, all of which were there afterwards.
-    pub survived_kills: u64,
-    /// Further entries appended that a power cut left.
-    pub survived_cuts: u64,
-    /// Further entries appended that a power cut took.
+    /// Further entries written before a kill, all of which were there afterwards.
+    pub written: u64,
+    /// Others that were there: before a power cut, or left to a sync that did not come to its end.
+    pub others: u64,
+    /// Such others that were not there.
     pub lost: u64,
     /// Logs verified as a whole.
     pub logs: u64,
@@ -220,8 +220,8 @@ impl Victim {
             let proof = snapshot.prove(index).map_err(|error| error.to_string())?;
             proof.verify(&self.appended[&index], &[key()]).map_err(|error| error.to_string())?;
         }
-        let unpromised = size.min(self.acknowledged) - self.promised.min(size);
-        *(if self.only_kills { &mut counts.survived_kills } else { &mut counts.survived_cuts }) += unpromised;
+        counts.written += must - self.promised;
+        counts.others += size.min(self.acknowledged).saturating_sub(must);
         counts.lost += self.acknowledged.saturating_sub(size);
         self.appended.retain(|index, _| *index < size);
         // What is there after a start is durable by then.
@@ -259,7 +259,7 @@ impl Victim {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { crashes, kills, in_recovery, replays, drops, dropped_frames, .. } = self;
-        let Self { durable, survived_kills, survived_cuts, lost, logs, .. } = self;
+        let Self { durable, written, others, lost, logs, .. } = self;
         writeln!(
             f,
             "crashes                         {crashes}: {kills} kills, {} power cuts; {in_recovery} of them in recovery",
@@ -268,8 +268,8 @@ impl fmt::Display for Counts {
         writeln!(f, "starts that replayed            {replays}")?;
         writeln!(f, "starts that dropped             {drops}, {dropped_frames} frames")?;
         writeln!(f, "entries acknowledged as durable {durable}, lost 0")?;
-        writeln!(f, "others, before a kill           {survived_kills}, lost 0")?;
-        writeln!(f, "others, before a power cut      {}, lost {lost}", survived_cuts + lost)?;
+        writeln!(f, "others written, before a kill   {written}, lost 0")?;
+        writeln!(f, "others                          {}, lost {lost}", others + lost)?;
         writeln!(f, "logs verified as a whole        {logs}")
     }
 }
