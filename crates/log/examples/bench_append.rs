@@ -19,9 +19,11 @@ use std::time::{Duration, Instant};
 use vidimus_log::{AppendError, Entry, FileSystem, JournalKey, Log, Options, Signer};
 
 const EVENT_BYTES: usize = 700;
-const ROUNDS: usize = 3;
-const TIME: Duration = Duration::from_secs(3);
-const SETTLE: Duration = Duration::from_secs(2);
+const ROUNDS: usize = 5;
+const TIME: Duration = Duration::from_secs(1);
+/// Appended before it is measured: more than is written between two checkpoints, so that segments are used again, as in the
+/// long run, and not made.
+const WARM_UP_BYTES: usize = 5 << 26;
 const FILE_BYTES: u64 = 64 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -68,8 +70,7 @@ fn log(dir: &Path, threads: u64, mode: &'static str) -> Result<Measured, Box<dyn
     let dir = dir.join(format!("{mode}-{threads}"));
     let signer = Signer::from_seed("bench", &[1; 32])?;
     let (log, _) = Log::open(Arc::new(FileSystem), Options::new(&dir, "bench", JournalKey::new(&[1; 32])), signer)?;
-    // The next segment is being made ahead of time; in the long run old ones are used again instead.
-    std::thread::sleep(SETTLE);
+    warm_up(&log)?;
     let refused = AtomicU64::new(0);
     let event = vec![b'x'; EVENT_BYTES];
     let entries = [Entry::Leaf(&event)];
@@ -102,6 +103,24 @@ fn log(dir: &Path, threads: u64, mode: &'static str) -> Result<Measured, Box<dyn
     log.close()?;
     std::fs::remove_dir_all(dir)?;
     Ok(measured)
+}
+
+/// Appends without waiting, then waits until all of it is integrated.
+fn warm_up(log: &Log) -> Result<(), AppendError> {
+    let event = [b'x'; EVENT_BYTES];
+    let entries = [Entry::Leaf(&event); 64];
+    for _ in 0..WARM_UP_BYTES / EVENT_BYTES / entries.len() {
+        while let Err(error) = log.append(&entries) {
+            if !matches!(error, AppendError::Full { .. }) {
+                return Err(error);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    while log.status().integrated < log.status().appended {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 /// Runs `append` on all threads for [`TIME`] and prints a line.
