@@ -21,12 +21,17 @@ use vidimus_mask::{ClassSet, End, Form, Masker, Memory, Scan, Scope, Selection, 
 /// Bytes of each corpus.
 const CORPUS_BYTES: usize = 2 << 20;
 
-/// Passes over a corpus; the median counts.
+/// Passes over a corpus; the median counts. `--passes N` asks for more, for a profiler.
 const PASSES: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let only = arguments.iter().skip_while(|word| *word != "--only").nth(1);
+    let passes = match arguments.iter().skip_while(|word| *word != "--passes").nth(1) {
+        Some(passes) => passes.parse::<usize>()?.max(1),
+        None => PASSES,
+    };
+    let rate = |bytes: usize, pass: &mut dyn FnMut()| rate(passes, bytes, pass);
     let corpora = corpora::all(CORPUS_BYTES);
     let masker = |classes: &[&str]| -> Result<(Masker, f64), Box<dyn Error>> {
         let begun = Instant::now();
@@ -47,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     for corpus in corpora.iter().filter(|corpus| only.is_none_or(|only| corpus.name.contains(only.as_str()))) {
         let bytes: usize = corpus.documents.iter().map(String::len).sum();
-        let ceiling = rate(bytes, || {
+        let ceiling = rate(bytes, &mut || {
             let count: usize =
                 corpus.documents.iter().map(|text| memchr::memchr_iter(b'@', text.as_bytes()).count()).sum();
             black_box(count);
@@ -55,14 +60,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         let documents: Vec<bytes::Bytes> =
             corpus.documents.iter().map(|text| bytes::Bytes::from(text.clone())).collect();
         let parse = if corpus.json {
-            let parse =
+            let mut parse =
                 || documents.iter().for_each(|text| drop(black_box(Document::parse(text.clone(), &Limits::default()))));
-            format!("{:.0}", rate(bytes, parse)?)
+            format!("{:.0}", rate(bytes, &mut parse)?)
         } else {
             "–".to_owned()
         };
         let mut scan = Scan::default();
-        let scanned = rate(bytes, || {
+        let scanned = rate(bytes, &mut || {
             for text in &corpus.documents {
                 default.engine().scan(text.as_bytes(), &[], End::Final, &mut scan);
                 black_box(scan.findings());
@@ -71,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut found = 0;
         let mut rates = Vec::new();
         for masker in [&default, &secrets] {
-            rates.push(rate(bytes, || {
+            rates.push(rate(bytes, &mut || {
                 let (mut memory, mut tally) = (Memory::default(), Tally::default());
                 let scope = Scope::new(&ClassSet::EMPTY, masker.fields());
                 let form = if corpus.json { Form::Json } else { Form::Text };
@@ -94,16 +99,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The median rate of some passes over `bytes`, in MB per CPU-second of this thread.
-fn rate(bytes: usize, mut pass: impl FnMut()) -> Result<f64, Box<dyn Error>> {
+fn rate(passes: usize, bytes: usize, pass: &mut dyn FnMut()) -> Result<f64, Box<dyn Error>> {
     pass();
     let mut rates = Vec::new();
-    for _ in 0..PASSES {
+    for _ in 0..passes {
         let before = cpu_seconds()?;
         pass();
         rates.push(megabytes(bytes) / (cpu_seconds()? - before).max(1e-9));
     }
     rates.sort_by(f64::total_cmp);
-    Ok(rates[PASSES / 2])
+    Ok(rates[passes / 2])
 }
 
 fn megabytes(bytes: usize) -> f64 {

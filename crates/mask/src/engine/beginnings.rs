@@ -31,8 +31,8 @@ pub(super) struct Beginnings {
     begins: Vec<u8>,
     /// By row, whatever the third byte is.
     any: Vec<u8>,
-    /// By the first byte, a bit for each second with which a shape begins that can do without a digit.
-    free: Box<[[u64; 4]; 256]>,
+    /// A bit for each [`sieve`] of the shapes that can do without a digit.
+    free: Box<[u32; SIEVE / 32]>,
 }
 
 impl Beginnings {
@@ -69,39 +69,61 @@ impl Beginnings {
                 }));
             }
         }
-        let mut all = Self { kinds, count, rows, begins, any, free: Box::new([[0; 4]; 256]) };
+        let mut all = Self { kinds, count, rows, begins, any, free: Box::new([0; SIEVE / 32]) };
+        let thirds: Vec<u32> = all.begins.chunks(count).map(|row| all.thirds(row)).collect();
         for first in 0..=u8::MAX {
             for second in 0..=u8::MAX {
-                let free = u64::from(without_digits(all.of(first, second, None)) != 0);
-                let slots = all.free.get_mut(usize::from(first));
-                if let Some(slot) = slots.and_then(|slots| slots.get_mut(usize::from(second / 64))) {
-                    *slot |= free << (second % 64);
+                let row = all.row(first, second);
+                if let (Some(slot), Some(thirds)) = (all.free.get_mut(sieve([first, second, 0]) / 32), thirds.get(row))
+                {
+                    *slot |= thirds;
                 }
             }
         }
         all
     }
 
+    /// A bit for each third letter with which a shape of a row goes on that can do without a digit.
+    fn thirds(&self, row: &[u8]) -> u32 {
+        let free = |byte: u8| row.get(self.kind(byte)).is_some_and(|begins| without_digits(*begins) != 0);
+        (0..=u8::MAX).filter(|byte| free(*byte)).fold(0, |thirds, byte| thirds | 1 << (byte & 31))
+    }
+
     /// Whether a shape that can do without a digit may begin with these bytes.
-    pub(super) fn may_be_free(&self, first: u8, second: u8) -> bool {
-        let seconds = self.free.get(usize::from(first)).and_then(|seconds| seconds.get(usize::from(second / 64)));
-        seconds.is_some_and(|seconds| seconds >> (second % 64) & 1 == 1)
+    pub(super) fn may_be_free(&self, bytes: [u8; 3]) -> bool {
+        let place = sieve(bytes);
+        self.free.get(place / 32).is_some_and(|thirds| thirds >> (place % 32) & 1 == 1)
     }
 
     /// What may begin with these bytes; a text may end after two.
     pub(super) fn of(&self, first: u8, second: u8, third: Option<u8>) -> u8 {
-        let kind = |byte: u8| self.kinds.get(usize::from(byte)).copied().map_or(0, usize::from);
-        let row = self.rows.get(kind(first) * self.count + kind(second)).copied().map_or(0, usize::from);
+        let row = self.row(first, second);
         match third {
-            Some(third) => self.begins.get(row * self.count + kind(third)).copied().unwrap_or(0),
+            Some(third) => self.begins.get(row * self.count + self.kind(third)).copied().unwrap_or(0),
             None => self.any.get(row).copied().unwrap_or(0),
         }
+    }
+
+    fn row(&self, first: u8, second: u8) -> usize {
+        self.rows.get(self.kind(first) * self.count + self.kind(second)).copied().map_or(0, usize::from)
+    }
+
+    fn kind(&self, byte: u8) -> usize {
+        self.kinds.get(usize::from(byte)).copied().map_or(0, usize::from)
     }
 
     /// Whether a shape may begin with this byte.
     pub(super) fn opens(&self, first: u8) -> bool {
         (0..=u8::MAX).any(|second| self.of(first, second, None) & (ALONE | CONTEXTUAL) != 0)
     }
+}
+
+/// Places of the sieve.
+const SIEVE: usize = 1 << 16;
+
+/// The place of three bytes: letters whatever their case but for the first one's, and what shares their lowest bits.
+fn sieve([first, second, third]: [u8; 3]) -> usize {
+    usize::from(first & 63) << 10 | usize::from(second & 31) << 5 | usize::from(third & 31)
 }
 
 /// The kind of every byte, and a byte of every kind.

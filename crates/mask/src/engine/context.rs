@@ -201,16 +201,21 @@ impl Words {
         }
     }
 
+    /// Whether some word begins with a digit.
+    pub(super) fn begin_with_digits(&self) -> bool {
+        self.digits
+    }
+
     /// What the word that begins at `start` names, as it stands or as the first part of a camel-case word; phrases are
     /// read back a bounded way.
     pub(super) fn at(&self, text: &[u8], start: usize) -> Option<ClassSet> {
         let rest = text.get(start..)?;
-        if !self.digits && rest.first()?.is_ascii_digit() {
-            return None;
-        }
-        let near = |at: usize| rest.get(at).copied().map_or(0, letter);
-        let place = sieve(near(0), near(1), near(2));
-        if !is_set(&self.sieve, place) || !is_set(&self.fourth, with_fourth(place, near(3))) {
+        let [first, second, third, fourth] = match rest {
+            [first, second, third, fourth, ..] => [first, second, third, fourth].map(|byte| letter(*byte)),
+            _ => [0, 1, 2, 3].map(|at| rest.get(at).copied().map_or(0, letter)),
+        };
+        let place = sieve(first, second, third);
+        if !is_set(&self.sieve, place) || !is_set(&self.fourth, with_fourth(place, fourth)) {
             return None;
         }
         let length = rest.iter().take(MAX_WORD + 1).take_while(|byte| byte.is_ascii_alphanumeric()).count();
@@ -345,9 +350,21 @@ fn is_set(bits: &[u64], place: usize) -> bool {
 }
 
 /// A letter or digit in five bits, whatever its case (some digits share theirs with a letter); 0 for anything else.
-fn letter(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte & 31 } else { 0 }
+pub(super) fn letter(byte: u8) -> u8 {
+    LETTERS.get(usize::from(byte)).copied().unwrap_or(0)
 }
+
+#[expect(clippy::indexing_slicing, reason = "the compiler reckons it")]
+const LETTERS: [u8; 256] = {
+    let (mut letters, mut byte) = ([0; 256], 0_u8);
+    loop {
+        letters[byte as usize] = if byte.is_ascii_alphanumeric() { byte & 31 } else { 0 };
+        if byte == u8::MAX {
+            break letters;
+        }
+        byte += 1;
+    }
+};
 
 /// The length of the first part of a word in camel case; the whole word where it is in none.
 fn camel_part(word: &[u8]) -> usize {

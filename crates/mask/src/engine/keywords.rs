@@ -10,7 +10,8 @@ mod general;
 mod keyed;
 
 use aho_corasick::automaton::Automaton as _;
-use aho_corasick::{Input, MatchKind, dfa};
+use aho_corasick::automaton::StateID;
+use aho_corasick::{Anchored, Input, MatchKind, dfa};
 
 use self::assigned::{Assigned, Parser};
 use super::cut::LOOK_BEHIND;
@@ -109,19 +110,17 @@ impl Keywords {
         let Scan { findings, runs, live_from, .. } = scan;
         let parser = Parser::new(text);
         let mut search = Search { text, marks, findings, runs, parser, open_from: text.len() };
-        // The automaton's own loop: one look-up a byte, and every keyword that ends there.
         let begin = from.saturating_sub(LOOK_BEHIND);
-        let Ok(mut state) = automaton.start_state(aho_corasick::Anchored::No) else { return };
-        for (offset, byte) in text.get(begin..).unwrap_or_default().iter().enumerate() {
-            state = automaton.next_state(aho_corasick::Anchored::No, state, *byte);
-            if automaton.is_special(state) && automaton.is_match(state) {
-                let end = begin + offset + 1;
-                for at in 0..automaton.match_len(state) {
-                    let pattern = automaton.match_pattern(state, at);
-                    let start = end.saturating_sub(automaton.pattern_len(pattern));
-                    for rule in self.rules.get(pattern.as_usize()).into_iter().flatten() {
-                        search.hit(*rule, start, end);
-                    }
+        let Ok(mut state) = automaton.start_state(Anchored::No) else { return };
+        let mut rest = text.get(begin..).unwrap_or_default();
+        while let Some((behind, found)) = next_match(automaton, rest, state) {
+            (rest, state) = (behind, found);
+            let end = text.len() - rest.len();
+            for at in 0..automaton.match_len(state) {
+                let pattern = automaton.match_pattern(state, at);
+                let start = end.saturating_sub(automaton.pattern_len(pattern));
+                for rule in self.rules.get(pattern.as_usize()).into_iter().flatten() {
+                    search.hit(*rule, start, end);
                 }
             }
         }
@@ -167,6 +166,20 @@ impl Keywords {
             scan.live_from = 0;
         }
     }
+}
+
+/// What follows the next byte at which keywords end, and the state there. The automaton's own loop, one look-up a byte,
+/// with nothing else in it: every byte of every text passes here.
+#[inline(never)]
+fn next_match<'t>(automaton: &dfa::DFA, text: &'t [u8], mut state: StateID) -> Option<(&'t [u8], StateID)> {
+    let mut rest = text.iter();
+    for byte in rest.by_ref() {
+        state = automaton.next_state(Anchored::No, state, *byte);
+        if automaton.is_special(state) && automaton.is_match(state) {
+            return Some((rest.as_slice(), state));
+        }
+    }
+    None
 }
 
 /// Whether a keyword is written in one case, or with a capital; longer ones may be written in any.

@@ -20,6 +20,9 @@ use crate::form::Set;
 const CONTEXT_ADDS: u8 = 35;
 const CONTEXT_MAKES: u8 = 40;
 
+/// Bits of a block.
+const BLOCK_BITS: u32 = u64::BITS;
+
 /// Blocks whose places are remembered: those that words near a candidate may stand in.
 const RECENT: usize = NEAR_BYTES.div_ceil(BLOCK) + 1;
 
@@ -41,11 +44,10 @@ pub(super) struct Pass<'a> {
     from: usize,
     /// The last places seen, by the number of their block, and how many words begin before it.
     recent: [(Places, u32); RECENT],
-    /// Up to here it is known what those words name that count.
+    /// Before this place it is known what those words name that count.
     looked_to: usize,
-    /// The classes named near the last candidate that asked where no word names any, and up to where they stay the same.
-    steady: Option<ClassSet>,
-    steady_to: usize,
+    /// Before this place nothing names a class: from where that was asked last, and where nothing was masked since.
+    silent_to: usize,
     /// The classes that the path names, once they were needed.
     from_path: Option<ClassSet>,
     /// The last masked part before the place of the pass.
@@ -93,8 +95,7 @@ impl<'a> Pass<'a> {
             from: from.at(),
             recent: [(Places::default(), 0); RECENT],
             looked_to: begin,
-            steady: None,
-            steady_to: 0,
+            silent_to: 0,
             from_path: None,
             before: from.previous(),
             heard: from.heard(),
@@ -129,11 +130,9 @@ impl<'a> Pass<'a> {
                 *slot = (places, words);
             }
             words = words.wrapping_add(places.words.count_ones());
-            let glued = places.glued(behind);
             let block_at = self.begin + number * BLOCK;
-            let all = places.words | places.opening | places.escaped | glued;
-            let quiet = all & !(near | places.marked | glued);
-            let mut left = all & !quiet | self.free(block_at, quiet);
+            let candidates = self.candidates(&places, behind, near, block_at);
+            let mut left = candidates.all | places.marked;
             while left != 0 {
                 let lowest = left & left.wrapping_neg();
                 left ^= lowest;
@@ -148,19 +147,18 @@ impl<'a> Pass<'a> {
                     skip_to = end;
                     continue;
                 }
-                if glued & lowest != 0 {
-                    if at >= self.from {
-                        self.try_shapes(at, Tier::Glued)?;
-                    }
+                if at < self.from {
                     continue;
                 }
-                let (tiers, classes) = if places.digits & lowest != 0 {
-                    self.number(at, places.digits_from(place, behind))
-                } else {
-                    (self.tiers(at, near & lowest != 0), &engine.contextual_classes)
-                };
-                if tiers != 0 && at >= self.from {
-                    self.word(at, tiers, classes)?;
+                if candidates.glued & lowest != 0 {
+                    self.try_shapes(at, Tier::Glued)?;
+                }
+                if candidates.alone & lowest != 0 && engine.outlines.may_be_alone(text, at, end) {
+                    self.try_shapes(at, Tier::Alone)?;
+                }
+                if candidates.contextual & lowest != 0 && at >= self.silent_to {
+                    let digits = places.digits & lowest != 0;
+                    self.try_named(at, digits.then(|| places.digits_from(place, behind)))?;
                 }
             }
             number += 1;
@@ -211,66 +209,59 @@ impl<'a> Pass<'a> {
         self.heard.filter(|heard| heard.end + NEAR_BYTES >= at)
     }
 
-    /// Of places without a digit near, those at which a shape may begin all the same.
-    fn free(&self, block_at: usize, places: u64) -> u64 {
-        let (mut left, mut free) = (places, 0);
-        while left != 0 {
-            let lowest = left & left.wrapping_neg();
-            left ^= lowest;
-            let at = block_at + usize::try_from(lowest.trailing_zeros()).unwrap_or(0);
-            let begins = match self.text.get(at..) {
-                Some([first, second, ..]) => self.engine.begins.may_be_free(*first, *second),
-                _ => false,
-            };
-            free |= if begins { lowest } else { 0 };
+    /// The places of a block at which shapes may begin. One kind of place after the other, so that what is decided at one
+    /// is seldom a surprise at the next.
+    fn candidates(&mut self, places: &Places, behind: &Places, near: u64, block_at: usize) -> Candidates {
+        let engine = self.engine;
+        let glued = places.glued(behind);
+        let all = places.words | places.opening | places.escaped;
+        let place_of = |lowest: u64| block_at + usize::try_from(lowest.trailing_zeros()).unwrap_or(0);
+        let digits = all & places.digits;
+        let (alone, contextual) = of_each::<1>(digits, |lowest| {
+            let digits = places.digits_from(lowest.trailing_zeros() % BLOCK_BITS, behind);
+            engine.outlines.of_number(self.text, place_of(lowest), digits, self.end).0
+        });
+        let quiet = all & !near;
+        let (free, _) = of_each::<8>(quiet, |lowest| {
+            let first = self.text.get(place_of(lowest)..).and_then(<[u8]>::first_chunk);
+            u8::from(first.is_none_or(|first| engine.begins.may_be_free(*first)))
+        });
+        let (words_alone, words_contextual) = of_each::<2>((all & near & !digits) | free, |lowest| {
+            let begins = self.begins(place_of(lowest));
+            if near & lowest != 0 { begins } else { without_digits(begins) }
+        });
+        let (alone, contextual) = (alone | words_alone, contextual | words_contextual);
+        // A last byte may go on with anything.
+        let last = self.text.len() - 1;
+        if self.end == End::Open && last < block_at + BLOCK && (all & near) >> (last - block_at) & 1 == 1 {
+            self.lives(last);
         }
-        free
+        Candidates { alone, contextual, glued, all: alone | contextual | glued }
     }
 
-    /// What may begin with the digit at `at`, the first of those that have a bit in `digits`. A last byte may go on with
-    /// anything.
-    fn number(&mut self, at: usize, digits: u64) -> (u8, &'a ClassSet) {
-        if at + 1 >= self.text.len() {
-            self.lives(at);
-            return (0, &ClassSet::EMPTY);
+    /// What may begin with the bytes at `at`; a single one is not enough.
+    fn begins(&self, at: usize) -> u8 {
+        match self.text.get(at..) {
+            Some([first, second, rest @ ..]) => self.engine.begins.of(*first, *second, rest.first().copied()),
+            _ => 0,
         }
-        self.engine.outlines.of_number(self.text, at, digits, self.end)
     }
 
-    /// What may begin with the bytes at `at`. A last byte may go on with anything.
-    fn tiers(&mut self, at: usize, digit_near: bool) -> u8 {
-        let (first, second) = match self.text.get(at..) {
-            Some([first, second, ..]) => (*first, *second),
-            Some([_]) => {
-                self.lives(at);
-                return 0;
-            }
-            _ => return 0,
-        };
-        let begins = &self.engine.begins;
-        if !digit_near && !begins.may_be_free(first, second) {
-            return 0;
-        }
-        let begins = begins.of(first, second, self.text.get(at + 2).copied());
-        if digit_near { begins } else { without_digits(begins) }
-    }
-
-    /// Tries the shapes of some tiers at a word; of those that need context only some classes can match there.
-    fn word(&mut self, at: usize, tiers: u8, classes: &ClassSet) -> Result<(), Failed> {
+    /// Tries the shapes of classes that something names; `digits` are those from the place on if a digit is there.
+    fn try_named(&mut self, at: usize, digits: Option<u64>) -> Result<(), Failed> {
         let Self { engine, text, end, .. } = *self;
-        if tiers & ALONE != 0 && engine.outlines.may_be_alone(text, at, end) {
-            self.try_shapes(at, Tier::Alone)?;
+        // What costs less comes first.
+        let is_known = at < self.looked_to + FEW_UNKNOWN;
+        if !is_known && !engine.outlines.may_be_in_context(text, at, end, &engine.contextual_classes) {
+            return Ok(());
         }
-        if tiers & CONTEXTUAL != 0 {
-            // What costs less comes first.
-            let is_known = at < self.looked_to + FEW_UNKNOWN;
-            if !is_known && !engine.outlines.may_be_in_context(text, at, end, &engine.contextual_classes) {
-                return Ok(());
-            }
-            let Some(named) = self.named(at) else { return Ok(()) };
-            if named.intersects(classes) && engine.outlines.may_be_in_context(text, at, end, &named) {
-                self.try_shapes(at, Tier::Contextual(&named))?;
-            }
+        let Some(named) = self.named(at) else { return Ok(()) };
+        let classes = match digits {
+            Some(digits) => engine.outlines.of_number(text, at, digits, end).1,
+            None => &engine.contextual_classes,
+        };
+        if named.intersects(classes) && engine.outlines.may_be_in_context(text, at, end, &named) {
+            self.try_shapes(at, Tier::Contextual(&named))?;
         }
         Ok(())
     }
@@ -309,16 +300,15 @@ impl<'a> Pass<'a> {
 
     /// The classes named near `at` and by the path, if there are any.
     fn named(&mut self, at: usize) -> Option<ClassSet> {
+        if at < self.silent_to {
+            return None;
+        }
         let word = self.look_back(at);
-        if !self.scan.near.is_empty() {
-            self.steady_to = 0;
-            return self.named_anew(at, word);
+        let named = self.named_anew(at, word).filter(|named| !named.is_empty());
+        if named.is_none() && self.scan.near.is_empty() {
+            self.silent_to = self.looked_to.min(self.steady_to(at));
         }
-        if at >= self.steady_to {
-            self.steady = self.named_anew(at, word);
-            self.steady_to = self.steady_to(at);
-        }
-        self.steady
+        named
     }
 
     /// Up to where no masked part changes what is named at `at`.
@@ -333,7 +323,7 @@ impl<'a> Pass<'a> {
 
     /// Notes a masked part that ends behind the place of the pass.
     fn mask(&mut self, part: Previous) {
-        self.steady_to = self.steady_to.min(part.end);
+        self.silent_to = self.silent_to.min(part.end);
         self.scan.upcoming.push(part);
     }
 
@@ -360,46 +350,49 @@ impl<'a> Pass<'a> {
         Some(named)
     }
 
-    /// Looks up the words up to `at` that count and were not looked up before, and gives the number of the last of them.
+    /// Looks up the words that count at `at` and those behind it in its block, if they were not looked up before, and gives
+    /// the number of the last word up to `at`.
     fn look_back(&mut self, at: usize) -> u32 {
-        let (places, before) = self.recent((at - self.begin) / BLOCK);
-        let last = before + (places.words & up_to((at - self.begin) % BLOCK)).count_ones();
-        let nearest = at.saturating_sub(NEAR_BYTES).max(self.begin);
+        let block = (at - self.begin) / BLOCK;
+        let (places, before) = self.recent(block);
+        let words = places.words & up_to((at - self.begin) % BLOCK);
         if self.looked_to <= at {
-            self.looked_to = self.looked_to.max(nearest);
             self.scan.near.leave_behind(at);
+            self.look_up_last(block, words, NEAR_WORDS + 1, RECENT - 1);
+            self.looked_to = self.begin + (block + 1) * BLOCK;
         }
-        while self.looked_to <= at {
-            let block = (self.looked_to - self.begin) / BLOCK;
-            let block_at = self.begin + block * BLOCK;
-            let from = u64::MAX << (self.looked_to - block_at);
-            self.look_up(block, from & up_to((at - block_at).min(BLOCK - 1)), last.saturating_sub(NEAR_WORDS));
-            self.looked_to = (block_at + BLOCK).min(at + 1);
-        }
-        last
+        before + words.count_ones()
     }
 
-    /// Looks up the words at some places of a block, from the word of a number on.
-    fn look_up(&mut self, block: usize, within: u64, first: u32) {
-        let (places, before) = self.recent(block);
-        let mut left = within;
-        let mut passed = before + (places.words & !(within | within.wrapping_neg())).count_ones();
-        while passed + 1 < first && left != 0 {
-            // Up to the second word, or to the end of the block.
-            let words = places.words & left;
-            let second = words & words.wrapping_sub(1);
-            left &= (second & second.wrapping_neg()).wrapping_neg();
-            passed += u32::from(words != 0);
+    /// Looks up the last `wanted` of some words of a block, or of so many blocks before it, and all behind them in the block.
+    fn look_up_last(&mut self, block: usize, words: u64, wanted: u32, blocks_before: usize) {
+        let count = words.count_ones();
+        if count < wanted && blocks_before > 0 && self.looked_to < self.begin + block * BLOCK {
+            let earlier = self.recent(block - 1).0.words;
+            self.look_up_last(block - 1, earlier, wanted - count, blocks_before - 1);
         }
-        left &= places.words | places.inner | places.escaped;
+        let first = (wanted..count).fold(words, |words, _| words & words.wrapping_sub(1));
+        self.look_up(block, if count > wanted { u64::MAX << first.trailing_zeros() } else { u64::MAX });
+    }
+
+    /// Looks up the words at some places of a block that were not looked up before.
+    fn look_up(&mut self, block: usize, within: u64) {
+        let (places, before) = self.recent(block);
+        let block_at = self.begin + block * BLOCK;
+        let mut left = within & (places.words | places.inner | places.escaped);
+        if let Some(known) = self.looked_to.checked_sub(block_at) {
+            left &= u32::try_from(known).ok().and_then(|known| u64::MAX.checked_shl(known)).unwrap_or(0);
+        }
+        if !self.engine.words.begin_with_digits() {
+            left &= !places.digits;
+        }
         while left != 0 {
             let lowest = left & left.wrapping_neg();
             left ^= lowest;
             let place = usize::try_from(lowest.trailing_zeros()).unwrap_or(0);
-            let start = self.begin + block * BLOCK + place;
-            if let Some(named) = self.engine.words.at(self.text, start) {
+            if let Some(named) = self.engine.words.at(self.text, block_at + place) {
                 let word = before + (places.words & up_to(place)).count_ones();
-                self.scan.near.add(start, word, named);
+                self.scan.near.add(block_at + place, word, named);
             }
         }
     }
@@ -466,6 +459,34 @@ impl<'a> Pass<'a> {
         }
         !is_joined || self.engine.marks.skip(self.text, end + 2).is_none()
     }
+}
+
+/// The places of a block at which shapes may begin.
+struct Candidates {
+    /// Shapes that need no context.
+    alone: u64,
+    /// Shapes that need some.
+    contextual: u64,
+    /// Shapes that may follow a letter.
+    glued: u64,
+    all: u64,
+}
+
+/// Of some bits those at which shapes that need no context may begin, and those at which others may. So many are asked
+/// about at a time, whether there are as many or not: that costs less than a loop whose end nobody foresees.
+#[inline]
+fn of_each<const AT_ONCE: usize>(bits: u64, tiers: impl Fn(u64) -> u8) -> (u64, u64) {
+    let (mut left, mut alone, mut contextual) = (bits, 0, 0);
+    while left != 0 {
+        for _ in 0..AT_ONCE {
+            let lowest = left & left.wrapping_neg();
+            left ^= lowest;
+            let tiers = tiers(lowest);
+            alone |= lowest & 0_u64.wrapping_sub(u64::from(tiers & ALONE));
+            contextual |= lowest & 0_u64.wrapping_sub(u64::from(tiers & CONTEXTUAL != 0));
+        }
+    }
+    (alone, contextual)
 }
 
 /// Bits for the places of a block up to one.

@@ -74,3 +74,19 @@ fn stars_around_a_value_hide_nothing() {
     assert_eq!(found(&engine, "**SSN**: 536904399", &[]).len(), 1, "a word between stars names what follows");
     assert_eq!(found(&engine, "ssn ****-**-4399, *****4399", &[]), []);
 }
+
+#[test]
+fn only_near_words_name_a_number_however_few_words_there_are() {
+    let engine = engine(&["US_SSN"]);
+    let found = |before: usize, between: usize| {
+        found(&engine, &format!("{}ssn{}123456789", " ".repeat(before), " ".repeat(between)), &[]).len()
+    };
+    for before in [0, 40, 200] {
+        for between in [1, 30, 60, 80] {
+            assert_eq!(found(before, between), 1, "{before} {between}");
+        }
+        for between in [100, 130, 200, 1 << 20] {
+            assert_eq!(found(before, between), 0, "{before} {between}");
+        }
+    }
+}

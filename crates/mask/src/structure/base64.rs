@@ -9,7 +9,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
-use crate::bits::{self, BLOCK};
+use crate::bits::{BLOCK, Block};
 
 /// Characters of base64 in a text, at least, to be taken for it.
 const MIN_LENGTH: usize = 24;
@@ -75,7 +75,7 @@ fn long_run(text: &[u8], from: usize) -> Option<usize> {
     let rest = text.get(from..).filter(|rest| rest.len() >= MIN_LENGTH)?;
     let (mut at, mut before) = (from, 0);
     for block in rest.chunks(BLOCK) {
-        let inner = block.first_chunk().map_or_else(|| inner(&bits::padded(block)), inner);
+        let inner = inner(&Block::new(block));
         let leading = usize::try_from(inner.trailing_ones()).unwrap_or(0);
         if before + leading >= MIN_LENGTH {
             return Some(at - before);
@@ -91,14 +91,8 @@ fn long_run(text: &[u8], from: usize) -> Option<usize> {
 }
 
 /// The characters of base64 in a block.
-fn inner(block: &[u8; BLOCK]) -> u64 {
-    bits::of(block, |byte| {
-        // Bits instead of conditions, which would be branches.
-        let is_letter = u8::from((byte | 0x20).wrapping_sub(b'a') < 26);
-        let is_digit = u8::from(byte.wrapping_sub(b'0') < 10);
-        let others = [b'+', b'/', b'-', b'_'].map(|other| u8::from(byte == other));
-        others.iter().fold(is_letter | is_digit, |any, other| any | other) != 0
-    })
+fn inner(block: &Block) -> u64 {
+    block.lowered().within(b'a', b'z') | block.within(b'0', b'9') | block.is_any(b"+/-_")
 }
 
 /// Reads what begins with a run; returns where it ends.

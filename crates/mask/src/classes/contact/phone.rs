@@ -2,11 +2,13 @@
 //! begin with a trunk zero, where they are written as such; whatever else has as many digits only where something names it.
 
 use super::plans;
-use crate::checksum;
 use crate::class::{Shape, Verdict};
 
 /// Digits of a national number, with its trunk prefix.
 const NATIONAL: std::ops::RangeInclusive<usize> = 7..=13;
+
+/// Digits of what is looked at, at most.
+const MAX_DIGITS: usize = 20;
 
 /// Groups of digits that are looked at.
 const MAX_GROUPS: usize = 8;
@@ -40,20 +42,13 @@ pub(super) const SHAPES: &[Shape] = &[
 
 pub(super) fn check(value: &[u8]) -> Verdict {
     let value = without_extension(value);
-    let mut digits = [0_u8; 20];
-    let mut count = 0;
-    for (slot, byte) in digits.iter_mut().zip(value.iter().filter(|byte| byte.is_ascii_digit())) {
-        *slot = byte - b'0';
-        count += 1;
-    }
-    let digits = digits.get(..count).unwrap_or_default();
-    let possible = checksum::count(value) == count
-        && balanced(value)
-        && match (value, digits) {
-            ([b'+', ..] | [b'(', b'+', ..], _) => international(digits),
-            (_, [0, 0, rest @ ..]) => international(rest),
-            (_, all) => national(value, all) || (count > 13 && value.len() == count && international(all)),
-        };
+    let Some(written) = Written::of(value) else { return Verdict::Invalid };
+    let digits = written.digits.get(..written.count).unwrap_or_default();
+    let possible = match (value, digits) {
+        ([b'+', ..] | [b'(', b'+', ..], _) => international(digits),
+        (_, [0, 0, rest @ ..]) => international(rest),
+        (_, all) => national(&written, all) || (all.len() > 13 && value.len() == all.len() && international(all)),
+    };
     if possible { Verdict::Unproven } else { Verdict::Invalid }
 }
 
@@ -62,18 +57,56 @@ fn without_extension(value: &[u8]) -> &[u8] {
     value.get(..end).unwrap_or_default().trim_ascii_end()
 }
 
-/// Whether every parenthesis that opens closes again, one at a time.
-fn balanced(value: &[u8]) -> bool {
-    let mut open = false;
-    for byte in value {
-        match (byte, open) {
-            (b'(', false) => open = true,
-            (b')', true) => open = false,
-            (b'(' | b')', _) => return false,
-            _ => {}
+/// A number as it is written.
+#[derive(Debug, Default)]
+struct Written {
+    digits: [u8; MAX_DIGITS],
+    count: usize,
+    /// The first groups of digits.
+    groups: [Group; MAX_GROUPS],
+    /// The byte after each of them, if there is one.
+    separators: [u8; MAX_GROUPS],
+}
+
+/// Digits that stand together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Group {
+    width: usize,
+    number: u32,
+}
+
+impl Written {
+    /// None with too many digits, or where not every parenthesis that opens closes again, one at a time.
+    fn of(value: &[u8]) -> Option<Self> {
+        let mut written = Self::default();
+        let (mut open, mut group, mut in_group) = (false, 0, false);
+        for byte in value {
+            if byte.is_ascii_digit() {
+                let digit = byte - b'0';
+                *written.digits.get_mut(written.count)? = digit;
+                written.count += 1;
+                in_group = true;
+                if let Some(group) = written.groups.get_mut(group) {
+                    group.width += 1;
+                    group.number = group.number.saturating_mul(10).saturating_add(u32::from(digit));
+                }
+                continue;
+            }
+            match (byte, open) {
+                (b'(', false) => open = true,
+                (b')', true) => open = false,
+                (b'(' | b')', _) => return None,
+                _ => {}
+            }
+            if std::mem::take(&mut in_group) {
+                if let Some(separator) = written.separators.get_mut(group) {
+                    *separator = *byte;
+                }
+                group += 1;
+            }
         }
+        (!open).then_some(written)
     }
-    !open
 }
 
 /// A calling code, and as many digits after it as its countries have. A trunk zero that nobody dials from abroad is
@@ -87,12 +120,12 @@ fn international(digits: &[u8]) -> bool {
         && !(digits.starts_with(&[1]) && number.first().is_none_or(|first| *first < 2))
 }
 
-fn national(value: &[u8], digits: &[u8]) -> bool {
+fn national(written: &Written, digits: &[u8]) -> bool {
     let same = digits.iter().all(|digit| Some(digit) == digits.first());
     if !NATIONAL.contains(&digits.len()) || same {
         return false;
     }
-    let (groups, separators) = groups(value);
+    let Written { groups, separators, .. } = written;
     let one_separator = separators.iter().filter(|byte| **byte != 0).all(|byte| *byte == separators[0]);
     let widths = groups.map(|group| group.width);
     match widths {
@@ -117,28 +150,4 @@ fn national(value: &[u8], digits: &[u8]) -> bool {
 fn is_day(number: u32) -> bool {
     let (year, month, day) = (number / 10_000, number / 100 % 100, number % 100);
     (1900..2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)
-}
-
-/// Digits that stand together.
-#[derive(Debug, Clone, Copy, Default)]
-struct Group {
-    width: usize,
-    number: u32,
-}
-
-/// The groups of digits, and the first byte after each of them but the last.
-fn groups(value: &[u8]) -> ([Group; MAX_GROUPS], [u8; MAX_GROUPS]) {
-    let mut groups = [Group::default(); MAX_GROUPS];
-    let mut separators = [0; MAX_GROUPS];
-    let parts = value.split(|byte| !byte.is_ascii_digit()).filter(|part| !part.is_empty());
-    for (group, part) in groups.iter_mut().zip(parts) {
-        group.width = part.len();
-        group.number =
-            checksum::digits(part).fold(0, |number: u32, digit| number.saturating_mul(10).saturating_add(digit));
-    }
-    let gaps = value.windows(2).filter(|pair| matches!(pair, [b'0'..=b'9', after] if !after.is_ascii_digit()));
-    for (slot, gap) in separators.iter_mut().zip(gaps) {
-        *slot = gap.last().copied().unwrap_or_default();
-    }
-    (groups, separators)
 }
