@@ -6,7 +6,8 @@
 //! neither; what is left out is counted, and its last words are kept. Until it is masked, a program that writes faster than
 //! that goes waits. Nothing waits for this evidence: where it cannot be written, or below `capacity.stop`, it is left out
 //! of the recording. A session that is closed takes what its program has written by then; what comes later goes to the
-//! gateway's log alone. Dropped, it loses what it holds.
+//! gateway's log alone. What the gateway remarks of a program stands among its lines, behind `vidimus:`. Dropped, it loses
+//! what it holds.
 
 mod budget;
 mod lines;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use vidimus_core::event::{Body, Logged, Masking as Found};
-use vidimus_stdio::{LogPieces, LogSink};
+use vidimus_stdio::{LogPiece, LogPieces, LogSink};
 
 use self::budget::Budget;
 use self::lines::{LastWords, Lines};
@@ -135,7 +136,7 @@ impl Follower {
             tokio::select! {
                 piece = self.pieces.next() => {
                     let Some(piece) = piece else { return Next::Nothing };
-                    self.plain.push(&piece, &mut self.gathered);
+                    self.put(&piece);
                     end.get_or_insert_with(|| Instant::now() + GATHERED_FOR);
                 }
                 () = until(end) => break,
@@ -149,12 +150,24 @@ impl Follower {
     async fn gather_waiting(&mut self) -> Next {
         while self.gathered.len() < 2 * GATHERED_BYTES {
             match timeout(QUIET, self.pieces.next()).await {
-                Ok(Some(piece)) => self.plain.push(&piece, &mut self.gathered),
+                Ok(Some(piece)) => self.put(&piece),
                 Ok(None) => return Next::Nothing,
                 Err(_) => break,
             }
         }
         Next::Closing
+    }
+
+    /// Gathers what the program wrote; what is remarked of it is shown at once, as nothing of it needs to be masked.
+    fn put(&mut self, piece: &LogPiece) {
+        match piece {
+            LogPiece::Written(bytes) => self.plain.push(bytes, &mut self.gathered),
+            LogPiece::Remark(text) if self.budget.take(Instant::now(), text.len(), true) => {
+                tracing::warn!(target = %self.session.target(), session = %self.session.id(), "Of a program: {text}");
+                self.record(&format!("vidimus: {text}\n"));
+            }
+            LogPiece::Remark(_) => self.left_out = self.left_out.saturating_add(1),
+        }
     }
 
     /// Masks what was gathered, and keeps of it what there is room for.
@@ -234,6 +247,10 @@ impl Follower {
         for line in text.lines().filter(|line| !line.is_empty()) {
             tracing::info!(target = %self.session.target(), session = %self.session.id(), "A program says: {line}");
         }
+        self.record(text);
+    }
+
+    fn record(&mut self, text: &str) {
         if !self.records {
             return;
         }

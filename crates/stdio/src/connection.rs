@@ -5,7 +5,8 @@
 //! them, as a server that speaks Streamable HTTP would do; changes of lists and resources go to who listens. What nobody
 //! takes waits, up to a bound, for the next listener; beyond it the oldest is dropped. An answer that no strict parser
 //! takes goes to its request all the same, or to the latest one if it does not say: who asked refuses it as it would
-//! refuse it over HTTP, and waits no longer.
+//! refuse it over HTTP, and waits no longer. A response without an id (JSON-RPC 2.0 section 5: the request's could not be
+//! read) answers the one request that runs; where it could be another's, the program's log gets a remark.
 //!
 //! A stream that is not read makes the server wait: it is one pipe, and nothing is buffered without bound, in messages
 //! or in bytes. A server of which nobody wants anything for long enough is ended, whatever it says meanwhile.
@@ -24,6 +25,7 @@ use vidimus_core::json::{Document, Limits, Value};
 
 use crate::child::{ChildError, Held, Messages};
 use crate::pool::Lease;
+use crate::standard_error::{LogPiece, LogSink};
 
 /// Messages waiting in one stream.
 const STREAM_QUEUE: usize = 16;
@@ -184,11 +186,12 @@ pub(crate) fn is_initialize(message: &Bytes, limits: &Limits) -> bool {
 }
 
 impl Connection {
-    /// Takes over a server that has just started, to end it when it is unused for `idle`. Must be called in a runtime.
-    pub(crate) fn new(mut lease: Lease, limits: Limits, idle: Duration) -> Self {
+    /// Takes over a server that has just started, to end it when it is unused for `idle`. What is to be remarked of it
+    /// goes to `log`. Must be called in a runtime.
+    pub(crate) fn new(mut lease: Lease, limits: Limits, idle: Duration, log: LogSink) -> Self {
         let routes = Arc::new(Mutex::new(Routes::new(&limits)));
         if let Some(messages) = lease.messages.take() {
-            tokio::spawn(distribute(messages, Arc::clone(&routes), limits, idle, lease.child.log_end()));
+            tokio::spawn(distribute(messages, Arc::clone(&routes), limits, idle, (log, lease.child.log_end())));
         }
         Self { lease, routes, limits }
     }
@@ -249,7 +252,7 @@ async fn distribute(
     routes: Arc<Mutex<Routes>>,
     limits: Limits,
     idle: Duration,
-    log_end: impl Future<Output = ()> + Send,
+    (log, log_end): (LogSink, impl Future<Output = ()> + Send),
 ) {
     let mut told = false;
     loop {
@@ -269,6 +272,11 @@ async fn distribute(
             }
             continue;
         };
+        let remark = lock(&routes).remark(&kind);
+        if let Some(remark) = remark {
+            log.put(LogPiece::Remark(remark)).await;
+            continue;
+        }
         let stream = {
             let mut routes = lock(&routes);
             let Some(stream) = routes.way_of(&kind) else {
@@ -280,7 +288,7 @@ async fn distribute(
         // An error says that nobody waits any more.
         let _ = stream.send(held).await;
     }
-    drop(messages);
+    drop((messages, log));
     // A server may close its output and log on; then nobody waits for that.
     let _ = timeout(LOG_GRACE, log_end).await;
     *lock(&routes) = Routes::new(&limits);
@@ -298,6 +306,16 @@ impl Routes {
             && self.listener.as_ref().is_none_or(mpsc::Sender::is_closed)
     }
 
+    /// What to remark of a message that may be meant for anybody.
+    fn remark(&self, kind: &Kind) -> Option<String> {
+        let count = self.running.len();
+        (matches!(kind, Kind::Response { id: None }) && count != 1).then(|| {
+            format!(
+                "a response without an id came while {count} requests ran; it is passed on to none, and each waits on"
+            )
+        })
+    }
+
     fn way_of(&mut self, kind: &Kind) -> Option<mpsc::Sender<Held>> {
         // A closed stream takes what is for nobody.
         let nobody = || mpsc::channel(1).0;
@@ -308,7 +326,8 @@ impl Routes {
         let listening = |routes: &Self| routes.listener.clone().filter(|listener| !listener.is_closed());
         match kind {
             Kind::Response { id } => {
-                let at = self.running.iter().position(|running| Some(&running.id) == id.as_ref());
+                // One without an id comes here when one request alone runs.
+                let at = self.running.iter().position(|running| id.as_ref().is_none_or(|id| running.id == *id));
                 Some(at.map_or_else(nobody, |at| self.running.remove(at).answers))
             }
             Kind::Unreadable => Some(latest(self).unwrap_or_else(nobody)),

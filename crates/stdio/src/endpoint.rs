@@ -120,8 +120,8 @@ impl Endpoint {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let id = number.to_string();
         let Beginning { log, owner } = beginning;
-        let lease = pool.lease(self.key(&id), &Launch { log, owner, ..launch.clone() }).await?;
-        let connection = Arc::new(Connection::new(lease, *limits, *idle));
+        let lease = pool.lease(self.key(&id), &Launch { log: log.clone(), owner, ..launch.clone() }).await?;
+        let connection = Arc::new(Connection::new(lease, *limits, *idle, log));
         {
             let mut sessions = lock(sessions);
             sessions.retain(|_, connection| !connection.has_ended());

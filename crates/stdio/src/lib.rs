@@ -29,4 +29,4 @@ pub use handover::Status;
 pub use isolation::{LandlockError, landlock_available};
 pub use pool::{Lease, Pool, PoolError, PoolKey, PoolLimits, PoolState};
 pub use processes::{descends_from_this_process, protect_memory};
-pub use standard_error::{LogLimits, LogPieces, LogSink};
+pub use standard_error::{LogLimits, LogPiece, LogPieces, LogSink};

@@ -2,7 +2,8 @@
 //!
 //! Nothing is cut, dropped or read here, since only who masks it may do that: a value is found whole or not at all. Memory
 //! is bounded by making the program wait: it is read no faster than the limit, and no faster than the pieces are taken.
-//! Where nobody takes them any more, it is read on and let go, so that the program does not stand still.
+//! Where nobody takes them any more, it is read on and let go, so that the program does not stand still. Beside them go
+//! remarks of the gateway's own about the program, which are no part of what it wrote.
 
 use std::time::Duration;
 
@@ -33,11 +34,26 @@ impl Default for LogLimits {
 
 /// Where a program's standard error goes. Clones lead to the same place.
 #[derive(Debug, Clone)]
-pub struct LogSink(Option<mpsc::Sender<Bytes>>);
+pub struct LogSink(Option<mpsc::Sender<LogPiece>>);
 
 /// What comes out of a [`LogSink`].
 #[derive(Debug)]
-pub struct LogPieces(mpsc::Receiver<Bytes>);
+pub struct LogPieces(mpsc::Receiver<LogPiece>);
+
+/// A part of what is said of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogPiece {
+    /// The program wrote it.
+    Written(Bytes),
+    /// The gateway remarks it: one line, without anything that the program wrote.
+    Remark(String),
+}
+
+impl From<Bytes> for LogPiece {
+    fn from(written: Bytes) -> Self {
+        Self::Written(written)
+    }
+}
 
 impl LogSink {
     /// A sink, and what comes out of it.
@@ -52,17 +68,17 @@ impl LogSink {
     }
 
     /// Waits until there is room. Cancel safe: the piece is put in whole or not at all.
-    pub async fn put(&self, piece: Bytes) {
+    pub async fn put(&self, piece: impl Into<LogPiece>) {
         if let Some(sender) = &self.0 {
             // An error says that nobody takes it.
-            let _ = sender.send(piece).await;
+            let _ = sender.send(piece.into()).await;
         }
     }
 }
 
 impl LogPieces {
     /// The next piece; none when all that the program wrote was taken and no more can come. Cancel safe.
-    pub async fn next(&mut self) -> Option<Bytes> {
+    pub async fn next(&mut self) -> Option<LogPiece> {
         self.0.recv().await
     }
 }
@@ -99,7 +115,7 @@ mod tests {
         let (sink, mut pieces) = LogSink::new();
         tokio::spawn(async move { follow(&*flood, limits, sink).await });
         let mut taken = 0;
-        while let Some(piece) = pieces.next().await {
+        while let Some(LogPiece::Written(piece)) = pieces.next().await {
             taken += piece.len();
         }
         assert_eq!(taken, 2 * READ_SIZE);

@@ -200,6 +200,42 @@ async fn what_a_program_says_after_its_session_was_closed_is_in_the_gateways_log
     Ok(())
 }
 
+/// Answers `initialize`, and what comes after it with errors that say of no request that they are its.
+const SAYS_NO_ID: &str = r#"
+read -r line
+echo '{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{},"serverInfo":{"name":"test","version":"1"}}}'
+while read -r line; do echo '{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"cannot read ada@example.com"}}'; done
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_no_request_answers_the_only_one_and_else_is_remarked_in_the_recording() -> Result<()> {
+    let (issuer, dir) = (Issuer::start(), programs::open_dir());
+    let server = programs::lines(&["sh", "-c", SAYS_NO_ID], dir.path());
+    let gateway = Gateway::start(&Setup { server, ..Setup::new("") }, issuer.url());
+    let mut client = Client::new(gateway.url(), issuer.token("alice"));
+    client.session = client.post(HELLO).await?.session;
+    let opened = |event: &Value| event["type"] == "session.opened" && event["who"] == "corp|alice";
+    let events = gateway.events_once(opened);
+    let session = events.iter().find(|event| opened(event)).and_then(|event| event["session"].as_str());
+    let session = session.context("a session")?;
+    client.post(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await?;
+    let remark = "Of a program: a response without an id came while 0 requests ran";
+    let limit = Instant::now() + LIMIT;
+    while !gateway.process.log().lines().any(|line| line.contains(session) && line.contains(remark)) {
+        assert!(Instant::now() < limit, "{}", gateway.process.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let answer = tokio::time::timeout(LIMIT, client.post(ping)).await??;
+    assert!(answer.text.contains("-32700") && answer.text.contains("cannot read <EMAIL_ADDRESS>"), "{answer:?}");
+    assert_eq!(client.send(Method::DELETE, &[], "").await?.status, 204);
+    gateway.events_once(|event| event["type"] == "session.closed" && event["session"] == session);
+    let recorded = gateway.recording(session);
+    let mut texts = recorded.iter().filter_map(|frame| frame["body"]["text"].as_str());
+    assert!(texts.any(|text| text.starts_with("vidimus: a response without an id")), "{recorded:?}");
+    Ok(())
+}
+
 /// Answers with a text that no JSON reader takes the same way, and stays.
 const UNREADABLE: &str = r#"
 read -r line

@@ -307,6 +307,34 @@ async fn an_answer_no_parser_takes_ends_its_request() {
 }
 
 #[tokio::test]
+async fn a_response_without_an_id_answers_the_only_request_or_is_remarked() {
+    let world = World::new(&["cat"], LONG);
+    let session = world.session().await;
+    let (one, two) = (call("1", "1"), call("2", "2"));
+    let error = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}"#;
+    for lost in [error, r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":"Parse error"}}"#] {
+        let mut only = world.asks(&session, &one).await;
+        assert_eq!(next(&mut only).await.as_deref(), Some(&*one));
+        world.says(&session, lost).await;
+        assert_eq!(next(&mut only).await.as_deref(), Some(lost));
+        assert_eq!(next(&mut only).await, None);
+    }
+    // A request that nobody waits for may be the one that is meant.
+    let mut first = world.asks(&session, &one).await;
+    assert_eq!(next(&mut first).await.as_deref(), Some(&*one));
+    drop(first);
+    let mut second = world.asks(&session, &two).await;
+    assert_eq!(next(&mut second).await.as_deref(), Some(&*two));
+    assert!(world.log.lock().unwrap().is_empty());
+    world.says(&session, error).await;
+    until("the remark", || world.log.lock().unwrap().contains("while 2 requests ran")).await;
+    for id in ["1", "2"] {
+        world.says(&session, &format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)).await;
+    }
+    assert!(next(&mut second).await.unwrap().contains("\"id\":2"));
+}
+
+#[tokio::test]
 async fn a_program_that_talks_on_is_idle_all_the_same() {
     let script = answering(
         "log = '{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{}}'\n\

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use vidimus_stdio::{Child, ChildLimits, Confinement, Launch, LogSink, Messages, RunAs};
+use vidimus_stdio::{Child, ChildLimits, Confinement, Launch, LogPiece, LogSink, Messages, RunAs};
 
 /// Longer than anything here takes on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -109,7 +109,11 @@ pub(crate) fn kept(log: &Arc<Mutex<String>>) -> LogSink {
     let (log, (sink, mut pieces)) = (Arc::clone(log), LogSink::new());
     tokio::spawn(async move {
         while let Some(piece) = pieces.next().await {
-            log.lock().unwrap().push_str(&String::from_utf8_lossy(&piece));
+            let text = match &piece {
+                LogPiece::Written(bytes) => String::from_utf8_lossy(bytes),
+                LogPiece::Remark(text) => text.into(),
+            };
+            log.lock().unwrap().push_str(&text);
         }
     });
     sink
