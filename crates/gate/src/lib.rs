@@ -69,7 +69,7 @@ pub use released::{Notice, Released};
 pub use replay::Rest;
 pub use retention::{Expiry, MAX_DUE_NAMED, Rule, RuleStatus, Waiting};
 pub use session::{Denied, PolicyChanges, Refusal, Rejection, Session, Verdict};
-pub use tasks::Room;
+pub use tasks::{Room, Undecided};
 pub use trail::StreamPosition;
 pub use upstream::{Dial, SendError, Transport, TransportError, Upstream, Wire};
 pub use view::{Recorded, ViewError, Viewed, Viewer};

@@ -22,7 +22,7 @@ use crate::program_log;
 use crate::recording::{Part, PayloadName};
 use crate::released::Released;
 use crate::standing::{Kind, Standing};
-use crate::tasks::Length;
+use crate::tasks::{Length, Undecided};
 use crate::upstream::Dial;
 
 /// One principal's use of one target. Cheap to clone.
@@ -153,6 +153,11 @@ impl Session {
     /// The target's name.
     pub fn target(&self) -> &TargetName {
         self.0.target()
+    }
+
+    /// A place to wait for what a call is decided by; `None` when too many of the target wait already, or of its principal.
+    pub fn undecided(&self) -> Option<Undecided> {
+        self.0.tasks().undecided()
     }
 
     /// Decides on an operation and records the decision. Never waits for people.

@@ -17,6 +17,8 @@ pub(crate) struct Share {
     pub(crate) streams: Arc<Semaphore>,
     /// In KiB: what is received and not passed on yet.
     pub(crate) received: Arc<Semaphore>,
+    /// Calls that cannot be decided yet.
+    pub(crate) undecided: Arc<Semaphore>,
 }
 
 /// How much that is.
@@ -26,6 +28,7 @@ pub(crate) struct Amounts {
     pub(crate) operations: usize,
     pub(crate) streams: usize,
     pub(crate) received: usize,
+    pub(crate) undecided: usize,
 }
 
 /// The shares that are in use, by name.
@@ -50,6 +53,7 @@ impl Share {
             operations: of(amounts.operations),
             streams: of(amounts.streams),
             received: of(amounts.received),
+            undecided: of(amounts.undecided),
         }
     }
 }
@@ -80,7 +84,7 @@ impl Shares {
 mod tests {
     use super::*;
 
-    const AMOUNTS: Amounts = Amounts { sessions: 1, operations: 2, streams: 3, received: 4 };
+    const AMOUNTS: Amounts = Amounts { sessions: 1, operations: 2, streams: 3, received: 4, undecided: 5 };
 
     #[test]
     fn a_share_is_one_for_all_of_its_name_and_goes_with_the_last() {

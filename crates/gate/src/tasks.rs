@@ -26,22 +26,29 @@ const MAX_STREAMS: usize = 32_768;
 /// KiB of requests that are received at once and not passed on yet, over all callers.
 const MAX_RECEIVED: usize = 512 * 1024;
 
+/// Calls of one target that wait at once for what they are decided by.
+const MAX_UNDECIDED: usize = 128;
+
 /// Everything. Whoever keeps sessions has a bound for them.
 const ALL: Amounts = Amounts {
     sessions: Semaphore::MAX_PERMITS,
     operations: MAX_OPERATIONS,
     streams: MAX_STREAMS,
     received: MAX_RECEIVED,
+    undecided: Semaphore::MAX_PERMITS,
 };
 
 /// One target has at most half, so that one that hangs leaves room for others.
-const OF_TARGET: Amounts = Amounts { operations: MAX_OPERATIONS / 2, streams: MAX_STREAMS / 2, ..ALL };
+const OF_TARGET: Amounts =
+    Amounts { operations: MAX_OPERATIONS / 2, streams: MAX_STREAMS / 2, undecided: MAX_UNDECIDED, ..ALL };
 
 /// So has one principal, who may take all it can get.
-const OF_PRINCIPAL: Amounts = Amounts { sessions: 20_000, received: MAX_RECEIVED / 4, ..OF_TARGET };
+const OF_PRINCIPAL: Amounts =
+    Amounts { sessions: 20_000, received: MAX_RECEIVED / 4, undecided: ALL.undecided, ..OF_TARGET };
 
 /// One principal at one target has at most half of what that target may have.
-const OF_BOTH: Amounts = Amounts { operations: MAX_OPERATIONS / 4, streams: MAX_STREAMS / 4, ..ALL };
+const OF_BOTH: Amounts =
+    Amounts { operations: MAX_OPERATIONS / 4, streams: MAX_STREAMS / 4, undecided: MAX_UNDECIDED / 2, ..ALL };
 
 /// All tasks of a gate.
 #[derive(Debug)]
@@ -111,6 +118,15 @@ pub struct Room {
     _of: [OwnedSemaphorePermit; 2],
     /// What its principal has is counted for as long as it has any.
     _of_principal: Arc<Share>,
+}
+
+/// A place among the calls of a target that wait for what they are decided by.
+#[derive(Debug)]
+#[must_use = "the place is free again when this is dropped"]
+pub struct Undecided {
+    _of: [OwnedSemaphorePermit; 2],
+    /// What is taken of these is counted for as long as somebody has any.
+    _shares: [Arc<Share>; 2],
 }
 
 /// The tasks of one session.
@@ -220,6 +236,15 @@ impl SessionTasks {
         })
     }
 
+    /// A place to wait for what a call is decided by; `None` when too many of the target wait already, or of its principal.
+    pub(crate) fn undecided(&self) -> Option<Undecided> {
+        let of = |share: &Share| Arc::clone(&share.undecided).try_acquire_owned().ok();
+        Some(Undecided {
+            _of: [of(&self.of_both)?, of(&self.of_target)?],
+            _shares: [Arc::clone(&self.of_both), Arc::clone(&self.of_target)],
+        })
+    }
+
     /// Held by an operation from before its intent is written until its outcome is.
     pub(crate) fn token(&self) -> TaskTrackerToken {
         self.own.token()
@@ -287,6 +312,24 @@ mod tests {
         assert!(tasks.room("erin", 1).is_none() && tasks.room("erin", usize::MAX).is_none());
         drop(others);
         assert!(tasks.room("alice", 1).is_none() && tasks.room("bob", size).is_some());
+    }
+
+    #[test]
+    fn one_principal_waits_in_half_of_the_places_of_a_target() {
+        let tasks = Tasks::default();
+        let places = |principal, target| {
+            let session = tasks.session(principal, target).unwrap();
+            std::iter::from_fn(|| session.undecided()).collect::<Vec<_>>()
+        };
+        // Whatever session of hers it is.
+        let (greedy, again) = (places("alice", "hung"), places("alice", "hung"));
+        assert_eq!((greedy.len(), again.len()), (MAX_UNDECIDED / 2, 0));
+        assert_eq!(places("alice", "other").len(), MAX_UNDECIDED / 2);
+        let others = places("bob", "hung");
+        assert_eq!(others.len(), MAX_UNDECIDED / 2);
+        assert!(places("carol", "hung").is_empty());
+        drop(greedy);
+        assert_eq!(places("carol", "hung").len(), MAX_UNDECIDED / 2);
     }
 
     #[test]

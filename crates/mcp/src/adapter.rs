@@ -146,7 +146,7 @@ impl Adapter {
     /// Reads the definitions of a target, for whoever wants to check policies against them.
     pub async fn tools(&self, name: &TargetName) -> Option<Result<Arc<Tools>, DefinitionsError>> {
         let target = self.0.targets.get(name)?;
-        Some(target.tools.get(&CancellationToken::new()).await)
+        Some(target.tools.get(&CancellationToken::new(), || Some(())).await)
     }
 
     /// The definitions of a target as last read, however old.
@@ -468,7 +468,7 @@ impl Adapter {
         let annotations = match message.method() {
             Some(Method::CallTool) => Some(self.tool(visit, session, message).await?.annotations),
             Some(Method::ListTools) => {
-                self.definitions(visit, message).await?;
+                self.definitions(visit, session, message).await?;
                 None
             }
             _ => None,
@@ -516,7 +516,7 @@ impl Adapter {
         message: &Message,
     ) -> Result<ToolDefinition, Reply> {
         let name = message.tool_name().unwrap_or_default();
-        let tools = self.definitions(visit, message).await?;
+        let tools = self.definitions(visit, session, message).await?;
         if let Some(tool) = tools.get(&name).filter(|tool| session.gate.may_see(tool)) {
             return Ok(tool.clone());
         }
@@ -555,8 +555,13 @@ impl Adapter {
     }
 
     /// What the gateway knows of the target's tools: by that calls are decided, and lists filtered.
-    async fn definitions(&self, visit: &Visit<'_>, message: &Message) -> Result<Arc<Tools>, Reply> {
-        match visit.target.tools.get(visit.gone).await {
+    async fn definitions(
+        &self,
+        visit: &Visit<'_>,
+        session: &McpSession,
+        message: &Message,
+    ) -> Result<Arc<Tools>, Reply> {
+        match visit.target.tools.get(visit.gone, || session.gate.undecided()).await {
             Ok(tools) => Ok(tools),
             Err(error) => Err(self.no_definitions(visit, message, &error).await),
         }

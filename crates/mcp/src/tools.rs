@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vidimus_core::ToolDefinition;
 
@@ -20,9 +20,6 @@ const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// How long a list waits for a reading that tells of the tools in it: for one to become due, and for the reading itself.
 const LIST_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Callers of one target that wait at once for its definitions, while nothing is known of them.
-const MAX_WAITING: usize = 128;
 
 /// Names of tools that were looked for and not found, that are kept.
 const MAX_ABSENT: usize = 1_024;
@@ -59,7 +56,7 @@ pub enum DefinitionsError {
     #[error("the definitions of the target cannot be read: it did not tell them within {0:?}")]
     Slow(Duration),
     /// As many as may be are waiting already.
-    #[error("the definitions of the target are not known yet, and {MAX_WAITING} calls wait for them; try again later")]
+    #[error("the definitions of the target are not known yet, and many calls wait for them; try again later")]
     Crowded,
     /// Whoever asked has gone.
     #[error("the definitions of the target are not known yet, and the client did not wait for them")]
@@ -81,7 +78,6 @@ pub(crate) struct KnownTools {
     ended: watch::Sender<Ended>,
     /// Sent when a reading has found other tools than the one before.
     changed: watch::Sender<()>,
-    waiting: Semaphore,
     /// Tools that callers were listed, and that were looked for once.
     absent: Mutex<HashSet<Box<str>>>,
 }
@@ -102,7 +98,6 @@ impl Default for KnownTools {
             asked: watch::Sender::new(0),
             ended: watch::Sender::default(),
             changed: watch::Sender::default(),
-            waiting: Semaphore::new(MAX_WAITING),
             absent: Mutex::default(),
         }
     }
@@ -115,8 +110,12 @@ impl KnownTools {
     }
 
     /// The tools as last read; read again beside it when they are old. While none are known, those of the reading that is
-    /// asked for then, or of the one that runs, unless `gone` comes first.
-    pub(crate) async fn get(&self, gone: &CancellationToken) -> Result<Arc<Tools>, DefinitionsError> {
+    /// asked for then, or of the one that runs, unless `gone` comes first: to wait takes a `place`.
+    pub(crate) async fn get<P>(
+        &self,
+        gone: &CancellationToken,
+        place: impl FnOnce() -> Option<P>,
+    ) -> Result<Arc<Tools>, DefinitionsError> {
         if let Some(tools) = self.known() {
             if tools.read_at.elapsed() >= MAX_AGE {
                 self.refresh();
@@ -130,7 +129,7 @@ impl KnownTools {
         if let Some((_, error)) = failed.filter(|(at, _)| at.elapsed() < LEAST_INTERVAL) {
             return Err(error);
         }
-        let Ok(_place) = self.waiting.try_acquire() else { return Err(DefinitionsError::Crowded) };
+        let Some(_place) = place() else { return Err(DefinitionsError::Crowded) };
         tokio::select! {
             () = self.until_ended(number) => {}
             () = gone.cancelled() => return Err(DefinitionsError::ClientGone),
@@ -223,6 +222,8 @@ impl KnownTools {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::Semaphore;
+
     use super::*;
 
     fn definition(name: &str) -> ToolDefinition {
@@ -246,20 +247,20 @@ mod tests {
         tools.learn(tools.latest(), Ok(vec![definition("b")]));
         tools.until_ended(again).await;
         assert!(tokio::time::timeout(Duration::from_millis(20), tools.wanted()).await.is_err(), "nobody asked again");
-        let known = tools.get(&CancellationToken::new()).await.unwrap();
+        let known = tools.get(&CancellationToken::new(), || Some(())).await.unwrap();
         assert!(known.get("a").is_none() && known.get("b").is_some());
     }
 
     #[tokio::test]
-    async fn who_waits_for_the_first_reading_gives_up_with_its_client_and_is_one_of_so_many() {
+    async fn who_waits_for_the_first_reading_has_a_place_and_gives_up_with_its_client() {
         let tools = Arc::new(KnownTools::default());
-        let gone = CancellationToken::new();
+        let (gone, places) = (CancellationToken::new(), Arc::new(Semaphore::new(2)));
         let wait = || {
-            let (tools, gone) = (Arc::clone(&tools), gone.clone());
-            tokio::spawn(async move { tools.get(&gone).await.map(drop) })
+            let (tools, gone, places) = (Arc::clone(&tools), gone.clone(), Arc::clone(&places));
+            tokio::spawn(async move { tools.get(&gone, || places.try_acquire().ok()).await.map(drop) })
         };
-        let waiting: Vec<_> = (0..MAX_WAITING).map(|_| wait()).collect();
-        while tools.waiting.available_permits() > 0 {
+        let waiting = [wait(), wait()];
+        while places.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         assert!(matches!(wait().await.unwrap(), Err(DefinitionsError::Crowded)));
@@ -267,8 +268,9 @@ mod tests {
         for waited in waiting {
             assert!(matches!(waited.await.unwrap(), Err(DefinitionsError::ClientGone)));
         }
+        assert_eq!(places.available_permits(), 2);
         tools.learn(tools.latest(), Err(DefinitionsError::Slow(Duration::ZERO)));
-        let told = tools.get(&CancellationToken::new()).await.map(drop);
+        let told = tools.get(&CancellationToken::new(), || Some(())).await.map(drop);
         assert!(matches!(told, Err(DefinitionsError::Slow(_))), "nobody waits again at once");
     }
 }

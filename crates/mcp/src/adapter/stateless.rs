@@ -99,7 +99,7 @@ impl Adapter {
                 Some(annotations)
             }
             Method::ListTools => {
-                self.definitions(visit, message).await?;
+                self.definitions(visit, session, message).await?;
                 None
             }
             _ => None,
