@@ -281,3 +281,41 @@ async fn a_stream_ends_when_its_listener_may_no_longer_connect() {
     let outcomes = of_type(&outcomes, "operation.outcome");
     assert!(outcomes.iter().any(|event| event["outcome"]["status"] == "cancelled"), "{outcomes:#?}");
 }
+
+/// Bytes of each message that a client does not read.
+const UNREAD_BYTES: usize = 64 << 10;
+
+/// So many of them are more than the connections on the way can hold.
+const MANY: usize = 1_024;
+
+/// Bytes of the gateway's memory that are resident.
+fn resident(gateway: &Gateway) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.process.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_makes_the_server_wait_and_loses_nothing() {
+    let (_issuer, upstream, gateway, alice) = world().await;
+    let mut events = Events::open(&alice, "").await;
+    let before = resident(&gateway);
+    let text = "x".repeat(UNREAD_BYTES);
+    let message = |number| {
+        let params = json!({ "level": "info", "data": { "number": number, "text": text } });
+        json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": params }).to_string()
+    };
+    let mut taken = 0;
+    while taken < MANY && upstream.say_in_time("u", &message(taken), Duration::from_secs(2)).await {
+        taken += 1;
+    }
+    assert!(taken < MANY, "{taken} messages of 64 KiB went somewhere");
+    let grown = resident(&gateway).saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown} bytes more for a client that does not read, of {taken} messages");
+    for number in 0..taken {
+        let (_, data) = events.next().await;
+        let told: Value = serde_json::from_str(&data).unwrap();
+        assert_eq!(told["params"]["data"]["number"], number);
+    }
+    assert!(upstream.say_in_time("u", &message(taken), LIMIT).await, "it goes on as soon as somebody reads");
+}

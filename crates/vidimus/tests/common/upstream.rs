@@ -195,6 +195,14 @@ impl Upstream {
         listeners.retain(|listener| listener.try_send(Ok(Frame::data(event.clone()))).is_ok());
     }
 
+    /// Says something on the stream of its own that was opened last, when that takes it; whether it did within `limit`.
+    pub(crate) async fn say_in_time(&self, id: &str, message: &str, limit: Duration) -> bool {
+        let event = Bytes::from(format!("id: {id}\ndata: {message}\n\n"));
+        let listener = self.state.listeners.lock().unwrap().last().cloned().unwrap();
+        let said = tokio::time::timeout(limit, listener.send(Ok(Frame::data(event)))).await;
+        said.is_ok_and(|said| said.is_ok())
+    }
+
     /// Has no streams of its own from now on.
     pub(crate) fn keep_silent(&self) {
         self.state.is_silent.store(true, Ordering::Relaxed);
