@@ -27,15 +27,42 @@ pub enum Answer {
 
 /// What an exchange gives its client, in order.
 #[derive(Debug)]
-pub struct Answers(pub(crate) mpsc::Receiver<Answer>);
+pub struct Answers(mpsc::Receiver<Box<Answer>>);
+
+/// Where an exchange puts it. Each answer is on the heap: a channel has places for 32 from the beginning, however few may
+/// wait, and a stream that says nothing needs none.
+#[derive(Debug, Clone)]
+pub(crate) struct AnswerSender(mpsc::Sender<Box<Answer>>);
+
+/// The client has gone.
+#[derive(Debug)]
+pub(crate) struct ClientGone;
+
+/// A way for answers, of which so many may wait.
+pub(crate) fn channel(waiting: usize) -> (AnswerSender, Answers) {
+    let (sender, receiver) = mpsc::channel(waiting);
+    (AnswerSender(sender), Answers(receiver))
+}
+
+impl AnswerSender {
+    /// Waits until there is room. Cancel safe: the answer is put in whole or not at all.
+    pub(crate) async fn send(&self, answer: Answer) -> Result<(), ClientGone> {
+        self.0.send(Box::new(answer)).await.map_err(|_| ClientGone)
+    }
+
+    /// Resolves when nobody takes answers any more.
+    pub(crate) async fn closed(&self) {
+        self.0.closed().await;
+    }
+}
 
 impl Answers {
     /// The next answer; `None` when the exchange was given up.
     pub async fn next(&mut self) -> Option<Answer> {
-        self.0.recv().await
+        self.0.recv().await.map(|answer| *answer)
     }
 
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Answer>> {
-        self.0.poll_recv(cx)
+        self.0.poll_recv(cx).map(|answer| answer.map(|answer| *answer))
     }
 }

@@ -13,13 +13,12 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
-use tokio::sync::mpsc;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use vidimus_core::event::{Body, Ended, Masking as Found, Status};
 use vidimus_core::{Action, ErrorKind, Members, Operation, Protocol, Record, SessionId};
 use vidimus_log::AppendError;
 
-use crate::answers::{Answer, Answers};
+use crate::answers::{self, Answer, AnswerSender, Answers};
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
 use crate::masking::{Masked, OutputSchema, Unmaskable};
@@ -40,7 +39,8 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 #[must_use = "an admitted operation that is dropped is recorded as cancelled"]
 pub struct Admitted {
     wire: Wire,
-    flight: InFlight,
+    /// On the heap: whatever future holds it, moves it and waits with it would have room for it more than once.
+    flight: Box<InFlight>,
     answers: Answers,
     length: Length,
 }
@@ -61,7 +61,7 @@ pub struct InFlight {
     part_deliveries: digest::Context,
     /// What masking found in the parts.
     found: Found,
-    answers: mpsc::Sender<Answer>,
+    answers: AnswerSender,
     ended: bool,
     length: Length,
     /// Whether a client can come back for what it has not got.
@@ -129,9 +129,9 @@ impl Admitted {
         (intent, length): (Written, Length),
         operation: Operation,
     ) -> Self {
-        let (sender, receiver) = mpsc::channel(PARTS_WAITING);
+        let (sender, answers) = answers::channel(PARTS_WAITING);
         let wire = Wire::new(operation.wire, Arc::clone(&session), intent.position);
-        let flight = InFlight {
+        let flight = Box::new(InFlight {
             session,
             action: operation.action,
             method: operation.method,
@@ -151,8 +151,8 @@ impl Admitted {
             trail: None,
             _token: token,
             _permit: permit,
-        };
-        Self { wire, flight, answers: Answers(receiver), length }
+        });
+        Self { wire, flight, answers, length }
     }
 
     /// Gives each message of the stream a position to go on after. Nothing of it is kept when payloads are not.
@@ -165,7 +165,7 @@ impl Admitted {
     /// the flight.
     pub fn run<F, T>(self, exchange: F) -> Answers
     where
-        F: FnOnce(Wire, InFlight) -> T,
+        F: FnOnce(Wire, Box<InFlight>) -> T,
         T: Future<Output = ()> + Send + 'static,
     {
         let tasks = self.flight.session.tasks().clone();
@@ -224,7 +224,7 @@ impl InFlight {
         &self.session
     }
 
-    pub(crate) const fn answers(&self) -> &mpsc::Sender<Answer> {
+    pub(crate) const fn answers(&self) -> &AnswerSender {
         &self.answers
     }
 
@@ -262,7 +262,7 @@ impl InFlight {
     /// Masks the last message, records the outcome, then releases it. When there is no room for the record, the result is
     /// withheld and the record is tried again until there is. What cannot be masked is withheld too; the client gets what
     /// `refused` makes of the reason.
-    pub async fn finish(mut self, outcome: Outcome, refused: impl FnOnce(&str) -> Bytes + Send) {
+    pub async fn finish(mut self: Box<Self>, outcome: Outcome, refused: impl FnOnce(&str) -> Bytes + Send) {
         let Outcome { mut status, body, members, schema } = outcome;
         let masked = self.masked(&body, members).await;
         let masked = match masked.and_then(|masked| masked.fitted(&body, schema.as_ref())) {

@@ -6,6 +6,7 @@
 
 mod lines;
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +15,7 @@ use tokio::task::JoinError;
 use vidimus_core::event::Masking as Found;
 use vidimus_core::json::{Document, Limits, Value, splice};
 use vidimus_core::{Action, ErrorKind, Members};
-use vidimus_mask::{ClassId, ClassSet, ConfigError, Form, Masker, Memory, Scope, Settings, Tally, schema};
+use vidimus_mask::{ClassId, ClassSet, ConfigError, Form, Masker, Memory, Scan, Scope, Settings, Tally, schema};
 
 pub(crate) use self::lines::{Certain, MaskedLines};
 use crate::keys::{self, KeyError, Secret};
@@ -38,6 +39,21 @@ pub struct Masking(Arc<Masker>);
 /// What masking remembers in one session.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SessionMemory(Arc<Mutex<Memory>>);
+
+thread_local! {
+    /// What masking works with, of whichever session: thousands of them wait, and a few threads work.
+    static WORKING: Cell<Scan> = Cell::default();
+}
+
+/// Masks with a session's memory, and this thread's working memory.
+fn with_memory<T>(memory: &mut Memory, work: impl FnOnce(&mut Memory) -> T) -> T {
+    let mut working = WORKING.take();
+    memory.exchange(&mut working);
+    let done = work(memory);
+    memory.exchange(&mut working);
+    WORKING.set(working);
+    done
+}
 
 /// A payload for the record and for the client.
 #[derive(Debug, Clone)]
@@ -139,13 +155,13 @@ impl Masking {
         if payload.len() <= INLINE_BYTES
             && let Ok(mut memory) = memory.0.try_lock()
         {
-            return self.masked(&mut memory, payload, members, &revealed);
+            return with_memory(&mut memory, |memory| self.masked(memory, payload, members, &revealed));
         }
         let (masking, memory, payload) = (self.clone(), memory.clone(), payload.clone());
         let masked = tokio::task::spawn_blocking(move || {
             // What a panic left is working memory and numbers of values: both are good for what comes next.
             let mut memory = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
-            masking.masked(&mut memory, &payload, members, &revealed)
+            with_memory(&mut memory, |memory| masking.masked(memory, &payload, members, &revealed))
         });
         masked.await.map_err(|error| failed(&error))?
     }
@@ -171,12 +187,12 @@ impl Masking {
     /// An action with what its object holds masked, for the record: under the number that the session's payloads have it.
     pub(crate) async fn action(&self, memory: &SessionMemory, action: &Action) -> Action {
         if let Ok(mut memory) = memory.0.try_lock() {
-            return with_object(action, |object| self.text_in(&mut memory, object));
+            return with_memory(&mut memory, |memory| with_object(action, |object| self.text_in(memory, object)));
         }
         let (masking, memory, waiting) = (self.clone(), memory.clone(), action.clone());
         let masked = tokio::task::spawn_blocking(move || {
             let mut memory = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
-            with_object(&waiting, |object| masking.text_in(&mut memory, object))
+            with_memory(&mut memory, |memory| with_object(&waiting, |object| masking.text_in(memory, object)))
         });
         masked.await.unwrap_or_else(|_| with_object(action, |_| WITHHELD.to_owned()))
     }

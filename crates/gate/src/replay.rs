@@ -48,7 +48,7 @@ impl Session {
 
 impl InFlight {
     /// Sends the rest of a stream, what is still to come of it included, and ends with it.
-    pub async fn replay(self, rest: Rest) {
+    pub async fn replay(self: Box<Self>, rest: Rest) {
         let gone = self.abandonment();
         let status = tokio::select! {
             biased;

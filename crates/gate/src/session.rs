@@ -44,7 +44,7 @@ const LONGEST_STREAM: Duration = Duration::from_hours(24);
 /// What became of an operation that was submitted.
 pub enum Verdict {
     /// It may pass.
-    Admitted(Box<Admitted>),
+    Admitted(Admitted),
     /// It may not; the denial is on record.
     Denied(Denied),
 }
@@ -196,12 +196,12 @@ impl Session {
                 };
                 let token = self.0.tasks().token();
                 match self.0.strand().append_with(self.0.evidence(), &request, Body::OperationAdmitted(body)) {
-                    Ok(written) => Verdict::Admitted(Box::new(Admitted::new(
+                    Ok(written) => Verdict::Admitted(Admitted::new(
                         Arc::clone(&self.0),
                         (token, permit),
                         (written, length),
                         Operation { action, ..operation },
-                    ))),
+                    )),
                     Err(error) => Verdict::Denied(self.unrecorded(&error)),
                 }
             }

@@ -199,8 +199,16 @@ impl SessionTasks {
         match length {
             Length::Call => drop(self.all.spawn(cut_off.run_until_cancelled_owned(task))),
             Length::Stream { until } => {
-                let (end, task) = (self.streams_end.running(), tokio::time::timeout_at(until, task));
-                drop(self.all.spawn(cut_off.run_until_cancelled_owned(end.run_until_cancelled_owned(task))));
+                let end = self.streams_end.running();
+                drop(self.all.spawn(async move {
+                    tokio::select! {
+                        biased;
+                        () = cut_off.cancelled() => {}
+                        () = end.cancelled() => {}
+                        () = task => {}
+                        () = tokio::time::sleep_until(until) => {}
+                    }
+                }));
             }
         }
     }

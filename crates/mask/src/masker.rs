@@ -71,12 +71,20 @@ pub struct Masker {
     masked_from: u8,
 }
 
-/// What masking remembers in a session, and its working memory; one per session and direction.
+/// What masking remembers in a session, and working memory; one per session and direction.
 #[derive(Debug, Default)]
 pub struct Memory {
     pub(crate) scan: Scan,
     tokens: HashMap<(ClassId, [u8; 32]), u32>,
     numbers: HashMap<ClassId, u32>,
+}
+
+impl Memory {
+    /// Exchanges the working memory, of which nothing depends on what was masked before: who works needs some kilobytes,
+    /// a session that waits none.
+    pub fn exchange(&mut self, working: &mut Scan) {
+        std::mem::swap(&mut self.scan, working);
+    }
 }
 
 /// How many values of each class were masked, and how many were shown.

@@ -196,8 +196,10 @@ impl Adapter {
             let denied = gate.reject(caller.principal(), None, rejection).await;
             return Err(told(StatusCode::NOT_FOUND, None, code::INVALID_REQUEST, &denied));
         };
+        // Each way on the heap by itself: no request needs the room of the largest, which is as large as the buffers of a
+        // connection, and would leave those that are opened next resident in full.
         match *request.method() {
-            HttpMethod::POST => self.posted(&caller, &target, request, &gone).await,
+            HttpMethod::POST => Box::pin(self.posted(&caller, &target, request, &gone)).await,
             // "HTTP GET or DELETE to the MCP endpoint: respond with 405" (MCP 2026-07-28).
             HttpMethod::GET | HttpMethod::DELETE
                 if modern::names_revision(request.headers()) && !request.headers().contains_key(&SESSION_ID) =>
@@ -206,11 +208,11 @@ impl Adapter {
             }
             HttpMethod::GET => {
                 let visit = Visit { caller: &caller, target: &target, session: None, gone: &gone };
-                self.listened(&visit, request.headers()).await
+                Box::pin(self.listened(&visit, request.headers())).await
             }
             HttpMethod::DELETE => {
                 let visit = Visit { caller: &caller, target: &target, session: None, gone: &gone };
-                self.deleted(&visit, request.headers()).await
+                Box::pin(self.deleted(&visit, request.headers())).await
             }
             _ => Err(self.no_method(&caller, &target).await),
         }
@@ -379,10 +381,10 @@ impl Adapter {
             Err(error) => return Err(self.malformed(&outside, &head.headers, &error, &body).await),
         };
         if modern::is_modern(&head.headers, &message) {
-            return self.stateless(&outside, &head.headers, &message).await;
+            return Box::pin(self.stateless(&outside, &head.headers, &message)).await;
         }
         if message.method() == Some(Method::Initialize) && message.id().is_some() {
-            return self.initialize(&outside, &head.headers, message).await;
+            return Box::pin(self.initialize(&outside, &head.headers, message)).await;
         }
         let session = self.session(&outside, &head.headers, Some(&message)).await?;
         let visit = Visit { session: Some(&session), ..outside };
@@ -390,7 +392,7 @@ impl Adapter {
         if matches!(message.kind(), MessageKind::Response { .. }) {
             return self.answered(&visit, &session, &message).await;
         }
-        self.within(&visit, &session, &message).await
+        Box::pin(self.within(&visit, &session, &message)).await
     }
 
     /// The whole body, within the limits, and the room it takes.
@@ -631,10 +633,10 @@ fn withheld(session: &Session) -> Vec<&'static str> {
 }
 
 /// Starts the exchange in a task of the gate.
-fn run(admitted: Box<Admitted>, session: &Arc<McpSession>, call: Call) -> Answers {
+fn run(admitted: Admitted, session: &Arc<McpSession>, call: Call) -> Answers {
     let session = Arc::clone(session);
     // Streams of the modern era are not resumable (MCP 2026-07-28, "Receiving Messages").
-    let admitted = if session.is_modern { *admitted } else { admitted.resumable() };
+    let admitted = if session.is_modern { admitted } else { admitted.resumable() };
     admitted.run(move |wire, flight| exchange::exchange(session, call, wire, flight))
 }
 

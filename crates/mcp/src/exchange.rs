@@ -39,7 +39,7 @@ const RETRY: Duration = Duration::from_secs(1);
 const SHORTEST_RETRY: Duration = Duration::from_millis(50);
 
 /// Sends the wire, hands parts of the answer to the flight as they come, and finishes it.
-pub(crate) async fn exchange(session: Arc<McpSession>, call: Call, wire: Wire, mut flight: InFlight) {
+pub(crate) async fn exchange(session: Arc<McpSession>, call: Call, wire: Wire, mut flight: Box<InFlight>) {
     let outcome = match &call.expected {
         Expected::Response { id, .. } => {
             let gone = flight.abandonment();
@@ -110,7 +110,8 @@ pub(crate) async fn outcome(session: &Arc<McpSession>, call: &Call, wire: Wire, 
 async fn answered(session: &Arc<McpSession>, call: &Call, wire: Wire, flight: &mut InFlight) -> Result<Outcome, Fault> {
     let mut patience = Patience::new(&session.target.limits, call.endless);
     let wire = if call.is_repeatable() { wire.repeatable() } else { wire };
-    let sent = session.target.upstream.send(wire, call.head.clone());
+    // On the heap until there is an answer: a subscription then waits without it.
+    let sent = Box::pin(session.target.upstream.send(wire, call.head.clone()));
     let response = tokio::time::timeout_at(patience.deadline, sent).await.map_err(|_| patience.unfinished())??;
     patience.heard();
     let status = response.status();
@@ -196,7 +197,7 @@ async fn streamed(
             changed = changes.next(), if call.endless => {
                 may_go_on(session, flight)?;
                 if let Some(listener) = listener.as_mut().filter(|_| changed) {
-                    listener.changes(session, flight).await?;
+                    Box::pin(listener.changes(session, flight)).await?;
                 }
                 continue;
             }

@@ -36,7 +36,7 @@ pub(crate) async fn listen(
     session: Arc<McpSession>,
     (end, rest): (CancellationToken, Option<Rest>),
     wire: Wire,
-    mut flight: InFlight,
+    mut flight: Box<InFlight>,
 ) {
     let turn = tokio::time::timeout(TURN_TIMEOUT, Arc::clone(&session.stream.turn).acquire_owned()).await;
     let gone = flight.abandonment();
@@ -51,7 +51,7 @@ pub(crate) async fn listen(
         }
         Ok(Err(_)) | Err(_) => Status::Timeout,
     };
-    flight.finish(Outcome::silent(status), |_| Bytes::new()).await;
+    Box::pin(flight.finish(Outcome::silent(status), |_| Bytes::new())).await;
 }
 
 fn ended(session: &McpSession, heard: Result<(), Fault>) -> Status {
@@ -74,7 +74,9 @@ async fn heard(session: &Arc<McpSession>, rest: Option<Rest>, wire: Wire, flight
     let mut changes = tell::Changes::of(session);
     // Policies may have changed between the decision and now.
     may_go_on(session, flight)?;
-    let response = session.target.upstream.listen(wire, headers).await?;
+    // What comes before and between the times it waits is on the heap while it runs: a stream waits most of the time, and
+    // holds no place for any of it.
+    let response = Box::pin(session.target.upstream.listen(wire, headers)).await?;
     let mut body = match response.status() {
         StatusCode::OK if headers::is_event_stream(response.headers()) => Some(response.into_body()),
         StatusCode::OK => return Err(Fault::NotMcp("it is no stream of events".into())),
@@ -85,10 +87,10 @@ async fn heard(session: &Arc<McpSession>, rest: Option<Rest>, wire: Wire, flight
     };
     flight.opened().await;
     if let Some(rest) = rest {
-        flight.catch_up(&rest).await;
+        Box::pin(flight.catch_up(&rest)).await;
     }
     let mut listener = tell::Listener::new(session, &LISTS, None);
-    listener.changes(session, flight).await?;
+    Box::pin(listener.changes(session, flight)).await?;
     let mut decoder = sse::Decoder::new(session.target.limits.response_bytes);
     let mut events = Vec::new();
     loop {
@@ -107,7 +109,6 @@ async fn heard(session: &Arc<McpSession>, rest: Option<Rest>, wire: Wire, flight
         decoder.push(&data, &mut events).map_err(|error| Fault::NotMcp(error.to_string()))?;
         for event in std::mem::take(&mut events) {
             if !event.data.is_empty() {
-                // On the heap while it runs: most of the time a stream waits, and holds no place for it.
                 Box::pin(asks::relay(session, &read(session, event.data)?, flight)).await?;
             }
             session.stream.set_last_event(&event.id);

@@ -207,7 +207,8 @@ async fn connection<T, S, F, B>(
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout).max_buf_size(limits.head_bytes);
     let answer = service_fn(move |request| {
-        let response = service(peer, request);
+        // On the heap, and off it with its answer: hyper keeps the place of a request's future for as long as the connection.
+        let response = Box::pin(service(peer, request));
         async move { Ok::<_, Infallible>(response.await) }
     });
     let stream = TokioIo::new(StallGuard::new(stream, limits.write_timeout));

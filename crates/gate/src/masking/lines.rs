@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use vidimus_core::event::Masking as Found;
 use vidimus_mask::{Framing, MaskError, Masker, Stream, StreamScope, Tally};
 
-use super::{Masking, SessionMemory, Unmaskable, failed};
+use super::{Masking, SessionMemory, Unmaskable, failed, with_memory};
 
 /// Lines that arrive in pieces.
 pub(crate) struct MaskedLines {
@@ -41,14 +41,15 @@ impl MaskedLines {
         let Self { mut stream, masking, memory } = self;
         let (mut tally, mut text) = (Tally::default(), Vec::new());
         let mut held = memory.0.lock().unwrap_or_else(PoisonError::into_inner);
-        stream.push(lines, &mut held, &mut tally, &mut text)?;
-        let rest = if is_last {
-            stream.finish(&mut held, &mut tally, &mut text)?;
-            None
-        } else {
-            stream.idle(&mut held, &mut tally, &mut text)?;
-            Some(stream)
-        };
+        let rest = with_memory(&mut held, |held| {
+            stream.push(lines, held, &mut tally, &mut text)?;
+            if is_last {
+                stream.finish(held, &mut tally, &mut text)?;
+                return Ok(None);
+            }
+            stream.idle(held, &mut tally, &mut text)?;
+            Ok(Some(stream))
+        })?;
         drop(held);
         let found = Found { masked: masking.named(tally.masked.iter()), ..Found::default() };
         Ok(Certain { rest: rest.map(|stream| Self { stream, masking, memory }), text, found })

@@ -53,6 +53,30 @@ async fn nothing_is_copied_where_nothing_is_found() {
 }
 
 #[tokio::test]
+async fn sessions_that_wait_keep_what_they_remember_and_not_what_masking_works_with() {
+    let mut settings = Settings::new(Selection::new(["default"]), [0; 32]);
+    settings.operators.insert("EMAIL_ADDRESS".into(), vidimus_mask::Operator::Token);
+    let masking = Masking::new(settings, &hmac_key(&Secret::new([1; 32])).unwrap()).unwrap();
+    let sessions = [SessionMemory::default(), SessionMemory::default()];
+    let mask = async |session: usize, payload: &'static str| {
+        let payload = Bytes::from_static(payload.as_bytes());
+        let masked = masking.mask(&sessions[session], &payload, Members::NONE, ClassSet::EMPTY).await.unwrap();
+        text(&masked.recorded).to_owned()
+    };
+    // One after the other on the same thread, with the same working memory.
+    assert_eq!(mask(0, r#"{"a":"ada@example.com"}"#).await, r#"{"a":"<EMAIL_ADDRESS_1>"}"#);
+    assert_eq!(mask(1, r#"{"a":"bob@example.com"}"#).await, r#"{"a":"<EMAIL_ADDRESS_1>"}"#);
+    assert_eq!(mask(0, r#"{"b":"bob@example.com"}"#).await, r#"{"b":"<EMAIL_ADDRESS_2>"}"#);
+    assert_eq!(mask(1, r#"{"b":"bob@example.com"}"#).await, r#"{"b":"<EMAIL_ADDRESS_1>"}"#);
+    let nothing = format!("{:?}", Scan::default());
+    for session in sessions {
+        let mut working = Scan::default();
+        session.0.lock().unwrap().exchange(&mut working);
+        assert_eq!(format!("{working:?}"), nothing);
+    }
+}
+
+#[tokio::test]
 async fn large_payloads_and_busy_sessions_are_masked_alike() {
     let (masking, memory) = (masking(), SessionMemory::default());
     let large = format!(r#"{{"pad":"{}","mail":"ada@example.com"}}"#, "a ".repeat(INLINE_BYTES));

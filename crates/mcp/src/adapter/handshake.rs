@@ -110,7 +110,7 @@ impl Adapter {
 }
 
 /// Starts the exchange in a task of the gate; `ended` is dropped when it is over.
-fn shake_hands(admitted: Box<Admitted>, session: &Arc<McpSession>, call: Call, ended: oneshot::Sender<()>) -> Answers {
+fn shake_hands(admitted: Admitted, session: &Arc<McpSession>, call: Call, ended: oneshot::Sender<()>) -> Answers {
     let session = Arc::clone(session);
     admitted.resumable().run(move |wire, flight| async move {
         exchange::exchange(session, call, wire, flight).await;
