@@ -98,11 +98,6 @@ impl<'d> Key<'d> {
         let is_plain = name.len() <= MAX_PLAIN && name.bytes().all(is_plain);
         Self { name, role: Role::of(name.as_bytes()), is_plain, next: 0 }
     }
-
-    /// A key that is not UTF-8.
-    pub(super) fn unreadable() -> Self {
-        Self { is_plain: false, ..Self::new("") }
-    }
 }
 
 /// Keys of a document without escapes. Objects of a document are mostly alike, so after each key the one that followed

@@ -18,7 +18,7 @@ pub(super) struct Quoted {
     pub(super) escaped: bool,
 }
 
-/// The escaped keys of JSON that is known to be JSON; without a backslash there are none.
+/// The escaped keys of JSON that is known to be JSON in UTF-8; without a backslash there are none.
 pub(super) fn escaped_names(bytes: &[u8]) -> Option<EscapedNames> {
     match memchr::memchr(b'\\', bytes) {
         None => Some(EscapedNames::new()),
@@ -26,7 +26,7 @@ pub(super) fn escaped_names(bytes: &[u8]) -> Option<EscapedNames> {
     }
 }
 
-/// The escaped keys, if all of `bytes` is one JSON text.
+/// The escaped keys, and those that are not UTF-8, if all of `bytes` is one JSON text.
 pub(super) fn json(bytes: &[u8]) -> Option<EscapedNames> {
     read(bytes, false)
 }
@@ -98,9 +98,10 @@ fn read(bytes: &[u8], many: bool) -> Option<EscapedNames> {
 fn name(bytes: &[u8], at: usize, names: &mut EscapedNames) -> Option<usize> {
     (bytes.get(at)? == &b'"').then_some(())?;
     let quoted = string_end(bytes, at + 1)?;
-    if quoted.escaped {
+    let raw = bytes.get(at + 1..quoted.end - 1)?;
+    if quoted.escaped || std::str::from_utf8(raw).is_err() {
         let mut decoded = Vec::new();
-        crate::escapes::decode(bytes.get(at + 1..quoted.end - 1)?, &mut decoded);
+        crate::escapes::decode(raw, &mut decoded);
         names.push((at + 1, String::from_utf8_lossy(&decoded).into_owned()));
     }
     let colon = space_end(bytes, quoted.end);

@@ -272,16 +272,14 @@ impl<'d> Walk<'_, '_, 'd> {
         }
         let quoted = self.quoted(start)?;
         let end = quoted.end - 1;
-        if quoted.escaped {
-            let decoded = self.escaped.find(|(at, _)| *at == start).ok_or(MaskError::Document { offset: start })?;
-            return Ok((Key::new(&decoded.1), end));
-        }
-        // What is no UTF-8 is no name; as a value it is looked at all the same.
         let raw = self.bytes.get(start..end).unwrap_or_default();
-        match std::str::from_utf8(raw) {
-            Ok(name) => Ok((self.known.key(name), end)),
-            Err(_) => Ok((Key::unreadable(), end)),
+        if let Ok(name) = std::str::from_utf8(raw)
+            && !quoted.escaped
+        {
+            return Ok((self.known.key(name), end));
         }
+        let decoded = self.escaped.find(|(at, _)| *at == start).ok_or(MaskError::Document { offset: start })?;
+        Ok((Key::new(&decoded.1), end))
     }
 
     /// Masks a name, and keeps the names of the object apart once one was masked.
