@@ -193,8 +193,11 @@ impl Engine {
             reaches_back = reaches_back.max(MAX_IDENTIFIER);
         }
         let mut finding_in_parts = ClassSet::EMPTY;
-        for (_, class) in &finders {
-            finding_in_parts.insert(*class);
+        for (finder, class) in &finders {
+            // Others of IPv6's class are found by shapes.
+            if *finder != Finder::Ipv6 {
+                finding_in_parts.insert(*class);
+            }
         }
         let allow = AllowList::new(allow, |name| known(&classes, name))?;
         Ok(Self {
@@ -256,7 +259,7 @@ impl Engine {
             finders::find(*finder, *class, text, from.at(), end, scan);
         }
         if let Some(key) = path.last() {
-            self.keywords.find_keyed(key, text, end, scan);
+            self.keywords.find_keyed(key, text, &self.marks, end, scan);
         }
         self.keywords.find(text, from.at(), &self.marks, end, scan);
         scan.runs.clear();

@@ -124,6 +124,11 @@ impl Masker {
         &self.fields
     }
 
+    /// Whether a finding is sure enough to be masked.
+    pub(crate) fn is_masked(&self, finding: &Finding) -> bool {
+        finding.score >= self.masked_from
+    }
+
     /// How a class is masked.
     pub fn operator(&self, class: ClassId) -> Operator {
         self.operators.get(&class).copied().unwrap_or_default()
@@ -148,10 +153,11 @@ impl Masker {
                 end: reading.reads(finding.end),
                 ..*finding
             };
-            scan.hear(stands.iter().map(reads_at));
+            let is_masked = |finding: &&Finding| self.is_masked(finding);
+            scan.hear(stands.iter().filter(is_masked).map(reads_at));
             self.engine.scan(&reading.text, path, End::Final, scan);
             reads = scan.findings().iter().map(|finding| reading.origin(finding)).collect();
-            scan.hear(reads.iter().copied());
+            scan.hear(reads.iter().filter(is_masked).copied());
             self.engine.scan(text, path, End::Final, scan);
             round += 1;
             if !tells_more(scan.findings(), &[&stands, &reads]) || round == MAX_ROUNDS {
@@ -159,7 +165,8 @@ impl Masker {
             }
             stands = scan.findings().to_vec();
         }
-        reads.extend(scan.findings());
+        let whole = |finding: &Finding| Finding { end: reading.past_word(finding.end), ..*finding };
+        reads.extend(scan.findings().iter().map(whole));
         unite(&mut reads);
         (reads, Some(reading))
     }

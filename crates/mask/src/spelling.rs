@@ -18,6 +18,9 @@ const MAX_LAYERS: usize = 64;
 /// Digits of a character reference.
 const MAX_REFERENCE: usize = 8;
 
+/// Bytes by which a value is longer as a text reads than as it stands, at most.
+const MAX_REST: usize = 256;
+
 /// What a text begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spelling {
@@ -101,6 +104,15 @@ impl Reading {
         (read + wanted - stands).min(next)
     }
 
+    /// Where the word ends, as the text reads, in whose middle a place of the text as it stands may be.
+    pub(crate) fn past_word(&self, place: usize) -> usize {
+        let read = self.reads(place);
+        match rest_of_word(&self.text, read) {
+            0 => place,
+            rest => self.end(read + rest).max(place),
+        }
+    }
+
     fn start(&self, read: usize) -> usize {
         let (known, stands) = self.before(self.places.partition_point(|place| place.read <= read));
         stands + read - known
@@ -120,6 +132,13 @@ impl Reading {
     fn before(&self, number: usize) -> (usize, usize) {
         number.checked_sub(1).and_then(|last| self.places.get(last)).map_or((0, 0), |place| (place.read, place.stands))
     }
+}
+
+/// How much of the word that `at` stands in the middle of comes behind it, as far as is looked.
+pub(crate) fn rest_of_word(text: &[u8], at: usize) -> usize {
+    let is_inside = at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(u8::is_ascii_alphanumeric);
+    let rest = text.get(at..).filter(|_| is_inside).unwrap_or_default();
+    rest.iter().take(MAX_REST).take_while(|byte| byte.is_ascii_alphanumeric()).count()
 }
 
 /// The first byte that a spelling may begin with, in a text of which it is known whether it is all ASCII.

@@ -64,7 +64,11 @@ fn masked_again_nothing_changes() {
         // A mark is part of the value that it stands in.
         ("pwd=DE.@<EMAIL_ADDRESS_1>i$1", "pwd=DE.@<EMAIL_ADDRESS_1>i$1"),
         ("pwd=<US_SSN>\u{a0}\u{e4}", "pwd=<US_SSN>\u{a0}\u{e4}"),
-        ("1:db8::10.21.0.21:db8::10.2", "1:db8::[REDACTED]:db8::10.2"),
+        ("01:db8::10.21.0.21:db8::10.2", "01:db8::[REDACTED]:db8::10.2"),
+        (r#"{"passwd0'::%5h8m0@er8colone":"078-05-112"}"#, r#"{"passwd0'::<SECRET_PASSWORD>":"078-05-112"}"#),
+        ("pwd=|\u{e4} 17 ana@x.org", "pwd=|\u{e4} 17 <EMAIL_ADDRESS_1>"),
+        ("pwd=|Ab<EMAIL_ADDRESS_1>17", "pwd=|Ab<EMAIL_ADDRESS_1>17"),
+        ("phone 470401111%311111 0%32 02", "phone <PHONE_NUMBER> 0%32 02"),
         // A value may follow a top-level domain of another script directly.
         ("ana@example.\u{438}\u{441}\u{43f}\u{44b}192.0.2.7", "<EMAIL_ADDRESS_1>[REDACTED]"),
         // Of two matches that overlap one stands; what that leaves of the other is one by itself.
@@ -82,7 +86,7 @@ fn masked_again_nothing_changes() {
 fn neither_splits_nor_pauses_matter() {
     let key = "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1Wx2Yz3A";
     let key = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY- ----then {} {key}", "x ".repeat(40));
-    let cases: [&[u8]; 8] = [
+    let cases: [&[u8]; 9] = [
         // What is struck over belongs to the space, not to what stands before it.
         b"ane@corp.org \x08vvvv",
         b"card 4111 1111 1111 1111\x087 and\x08\x08more",
@@ -90,6 +94,7 @@ fn neither_splits_nor_pauses_matter() {
         b"user@host:~$ ls /home/ana\r\nana: \r1",
         b"[::1:2:3: \r4:5:6:7]",
         key.as_bytes(),
+        b"2001:db8::<US_SSN> 2001:db8::[REDACTED] 2001:db8::[1] 2001:db8::zane@x.org",
         b"0088 054 0%32 0217 00 (3) %20217 00 and 0%32 0217 00",
         b"pwd=DE.@<EMAIL_ADDRESS_1>i$1 token=Ab1Cd2Ef3Gh4Ij5K<US_SSN>Kl6",
     ];
@@ -99,4 +104,12 @@ fn neither_splits_nor_pauses_matter() {
             assert_eq!(pieces(framing, case.chunks(size), idle), whole, "{framing:?} in pieces of {size}");
         }
     }
+}
+
+#[test]
+fn a_name_that_is_no_utf_8_is_context_all_the_same() {
+    let bytes = Bytes::from_static(b"{\"login \xff_token\":\"Ab1Cd2Ef3Gh4Ij5Kl6Mn\"}");
+    let scope = Scope::new(&ClassSet::EMPTY, MASKER.fields());
+    let masked = MASKER.payload(&bytes, Form::Auto, &scope, &mut Memory::default(), &mut Tally::default()).unwrap();
+    assert_eq!(masked.unwrap(), &b"{\"login \xff_token\":\"<SECRET_GENERIC>\"}"[..]);
 }

@@ -130,7 +130,12 @@ impl Keywords {
     }
 
     /// Adds what a whole value below a key is, by the key's name.
-    pub(super) fn find_keyed(&self, key: &str, text: &[u8], end: End, scan: &mut Scan) {
+    pub(super) fn find_keyed(&self, key: &str, text: &[u8], marks: &Marks, end: End, scan: &mut Scan) {
+        // A masked name names nothing more than it did before.
+        let brackets = memchr::memchr2_iter(b'<', b'[', key.as_bytes());
+        if brackets.into_iter().any(|at| matches!(mark_at(marks, key.as_bytes(), at), Mark::Until(_))) {
+            return;
+        }
         let before = scan.findings.len();
         let mut named = false;
         if let Some((class, needed)) = keyed::named(self.general, key) {

@@ -9,6 +9,7 @@ use super::text::{EARNED, KEPT, MAX_PENDING, Text, WITHHELD};
 use crate::engine::{Cut, End, Finding, LOOK_BEHIND, Path, Scan};
 use crate::escapes::encode;
 use crate::masker::{MAX_ROUNDS, tells_more, unite};
+use crate::spelling::rest_of_word;
 
 /// Bytes of a stream and what they show.
 #[derive(Debug, Default)]
@@ -77,16 +78,29 @@ impl Reading {
 
     /// Scans what waits, told what the other reading holds. Returns what it holds by its places in the stream.
     fn scan_after(&mut self, heard: &[Finding], path: &Path<'_>, end: End, work: &Work<'_>) -> Vec<Finding> {
-        let Self { text, origins, from, scan } = self;
+        let Self { text, origins, from, scan } = &mut *self;
         let reads = |place: usize| origins.partition_point(|origin| origin.0 < place);
         let reads_at = |finding: &Finding| Finding { start: reads(finding.start), end: reads(finding.end), ..*finding };
-        scan.hear(heard.iter().map(reads_at));
+        scan.hear(heard.iter().filter(|finding| work.masker.is_masked(finding)).map(reads_at));
         work.masker.engine().scan_from(text, *from, path, end, scan);
+        self.found().collect()
+    }
+
+    /// What was found, by its places in the stream.
+    fn found(&self) -> impl Iterator<Item = Finding> {
         let origin = |finding: &Finding| {
-            let (first, last) = (origins.get(finding.start)?, origins.get(finding.end.checked_sub(1)?)?);
+            let (first, last) = (self.origins.get(finding.start)?, self.origins.get(finding.end.checked_sub(1)?)?);
             Some(Finding { start: first.0, end: last.1, ..*finding })
         };
-        scan.findings().iter().filter_map(origin).collect()
+        self.scan.findings().iter().filter_map(origin)
+    }
+
+    /// Where the word ends in whose middle a place of the stream may be, and whether it may go on.
+    fn past_word(&self, place: usize) -> (usize, bool) {
+        let at = self.first_from(place);
+        let rest = rest_of_word(&self.text, at);
+        let last = (at + rest).checked_sub(1).filter(|_| rest > 0).and_then(|last| self.origins.get(last));
+        (last.map_or(place, |last| last.1.max(place)), rest > 0 && at + rest == self.text.len())
     }
 
     /// Where in the stream what was found begins that ends with the last byte.
@@ -151,6 +165,12 @@ impl Screen {
         if !self.escaped {
             // What is struck over next belongs to the last byte, and is masked with it.
             at = self.readings.iter().filter_map(Reading::last_begins).fold(at, usize::min);
+        }
+        let [first, second] = &self.readings;
+        for finding in second.found() {
+            if first.past_word(finding.end).1 {
+                at = at.min(finding.start);
+            }
         }
         loop {
             let before = at;
@@ -228,15 +248,10 @@ impl Screen {
     /// Writes everything before a place, and forgets it.
     fn write(&mut self, at: usize, work: &mut Work<'_>) {
         let mut findings = Vec::new();
-        for reading in &self.readings {
-            let before = reading.first_from(at);
-            for finding in reading.scan.findings().iter().take_while(|finding| finding.start < before) {
-                let (first, last) = (reading.origins.get(finding.start), reading.origins.get(finding.end - 1));
-                if let Some((first, last)) = first.zip(last) {
-                    findings.push(Finding { start: first.0, end: last.1, ..*finding });
-                }
-            }
-        }
+        let [first, second] = &self.readings;
+        findings.extend(first.found().filter(|finding| finding.start < at));
+        let whole = |finding: Finding| Finding { end: first.past_word(finding.end).0, ..finding };
+        findings.extend(second.found().filter(|finding| finding.start < at).map(whole));
         unite(&mut findings);
         for part in work.masker.parts(&findings, &work.scope.revealed, work.tally) {
             if part.start >= self.done {

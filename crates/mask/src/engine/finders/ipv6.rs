@@ -4,10 +4,9 @@
 
 use std::net::Ipv6Addr;
 
-use memchr::memmem;
-
 use super::super::{End, Finding, Scan};
 use crate::class::ClassId;
+use crate::placeholder::REDACTED;
 
 /// Bytes of the longest spelling: six groups and an IPv4 address.
 const MAX_ADDRESS: usize = 45;
@@ -42,6 +41,11 @@ pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mu
         passed = (start + run).max(colon + 1);
         if !whole {
             continue;
+        }
+        let behind = rest.get(run..).unwrap_or_default();
+        if end == End::Open && behind.len() < REDACTED.len() && matches!(behind.first(), Some(b'<' | b'[')) {
+            // It may become a mark.
+            scan.live_from = scan.live_from.min(start);
         }
         if let Some(address) = longest_address(rest, run) {
             let score = score(rest.get(..address).unwrap_or_default());
@@ -97,6 +101,10 @@ fn longest_address(text: &[u8], run: usize) -> Option<usize> {
     if run > MAX_ADDRESS {
         return None;
     }
+    // What stands behind `::` belonged to it before it was masked.
+    if text.get(..run)?.ends_with(b"::") && begins_mark(text.get(run..)?) {
+        return None;
+    }
     let mut length = run;
     // A full stop or a colon of the sentence may follow.
     while length >= 2 {
@@ -111,10 +119,14 @@ fn longest_address(text: &[u8], run: usize) -> Option<usize> {
             _ => break,
         };
     }
-    // What is one beyond doubt by its `::` may have anything behind it, even another value.
-    let open = memmem::find(text.get(..run)?, b"::").map(|at| at + 2)?;
-    let address = text.get(..open)?;
-    (score(address) == SCORE && parses(address)).then_some(open)
+    // What is one beyond doubt and ends in `::` may have a word behind it, even another value.
+    let address = text.get(..run).filter(|address| address.ends_with(b"::"))?;
+    (score(address) == SCORE && parses(address)).then_some(run)
+}
+
+/// Whether a text begins like a mark that names a class, or none.
+fn begins_mark(text: &[u8]) -> bool {
+    matches!(text, [b'<', b'A'..=b'Z', b'A'..=b'Z' | b'_', ..]) || text.starts_with(REDACTED)
 }
 
 fn parses(address: &[u8]) -> bool {

@@ -331,7 +331,8 @@ pub(super) fn password(text: &[u8], assigned: &Assigned, mark_at: impl Fn(usize)
     let end = loop {
         let Some(byte) = near.get(at) else { break None };
         match mark_at(assigned.value + at) {
-            Mark::Until(end) => at = end - assigned.value,
+            // What holds a mark was no password before it was masked.
+            Mark::Until(_) => return Value { span: None, open: is_mark_open },
             mark => {
                 is_mark_open |= mark == Mark::Unfinished;
                 if ends(byte) {
@@ -349,9 +350,7 @@ pub(super) fn password(text: &[u8], assigned: &Assigned, mark_at: impl Fn(usize)
         None => end.is_some() || near.len() <= MAX_PASSWORD,
     };
     let value = if assigned.quote.is_some() { value.strip_suffix(b"\\").unwrap_or(value) } else { value };
-    // What begins with a mark was none before it was masked.
     let stands = closed
-        && !matches!(mark_at(assigned.value), Mark::Until(_))
         && value.len() >= MIN_PASSWORD
         && !assigned.listed_code(value)
         && !is_placeholder(value)
