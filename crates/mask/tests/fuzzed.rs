@@ -69,6 +69,10 @@ fn masked_again_nothing_changes() {
         ("pwd=|\u{e4} 17 ana@x.org", "pwd=|\u{e4} 17 <EMAIL_ADDRESS_1>"),
         ("pwd=|Ab<EMAIL_ADDRESS_1>17", "pwd=|Ab<EMAIL_ADDRESS_1>17"),
         ("phone 470401111%311111 0%32 02", "phone <PHONE_NUMBER> 0%32 02"),
+        (
+            "ana@example.\u{438}\u{441}\u{43f}V1111111111111111111111111111111111111111111111111111111111111",
+            "<EMAIL_ADDRESS_1>V1111111111111111111111111111111111111111111111111111111111111",
+        ),
         // A value may follow a top-level domain of another script directly.
         ("ana@example.\u{438}\u{441}\u{43f}\u{44b}192.0.2.7", "<EMAIL_ADDRESS_1>[REDACTED]"),
         // Of two matches that overlap one stands; what that leaves of the other is one by itself.

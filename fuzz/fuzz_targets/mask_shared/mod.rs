@@ -43,7 +43,8 @@ pub fn left_over(masker: &Masker, text: &[u8], path: &[&str], masked: &[u8]) -> 
     for finding in &findings {
         let value = text.get(finding.start..finding.end)?;
         for part in value.windows(TOLD) {
-            let in_mark = findings.iter().any(|other| holds(masker.engine().name(other.class).as_bytes(), part));
+            let mark = |class| format!("<{}>", masker.engine().name(class));
+            let in_mark = findings.iter().any(|other| holds(mark(other.class).as_bytes(), part));
             let elsewhere = in_mark || stays.iter().any(|stretch| holds(stretch, part));
             if !elsewhere && holds(masked, part) {
                 return Some(String::from_utf8_lossy(part).into_owned());

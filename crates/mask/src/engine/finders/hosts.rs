@@ -33,16 +33,17 @@ pub(super) fn name(text: &[u8]) -> Option<usize> {
     let mut longest = None;
     let mut at = 0;
     for (place, label) in text.split(|byte| *byte == b'.').enumerate() {
+        let other_script = label.iter().position(u8::is_ascii).unwrap_or(label.len());
+        if place > 0 && (MIN_OTHER_SCRIPT..=MAX_LABEL).contains(&other_script) && at + other_script <= MAX_NAME {
+            // What is written in ASCII may follow without a space.
+            longest = Some(at + other_script);
+        }
         let well_formed = (1..=MAX_LABEL).contains(&label.len()) && !label.starts_with(b"-") && !label.ends_with(b"-");
         at += label.len();
         if !well_formed || at > MAX_NAME {
             break;
         }
-        let other_script = label.iter().position(u8::is_ascii).unwrap_or(label.len());
-        if place > 0 && other_script >= MIN_OTHER_SCRIPT {
-            // What is written in ASCII may follow without a space.
-            longest = Some(at - label.len() + other_script);
-        } else if place > 0 && is_top_level(label) {
+        if place > 0 && other_script == 0 && is_top_level(label) {
             longest = Some(at);
         }
         at += 1;
