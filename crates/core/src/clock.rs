@@ -145,10 +145,10 @@ impl Clock for SystemClock {
 pub enum Discipline {
     /// A time source keeps it.
     Synchronised {
-        /// How long ago it was last set by that.
-        since: Duration,
+        /// How far off it is at most, by the kernel's reckoning.
+        max_error: Duration,
     },
-    /// A time source is there and has not kept it lately: how far off it is, nobody knows.
+    /// None does, or none has lately: how far off it is, nobody knows.
     Unsynchronised,
     /// Nobody tells.
     Unknown,
@@ -164,10 +164,10 @@ impl Discipline {
         }
     }
 
-    /// How long ago a time source last set it, where that is known.
-    pub const fn since(self) -> Option<Duration> {
+    /// How far off it is at most, where that is known.
+    pub const fn max_error(self) -> Option<Duration> {
         match self {
-            Self::Synchronised { since } => Some(since),
+            Self::Synchronised { max_error } => Some(max_error),
             Self::Unsynchronised | Self::Unknown => None,
         }
     }

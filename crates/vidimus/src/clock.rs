@@ -1,22 +1,21 @@
 //! The machine's clock, as far as it is to be believed (NIST SP 800-53 AU-8): whether a time source keeps it, and jumps.
 //!
 //! Events carry the wall clock. So that a reader knows what that is worth, `log.started` and an hourly `clock.status`
-//! state whether a time source keeps it; a change of that is an event within a minute, a jump against the monotonic clock
-//! at once. A machine that slept shows as a jump forward. The kernel's own word would be `adjtimex(2)`, which no crate
-//! offers safely without rebuilding half of the tree; so systemd-timesyncd's word is taken, and where it does not run the
-//! answer is that nobody tells. No offset bound is stated.
+//! state whether a time source keeps it, and how far off it is at most; a change of that is an event within a minute, a jump
+//! against the monotonic clock at once. A machine that slept shows as a jump forward. It is the kernel's word that is taken
+//! (adjtimex(2)), whatever daemon tells it: chrony, ntpd and PTP's say how far off they may be, systemd-timesyncd says 0 each
+//! time it has set the clock, and the kernel adds 0.5 ms for every second since.
 
-use std::io::ErrorKind;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rtime_clock::adjtime::{Timex, adjtimex};
 use tokio::sync::watch;
 use vidimus_core::{Clock as _, Discipline, Step, SystemClock, Timestamp};
 use vidimus_gate::Gate;
 
 /// How often the two clocks are compared.
 const COMPARE_INTERVAL: Duration = Duration::from_secs(1);
-/// How often the time source is asked for.
+/// How often the kernel is asked.
 const ASK_INTERVAL: Duration = Duration::from_mins(1);
 /// How often its word is an event when nothing changes.
 const STATUS_INTERVAL: Duration = Duration::from_hours(1);
@@ -24,32 +23,25 @@ const STATUS_INTERVAL: Duration = Duration::from_hours(1);
 const TOLERANCE: Duration = Duration::from_secs(1);
 /// The longest time in which the two clocks count as read together.
 const TOGETHER: Duration = Duration::from_millis(100);
-/// Where systemd-timesyncd leaves word.
-const TIMESYNC: &str = "/run/systemd/timesync";
-/// The file there that it touches whenever it has set the clock (systemd-timesyncd.service(8)).
-const SYNCHRONISED: &str = "synchronized";
-/// By default it asks at least every 2,048 s (timesyncd.conf(5), `PollIntervalMaxSec`): after thrice that it has failed.
-const STALE: Duration = Duration::from_secs(3 * 2_048);
 
-/// Whether a time source keeps the clock.
+/// Whether a time source keeps the clock, and how well.
 pub(crate) fn discipline() -> Discipline {
-    said_in(Path::new(TIMESYNC), SystemClock.now())
+    // Without any mode the kernel changes nothing and needs no privilege; what forbids the call leaves it unknown.
+    let mut timex = Timex::new();
+    match adjtimex(&mut timex) {
+        Ok(state) => said(state, &timex.0),
+        Err(_) => Discipline::Unknown,
+    }
 }
 
-fn said_in(directory: &Path, now: Timestamp) -> Discipline {
-    let touched = std::fs::metadata(directory.join(SYNCHRONISED)).and_then(|metadata| metadata.modified());
-    let since = match touched {
-        Ok(touched) => touched
-            .duration_since(std::time::UNIX_EPOCH)
-            .ok()
-            .map(|touched| now.since(Timestamp::from_nanoseconds(0) + touched)),
-        Err(error) if error.kind() == ErrorKind::NotFound && directory.is_dir() => return Discipline::Unsynchronised,
-        Err(_) => return Discipline::Unknown,
-    };
-    match since {
-        Some(since) if since <= STALE => Discipline::Synchronised { since },
-        _ => Discipline::Unsynchronised,
+/// What the kernel says; it counts microseconds.
+fn said(state: libc::c_int, timex: &libc::timex) -> Discipline {
+    if state == libc::TIME_ERROR || timex.status & libc::STA_UNSYNC != 0 {
+        return Discipline::Unsynchronised;
     }
+    u64::try_from(timex.maxerror).map_or(Discipline::Unknown, |microseconds| Discipline::Synchronised {
+        max_error: Duration::from_micros(microseconds),
+    })
 }
 
 /// Records what the clock does, until the gateway is told to stop.
@@ -142,7 +134,7 @@ impl Watched {
 mod tests {
     use super::*;
 
-    const KEPT: Discipline = Discipline::Synchronised { since: Duration::from_secs(8) };
+    const KEPT: Discipline = Discipline::Synchronised { max_error: Duration::from_millis(8) };
 
     fn at(start: Reading, wall: u64, monotonic: u64) -> Reading {
         Reading {
@@ -178,16 +170,19 @@ mod tests {
     }
 
     #[test]
-    fn a_time_source_that_says_nothing_keeps_no_clock() {
-        let directory = tempfile::tempdir().unwrap();
-        let now = SystemClock.now();
-        assert_eq!(said_in(&directory.path().join("none"), now), Discipline::Unknown);
-        assert_eq!(said_in(directory.path(), now), Discipline::Unsynchronised, "it runs and has not set the clock");
-        std::fs::write(directory.path().join(SYNCHRONISED), "").unwrap();
-        let soon = SystemClock.now() + Duration::from_mins(1);
-        let since = said_in(directory.path(), soon).since().unwrap();
-        assert!((Duration::from_secs(59)..=Duration::from_secs(90)).contains(&since), "{since:?}");
-        let late = SystemClock.now() + STALE + Duration::from_mins(1);
-        assert_eq!(said_in(directory.path(), late), Discipline::Unsynchronised);
+    fn the_kernel_says_whether_the_clock_is_kept_and_how_well() {
+        let mut timex = Timex::new().0;
+        timex.maxerror = 21_500;
+        let kept = Discipline::Synchronised { max_error: Duration::from_micros(21_500) };
+        for state in [libc::TIME_OK, libc::TIME_INS, libc::TIME_WAIT] {
+            assert_eq!(said(state, &timex), kept, "leap seconds change nothing");
+        }
+        assert_eq!(said(libc::TIME_ERROR, &timex), Discipline::Unsynchronised);
+        timex.status = libc::STA_UNSYNC | libc::STA_PLL;
+        assert_eq!(said(libc::TIME_OK, &timex), Discipline::Unsynchronised);
+        timex.status = libc::STA_PLL;
+        assert_eq!(said(libc::TIME_OK, &timex), kept);
+        timex.maxerror = -1;
+        assert_eq!(said(libc::TIME_OK, &timex), Discipline::Unknown, "no kernel says so");
     }
 }

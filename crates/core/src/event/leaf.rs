@@ -257,8 +257,8 @@ fn write_custody(object: &mut ObjectWriter<'_>, custody: &Custody<'_>) {
 fn write_clock(object: &mut ObjectWriter<'_>, clock: Discipline, step: Option<Step>, up: Option<Duration>) {
     let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     object.object("clock", |out| {
-        if let Some(since) = clock.since() {
-            out.integer("set_s_ago", since.as_secs());
+        if let Some(error) = clock.max_error() {
+            out.integer("max_error_us", microseconds(error));
         }
         out.string("state", clock.name());
         if let Some((direction, by)) = step.map(Step::parts) {

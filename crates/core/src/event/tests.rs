@@ -83,7 +83,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         Body::LogStarted {
             version: "0.1.0",
             absent_witnesses: &[],
-            clock: Discipline::Synchronised { since: Duration::from_secs(90) },
+            clock: Discipline::Synchronised { max_error: Duration::from_millis(20) },
         },
         Body::LogStarted { version: "0.1.0", absent_witnesses: &absent, clock: Discipline::Unknown },
         Body::LogStopped { count: 9, up: day },
@@ -185,14 +185,14 @@ fn how_far_the_clock_is_to_be_believed_is_said() {
         let leaf: serde_json::Value = serde_json::from_slice(&event(body).to_leaf()).unwrap();
         leaf["clock"].to_string()
     };
-    let since = Duration::from_millis(90_500);
+    let (max_error, up) = (Duration::from_micros(21_500), Duration::from_millis(90_500));
     assert_eq!(
-        clock(Body::LogStarted { version: "1", absent_witnesses: &[], clock: Discipline::Synchronised { since } }),
-        r#"{"set_s_ago":90,"state":"synchronised"}"#
+        clock(Body::LogStarted { version: "1", absent_witnesses: &[], clock: Discipline::Synchronised { max_error } }),
+        r#"{"max_error_us":21500,"state":"synchronised"}"#
     );
     let step = Some(Step::Back(Duration::from_millis(1_200)));
     assert_eq!(
-        clock(Body::ClockStatus { clock: Discipline::Unsynchronised, step, up: since }),
+        clock(Body::ClockStatus { clock: Discipline::Unsynchronised, step, up }),
         r#"{"state":"unsynchronised","step":"back","step_us":1200000,"up_s":90}"#
     );
 }
