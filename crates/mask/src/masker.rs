@@ -220,7 +220,7 @@ impl Masker {
     /// Only what is masked or revealed counts.
     pub(crate) fn parts(&self, findings: &[Finding], revealed: &ClassSet, tally: &mut Tally) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
-        for finding in findings.iter().filter(|finding| finding.score >= self.masked_from) {
+        for finding in findings.iter().filter(|finding| self.is_masked(finding)) {
             if revealed.contains(finding.class) {
                 *tally.revealed.entry(finding.class).or_default() += 1;
                 continue;

@@ -350,7 +350,7 @@ fn is_set(bits: &[u64], place: usize) -> bool {
 }
 
 /// A letter or digit in five bits, whatever its case (some digits share theirs with a letter); 0 for anything else.
-pub(super) fn letter(byte: u8) -> u8 {
+fn letter(byte: u8) -> u8 {
     LETTERS.get(usize::from(byte)).copied().unwrap_or(0)
 }
 

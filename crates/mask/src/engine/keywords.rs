@@ -9,8 +9,7 @@ mod assigned;
 mod general;
 mod keyed;
 
-use aho_corasick::automaton::Automaton as _;
-use aho_corasick::automaton::StateID;
+use aho_corasick::automaton::{Automaton as _, StateID};
 use aho_corasick::{Anchored, Input, MatchKind, dfa};
 
 use self::assigned::{Assigned, Parser};

@@ -20,9 +20,6 @@ use crate::form::Set;
 const CONTEXT_ADDS: u8 = 35;
 const CONTEXT_MAKES: u8 = 40;
 
-/// Bits of a block.
-const BLOCK_BITS: u32 = u64::BITS;
-
 /// Blocks whose places are remembered: those that words near a candidate may stand in.
 const RECENT: usize = NEAR_BYTES.div_ceil(BLOCK) + 1;
 
@@ -132,7 +129,7 @@ impl<'a> Pass<'a> {
             words = words.wrapping_add(places.words.count_ones());
             let block_at = self.begin + number * BLOCK;
             let candidates = self.candidates(&places, behind, near, block_at);
-            let mut left = candidates.all | places.marked;
+            let mut left = candidates.alone | candidates.contextual | candidates.glued | places.marked;
             while left != 0 {
                 let lowest = left & left.wrapping_neg();
                 left ^= lowest;
@@ -218,7 +215,7 @@ impl<'a> Pass<'a> {
         let place_of = |lowest: u64| block_at + usize::try_from(lowest.trailing_zeros()).unwrap_or(0);
         let digits = all & places.digits;
         let (alone, contextual) = of_each::<1>(digits, |lowest| {
-            let digits = places.digits_from(lowest.trailing_zeros() % BLOCK_BITS, behind);
+            let digits = places.digits_from(lowest.trailing_zeros(), behind);
             engine.outlines.of_number(self.text, place_of(lowest), digits, self.end).0
         });
         let quiet = all & !near;
@@ -236,7 +233,7 @@ impl<'a> Pass<'a> {
         if self.end == End::Open && last < block_at + BLOCK && (all & near) >> (last - block_at) & 1 == 1 {
             self.lives(last);
         }
-        Candidates { alone, contextual, glued, all: alone | contextual | glued }
+        Candidates { alone, contextual, glued }
     }
 
     /// What may begin with the bytes at `at`; a single one is not enough.
@@ -469,7 +466,6 @@ struct Candidates {
     contextual: u64,
     /// Shapes that may follow a letter.
     glued: u64,
-    all: u64,
 }
 
 /// Of some bits those at which shapes that need no context may begin, and those at which others may. So many are asked

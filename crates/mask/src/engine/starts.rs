@@ -10,6 +10,12 @@ const NEAR_STEPS: [usize; 4] = [1, 2, 4, 5];
 
 const _: () = assert!(NEAR_STEPS[0] + NEAR_STEPS[1] + NEAR_STEPS[2] + NEAR_STEPS[3] + 1 == NEAR);
 
+/// Letters that stand for a control character behind a backslash.
+const ESCAPE_LETTERS: &[u8] = b"nrtbf";
+
+/// What marks begin with, or what is left of a value behind stars.
+const MARK_BEGINS: &[u8] = b"<[*";
+
 /// Places of a block, lowest bit first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Places {
@@ -85,13 +91,8 @@ impl Before {
 
     /// Whether the last byte is the letter of an escape.
     fn is_escape(self) -> bool {
-        self.last_but_one == b'\\' && is_escape_letter(self.last)
+        self.last_but_one == b'\\' && ESCAPE_LETTERS.contains(&self.last)
     }
-}
-
-/// Whether a letter stands for a control character behind a backslash.
-fn is_escape_letter(byte: u8) -> bool {
-    matches!(byte, b'n' | b'r' | b't' | b'b' | b'f')
 }
 
 /// Finds the places of a block where a shape may begin.
@@ -123,12 +124,12 @@ impl Starts {
 
     fn places(&self, block: &Block, before: Before) -> Places {
         let (small, capital, digits) = (block.within(b'a', b'z'), block.within(b'A', b'Z'), block.within(b'0', b'9'));
-        let (marks, backslashes) = (block.is_any(b"<[*"), block.is(b'\\'));
+        let (marks, backslashes) = (block.is_any(MARK_BEGINS), block.is(b'\\'));
         let all = small | capital | digits;
         let words = all & !(all << 1 | u64::from(before.last.is_ascii_alphanumeric()));
         let mut escaped = u64::from(before.is_escape());
         if backslashes != 0 || before.last == b'\\' {
-            let letters = block.is_any(b"nrtbf");
+            let letters = block.is_any(ESCAPE_LETTERS);
             escaped |= ((backslashes << 1 | u64::from(before.last == b'\\')) & letters) << 1;
         }
         let letters = small | capital;
@@ -137,7 +138,7 @@ impl Starts {
             opening: self.opening.iter().fold(0, |any, (first, last)| any | block.within(*first, *last)),
             inner: capital & (small << 1 | u64::from(before.last.is_ascii_lowercase())),
             escaped: escaped & all,
-            marked: words & (marks << 1 | u64::from(matches!(before.last, b'<' | b'[' | b'*'))),
+            marked: words & (marks << 1 | u64::from(MARK_BEGINS.contains(&before.last))),
             digits,
             behind_letters: digits & (letters << 1 | u64::from(before.last.is_ascii_alphabetic())) & !escaped,
         }
