@@ -5,15 +5,11 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::install;
 use crate::process::Process;
-
-/// Node starts within two seconds on a busy two-core machine; the rest is margin.
-const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// The program in its installation.
 const PROGRAM: &str = "node_modules/@modelcontextprotocol/server-everything/dist/index.js";
@@ -29,17 +25,16 @@ impl EverythingServer {
     /// Installs the pinned version if need be, starts it and waits until it listens. Blocks.
     pub fn start() -> Result<Self> {
         let dir = install::npm("server-everything")?;
-        let mut process = Process::start(
-            "server-everything",
-            Command::new("node")
-                .arg("--import")
-                .arg(install::source_dir().join("npm/loopback.mjs"))
-                .arg(dir.join(PROGRAM))
-                .arg("streamableHttp")
-                .current_dir(&dir)
-                .env("PORT", "0"),
-        )?;
-        let port = process.wait_for_line(START_LIMIT, |line| line.strip_prefix("listening on port ")?.parse().ok())?;
+        let mut command = Command::new("node");
+        command
+            .arg("--import")
+            .arg(install::source_dir().join("npm/loopback.mjs"))
+            .arg(dir.join(PROGRAM))
+            .arg("streamableHttp")
+            .current_dir(&dir)
+            .env("PORT", "0");
+        let ready = |line: &str| line.strip_prefix("listening on port ")?.parse().ok();
+        let (process, port) = Process::start_until("server-everything", &mut command, ready)?;
         Ok(Self { process, port })
     }
 

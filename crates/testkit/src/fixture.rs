@@ -4,15 +4,11 @@
 //! HTTP, on a free loopback port. One server serves any number of sessions.
 
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::install;
 use crate::process::Process;
-
-/// Python and Node start within three seconds on a busy two-core machine; the rest is margin.
-const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// A running server. Dropping it kills it.
 #[derive(Debug)]
@@ -42,8 +38,8 @@ impl FixtureServer {
     }
 
     fn start(name: &str, command: &mut Command) -> Result<Self> {
-        let mut process = Process::start(name, command)?;
-        let port = process.wait_for_line(START_LIMIT, |line| line.strip_prefix("listening on port ")?.parse().ok())?;
+        let ready = |line: &str| line.strip_prefix("listening on port ")?.parse().ok();
+        let (process, port) = Process::start_until(name, command, ready)?;
         Ok(Self { process, port })
     }
 

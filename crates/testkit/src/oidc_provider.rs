@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -25,8 +24,6 @@ const PEOPLE: &str = "people";
 const CIBA_GRANT: &str = "urn:openid:params:grant-type:ciba";
 /// What `provider.mjs` puts before an audience that is no URI.
 const AUDIENCE_PREFIX: &str = "urn:testkit:audience:";
-/// Node starts and makes its keys within two seconds on a busy two-core machine; the rest is margin.
-const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// A running provider. Dropping it kills it.
 #[derive(Debug)]
@@ -53,8 +50,10 @@ impl OidcProvider {
     fn start_blocking() -> Result<Self> {
         let dir = install::npm("oidc-provider")?;
         let script = install::source_dir().join("npm/oidc-provider/provider.mjs");
-        let mut process = Process::start("oidc-provider", Command::new("node").arg(script).current_dir(dir))?;
-        let issuer = process.wait_for_line(START_LIMIT, |line| line.strip_prefix("issuer ").map(str::to_owned))?;
+        let mut command = Command::new("node");
+        command.arg(script).current_dir(dir);
+        let ready = |line: &str| line.strip_prefix("issuer ").map(str::to_owned);
+        let (process, issuer) = Process::start_until("oidc-provider", &mut command, ready)?;
         Ok(Self { process, issuer })
     }
 

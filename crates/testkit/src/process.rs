@@ -15,6 +15,10 @@ use rustix::process::{Pid, Signal, kill_process};
 const LOG_LINES: usize = 10_000;
 /// How often the exit of a child is looked for.
 const POLL: Duration = Duration::from_millis(10);
+/// How often a program that tests need, and do not test, is started before it counts as broken.
+const STARTS: usize = 3;
+/// Interpreters start within three seconds on a busy two-core machine; the rest is margin.
+const START_LIMIT: Duration = Duration::from_secs(40);
 
 /// A running program. Dropping it kills it.
 #[derive(Debug)]
@@ -47,6 +51,31 @@ impl Process {
             log.follow(stderr);
         }
         Ok(Self { name: name.to_owned(), child, log })
+    }
+
+    /// Starts a program that a test needs but does not test, and waits until it prints what `ready` looks for.
+    ///
+    /// An interpreter that hangs or dies as it starts is killed and started again, three times in all; the error
+    /// holds what each had said. Programs under test are started with [`Process::start`], where a failure counts.
+    pub fn start_until<T>(name: &str, command: &mut Command, ready: impl Fn(&str) -> Option<T>) -> Result<(Self, T)> {
+        Self::start_until_within(START_LIMIT, name, command, ready)
+    }
+
+    fn start_until_within<T>(
+        limit: Duration,
+        name: &str,
+        command: &mut Command,
+        ready: impl Fn(&str) -> Option<T>,
+    ) -> Result<(Self, T)> {
+        let mut failures = Vec::new();
+        for _ in 0..STARTS {
+            let mut process = Self::start(name, command)?;
+            match process.wait_for_line(limit, &ready) {
+                Ok(found) => return Ok((process, found)),
+                Err(error) => failures.push(error.to_string()),
+            }
+        }
+        bail!("{}", failures.join("\n"))
     }
 
     /// The operating system's id of the process.
@@ -177,6 +206,26 @@ mod tests {
         let mut process = shell("echo no such option; exit 3");
         let error = process.wait_for_line(LIMIT, |line| (line == "ready").then_some(())).unwrap_err().to_string();
         assert!(error.contains("exit status: 3") && error.contains("no such option"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_hangs_or_dies_as_it_starts_is_started_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let limit = Duration::from_millis(500);
+        let port = |line: &str| line.strip_prefix("port ")?.parse::<u16>().ok();
+        // One byte more at each start: the first hangs, the second dies, the third is well.
+        let script = "printf x >>starts; case $(cat starts) in x) exec sleep 60;; xx) exit 3;; esac; echo port 41; exec sleep 60";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).current_dir(dir.path());
+        let (process, found) = Process::start_until_within(limit, "shell", &mut command, port).unwrap();
+        assert_eq!(found, 41);
+        assert!(exists(process.id()));
+
+        let mut command = Command::new("sh");
+        command.args(["-c", "printf y >>starts; echo no such option; exit 3"]).current_dir(dir.path());
+        let error = Process::start_until_within(limit, "shell", &mut command, port).unwrap_err().to_string();
+        assert!(error.contains("no such option"), "{error}");
+        assert_eq!(std::fs::read_to_string(dir.path().join("starts")).unwrap(), "xxxyyy");
     }
 
     #[test]
