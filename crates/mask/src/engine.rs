@@ -81,9 +81,11 @@ pub struct Scan {
     findings: Vec<Finding>,
     /// What else of a finding's class was matched where it begins.
     shorter: Vec<Finding>,
-    /// What another reading of the text holds, by its end: for the next scan, and for the last.
+    /// What is masked besides in the text, by its end: for the next scan, and for the last.
     to_hear: Vec<Previous>,
     heard: Vec<Previous>,
+    /// Whether each class counts as named in the next scan.
+    name_everything: bool,
     hits: Vec<Hit>,
     near: Near,
     paths: Paths,
@@ -106,11 +108,21 @@ impl Scan {
         &self.findings
     }
 
-    /// Tells the next scan what another reading of its text holds, by its places in the text that is scanned.
-    pub(crate) fn hear(&mut self, found: impl Iterator<Item = Finding>) {
+    /// Tells the next scan what is masked besides in its text, by its places there. What overlaps is one part, which any of
+    /// its classes may name. With `everything`, each class counts as named everywhere.
+    pub(crate) fn hear(&mut self, found: impl Iterator<Item = Finding>, everything: bool) {
+        self.name_everything = everything;
         self.to_hear.clear();
         self.to_hear.extend(found.map(|finding| Previous::new(finding.start, finding.end, Some(finding.class))));
-        self.to_hear.sort_by_key(|found| found.end);
+        self.to_hear.sort_unstable_by_key(|part| (part.start, part.end));
+        self.to_hear.dedup_by(|part, before| {
+            let is_one = part.start < before.end;
+            if is_one {
+                before.end = before.end.max(part.end);
+                before.classes.extend(&part.classes);
+            }
+            is_one
+        });
     }
 
     /// Where the first candidate begins that more text could change; the text's length if there is none.
@@ -280,6 +292,7 @@ impl Engine {
         if !self.allow.is_empty() {
             self.allow.exempt(text, &mut scan.findings);
         }
+        scan.name_everything = false;
     }
 }
 

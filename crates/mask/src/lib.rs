@@ -19,6 +19,7 @@ mod form;
 mod masker;
 mod operator;
 mod placeholder;
+mod readings;
 pub mod schema;
 mod selection;
 mod spelling;

@@ -1,8 +1,7 @@
 //! Applies operators to what the engine finds.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use aws_lc_rs::{digest, hmac};
 
@@ -15,14 +14,12 @@ use crate::escapes;
 use crate::fields::FieldRules;
 use crate::operator::{self, Operator};
 use crate::placeholder::REDACTED;
+use crate::readings::{Readings, Told, Way, exchange};
 use crate::selection::Selection;
 use crate::spelling::Reading;
 
 /// Findings below this score are told by detection, and not masked.
 const MASKED_FROM: u8 = 40;
-
-/// Times that a text which reads otherwise than it stands is scanned in both ways, each hearing of the other.
-pub(crate) const MAX_ROUNDS: usize = 8;
 
 /// Bytes of a value of which more than its class is told. A stream lets go of longer ones before it knows all of them.
 const MAX_TOLD: usize = 16 << 10;
@@ -145,30 +142,8 @@ impl Masker {
             self.engine.scan(text, path, End::Final, scan);
             return (scan.findings().to_vec(), None);
         };
-        let mut reads: Vec<Finding>;
-        let (mut stands, mut round) = (Vec::<Finding>::new(), 0);
-        loop {
-            let reads_at = |finding: &Finding| Finding {
-                start: reading.reads(finding.start),
-                end: reading.reads(finding.end),
-                ..*finding
-            };
-            let is_masked = |finding: &&Finding| self.is_masked(finding);
-            scan.hear(stands.iter().filter(is_masked).map(reads_at));
-            self.engine.scan(&reading.text, path, End::Final, scan);
-            reads = scan.findings().iter().map(|finding| reading.origin(finding)).collect();
-            scan.hear(reads.iter().filter(is_masked).copied());
-            self.engine.scan(text, path, End::Final, scan);
-            round += 1;
-            if !tells_more(scan.findings(), &[&stands, &reads]) || round == MAX_ROUNDS {
-                break;
-            }
-            stands = scan.findings().to_vec();
-        }
-        let whole = |finding: &Finding| Finding { end: reading.past_word(finding.end), ..*finding };
-        reads.extend(scan.findings().iter().map(whole));
-        unite(&mut reads);
-        (reads, Some(reading))
+        let found = exchange(self, &mut Twice { masker: self, text, path, reading: &reading, scan });
+        (found, Some(reading))
     }
 
     /// What is to be masked in one decoded text that `path` leads to.
@@ -189,7 +164,8 @@ impl Masker {
         let mut out = Vec::with_capacity(text.len() + 16);
         let mut done = 0;
         for part in &found.parts {
-            out.extend_from_slice(text.get(done..part.start).unwrap_or_default());
+            let start = found.reading.as_ref().map_or(part.start, |reading| reading.spelled_from(part.start)).max(done);
+            out.extend_from_slice(text.get(done..start).unwrap_or_default());
             if let Some(reading) = &found.reading {
                 let mut written = Vec::new();
                 self.write(part, reading.between(part.start, part.end), memory, &mut written);
@@ -268,17 +244,35 @@ impl Masker {
     }
 }
 
-/// Whether one reading of a text holds what none of those holds that its other readings know of.
-pub(crate) fn tells_more(found: &[Finding], known: &[&[Finding]]) -> bool {
-    let known: HashSet<(usize, ClassId)> =
-        known.iter().copied().flatten().map(|finding| (finding.end, finding.class)).collect();
-    found.iter().any(|finding| !known.contains(&(finding.end, finding.class)))
+/// A text as it reads and as it stands.
+struct Twice<'t> {
+    masker: &'t Masker,
+    text: &'t [u8],
+    path: &'t Path<'t>,
+    reading: &'t Reading,
+    scan: &'t mut Scan,
 }
 
-/// Sorts what several readings hold, and keeps of what is found in more than one the best.
-pub(crate) fn unite(findings: &mut Vec<Finding>) {
-    findings.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.class, Reverse(finding.score)));
-    findings.dedup_by_key(|finding| (finding.start, finding.end, finding.class));
+impl Readings for Twice<'_> {
+    fn scan(&mut self, way: Way, told: Told<'_>) -> Vec<Finding> {
+        let Self { masker, text, path, reading, scan } = self;
+        let text = match way {
+            Way::Reads => &reading.text,
+            Way::Stands => *text,
+        };
+        let place = |place: usize| if way == Way::Reads { reading.reads(place) } else { place };
+        let at = |finding: &Finding| Finding { start: place(finding.start), end: place(finding.end), ..*finding };
+        scan.hear(told.masked.iter().map(at), told.everything);
+        masker.engine.scan(text, path, End::Final, scan);
+        match way {
+            Way::Reads => scan.findings().iter().map(|finding| reading.origin(finding)).collect(),
+            Way::Stands => scan.findings().to_vec(),
+        }
+    }
+
+    fn whole(&self, finding: Finding) -> Finding {
+        Finding { end: self.reading.past_word(finding.end), ..finding }
+    }
 }
 
 /// What is to be masked in a text.

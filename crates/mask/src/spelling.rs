@@ -10,6 +10,8 @@ mod characters;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use crate::engine::Finding;
 
 /// Backslashes before an escape's letter, and other signs that are escaped in turn: JSON in JSON doubles them.
@@ -104,13 +106,28 @@ impl Reading {
         (read + wanted - stands).min(next)
     }
 
-    /// Where the word ends, as the text reads, in whose middle a place of the text as it stands may be.
+    /// Where what a place of the text as it stands may be in the middle of ends: the word, as the text reads, or what spells
+    /// one character.
     pub(crate) fn past_word(&self, place: usize) -> usize {
         let read = self.reads(place);
-        match rest_of_word(&self.text, read) {
-            0 => place,
+        match rest_of_word(&self.text, read).unwrap_or(0) {
+            0 => self.spelled_at(place).map_or(place, |spelled| spelled.end),
             rest => self.end(read + rest).max(place),
         }
+    }
+
+    /// Where what spells one character begins, if a place of the text as it stands is in the middle of it.
+    pub(crate) fn spelled_from(&self, place: usize) -> usize {
+        self.spelled_at(place).map_or(place, |spelled| spelled.start)
+    }
+
+    /// What spells the character in whose middle a place of the text as it stands is.
+    fn spelled_at(&self, place: usize) -> Option<Range<usize>> {
+        let number = self.places.partition_point(|spelled| spelled.stands <= place);
+        let spelled = self.places.get(number)?;
+        let (read, stands) = self.before(number);
+        let start = stands + (spelled.read - usize::from(spelled.shows) - read);
+        (start < place).then_some(start..spelled.stands)
     }
 
     fn start(&self, read: usize) -> usize {
@@ -134,11 +151,11 @@ impl Reading {
     }
 }
 
-/// How much of the word that `at` stands in the middle of comes behind it, as far as is looked.
-pub(crate) fn rest_of_word(text: &[u8], at: usize) -> usize {
-    let is_inside = at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(u8::is_ascii_alphanumeric);
-    let rest = text.get(at..).filter(|_| is_inside).unwrap_or_default();
-    rest.iter().take(MAX_REST).take_while(|byte| byte.is_ascii_alphanumeric()).count()
+/// How much of the word that goes on or ends at `at` comes behind it, as far as is looked. `None` if no word is before it.
+pub(crate) fn rest_of_word(text: &[u8], at: usize) -> Option<usize> {
+    text.get(at.checked_sub(1)?).filter(|before| before.is_ascii_alphanumeric())?;
+    let rest = text.get(at..)?;
+    Some(rest.iter().take(MAX_REST).take_while(|byte| byte.is_ascii_alphanumeric()).count())
 }
 
 /// The first byte that a spelling may begin with, in a text of which it is known whether it is all ASCII.

@@ -54,13 +54,19 @@ fn masked_again_nothing_changes() {
         ("row 192.0.2.7-078-05-1121", "row [REDACTED]-078-05-1121"),
         ("row 078-05-1121-192.0.2.7", "row 078-05-1121-[REDACTED]"),
         // What only one reading of the text holds names its class in the other too.
-        ("0088 054 0%32 0217 00 (3) %20217 00", "<PHONE_NUMBER> (3) %<PHONE_NUMBER>"),
+        ("0088 054 0%32 0217 00 (3) %20217 00", "<PHONE_NUMBER> (3) <PHONE_NUMBER>"),
         ("2001:db8::jane@corp.org", "[REDACTED]<EMAIL_ADDRESS_1>"),
         // In one reading a number stands alone, in the other something names it: the surer of the two counts.
         ("4::1\u{ad}ip 6.0.2.7(", "4::1\u{ad}ip [REDACTED]("),
+        // What is masked to the end of its word is as near to what follows in both readings.
+        (
+            "+14111111111%41                                                                                                1111131",
+            "<PHONE_NUMBER>                                                                                                <PHONE_NUMBER>",
+        ),
         // What overlaps is masked in whole, however much of it would be a value by itself.
         ("ana@x.org^^^bob@x.org^^^", "<EMAIL_ADDRESS_1><EMAIL_ADDRESS_2>^^^"),
         ("184.0.2.1:db6::11", "[REDACTED]:[REDACTED]"),
+        ("192.0.2.0/24:2001:db8::7", "[REDACTED]:[REDACTED]"),
         // A mark is part of the value that it stands in.
         ("pwd=DE.@<EMAIL_ADDRESS_1>i$1", "pwd=DE.@<EMAIL_ADDRESS_1>i$1"),
         ("pwd=<US_SSN>\u{a0}\u{e4}", "pwd=<US_SSN>\u{a0}\u{e4}"),

@@ -297,6 +297,9 @@ impl<'a> Pass<'a> {
 
     /// The classes named near `at` and by the path, if there are any.
     fn named(&mut self, at: usize) -> Option<ClassSet> {
+        if self.scan.name_everything {
+            return Some(ClassSet::ALL);
+        }
         if at < self.silent_to {
             return None;
         }

@@ -8,7 +8,8 @@ use super::Work;
 use super::text::{EARNED, KEPT, MAX_PENDING, Text, WITHHELD};
 use crate::engine::{Cut, End, Finding, LOOK_BEHIND, Path, Scan};
 use crate::escapes::encode;
-use crate::masker::{MAX_ROUNDS, tells_more, unite};
+use crate::masker::Masker;
+use crate::readings::{Readings, Told, Way, exchange};
 use crate::spelling::rest_of_word;
 
 /// Bytes of a stream and what they show.
@@ -25,6 +26,8 @@ pub(super) struct Screen {
     /// Bytes of scanning that were earned and not used.
     saved: usize,
     fresh: bool,
+    /// What both readings hold, by its places in the stream, by start.
+    found: Vec<Finding>,
     /// Whether the candidate at `base` is masked already, and is not kept in whole.
     inside: bool,
     /// Whether what stands for a value is written as in a JSON string.
@@ -76,13 +79,13 @@ impl Reading {
         self.text.len() - self.from.at()
     }
 
-    /// Scans what waits, told what the other reading holds. Returns what it holds by its places in the stream.
-    fn scan_after(&mut self, heard: &[Finding], path: &Path<'_>, end: End, work: &Work<'_>) -> Vec<Finding> {
+    /// Scans what waits. Returns what it holds by its places in the stream.
+    fn scan(&mut self, told: Told<'_>, path: &Path<'_>, end: End, masker: &Masker) -> Vec<Finding> {
         let Self { text, origins, from, scan } = &mut *self;
         let reads = |place: usize| origins.partition_point(|origin| origin.0 < place);
         let reads_at = |finding: &Finding| Finding { start: reads(finding.start), end: reads(finding.end), ..*finding };
-        scan.hear(heard.iter().filter(|finding| work.masker.is_masked(finding)).map(reads_at));
-        work.masker.engine().scan_from(text, *from, path, end, scan);
+        scan.hear(told.masked.iter().map(reads_at), told.everything);
+        masker.engine().scan_from(text, *from, path, end, scan);
         self.found().collect()
     }
 
@@ -95,18 +98,46 @@ impl Reading {
         self.scan.findings().iter().filter_map(origin)
     }
 
-    /// Where the word ends in whose middle a place of the stream may be, and whether it may go on.
+    /// Where the word, or what one byte came from, ends in whose middle a place of the stream may be, and whether it may
+    /// go on.
     fn past_word(&self, place: usize) -> (usize, bool) {
         let at = self.first_from(place);
-        let rest = rest_of_word(&self.text, at);
-        let last = (at + rest).checked_sub(1).filter(|_| rest > 0).and_then(|last| self.origins.get(last));
-        (last.map_or(place, |last| last.1.max(place)), rest > 0 && at + rest == self.text.len())
+        let Some(rest) = rest_of_word(&self.text, at) else { return (self.spelled_at(place).1, false) };
+        let last = (at + rest).checked_sub(1).and_then(|last| self.origins.get(last));
+        (last.map_or(place, |last| last.1.max(place)), at + rest == self.text.len())
+    }
+
+    /// What the byte came from in the middle of which a place of the stream is; else nothing, there.
+    fn spelled_at(&self, place: usize) -> (usize, usize) {
+        let before = self.first_from(place).checked_sub(1).and_then(|before| self.origins.get(before));
+        before.filter(|origin| origin.1 > place).map_or((place, place), |origin| *origin)
     }
 
     /// Where in the stream what was found begins that ends with the last byte.
     fn last_begins(&self) -> Option<usize> {
         let ending = self.scan.findings().iter().filter(|finding| finding.end == self.text.len());
         ending.filter_map(|finding| self.origins.get(finding.start)).map(|origin| origin.0).min()
+    }
+}
+
+/// Both readings of what waits.
+struct Both<'s> {
+    readings: &'s mut [Reading; 2],
+    path: &'s Path<'s>,
+    end: End,
+    masker: &'s Masker,
+}
+
+impl Readings for Both<'_> {
+    fn scan(&mut self, way: Way, told: Told<'_>) -> Vec<Finding> {
+        let [reads, stands] = &mut *self.readings;
+        let reading = if way == Way::Reads { reads } else { stands };
+        reading.scan(told, self.path, self.end, self.masker)
+    }
+
+    fn whole(&self, finding: Finding) -> Finding {
+        let [reads, _] = &*self.readings;
+        Finding { end: reads.past_word(finding.end).0, ..finding }
     }
 }
 
@@ -166,19 +197,20 @@ impl Screen {
             // What is struck over next belongs to the last byte, and is masked with it.
             at = self.readings.iter().filter_map(Reading::last_begins).fold(at, usize::min);
         }
-        let [first, second] = &self.readings;
-        for finding in second.found() {
-            if first.past_word(finding.end).1 {
-                at = at.min(finding.start);
-            }
-        }
+        let [first, _] = &self.readings;
+        let open = self.found.iter().filter(|finding| first.past_word(finding.end).1);
+        at = open.map(|finding| finding.start).fold(at, usize::min);
         loop {
             let before = at;
+            // Not inside what is masked to the end of its word.
+            for finding in self.found.iter().rev() {
+                if finding.start < at && at < finding.end {
+                    at = finding.start;
+                }
+            }
             for reading in &self.readings {
                 // Not inside what one byte came from.
-                let place = reading.first_from(at);
-                let last = place.checked_sub(1).and_then(|last| reading.origins.get(last));
-                at = last.filter(|origin| origin.1 > at).map_or(at, |origin| origin.0);
+                at = reading.spelled_at(at).0;
                 let place = reading.first_from(at);
                 let cut = reading.scan.cut_before(&reading.text, place).at();
                 if cut < place {
@@ -232,32 +264,20 @@ impl Screen {
         self.saved = self.saved.saturating_sub(cost);
         self.fresh = false;
         let path = work.scope.names();
-        let (mut heard, mut round) = (Vec::new(), 0);
-        let [first, second] = &mut self.readings;
-        loop {
-            let reads = first.scan_after(&heard, &path, end, work);
-            let stands = second.scan_after(&reads, &path, end, work);
-            round += 1;
-            if !tells_more(&stands, &[&heard, &reads]) || round == MAX_ROUNDS {
-                break;
-            }
-            heard = stands;
-        }
+        let mut both = Both { readings: &mut self.readings, path: &path, end, masker: work.masker };
+        self.found = exchange(work.masker, &mut both);
     }
 
     /// Writes everything before a place, and forgets it.
     fn write(&mut self, at: usize, work: &mut Work<'_>) {
-        let mut findings = Vec::new();
-        let [first, second] = &self.readings;
-        findings.extend(first.found().filter(|finding| finding.start < at));
-        let whole = |finding: Finding| Finding { end: first.past_word(finding.end).0, ..finding };
-        findings.extend(second.found().filter(|finding| finding.start < at).map(whole));
-        unite(&mut findings);
-        for part in work.masker.parts(&findings, &work.scope.revealed, work.tally) {
+        let certain = self.found.partition_point(|finding| finding.start < at);
+        let certain = self.found.get(..certain).unwrap_or_default();
+        for part in work.masker.parts(certain, &work.scope.revealed, work.tally) {
             if part.start >= self.done {
-                work.out.extend_from_slice(self.raw_between(self.done, part.start));
-                let [joined, _] = &self.readings;
-                let value = joined.text.get(joined.first_from(part.start)..joined.first_from(part.end));
+                let [first, _] = &self.readings;
+                let start = if self.escaped { first.spelled_at(part.start).0 } else { part.start };
+                work.out.extend_from_slice(self.raw_between(self.done, start));
+                let value = first.text.get(first.first_from(part.start)..first.first_from(part.end));
                 let mut mark = Vec::new();
                 work.masker.write(&part, value.unwrap_or_default(), work.memory, &mut mark);
                 if self.escaped {

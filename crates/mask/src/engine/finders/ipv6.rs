@@ -2,7 +2,7 @@
 //!
 //! Left out is what many other things look like: a time of day, a ratio, `::` between names of a program.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::super::{End, Finding, Scan};
 use crate::class::ClassId;
@@ -87,13 +87,29 @@ fn beginning(text: &[u8], colon: usize) -> (usize, bool) {
     // A number too long for a group, and a word with a digit or two such as `ipv6:`, is a label; before `::` it is a name
     // of a program.
     let is_label = in_word && (last.is_some_and(u8::is_ascii_digit) || colon - group <= LABEL_DIGITS);
-    // So is an IPv4 address.
-    let is_address = matches!(before, [.., b'0'..=b'9', b'.']);
+    // So is an IPv4 address, and its prefix length.
+    let number = text.get(group..colon).unwrap_or_default();
+    let is_address = matches!(before, [.., b'0'..=b'9', b'.']) || is_prefix_length(number) && ends_network(before);
     if (is_label || is_address) && text.get(colon + 1) != Some(&b':') {
         return (colon + 1, true);
     }
     let joins = |byte: &u8| matches!(byte, b':' | b'.');
     (group, escaped || !in_word && !before.last().is_some_and(joins))
+}
+
+/// Whether digits may be the prefix length of an IPv4 address.
+fn is_prefix_length(digits: &[u8]) -> bool {
+    (1..=2).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// Whether a text ends with an IPv4 address and the slash before its prefix length.
+fn ends_network(text: &[u8]) -> bool {
+    /// Bytes of the longest IPv4 address, and one that would make it a longer number.
+    const LONGEST: usize = 16;
+    let Some(before) = text.strip_suffix(b"/") else { return false };
+    let length = before.iter().rev().take(LONGEST).take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+    let address = before.get(before.len() - length..).and_then(|address| std::str::from_utf8(address).ok());
+    address.is_some_and(|address| address.parse::<Ipv4Addr>().is_ok())
 }
 
 /// The length of the longest address that `text` begins with and that ends where a word may end.

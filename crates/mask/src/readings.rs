@@ -1,0 +1,103 @@
+//! What the readings of one text tell each other.
+//!
+//! A text that spells characters in other ways is read as it stands and as it reads, and what either reading holds is masked
+//! in the one text that there is. A mark names its class to both. So the readings are scanned in turn, each told the parts
+//! that will be masked, until neither learns anything: then the masked text names nothing that the text did not. Only texts
+//! made for it need many rounds; after the last one everything counts as named, and more is masked, never less.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use crate::class::ClassId;
+use crate::engine::Finding;
+use crate::masker::Masker;
+
+/// Rounds in which the readings tell each other what they hold.
+const MAX_ROUNDS: usize = 8;
+
+/// How a text is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Reads,
+    Stands,
+}
+
+/// What a reading is told before it is scanned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told<'t> {
+    /// What is known to be masked, by its places in the text as it stands.
+    pub(crate) masked: &'t [Finding],
+    /// Whether every class counts as named everywhere.
+    pub(crate) everything: bool,
+}
+
+/// Two readings of one text.
+pub(crate) trait Readings {
+    /// What one of them holds, by its places in the text as it stands.
+    fn scan(&mut self, way: Way, told: Told<'_>) -> Vec<Finding>;
+
+    /// A finding of the text as it stands, to the end of what it ends inside of as the text reads.
+    fn whole(&self, finding: Finding) -> Finding;
+}
+
+/// All that two readings hold that know of each other, by start.
+pub(crate) fn exchange(masker: &Masker, readings: &mut impl Readings) -> Vec<Finding> {
+    let mut all: Vec<Finding> = Vec::new();
+    for round in 0..=MAX_ROUNDS {
+        let everything = round == MAX_ROUNDS;
+        let is_masked = |finding: &&Finding| masker.is_masked(finding);
+        let mut masked: Vec<Finding> = all.iter().filter(is_masked).copied().collect();
+        let reads = readings.scan(Way::Reads, Told { masked: &masked, everything });
+        let told_reads = names(&mut masked);
+        masked.extend(reads.iter().filter(is_masked));
+        let stands = readings.scan(Way::Stands, Told { masked: &masked, everything });
+        let told_stands = names(&mut masked);
+        let own = |found: &[Finding]| found.iter().map(name).collect::<Names>();
+        let (own_reads, own_stands) = (own(&reads), own(&stands));
+        all = reads.into_iter().chain(stands.into_iter().map(|finding| readings.whole(finding))).collect();
+        unite(&mut all);
+        let mut masked: Vec<Finding> = all.iter().filter(is_masked).copied().collect();
+        let now = names(&mut masked);
+        let is_known = |name: &Name| {
+            (told_reads.contains(name) || own_reads.contains(name))
+                && (told_stands.contains(name) || own_stands.contains(name))
+        };
+        if now.iter().all(is_known) && told_reads.is_subset(&now) && told_stands.is_subset(&now) {
+            break;
+        }
+    }
+    all
+}
+
+/// A class and from where on a mark names it.
+type Name = (usize, ClassId);
+type Names = HashSet<Name>;
+
+/// What a finding alone names.
+fn name(finding: &Finding) -> Name {
+    (finding.end, finding.class)
+}
+
+/// What the marks of some findings may name, and from where on: those that overlap get one mark.
+fn names(findings: &mut [Finding]) -> Names {
+    findings.sort_unstable_by_key(|finding| finding.start);
+    let mut names = Names::with_capacity(findings.len());
+    let mut rest = &*findings;
+    while let Some(first) = rest.first() {
+        let (mut end, mut count) = (first.end, 1);
+        while let Some(next) = rest.get(count).filter(|next| next.start < end) {
+            end = end.max(next.end);
+            count += 1;
+        }
+        let (part, after) = rest.split_at(count);
+        names.extend(part.iter().map(|finding| (end, finding.class)));
+        rest = after;
+    }
+    names
+}
+
+/// Sorts what was found more than once, and keeps the best of it.
+fn unite(findings: &mut Vec<Finding>) {
+    findings.sort_unstable_by_key(|finding| (finding.start, finding.end, finding.class, Reverse(finding.score)));
+    findings.dedup_by_key(|finding| (finding.start, finding.end, finding.class));
+}
