@@ -269,9 +269,6 @@ impl ClassSet {
     /// No class.
     pub const EMPTY: Self = Self { words: [0; MAX_CLASSES / 64] };
 
-    /// Every class there can be.
-    pub(crate) const ALL: Self = Self { words: [u64::MAX; MAX_CLASSES / 64] };
-
     /// Adds a class.
     pub fn insert(&mut self, class: ClassId) {
         if let Some(word) = self.words.get_mut(class.index() / 64) {

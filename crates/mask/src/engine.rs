@@ -84,8 +84,8 @@ pub struct Scan {
     /// What is masked besides in the text, by its end: for the next scan, and for the last.
     to_hear: Vec<Previous>,
     heard: Vec<Previous>,
-    /// Whether each class counts as named in the next scan.
-    name_everything: bool,
+    /// The classes that are named wherever a candidate of the next scan stands.
+    everywhere: ClassSet,
     hits: Vec<Hit>,
     near: Near,
     paths: Paths,
@@ -109,9 +109,8 @@ impl Scan {
     }
 
     /// Tells the next scan what is masked besides in its text, by its places there. What overlaps is one part, which any of
-    /// its classes may name. With `everything`, each class counts as named everywhere.
-    pub(crate) fn hear(&mut self, found: impl Iterator<Item = Finding>, everything: bool) {
-        self.name_everything = everything;
+    /// its classes may name; with `everywhere`, not only near it.
+    pub(crate) fn hear(&mut self, found: impl Iterator<Item = Finding>, everywhere: bool) {
         self.to_hear.clear();
         self.to_hear.extend(found.map(|finding| Previous::new(finding.start, finding.end, Some(finding.class))));
         self.to_hear.sort_unstable_by_key(|part| (part.start, part.end));
@@ -123,6 +122,10 @@ impl Scan {
             }
             is_one
         });
+        self.everywhere = ClassSet::EMPTY;
+        for part in self.to_hear.iter().filter(|_| everywhere) {
+            self.everywhere.extend(&part.classes);
+        }
     }
 
     /// Where the first candidate begins that more text could change; the text's length if there is none.
@@ -292,7 +295,7 @@ impl Engine {
         if !self.allow.is_empty() {
             self.allow.exempt(text, &mut scan.findings);
         }
-        scan.name_everything = false;
+        scan.everywhere = ClassSet::EMPTY;
     }
 }
 

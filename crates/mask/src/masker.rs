@@ -262,7 +262,7 @@ impl Readings for Twice<'_> {
         };
         let place = |place: usize| if way == Way::Reads { reading.reads(place) } else { place };
         let at = |finding: &Finding| Finding { start: place(finding.start), end: place(finding.end), ..*finding };
-        scan.hear(told.masked.iter().map(at), told.everything);
+        scan.hear(told.masked.iter().map(at), told.everywhere);
         masker.engine.scan(text, path, End::Final, scan);
         match way {
             Way::Reads => scan.findings().iter().map(|finding| reading.origin(finding)).collect(),

@@ -3,7 +3,8 @@
 //! A text that spells characters in other ways is read as it stands and as it reads, and what either reading holds is masked
 //! in the one text that there is. A mark names its class to both. So the readings are scanned in turn, each told the parts
 //! that will be masked, until neither learns anything: then the masked text names nothing that the text did not. Only texts
-//! made for it need many rounds; after the last one everything counts as named, and more is masked, never less.
+//! made for it need many rounds: in the last one, each class that was found counts as named everywhere. That masks more, never
+//! less.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -27,8 +28,8 @@ pub(crate) enum Way {
 pub(crate) struct Told<'t> {
     /// What is known to be masked, by its places in the text as it stands.
     pub(crate) masked: &'t [Finding],
-    /// Whether every class counts as named everywhere.
-    pub(crate) everything: bool,
+    /// Whether that names its classes everywhere, not only near it.
+    pub(crate) everywhere: bool,
 }
 
 /// Two readings of one text.
@@ -44,13 +45,13 @@ pub(crate) trait Readings {
 pub(crate) fn exchange(masker: &Masker, readings: &mut impl Readings) -> Vec<Finding> {
     let mut all: Vec<Finding> = Vec::new();
     for round in 0..=MAX_ROUNDS {
-        let everything = round == MAX_ROUNDS;
+        let everywhere = round == MAX_ROUNDS;
         let is_masked = |finding: &&Finding| masker.is_masked(finding);
         let mut masked: Vec<Finding> = all.iter().filter(is_masked).copied().collect();
-        let reads = readings.scan(Way::Reads, Told { masked: &masked, everything });
+        let reads = readings.scan(Way::Reads, Told { masked: &masked, everywhere });
         let told_reads = names(&mut masked);
         masked.extend(reads.iter().filter(is_masked));
-        let stands = readings.scan(Way::Stands, Told { masked: &masked, everything });
+        let stands = readings.scan(Way::Stands, Told { masked: &masked, everywhere });
         let told_stands = names(&mut masked);
         let own = |found: &[Finding]| found.iter().map(name).collect::<Names>();
         let (own_reads, own_stands) = (own(&reads), own(&stands));

@@ -67,6 +67,13 @@ fn masked_again_nothing_changes() {
         ("ana@x.org^^^bob@x.org^^^", "<EMAIL_ADDRESS_1><EMAIL_ADDRESS_2>^^^"),
         ("184.0.2.1:db6::11", "[REDACTED]:[REDACTED]"),
         ("192.0.2.0/24:2001:db8::7", "[REDACTED]:[REDACTED]"),
+        ("2001:db8::/32:2001:db8::7", "[REDACTED]:[REDACTED]"),
+        ("2001:db8::/32::2001:db8:7", "[REDACTED]::2001:db8:7"),
+        ("lic x1112:2001:db8::7", "lic <US_DRIVER_LICENSE>:[REDACTED]"),
+        ("lic x1112::2001:db8:7", "lic <US_DRIVER_LICENSE>::2001:db8:7"),
+        // A mark joins what it stands for, whatever hyphen does.
+        ("row 192.0.2.7\u{2013}07%38-05-1121", "row [REDACTED]\u{2013}07%38-05-1121"),
+        ("row 07%38-05-1121\u{2013}192.0.2.7", "row 07%38-05-1121\u{2013}[REDACTED]"),
         // A mark is part of the value that it stands in.
         ("pwd=DE.@<EMAIL_ADDRESS_1>i$1", "pwd=DE.@<EMAIL_ADDRESS_1>i$1"),
         ("pwd=<US_SSN>\u{a0}\u{e4}", "pwd=<US_SSN>\u{a0}\u{e4}"),
@@ -90,6 +97,16 @@ fn masked_again_nothing_changes() {
         assert_eq!(text(expected.as_bytes(), &mut memory), expected, "{case}");
         assert_eq!(payload(expected, &mut memory), expected, "{case}");
     }
+}
+
+/// Each number is one in one reading only, and only the one before names it: each round of the readings finds two more.
+#[test]
+fn a_chain_of_names_from_reading_to_reading_is_followed_to_its_end() {
+    let gap = " ".repeat(60);
+    let chain = format!("1111131%41{gap}111%31131{gap}").repeat(30);
+    let masked = text(format!("phone {chain}").as_bytes(), &mut Memory::default());
+    assert_eq!(masked, format!("phone {}", format!("<PHONE_NUMBER>{gap}").repeat(60)));
+    assert_eq!(text(masked.as_bytes(), &mut Memory::default()), masked);
 }
 
 #[test]
@@ -122,4 +139,14 @@ fn a_name_that_is_no_utf_8_is_context_all_the_same() {
     let scope = Scope::new(&ClassSet::EMPTY, MASKER.fields());
     let masked = MASKER.payload(&bytes, Form::Auto, &scope, &mut Memory::default(), &mut Tally::default()).unwrap();
     assert_eq!(masked.unwrap(), &b"{\"login \xff_token\":\"<SECRET_GENERIC>\"}"[..]);
+}
+
+/// The exception that decision 0011 names.
+#[test]
+fn what_was_no_value_until_its_neighbour_was_masked_is_masked_the_second_time_and_then_nothing_is() {
+    let once = text(b"row 07%38-05-1121%34.0.2.1 x", &mut Memory::default());
+    assert_eq!(once, "row 07%38-05-1121[REDACTED] x");
+    let twice = text(once.as_bytes(), &mut Memory::default());
+    assert_eq!(twice, "row <US_SSN>[REDACTED] x");
+    assert_eq!(text(twice.as_bytes(), &mut Memory::default()), twice);
 }

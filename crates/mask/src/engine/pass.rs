@@ -297,9 +297,6 @@ impl<'a> Pass<'a> {
 
     /// The classes named near `at` and by the path, if there are any.
     fn named(&mut self, at: usize) -> Option<ClassSet> {
-        if self.scan.name_everything {
-            return Some(ClassSet::ALL);
-        }
         if at < self.silent_to {
             return None;
         }
@@ -336,13 +333,15 @@ impl<'a> Pass<'a> {
         let heard = heard.filter(is_last);
         let is_masked_near =
             heard.is_some() || before.is_some_and(|before| !before.classes.is_empty() && before.end + NEAR_BYTES >= at);
-        if !is_masked_near && self.path.is_empty() && self.scan.near.is_silent(at, word) {
+        let is_silent = self.path.is_empty() && self.scan.everywhere.is_empty() && self.scan.near.is_silent(at, word);
+        if !is_masked_near && is_silent {
             return None;
         }
         let Self { engine, path, .. } = *self;
         let mut named = *self.from_path.get_or_insert_with(|| {
             self.scan.paths.named(engine.number, path, || engine.words.in_path(path, &engine.marks))
         });
+        named.extend(&self.scan.everywhere);
         self.scan.near.named(at, word, before, &mut named);
         if let Some(heard) = heard {
             named.extend(&heard.classes);

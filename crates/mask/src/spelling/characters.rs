@@ -48,15 +48,17 @@ pub(super) fn spelling(text: &[u8], before: Option<u8>) -> Spelling {
     let Some(before) = before.filter(u8::is_ascii_graphic) else { return Spelling::None };
     let Some(after) = text.get(length).copied() else { return Spelling::Unfinished };
     let digits = before.is_ascii_digit() || after.is_ascii_digit();
+    // A mark joins what the value joined that it stands for.
+    let joins_before = before.is_ascii_alphanumeric() || matches!(before, b'>' | b']' | b'*');
+    let joins_after = !after.is_ascii() || after.is_ascii_alphanumeric() || matches!(after, b'<' | b'[' | b'*');
     let joins = match shown {
         Shown::Nothing => after.is_ascii_graphic() || !after.is_ascii(),
         // An em dash between words is prose; the other two are hyphens and nothing else.
         Shown::As(b' ' | b'-') if !matches!(character, '\u{2010}' | '\u{2011}') => {
-            let ends = before.is_ascii_alphanumeric() || before == b')';
-            ends && (digits || before == b')') && (!after.is_ascii() || after.is_ascii_alphanumeric() || after == b'(')
+            (before == b')' || joins_before && digits) && (joins_after || after == b'(')
         }
         Shown::As(b'(' | b')' | b',') => digits,
-        Shown::As(_) => before.is_ascii_alphanumeric() && (!after.is_ascii() || after.is_ascii_graphic()),
+        Shown::As(_) => joins_before && (!after.is_ascii() || after.is_ascii_graphic()),
     };
     if joins { Spelling::Of(shown, length) } else { Spelling::None }
 }

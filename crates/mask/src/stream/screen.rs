@@ -84,7 +84,7 @@ impl Reading {
         let Self { text, origins, from, scan } = &mut *self;
         let reads = |place: usize| origins.partition_point(|origin| origin.0 < place);
         let reads_at = |finding: &Finding| Finding { start: reads(finding.start), end: reads(finding.end), ..*finding };
-        scan.hear(told.masked.iter().map(reads_at), told.everything);
+        scan.hear(told.masked.iter().map(reads_at), told.everywhere);
         masker.engine().scan_from(text, *from, path, end, scan);
         self.found().collect()
     }

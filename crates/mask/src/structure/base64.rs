@@ -37,14 +37,19 @@ pub(super) struct Encoded {
     engine: &'static GeneralPurpose,
     /// Characters of its lines and what ends them, if it has several.
     lines: Option<(usize, &'static [u8])>,
+    /// Whether `=` ends it and text follows, which might go on with its characters.
+    parted: bool,
     pub(super) decoded: Vec<u8>,
     pub(super) is_text: bool,
 }
 
 impl Encoded {
-    /// Something else, encoded in the same way.
-    pub(super) fn encode(&self, decoded: &[u8]) -> Vec<u8> {
-        let encoded = self.engine.encode(decoded).into_bytes();
+    /// Other text, encoded in the same way. It ends where this one does: with `=`, for which a space may be added.
+    pub(super) fn encode(&self, mut text: Vec<u8>) -> Vec<u8> {
+        if self.parted && text.len().is_multiple_of(3) {
+            text.push(b' ');
+        }
+        let encoded = self.engine.encode(text).into_bytes();
         match self.lines {
             None => encoded,
             Some((length, end)) => encoded.chunks(length).collect::<Vec<_>>().join(end),
@@ -141,8 +146,9 @@ fn wrapped(text: &[u8], first: &Range<usize>) -> Option<Encoded> {
     if last == *first {
         return None;
     }
-    let range = first.start..last.end;
-    decode(&joined, 0..joined.len(), Some((length, end))).map(|encoded| Encoded { range, ..encoded })
+    let (range, follows) = (first.start..last.end, last.end < text.len());
+    let encoded = decode(&joined, 0..joined.len(), Some((length, end)))?;
+    Some(Encoded { range, parted: follows && joined.ends_with(b"="), ..encoded })
 }
 
 /// The characters from `start` on, with the padding that ends them.
@@ -169,7 +175,8 @@ fn decode(text: &[u8], range: Range<usize>, lines: Option<(usize, &'static [u8])
     };
     let decoded = engine.decode(encoded).ok()?;
     let is_text = is_text(&decoded);
-    Some(Encoded { range, engine, lines, decoded, is_text })
+    let parted = encoded.ends_with(b"=") && range.end < text.len();
+    Some(Encoded { range, engine, lines, parted, decoded, is_text })
 }
 
 fn is_inner(byte: u8) -> bool {

@@ -97,7 +97,7 @@ impl Work<'_> {
         }
         let (mut out, mut done) = (Vec::new(), 0);
         for encoded in base64::all(text, path.last() == Some(&"blob")) {
-            let mut masked = if encoded.is_text {
+            let masked = if encoded.is_text {
                 match self.string(&encoded.decoded, path, level + 1)? {
                     Outcome::Same => continue,
                     Outcome::Null if encoded.range == (0..text.len()) => return Ok(Outcome::Null),
@@ -108,13 +108,8 @@ impl Work<'_> {
                 let Some(masked) = self.binary(&encoded.decoded, path) else { continue };
                 masked
             };
-            // Its `=` is what parts it from a word behind it.
-            let parted = text.get(encoded.range.clone()).is_some_and(|encoded| encoded.ends_with(b"="));
-            if parted && masked.len().is_multiple_of(3) && encoded.range.end < text.len() {
-                masked.push(b' ');
-            }
             out.extend_from_slice(text.get(done..encoded.range.start).unwrap_or_default());
-            out.extend_from_slice(&encoded.encode(&masked));
+            out.extend_from_slice(&encoded.encode(masked));
             done = encoded.range.end;
         }
         out.extend_from_slice(text.get(done..).unwrap_or_default());

@@ -17,9 +17,6 @@ const MAX_ZONE: usize = 24;
 /// Bytes of the longest group.
 const MAX_GROUP: usize = 4;
 
-/// Digits that a word may end with and be a label.
-const LABEL_DIGITS: usize = 2;
-
 /// Hexadecimal digits from which an address is one beyond doubt.
 const FEW_DIGITS: usize = 5;
 
@@ -30,12 +27,12 @@ pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mu
     // The colon of a label such as `ip:` stands before the address that it begins, and so before a cut at that address.
     let label = from.checked_sub(1).filter(|before| text.get(*before) == Some(&b':'));
     let first = label.unwrap_or(from);
-    let mut passed = first;
+    let (mut passed, mut found_to) = (first, 0);
     for colon in memchr::memchr_iter(b':', text.get(first..).unwrap_or_default()).map(|offset| first + offset) {
         if colon < passed || !goes_on(text.get(colon + 1)) {
             continue;
         }
-        let (start, whole) = beginning(text, colon);
+        let (start, whole) = beginning(text, colon, found_to);
         let rest = text.get(start..).unwrap_or_default();
         let run = rest.iter().take(MAX_ADDRESS + 1).take_while(|byte| goes_on(Some(byte)) || **byte == b'.').count();
         passed = (start + run).max(colon + 1);
@@ -52,6 +49,7 @@ pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mu
             let suffix = suffix(rest.get(address..).unwrap_or_default());
             scan.findings.push(Finding { class, start, end: start + address + suffix, score });
             passed = start + address + suffix;
+            found_to = passed;
         }
     }
     if end == End::Open {
@@ -72,8 +70,8 @@ fn goes_on(byte: Option<&u8>) -> bool {
 
 /// Where an address around a colon begins, and whether nothing before makes it part of a name, a longer number or a
 /// longer chain. That may be the group before the colon, the colon itself for `::`, or, after a label such as `ip:`, what
-/// follows it.
-fn beginning(text: &[u8], colon: usize) -> (usize, bool) {
+/// follows it. Up to `found_to` an address was found.
+fn beginning(text: &[u8], colon: usize, found_to: usize) -> (usize, bool) {
     let before = text.get(colon.saturating_sub(MAX_GROUP + 1)..colon).unwrap_or_default();
     let group = colon - before.iter().rev().take_while(|byte| byte.is_ascii_hexdigit()).count();
     if group == colon && text.get(colon + 1) != Some(&b':') {
@@ -83,30 +81,27 @@ fn beginning(text: &[u8], colon: usize) -> (usize, bool) {
     // An escape such as `\n` in text that was not decoded is no letter.
     let escaped = matches!(before, [.., b'\\', b'n' | b'r' | b't']);
     let last = before.last().filter(|_| !escaped);
-    let in_word = last.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    // A number too long for a group, and a word with a digit or two such as `ipv6:`, is a label; before `::` it is a name
-    // of a program.
-    let is_label = in_word && (last.is_some_and(u8::is_ascii_digit) || colon - group <= LABEL_DIGITS);
-    // So is an IPv4 address, and its prefix length.
-    let number = text.get(group..colon).unwrap_or_default();
-    let is_address = matches!(before, [.., b'0'..=b'9', b'.']) || is_prefix_length(number) && ends_network(before);
-    if (is_label || is_address) && text.get(colon + 1) != Some(&b':') {
+    let mut in_word = last.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    // A word or a number too long for a group is a label, and so is another address; before `::` it is a name of a program,
+    // and what was masked there is no less.
+    let is_address = matches!(before, [.., b'0'..=b'9', b'.'])
+        || group < colon && (group < found_to || is_network(before, text.get(group..colon).unwrap_or_default()));
+    if (in_word || is_address) && text.get(colon + 1) != Some(&b':') {
         return (colon + 1, true);
     }
+    in_word |= is_address || group == colon && ends_mark(before);
     let joins = |byte: &u8| matches!(byte, b':' | b'.');
     (group, escaped || !in_word && !before.last().is_some_and(joins))
 }
 
-/// Whether digits may be the prefix length of an IPv4 address.
-fn is_prefix_length(digits: &[u8]) -> bool {
-    (1..=2).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
-}
-
-/// Whether a text ends with an IPv4 address and the slash before its prefix length.
-fn ends_network(text: &[u8]) -> bool {
+/// Whether a text ends with an IPv4 address and the slash before its prefix length, which `number` may be.
+fn is_network(text: &[u8], number: &[u8]) -> bool {
     /// Bytes of the longest IPv4 address, and one that would make it a longer number.
     const LONGEST: usize = 16;
-    let Some(before) = text.strip_suffix(b"/") else { return false };
+    let Some(before) = text.strip_suffix(b"/").filter(|_| number.len() <= 2 && number.iter().all(u8::is_ascii_digit))
+    else {
+        return false;
+    };
     let length = before.iter().rev().take(LONGEST).take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
     let address = before.get(before.len() - length..).and_then(|address| std::str::from_utf8(address).ok());
     address.is_some_and(|address| address.parse::<Ipv4Addr>().is_ok())
@@ -138,6 +133,11 @@ fn longest_address(text: &[u8], run: usize) -> Option<usize> {
     // What is one beyond doubt and ends in `::` may have a word behind it, even another value.
     let address = text.get(..run).filter(|address| address.ends_with(b"::"))?;
     (score(address) == SCORE && parses(address)).then_some(run)
+}
+
+/// Whether a text ends like a mark that names a class, or none.
+fn ends_mark(text: &[u8]) -> bool {
+    matches!(text, [.., b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z', b'>']) || text.ends_with(REDACTED)
 }
 
 /// Whether a text begins like a mark that names a class, or none.

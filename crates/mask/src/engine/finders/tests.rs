@@ -39,6 +39,8 @@ fn ipv6_addresses_are_found_in_every_spelling() {
     assert_eq!(all(&engine, "client:2001:db8::7 went"), ["2001:db8::7"]);
     assert_eq!(all(&engine, r"row\n2001:db8::7"), ["2001:db8::7"]);
     assert_eq!(all(&engine, "ipv6:2001:db8::7 4111111111111111:2001:db8::7"), ["2001:db8::7", "2001:db8::7"]);
+    // Any word is a label: what is masked may be one, and nobody can tell afterwards how long its last group was.
+    assert_eq!(all(&engine, "decade:2001:db8::7 x2001:2001:db8::7"), ["2001:db8::7", "2001:db8::7"]);
     assert_eq!(all(&engine, "fe80::5efe:1%20x"), ["fe80::5efe:1"]);
     assert_eq!(all(&engine, "2001:db8::7/129"), ["2001:db8::7"]);
     assert_eq!(all(&engine, "2001:db8::zone"), ["2001:db8::"]);
@@ -52,7 +54,6 @@ fn times_names_and_chains_are_no_addresses() {
         "1:2:3:4",
         "std::cafe",
         ":::",
-        "x2001:db8::7",
         "2001:db8::7x",
         "2001:db8::256.1.1.1",
         "2001::db8::7",
