@@ -2,10 +2,12 @@
 //! any.
 //!
 //! For each revision the suite runs twice against the same server: directly, and through a gateway of its own, where a
-//! principal with a token of a real OpenID provider may do everything. What counts are the scenarios that the revision
+//! principal with a token of a real OpenID provider may do everything; and twice against the same client, which it shows
+//! servers of its own. What counts are the scenarios that the revision
 //! requires; the others are run and named, and decide nothing. Status 0 only if the server passes all that is required
 //! and the gateway loses none of it. Everything listens on loopback and ends with the command.
 
+mod client;
 mod gateway;
 mod report;
 mod suite;
@@ -21,7 +23,9 @@ use crate::workspace::{Workspace, cargo};
 
 use gateway::Gateway;
 use report::{Leg, Report};
-use suite::Suite;
+use suite::{Findings, Side, Suite};
+
+pub(crate) use client::{Arguments as ClientArguments, play};
 
 /// The revisions whose required scenarios are run. The gateway loses nothing of them: `cargo xtask test` holds it to that.
 const REVISIONS: [&str; 2] = ["2025-11-25", "2026-07-28"];
@@ -37,6 +41,9 @@ pub(crate) struct Arguments {
     /// Only this revision; may be repeated.
     #[arg(long, value_parser = REVISIONS)]
     revision: Vec<String>,
+    /// Only what is asked of servers, or of clients.
+    #[arg(long)]
+    side: Option<Side>,
     /// Print one JSON document and no table.
     #[arg(long)]
     json: bool,
@@ -66,22 +73,40 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<bool> 
         say("building the gateway and the server");
         build(workspace)?;
     }
-    // Its threads serve the forwarder while this one waits for the suite.
-    let runtime = tokio::runtime::Runtime::new()?;
-    let server = Server::start(workspace, arguments.upstream.as_deref())?;
-
+    let sides = [Side::Server, Side::Client].into_iter().filter(|side| arguments.side.is_none_or(|only| only == *side));
     let mut report = Report::default();
-    for revision in REVISIONS.iter().filter(|revision| arguments.wants(revision)) {
-        say(&format!("{revision}: directly"));
-        let direct = suite.run(&server.url, revision, Leg::Direct.name())?;
-        say(&format!("{revision}: through the gateway"));
-        let gateway = runtime.block_on(Gateway::start(workspace, &server.url))?;
-        let through = suite.run(&gateway.url(), revision, Leg::Gateway.name());
-        let through = through.with_context(|| format!("the gateway said:\n{}", gateway.log()))?;
-        report.add(revision, &direct, &through);
+    for side in sides {
+        for revision in REVISIONS.iter().filter(|revision| arguments.wants(revision)) {
+            say(&format!("{revision}, {}s: directly and through the gateway", side.name()));
+            let (direct, through) = match side {
+                Side::Server => of_server(workspace, &suite, arguments.upstream.as_deref(), revision)?,
+                Side::Client => {
+                    report.leave_out(revision, suite.authorization(revision)?);
+                    (suite.against_client(revision, Leg::Direct)?, suite.against_client(revision, Leg::Gateway)?)
+                }
+            };
+            report.add(revision, side, &direct, &through);
+        }
     }
     print(&if arguments.json { serde_json::to_string_pretty(&report)? } else { report.to_string() });
     Ok(report.holds())
+}
+
+/// What the suite finds of a server directly, and through a gateway.
+fn of_server(
+    workspace: &Workspace,
+    suite: &Suite,
+    upstream: Option<&str>,
+    revision: &str,
+) -> Result<(Findings, Findings)> {
+    // Its threads serve the forwarder while this one waits for the suite.
+    let runtime = tokio::runtime::Runtime::new()?;
+    let server = Server::start(workspace, upstream)?;
+    let direct = suite.against_server(&server.url, revision, Leg::Direct)?;
+    let gateway = runtime.block_on(Gateway::start(workspace, &server.url))?;
+    let through = suite.against_server(&gateway.url(), revision, Leg::Gateway);
+    let through = through.with_context(|| format!("the gateway said:\n{}", gateway.log()))?;
+    Ok((direct, through))
 }
 
 impl Arguments {

@@ -35,6 +35,9 @@ enum Chore {
     Bench(bench::Arguments),
     /// Hold the gateway against the official MCP conformance suite: what passes directly must pass through it.
     Conformance(conformance::Arguments),
+    /// What the suite starts as the client of one scenario.
+    #[command(hide = true)]
+    ConformanceClient(conformance::ClientArguments),
 }
 
 fn main() -> ExitCode {
@@ -55,5 +58,6 @@ fn run(chore: Chore) -> Result<bool> {
         Chore::Test(arguments) => Ok(test::run(&workspace, &arguments)),
         Chore::Bench(arguments) => bench::run(&workspace, &arguments).map(|()| true),
         Chore::Conformance(arguments) => conformance::run(&workspace, &arguments),
+        Chore::ConformanceClient(arguments) => conformance::play(&workspace, &arguments).map(|()| true),
     }
 }

@@ -28,7 +28,7 @@ use crate::target::Target;
 use crate::tools::{DefinitionsError, LEAST_INTERVAL};
 use crate::{initialize, lists, members, modern};
 
-/// The longest time of one reading, in both eras together.
+/// The longest time of one reading in one era.
 const READING_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of all pages of a tool list together.
@@ -66,22 +66,22 @@ async fn read(
     target: Arc<Target>,
     stop: CancellationToken,
 ) -> Result<Vec<ToolDefinition>, DefinitionsError> {
-    let deadline = Instant::now() + READING_TIMEOUT;
     let is_modern = target.is_modern.load(Ordering::Relaxed);
-    match read_as(&gate, &target, is_modern, (deadline, &stop)).await {
-        Err(DefinitionsError::Upstream(error)) => match read_as(&gate, &target, !is_modern, (deadline, &stop)).await {
-            Ok(definitions) => {
-                target.is_modern.store(!is_modern, Ordering::Relaxed);
-                Ok(definitions)
-            }
-            Err(_) => Err(DefinitionsError::Upstream(error)),
-        },
-        Err(DefinitionsError::Slow(limit)) => {
-            // It may be silent to what it does not know: the next reading begins with the other era.
+    // It may be silent to what it does not know, too.
+    let first = match read_as(&gate, &target, is_modern, &stop).await {
+        Err(first @ (DefinitionsError::Upstream(_) | DefinitionsError::Slow(_))) => first,
+        read => return read,
+    };
+    match (first, read_as(&gate, &target, !is_modern, &stop).await) {
+        (_, Ok(definitions)) => {
             target.is_modern.store(!is_modern, Ordering::Relaxed);
-            Err(DefinitionsError::Slow(limit))
+            Ok(definitions)
         }
-        read => read,
+        (_, Err(DefinitionsError::Stopping)) => Err(DefinitionsError::Stopping),
+        (DefinitionsError::Upstream(first), Err(DefinitionsError::Upstream(second))) => {
+            Err(DefinitionsError::Upstream(format!("{first}; in the other era of MCP, {second}")))
+        }
+        (first, Err(_)) => Err(first),
     }
 }
 
@@ -89,14 +89,14 @@ async fn read_as(
     gate: &Gate,
     target: &Arc<Target>,
     is_modern: bool,
-    (deadline, stop): (Instant, &CancellationToken),
+    stop: &CancellationToken,
 ) -> Result<Vec<ToolDefinition>, DefinitionsError> {
     let opened = gate.open_own(Arc::clone(&target.spec)).await;
     let session = opened.map_err(|denied| DefinitionsError::Refused(denied.refusal().message.clone()))?;
     let session = Arc::new(McpSession::new(session, Arc::clone(target), is_modern));
     let reading = async { if is_modern { read_modern(&session).await } else { read_legacy(&session).await } };
     let read = tokio::select! {
-        read = tokio::time::timeout_at(deadline, reading) => {
+        read = tokio::time::timeout(READING_TIMEOUT, reading) => {
             read.unwrap_or(Err(DefinitionsError::Slow(READING_TIMEOUT)))
         }
         () = stop.cancelled() => Err(DefinitionsError::Stopping),
@@ -169,8 +169,25 @@ fn message(answer: &Bytes) -> Result<Message, DefinitionsError> {
         .map_err(|error| DefinitionsError::Upstream(error.to_string()))
 }
 
-/// One message of the gateway's own, through the choke point like any other; the target's answer.
+/// One message of the gateway's own; the target's answer. A target that refuses the revision and names the same one as
+/// spoken is asked once more (MCP 2026-07-28, "Versioning": a client goes on with a version out of `supported`).
 async fn ask(session: &Arc<McpSession>, body: Bytes, method: Method) -> Result<Bytes, DefinitionsError> {
+    let mut answered = ask_once(session, body.clone(), method).await?;
+    if let Err((_, refusal)) = &answered
+        && session.is_modern
+        && message(refusal).is_ok_and(|refusal| modern::is_spoken(&refusal))
+    {
+        answered = ask_once(session, body, method).await?;
+    }
+    answered.map_err(|(status, _)| DefinitionsError::Upstream(format!("{method:?} ended with status `{status}`")))
+}
+
+/// Asks through the choke point, like anybody else. What is no result comes with the name of its status.
+async fn ask_once(
+    session: &Arc<McpSession>,
+    body: Bytes,
+    method: Method,
+) -> Result<Result<Bytes, (&'static str, Bytes)>, DefinitionsError> {
     let asked = Message::parse(body.clone(), Sender::Client, &vidimus_core::json::Limits::default())
         .map_err(|error| DefinitionsError::Refused(error.to_string()))?;
     let expected = match asked.id() {
@@ -203,16 +220,12 @@ async fn ask(session: &Arc<McpSession>, body: Bytes, method: Method) -> Result<B
         let outcome = exchange::outcome(&carrier, &call, wire, &mut flight).await;
         let answer = match outcome.status {
             Status::Ok => Ok(outcome.body.clone()),
-            status => Err(status.name()),
+            status => Err((status.name(), outcome.body.clone())),
         };
         flight.finish(outcome, |_| Bytes::new()).await;
         let _ = sender.send(answer);
     });
     // The parts are of no interest, but an unread part would hold the exchange.
     while answers.next().await.is_some() {}
-    match receiver.await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(status)) => Err(DefinitionsError::Upstream(format!("{method:?} ended with status `{status}`"))),
-        Err(_) => Err(DefinitionsError::Upstream(format!("{method:?} was given up"))),
-    }
+    receiver.await.map_err(|_| DefinitionsError::Upstream(format!("{method:?} was given up")))
 }

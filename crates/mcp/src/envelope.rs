@@ -202,6 +202,11 @@ impl Message {
         Some((error.get("code")?.as_number()?, error.get("message")?.as_str()?))
     }
 
+    /// What an error says beside its code and message.
+    pub fn error_data(&self) -> Option<Value<'_>> {
+        self.root().at(&["error", "data"])
+    }
+
     fn root(&self) -> Value<'_> {
         self.document.root()
     }

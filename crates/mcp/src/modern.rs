@@ -105,6 +105,14 @@ pub fn is_modern(headers: &HeaderMap, message: &Message) -> bool {
             && headers.get(&PROTOCOL_VERSION).is_some_and(|version| !is_legacy(version)))
 }
 
+/// Whether an error refuses the revision of a request and names this one among those that are spoken: the request may be
+/// sent again ("Versioning: Protocol Version Negotiation").
+pub fn is_spoken(refusal: &Message) -> bool {
+    let is_about_it = refusal.error().is_some_and(|(code, _)| code.parse() == Ok(code::UNSUPPORTED_VERSION));
+    let supported = refusal.error_data().and_then(|data| data.get("supported"));
+    is_about_it && supported.is_some_and(|list| list.elements().any(|one| one.as_str().as_deref() == Some(REVISION)))
+}
+
 /// Whether a request without a body is of this era, which has none.
 pub fn names_revision(headers: &HeaderMap) -> bool {
     headers.get(&PROTOCOL_VERSION).is_some_and(|version| version.as_bytes() == REVISION.as_bytes())

@@ -15,7 +15,8 @@ pub struct Target {
     pub(crate) upstream: Server,
     pub(crate) limits: Limits,
     pub(crate) tools: KnownTools,
-    /// Whether it was last read in the modern era.
+    /// Whether the gateway reads it in the modern era first: as it was last read. Of a server not read yet clients of
+    /// both eras try the modern one first (MCP 2026-07-28, "Versioning"); programs are spoken to in the legacy one.
     pub(crate) is_modern: AtomicBool,
 }
 
@@ -49,12 +50,8 @@ impl Default for Limits {
 impl Target {
     /// A target that is reached by `upstream`.
     pub fn new(spec: Arc<TargetSpec>, upstream: impl Into<Server>, limits: Limits) -> Self {
-        Self {
-            spec,
-            upstream: upstream.into(),
-            limits,
-            tools: KnownTools::default(),
-            is_modern: AtomicBool::new(false),
-        }
+        let upstream = upstream.into();
+        let is_modern = AtomicBool::new(matches!(upstream, Server::Http(_)));
+        Self { spec, upstream, limits, tools: KnownTools::default(), is_modern }
     }
 }

@@ -4,14 +4,15 @@
 //! about, was skipped or never ran. It is not lost if the scenario passes and the suite only remarks that the server
 //! may do so.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
 
-use super::suite::{Check, Count, Findings};
+use super::suite::{Check, Count, Findings, Side};
 
 /// What a run goes through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Leg {
     Direct,
@@ -23,12 +24,15 @@ pub(super) enum Leg {
 pub(super) struct Report {
     pub(super) rows: Vec<Row>,
     differences: Vec<Difference>,
+    /// The scenarios that a gateway has no part in, by revision.
+    not_the_gateways: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// One run, and what passed of what the revision requires.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     revision: String,
+    side: Side,
     leg: Leg,
     scenarios_passed: usize,
     scenarios_required: usize,
@@ -43,6 +47,7 @@ pub(super) struct Row {
 #[derive(Debug, Serialize)]
 struct Difference {
     revision: String,
+    side: Side,
     #[serde(flatten)]
     check: Check,
     kind: Kind,
@@ -71,9 +76,9 @@ impl Leg {
 
 impl Report {
     /// Adds the two runs of a revision.
-    pub(super) fn add(&mut self, revision: &str, direct: &Findings, through: &Findings) {
-        self.rows.push(Row::new(revision, Leg::Direct, direct));
-        self.rows.push(Row::new(revision, Leg::Gateway, through));
+    pub(super) fn add(&mut self, revision: &str, side: Side, direct: &Findings, through: &Findings) {
+        self.rows.push(Row::new(revision, side, Leg::Direct, direct));
+        self.rows.push(Row::new(revision, side, Leg::Gateway, through));
         for (check, count) in &direct.checks {
             let there = through.checks.get(check).copied().unwrap_or_default();
             if count.passed <= there.passed {
@@ -85,8 +90,13 @@ impl Report {
                 true => Kind::Lost,
                 false => Kind::LostNotRequired,
             };
-            self.differences.push(Difference { revision: revision.to_owned(), check: check.clone(), kind });
+            self.differences.push(Difference { revision: revision.to_owned(), side, check: check.clone(), kind });
         }
+    }
+
+    /// Names scenarios of a revision that were not run, because a gateway has no part in them.
+    pub(super) fn leave_out(&mut self, revision: &str, scenarios: BTreeSet<String>) {
+        self.not_the_gateways.insert(revision.to_owned(), scenarios);
     }
 
     /// Whether everything required passes directly and nothing of it is lost.
@@ -103,12 +113,13 @@ impl Report {
 }
 
 impl Row {
-    fn new(revision: &str, leg: Leg, findings: &Findings) -> Self {
+    fn new(revision: &str, side: Side, leg: Leg, findings: &Findings) -> Self {
         let sum = |of: fn(&Count) -> usize| {
             findings.checks.iter().filter(|(check, _)| findings.counts(check)).map(|(_, count)| of(count)).sum()
         };
         Self {
             revision: revision.to_owned(),
+            side,
             leg,
             scenarios_passed: findings.scenarios_passed(),
             scenarios_required: findings.required.len(),
@@ -122,24 +133,32 @@ impl Row {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\nrequired    leg      scenarios  checks passed  warned  failed")?;
+        writeln!(f, "\nrequired    of      leg      scenarios  checks passed  warned  failed")?;
         for row in &self.rows {
             let scenarios = format!("{}/{}", row.scenarios_passed, row.scenarios_required);
             let (passed, warned, failed) = (row.checks_passed, row.checks_warned, row.checks_failed);
             writeln!(
                 f,
-                "{:<11} {:<8} {scenarios:>9}  {passed:>13}  {warned:>6}  {failed:>6}",
+                "{:<11} {:<7} {:<8} {scenarios:>9}  {passed:>13}  {warned:>6}  {failed:>6}",
                 row.revision,
+                row.side.name(),
                 row.leg.name()
             )?;
         }
-        for Difference { revision, check: Check { scenario, id, name }, kind } in &self.differences {
+        for Difference { revision, side, check: Check { scenario, id, name }, kind } in &self.differences {
             let mark = match kind {
                 Kind::Lost => "LOST",
                 Kind::LostNotRequired => "lost, not required",
                 Kind::AsGood => "different, as good",
             };
-            writeln!(f, "{mark}: {revision} {scenario}: {id} ({name})")?;
+            writeln!(f, "{mark}: {revision} {}: {scenario}: {id} ({name})", side.name())?;
+        }
+        for (revision, scenarios) in &self.not_the_gateways {
+            let scenarios = scenarios.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            writeln!(
+                f,
+                "not run: {revision} client: clients authorize at the gateway, not at the server: {scenarios}"
+            )?;
         }
         let verdict = if self.holds() { "holds" } else { "MISSED" };
         write!(f, "{verdict}: {} required checks lost through the gateway", self.lost())
@@ -162,7 +181,7 @@ mod tests {
 
     fn report(direct: &Findings, through: &Findings) -> Report {
         let mut report = Report::default();
-        report.add("2025-11-25", direct, through);
+        report.add("2025-11-25", Side::Server, direct, through);
         report
     }
 
@@ -171,12 +190,12 @@ mod tests {
         let direct = findings(&[("ping", PASSED)], true);
         let as_good = report(&direct, &findings(&[("ping", AS_GOOD)], true));
         assert!(report(&direct, &direct).holds() && as_good.holds());
-        assert!(as_good.to_string().contains("different, as good: 2025-11-25 ping: id (Name)"), "{as_good}");
+        assert!(as_good.to_string().contains("different, as good: 2025-11-25 server: ping: id (Name)"), "{as_good}");
         let failed = Count { failed: 1, ..AS_GOOD };
         for through in [findings(&[("ping", HALF)], true), findings(&[("ping", failed)], false), findings(&[], true)] {
             let report = report(&direct, &through);
             assert!(!report.holds());
-            assert!(report.to_string().contains("LOST: 2025-11-25 ping: id (Name)"), "{report}");
+            assert!(report.to_string().contains("LOST: 2025-11-25 server: ping: id (Name)"), "{report}");
             assert!(report.to_string().ends_with("MISSED: 1 required checks lost through the gateway"), "{report}");
         }
     }
@@ -186,7 +205,7 @@ mod tests {
         let direct = findings(&[("ping", PASSED), ("tasks", PASSED)], true);
         let report = report(&direct, &findings(&[("ping", PASSED)], true));
         assert!(report.holds());
-        assert!(report.to_string().contains("lost, not required: 2025-11-25 tasks"), "{report}");
+        assert!(report.to_string().contains("lost, not required: 2025-11-25 server: tasks"), "{report}");
         assert_eq!(report.rows.iter().map(|row| row.checks_passed).collect::<Vec<_>>(), [2, 2]);
     }
 

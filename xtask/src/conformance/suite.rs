@@ -1,8 +1,8 @@
 //! `@modelcontextprotocol/conformance`, pinned, and what it found.
 //!
-//! The suite writes one directory per scenario, `server-SCENARIO-TIME/checks.json`, and ends with status 0 if every
-//! scenario that the revision requires passed. A scenario without results failed. Which those are stands in its own
-//! `requirements/REVISION.yaml`.
+//! The suite writes one directory per scenario, `server-SCENARIO-TIME/checks.json` (of clients without `server-`), and
+//! ends with status 0 if every scenario that the revision requires passed. A scenario without results failed. Which
+//! those are stands in its own `requirements/REVISION.yaml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,10 +14,26 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use vidimus_testkit::{Process, install};
 
+use super::client;
+use super::report::Leg;
+
 /// What one run may take; each scenario has a limit of its own.
 const RUN_LIMIT: Duration = Duration::from_mins(15);
 /// What the suite gives a scenario, in milliseconds.
 const SCENARIO_LIMIT: &str = "30000";
+
+/// What begins the names of the scenarios in which a client finds its way through OAuth at the server.
+const AUTHORIZATION: &str = "auth/";
+
+/// Which of the two the suite is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Side {
+    /// A server, by the suite's clients.
+    Server,
+    /// A client, by the suite's servers.
+    Client,
+}
 
 /// The suite, installed.
 #[derive(Debug)]
@@ -76,28 +92,88 @@ impl Suite {
         })
     }
 
-    /// Runs what `revision` requires against `url`. `leg` names the directory of the results.
-    pub(super) fn run(&self, url: &str, revision: &str, leg: &str) -> Result<Findings> {
-        let output = self.results.join(format!("{revision}-{leg}"));
+    /// Runs what `revision` requires of servers against `url`.
+    pub(super) fn against_server(&self, url: &str, revision: &str, leg: Leg) -> Result<Findings> {
+        let output = self.output(Side::Server, revision, leg)?;
+        let mut command = self.command(Side::Server, &output);
+        command.args(["--url", url, "--requirements", revision]);
+        let (passed, said) = run(&mut command)?;
+        fs::write(output.join("output.log"), &said)?;
+        let checks = read(&output, Side::Server).with_context(|| format!("the suite said:\n{said}"))?;
+        Ok(Findings { checks, required: self.required(Side::Server, revision)?, passed })
+    }
+
+    /// Runs what `revision` requires of clients with the official client, but for what the gateway is no client of.
+    pub(super) fn against_client(&self, revision: &str, leg: Leg) -> Result<Findings> {
+        let output = self.output(Side::Client, revision, leg)?;
+        let mut required = self.required(Side::Client, revision)?;
+        required.retain(|scenario| !scenario.starts_with(AUTHORIZATION));
+        let mut all_passed = true;
+        let mut log = String::new();
+        for scenario in &required {
+            let mut command = self.command(Side::Client, &output);
+            command.args(["--scenario", scenario, "--spec-version", revision]);
+            command.args(["--command", &format!("{} --leg {}", client::COMMAND, leg.name())]);
+            command.env(client::EXECUTABLE, std::env::current_exe()?);
+            let (passed, said) = run(&mut command)?;
+            all_passed &= passed;
+            log.push_str(&said);
+        }
+        fs::write(output.join("output.log"), &log)?;
+        let checks = read(&output, Side::Client).with_context(|| format!("the suite said:\n{log}"))?;
+        Ok(Findings { checks, required, passed: all_passed })
+    }
+
+    /// The scenarios of `revision` in which the server is the one that authorizes: through a gateway there are none.
+    pub(super) fn authorization(&self, revision: &str) -> Result<BTreeSet<String>> {
+        let mut required = self.required(Side::Client, revision)?;
+        required.retain(|scenario| scenario.starts_with(AUTHORIZATION));
+        Ok(required)
+    }
+
+    /// An empty directory for results.
+    fn output(&self, side: Side, revision: &str, leg: Leg) -> Result<PathBuf> {
+        let output = self.results.join(format!("{}-{revision}-{}", side.name(), leg.name()));
         if output.exists() {
             fs::remove_dir_all(&output)?;
         }
         fs::create_dir_all(&output)?;
-        let mut command = Command::new(&self.node);
-        command.arg(self.package.join("dist/index.js")).args(["server", "--url", url, "--requirements", revision]);
-        command.args(["--timeout", SCENARIO_LIMIT, "--output-dir"]).arg(&output).env("NO_COLOR", "1");
-        let mut process = Process::start("the conformance suite", &mut command)?;
-        let passed = process.wait(RUN_LIMIT)?.success();
-        fs::write(output.join("output.log"), process.log())?;
-
-        let requirements = self.package.join("requirements").join(format!("{revision}.yaml"));
-        let required = required(&fs::read_to_string(requirements)?);
-        if required.is_empty() {
-            bail!("the suite requires nothing of servers for {revision}: has the form of its requirements changed?");
-        }
-        let checks = read(&output).with_context(|| format!("the suite said:\n{}", process.log()))?;
-        Ok(Findings { checks, required, passed })
+        Ok(output)
     }
+
+    fn command(&self, side: Side, output: &Path) -> Command {
+        let mut command = Command::new(&self.node);
+        command.arg(self.package.join("dist/index.js")).arg(side.name());
+        command.args(["--timeout", SCENARIO_LIMIT, "--output-dir"]).arg(output).env("NO_COLOR", "1");
+        command
+    }
+
+    fn required(&self, side: Side, revision: &str) -> Result<BTreeSet<String>> {
+        let file = self.package.join("requirements").join(format!("{revision}.yaml"));
+        let required = required(&fs::read_to_string(file)?, side);
+        if required.is_empty() {
+            let side = side.name();
+            bail!("the suite requires nothing of a {side} for {revision}: has the form of its requirements changed?");
+        }
+        Ok(required)
+    }
+}
+
+impl Side {
+    /// As the suite names its commands, its lists and what it writes.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+}
+
+/// Whether the suite was content, and what it said.
+fn run(command: &mut Command) -> Result<(bool, String)> {
+    let mut process = Process::start("the conformance suite", command)?;
+    let passed = process.wait(RUN_LIMIT)?.success();
+    Ok((passed, process.log()))
 }
 
 impl Findings {
@@ -119,19 +195,19 @@ impl Findings {
     }
 }
 
-/// The list `server:` of a file of requirements. Nothing else of YAML is needed.
-fn required(yaml: &str) -> BTreeSet<String> {
-    let list = yaml.lines().skip_while(|line| *line != "server:").skip(1);
+/// The list of a side in a file of requirements. Nothing else of YAML is needed.
+fn required(yaml: &str, side: Side) -> BTreeSet<String> {
+    let list = yaml.lines().skip_while(|line| line.strip_suffix(':') != Some(side.name())).skip(1);
     list.map_while(|line| line.strip_prefix("  - ")).map(|scenario| scenario.trim().to_owned()).collect()
 }
 
 /// All scenarios' checks below `output`.
-fn read(output: &Path) -> Result<BTreeMap<Check, Count>> {
+fn read(output: &Path, side: Side) -> Result<BTreeMap<Check, Count>> {
     let mut checks: BTreeMap<Check, Count> = BTreeMap::new();
     for entry in fs::read_dir(output)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(scenario) = scenario(&name) else { continue };
+        let Some(scenario) = scenario(&name, side) else { continue };
         let results = entry.path().join("checks.json");
         if !results.exists() {
             // The suite gave up on the scenario; its log says why.
@@ -160,9 +236,13 @@ fn read(output: &Path) -> Result<BTreeMap<Check, Count>> {
     Ok(checks)
 }
 
-/// `caching` of `server-caching-2026-11-21T06-36-01-123Z`.
-fn scenario(directory: &str) -> Option<&str> {
-    let (name, time) = directory.strip_prefix("server-")?.rsplit_once('T')?;
+/// `caching` of `server-caching-2026-11-21T06-36-01-123Z`; a client's directories begin with the scenario.
+fn scenario(directory: &str, side: Side) -> Option<&str> {
+    let directory = match side {
+        Side::Server => directory.strip_prefix("server-")?,
+        Side::Client => directory,
+    };
+    let (name, time) = directory.rsplit_once('T')?;
     let date = name.len().checked_sub("-2026-11-21".len())?;
     (time.ends_with('Z') && name.is_char_boundary(date)).then(|| name.split_at(date).0)
 }
@@ -173,34 +253,37 @@ mod tests {
 
     #[test]
     fn a_scenario_is_what_stands_before_the_time() {
-        assert_eq!(scenario("server-caching-2026-11-21T06-36-01-123Z"), Some("caching"));
-        assert_eq!(scenario("server-server-sse-polling-2026-11-21T06-36-01-123Z"), Some("server-sse-polling"));
-        assert_eq!(scenario("output.log"), None);
-        assert_eq!(scenario("server-T1Z"), None);
+        let of_server = |directory| scenario(directory, Side::Server);
+        assert_eq!(of_server("server-caching-2026-11-21T06-36-01-123Z"), Some("caching"));
+        assert_eq!(of_server("server-server-sse-polling-2026-11-21T06-36-01-123Z"), Some("server-sse-polling"));
+        assert_eq!(of_server("output.log"), None);
+        assert_eq!(of_server("server-T1Z"), None);
+        assert_eq!(scenario("tools_call-2026-11-21T06-36-01-123Z", Side::Client), Some("tools_call"));
     }
 
     #[test]
-    fn only_the_servers_own_list_is_required() {
+    fn only_a_sides_own_list_is_required() {
         let yaml =
             "# server:\nserver:\n  - ping\n  - caching\n\nclient:\n  - initialize\nnot_scored:\n  - scenario: x\n";
-        assert_eq!(required(yaml).into_iter().collect::<Vec<_>>(), ["caching", "ping"]);
-        assert!(required("client:\n  - initialize\n").is_empty());
+        assert_eq!(required(yaml, Side::Server).into_iter().collect::<Vec<_>>(), ["caching", "ping"]);
+        assert_eq!(required(yaml, Side::Client).into_iter().collect::<Vec<_>>(), ["initialize"]);
+        assert!(required("client:\n  - initialize\n", Side::Server).is_empty());
     }
 
     #[test]
     fn repeated_checks_are_added_up() {
         let dir = vidimus_testkit::tempdir().unwrap();
-        assert!(read(dir.path()).is_err());
+        assert!(read(dir.path(), Side::Server).is_err());
         let scenario = dir.path().join("server-ping-2026-11-21T06-36-01-123Z");
         fs::create_dir(&scenario).unwrap();
         let line = |status: &str| serde_json::json!({ "id": "ping", "name": "Ping", "status": status });
         let lines = ["SUCCESS", "SUCCESS", "WARNING", "FAILURE", "INFO", "SKIPPED"].map(line);
         fs::write(scenario.join("checks.json"), serde_json::to_vec(&lines).unwrap()).unwrap();
-        let counts: Vec<Count> = read(dir.path()).unwrap().into_values().collect();
+        let counts: Vec<Count> = read(dir.path(), Side::Server).unwrap().into_values().collect();
         assert_eq!(counts, [Count { passed: 2, warned: 1, failed: 1, remarked: 1 }]);
 
         fs::remove_file(scenario.join("checks.json")).unwrap();
-        let counts: Vec<Count> = read(dir.path()).unwrap().into_values().collect();
+        let counts: Vec<Count> = read(dir.path(), Side::Server).unwrap().into_values().collect();
         assert_eq!(counts, [Count { failed: 1, ..Count::default() }]);
     }
 }

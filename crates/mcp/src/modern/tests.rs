@@ -143,6 +143,19 @@ fn results_are_for_one_caller_and_a_short_time() {
 }
 
 #[test]
+fn a_refused_revision_is_sent_again_only_to_who_speaks_it() {
+    let refusal = |code: i32, data: &str| {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":0,"error":{{"code":{code},"message":"no","data":{data}}}}}"#);
+        is_spoken(&Message::parse(text.into(), Sender::Server, &Limits::default()).unwrap())
+    };
+    assert!(refusal(-32022, r#"{"supported":["2027-01-01","2026-07-28"],"requested":"2026-07-28"}"#));
+    assert!(!refusal(-32022, r#"{"supported":["2025-11-25"]}"#));
+    assert!(!refusal(-32022, r#"{"supported":"2026-07-28"}"#));
+    assert!(!refusal(-32022, r#"["2026-07-28"]"#));
+    assert!(!refusal(-32602, r#"{"supported":["2026-07-28"]}"#));
+}
+
+#[test]
 fn a_discovery_names_what_is_spoken() {
     let text = Bytes::from_static(
         br#"{"supportedVersions":["2099-01-01","2026-07-28","2025-11-25"],"capabilities":{"tools":{},"Extensions":{},"extensions":{"x/y":{},"io.modelcontextprotocol/tasks":{}}}}"#,
