@@ -114,6 +114,10 @@ async fn read_modern(session: &Arc<McpSession>) -> Result<Vec<ToolDefinition>, D
     let gateway = gateway();
     let hello = modern::request(&Id::from_number(0), "server/discover", None, &gateway);
     let answer = ask(session, hello, Method::Discover).await?;
+    // A server of the other era may have an empty result for whatever it does not know.
+    if !modern::is_offered(&message(&answer)?) {
+        return Err(DefinitionsError::Upstream(format!("its server/discover does not offer {}", modern::REVISION)));
+    }
     if !has_tools(&answer)? {
         return Ok(Vec::new());
     }

@@ -109,8 +109,16 @@ pub fn is_modern(headers: &HeaderMap, message: &Message) -> bool {
 /// sent again ("Versioning: Protocol Version Negotiation").
 pub fn is_spoken(refusal: &Message) -> bool {
     let is_about_it = refusal.error().is_some_and(|(code, _)| code.parse() == Ok(code::UNSUPPORTED_VERSION));
-    let supported = refusal.error_data().and_then(|data| data.get("supported"));
-    is_about_it && supported.is_some_and(|list| list.elements().any(|one| one.as_str().as_deref() == Some(REVISION)))
+    is_about_it && refusal.error_data().is_some_and(|data| has_revision(data.get("supported")))
+}
+
+/// Whether the result of `server/discover` offers this revision ("Discovery").
+pub fn is_offered(discovered: &Message) -> bool {
+    discovered.result().is_some_and(|result| has_revision(result.get("supportedVersions")))
+}
+
+fn has_revision(list: Option<Value<'_>>) -> bool {
+    list.is_some_and(|list| list.elements().any(|one| one.as_str().as_deref() == Some(REVISION)))
 }
 
 /// Whether a request without a body is of this era, which has none.

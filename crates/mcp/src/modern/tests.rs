@@ -156,6 +156,17 @@ fn a_refused_revision_is_sent_again_only_to_who_speaks_it() {
 }
 
 #[test]
+fn a_server_is_of_this_era_if_it_says_so() {
+    let offered = |result: &str| {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":0,"result":{result}}}"#);
+        is_offered(&Message::parse(text.into(), Sender::Server, &Limits::default()).unwrap())
+    };
+    assert!(offered(r#"{"supportedVersions":["2025-11-25","2026-07-28"],"capabilities":{}}"#));
+    assert!(!offered(r#"{"supportedVersions":["2025-11-25"],"capabilities":{"tools":{}}}"#));
+    assert!(!offered("{}"));
+}
+
+#[test]
 fn a_discovery_names_what_is_spoken() {
     let text = Bytes::from_static(
         br#"{"supportedVersions":["2099-01-01","2026-07-28","2025-11-25"],"capabilities":{"tools":{},"Extensions":{},"extensions":{"x/y":{},"io.modelcontextprotocol/tasks":{}}}}"#,
