@@ -142,7 +142,7 @@ impl Masker {
             self.engine.scan(text, path, End::Final, scan);
             return (scan.findings().to_vec(), None);
         };
-        let found = exchange(self, &mut Twice { masker: self, text, path, reading: &reading, scan });
+        let found = exchange(&mut Twice { masker: self, text, path, reading: &reading, scan });
         (found, Some(reading))
     }
 
@@ -272,6 +272,10 @@ impl Readings for Twice<'_> {
 
     fn whole(&self, finding: Finding) -> Finding {
         Finding { end: self.reading.past_word(finding.end), ..finding }
+    }
+
+    fn is_masked(&self, finding: &Finding) -> bool {
+        self.masker.is_masked(finding)
     }
 }
 

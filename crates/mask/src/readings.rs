@@ -11,7 +11,6 @@ use std::collections::HashSet;
 
 use crate::class::ClassId;
 use crate::engine::Finding;
-use crate::masker::Masker;
 
 /// Rounds in which the readings tell each other what they hold.
 const MAX_ROUNDS: usize = 8;
@@ -32,32 +31,34 @@ pub(crate) struct Told<'t> {
     pub(crate) everywhere: bool,
 }
 
-/// Two readings of one text.
+/// Two readings of one text, and which of their findings are masked.
 pub(crate) trait Readings {
     /// What one of them holds, by its places in the text as it stands.
     fn scan(&mut self, way: Way, told: Told<'_>) -> Vec<Finding>;
 
     /// A finding of the text as it stands, to the end of what it ends inside of as the text reads.
     fn whole(&self, finding: Finding) -> Finding;
+
+    /// Whether a finding is sure enough to be masked.
+    fn is_masked(&self, finding: &Finding) -> bool;
 }
 
 /// All that two readings hold that know of each other, by start.
-pub(crate) fn exchange(masker: &Masker, readings: &mut impl Readings) -> Vec<Finding> {
+pub(crate) fn exchange(readings: &mut impl Readings) -> Vec<Finding> {
     let mut all: Vec<Finding> = Vec::new();
     for round in 0..=MAX_ROUNDS {
         let everywhere = round == MAX_ROUNDS;
-        let is_masked = |finding: &&Finding| masker.is_masked(finding);
-        let mut masked: Vec<Finding> = all.iter().filter(is_masked).copied().collect();
+        let mut masked: Vec<Finding> = masked_of(readings, &all).collect();
         let reads = readings.scan(Way::Reads, Told { masked: &masked, everywhere });
         let told_reads = names(&mut masked);
-        masked.extend(reads.iter().filter(is_masked));
+        masked.extend(masked_of(readings, &reads));
         let stands = readings.scan(Way::Stands, Told { masked: &masked, everywhere });
         let told_stands = names(&mut masked);
         let own = |found: &[Finding]| found.iter().map(name).collect::<Names>();
         let (own_reads, own_stands) = (own(&reads), own(&stands));
         all = reads.into_iter().chain(stands.into_iter().map(|finding| readings.whole(finding))).collect();
         unite(&mut all);
-        let mut masked: Vec<Finding> = all.iter().filter(is_masked).copied().collect();
+        let mut masked: Vec<Finding> = masked_of(readings, &all).collect();
         let now = names(&mut masked);
         let is_known = |name: &Name| {
             (told_reads.contains(name) || own_reads.contains(name))
@@ -68,6 +69,10 @@ pub(crate) fn exchange(masker: &Masker, readings: &mut impl Readings) -> Vec<Fin
         }
     }
     all
+}
+
+fn masked_of(readings: &impl Readings, findings: &[Finding]) -> impl Iterator<Item = Finding> {
+    findings.iter().filter(|finding| readings.is_masked(finding)).copied()
 }
 
 /// A class and from where on a mark names it.

@@ -67,6 +67,7 @@ fn masked_again_nothing_changes() {
         ("ana@x.org^^^bob@x.org^^^", "<EMAIL_ADDRESS_1><EMAIL_ADDRESS_2>^^^"),
         ("184.0.2.1:db6::11", "[REDACTED]:[REDACTED]"),
         ("192.0.2.0/24:2001:db8::7", "[REDACTED]:[REDACTED]"),
+        ("192.0.2.0/41:2001:db8::7", "[REDACTED]/[REDACTED]"),
         ("2001:db8::/32:2001:db8::7", "[REDACTED]:[REDACTED]"),
         ("2001:db8::/32::2001:db8:7", "[REDACTED]::2001:db8:7"),
         ("lic x1112:2001:db8::7", "lic <US_DRIVER_LICENSE>:[REDACTED]"),

@@ -139,6 +139,10 @@ impl Readings for Both<'_> {
         let [reads, _] = &*self.readings;
         Finding { end: reads.past_word(finding.end).0, ..finding }
     }
+
+    fn is_masked(&self, finding: &Finding) -> bool {
+        self.masker.is_masked(finding)
+    }
 }
 
 /// Goes on with a text of which nothing was read in any other way yet.
@@ -265,7 +269,7 @@ impl Screen {
         self.fresh = false;
         let path = work.scope.names();
         let mut both = Both { readings: &mut self.readings, path: &path, end, masker: work.masker };
-        self.found = exchange(work.masker, &mut both);
+        self.found = exchange(&mut both);
     }
 
     /// Writes everything before a place, and forgets it.

@@ -98,10 +98,11 @@ fn beginning(text: &[u8], colon: usize, found_to: usize) -> (usize, bool) {
 fn is_network(text: &[u8], number: &[u8]) -> bool {
     /// Bytes of the longest IPv4 address, and one that would make it a longer number.
     const LONGEST: usize = 16;
-    let Some(before) = text.strip_suffix(b"/").filter(|_| number.len() <= 2 && number.iter().all(u8::is_ascii_digit))
-    else {
+    let Some(before) = text.strip_suffix(b"/") else { return false };
+    let prefix = std::str::from_utf8(number).ok().and_then(|digits| digits.parse::<u8>().ok());
+    if number.len() > 2 || !prefix.is_some_and(|prefix| prefix <= 32) {
         return false;
-    };
+    }
     let length = before.iter().rev().take(LONGEST).take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
     let address = before.get(before.len() - length..).and_then(|address| std::str::from_utf8(address).ok());
     address.is_some_and(|address| address.parse::<Ipv4Addr>().is_ok())
