@@ -100,7 +100,7 @@ fn is_network(text: &[u8], number: &[u8]) -> bool {
     const LONGEST: usize = 16;
     let Some(before) = text.strip_suffix(b"/") else { return false };
     let prefix = std::str::from_utf8(number).ok().and_then(|digits| digits.parse::<u8>().ok());
-    if number.len() > 2 || !prefix.is_some_and(|prefix| prefix <= 32) {
+    if number.len() > 2 || prefix.is_none_or(|prefix| prefix > 32) {
         return false;
     }
     let length = before.iter().rev().take(LONGEST).take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
