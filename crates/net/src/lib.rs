@@ -1,14 +1,17 @@
-//! Connections: HTTP listeners with limits, upstream HTTP with pools, checks of `Host` and `Origin`, guarded fetches.
+//! Connections: HTTP listeners with limits and TLS, upstream HTTP with pools, checks of `Host` and `Origin`, guarded fetches.
 //!
 //! Nothing here knows of policy, evidence or MCP. What leaves through [`HttpTarget`] carries the target's own
 //! credential; the caller's never reaches it, because the adapter hands over only the headers it names.
 
+mod activity;
 mod bearer;
 pub mod client;
 pub mod fetch;
 pub mod origin;
+mod pem;
 pub mod server;
 mod stall;
+mod tls;
 
 pub use bearer::bearer;
 pub use client::{HttpTarget, Repeat, UpstreamError};
@@ -16,4 +19,6 @@ pub use fetch::{FetchError, Fetcher};
 /// The body of a message that is arriving.
 pub use hyper::body::Incoming;
 pub use origin::{OriginError, OriginPolicy};
-pub use server::{HttpLimits, Server};
+pub use pem::TlsError;
+pub use server::{ClientHeader, HttpLimits, Network, NetworkError, Proxies, Server};
+pub use tls::{ServerTls, TlsFiles};

@@ -40,13 +40,22 @@ impl OriginPolicy {
     /// Answers to the authority of `public_url`, to `listen` (`address:port`), and, when that is a loopback
     /// address, to its other names. Allows the origins of those and `allowed_origins`.
     pub fn new(public_url: &str, listen: std::net::SocketAddr, allowed_origins: &[String]) -> Self {
+        Self::by_scheme("http", public_url, listen, allowed_origins)
+    }
+
+    /// The same for a listener that speaks TLS itself.
+    pub fn over_tls(public_url: &str, listen: std::net::SocketAddr, allowed_origins: &[String]) -> Self {
+        Self::by_scheme("https", public_url, listen, allowed_origins)
+    }
+
+    fn by_scheme(scheme: &str, public_url: &str, listen: std::net::SocketAddr, allowed_origins: &[String]) -> Self {
         let mut hosts = BTreeSet::from([listen.to_string()]);
         if listen.ip().is_loopback() {
             let port = listen.port();
             hosts.extend([format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")]);
         }
-        // The listener itself speaks plain HTTP; the scheme of the public address is what it says.
-        let mut origins: BTreeSet<String> = hosts.iter().map(|host| format!("http://{host}")).collect();
+        // What the listener itself speaks; the scheme of the public address is what that says.
+        let mut origins: BTreeSet<String> = hosts.iter().map(|host| format!("{scheme}://{host}")).collect();
         origins.extend(allowed_origins.iter().map(|origin| origin.to_ascii_lowercase()));
         if let Ok(uri) = public_url.parse::<Uri>()
             && let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority())

@@ -1,19 +1,23 @@
-//! An HTTP/1.1 listener with limits, over TCP or a Unix socket.
+//! An HTTP listener with limits, over TCP, with or without TLS, or a Unix socket.
 //!
-//! hyper refuses conflicting `Content-Length` and `Transfer-Encoding` and control characters in headers
-//! (RFC 9112 §6.3, §11.2). Here stand the limits: connections, header bytes (and hyper's 100 headers), time to send a
-//! head, on an idle connection too, and time to take an answer.
+//! HTTP/2 is spoken where TLS has agreed on it (ALPN), HTTP/1.1 everywhere else. hyper refuses conflicting
+//! `Content-Length`, and control characters and folded lines in headers (RFC 9112 §6.3, §5.2, §11.2); of
+//! `Transfer-Encoding` beside `Content-Length` the former counts and the connection ends. What heads must be besides is in
+//! `head`, who the client is behind a proxy in `forwarded`. Here stand the limits: connections, header bytes (and hyper's
+//! 100 headers), streams, time for a TLS handshake, for a head, on an idle connection too, and to take an answer.
 //! On shutdown the listener closes at once, calls in flight finish within a grace period; what is left is aborted. So it
 //! is when the future of [`Server::serve`] is dropped.
+
+mod connection;
+mod forwarded;
+mod head;
 
 #[cfg(test)]
 mod tests;
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,15 +25,13 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::stall::StallGuard;
+use self::connection::{Connection, stopped};
+pub use self::forwarded::{ClientHeader, Network, NetworkError, Proxies};
+use crate::tls::ServerTls;
 
 /// The pause after a failed accept (the process is out of file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -45,6 +47,12 @@ pub struct HttpLimits {
     pub write_timeout: Duration,
     /// Bytes of a request head.
     pub head_bytes: usize,
+    /// Bytes of the target in a request line.
+    pub target_bytes: usize,
+    /// Time for a TLS handshake.
+    pub handshake_timeout: Duration,
+    /// Requests at once on one HTTP/2 connection.
+    pub streams: u32,
     /// Time that calls in flight get at shutdown.
     pub grace: Duration,
 }
@@ -56,6 +64,9 @@ impl Default for HttpLimits {
             head_timeout: Duration::from_secs(15),
             write_timeout: Duration::from_secs(30),
             head_bytes: 64 << 10,
+            target_bytes: 8 << 10,
+            handshake_timeout: Duration::from_secs(10),
+            streams: 100,
             grace: Duration::from_secs(30),
         }
     }
@@ -90,6 +101,8 @@ impl Peer {
 pub struct Server {
     listener: Listener,
     limits: HttpLimits,
+    tls: Option<ServerTls>,
+    proxies: Proxies,
 }
 
 #[derive(Debug)]
@@ -100,15 +113,27 @@ enum Listener {
 
 impl Server {
     /// Serves a bound TCP listener.
-    pub const fn tcp(listener: TcpListener, limits: HttpLimits) -> Self {
-        Self { listener: Listener::Tcp(listener), limits }
+    pub fn tcp(listener: TcpListener, limits: HttpLimits) -> Self {
+        Self { listener: Listener::Tcp(listener), limits, tls: None, proxies: Proxies::default() }
     }
 
     /// Serves a bound Unix socket. `admits` is asked about each process as it connects, by its id (none when it is in
     /// another PID namespace), and not again: while the connection stays, the process may end, and its id may become
     /// another's.
-    pub const fn unix(listener: UnixListener, limits: HttpLimits, admits: fn(Option<u32>) -> bool) -> Self {
-        Self { listener: Listener::Unix { listener, admits }, limits }
+    pub fn unix(listener: UnixListener, limits: HttpLimits, admits: fn(Option<u32>) -> bool) -> Self {
+        Self { listener: Listener::Unix { listener, admits }, limits, tls: None, proxies: Proxies::default() }
+    }
+
+    /// The same over TLS; a Unix socket stays without.
+    #[must_use]
+    pub fn over_tls(self, tls: Option<ServerTls>) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// The same, where these proxies say for whom they ask.
+    #[must_use]
+    pub fn behind(self, proxies: Proxies) -> Self {
+        Self { proxies, ..self }
     }
 
     /// Accepts and serves until `shutdown` turns true, then waits for calls in flight, at most the grace period,
@@ -117,10 +142,11 @@ impl Server {
     where
         S: Fn(Peer, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
-        B: Body<Data = Bytes> + Send + 'static,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let permits = Arc::new(Semaphore::new(self.limits.connections));
+        let proxies = Arc::new(self.proxies);
         let mut connections = JoinSet::new();
         let closing = shutdown.clone();
         let accept_all = async {
@@ -128,20 +154,24 @@ impl Server {
                 let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
                 // Those that have ended leave the set: it never holds more than there are permits, and one turn's.
                 while connections.try_join_next().is_some() {}
+                let place = |peer| Connection {
+                    peer,
+                    service: service.clone(),
+                    limits: self.limits.clone(),
+                    proxies: Arc::clone(&proxies),
+                    closing: closing.clone(),
+                    permit,
+                };
                 match &self.listener {
                     Listener::Tcp(listener) => match listener.accept().await {
                         Ok((stream, address)) => {
                             // Without it small answers wait for the peer's delayed acknowledgement.
                             let _ = stream.set_nodelay(true);
-                            let peer = Peer::Address(address.ip().to_canonical());
-                            connections.spawn(connection(
-                                stream,
-                                peer,
-                                service.clone(),
-                                self.limits.clone(),
-                                closing.clone(),
-                                permit,
-                            ));
+                            let connection = place(Peer::Address(address.ip().to_canonical()));
+                            match &self.tls {
+                                None => connections.spawn(connection.serve(stream)),
+                                Some(tls) => connections.spawn(connection.serve_tls(tls.acceptor(), stream)),
+                            };
                         }
                         Err(error) => pause(&error).await,
                     },
@@ -150,14 +180,7 @@ impl Server {
                             Ok(credentials) => {
                                 let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());
                                 let peer = Peer::Process { uid: credentials.uid(), is_admitted: admits(pid) };
-                                connections.spawn(connection(
-                                    stream,
-                                    peer,
-                                    service.clone(),
-                                    self.limits.clone(),
-                                    closing.clone(),
-                                    permit,
-                                ));
+                                connections.spawn(place(peer).serve(stream));
                             }
                             Err(error) => tracing::warn!(%error, "a local caller without credentials was refused"),
                         },
@@ -182,45 +205,4 @@ impl Server {
 async fn pause(error: &std::io::Error) {
     tracing::error!(%error, "a connection cannot be accepted; raise the limit on open files if this repeats");
     tokio::time::sleep(ACCEPT_PAUSE).await;
-}
-
-/// Waits until shutdown is asked for, or whoever could ask is gone.
-async fn stopped(shutdown: &mut watch::Receiver<bool>) {
-    let _ = shutdown.wait_for(|stop| *stop).await;
-}
-
-/// Serves one connection to its end. `_permit` is its place among the connections.
-async fn connection<T, S, F, B>(
-    stream: T,
-    peer: Peer,
-    service: S,
-    limits: HttpLimits,
-    mut closing: watch::Receiver<bool>,
-    _permit: OwnedSemaphorePermit,
-) where
-    T: AsyncRead + AsyncWrite + Unpin,
-    S: Fn(Peer, Request<Incoming>) -> F,
-    F: Future<Output = Response<B>>,
-    B: Body<Data = Bytes> + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout).max_buf_size(limits.head_bytes);
-    let answer = service_fn(move |request| {
-        // On the heap, and off it with its answer: hyper keeps the place of a request's future for as long as the connection.
-        let response = Box::pin(service(peer, request));
-        async move { Ok::<_, Infallible>(response.await) }
-    });
-    let stream = TokioIo::new(StallGuard::new(stream, limits.write_timeout));
-    let mut connection = pin!(builder.serve_connection(stream, answer));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(&mut closing) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke");
-    }
 }

@@ -13,23 +13,34 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::activity::Activity;
+
 /// A stream that fails with `TimedOut` when a write has waited for `limit`.
 #[derive(Debug)]
 pub(crate) struct StallGuard<T> {
     stream: T,
     limit: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
+    activity: Option<Activity>,
 }
 
 impl<T> StallGuard<T> {
     pub(crate) const fn new(stream: T, limit: Duration) -> Self {
-        Self { stream, limit, waiting: None }
+        Self { stream, limit, waiting: None, activity: None }
+    }
+
+    /// The same, which says where its peer takes bytes.
+    pub(crate) fn counted(self, activity: Activity) -> Self {
+        Self { activity: Some(activity), ..self }
     }
 
     /// Passes the result of a write on, unless it is to wait and has waited long enough.
     fn watch<R>(&mut self, context: &mut Context<'_>, written: Poll<Result<R>>) -> Poll<Result<R>> {
         if written.is_ready() {
             self.waiting = None;
+            if let Some(activity) = &self.activity {
+                activity.written();
+            }
             return written;
         }
         let limit = self.limit;

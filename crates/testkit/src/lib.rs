@@ -4,6 +4,7 @@
 //! `<target>/testkit`, so that parallel tests and later runs find it there. Nothing here is part of the gateway: it is a
 //! dev-dependency only (`cargo xtask floors` checks that).
 
+pub mod certificates;
 pub mod everything;
 pub mod fixture;
 pub mod forwarder;
@@ -17,6 +18,7 @@ pub mod python;
 pub mod script;
 pub mod sigstore;
 
+pub use certificates::Authority;
 pub use everything::EverythingServer;
 pub use fixture::FixtureServer;
 pub use forwarder::Forwarder;
