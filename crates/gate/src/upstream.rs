@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use hyper::body::Incoming;
 use vidimus_core::ErrorKind;
 use vidimus_log::Position;
-use vidimus_net::{HttpTarget, Repeat, UpstreamError};
+use vidimus_net::{HttpTarget, Repeat, TargetBody, UpstreamError};
 use vidimus_stdio::{Beginning, Endpoint, EndpointError, LogSink};
 
 use crate::context::SessionContext;
@@ -77,7 +76,7 @@ pub trait Transport: Send + Sync {
 
 impl Transport for HttpTarget {
     type Head = HeaderMap;
-    type Answer = http::Response<Incoming>;
+    type Answer = http::Response<TargetBody>;
 
     async fn send(&self, head: HeaderMap, wire: Wire) -> Result<Self::Answer, TransportError> {
         Ok(Self::send(self, Method::POST, head, wire.bytes, wire.repeat).await?)

@@ -131,6 +131,7 @@ impl Fault {
         match self {
             Self::Send(SendError::Upstream(error)) => match error.kind() {
                 ErrorKind::Timeout => "the target did not answer in time".into(),
+                ErrorKind::Limit => "too many requests wait for the target".into(),
                 _ => "the target cannot be reached".into(),
             },
             Self::Send(SendError::Evidence(_)) | Self::Evidence(_) => {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::{Body, Frame};
 use vidimus_gate::{Dial, SendError, Upstream, Wire};
-use vidimus_net::{HttpTarget, Incoming};
+use vidimus_net::{HttpTarget, TargetBody};
 use vidimus_stdio::{Answer, Endpoint};
 
 /// The way to an MCP server.
@@ -23,7 +23,7 @@ pub enum Server {
 /// What comes back, as it arrives.
 #[derive(Debug)]
 pub(crate) enum ServerBody {
-    Http(Incoming),
+    Http(TargetBody),
     Stdio(Answer),
 }
 

@@ -14,7 +14,7 @@ mod stall;
 mod tls;
 
 pub use bearer::bearer;
-pub use client::{HttpTarget, Repeat, UpstreamError};
+pub use client::{HttpTarget, Repeat, TargetBody, TargetOptions, TargetTls, UpstreamError};
 pub use fetch::{FetchError, Fetcher};
 /// The body of a message that is arriving.
 pub use hyper::body::Incoming;

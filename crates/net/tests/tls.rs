@@ -365,6 +365,50 @@ fn gone_away(mut bytes: &[u8]) -> Option<u32> {
 }
 
 #[tokio::test]
+async fn a_head_that_http1_would_read_otherwise_is_no_request() {
+    let (authority, issued) = authority();
+    // Such a stream is reset, and the connection stays until it is idle.
+    let limits = HttpLimits { head_timeout: SHORT, ..HttpLimits::default() };
+    let server = Running::start(&Files::of(&issued), limits).await;
+    let literal = |name: &str, value: &str| {
+        let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+        [vec![0x00], text(name), text(value)].concat()
+    };
+    let good = frames_answered(&server, &authority, &[frame(0x1, 0x5, 1, &head())]).await;
+    assert!(has_head(&good), "{good:?}");
+    for (name, value) in [
+        ("transfer-encoding", "chunked"),
+        ("connection", "close"),
+        ("upgrade", "h2c"),
+        ("te", "gzip"),
+        ("X-Capital", "a"),
+        ("a b", "c"),
+        ("x-injected", "a\r\nhost: evil.test"),
+        ("x-nul", "a\0b"),
+        (":path", "/again"),
+        (":status", "200"),
+        ("content-length", "5"),
+        ("content-length", "-1"),
+    ] {
+        let bad = frame(0x1, 0x5, 1, &[head(), literal(name, value)].concat());
+        let answered = frames_answered(&server, &authority, &[bad]).await;
+        assert!(!has_head(&answered), "{name}: {value:?} was answered: {answered:?}");
+    }
+}
+
+/// Whether there is an answer to a request among frames.
+fn has_head(mut bytes: &[u8]) -> bool {
+    while bytes.len() >= 9 {
+        let length = usize::try_from(u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]])).unwrap();
+        if bytes[3] == 0x1 {
+            return true;
+        }
+        bytes = &bytes[9 + length..];
+    }
+    false
+}
+
+#[tokio::test]
 async fn abuse_of_http2_ends_the_connection() {
     const PROTOCOL_ERROR: u32 = 0x1;
     const ENHANCE_YOUR_CALM: u32 = 0xB;

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use vidimus_net::ServerTls;
 use vidimus_policy::Policies;
 use vidimus_stdio::Isolation;
 
@@ -51,8 +52,21 @@ impl Checked {
         if let Err(error) = key::load(&config.gateway.key, &config.gateway.data_dir) {
             problems.push(Problem::new(error.to_string()));
         }
+        if let Some(files) = &config.gateway.tls
+            && let Err(error) = ServerTls::load(files.clone())
+        {
+            problems.push(Problem::new(error.to_string()));
+        }
         for target in &config.targets {
-            let Server::Program(program) = &target.server else { continue };
+            let program = match &target.server {
+                Server::Http { tls, .. } => {
+                    if let Err(error) = tls.check() {
+                        problems.push(Problem::new(format!("target {}: {error}", target.name)));
+                    }
+                    continue;
+                }
+                Server::Program(program) => program,
+            };
             // A secret that is not to be had here is a warning.
             if let Ok(confinement) = config.confinement(program)
                 && let Err(error) = confinement.check()
@@ -114,6 +128,9 @@ fn write_text(checked: &Checked, out: &mut impl Write) -> std::io::Result<()> {
     let gateway = &config.gateway;
     let mut table = Table::new(&["GATEWAY", &gateway.name]);
     table.row(["clients", &gateway.listen.to_string()]);
+    if let Some(tls) = &gateway.tls {
+        table.row(["certificate", &tls.certificate.display().to_string()]);
+    }
     table.row(["public URL", &gateway.public_url.to_string()]);
     table.row(["administration", &gateway.admin.to_string()]);
     table.row(["data", &gateway.data_dir.display().to_string()]);
@@ -132,7 +149,7 @@ fn write_text(checked: &Checked, out: &mut impl Write) -> std::io::Result<()> {
     let mut table = Table::new(&["TARGET", "SERVER", "DURABILITY", "RECORD", "SECRETS"]);
     for target in &config.targets {
         let (server, secrets): (_, Vec<_>) = match &target.server {
-            Server::Http { url, headers } => {
+            Server::Http { url, headers, .. } => {
                 (url.to_string(), headers.iter().map(|(name, secret)| format!("{name}: {}", shown(secret))).collect())
             }
             Server::Program(program) => (
@@ -226,7 +243,7 @@ fn described_issuer(issuer: &Issuer) -> Value {
 
 fn described_target(target: &Target) -> Value {
     let mut described = match &target.server {
-        Server::Http { url, headers } => {
+        Server::Http { url, headers, .. } => {
             let headers: serde_json::Map<String, Value> =
                 headers.iter().map(|(name, secret)| (name.to_string(), shown(secret).into())).collect();
             json!({ "url": url.to_string(), "headers": headers })

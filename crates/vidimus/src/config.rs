@@ -12,6 +12,7 @@ mod retention;
 mod sections;
 mod stdio;
 mod table;
+mod tls;
 mod value;
 mod witnesses;
 
@@ -24,6 +25,7 @@ use vidimus_core::{Durability, Record, TargetName};
 use vidimus_gate::{Rule, Thresholds};
 use vidimus_identity::IssuerConfig;
 use vidimus_log::WitnessKey;
+use vidimus_net::{Proxies, TargetTls, TlsFiles};
 use vidimus_stdio::Confinement;
 
 use crate::problem::Problem;
@@ -87,21 +89,37 @@ pub(crate) struct Gateway {
     pub(crate) key: SecretRef,
     /// Scheme and host, in lower case.
     pub(crate) allowed_origins: Vec<String>,
+    /// `[gateway.tls]`; none when the listener speaks plain HTTP.
+    pub(crate) tls: Option<TlsFiles>,
+    /// The proxies that say for whom they ask.
+    pub(crate) proxies: Proxies,
 }
 
 impl Config {
-    /// What `program` may do: it reaches neither the gateway's data nor the key if that is a file, and changes nothing
-    /// that the gateway is told. All paths are absolute.
+    /// What `program` may do: it reaches neither the gateway's data nor a key that is a file, and changes nothing that the
+    /// gateway is told. All paths are absolute.
     pub(crate) fn confinement(&self, program: &Program) -> Result<Confinement, ProgramError> {
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let key = match &self.gateway.key.source {
             Source::File(path) => Some(path),
             Source::Env(_) => None,
         };
-        let mut confinement = program.confinement(std::iter::once(&self.gateway.data_dir).chain(key).map(absolute))?;
-        let told = [&self.path, &self.policy_dir, &self.gateway.socket];
+        let tls = self.gateway.tls.as_ref();
+        let of_targets = self.targets.iter().filter_map(|target| match &target.server {
+            Server::Http { tls, .. } => Some(&**tls),
+            Server::Program(_) => None,
+        });
+        let own_keys = of_targets.clone().filter_map(|tls| tls.identity.as_ref().map(|(_, key)| key));
+        let keys = key.into_iter().chain(tls.map(|tls| &tls.key)).chain(own_keys);
+        let forbidden = std::iter::once(&self.gateway.data_dir).chain(keys);
+        let mut confinement = program.confinement(forbidden.map(absolute))?;
+        let certificates = tls.into_iter().flat_map(|tls| std::iter::once(&tls.certificate).chain(&tls.client_ca));
+        let of_targets =
+            of_targets.flat_map(|tls| tls.ca.iter().chain(tls.identity.as_ref().map(|(certificate, _)| certificate)));
+        let told =
+            [&self.path, &self.policy_dir, &self.gateway.socket].into_iter().chain(certificates).chain(of_targets);
         let tools = self.targets.iter().filter_map(|target| target.tools.as_ref());
-        confinement.unwritable = told.into_iter().chain(tools).map(absolute).collect();
+        confinement.unwritable = told.chain(tools).map(absolute).collect();
         Ok(confinement)
     }
 }
@@ -152,6 +170,9 @@ pub(crate) enum Server {
         url: Uri,
         /// Names are in lower case, each once.
         headers: Vec<(HeaderName, SecretRef)>,
+        /// Requests at once.
+        requests: usize,
+        tls: Box<TargetTls>,
     },
     /// A program the gateway starts.
     Program(Box<Program>),

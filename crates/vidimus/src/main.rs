@@ -7,6 +7,7 @@ mod admin;
 mod api;
 mod archive_stream;
 mod capacity;
+mod certificates;
 mod check;
 mod cli;
 mod client;

@@ -20,7 +20,7 @@ use vidimus_gate::{Gate, Keyring, Masking, TargetSpec};
 use vidimus_identity::Identity;
 use vidimus_log::{FileSystem, Witnessing};
 use vidimus_mcp::{Adapter, Limits, Target};
-use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server};
+use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server, ServerTls, TargetOptions, TargetTls};
 use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, Pool, PoolLimits};
 
 use crate::admin::Admin;
@@ -30,7 +30,7 @@ use crate::evidence_api::{self, EvidenceApi};
 use crate::integrity::Integrity;
 use crate::log_api::LogApi;
 use crate::witnesses::Witnesses;
-use crate::{capacity, clock, key, policies, retention, stdio_child};
+use crate::{capacity, certificates, clock, key, policies, retention, stdio_child};
 
 /// How long the gateway's own tasks may take to end at shutdown.
 const HELPER_GRACE: Duration = Duration::from_secs(5);
@@ -55,6 +55,7 @@ pub(crate) struct Running {
     servers: Vec<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
     witnesses: JoinHandle<Witnesses>,
+    tls: Option<ServerTls>,
     grace: Duration,
 }
 
@@ -102,6 +103,7 @@ pub(crate) async fn open(config: &Config, mut registry: Registry) -> anyhow::Res
 /// Starts a gateway.
 pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let gateway = &config.gateway;
+    let tls = gateway.tls.clone().map(ServerTls::load).transpose().context("no TLS on gateway.listen")?;
     let listener = bind(gateway.listen, "gateway.listen").await?;
     let admin_listener = bind(gateway.admin, "gateway.admin").await?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
@@ -120,7 +122,8 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         connect(&gate, config, (target, masking), &programs)
     });
     let targets = targets.collect::<anyhow::Result<_>>()?;
-    let origins = OriginPolicy::new(&gateway.public_url.to_string(), listen, &gateway.allowed_origins);
+    let origins = if tls.is_some() { OriginPolicy::over_tls } else { OriginPolicy::new };
+    let origins = origins(&gateway.public_url.to_string(), listen, &gateway.allowed_origins);
     let log = LogApi::new(gate.clone(), origins.clone(), config.is_log_public);
     let adapter = Adapter::new(gate.clone(), origins, targets);
     let (stop, stopping) = watch::channel(false);
@@ -134,8 +137,9 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let socket = bind_socket(&gateway.socket)?;
     let admin_page = Admin::new(gate.clone(), Arc::clone(&identity), admin, registry);
     let mcp = adapter.clone();
+    let public = Server::tcp(listener, limits.clone()).over_tls(tls.clone()).behind(gateway.proxies.clone());
     let servers = vec![
-        tokio::spawn(Server::tcp(listener, limits.clone()).serve(
+        tokio::spawn(public.serve(
             move |peer, request| {
                 let (mcp, log) = (mcp.clone(), log.clone());
                 async move {
@@ -179,11 +183,14 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         tokio::spawn(clock::watch(gate.clone(), stopping.clone())),
         tokio::spawn(capacity::watch(gate.clone(), config.capacity, gateway.data_dir.clone(), stopping.clone())),
     ];
+    if let Some(tls) = &tls {
+        helpers.push(tokio::spawn(certificates::watch(tls.clone(), stopping.clone())));
+    }
     for target in &config.targets {
         helpers.push(tokio::spawn(read_definitions(adapter.clone(), target.name.clone(), stopping.clone())));
     }
     let grace = config.limits.shutdown_grace;
-    Ok(Running { listen, admin, gate, adapter, programs, stop, servers, helpers, witnesses, grace })
+    Ok(Running { listen, admin, gate, adapter, programs, stop, servers, helpers, witnesses, tls, grace })
 }
 
 /// Opens the log and asks its witnesses before anything is written. Blocks; called from a thread for that.
@@ -198,13 +205,24 @@ fn start_gate(
 }
 
 impl Running {
-    /// Serves until the process is told to stop (SIGINT, SIGTERM; SIGHUP, as its terminal was closed), then stops in order.
+    /// Serves until the process is told to stop (SIGINT, SIGTERM), then stops in order. At SIGHUP it looks at its
+    /// certificate; without one it stops, as its terminal was closed.
     pub(crate) async fn until_told(self) -> anyhow::Result<()> {
         let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => tracing::info!("SIGHUP: the terminal was closed, and the configuration is read at a start alone"),
+        loop {
+            tokio::select! {
+                interrupted = tokio::signal::ctrl_c() => interrupted?,
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {
+                    if let Some(tls) = &self.tls {
+                        tracing::info!("SIGHUP: looking at the certificate; the configuration is read at a start alone");
+                        certificates::look(tls).await;
+                        continue;
+                    }
+                    tracing::info!("SIGHUP: the terminal was closed, and the configuration is read at a start alone");
+                }
+            }
+            break;
         }
         tracing::info!("Stopping: calls in flight finish first");
         self.stop().await
@@ -255,14 +273,22 @@ fn connect(
     programs: &Pool,
 ) -> anyhow::Result<Target> {
     let server: vidimus_mcp::Server = match &target.server {
-        config::Server::Http { url, headers } => {
+        config::Server::Http { url, headers, requests, tls } => {
             let mut injected = HeaderMap::new();
             for (name, reference) in headers {
                 let value = reference.resolve_header();
                 let value = value.with_context(|| format!("the header {name} of target {}", target.name))?;
                 injected.insert(HeaderName::clone(name), value);
             }
-            let http = HttpTarget::new(url.clone(), injected, target.connect_timeout, target.request_timeout)?;
+            let options = TargetOptions {
+                headers: injected,
+                connect_timeout: target.connect_timeout,
+                response_timeout: target.request_timeout,
+                requests: *requests,
+                tls: TargetTls::clone(tls),
+            };
+            let http = HttpTarget::with(url.clone(), options);
+            let http = http.with_context(|| format!("target {}", target.name))?;
             gate.upstream(http).into()
         }
         config::Server::Program(program) => {

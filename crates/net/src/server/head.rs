@@ -17,6 +17,8 @@ use super::HttpLimits;
 pub(super) enum HeadError {
     #[error("the address of the request is too long")]
     Target,
+    #[error("the headers of the request are too large")]
+    Size,
     #[error("the request names two hosts")]
     Authority,
     #[error("the only expectation that is met is 100-continue")]
@@ -27,6 +29,7 @@ impl HeadError {
     const fn status(self) -> StatusCode {
         match self {
             Self::Target => StatusCode::URI_TOO_LONG,
+            Self::Size => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Authority => StatusCode::BAD_REQUEST,
             Self::Expectation => StatusCode::EXPECTATION_FAILED,
         }
@@ -48,6 +51,11 @@ pub(super) fn check<B>(request: &mut Request<B>, limits: &HttpLimits) -> Result<
     let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
     if length + authority.as_ref().map_or(0, String::len) > limits.target_bytes {
         return Err(HeadError::Target);
+    }
+    // hyper stops reading when a head that is not whole fills its buffer; one that is whole by then may be larger.
+    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers > limits.head_bytes {
+        return Err(HeadError::Size);
     }
     // The target of CONNECT names another host by design; nothing answers it.
     if let Some(authority) = authority.filter(|_| request.method() != Method::CONNECT) {
@@ -82,7 +90,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let mut request = request.body(()).unwrap();
-        check(&mut request, &HttpLimits { target_bytes: 40, ..HttpLimits::default() })?;
+        check(&mut request, &HttpLimits { target_bytes: 40, head_bytes: 100, ..HttpLimits::default() })?;
         Ok(request.headers().get(HOST).map(|host| host.to_str().unwrap().to_owned()))
     }
 
@@ -106,6 +114,10 @@ mod tests {
         let long = format!("/{}", "a".repeat(40));
         assert_eq!(checked(Version::HTTP_11, &long, &[("host", "x")]), Err(HeadError::Target));
         assert!(checked(Version::HTTP_11, &long[1..], &[("host", "x")]).is_err(), "no path at all");
+        let large = "a".repeat(60);
+        assert!(checked(Version::HTTP_11, "/", &[("host", "x"), ("a", &large)]).is_ok());
+        let twice = [("host", "x"), ("a", &*large), ("a", &*large)];
+        assert_eq!(checked(Version::HTTP_11, "/", &twice), Err(HeadError::Size));
         assert!(checked(Version::HTTP_11, "/", &[("host", "x"), ("expect", "100-Continue")]).is_ok());
         assert_eq!(checked(Version::HTTP_11, "/", &[("host", "x"), ("expect", "200-ok")]), Err(HeadError::Expectation));
     }

@@ -107,6 +107,25 @@ async fn an_idle_connection_is_closed() {
 }
 
 #[tokio::test]
+async fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
+    let server = Running::start(HttpLimits { head_timeout: SHORT, ..HttpLimits::default() }, 1).await;
+    let (mut reader, mut writer) = server.connect().await.into_split();
+    let began = Instant::now();
+    let dripping = tokio::spawn(async move {
+        writer.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nx-drip: ").await.unwrap();
+        // Each byte comes in time, and the head does not.
+        while writer.write_all(b"a").await.is_ok() {
+            sleep(SHORT / 10).await;
+        }
+    });
+    let mut received = Vec::new();
+    let _ = timeout(SOON, reader.read_to_end(&mut received)).await.unwrap();
+    assert!(!received.starts_with(b"HTTP/1.1 200"), "{received:?}");
+    assert!(began.elapsed() < SHORT * 10, "{:?}", began.elapsed());
+    dripping.abort();
+}
+
+#[tokio::test]
 async fn what_outlasts_the_grace_period_is_aborted() {
     let limits = HttpLimits { grace: SHORT, ..HttpLimits::default() };
     let held = Arc::new(Semaphore::new(0));

@@ -40,6 +40,7 @@ const fn key(name: &'static str, form: &'static str, absent: Absent, about: &'st
 /// All tables, in the order of the reference.
 pub(super) const SECTIONS: &[&Section] = &[
     &GATEWAY,
+    &GATEWAY_TLS,
     &LIMITS,
     &CAPACITY,
     &INTEGRITY,
@@ -50,6 +51,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &MASKING,
     &CUSTOM_CLASS,
     &TARGET,
+    &TARGET_TLS,
     &TARGET_MASKING,
     &WITNESS,
     &LOG,
@@ -92,14 +94,16 @@ pub(super) const GATEWAY: Section = Section {
             "listen",
             "address",
             Absent::Default("127.0.0.1:8080"),
-            "Where MCP clients connect. Plain HTTP: anywhere \
-             but on loopback, put a TLS-terminating proxy before it and say so in `public_url`.",
+            "Where MCP clients connect. Without `[gateway.tls]` it is plain HTTP: anywhere but on loopback, put a \
+             TLS-terminating proxy before it then. `public_url` says what clients use.",
         ),
         key("admin", "address", Absent::Default("127.0.0.1:9080"), "Where metrics and health are. Loopback only."),
         key(
             "public_url",
             "URL",
-            Absent::Means("`http://` and the `listen` address, which must then be on loopback"),
+            Absent::Means(
+                "`http://`, or `https://` with `[gateway.tls]`, and the `listen` address, which must then be on loopback",
+            ),
             "The address clients use; requests with another `Host` are refused. `https`, unless it names this machine.",
         ),
         key(
@@ -129,6 +133,37 @@ pub(super) const GATEWAY: Section = Section {
             Absent::Means("only the gateway's own"),
             "Web pages that may call \
              the gateway from a browser, e.g. `[\"https://app.example.com\"]`.",
+        ),
+        key("tls", "table", Absent::Means("plain HTTP"), "The certificate of the listener: see below."),
+        key(
+            "trusted_proxies",
+            "list of networks",
+            Absent::Means("nobody is believed"),
+            "Proxies before the gateway, e.g. `[\"10.0.0.0/8\", \"192.0.2.7\"]`. What they say of the client's address is \
+             believed: it is the right-most one that is no such proxy. Of anybody else such headers are dropped.",
+        ),
+        key(
+            "client_header",
+            "`x-forwarded-for` or `forwarded`",
+            Absent::Default("x-forwarded-for"),
+            "The header in which these proxies say it. The other is dropped: it may be the client's own.",
+        ),
+    ],
+};
+
+pub(super) const GATEWAY_TLS: Section = Section {
+    heading: "gateway.tls",
+    about: "TLS 1.3 and 1.2 on `listen`, with HTTP/2 and HTTP/1.1. The files are looked at every few seconds, and at SIGHUP: \
+            what is new in them holds for new connections, and what cannot be used changes nothing.",
+    keys: &[
+        key("certificate", "path", Absent::Refused, "The certificate in PEM, then those it is signed by."),
+        key("key", "path", Absent::Refused, "Its private key in PEM. Its file must be readable by its owner alone."),
+        key(
+            "client_ca",
+            "path",
+            Absent::Means("clients need no certificate"),
+            "Authorities in PEM. Whoever has no certificate of one of them gets no connection; who a client is its token \
+             says all the same.",
         ),
     ],
 };
@@ -417,7 +452,19 @@ pub(super) const TARGET: Section = Section {
             "A \
              `tools/list` result as JSON. `vidimus check` checks policies against these definitions.",
         ),
-        key("connect_timeout", "duration", Absent::Default("5s"), "How long connecting may take."),
+        key(
+            "connect_timeout",
+            "duration",
+            Absent::Default("5s"),
+            "How long connecting may take, and the TLS handshake after it, and before it the wait for one of `requests`.",
+        ),
+        key(
+            "requests",
+            "count",
+            Absent::Default("10000"),
+            "Requests to the target at once, streams that clients listen to included; further ones wait.",
+        ),
+        key("tls", "table", Absent::Means("the system's authorities hold"), "TLS with the target: see below."),
         key(
             "request_timeout",
             "duration",
@@ -475,6 +522,38 @@ pub(super) const TARGET: Section = Section {
         ),
         key("network", "`true` or `false`", Absent::Default("true"), "Whether the program may use the network."),
         key("idle", "duration", Absent::Default("15m"), "After so long without a request the program is ended."),
+    ],
+};
+
+pub(super) const TARGET_TLS: Section = Section {
+    heading: "targets.NAME.tls",
+    about: "TLS with the target, for a `url` with `https`: 1.3 and 1.2, HTTP/2 where it offers that. The files are read at \
+            start.",
+    keys: &[
+        key(
+            "ca",
+            "path",
+            Absent::Means("those of the system"),
+            "Authorities in PEM: the target's certificate must be of one of them, and the system's hold no more.",
+        ),
+        key(
+            "certificate",
+            "path",
+            Absent::Means("none"),
+            "The gateway's own certificate in PEM, if the target demands one.",
+        ),
+        key(
+            "key",
+            "path",
+            Absent::Means("none"),
+            "Its private key in PEM. Its file must be readable by its owner alone.",
+        ),
+        key(
+            "server_name",
+            "name",
+            Absent::Means("the host in `url`"),
+            "The name the target's certificate must be for. There is no way to accept any.",
+        ),
     ],
 };
 

@@ -14,11 +14,14 @@ use toml::de::DeTable;
 use vidimus_core::{Durability, Record, TargetName};
 use vidimus_gate::Thresholds;
 use vidimus_identity::{Algorithm, ClaimRule, IssuerConfig};
+use vidimus_net::{ClientHeader, Network, Proxies};
 
 use super::document::Document;
 use super::keys;
 use super::table::{Table, Value, secret};
-use super::{Config, Gateway, Issuer, Limits, Masking, Server, Target, masking, retention, stdio, value, witnesses};
+use super::{
+    Config, Gateway, Issuer, Limits, Masking, Server, Target, masking, retention, stdio, tls, value, witnesses,
+};
 
 /// The socket in `data_dir`.
 pub(crate) const SOCKET: &str = "vidimus.sock";
@@ -108,11 +111,14 @@ fn gateway<'a>(document: &'a Document, place: Range<usize>, table: &'a DeTable<'
     let name = table.parsed("name", value::name);
     let listen = table.parsed("listen", value::address);
     let admin = table.parsed("admin", value::loopback_address);
+    let tls = tls::listener(document, table.table("tls"));
+    let scheme = if table.value("tls").is_some() { "https" } else { "http" };
     let public_url = match (table.value("public_url"), listen) {
         (Some(given), _) => table.parse("public_url", given, value::private_url),
-        (None, Some(listen)) if listen.ip().is_loopback() => value::url(&format!("http://{listen}")).ok(),
+        (None, Some(listen)) if listen.ip().is_loopback() => value::url(&format!("{scheme}://{listen}")).ok(),
         (None, Some(_)) => {
-            let help = "add the address clients use, `https://…`, and put a TLS-terminating proxy before the gateway";
+            let help = "add the address clients use, `https://…`, and a certificate ([gateway.tls]) or a TLS-terminating \
+                        proxy before the gateway";
             let message = "`listen` is not on loopback, so [gateway] needs `public_url`";
             document.problem(place.clone(), message, Some(help.to_owned()));
             None
@@ -123,6 +129,11 @@ fn gateway<'a>(document: &'a Document, place: Range<usize>, table: &'a DeTable<'
     let socket = table.parsed("socket", value::text).map(|path| document.resolve(&path));
     let key = table.secret("key");
     let allowed_origins = table.list("allowed_origins", value::origin);
+    let trusted = table.list("trusted_proxies", |text| text.parse::<Network>().map_err(|error| error.to_string()));
+    let header = table.parsed("client_header", |text| {
+        let headers = [("x-forwarded-for", ClientHeader::XForwardedFor), ("forwarded", ClientHeader::Forwarded)];
+        one_of(&text.to_ascii_lowercase(), &headers)
+    });
     table.finish();
     if let (Some(listen), Some(admin)) = (listen, admin)
         && listen == admin
@@ -143,6 +154,8 @@ fn gateway<'a>(document: &'a Document, place: Range<usize>, table: &'a DeTable<'
         data_dir,
         key: key?,
         allowed_origins: allowed_origins?,
+        tls: tls?,
+        proxies: Proxies { trusted: trusted?, header: header? },
     })
 }
 
@@ -368,12 +381,22 @@ fn target<'a>(
     let connect_timeout = table.parsed("connect_timeout", value::duration);
     let request_timeout = table.parsed("request_timeout", value::duration);
     let call_timeout = table.parsed("call_timeout", value::duration);
+    let requests = table.count("requests");
+    let heading = format!("targets.{}.tls", name.get_ref());
+    let tls = tls::target(document, heading, table.table("tls"), url.as_ref());
     let program = stdio::program(document, &table);
     let server = match (table.value("url"), table.value("command")) {
-        (Some(_), None) => url.and_then(|url| Some(Server::Http { url, headers: headers? })),
+        (Some(_), None) => {
+            url.and_then(|url| Some(Server::Http { url, headers: headers?, requests: requests?, tls: Box::new(tls?) }))
+        }
         (None, Some(_)) => {
             if let Some(given) = table.value("headers") {
                 document.problem(given.span(), "`headers` go to a `url`; a program has `env`".to_owned(), None);
+            }
+            for of_url in ["requests", "tls"] {
+                if let Some(given) = table.value(of_url) {
+                    document.problem(given.span(), format!("`{of_url}` is for a `url`, not for a program"), None);
+                }
             }
             program.map(|program| Server::Program(Box::new(program)))
         }

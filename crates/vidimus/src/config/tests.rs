@@ -30,6 +30,13 @@ data_dir = "/var/lib/vidimus"
 socket = "/run/vidimus.sock"
 key = { file = "/etc/vidimus/kek" }
 allowed_origins = ["https://App.example.com"]
+trusted_proxies = ["10.0.0.0/8", "::1"]
+client_header = "Forwarded"
+
+[gateway.tls]
+certificate = "tls/chain.pem"
+key = "/etc/vidimus/key.pem"
+client_ca = "tls/clients.pem"
 
 [capacity]
 warning = "20GiB"
@@ -79,7 +86,8 @@ custom = { BADGE = { patterns = ["EMP-[0-9]{5}"], words = ["blue badge"], valida
 [targets.crm]
 protocol = "mcp"
 masking = { classes = ["default", "BADGE"], operators = { US_SSN = "keep_last(4)" }, fields = { "$.customers[*].ssn" = "US_SSN" }, allow = ["10.0.0.0/8"] }
-url = "http://127.0.0.1:9000/mcp"
+url = "https://127.0.0.1:9000/mcp"
+requests = 7
 headers = { Authorization = { env = "CRM_TOKEN", format = "Bearer {}" }, X-Tenant = { file = "tenant" } }
 durability = "async"
 record = "masked"
@@ -88,6 +96,11 @@ tools = "crm.tools.json"
 connect_timeout = "250ms"
 request_timeout = "2h"
 call_timeout = "3h"
+[targets.crm.tls]
+ca = "tls/ca.pem"
+certificate = "tls/own.pem"
+key = "tls/own.key"
+server_name = "crm.internal"
 
 [targets.files]
 protocol = "mcp"
@@ -168,9 +181,19 @@ fn a_target_may_be_a_program() {
     assert!(matches!(config.confinement(program), Err(ProgramError::Secret(name, _)) if name == "KEY"));
     // It reaches neither the data nor the key, and changes nothing that the gateway is told.
     let confinement = config.confinement(&Program { env: Vec::new(), ..program.as_ref().clone() }).unwrap();
-    assert_eq!(confinement.forbidden, [Path::new("/var/lib/vidimus"), Path::new("/etc/vidimus/kek")]);
-    let told =
-        ["/etc/vidimus/vidimus.toml", "/etc/vidimus/policies", "/run/vidimus.sock", "/etc/vidimus/crm.tools.json"];
+    let keys = ["/etc/vidimus/kek", "/etc/vidimus/key.pem", "/etc/vidimus/tls/own.key"];
+    assert_eq!(confinement.forbidden[0], Path::new("/var/lib/vidimus"));
+    assert_eq!(confinement.forbidden[1..], keys.map(Path::new));
+    let told = [
+        "/etc/vidimus/vidimus.toml",
+        "/etc/vidimus/policies",
+        "/run/vidimus.sock",
+        "/etc/vidimus/tls/chain.pem",
+        "/etc/vidimus/tls/clients.pem",
+        "/etc/vidimus/tls/ca.pem",
+        "/etc/vidimus/tls/own.pem",
+        "/etc/vidimus/crm.tools.json",
+    ];
     assert_eq!(confinement.unwritable, told.map(Path::new));
 }
 
@@ -179,6 +202,11 @@ fn every_key_is_understood() {
     let config = parse(FULL).unwrap();
     assert_eq!(config.gateway.allowed_origins, ["https://app.example.com"]);
     assert_eq!(config.gateway.socket, Path::new("/run/vidimus.sock"));
+    let tls = config.gateway.tls.as_ref().unwrap();
+    assert_eq!(tls.certificate, Path::new("/etc/vidimus/tls/chain.pem"));
+    assert_eq!(tls.client_ca.as_deref(), Some(Path::new("/etc/vidimus/tls/clients.pem")));
+    assert_eq!(config.gateway.proxies.trusted.len(), 2);
+    assert_eq!(config.gateway.proxies.header, vidimus_net::ClientHeader::Forwarded);
     assert_eq!(config.limits.session_idle, Duration::from_mins(5));
     let corp = &config.issuers.iter().find(|issuer| issuer.verification.name == "corp").unwrap().verification;
     assert_eq!(corp.issuer, "http://127.0.0.1:4000/", "the text itself, since `iss` is compared exactly");
@@ -186,7 +214,11 @@ fn every_key_is_understood() {
     assert_eq!(corp.group_names["0b6f"], "support");
     assert_eq!(corp.workload_when.as_ref().unwrap().equals, "service");
     let target = &config.targets[0];
-    let Server::Http { headers, .. } = &target.server else { panic!("{target:?}") };
+    let Server::Http { headers, requests, tls, .. } = &target.server else { panic!("{target:?}") };
+    assert_eq!(*requests, 7);
+    assert_eq!(tls.ca.as_deref(), Some(Path::new("/etc/vidimus/tls/ca.pem")));
+    assert_eq!(tls.identity.as_ref().unwrap().1, Path::new("/etc/vidimus/tls/own.key"));
+    assert_eq!(tls.server_name, Some("crm.internal".try_into().unwrap()));
     assert_eq!(headers[0].0, "authorization");
     assert_eq!(headers[0].1.format.as_deref(), Some("Bearer {}"));
     assert_eq!(headers[1].1.source, Source::File("/etc/vidimus/tenant".into()));
@@ -303,7 +335,8 @@ fn witnesses_are_told_apart_by_their_keys_and_never_confused_with_logs() {
 fn the_sample_with_every_key_has_every_key() {
     for section in keys::SECTIONS {
         for key in section.keys {
-            assert!(FULL.contains(&format!("{} = ", key.name)), "{} in [{}]", key.name, section.heading);
+            let is_there = [format!("\n{} = ", key.name), format!(".{}]\n", key.name), format!(" {} = ", key.name)];
+            assert!(is_there.iter().any(|text| FULL.contains(text)), "{} in [{}]", key.name, section.heading);
         }
     }
 }
@@ -369,6 +402,7 @@ fn no_way_of_writing_a_secret_down_gets_it_shown() {
         (r#"protocol = "mcp""#, "protocol = \"mcp\"\npassword = \"hunter2\""),
         (r#"protocol = "mcp""#, "protocol = \"mcp\"\nheaders = \"hunter2\""),
         (r#"url = "http://127.0.0.1:9000/mcp""#, r#"url = "http://u:hunter2@127.0.0.1:9000/mcp""#),
+        ("[policy]", "[gateway.tls]\ncertificate = \"c\"\nkey = \"-----BEGIN PRIVATE KEY-----hunter2\"\n[policy]"),
     ] {
         let report = report(&with(line, instead));
         assert!(!report.contains("hunter2"), "{instead}\n{report}");
@@ -414,6 +448,14 @@ fn what_would_be_unsafe_is_refused_with_the_reason() {
             "have the same `issuer`",
         ),
         // Its groups would be `local/…`, and `local/owner` reads evidence.
+        (key, "key = { env = \"A\" }\ntrusted_proxies = [\"10.0.0.1/8\"]", "bits behind the prefix"),
+        (key, "key = { env = \"A\" }\ntrusted_proxies = [\"proxy\"]", "expected an address or a network"),
+        (key, "key = { env = \"A\" }\n[gateway.tls]\ncertificate = \"c\"", "no `key` in [gateway.tls]"),
+        (CRM_URL, &format!("{CRM_URL}\ntls = {{ ca = \"c\" }}"), "is for a `url` with https"),
+        (CRM_URL, "url = \"https://a\"\ntls = { certificate = \"c\" }", "belong together"),
+        (CRM_URL, "url = \"https://a\"\ntls = { server_name = \"a b\" }", "expected a host name"),
+        (CRM_URL, "url = \"https://a\"\ntls = { verify = false }", "unknown key `verify`"),
+        (CRM_URL, "command = [\"a\"]\nrequests = 1", "not for a program"),
         ("[identity.oidc.corp]", "[identity.oidc.local]", "`local` is the gateway's own"),
         ("[identity.oidc.corp]", "[identity.oidc.vidimus]", "`vidimus` is the gateway's own"),
     ] {

@@ -51,10 +51,14 @@ pub(crate) struct Setup<'a> {
     pub(crate) policies: &'a str,
     pub(crate) durability: &'a str,
     pub(crate) record: &'a str,
+    /// Further lines of `[gateway]`.
+    pub(crate) gateway_lines: &'a str,
     /// Further lines of `[targets.NAME]`.
     pub(crate) target_lines: &'a str,
     /// Further tables.
     pub(crate) tables: &'a str,
+    /// Puts further files into the directory of the configuration.
+    pub(crate) files: &'a dyn Fn(&Path),
     /// The environment's `RUST_LOG`.
     pub(crate) log: &'a str,
 }
@@ -67,8 +71,10 @@ impl Setup<'_> {
             policies: ALLOW_ALL,
             durability: "strict",
             record: "record = \"masked\"",
+            gateway_lines: "",
             target_lines: "",
             tables: "",
+            files: &|_| {},
             log: "info",
         }
     }
@@ -106,6 +112,7 @@ admin = "127.0.0.1:{admin}"
 public_url = "http://127.0.0.1:{port}"
 data_dir = "data"
 key = {{ file = "kek" }}
+{gateway_lines}
 [identity.oidc.corp]
 issuer = "{issuer}"
 audience = "{AUDIENCE}"
@@ -122,6 +129,7 @@ durability = "{durability}"
 {target_lines}
 {tables}
 "#,
+            gateway_lines = setup.gateway_lines,
             target_lines = setup.target_lines,
             tables = setup.tables,
             target = setup.target,
@@ -131,6 +139,7 @@ durability = "{durability}"
         );
         std::fs::write(dir.path().join("vidimus.toml"), config).unwrap();
         std::fs::write(dir.path().join("secret"), INJECTED_SECRET).unwrap();
+        (setup.files)(dir.path());
         let process = spawn(dir.path(), setup.log);
         let (target, log) = (setup.target.to_owned(), setup.log.to_owned());
         let gateway = Self { process, dir, port, admin, key: secret, target, log };
