@@ -119,7 +119,7 @@ async fn answered(session: &Arc<McpSession>, call: &Call, wire: Wire, flight: &m
         return Err(Fault::SessionLost);
     }
     let Expected::Response { method, .. } = &call.expected else {
-        return if status.is_success() { Ok(Outcome::silent(Status::Ok)) } else { Err(Fault::Status(status)) };
+        return if status.is_success() { Ok(Outcome::silent(Status::Ok)) } else { Err(refused(session, status)) };
     };
     let upstream_id = match headers::session_id(response.headers()) {
         Ok(id) => id.and_then(|id| HeaderValue::from_str(id).ok()),
@@ -137,17 +137,35 @@ async fn answered(session: &Arc<McpSession>, call: &Call, wire: Wire, flight: &m
         // An error status may carry the reason as a JSON-RPC error; a result under one is none.
         let is_error = matches!(message.kind(), MessageKind::Response { is_error: true, .. });
         if !status.is_success() && !is_error {
-            return Err(Fault::Status(status));
+            return Err(refused(session, status));
+        }
+        if message.id().is_some() {
+            session.set_known();
+        } else if is_lost(session, status) {
+            return Err(Fault::SessionLost);
         }
         concluded(session, call, &message, flight.address()).await?
     } else if status != StatusCode::OK {
-        return Err(Fault::Status(status));
+        return Err(refused(session, status));
     } else if headers::is_event_stream(response.headers()) {
+        session.set_known();
         streamed(session, call, response, flight, &mut patience).await?
     } else {
         return Err(Fault::NotMcp("it is neither plain JSON nor a stream of events".into()));
     };
     Ok(outcome)
+}
+
+/// A status without an answer to what was asked.
+fn refused(session: &McpSession, status: StatusCode) -> Fault {
+    if is_lost(session, status) { Fault::SessionLost } else { Fault::Status(status) }
+}
+
+/// Whether a status that comes with no answer by the request's id means that the session is forgotten. 400 may be meant for
+/// the message; twice in a row it is meant for the session: so servers answer that do not know its id, and do not know
+/// either that the answer to that is 404.
+fn is_lost(session: &McpSession, status: StatusCode) -> bool {
+    status == StatusCode::BAD_REQUEST && session.upstream_id.get().is_some() && session.doubt()
 }
 
 /// Tells the target that its session is over, without waiting long, and not beyond `until`: whether it listens changes

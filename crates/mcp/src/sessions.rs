@@ -45,6 +45,8 @@ pub(crate) struct McpSession {
     /// The tasks that the target made for this session, with the tools they are of; the oldest first.
     tasks: Mutex<VecDeque<(Box<str>, Box<str>)>>,
     lost: AtomicBool,
+    /// The target's last word was one that it may say of a session it does not know.
+    doubted: AtomicBool,
     last_used: AtomicU64,
     /// The requests being answered, each with what ends it when the client takes it back.
     running: Mutex<HashMap<Id, CancellationToken>>,
@@ -123,6 +125,7 @@ impl McpSession {
             upstream_id: OnceLock::new(),
             version: OnceLock::new(),
             lost: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
             last_used: AtomicU64::new(0),
             running: Mutex::default(),
             stream: Stream { turn: Arc::new(Semaphore::new(1)), state: Mutex::default() },
@@ -196,6 +199,16 @@ impl McpSession {
     /// The target does not know its session any more.
     pub(crate) fn set_lost(&self) {
         self.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Doubts that the target knows the session; whether that was in doubt already.
+    pub(crate) fn doubt(&self) -> bool {
+        self.doubted.swap(true, Ordering::Relaxed)
+    }
+
+    /// The target knows the session.
+    pub(crate) fn set_known(&self) {
+        self.doubted.store(false, Ordering::Relaxed);
     }
 
     /// Whether the target has forgotten the session.
