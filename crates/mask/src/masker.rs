@@ -266,7 +266,7 @@ impl Readings for Twice<'_> {
         masker.engine.scan(text, path, End::Final, scan);
         match way {
             Way::Reads => scan.findings().iter().map(|finding| reading.origin(finding)).collect(),
-            Way::Stands => scan.findings().to_vec(),
+            Way::Stands => scan.findings().iter().filter(|finding| !reading.spells(finding)).copied().collect(),
         }
     }
 

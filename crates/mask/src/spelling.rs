@@ -121,6 +121,11 @@ impl Reading {
         self.spelled_at(place).map_or(place, |spelled| spelled.start)
     }
 
+    /// Whether a finding of the text as it stands is no more than a part of what spells one character: `u0011` of `\u0011`.
+    pub(crate) fn spells(&self, finding: &Finding) -> bool {
+        self.spelled_at(finding.start).is_some_and(|spelled| finding.end <= spelled.end)
+    }
+
     /// What spells the character in whose middle a place of the text as it stands is.
     fn spelled_at(&self, place: usize) -> Option<Range<usize>> {
         let number = self.places.partition_point(|spelled| spelled.stands <= place);

@@ -72,6 +72,8 @@ fn masked_again_nothing_changes() {
         ("2001:db8::/32::2001:db8:7", "[REDACTED]::2001:db8:7"),
         ("lic x1112:2001:db8::7", "lic <US_DRIVER_LICENSE>:[REDACTED]"),
         ("lic x1112::2001:db8:7", "lic <US_DRIVER_LICENSE>::2001:db8:7"),
+        // Of what spells one character, no part is a value.
+        ("dl\\u0011x111", "dl\\u0011<US_DRIVER_LICENSE>"),
         // A mark joins what it stands for, whatever hyphen does.
         ("row 192.0.2.7\u{2013}07%38-05-1121", "row [REDACTED]\u{2013}07%38-05-1121"),
         ("row 07%38-05-1121\u{2013}192.0.2.7", "row 07%38-05-1121\u{2013}[REDACTED]"),
@@ -87,6 +89,9 @@ fn masked_again_nothing_changes() {
             "ana@example.\u{438}\u{441}\u{43f}V1111111111111111111111111111111111111111111111111111111111111",
             "<EMAIL_ADDRESS_1>V1111111111111111111111111111111111111111111111111111111111111",
         ),
+        // What follows it may be of that script too, and part of the next value.
+        ("a@b.ыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыы ana@x.org", "<EMAIL_ADDRESS_1>ыыыыыыы <EMAIL_ADDRESS_2>"),
+        ("a@b.ыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыыы@x.org", "<EMAIL_ADDRESS_1><EMAIL_ADDRESS_2>"),
         // A value may follow a top-level domain of another script directly.
         ("ana@example.\u{438}\u{441}\u{43f}\u{44b}192.0.2.7", "<EMAIL_ADDRESS_1>[REDACTED]"),
         // Of two matches that overlap one stands; what that leaves of the other is one by itself.

@@ -126,13 +126,22 @@ struct Both<'s> {
     path: &'s Path<'s>,
     end: End,
     masker: &'s Masker,
+    /// Whether they differ in what spells characters.
+    escaped: bool,
 }
 
 impl Readings for Both<'_> {
     fn scan(&mut self, way: Way, told: Told<'_>) -> Vec<Finding> {
         let [reads, stands] = &mut *self.readings;
-        let reading = if way == Way::Reads { reads } else { stands };
-        reading.scan(told, self.path, self.end, self.masker)
+        if way == Way::Reads {
+            return reads.scan(told, self.path, self.end, self.masker);
+        }
+        let mut found = stands.scan(told, self.path, self.end, self.masker);
+        if self.escaped {
+            // Of what spells one character, no part is a value.
+            found.retain(|finding| finding.end > reads.spelled_at(finding.start).1);
+        }
+        found
     }
 
     fn whole(&self, finding: Finding) -> Finding {
@@ -268,7 +277,8 @@ impl Screen {
         self.saved = self.saved.saturating_sub(cost);
         self.fresh = false;
         let path = work.scope.names();
-        let mut both = Both { readings: &mut self.readings, path: &path, end, masker: work.masker };
+        let mut both =
+            Both { readings: &mut self.readings, path: &path, end, masker: work.masker, escaped: self.escaped };
         self.found = exchange(&mut both);
     }
 

@@ -33,9 +33,9 @@ pub(super) fn name(text: &[u8]) -> Option<usize> {
     let mut longest = None;
     let mut at = 0;
     for (place, label) in text.split(|byte| *byte == b'.').enumerate() {
-        let other_script = label.iter().position(u8::is_ascii).unwrap_or(label.len());
-        if place > 0 && (MIN_OTHER_SCRIPT..=MAX_LABEL).contains(&other_script) && at + other_script <= MAX_NAME {
-            // What is written in ASCII may follow without a space.
+        let other_script = within_label(label, label.iter().position(u8::is_ascii).unwrap_or(label.len()));
+        if place > 0 && other_script >= MIN_OTHER_SCRIPT && at + other_script <= MAX_NAME {
+            // Anything may follow without a space.
             longest = Some(at + other_script);
         }
         let well_formed = (1..=MAX_LABEL).contains(&label.len()) && !label.starts_with(b"-") && !label.ends_with(b"-");
@@ -49,6 +49,16 @@ pub(super) fn name(text: &[u8]) -> Option<usize> {
         at += 1;
     }
     longest
+}
+
+/// So many bytes, or as many as a label can have of whole characters.
+fn within_label(text: &[u8], length: usize) -> usize {
+    if length <= MAX_LABEL {
+        return length;
+    }
+    let inside = |at: &usize| matches!(text.get(*at), Some(0x80..=0xBF));
+    // No character is longer than four bytes.
+    (MAX_LABEL - 3..=MAX_LABEL).rev().find(|at| !inside(at)).unwrap_or(MAX_LABEL)
 }
 
 /// Whether a label in ASCII is a top-level domain; `xn--` begins those of other scripts (RFC 5890).
