@@ -2,47 +2,65 @@
 //!
 //! What rules places out at one look begins with such bits. They are made without a branch, sixteen bytes at a time.
 
-use wide::u8x64;
+use wide::u8x16;
 
 /// Bytes of a block.
 pub(crate) const BLOCK: usize = 64;
 
-/// A block of bytes to ask about.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Block(u8x64);
+/// Bytes that are looked at together.
+const PART: usize = 16;
 
-impl Block {
+/// Parts of a whole block.
+const PARTS: usize = BLOCK / PART;
+
+/// A block of bytes to ask about, or so many parts of its beginning: a short text has no more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Block<const COUNT: usize = PARTS>([u8x16; COUNT]);
+
+impl<const COUNT: usize> Block<COUNT> {
     /// The first bytes of a text, zeros behind them where it has fewer.
     pub(crate) fn new(bytes: &[u8]) -> Self {
-        if let Some(whole) = bytes.first_chunk() {
-            return Self(u8x64::new(*whole));
+        let (whole, rest) = bytes.as_chunks::<PART>();
+        let mut parts = [u8x16::ZERO; COUNT];
+        for (part, bytes) in parts.iter_mut().zip(whole) {
+            *part = u8x16::new(*bytes);
         }
-        let mut padded = [0; BLOCK];
-        if let Some(begin) = padded.get_mut(..bytes.len()) {
-            begin.copy_from_slice(bytes);
+        if let Some(part) = parts.get_mut(whole.len()).filter(|_| !rest.is_empty()) {
+            let mut padded = [0; PART];
+            if let Some(begin) = padded.get_mut(..rest.len()) {
+                begin.copy_from_slice(rest);
+            }
+            *part = u8x16::new(padded);
         }
-        Self(u8x64::new(padded))
+        Self(parts)
     }
 
     /// Where a byte stands.
     pub(crate) fn is(&self, byte: u8) -> u64 {
-        self.0.simd_eq(u8x64::splat(byte)).to_bitmask()
+        self.bits(|part| part.simd_eq(u8x16::splat(byte)))
     }
 
     /// Where one of some bytes stands.
     pub(crate) fn is_any(&self, bytes: &[u8]) -> u64 {
-        bytes.iter().fold(u8x64::ZERO, |any, byte| any | self.0.simd_eq(u8x64::splat(*byte))).to_bitmask()
+        self.bits(|part| bytes.iter().fold(u8x16::ZERO, |any, byte| any | part.simd_eq(u8x16::splat(*byte))))
     }
 
     /// Where a byte from `first` to `last` stands.
     pub(crate) fn within(&self, first: u8, last: u8) -> u64 {
-        let beyond = self.0 - u8x64::splat(first);
-        beyond.min(u8x64::splat(last - first)).simd_eq(beyond).to_bitmask()
+        self.bits(|part| {
+            let beyond = part - u8x16::splat(first);
+            beyond.min(u8x16::splat(last - first)).simd_eq(beyond)
+        })
     }
 
     /// The same with every capital a small letter; other bytes may become others.
     pub(crate) fn lowered(&self) -> Self {
-        Self(self.0 | u8x64::splat(0x20))
+        Self(self.0.map(|part| part | u8x16::splat(0x20)))
+    }
+
+    fn bits(&self, holds: impl Fn(u8x16) -> u8x16) -> u64 {
+        let bits = self.0.iter().map(|part| u64::from(holds(*part).to_bitmask()));
+        bits.zip((0_u32..).step_by(PART)).fold(0, |all, (bits, place)| all | bits << place)
     }
 }
 
@@ -55,7 +73,7 @@ mod tests {
     proptest! {
         #[test]
         fn bits_stand_where_the_bytes_do(text in prop::collection::vec(any::<u8>(), 0..80), byte: u8, one: u8, other: u8) {
-            let block = Block::new(&text);
+            let block = <Block>::new(&text);
             let (first, last) = (one.min(other), one.max(other));
             for at in 0..BLOCK {
                 let here = text.get(at).copied().unwrap_or(0);

@@ -16,6 +16,7 @@ mod marks;
 mod outline;
 mod pass;
 mod paths;
+mod plain;
 mod resolve;
 mod starts;
 #[cfg(test)]
@@ -38,7 +39,8 @@ use self::keywords::{Keywords, MAX_IDENTIFIER};
 use self::marks::Marks;
 use self::outline::Outlines;
 use self::pass::Pass;
-use self::paths::Paths;
+use self::paths::{Paths, Told};
+use self::plain::Signs;
 use self::starts::Starts;
 use crate::allow::{Allow, AllowList};
 use crate::class::{ClassId, ClassSet, Finder};
@@ -261,6 +263,11 @@ impl Engine {
 
     /// The same where everything before a cut was scanned already; [`LOOK_BEHIND`] bytes before it must still be there.
     pub fn scan_from(&self, text: &[u8], from: Cut, path: &Path<'_>, end: End, scan: &mut Scan) {
+        self.scan_with(text, from, None, path, end, scan);
+    }
+
+    /// The same with what the signs of a whole text tell, if they are known.
+    fn scan_with(&self, text: &[u8], from: Cut, signs: Option<&Signs>, path: &Path<'_>, end: End, scan: &mut Scan) {
         scan.findings.clear();
         scan.shorter.clear();
         scan.heard.clear();
@@ -271,9 +278,14 @@ impl Engine {
         scan.matched.clear();
         scan.live_from = text.len();
         for (finder, class) in &self.finders {
-            finders::find(*finder, *class, text, from.at(), end, scan);
+            if signs.is_none_or(|signs| signs.may_hold(*finder)) {
+                finders::find(*finder, *class, text, from.at(), end, scan);
+            }
         }
-        if let Some(key) = path.last() {
+        let told = self.told(path, &mut scan.paths);
+        let mut named = told.named;
+        named.extend(&scan.everywhere);
+        if let Some(key) = path.last().filter(|_| told.is_keyed) {
             self.keywords.find_keyed(key, text, &self.marks, end, scan);
         }
         self.keywords.find(text, from.at(), &self.marks, end, scan);
@@ -285,7 +297,7 @@ impl Engine {
         scan.findings.retain(|finding| finding.start >= from.at());
         scan.findings.sort_unstable_by_key(|finding| (finding.end, finding.start));
         let by_finders = scan.findings.len();
-        if Pass::new(self, text, path, end, scan, from).run().is_err() {
+        if Pass::new(self, text, named, end, scan, from).run().is_err() {
             // Nothing is known of such a text, so all of it counts as found.
             scan.findings.clear();
             scan.findings.push(Finding { class: ClassId(0), start: from.at(), end: text.len(), score: PROVEN });
@@ -296,6 +308,14 @@ impl Engine {
             self.allow.exempt(text, &mut scan.findings);
         }
         scan.everywhere = ClassSet::EMPTY;
+    }
+
+    /// What a path tells.
+    fn told<'p>(&self, path: &Path<'_>, paths: &'p mut Paths) -> &'p Told {
+        paths.told(self.number, path, || Told {
+            named: self.words.in_path(path, &self.marks),
+            is_keyed: path.last().is_some_and(|key| self.keywords.may_tell(key)),
+        })
     }
 }
 

@@ -159,6 +159,11 @@ impl Masker {
         Found { parts: self.parts(&findings, revealed, tally), reading }
     }
 
+    /// What is to be masked in a text that reads as it stands and was scanned last.
+    pub(crate) fn found_by(&self, scan: &Scan, revealed: &ClassSet, tally: &mut Tally) -> Found {
+        Found { parts: self.parts(scan.findings(), revealed, tally), reading: None }
+    }
+
     /// A text with something in the place of what was found in it.
     pub(crate) fn masked(&self, text: &[u8], found: &Found, memory: &mut Memory) -> Vec<u8> {
         let mut out = Vec::with_capacity(text.len() + 16);

@@ -128,6 +128,24 @@ impl Keywords {
         }
     }
 
+    /// Whether a key may say what a whole value below it is: [`Self::find_keyed`] finds nothing below others.
+    pub(super) fn may_tell(&self, key: &str) -> bool {
+        if keyed::named(self.general, key).is_some() {
+            return true;
+        }
+        let Some(automaton) = &self.automaton else { return false };
+        let mut state = aho_corasick::automaton::OverlappingState::start();
+        let input = Input::new(key);
+        while automaton.try_find_overlapping(&input, &mut state).is_ok() {
+            let Some(found) = state.get_match() else { return false };
+            let mut rules = self.rules.get(found.pattern().as_usize()).into_iter().flatten();
+            if rules.any(|rule| matches!(rule, Rule::Forms(..))) {
+                return true;
+            }
+        }
+        true
+    }
+
     /// Adds what a whole value below a key is, by the key's name.
     pub(super) fn find_keyed(&self, key: &str, text: &[u8], marks: &Marks, end: End, scan: &mut Scan) {
         // A masked name names nothing more than it did before.

@@ -11,7 +11,7 @@ use super::context::{NEAR_BYTES, NEAR_WORDS, Previous};
 use super::cut::{Cut, LOOK_BEHIND};
 use super::marks::Marks;
 use super::starts::{Before, Places};
-use super::{End, Engine, Finding, PROVEN, Path, Scan};
+use super::{End, Engine, Finding, PROVEN, Scan};
 use crate::bits::BLOCK;
 use crate::class::{ClassSet, Edges, Verdict};
 use crate::form::Set;
@@ -32,7 +32,8 @@ pub(super) struct Pass<'a> {
     /// Taken from the engine once a shape is tried.
     caches: Option<Guard<'a>>,
     text: &'a [u8],
-    path: &'a Path<'a>,
+    /// The classes that are named wherever a candidate stands: by the path, or because another reading asks.
+    everywhere: ClassSet,
     end: End,
     scan: &'a mut Scan,
     /// Where the first block begins.
@@ -45,8 +46,6 @@ pub(super) struct Pass<'a> {
     looked_to: usize,
     /// Before this place nothing names a class: from where that was asked last, and where nothing was masked since.
     silent_to: usize,
-    /// The classes that the path names, once they were needed.
-    from_path: Option<ClassSet>,
     /// The last masked part before the place of the pass.
     before: Option<Previous>,
     /// What another reading held last before the place of the pass, and how much of what it holds was passed.
@@ -70,11 +69,12 @@ enum Tier<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// A pass from a cut on; what finders found before it stands in `scan`, by its end.
+    /// A pass from a cut on, where some classes are named everywhere; what finders found before it stands in `scan`, by its
+    /// end.
     pub(super) fn new(
         engine: &'a Engine,
         text: &'a [u8],
-        path: &'a Path<'a>,
+        everywhere: ClassSet,
         end: End,
         scan: &'a mut Scan,
         from: Cut,
@@ -85,7 +85,7 @@ impl<'a> Pass<'a> {
             engine,
             caches: None,
             text,
-            path,
+            everywhere,
             end,
             scan,
             begin,
@@ -93,7 +93,6 @@ impl<'a> Pass<'a> {
             recent: [(Places::default(), 0); RECENT],
             looked_to: begin,
             silent_to: 0,
-            from_path: None,
             before: from.previous(),
             heard: from.heard(),
             passed_of_heard: 0,
@@ -333,15 +332,10 @@ impl<'a> Pass<'a> {
         let heard = heard.filter(is_last);
         let is_masked_near =
             heard.is_some() || before.is_some_and(|before| !before.classes.is_empty() && before.end + NEAR_BYTES >= at);
-        let is_silent = self.path.is_empty() && self.scan.everywhere.is_empty() && self.scan.near.is_silent(at, word);
-        if !is_masked_near && is_silent {
+        if !is_masked_near && self.everywhere.is_empty() && self.scan.near.is_silent(at, word) {
             return None;
         }
-        let Self { engine, path, .. } = *self;
-        let mut named = *self.from_path.get_or_insert_with(|| {
-            self.scan.paths.named(engine.number, path, || engine.words.in_path(path, &engine.marks))
-        });
-        named.extend(&self.scan.everywhere);
+        let mut named = self.everywhere;
         self.scan.near.named(at, word, before, &mut named);
         if let Some(heard) = heard {
             named.extend(&heard.classes);

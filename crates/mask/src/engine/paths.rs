@@ -1,4 +1,4 @@
-//! What paths name, remembered: in JSON and in rows the same few come again and again.
+//! What paths tell, remembered: in JSON and in rows the same few come again and again.
 //!
 //! A path is known by its innermost names in full, so another that shares a place with it takes nothing from it, and by
 //! the engine that was asked. Few paths are remembered, and no long ones: whoever chooses the keys fills a few kilobytes.
@@ -15,46 +15,56 @@ const MAX_BYTES: usize = 96;
 /// Ends every name; no UTF-8 has it.
 const END: u8 = 0xFF;
 
-/// What the paths that were asked for last name in one engine.
+/// What a path tells of the values that it leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The classes that its names name.
+    pub(super) named: ClassSet,
+    /// Whether its last name may say what a value is as a whole.
+    pub(super) is_keyed: bool,
+}
+
+/// What the paths that were asked for last tell in one engine.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
     engine: u64,
     known: Vec<Known>,
+    /// What the path told that was asked for last, if it is none to remember.
+    passing: Told,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Known {
     /// The names that count, the innermost first.
     path: Vec<u8>,
-    named: ClassSet,
+    told: Told,
 }
 
 impl Paths {
-    /// What a path names, by `name` if it is not known yet. Engines are told apart by a number.
-    pub(super) fn named(&mut self, engine: u64, path: &Path<'_>, name: impl FnOnce() -> ClassSet) -> ClassSet {
+    /// What a path tells, by `tell` if it is not known yet. Engines are told apart by a number.
+    pub(super) fn told(&mut self, engine: u64, path: &Path<'_>, tell: impl FnOnce() -> Told) -> &Told {
         if self.engine != engine {
             self.known.clear();
             self.engine = engine;
         }
-        let place = place(path);
-        if let Some(known) = self.known.get(place).filter(|known| known.is(path)) {
-            return known.named;
+        if self.known.is_empty() {
+            self.known.resize(MAX_PATHS, Known::default());
         }
-        let named = name();
-        if names(path).map(|name| name.len() + 1).sum::<usize>() <= MAX_BYTES {
-            if self.known.is_empty() {
-                self.known.resize(MAX_PATHS, Known::default());
+        let Some(slot) = self.known.get_mut(place(path)) else { return &self.passing };
+        if !slot.is(path) {
+            let told = tell();
+            if names(path).map(|name| name.len() + 1).sum::<usize>() > MAX_BYTES {
+                self.passing = told;
+                return &self.passing;
             }
-            if let Some(slot) = self.known.get_mut(place) {
-                slot.path.clear();
-                for name in names(path) {
-                    slot.path.extend_from_slice(name.as_bytes());
-                    slot.path.push(END);
-                }
-                slot.named = named;
+            slot.path.clear();
+            for name in names(path) {
+                slot.path.extend_from_slice(name.as_bytes());
+                slot.path.push(END);
             }
+            slot.told = told;
         }
-        named
+        &slot.told
     }
 }
 
@@ -88,24 +98,34 @@ mod tests {
     use super::*;
     use crate::class::ClassId;
 
-    fn set(class: u16) -> ClassSet {
-        let mut set = ClassSet::EMPTY;
-        set.insert(ClassId(class));
-        set
+    fn told(class: u16) -> Told {
+        let mut told = Told { is_keyed: class % 2 == 0, ..Told::default() };
+        told.named.insert(ClassId(class));
+        told
     }
 
     #[test]
     fn a_path_is_remembered_by_all_of_its_names_and_for_one_engine() {
         let mut paths = Paths::default();
-        assert_eq!(paths.named(1, &["a", "ssn"], || set(1)), set(1));
-        assert_eq!(paths.named(1, &["a", "ssn"], || panic!("known")), set(1));
-        assert_eq!(paths.named(1, &["x", "b", "a", "ssn"], || set(2)), set(2), "three names count");
-        assert_eq!(paths.named(1, &["y", "b", "a", "ssn"], || panic!("known")), set(2));
-        assert_eq!(paths.named(1, &["b", "assn"], || set(3)), set(3));
-        assert_eq!(paths.named(1, &["ba", "ssn"], || set(4)), set(4), "where a name ends counts");
-        assert_eq!(paths.named(2, &["ba", "ssn"], || set(5)), set(5), "another engine");
+        assert_eq!(paths.told(1, &["a", "ssn"], || told(1)), &told(1));
+        assert_eq!(paths.told(1, &["a", "ssn"], || panic!("known")), &told(1));
+        assert_eq!(paths.told(1, &["x", "b", "a", "ssn"], || told(2)), &told(2), "three names count");
+        assert_eq!(paths.told(1, &["y", "b", "a", "ssn"], || panic!("known")), &told(2));
+        assert_eq!(paths.told(1, &["b", "assn"], || told(3)), &told(3));
+        assert_eq!(paths.told(1, &["ba", "ssn"], || told(4)), &told(4), "where a name ends counts");
+        assert_eq!(paths.told(2, &["ba", "ssn"], || told(5)), &told(5), "another engine");
         let long = "s".repeat(MAX_BYTES);
-        assert_eq!(paths.named(2, &[&long], || set(6)), set(6));
-        assert_eq!(paths.named(2, &[&long], || set(7)), set(7), "too long to be remembered");
+        assert_eq!(paths.told(2, &[&long], || told(6)), &told(6));
+        assert_eq!(paths.told(2, &[&long], || told(7)), &told(7), "too long to be remembered");
+    }
+
+    #[test]
+    fn no_more_paths_are_remembered_than_the_bound_says() {
+        let mut paths = Paths::default();
+        for number in 0..10 * MAX_PATHS {
+            paths.told(1, &[&number.to_string()], Told::default);
+        }
+        assert_eq!(paths.known.len(), MAX_PATHS);
+        assert!(paths.known.iter().all(|known| known.path.len() <= MAX_BYTES));
     }
 }

@@ -117,12 +117,17 @@ impl Starts {
 
     /// The places in a block. `before` tells of what is before it, and afterwards of its last bytes.
     pub(super) fn of(&self, block: &[u8], before: &mut Before) -> Places {
-        let places = self.places(&Block::new(block), *before);
+        // A short text costs as much as it has parts.
+        let places = match block.len() {
+            0..=16 => self.places(&Block::<1>::new(block), *before),
+            17..=32 => self.places(&Block::<2>::new(block), *before),
+            _ => self.places(&<Block>::new(block), *before),
+        };
         *before = before.after(block);
         places
     }
 
-    fn places(&self, block: &Block, before: Before) -> Places {
+    fn places<const COUNT: usize>(&self, block: &Block<COUNT>, before: Before) -> Places {
         let (small, capital, digits) = (block.within(b'a', b'z'), block.within(b'A', b'Z'), block.within(b'0', b'9'));
         let (marks, backslashes) = (block.is_any(MARK_BEGINS), block.is(b'\\'));
         let all = small | capital | digits;

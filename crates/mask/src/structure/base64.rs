@@ -57,6 +57,11 @@ impl Encoded {
     }
 }
 
+/// Whether a text may hold base64. `is_blob` says that the whole text is meant to be it.
+pub(super) fn may_be_in(text: &[u8], is_blob: bool) -> bool {
+    is_blob || long_run(text, 0).is_some()
+}
+
 /// All that a text holds in base64, in order. `is_blob` says that the whole text is meant to be it.
 pub(super) fn all(text: &[u8], is_blob: bool) -> Vec<Encoded> {
     let mut all = Vec::new();
@@ -80,7 +85,7 @@ fn long_run(text: &[u8], from: usize) -> Option<usize> {
     let rest = text.get(from..).filter(|rest| rest.len() >= MIN_LENGTH)?;
     let (mut at, mut before) = (from, 0);
     for block in rest.chunks(BLOCK) {
-        let inner = inner(&Block::new(block));
+        let inner = inner(&<Block>::new(block));
         let leading = usize::try_from(inner.trailing_ones()).unwrap_or(0);
         if before + leading >= MIN_LENGTH {
             return Some(at - before);

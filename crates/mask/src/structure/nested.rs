@@ -92,11 +92,16 @@ impl Work<'_> {
         if level >= MAX_NESTED {
             return Ok(self.text(text, path, Null::Allowed));
         }
+        let is_blob = path.last() == Some(&"blob");
+        if !base64::may_be_in(text, is_blob) && self.scan_plain(text, path) {
+            let found = self.plainly_found();
+            return Ok(self.outcome(text, &found, Null::Allowed));
+        }
         if let Some(outcome) = self.structured(text, path, level + 1)? {
             return Ok(outcome);
         }
         let (mut out, mut done) = (Vec::new(), 0);
-        for encoded in base64::all(text, path.last() == Some(&"blob")) {
+        for encoded in base64::all(text, is_blob) {
             let masked = if encoded.is_text {
                 match self.string(&encoded.decoded, path, level + 1)? {
                     Outcome::Same => continue,
@@ -176,15 +181,30 @@ impl Work<'_> {
     /// Plain text.
     fn text(&mut self, text: &[u8], path: &Path<'_>, null: Null) -> Outcome {
         let found = self.found(text, path);
+        self.outcome(text, &found, null)
+    }
+
+    /// What becomes of a text in which something was found, or nothing.
+    fn outcome(&mut self, text: &[u8], found: &Found, null: Null) -> Outcome {
         match found.parts.as_slice() {
             [] => Outcome::Same,
             [part] if null == Null::Allowed && self.is_nullified(part, text) => Outcome::Null,
-            _ => Outcome::Text(self.masker.masked(text, &found, self.memory)),
+            _ => Outcome::Text(self.masker.masked(text, found, self.memory)),
         }
     }
 
     fn is_nullified(&self, part: &Part, text: &[u8]) -> bool {
         part.start == 0 && part.end == text.len() && self.masker.operator(part.class) == Operator::Nullify
+    }
+
+    /// Scans a text if it is short and plain; false if it is not.
+    pub(super) fn scan_plain(&mut self, text: &[u8], path: &Path<'_>) -> bool {
+        self.masker.engine().scan_plain(text, path, &mut self.memory.scan)
+    }
+
+    /// What is to be masked in the plain text that was scanned last.
+    pub(super) fn plainly_found(&mut self) -> Found {
+        self.masker.found_by(&self.memory.scan, self.scope.revealed, self.tally)
     }
 
     /// What is to be masked in a text.

@@ -21,7 +21,8 @@ impl Work<'_> {
         let Some(digits) = digits(lexeme).filter(|digits| digits.len() >= super::nested::MIN_VALUE - 1) else {
             return Outcome::Same;
         };
-        match self.found(&digits, path).parts.first() {
+        let found = if self.scan_plain(&digits, path) { self.plainly_found() } else { self.found(&digits, path) };
+        match found.parts.first() {
             Some(part) => self.masked_number(&digits, part),
             None => Outcome::Same,
         }

@@ -39,6 +39,8 @@ pub(super) fn documents(bytes: &[u8]) -> Option<EscapedNames> {
 
 fn read(bytes: &[u8], many: bool) -> Option<EscapedNames> {
     let mut names = EscapedNames::new();
+    // One look at all of it costs less than one at every name.
+    let ascii = bytes.is_ascii();
     let mut open = [false; MAX_DEPTH];
     let mut depth = 0_usize;
     let mut at = 0;
@@ -53,7 +55,7 @@ fn read(bytes: &[u8], many: bool) -> Option<EscapedNames> {
                 at = space_end(bytes, at + 1);
                 if bytes.get(at) != Some(if object { &b'}' } else { &b']' }) {
                     if object {
-                        at = name(bytes, at, &mut names)?;
+                        at = name(bytes, at, ascii, &mut names)?;
                     }
                     continue;
                 }
@@ -77,7 +79,7 @@ fn read(bytes: &[u8], many: bool) -> Option<EscapedNames> {
             };
             match (*bytes.get(at)?, object) {
                 (b',', true) => {
-                    at = name(bytes, space_end(bytes, at + 1), &mut names)?;
+                    at = name(bytes, space_end(bytes, at + 1), ascii, &mut names)?;
                     break;
                 }
                 (b',', false) => {
@@ -94,12 +96,12 @@ fn read(bytes: &[u8], many: bool) -> Option<EscapedNames> {
     }
 }
 
-/// Passes over a key at `at` and the colon after it.
-fn name(bytes: &[u8], at: usize, names: &mut EscapedNames) -> Option<usize> {
+/// Passes over a key at `at` and the colon after it, in bytes of which it is known whether they are all ASCII.
+fn name(bytes: &[u8], at: usize, ascii: bool, names: &mut EscapedNames) -> Option<usize> {
     (bytes.get(at)? == &b'"').then_some(())?;
     let quoted = string_end(bytes, at + 1)?;
     let raw = bytes.get(at + 1..quoted.end - 1)?;
-    if quoted.escaped || std::str::from_utf8(raw).is_err() {
+    if quoted.escaped || !ascii && std::str::from_utf8(raw).is_err() {
         let mut decoded = Vec::new();
         crate::escapes::decode(raw, &mut decoded);
         names.push((at + 1, String::from_utf8_lossy(&decoded).into_owned()));

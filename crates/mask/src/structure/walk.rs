@@ -309,10 +309,10 @@ impl<'d> Walk<'_, '_, 'd> {
 
     /// What the scope says of the member whose value comes next: kept as it is, or a root of field rules.
     fn by_scope(&mut self) -> Result<(), MaskError> {
-        if self.level > 0 {
+        let scope = self.work.scope;
+        if self.level > 0 || scope.roots.is_empty() && scope.keep.is_empty() {
             return Ok(());
         }
-        let scope = self.work.scope;
         let own = self.path.get(self.outer..).unwrap_or_default();
         if scope.roots.contains(&own) {
             self.root = self.steps.len();

@@ -72,24 +72,22 @@ struct Written {
 #[derive(Debug, Clone, Copy, Default)]
 struct Group {
     width: usize,
-    number: u32,
+    /// Its value; of more digits than a number is looked at with, some other.
+    number: u64,
 }
 
 impl Written {
     /// None with too many digits, or where not every parenthesis that opens closes again, one at a time.
     fn of(value: &[u8]) -> Option<Self> {
         let mut written = Self::default();
-        let (mut open, mut group, mut in_group) = (false, 0, false);
+        let (mut open, mut place, mut group) = (false, 0, Group::default());
         for byte in value {
-            if byte.is_ascii_digit() {
-                let digit = byte - b'0';
+            let digit = byte.wrapping_sub(b'0');
+            if digit <= 9 {
                 *written.digits.get_mut(written.count)? = digit;
                 written.count += 1;
-                in_group = true;
-                if let Some(group) = written.groups.get_mut(group) {
-                    group.width += 1;
-                    group.number = group.number.saturating_mul(10).saturating_add(u32::from(digit));
-                }
+                group.width += 1;
+                group.number = group.number.wrapping_mul(10).wrapping_add(u64::from(digit));
                 continue;
             }
             match (byte, open) {
@@ -98,12 +96,18 @@ impl Written {
                 (b'(' | b')', _) => return None,
                 _ => {}
             }
-            if std::mem::take(&mut in_group) {
-                if let Some(separator) = written.separators.get_mut(group) {
-                    *separator = *byte;
+            if group.width > 0 {
+                if let (Some(slot), Some(separator)) =
+                    (written.groups.get_mut(place), written.separators.get_mut(place))
+                {
+                    (*slot, *separator) = (group, *byte);
                 }
-                group += 1;
+                place += 1;
+                group = Group::default();
             }
+        }
+        if let Some(slot) = written.groups.get_mut(place) {
+            *slot = group;
         }
         (!open).then_some(written)
     }
@@ -147,7 +151,7 @@ fn national(written: &Written, digits: &[u8]) -> bool {
 }
 
 /// Whether eight digits read as a day of the last or this century.
-fn is_day(number: u32) -> bool {
+fn is_day(number: u64) -> bool {
     let (year, month, day) = (number / 10_000, number / 100 % 100, number % 100);
     (1900..2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)
 }
