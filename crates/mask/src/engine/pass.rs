@@ -218,10 +218,12 @@ impl<'a> Pass<'a> {
             engine.outlines.of_number(self.text, place_of(lowest), digits, self.end).0
         });
         let quiet = all & !near;
-        let (free, _) = of_each::<8>(quiet, |lowest| {
+        let may_be_free = |lowest: u64| {
             let first = self.text.get(place_of(lowest)..).and_then(<[u8]>::first_chunk);
             u8::from(first.is_none_or(|first| engine.begins.may_be_free(*first)))
-        });
+        };
+        let is_one = quiet & quiet.wrapping_sub(1) == 0;
+        let (free, _) = if is_one { of_each::<1>(quiet, may_be_free) } else { of_each::<8>(quiet, may_be_free) };
         let (words_alone, words_contextual) = of_each::<2>((all & near & !digits) | free, |lowest| {
             let begins = self.begins(place_of(lowest));
             if near & lowest != 0 { begins } else { without_digits(begins) }

@@ -43,6 +43,10 @@ struct Known {
 impl Paths {
     /// What a path tells, by `tell` if it is not known yet. Engines are told apart by a number.
     pub(super) fn told(&mut self, engine: u64, path: &Path<'_>, tell: impl FnOnce() -> Told) -> &Told {
+        if path.is_empty() {
+            self.passing = Told::default();
+            return &self.passing;
+        }
         if self.engine != engine {
             self.known.clear();
             self.engine = engine;
@@ -117,6 +121,7 @@ mod tests {
         let long = "s".repeat(MAX_BYTES);
         assert_eq!(paths.told(2, &[&long], || told(6)), &told(6));
         assert_eq!(paths.told(2, &[&long], || told(7)), &told(7), "too long to be remembered");
+        assert_eq!(paths.told(2, &[], || panic!("no names tell nothing")), &Told::default());
     }
 
     #[test]
