@@ -103,7 +103,7 @@ mod tests {
     use crate::class::ClassId;
 
     fn told(class: u16) -> Told {
-        let mut told = Told { is_keyed: class % 2 == 0, ..Told::default() };
+        let mut told = Told { is_keyed: class.is_multiple_of(2), ..Told::default() };
         told.named.insert(ClassId(class));
         told
     }

@@ -31,22 +31,22 @@ impl Engine {
 pub(super) struct Signs {
     plain: u64,
     colons: u64,
-    at_signs: u64,
+    ats: u64,
     dots: u64,
 }
 
 impl Signs {
     fn of<const COUNT: usize>(block: &Block<COUNT>) -> Self {
         let letters = block.lowered().within(b'a', b'z');
-        let at_signs = block.is(b'@');
+        let ats = block.is(b'@');
         let others = block.within(b' ', b'!') | block.within(b'\'', b')') | block.within(b'+', b';') | block.is(b'_');
-        Self { plain: letters | others | at_signs, colons: block.is(b':'), at_signs, dots: block.is(b'.') }
+        Self { plain: letters | others | ats, colons: block.is(b':'), ats, dots: block.is(b'.') }
     }
 
     /// Whether a finder may find something.
     pub(super) fn may_hold(&self, finder: Finder) -> bool {
         match finder {
-            Finder::Email => self.at_signs != 0,
+            Finder::Email => self.ats != 0,
             Finder::Ipv6 => self.colons & self.colons >> 1 != 0 || self.colons.count_ones() >= MIN_COLONS,
             Finder::Url => self.dots != 0,
         }
