@@ -1,4 +1,4 @@
-//! Masking JSON: it stays JSON of the same shape, masking it again changes nothing, and nothing of what was masked is left.
+//! Masking JSON: it stays JSON of the same shape, masking it again changes nothing (decision 0011 has the exception), and nothing of what was masked is left.
 
 #![no_main]
 
@@ -19,7 +19,11 @@ fuzz_target!(|data: &[u8]| {
     let (mut memory, mut tally) = (Memory::default(), Tally::default());
     // Whatever it is, it is masked, and masking is over after the first time.
     let payload = masker.payload(&bytes, Form::Auto, &scope, &mut memory, &mut tally).expect("it is masked");
-    if let Some(masked) = payload {
+    if let Some(mut masked) = payload {
+        if shared::may_spell(data) {
+            let twice = masker.payload(&masked, Form::Auto, &scope, &mut memory, &mut tally).expect("it is masked");
+            masked = twice.unwrap_or(masked);
+        }
         let again = masker.payload(&masked, Form::Auto, &scope, &mut memory, &mut tally).expect("it is masked");
         assert_eq!(again.map(lossy), None, "{:?} masked again", lossy(masked));
     }
@@ -29,7 +33,11 @@ fuzz_target!(|data: &[u8]| {
     assert!(serde_json::from_slice::<serde_json::Value>(&masked).is_ok(), "{:?} is no JSON", lossy(masked));
     let again = Document::parse(masked.clone(), &LIMITS).expect("what was strict stays strict");
     same_shape(masker, document.root(), again.root(), &mut Vec::new());
-    let twice = masker.json(&again, &scope, &mut memory, &mut tally).expect("it is masked");
+    let mut twice = masker.json(&again, &scope, &mut memory, &mut tally).expect("it is masked");
+    if let (Some(masked), true) = (&twice, shared::may_spell(data)) {
+        let again = Document::parse(masked.clone(), &LIMITS).expect("what was strict stays strict");
+        twice = masker.json(&again, &scope, &mut memory, &mut tally).expect("it is masked");
+    }
     assert_eq!(twice.map(lossy), None, "{:?} masked again", lossy(masked));
 });
 

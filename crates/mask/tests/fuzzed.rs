@@ -67,6 +67,7 @@ fn masked_again_nothing_changes() {
         ("ana@x.org^^^bob@x.org^^^", "<EMAIL_ADDRESS_1><EMAIL_ADDRESS_2>^^^"),
         ("184.0.2.1:db6::11", "[REDACTED]:[REDACTED]"),
         ("192.0.2.0/24:2001:db8::7", "[REDACTED]:[REDACTED]"),
+        ("ip 2001:db8::01.192.0.2.7", "ip 2001:db8::01.[REDACTED]"),
         ("192.0.2.0/41:2001:db8::7", "[REDACTED]/[REDACTED]"),
         ("2001:db8::/32:2001:db8::7", "[REDACTED]:[REDACTED]"),
         ("2001:db8::/32::2001:db8:7", "[REDACTED]::2001:db8:7"),
@@ -119,9 +120,10 @@ fn a_chain_of_names_from_reading_to_reading_is_followed_to_its_end() {
 fn neither_splits_nor_pauses_matter() {
     let key = "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1Wx2Yz3A";
     let key = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY- ----then {} {key}", "x ".repeat(40));
-    let cases: [&[u8]; 9] = [
+    let cases: [&[u8]; 10] = [
         // What is struck over belongs to the space, not to what stands before it.
         b"ane@corp.org \x08vvvv",
+        b"                                \x08\x08\x08\x12\x08\x08\x08\x08\x08\x08\x08\t\x08\x08\x08\x08\x08\x08\x08\x08  ana@x.org      ",
         b"card 4111 1111 1111 1111\x087 and\x08\x08more",
         b"card 4111 1111 11 \r11 1111 $ \rls",
         b"user@host:~$ ls /home/ana\r\nana: \r1",

@@ -27,6 +27,12 @@ pub fn masker() -> &'static Masker {
     })
 }
 
+/// Whether a text may spell characters in other ways. Masking such a text twice may mask what was no value in it until its
+/// neighbour was masked (decision 0011); masking it a third time changes nothing.
+pub fn may_spell(text: &[u8]) -> bool {
+    text.iter().any(|byte| matches!(byte, b'\\' | b'%' | b'&' | 0x80..))
+}
+
 /// Six bytes of a value that a text holds at a path, if they are in the masked text and were nowhere outside values.
 pub fn left_over(masker: &Masker, text: &[u8], path: &[&str], masked: &[u8]) -> Option<String> {
     let mut findings = masker.findings(text, path, &mut Scan::default());

@@ -98,13 +98,18 @@ impl Reading {
         self.scan.findings().iter().filter_map(origin)
     }
 
-    /// Where the word, or what one byte came from, ends in whose middle a place of the stream may be, and whether it may
-    /// go on.
-    fn past_word(&self, place: usize) -> (usize, bool) {
+    /// Where the word ends in whose middle a place of the stream may be, and whether it may go on. In text with escapes, what
+    /// spells a character ends there as well, and a word at the end may go on with one.
+    fn past_word(&self, place: usize, escaped: bool) -> (usize, bool) {
         let at = self.first_from(place);
-        let Some(rest) = rest_of_word(&self.text, at) else { return (self.spelled_at(place).1, false) };
-        let last = (at + rest).checked_sub(1).and_then(|last| self.origins.get(last));
-        (last.map_or(place, |last| last.1.max(place)), at + rest == self.text.len())
+        match rest_of_word(&self.text, at) {
+            Some(rest) if rest > 0 => {
+                let last = self.origins.get(at + rest - 1);
+                (last.map_or(place, |last| last.1.max(place)), at + rest == self.text.len())
+            }
+            word if escaped => (self.spelled_at(place).1, word.is_some() && at == self.text.len()),
+            _ => (place, false),
+        }
     }
 
     /// What the byte came from in the middle of which a place of the stream is; else nothing, there.
@@ -146,7 +151,7 @@ impl Readings for Both<'_> {
 
     fn whole(&self, finding: Finding) -> Finding {
         let [reads, _] = &*self.readings;
-        Finding { end: reads.past_word(finding.end).0, ..finding }
+        Finding { end: reads.past_word(finding.end, self.escaped).0, ..finding }
     }
 
     fn is_masked(&self, finding: &Finding) -> bool {
@@ -211,7 +216,7 @@ impl Screen {
             at = self.readings.iter().filter_map(Reading::last_begins).fold(at, usize::min);
         }
         let [first, _] = &self.readings;
-        let open = self.found.iter().filter(|finding| first.past_word(finding.end).1);
+        let open = self.found.iter().filter(|finding| first.past_word(finding.end, self.escaped).1);
         at = open.map(|finding| finding.start).fold(at, usize::min);
         loop {
             let before = at;

@@ -113,8 +113,9 @@ fn longest_address(text: &[u8], run: usize) -> Option<usize> {
     if run > MAX_ADDRESS {
         return None;
     }
-    // What stands behind `::` belonged to it before it was masked.
-    if text.get(..run)?.ends_with(b"::") && begins_mark(text.get(run..)?) {
+    // What stands behind `::` or a dot belonged to it before it was masked.
+    let before = text.get(..run)?;
+    if (before.ends_with(b"::") || before.ends_with(b".")) && begins_mark(text.get(run..)?) {
         return None;
     }
     let mut length = run;
