@@ -1,4 +1,5 @@
-//! Masking JSON: it stays JSON of the same shape, masking it again changes nothing (decision 0011 has the exception), and nothing of what was masked is left.
+//! Masking JSON: it stays JSON of the same shape, masking it again changes nothing (but see decision 0011), and nothing of what
+//! was masked is left.
 
 #![no_main]
 
