@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::syntax;
 use super::{Form, MaskError, Scope, base64};
+use crate::bits::BLOCK;
 use crate::class::ClassId;
 use crate::engine::Path;
 use crate::masker::{Found, Masker, Memory, Part, Tally};
@@ -93,7 +94,7 @@ impl Work<'_> {
             return Ok(self.text(text, path, Null::Allowed));
         }
         let is_blob = path.last() == Some(&"blob");
-        if !base64::may_be_in(text, is_blob) && self.scan_plain(text, path) {
+        if text.len() <= BLOCK && !base64::may_be_in(text, is_blob) && self.scan_plain(text, path) {
             let found = self.plainly_found();
             return Ok(self.outcome(text, &found, Null::Allowed));
         }
