@@ -49,7 +49,7 @@ pub fn left_over(masker: &Masker, text: &[u8], path: &[&str], masked: &[u8]) -> 
     for finding in &findings {
         let value = text.get(finding.start..finding.end)?;
         for part in value.windows(TOLD) {
-            let mark = |class| format!("<{}>", masker.engine().name(class));
+            let mark = |class| format!("<{0}> <{0}_ <{0}: [REDACTED]", masker.engine().name(class));
             let in_mark = findings.iter().any(|other| holds(mark(other.class).as_bytes(), part));
             let elsewhere = in_mark || stays.iter().any(|stretch| holds(stretch, part));
             if !elsewhere && holds(masked, part) {
