@@ -17,6 +17,9 @@ use crate::engine::Finding;
 /// Backslashes before an escape's letter, and other signs that are escaped in turn: JSON in JSON doubles them.
 const MAX_LAYERS: usize = 64;
 
+/// Letters of a character reference that is known by name.
+const MAX_NAME: usize = 6;
+
 /// Digits of a character reference.
 const MAX_REFERENCE: usize = 8;
 
@@ -283,6 +286,10 @@ fn reference(text: &[u8]) -> Spelling {
         let end = at + 1 + mark + length + usize::from(*next == b';');
         let value = digits.get(..length).filter(|digits| (1..=MAX_REFERENCE).contains(&digits.len()));
         return by_number(value.and_then(|digits| number(digits, radix)), end);
+    }
+    let letters = rest.iter().take(MAX_NAME + 1).take_while(|byte| byte.is_ascii_lowercase()).count();
+    if letters < rest.len() && rest.get(letters) != Some(&b';') {
+        return Spelling::None;
     }
     if let Some((name, byte)) = NAMES.iter().find(|(name, _)| rest.starts_with(name)) {
         return Spelling::Of(Shown::As(*byte), at + name.len());

@@ -70,10 +70,10 @@ pub(super) const CLASSES: &[ClassSpec] = &[
 /// Octets up to 255 without leading zeros, which some read as octal (RFC 6943 §3.1.1). Four small numbers are rather a
 /// version, as is a number and three zeros, and nobody has an address that begins with zero: those prove nothing.
 fn ipv4(value: &[u8]) -> Verdict {
-    let mut parts = value.split(|byte| *byte == b'/');
-    let address = parts.next().unwrap_or_default();
+    let slash = value.iter().rposition(|byte| *byte == b'/').unwrap_or(value.len());
+    let (address, prefix) = value.split_at(slash);
     let Some(octets) = octets(address) else { return Verdict::Invalid };
-    if parts.next().is_some_and(|prefix| decimal(prefix).is_none_or(|prefix| prefix > 32)) {
+    if prefix.get(1..).is_some_and(|prefix| decimal(prefix).is_none_or(|prefix| prefix > 32)) {
         return Verdict::Invalid;
     }
     let version = address.len() == value.len()
@@ -82,13 +82,20 @@ fn ipv4(value: &[u8]) -> Verdict {
 }
 
 fn octets(address: &[u8]) -> Option<[u8; 4]> {
-    let mut octets = [0; 4];
-    let mut parts = address.split(|byte| *byte == b'.');
-    for octet in &mut octets {
-        let part = parts.next().filter(|part| part.len() == 1 || !part.starts_with(b"0"))?;
-        *octet = u8::try_from(decimal(part)?).ok()?;
+    let mut octets = [0_u8; 4];
+    let (mut place, mut begun) = (0, false);
+    for byte in address {
+        match byte {
+            b'0'..=b'9' => {
+                let octet = octets.get_mut(place).filter(|octet| !begun || **octet > 0)?;
+                *octet = octet.checked_mul(10)?.checked_add(byte - b'0')?;
+                begun = true;
+            }
+            b'.' if begun => (place, begun) = (place + 1, false),
+            _ => return None,
+        }
     }
-    parts.next().is_none().then_some(octets)
+    (place + 1 == octets.len() && begun).then_some(octets)
 }
 
 /// The number that up to three digits are.

@@ -29,6 +29,16 @@ fn a_character_reads_as_what_it_stands_for() {
 }
 
 #[test]
+fn a_reference_is_unfinished_only_while_its_letters_may_become_a_name() {
+    for text in ["&", "&comm", "&commat", "&amp;", "&amp;per", "&sh"] {
+        assert_eq!(spelling(text.as_bytes(), None), Spelling::Unfinished, "{text}");
+    }
+    for text in ["&other", "&& ", "&co ", "&commatx;", "&copy;", "&thinspace"] {
+        assert_eq!(spelling(text.as_bytes(), None), Spelling::None, "{text}");
+    }
+}
+
+#[test]
 fn prose_and_code_read_as_they_stand() {
     for text in [
         "",

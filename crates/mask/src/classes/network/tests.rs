@@ -10,6 +10,8 @@ fn ipv4_addresses_have_four_octets() {
             ("IP_ADDRESS", "203.0.113"),
             ("IP_ADDRESS", "203.0.113.256"),
             ("IP_ADDRESS", "203.0.113.07"),
+            ("IP_ADDRESS", "203.0.113.1256"),
+            ("IP_ADDRESS", "203.0.113.00"),
             ("IP_ADDRESS", "v203.0.113.7"),
             ("IP_ADDRESS", "203.0.113.7th"),
         ],

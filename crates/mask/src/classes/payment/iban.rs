@@ -1,5 +1,8 @@
 //! International bank account numbers: ISO 13616 with the structures that the countries registered with SWIFT.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use crate::checksum;
 use crate::class::Verdict;
 
@@ -12,13 +15,16 @@ const STRUCTURES: &str = "AD8n12c AE19n AL8n16c AT16n AZ4a20c BA16n BE12n BG4a6n
     SA2n18c SC4a20n3a SD14n SE20n SI15n SK20n SM1a10n12c SO19n ST21n SV4a20n TL19n TN20n TR6n16c UA6n19c VA18n \
     VG4a16n XK16n YE4a4n18c";
 
+/// The same by country.
+static BY_COUNTRY: LazyLock<HashMap<[u8; 2], &[u8]>> = LazyLock::new(|| {
+    let entries = STRUCTURES.split_ascii_whitespace().map(str::as_bytes);
+    entries.filter_map(|entry| entry.split_first_chunk()).map(|(country, structure)| (*country, structure)).collect()
+});
+
 pub(super) fn check(value: &[u8]) -> Verdict {
     let mut all = value.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase);
-    let country = [all.next(), all.next()];
-    let structure = STRUCTURES.split_ascii_whitespace().find_map(|entry| {
-        let (known, structure) = entry.as_bytes().split_at_checked(2)?;
-        (known.first().copied() == country[0] && known.get(1).copied() == country[1]).then_some(structure)
-    });
+    let (Some(first), Some(second)) = (all.next(), all.next()) else { return Verdict::Invalid };
+    let structure = BY_COUNTRY.get(&[first, second]);
     let account = all.skip(2);
     let proven = structure.is_some_and(|structure| fits(account, structure)) && one_case(value) && proves(value);
     if proven { Verdict::Valid } else { Verdict::Invalid }

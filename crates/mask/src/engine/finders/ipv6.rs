@@ -17,6 +17,9 @@ const MAX_ZONE: usize = 24;
 /// Bytes of the longest group.
 const MAX_GROUP: usize = 4;
 
+/// Colons of an address that leaves out no groups, at least: before six groups and an IPv4 address.
+const MIN_COLONS: usize = 6;
+
 /// Hexadecimal digits from which an address is one beyond doubt.
 const FEW_DIGITS: usize = 5;
 
@@ -113,9 +116,14 @@ fn longest_address(text: &[u8], run: usize) -> Option<usize> {
     if run > MAX_ADDRESS {
         return None;
     }
+    // A time of day, a port.
+    let whole = text.get(..run)?;
+    let leaves_out = || whole.windows(2).any(|pair| pair == b"::");
+    if memchr::memchr_iter(b':', whole).count() < MIN_COLONS && !leaves_out() {
+        return None;
+    }
     // What stands behind `::` or a dot belonged to it before it was masked.
-    let before = text.get(..run)?;
-    if (before.ends_with(b"::") || before.ends_with(b".")) && begins_mark(text.get(run..)?) {
+    if (whole.ends_with(b"::") || whole.ends_with(b".")) && begins_mark(text.get(run..)?) {
         return None;
     }
     let mut length = run;

@@ -192,23 +192,16 @@ fn tells_about(text: &[u8], end: usize) -> bool {
     let camel =
         last.windows(2).rposition(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()));
     let last = camel.and_then(|at| last.get(at + 1..)).unwrap_or(last);
-    ABOUT.iter().any(|word| word.eq_ignore_ascii_case(last))
+    !last.is_empty() && ABOUT.iter().any(|word| word.eq_ignore_ascii_case(last))
 }
 
 /// Whether the word before the keyword makes it none, as in `public_key`.
 fn is_plain(text: &[u8], start: usize) -> bool {
-    let before = text.get(start.saturating_sub(MAX_NAME)..start).unwrap_or_default();
-    let before =
-        before.iter().rposition(u8::is_ascii_alphanumeric).and_then(|last| before.get(..=last)).unwrap_or_default();
-    let gap = text
-        .get(..start)
-        .unwrap_or_default()
-        .iter()
-        .rev()
-        .take_while(|byte| !byte.is_ascii_alphanumeric())
-        .take(2)
-        .count();
-    gap < 2
+    let before = match text.get(start.saturating_sub(MAX_NAME)..start).unwrap_or_default() {
+        [before @ .., other] if !other.is_ascii_alphanumeric() => before,
+        before => before,
+    };
+    before.last().is_some_and(u8::is_ascii_alphanumeric)
         && PLAIN.iter().any(|word| {
             let from = before.len().checked_sub(word.len());
             from.and_then(|from| before.get(from..)).is_some_and(|end| end.eq_ignore_ascii_case(word))
