@@ -12,7 +12,7 @@ use regex_automata::nfa::thompson;
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, MatchKind};
 
-use crate::class::{ClassId, Edges};
+use crate::class::{ClassId, ClassSet, Edges};
 use crate::error::ConfigError;
 use crate::form::{Reading, Runs, Tail};
 
@@ -106,17 +106,19 @@ impl Automaton {
         (!next.is_dead()).then_some(State(next))
     }
 
-    /// Tries all shapes at `at` and adds what matches, shortest first. True if more text could make a longer match.
+    /// Tries all shapes at `at` and adds what matches, shortest first; of the classes that are `named`, if names count.
+    /// True if more text could make a longer match.
     pub(super) fn at(
         &self,
         cache: &mut Cache,
         text: &[u8],
         at: usize,
+        named: Option<&ClassSet>,
         runs: &mut Runs,
         hits: &mut Vec<Hit>,
     ) -> Result<bool, Failed> {
         let Some(State(mut state)) = self.start(cache) else { return Err(Failed) };
-        let mut tried = Tried { text, at, runs, hits, read_on: false, open: false };
+        let mut tried = Tried { text, at, named, runs, hits, read_on: false, open: false };
         let Some(rest) = text.get(at..) else { return Ok(true) };
         for (offset, byte) in rest.iter().enumerate() {
             state = self.dfa.next_state(cache, state, *byte)?;
@@ -150,7 +152,12 @@ impl Automaton {
                 continue;
             }
             let Some(entry) = self.entries.get(number) else { continue };
-            tried.add(entry, end);
+            // What is read on may have to wait for more text, named or not.
+            let counts =
+                tried.named.is_none_or(|named| named.contains(entry.class)) || !matches!(entry.tail, Tail::None);
+            if counts {
+                tried.add(entry, end);
+            }
         }
     }
 }
@@ -169,6 +176,7 @@ impl From<CacheError> for Failed {
 struct Tried<'a> {
     text: &'a [u8],
     at: usize,
+    named: Option<&'a ClassSet>,
     runs: &'a mut Runs,
     hits: &'a mut Vec<Hit>,
     read_on: bool,

@@ -275,7 +275,7 @@ impl<'a> Pass<'a> {
         };
         let mut hits = std::mem::take(&mut self.scan.hits);
         hits.clear();
-        if automaton.at(cache, text, at, &mut self.scan.runs, &mut hits)? {
+        if automaton.at(cache, text, at, named, &mut self.scan.runs, &mut hits)? {
             // Only what needs no context, and begins a word, reaches back.
             self.lives(if matches!(tier, Tier::Alone) { self.earliest(at) } else { at });
         }

@@ -16,26 +16,62 @@ pub(super) fn per_class(findings: &mut Vec<Finding>, shorter: &mut [Finding], in
     if findings.len() < 2 {
         return;
     }
-    findings.sort_unstable_by_key(|finding| (finding.class, finding.start, finding.end));
+    // They come nearly in this order.
+    findings.sort_by_key(|finding| finding.start);
     shorter.sort_unstable_by_key(|finding| (finding.class, finding.start));
     let mut kept = Vec::with_capacity(findings.len());
-    let mut rest = findings.as_slice();
+    let mut rest = findings.as_mut_slice();
     while let Some(first) = rest.first() {
-        let mut end = first.end;
-        let joins = |finding: &&Finding| {
-            let joins = finding.class == first.class && (finding.start < end || std::ptr::eq(*finding, first));
-            end = end.max(finding.end);
-            joins
-        };
-        let (overlapping, after) = rest.split_at(rest.iter().take_while(joins).count());
+        let length = overlapping(first, rest);
+        let (together, after) = rest.split_at_mut(length);
         rest = after;
-        match overlapping {
+        let from = kept.len();
+        if are_of_different_classes(together) {
+            kept.extend_from_slice(together);
+        } else {
+            together.sort_unstable_by_key(|finding| (finding.class, finding.start, finding.end));
+            for of_class in together.chunk_by(|one, other| one.class == other.class) {
+                one_class(of_class, shorter, in_parts, &mut kept);
+            }
+        }
+        // What stays of findings that overlapped stands where they stood.
+        let order = |finding: &Finding| (finding.start, finding.end, finding.class);
+        kept.get_mut(from..).unwrap_or_default().sort_unstable_by_key(order);
+    }
+    *findings = kept;
+}
+
+/// How many findings, by start, overlap the first of them or one another after it, whatever their classes.
+fn overlapping(first: &Finding, findings: &[Finding]) -> usize {
+    let mut end = first.end;
+    let joins = |finding: &&Finding| {
+        let joins = finding.start < end;
+        end = end.max(finding.end);
+        joins
+    };
+    1 + findings.iter().skip(1).take_while(joins).count()
+}
+
+fn are_of_different_classes(findings: &[Finding]) -> bool {
+    let mut classes = ClassSet::EMPTY;
+    findings.iter().all(|finding| {
+        let is_new = !classes.contains(finding.class);
+        classes.insert(finding.class);
+        is_new
+    })
+}
+
+/// Keeps those of one class's findings, by start, that stand.
+fn one_class(findings: &[Finding], shorter: &[Finding], in_parts: &ClassSet, kept: &mut Vec<Finding>) {
+    let mut rest = findings;
+    while let Some(first) = rest.first() {
+        let (together, after) = rest.split_at(overlapping(first, rest));
+        rest = after;
+        match together {
             [alone] => kept.push(*alone),
-            several => best(several, shorter, in_parts, &mut kept),
+            several => best(several, shorter, in_parts, kept),
         }
     }
-    kept.sort_unstable_by_key(|finding| (finding.start, finding.end));
-    *findings = kept;
 }
 
 /// Adds those of some findings of one class that stand, and what they leave of the others.
@@ -87,5 +123,35 @@ impl Standing {
         for gap in gaps.into_iter().filter(|gap| gap.start < gap.end) {
             self.take(&Finding { start: gap.start, end: gap.end, ..*finding }, kept);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::class::ClassId;
+
+    fn finding(class: u16, start: usize, end: usize, score: u8) -> Finding {
+        Finding { class: ClassId(class), start, end, score }
+    }
+
+    #[test]
+    fn of_one_class_the_best_stands_and_of_others_whatever_is_there() {
+        let mut findings = vec![
+            finding(2, 0, 4, 10),
+            finding(1, 0, 9, 50),
+            finding(1, 4, 12, 60),
+            finding(2, 20, 25, 10),
+            finding(1, 20, 25, 10),
+        ];
+        per_class(&mut findings, &mut [finding(1, 0, 3, 40)], &ClassSet::EMPTY);
+        let stand = [
+            finding(1, 0, 3, 40),
+            finding(2, 0, 4, 10),
+            finding(1, 4, 12, 60),
+            finding(1, 20, 25, 10),
+            finding(2, 20, 25, 10),
+        ];
+        assert_eq!(findings, stand);
     }
 }
