@@ -17,7 +17,20 @@ pub struct TargetName(Arc<str>);
 #[error("`{0}` is no target name: use a-z, 0-9 and -, starting with a letter, at most 64 characters")]
 pub struct BadTargetName(String);
 
+/// The name under which the gateway's own endpoint for all targets is on record; no target is called so.
+const FEDERATION: &str = "federation";
+
 impl TargetName {
+    /// The name of the gateway's own endpoint for all targets.
+    pub fn federation() -> Self {
+        Self(FEDERATION.into())
+    }
+
+    /// Whether it is that name, which no target may have.
+    pub fn is_federation(&self) -> bool {
+        *self.0 == *FEDERATION
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

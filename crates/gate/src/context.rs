@@ -43,6 +43,15 @@ pub(crate) struct SessionContext {
     trails: Trails,
 }
 
+impl TargetSpec {
+    /// What the gate must know of the gateway's own endpoint for all targets. Of its answers sizes and commitments are
+    /// kept: they are made of what each target's own session has masked, and keeps.
+    pub fn endpoint(protocol: Protocol, masking: Masking) -> Self {
+        let (durability, record) = (Durability::Strict, Record::Sizes);
+        Self { name: TargetName::federation(), protocol, durability, record, masking }
+    }
+}
+
 impl SessionContext {
     pub(crate) fn new(
         shared: Arc<Shared>,
@@ -96,6 +105,8 @@ impl SessionContext {
         let revealed = match self.party.kind {
             Kind::Caller => self.standing().revealed(self.target(), self.masking(), &self.facts(address)),
             Kind::Own => ClassSet::EMPTY,
+            // Made of what was masked for the same caller, target by target; nothing of it is kept.
+            Kind::Endpoint => return Ok(Masked::passed(payload.clone())),
         };
         self.masked(payload, members, revealed).await
     }

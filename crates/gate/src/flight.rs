@@ -248,6 +248,12 @@ impl InFlight {
         Wire::settled(Bytes::new(), Arc::clone(&self.session))
     }
 
+    /// Passes on what another session of the same caller has recorded and released. It cannot be gone on after: the
+    /// position was one of that session.
+    pub async fn pass(&self, released: Released) {
+        let _ = self.answers.send(Answer::Chunk(Released::new(released.bytes))).await;
+    }
+
     /// Says that the target has begun a stream, before anything has come on it.
     pub async fn opened(&self) {
         let _ = self.answers.send(Answer::Opened).await;

@@ -257,6 +257,25 @@ impl Gate {
 
     /// Decides whether `caller` may connect, and opens a session.
     pub async fn open(&self, caller: Caller, target: Arc<TargetSpec>) -> Result<Session, Denied> {
+        self.open_for(caller, target, None).await
+    }
+
+    /// The same for a caller who is at the endpoint for all targets, in a session there.
+    pub async fn open_beside(
+        &self,
+        caller: Caller,
+        target: Arc<TargetSpec>,
+        endpoint: &Session,
+    ) -> Result<Session, Denied> {
+        self.open_for(caller, target, Some(endpoint.id())).await
+    }
+
+    async fn open_for(
+        &self,
+        caller: Caller,
+        target: Arc<TargetSpec>,
+        parent: Option<SessionId>,
+    ) -> Result<Session, Denied> {
         let shared = &self.shared;
         if !shared.capacity.admits() {
             return Err(session::no_room());
@@ -268,7 +287,7 @@ impl Gate {
         if connect.effect == Effect::Deny {
             return Err(self.refuse_connect(&caller, &target, &standing, connect).await);
         }
-        self.opened(caller, target, Kind::Caller, standing, &connect.policies).await
+        self.opened(caller, target, (Kind::Caller, parent), standing, &connect.policies).await
     }
 
     /// A session of the gateway's own, to read the definitions of a target.
@@ -292,14 +311,24 @@ impl Gate {
         let caller = Caller { principal: Arc::new(principal), address, client: None, expires };
         let standing = Standing::new(self.shared.policies.load_full(), &caller.principal);
         let own = [Arc::from(session::OWN_POLICY)];
-        self.opened(caller, target, Kind::Own, standing, &own).await
+        self.opened(caller, target, (Kind::Own, None), standing, &own).await
+    }
+
+    /// A session at the endpoint for all targets, which every caller may have: it reaches none of them.
+    pub async fn open_endpoint(&self, caller: Caller, endpoint: Arc<TargetSpec>) -> Result<Session, Denied> {
+        if !self.shared.capacity.admits() {
+            return Err(session::no_room());
+        }
+        let standing = Standing::new(self.shared.policies.load_full(), &caller.principal);
+        let policies = [Arc::from(session::ENDPOINT_POLICY)];
+        self.opened(caller, endpoint, (Kind::Endpoint, None), standing, &policies).await
     }
 
     async fn opened(
         &self,
         caller: Caller,
         target: Arc<TargetSpec>,
-        kind: Kind,
+        (kind, parent): (Kind, Option<SessionId>),
         standing: Standing,
         policies: &[Arc<str>],
     ) -> Result<Session, Denied> {
@@ -319,6 +348,7 @@ impl Gate {
                 principal: &caller.principal,
                 address: &caller.address.to_string(),
                 client: client.as_deref(),
+                parent,
                 protocol: target.protocol,
                 policies,
                 policy: standing.policy_hash(),

@@ -107,6 +107,11 @@ impl Unmaskable {
 }
 
 impl Masked {
+    /// What was masked before.
+    pub(crate) fn passed(payload: Bytes) -> Self {
+        Self { recorded: payload.clone(), shown: payload, found: Found::default() }
+    }
+
     /// The same, with what the caller sees still keeping to a schema: what does not fit is put in other words, or nothing
     /// passes.
     pub(crate) fn fitted(self, original: &Bytes, schema: Option<&OutputSchema>) -> Result<Self, Unmaskable> {

@@ -20,6 +20,11 @@ impl Released {
         Self { bytes, position: None }
     }
 
+    /// The bytes, for an answer that is made of several.
+    pub const fn as_bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
     /// How many bytes.
     pub const fn len(&self) -> usize {
         self.bytes.len()
@@ -79,7 +84,9 @@ impl Notice {
             Self::ForeignOrigin => {
                 r#"{"error":"forbidden_origin","help":"the Host or Origin header is not one this gateway answers to"}"#
             }
-            Self::NotFound => r#"{"error":"not_found","help":"MCP targets are at /mcp/{target}"}"#,
+            Self::NotFound => {
+                r#"{"error":"not_found","help":"MCP targets are at /mcp/{target}, and all of them at /mcp"}"#
+            }
             Self::MethodNotAllowed => {
                 r#"{"error":"method_not_allowed","help":"POST sends a message; sessions have GET to listen and DELETE to end"}"#
             }

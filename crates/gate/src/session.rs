@@ -35,6 +35,9 @@ pub(crate) const OWN_POLICY: &str = "builtin:definitions";
 /// What the gateway's own sessions may do.
 const OWN_METHODS: [&str; 4] = ["initialize", "notifications/initialized", "server/discover", "tools/list"];
 
+/// The id that stands in events for what every caller may do at the endpoint for all targets.
+pub(crate) const ENDPOINT_POLICY: &str = "builtin:federation";
+
 /// How often what goes on under one decision is decided anew when policies stay as they are.
 const RECONSIDERED: Duration = Duration::from_mins(1);
 
@@ -307,6 +310,7 @@ impl Session {
         match self.0.party().kind {
             Kind::Caller => standing.policies.visible(&standing.subject, self.target(), tool),
             Kind::Own => true,
+            Kind::Endpoint => false,
         }
     }
 
@@ -321,7 +325,16 @@ impl Session {
                 decision.effect == Effect::Allow
             }
             Kind::Own => true,
+            Kind::Endpoint => matches!(action, Action::Connect | Action::Method(_)),
         }
+    }
+
+    /// Whether the session's principal, who is at `address` now, may do this at another target, as far as that is known
+    /// before it is asked for: for an endpoint that chooses between targets. What uses one is decided there.
+    pub fn may_at(&self, target: &TargetName, action: &Action, address: Option<IpAddr>) -> bool {
+        let standing = self.0.standing();
+        let facts = self.0.facts(address);
+        standing.policies.decide(&standing.subject, &facts.request(action, target)).effect == Effect::Allow
     }
 
     /// The hash of the policies in force.
@@ -356,6 +369,14 @@ impl Session {
                 effect: Effect::Deny,
                 policies: vec![OWN_POLICY.into()],
                 message: "the gateway itself only reads definitions".into(),
+            },
+            (Kind::Endpoint, Action::Method(_)) => {
+                Decision { effect: Effect::Allow, policies: vec![ENDPOINT_POLICY.into()], message: String::new() }
+            }
+            (Kind::Endpoint, _) => Decision {
+                effect: Effect::Deny,
+                policies: vec![ENDPOINT_POLICY.into()],
+                message: "this is an operation on a target, and none of the endpoint itself".into(),
             },
             (Kind::Caller, action) => {
                 let facts = self.0.facts(operation.address);

@@ -20,6 +20,9 @@ pub(crate) enum Kind {
     Caller,
     /// The gateway's own, to read a target's definitions; a fixed list of methods decides.
     Own,
+    /// A caller's, at the gateway's own endpoint for all targets: what it gets there went through a session of its own at
+    /// each of them. A fixed list of methods decides.
+    Endpoint,
 }
 
 /// Who acts in a session.

@@ -139,6 +139,9 @@ pub enum TransportError {
     /// A program of this machine.
     #[error(transparent)]
     Stdio(#[from] EndpointError),
+    /// The gateway itself answers: no target is there.
+    #[error("there is no target to send this to")]
+    Nowhere,
 }
 
 impl TransportError {
@@ -147,6 +150,7 @@ impl TransportError {
         match self {
             Self::Http(error) => error.kind(),
             Self::Stdio(error) => error.kind(),
+            Self::Nowhere => ErrorKind::Internal,
         }
     }
 }

@@ -253,7 +253,7 @@ impl<'t> Sessions<'t> {
                 "INSERT INTO sessions (id, opened, who, target) VALUES (?1, ?2, ?3, ?4) RETURNING number",
             )?,
             open: transaction.prepare(
-                "UPDATE sessions SET protocol = ?2, durability = ?3, record = ?4, client = ?5, display = ?6 WHERE number = ?1",
+                "UPDATE sessions SET protocol = ?2, durability = ?3, record = ?4, client = ?5, display = ?6, parent = ?7 WHERE number = ?1",
             )?,
             close: transaction.prepare("UPDATE sessions SET closed = ?2, reason = ?3 WHERE number = ?1")?,
         })
@@ -285,6 +285,7 @@ impl<'t> Sessions<'t> {
             opened.record.as_deref(),
             opened.client.as_deref(),
             display,
+            opened.parent.as_deref(),
         ))?;
         Ok(())
     }

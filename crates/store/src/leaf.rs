@@ -101,6 +101,8 @@ pub(crate) struct Opened<'a> {
     #[serde(borrow)]
     pub(crate) client: Option<Cow<'a, str>>,
     #[serde(borrow)]
+    pub(crate) parent: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     pub(crate) principal: Option<Identity<'a>>,
 }
 

@@ -21,7 +21,7 @@ pub const MAX_ASKED: u32 = 100_000;
 /// Hexadecimal digits in an id.
 const ID_DIGITS: usize = 32;
 
-const COLUMNS: &str = "id, opened, who, display, target, protocol, durability, record, client, closed, reason, events, operations, denied";
+const COLUMNS: &str = "id, opened, who, display, target, protocol, durability, record, client, closed, reason, events, operations, denied, parent";
 
 /// Which sessions a list shows; all conditions must hold.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,8 @@ pub struct SessionFilter {
     pub who: Option<String>,
     /// On this target.
     pub target: Option<TargetName>,
+    /// Opened for this session, which is at the endpoint for all targets.
+    pub parent: Option<SessionId>,
     /// With an operation of this name, as in events: `crm/get_customer`, `resources/read`.
     pub action: Option<String>,
     /// With an operation that was let through, or one that was denied.
@@ -81,6 +83,8 @@ pub struct SessionRow {
     pub operations: u64,
     /// Operations denied.
     pub denied: u64,
+    /// The session at the endpoint for all targets that it was opened for.
+    pub parent: Option<String>,
 }
 
 impl SessionRow {
@@ -141,6 +145,9 @@ impl Reader {
         }
         if let Some(target) = &filter.target {
             condition("target = ?", target.to_string());
+        }
+        if let Some(parent) = filter.parent {
+            condition("parent = ?", parent.to_string());
         }
         if !filter.control {
             conditions.push("target IS NOT NULL".to_owned());
@@ -294,6 +301,7 @@ fn session(row: &Row<'_>) -> Result<SessionRow, rusqlite::Error> {
         events: count(row.get(11)?),
         operations: count(row.get(12)?),
         denied: count(row.get(13)?),
+        parent: row.get(14)?,
     })
 }
 

@@ -17,7 +17,7 @@ use crate::{StoreError, text};
 /// Marks the file as ours (SQLite `PRAGMA application_id`): "VDMS".
 const APPLICATION_ID: i64 = 0x5644_4D53;
 /// The version of the tables below (SQLite `PRAGMA user_version`). Raise it with every change to them.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// How long a connection waits for a lock that another one holds for a moment.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -44,6 +44,7 @@ const TABLES: &str = "
         durability TEXT,
         record     TEXT,
         client     TEXT,
+        parent     TEXT,
         closed     TEXT,
         reason     TEXT,
         events     INTEGER NOT NULL DEFAULT 0,
@@ -51,6 +52,7 @@ const TABLES: &str = "
         denied     INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX sessions_opened ON sessions (opened);
+    CREATE INDEX sessions_parent ON sessions (parent) WHERE parent IS NOT NULL;
     CREATE TABLE entries (
         session INTEGER NOT NULL,
         seq     INTEGER NOT NULL,

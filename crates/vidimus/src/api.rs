@@ -109,6 +109,9 @@ pub(crate) struct SessionSummary {
     pub(crate) events: u64,
     pub(crate) operations: u64,
     pub(crate) denied: u64,
+    /// The session at the endpoint for all targets that it was opened for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parent: Option<String>,
 }
 
 /// The answer to `/v1/sessions/{id}`.
@@ -330,6 +333,7 @@ impl From<SessionRow> for SessionSummary {
             events: row.events,
             operations: row.operations,
             denied: row.denied,
+            parent: row.parent,
         }
     }
 }
@@ -478,6 +482,7 @@ pub(crate) fn to_query(filter: &SessionFilter) -> String {
     add("until", filter.until.map(|time| time.to_string()));
     add("who", filter.who.clone());
     add("target", filter.target.as_ref().map(TargetName::to_string));
+    add("parent", filter.parent.map(|parent| parent.to_string()));
     add("operation", filter.action.clone());
     add("decision", filter.effect.map(|effect| effect.name().to_owned()));
     add("class", filter.class.clone());
@@ -499,6 +504,7 @@ pub(crate) fn from_query(query: &str) -> Result<SessionFilter, String> {
             "until" => filter.until = Some(timestamp(&value).ok_or_else(|| bad("a time in RFC 3339"))?),
             "who" => filter.who = Some(value),
             "target" => filter.target = Some(value.parse().map_err(|_| bad("the name of a target"))?),
+            "parent" => filter.parent = Some(value.parse().map_err(|_| bad("a whole session id"))?),
             "operation" => filter.action = Some(value),
             "decision" => {
                 let effect = [Effect::Allow, Effect::Deny].into_iter().find(|effect| effect.name() == value);
@@ -588,6 +594,7 @@ mod tests {
             until: Some(Timestamp::from_seconds(1_800_000_000)),
             who: Some("corp|ä b&c=d%+\u{7f}".into()),
             target: Some("crm".parse().unwrap()),
+            parent: Some("0199a1b2-0000-7000-8000-000000000002".parse().unwrap()),
             action: Some("crm/get customer".into()),
             effect: Some(Effect::Deny),
             class: Some("EMAIL_ADDRESS".into()),

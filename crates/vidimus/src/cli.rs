@@ -408,6 +408,9 @@ pub(crate) struct Filter {
     /// On this target
     #[arg(long, value_name = "TARGET")]
     target: Option<TargetName>,
+    /// Opened for this session, which is at the endpoint for all targets. The id must be whole
+    #[arg(long, value_name = "SESSION", value_parser = whole_session)]
+    parent: Option<SessionId>,
     /// With an operation of this name, as in events: TARGET/TOOL, resources/read, connect …
     ///
     /// All conditions on operations must hold for one and the same operation.
@@ -452,6 +455,7 @@ impl From<Filter> for SessionFilter {
             until: filter.until,
             who: filter.who,
             target: filter.target,
+            parent: filter.parent,
             action: filter.operation,
             effect: filter.decision.map(|decision| match decision {
                 Decision::Allow => Effect::Allow,

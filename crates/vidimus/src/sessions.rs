@@ -181,6 +181,7 @@ fn write_head(session: &SessionSummary, out: &mut impl Write) -> io::Result<()> 
         ("who", optional(&session.who)),
         ("name", optional(&session.display)),
         ("target", optional(&session.target)),
+        ("opened for", optional(&session.parent)),
         ("client (claimed)", optional(&session.client)),
         ("opened", session.opened.clone()),
         ("closed", optional(&session.closed)),
@@ -245,6 +246,7 @@ mod tests {
             events: 4,
             operations: 2,
             denied: 1,
+            parent: None,
         }
     }
 

@@ -233,6 +233,7 @@ fn write_decision(
 
 fn write_opened(object: &mut ObjectWriter<'_>, opened: &Opened<'_>) {
     let principal = opened.principal;
+    object.optional("parent", opened.parent.map(|parent| parent.to_string()).as_deref());
     object.object("principal", |out| {
         out.array("actors", &principal.actor_chain, |out, actor| {
             write_string(out, &format!("{}|{}", actor.issuer, actor.subject));

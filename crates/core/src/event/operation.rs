@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::id::SessionId;
 use crate::operation::{Action, Effect, Protocol};
 use crate::principal::Principal;
 use crate::target::{Durability, Record};
@@ -18,6 +19,8 @@ pub struct Opened<'a> {
     pub address: &'a str,
     /// The client's name and version as it claims them.
     pub client: Option<&'a str>,
+    /// The session at the endpoint for all targets that it was opened for.
+    pub parent: Option<SessionId>,
     /// The protocol.
     pub protocol: Protocol,
     /// The policies that determined the decision.

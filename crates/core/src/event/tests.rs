@@ -104,6 +104,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
             principal: &principal,
             address: "127.0.0.1",
             client: Some("test 1.0"),
+            parent: None,
             protocol: Protocol::Mcp,
             policies: &policies,
             policy: &hash,

@@ -87,6 +87,7 @@ fn opening<'a>(principal: &'a Principal, client: Option<&'a str>) -> Body<'a> {
         principal,
         address: "127.0.0.1",
         client,
+        parent: None,
         protocol: Protocol::Mcp,
         policies: &[],
         policy: "sha256:ab",
