@@ -4,7 +4,10 @@
 //! the tool. Only then is the operation submitted. GET opens the stream of the target's own; a response of the client
 //! answers what the target asked. Refused besides: answers to nothing, batches, bodies past the limit.
 
+mod federated;
 mod handshake;
+mod hearing;
+mod opening;
 mod stateless;
 
 use std::collections::BTreeMap;
@@ -32,17 +35,20 @@ use vidimus_net::{Incoming, OriginPolicy, bearer};
 
 use crate::answer::{DENIED, Reply, denied_as_asked, evidenced, listening, recorded, refused, relayed, told};
 use crate::call::{Call, Expected};
-use crate::envelope::{EnvelopeError, Message, MessageKind, Method, Sender, code};
+use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, code};
 use crate::exchange;
 use crate::headers::{self, EVENT_STREAM, JSON, LAST_EVENT_ID, SESSION_ID};
 use crate::initialize::{self, Implementation};
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
 use crate::tools::{DefinitionsError, Tools};
-use crate::{cursors, definitions, listen, members, modern, reply};
+use crate::{cursors, definitions, federation, listen, members, modern, reply};
 
 /// The path of a target is this and its name.
 const PATH: &str = "/mcp/";
+
+/// The path of the endpoint for all targets.
+const ENDPOINT_PATH: &str = "/mcp";
 
 /// What listening to a target is called in evidence.
 const LISTEN: &str = "listen";
@@ -73,6 +79,8 @@ struct Inner {
     gate: Gate,
     origins: OriginPolicy,
     targets: BTreeMap<TargetName, Arc<Target>>,
+    /// The endpoint for all of them.
+    endpoint: Arc<Target>,
     sessions: Sessions,
     /// The sessions of the modern era, by what tells them apart.
     stateless: Sessions,
@@ -92,8 +100,9 @@ struct Visit<'a> {
 }
 
 impl Adapter {
-    /// The adapter for these targets. Must be called in a runtime: it reads their definitions there.
-    pub fn new(gate: Gate, origins: OriginPolicy, targets: Vec<Target>) -> Self {
+    /// The adapter for these targets, and for the endpoint of them all. Must be called in a runtime: it reads their
+    /// definitions there.
+    pub fn new(gate: Gate, origins: OriginPolicy, targets: Vec<Target>, endpoint: Target) -> Self {
         let targets: BTreeMap<TargetName, Arc<Target>> =
             targets.into_iter().map(|target| (target.spec.name.clone(), Arc::new(target))).collect();
         let (requests, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -101,7 +110,8 @@ impl Adapter {
             requests.spawn(definitions::keep(gate.clone(), Arc::clone(target), stop.clone()));
         }
         let (sessions, stateless) = (Sessions::new(MAX_SESSIONS), Sessions::new(MAX_SESSIONS));
-        Self(Arc::new(Inner { gate, origins, targets, sessions, stateless, requests, stop }))
+        let endpoint = Arc::new(endpoint);
+        Self(Arc::new(Inner { gate, origins, targets, endpoint, sessions, stateless, requests, stop }))
     }
 
     /// Answers one request. The work goes on when this future is dropped because the client has gone: a session that
@@ -181,21 +191,7 @@ impl Adapter {
             .authenticate(bearer(request.headers()), address)
             .await
             .map_err(|notice| refused(StatusCode::UNAUTHORIZED, notice))?;
-        let Some(name) = request.uri().path().strip_prefix(PATH).filter(|name| !name.contains('/')) else {
-            return Err(self.not_here(&caller, None, "unknown_path", StatusCode::NOT_FOUND, Notice::NotFound).await);
-        };
-        let target = name.parse::<TargetName>().ok().and_then(|name| self.0.targets.get(&name)).map(Arc::clone);
-        let Some(target) = target else {
-            let rejection = Rejection {
-                kind: ErrorKind::NotFound,
-                reason: "unknown_target",
-                message: "no such target".into(),
-                action: Action::Connect,
-                received: &[],
-            };
-            let denied = gate.reject(caller.principal(), None, rejection).await;
-            return Err(told(StatusCode::NOT_FOUND, None, code::INVALID_REQUEST, &denied));
-        };
+        let target = self.target_of(&caller, request.uri().path()).await?;
         // Each way on the heap by itself: no request needs the room of the largest, which is as large as the buffers of a
         // connection, and would leave those that are opened next resident in full.
         match *request.method() {
@@ -216,6 +212,29 @@ impl Adapter {
             }
             _ => Err(self.no_method(&caller, &target).await),
         }
+    }
+
+    /// The target at a path, or the endpoint for all of them.
+    async fn target_of(&self, caller: &Caller, path: &str) -> Result<Arc<Target>, Reply> {
+        if path == ENDPOINT_PATH {
+            return Ok(Arc::clone(&self.0.endpoint));
+        }
+        let Some(name) = path.strip_prefix(PATH).filter(|name| !name.contains('/')) else {
+            return Err(self.not_here(caller, None, "unknown_path", StatusCode::NOT_FOUND, Notice::NotFound).await);
+        };
+        let target = name.parse::<TargetName>().ok().and_then(|name| self.0.targets.get(&name)).map(Arc::clone);
+        let Some(target) = target else {
+            let rejection = Rejection {
+                kind: ErrorKind::NotFound,
+                reason: "unknown_target",
+                message: "no such target".into(),
+                action: Action::Connect,
+                received: &[],
+            };
+            let denied = self.0.gate.reject(caller.principal(), None, rejection).await;
+            return Err(told(StatusCode::NOT_FOUND, None, code::INVALID_REQUEST, &denied));
+        };
+        Ok(target)
     }
 
     async fn no_method(&self, caller: &Caller, target: &Target) -> Reply {
@@ -252,6 +271,9 @@ impl Adapter {
         let session = self.session(outside, headers, None).await?;
         let visit = Visit { session: Some(&session), ..*outside };
         self.check_revision(&visit, headers, None).await?;
+        if session.front().is_some() {
+            return self.listened_at_endpoint(&visit, &session, headers).await;
+        }
         let rest = self.rest(&visit, &session, headers).await?;
         let operation = Operation {
             protocol: Protocol::Mcp,
@@ -389,6 +411,9 @@ impl Adapter {
         let session = self.session(&outside, &head.headers, Some(&message)).await?;
         let visit = Visit { session: Some(&session), ..outside };
         self.check_revision(&visit, &head.headers, Some(&message)).await?;
+        if session.front().is_some() {
+            return Box::pin(self.at_endpoint(&visit, &session, &head.headers, &message)).await;
+        }
         if matches!(message.kind(), MessageKind::Response { .. }) {
             return self.answered(&visit, &session, &message).await;
         }
@@ -461,6 +486,17 @@ impl Adapter {
     }
 
     async fn within(&self, visit: &Visit<'_>, session: &Arc<McpSession>, message: &Message) -> Result<Reply, Reply> {
+        let answers = self.begun_within(visit, session, message).await?;
+        relayed(session, message, answers, &OnceLock::new()).await
+    }
+
+    /// Decides on a message of a legacy session, and sends it; what comes back.
+    async fn begun_within(
+        &self,
+        visit: &Visit<'_>,
+        session: &Arc<McpSession>,
+        message: &Message,
+    ) -> Result<Answers, Reply> {
         if message.is_continuation() {
             let text =
                 "inputResponses and requestState belong to revision 2026-07-28, which this session does not speak";
@@ -480,7 +516,10 @@ impl Adapter {
             return Err(self.not_offered(visit, message).await);
         };
         let cursor = self.cursor(visit, session, message, method).await?;
-        let wire = splice(message.bytes(), cursor.as_slice()).map_err(|error| unspliced(&error))?;
+        let (own_id, mut replacements) = unique(session, message);
+        replacements.extend(cursor);
+        replacements.sort_by_key(|replacement| replacement.span.start);
+        let wire = splice(message.bytes(), &replacements).map_err(|error| unspliced(&error))?;
         let name = match &action {
             Action::ToolCall(tool) => Some(Box::from(&**tool)),
             _ => None,
@@ -498,16 +537,22 @@ impl Adapter {
         };
         let answers = match session.gate.submit(operation).await {
             Verdict::Admitted(admitted) => {
-                let call = Call::legacy(session, expected(message));
-                run(admitted, session, Call { name, is_continued: is_continued(message), ..call })
+                let (expected, answer_as) = match (expected(message), own_id) {
+                    (Expected::Response { id, method }, Some(own)) => {
+                        (Expected::Response { id: own, method }, Some(id))
+                    }
+                    (expected, _) => (expected, None),
+                };
+                let call = Call::legacy(session, expected);
+                run(admitted, session, Call { name, is_continued: is_continued(message), answer_as, ..call })
             }
-            Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied, false)),
+            Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied, session.client_is_modern())),
         };
         // At once, and whether or not the target takes the notice.
         if let Some(id) = message.cancelled_request() {
             session.cancel(&id);
         }
-        relayed(session, message, answers, &OnceLock::new()).await
+        Ok(answers)
     }
 
     /// The accepted definition of the tool that is called, if the caller may know of it.
@@ -524,20 +569,26 @@ impl Adapter {
         }
         // It may be new. One that is hidden is treated alike, so that nobody can tell the two apart.
         visit.target.tools.refresh();
+        let shown = session.is_beside().then(|| federation::named(&visit.target.spec.name, &name)).flatten();
+        Err(self.unknown_tool(session, message, (&name, shown.as_deref().unwrap_or(&name))).await)
+    }
+
+    /// Records and answers a call of a tool that is not there for this caller; `shown` is what the caller calls it.
+    async fn unknown_tool(&self, session: &McpSession, message: &Message, (own, shown): (&str, &str)) -> Reply {
         let rejection = Rejection {
             kind: ErrorKind::NotFound,
             reason: "unknown_tool",
             message: String::new(),
-            action: Action::ToolCall(Arc::from(&*name)),
+            action: Action::ToolCall(own.into()),
             received: message.bytes(),
         };
         let denied = session.gate.reject(rejection).await;
-        Err(match message.id() {
+        match message.id() {
             Some(id) if recorded(&denied) => {
-                Reply::json(StatusCode::OK, denied.release(|_| reply::unknown_tool(id, &name)))
+                Reply::json(StatusCode::OK, denied.release(|_| reply::unknown_tool(id, shown)))
             }
             id => told(StatusCode::OK, id, code::INVALID_PARAMS, &denied),
-        })
+        }
     }
 
     /// What puts the target's own cursor into the place of the one that the client brings.
@@ -551,9 +602,13 @@ impl Adapter {
         if let Ok(cursor) = cursors::opened(session, method, message) {
             return Ok(cursor);
         }
+        Err(self.foreign_cursor(visit, message).await)
+    }
+
+    async fn foreign_cursor(&self, visit: &Visit<'_>, message: &Message) -> Reply {
         let text = "cursor is not one that this list was given, or it is too old; list from the beginning";
         let denied = self.reject(visit, ErrorKind::Malformed, "cursor", text, message.bytes()).await;
-        Err(told(StatusCode::OK, message.id(), code::INVALID_PARAMS, &denied))
+        told(StatusCode::OK, message.id(), code::INVALID_PARAMS, &denied)
     }
 
     /// What the gateway knows of the target's tools: by that calls are decided, and lists filtered.
@@ -606,6 +661,7 @@ impl Adapter {
 
 /// Records the end of sessions, all at once, then tells their targets, as far as those listen.
 async fn close(sessions: Vec<Arc<McpSession>>, reason: &'static str) {
+    let sessions: Vec<_> = sessions.into_iter().flat_map(McpSession::with_those_beside).collect();
     let until = Instant::now() + TELL_TIMEOUT;
     let close = |session: Arc<McpSession>| async move {
         match session.gate.close(reason).await {
@@ -636,8 +692,19 @@ fn withheld(session: &Session) -> Vec<&'static str> {
 fn run(admitted: Admitted, session: &Arc<McpSession>, call: Call) -> Answers {
     let session = Arc::clone(session);
     // Streams of the modern era are not resumable (MCP 2026-07-28, "Receiving Messages").
-    let admitted = if session.is_modern { admitted } else { admitted.resumable() };
+    // Nor are those of a client that has several targets: positions are a session's own.
+    let admitted = if session.is_modern || session.is_beside() { admitted } else { admitted.resumable() };
     admitted.run(move |wire, flight| exchange::exchange(session, call, wire, flight))
+}
+
+/// An id that is the only one in a session, and what puts it into a request: in the modern era ids are a connection's own,
+/// so a legacy session of such a client may have two of one id at once.
+fn unique(session: &McpSession, message: &Message) -> (Option<Id>, Vec<Replacement>) {
+    let span = message.id().and_then(|_| message.document().root().get("id")).map(|id| id.span());
+    let Some(span) = span.filter(|_| session.is_bridged()) else { return (None, Vec::new()) };
+    let id = session.own_id();
+    let with = Bytes::copy_from_slice(id.lexeme().as_bytes());
+    (Some(id), vec![Replacement { span, with }])
 }
 
 fn expected(message: &Message) -> Expected {

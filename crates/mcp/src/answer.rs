@@ -74,7 +74,8 @@ pub(crate) async fn relayed(
             Ok(Reply::notice(StatusCode::ACCEPTED, Notice::Empty))
         }
         Some(Answer::Last { released, .. }) => {
-            let status = if session.is_lost() {
+            // A client that has several targets keeps its own session.
+            let status = if session.is_lost() && !session.is_beside() {
                 StatusCode::NOT_FOUND
             } else if is_notification {
                 StatusCode::BAD_GATEWAY

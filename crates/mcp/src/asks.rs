@@ -16,7 +16,7 @@ use vidimus_gate::{Asked, Declined, Denied, InFlight, PartError, Rejection};
 use crate::answer::DENIED;
 use crate::envelope::{Class, Form, Id, MAX_URI_BYTES, Message, MessageKind, Method, Sender, case_variant, code};
 use crate::sessions::McpSession;
-use crate::{members, reply, sse};
+use crate::{federation, members, reply, sse};
 
 /// How long the target may take to take the answer to what it asked.
 const TELL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,7 +51,8 @@ pub(crate) async fn relay(
             if *method == Method::ToolsChanged && !session.gate.is_own() {
                 session.target.tools.read_anew();
             }
-            return flight.chunk(sse::flatten(message.bytes()), members::of_server(*method)).await;
+            let Some(notice) = outwards(session, message) else { return Ok(()) };
+            return flight.chunk(sse::flatten(&notice), members::of_server(*method)).await;
         }
         MessageKind::Notification { .. } | MessageKind::Response { .. } => {
             drop(withhold(session, message, ErrorKind::Upstream).await);
@@ -62,13 +63,15 @@ pub(crate) async fn relay(
 
 async fn ask(session: &Arc<McpSession>, message: &Message, (id, method): (&Id, Method), flight: &mut InFlight) {
     // The modern era has no requests of the target on streams.
-    let (declined, code, text) = match action(message, method).filter(|_| !session.is_modern) {
-        Some(action) => {
+    let has_requests = !session.is_modern && !session.client_is_modern();
+    let (declined, code, text) = match action(message, method).filter(|_| has_requests).zip(outwards(session, message))
+    {
+        Some((action, question)) => {
             let operation = Operation {
                 protocol: Protocol::Mcp,
                 action,
                 method: None,
-                wire: sse::flatten(message.bytes()),
+                wire: sse::flatten(&question),
                 members: members::of_server(method),
                 arguments: None,
                 annotations: None,
@@ -88,6 +91,16 @@ async fn ask(session: &Arc<McpSession>, message: &Message, (id, method): (&Id, M
         ),
     };
     tell(session, declined, || reply::error(Some(id), code, text, None)).await;
+}
+
+/// A message of the target as its client sees it: where that has several targets, an id says which one it is of.
+fn outwards(session: &McpSession, message: &Message) -> Option<Bytes> {
+    if !session.is_beside() {
+        return Some(message.bytes().clone());
+    }
+    federation::outwards(&session.target.spec.name, message)
+        .inspect_err(|error| tracing::error!(%error, "a message of a target could not be put together"))
+        .ok()
 }
 
 /// What policy decides on; none for what is not passed to clients.

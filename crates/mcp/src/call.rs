@@ -43,6 +43,8 @@ pub(crate) struct Call {
     pub(crate) is_continued: bool,
     /// The tool; in the modern era the prompt or resource too.
     pub(crate) name: Option<Box<str>>,
+    /// The id that the client gave the request, where it goes to the target under another one.
+    pub(crate) answer_as: Option<Id>,
     /// The HTTP status that goes with an answer of the modern era, once it is known.
     pub(crate) status: Arc<OnceLock<StatusCode>>,
 }
@@ -52,7 +54,7 @@ impl Call {
     pub(crate) fn legacy(session: &McpSession, expected: Expected) -> Self {
         let head = session.headers();
         let (lists, status) = (Vec::new(), Arc::default());
-        Self { expected, head, endless: false, lists, is_continued: false, name: None, status }
+        Self { expected, head, endless: false, lists, is_continued: false, name: None, answer_as: None, status }
     }
 
     /// Whether it does no harm to send it twice. A notification tells what is so, and twice is no more than once.

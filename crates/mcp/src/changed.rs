@@ -22,7 +22,7 @@ pub(crate) struct List {
     /// The capability of servers that have it.
     capability: &'static str,
     /// The key by which a subscription asks for its changes.
-    filter: &'static str,
+    pub(crate) filter: &'static str,
 }
 
 /// Those lists. Templates are not filtered.
@@ -139,10 +139,11 @@ fn with_true(object: Value<'_>, key: &str) -> Option<Replacement> {
 }
 
 /// Puts members before those that an object has.
-fn inserted(object: Value<'_>, mut members: String) -> Replacement {
+pub(crate) fn inserted(object: Value<'_>, members: impl Into<Vec<u8>>) -> Replacement {
+    let mut members = members.into();
     let start = object.span().start + 1;
     if object.entries().next().is_some() {
-        members.push(',');
+        members.push(b',');
     }
     Replacement { span: start..start, with: members.into() }
 }

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use vidimus_core::TargetName;
 use vidimus_core::json::{Replacement, Value};
 
 use crate::call::Fault;
@@ -46,6 +47,35 @@ pub(crate) fn opened(session: &McpSession, method: Method, message: &Message) ->
     Ok(Some(Replacement { span: cursor.span(), with: Bytes::from(own) }))
 }
 
+/// One cursor for the lists of several targets; none when none goes on, or when it cannot be sealed.
+pub(crate) fn sealed_for_all(session: &McpSession, kind: ListKind, next: &[(TargetName, String)]) -> Option<String> {
+    if next.is_empty() {
+        return None;
+    }
+    let mut cursors = Vec::new();
+    for (target, cursor) in next {
+        cursors.extend_from_slice(format!("{target} {cursor}\n").as_bytes());
+    }
+    let sealed = session.gate.seal(&bound_to(session, kind), &cursors, CARRIED_FOR);
+    sealed.inspect_err(|error| tracing::error!(%error, "the cursor of a list cannot be sealed")).ok()
+}
+
+/// Where the lists of several targets go on; none for lists from their beginning.
+pub(crate) fn opened_for_all(
+    session: &McpSession,
+    kind: ListKind,
+    message: &Message,
+) -> Result<Option<Vec<(TargetName, String)>>, Foreign> {
+    let Some(cursor) = message.params().and_then(|params| params.get("cursor")) else { return Ok(None) };
+    let opened = cursor.as_str().and_then(|sealed| session.gate.unseal(&bound_to(session, kind), &sealed));
+    let text = opened.and_then(|opened| String::from_utf8(opened).ok()).ok_or(Foreign)?;
+    let of_target = |line: &str| {
+        let (target, cursor) = line.split_once(' ')?;
+        Some((target.parse().ok()?, cursor.to_owned()))
+    };
+    text.lines().map(of_target).collect::<Option<_>>().map(Some).ok_or(Foreign)
+}
+
 /// A cursor as the target wrote it, quotes included, and spaces after them.
 fn padded(cursor: Value<'_>) -> Vec<u8> {
     let mut padded = cursor.raw().as_bytes().to_vec();
@@ -56,6 +86,6 @@ fn padded(cursor: Value<'_>) -> Vec<u8> {
 /// What a cursor is bound to, beside principal and target.
 fn bound_to(session: &McpSession, kind: ListKind) -> Vec<u8> {
     // In the modern era a session is the gateway's own notion, and ends without the client's knowing.
-    let session = if session.is_modern { String::new() } else { session.gate.id().to_string() };
+    let session = if session.client_is_modern() { String::new() } else { session.gate.id().to_string() };
     format!("cursor {} {session}", kind.method_name()).into_bytes()
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vidimus_core::event::Status;
 use vidimus_core::{Action, Operation, Protocol, ToolDefinition};
-use vidimus_gate::{Gate, Session, Verdict};
+use vidimus_gate::{Answer, Gate, Session, Verdict};
 
 use crate::call::{Call, Expected};
 use crate::envelope::{Id, ListKind, Message, Method, Sender};
@@ -25,14 +25,21 @@ use crate::exchange;
 use crate::initialize::Implementation;
 use crate::sessions::McpSession;
 use crate::target::Target;
-use crate::tools::{DefinitionsError, LEAST_INTERVAL};
+use crate::tools::{About, CAPABILITIES, DefinitionsError, LEAST_INTERVAL};
 use crate::{initialize, lists, members, modern};
 
 /// The longest time of one reading in one era.
 const READING_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long after a reading that failed the next one begins by itself, at first and at most: a target that comes back is
+/// seen without anybody asking for it.
+const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(5));
+
 /// Bytes of all pages of a tool list together.
 const MAX_LIST_BYTES: usize = 32 << 20;
+
+/// The longest instructions of a target that are told beside those of others.
+const MAX_INSTRUCTIONS_BYTES: usize = 16 << 10;
 
 /// Pages of a tool list that are read.
 const MAX_PAGES: u64 = 100;
@@ -42,7 +49,17 @@ const MAX_TOOLS: usize = 10_000;
 
 /// Reads the definitions of a target whenever that is asked for, until `stop`.
 pub(crate) async fn keep(gate: Gate, target: Arc<Target>, stop: CancellationToken) {
-    while let Some(()) = stop.run_until_cancelled(target.tools.wanted()).await {
+    let mut retry = None;
+    loop {
+        let wanted = async {
+            match retry {
+                Some(retry) => drop(tokio::time::timeout(retry, target.tools.wanted()).await),
+                None => target.tools.wanted().await,
+            }
+        };
+        if stop.run_until_cancelled(wanted).await.is_none() {
+            break;
+        }
         // Whoever asks from now on may know of something newer.
         let number = target.tools.latest();
         // In a task of its own: a panic in it must not leave the definitions as they are for ever.
@@ -54,6 +71,11 @@ pub(crate) async fn keep(gate: Gate, target: Arc<Target>, stop: CancellationToke
             // What was read before stays: a target that is down for a moment does not lose its tools.
             tracing::warn!(target = %target.spec.name, %error, "definitions stay as they were");
         }
+        if retry.is_some() && read.is_ok() {
+            tracing::info!(target = %target.spec.name, "the target answers again");
+        }
+        let (first, longest) = RETRY;
+        retry = read.is_err().then(|| retry.map_or(first, |before: Duration| longest.min(before * 2)));
         target.tools.learn(number, read);
         stop.run_until_cancelled(tokio::time::sleep(LEAST_INTERVAL)).await;
     }
@@ -113,7 +135,7 @@ fn gateway() -> Implementation {
 async fn read_modern(session: &Arc<McpSession>) -> Result<Vec<ToolDefinition>, DefinitionsError> {
     let gateway = gateway();
     let hello = modern::request(&Id::from_number(0), "server/discover", None, &gateway);
-    let answer = ask(session, hello, Method::Discover).await?;
+    let answer = greeted(session, hello, Method::Discover).await?;
     // A server of the other era may have an empty result for whatever it does not know.
     if !modern::is_offered(&message(&answer)?) {
         return Err(DefinitionsError::Upstream(format!("its server/discover does not offer {}", modern::REVISION)));
@@ -124,6 +146,22 @@ async fn read_modern(session: &Arc<McpSession>) -> Result<Vec<ToolDefinition>, D
     pages(session, |id, cursor| modern::request(id, "tools/list", cursor, &gateway)).await
 }
 
+/// Asks the target what it says of itself.
+async fn greeted(session: &Arc<McpSession>, hello: Bytes, method: Method) -> Result<Bytes, DefinitionsError> {
+    let Answered { answer, masked } = asked(session, hello, method).await?;
+    session.target.tools.introduce(about(&message(&masked)?));
+    Ok(answer)
+}
+
+fn about(message: &Message) -> About {
+    let member = |key: &str| message.result().and_then(|result| result.get(key));
+    let capabilities = member("capabilities");
+    let has = |capability: &&'static str| capabilities.is_some_and(|own| own.get(capability).is_some());
+    let instructions = member("instructions").and_then(|text| text.as_str());
+    let instructions = instructions.filter(|text| text.len() <= MAX_INSTRUCTIONS_BYTES).map(Into::into);
+    About { capabilities: CAPABILITIES.into_iter().filter(has).collect(), instructions }
+}
+
 fn has_tools(answer: &Bytes) -> Result<bool, DefinitionsError> {
     Ok(message(answer)?.result().and_then(|result| result.at(&["capabilities", "tools"])).is_some())
 }
@@ -131,7 +169,7 @@ fn has_tools(answer: &Bytes) -> Result<bool, DefinitionsError> {
 async fn read_legacy(session: &Arc<McpSession>) -> Result<Vec<ToolDefinition>, DefinitionsError> {
     let id = Id::from_number(0);
     let hello = initialize::request(&id, &gateway());
-    let answer = ask(session, hello, Method::Initialize).await?;
+    let answer = greeted(session, hello, Method::Initialize).await?;
     ask(session, initialize::initialized(), Method::Initialized).await?;
     if !has_tools(&answer)? {
         return Ok(Vec::new());
@@ -173,9 +211,19 @@ fn message(answer: &Bytes) -> Result<Message, DefinitionsError> {
         .map_err(|error| DefinitionsError::Upstream(error.to_string()))
 }
 
+/// What a target answered the gateway, as it came and as it may be shown.
+struct Answered {
+    answer: Bytes,
+    masked: Bytes,
+}
+
+async fn ask(session: &Arc<McpSession>, body: Bytes, method: Method) -> Result<Bytes, DefinitionsError> {
+    Ok(asked(session, body, method).await?.answer)
+}
+
 /// One message of the gateway's own; the target's answer. A target that refuses the revision and names the same one as
 /// spoken is asked once more (MCP 2026-07-28, "Versioning": a client goes on with a version out of `supported`).
-async fn ask(session: &Arc<McpSession>, body: Bytes, method: Method) -> Result<Bytes, DefinitionsError> {
+async fn asked(session: &Arc<McpSession>, body: Bytes, method: Method) -> Result<Answered, DefinitionsError> {
     let mut answered = ask_once(session, body.clone(), method).await?;
     if let Err((_, refusal)) = &answered
         && session.is_modern
@@ -191,7 +239,7 @@ async fn ask_once(
     session: &Arc<McpSession>,
     body: Bytes,
     method: Method,
-) -> Result<Result<Bytes, (&'static str, Bytes)>, DefinitionsError> {
+) -> Result<Result<Answered, (&'static str, Bytes)>, DefinitionsError> {
     let asked = Message::parse(body.clone(), Sender::Client, &vidimus_core::json::Limits::default())
         .map_err(|error| DefinitionsError::Refused(error.to_string()))?;
     let expected = match asked.id() {
@@ -230,6 +278,12 @@ async fn ask_once(
         let _ = sender.send(answer);
     });
     // The parts are of no interest, but an unread part would hold the exchange.
-    while answers.next().await.is_some() {}
-    receiver.await.map_err(|_| DefinitionsError::Upstream(format!("{method:?} was given up")))
+    let mut masked = Bytes::new();
+    while let Some(answer) = answers.next().await {
+        if let Answer::Last { released, .. } = answer {
+            masked = released.as_bytes().clone();
+        }
+    }
+    let answered = receiver.await.map_err(|_| DefinitionsError::Upstream(format!("{method:?} was given up")))?;
+    Ok(answered.map(|answer| Answered { answer, masked }))
 }

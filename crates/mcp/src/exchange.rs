@@ -18,6 +18,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 use vidimus_core::Action;
 use vidimus_core::event::Status;
+use vidimus_core::json::{Document, Limits, Replacement, splice};
 use vidimus_gate::{Dial, InFlight, Outcome, Wire};
 
 use crate::call::{Call, Expected, Fault, read};
@@ -49,20 +50,32 @@ pub(crate) async fn exchange(session: Arc<McpSession>, call: Call, wire: Wire, m
                     outcome = outcome(&session, &call, wire, &mut flight) => outcome,
                     () = running.cancelled.cancelled() => taken_back(id),
                     // "Closing the SSE response stream MUST be treated as cancellation" (MCP 2026-07-28), not before.
-                    () = gone, if session.is_modern => taken_back(id),
+                    () = gone, if session.client_is_modern() => taken_back(id),
                 },
                 None => in_use(id),
             }
         }
         Expected::Nothing => outcome(&session, &call, wire, &mut flight).await,
     };
-    flight.finish(outcome, |reason| withheld(&session, &call, reason)).await;
+    let outcome = Outcome { body: as_the_client_asked(&call, outcome.body), ..outcome };
+    flight.finish(outcome, |reason| as_the_client_asked(&call, withheld(&session, &call, reason))).await;
+}
+
+/// An answer under the id that the client gave its request. What cannot be read is none of a target's: it goes as it is.
+fn as_the_client_asked(call: &Call, body: Bytes) -> Bytes {
+    let Some(id) = &call.answer_as else { return body };
+    let limits = Limits { max_bytes: usize::MAX, max_nodes: usize::MAX, ..Limits::default() };
+    let Ok(document) = Document::parse(body.clone(), &limits) else { return body };
+    let Some(span) = document.root().get("id").map(|id| id.span()) else { return body };
+    splice(&body, &[Replacement { span, with: Bytes::copy_from_slice(id.lexeme().as_bytes()) }]).unwrap_or(body)
 }
 
 /// What the client gets instead of a result that cannot be masked.
 fn withheld(session: &McpSession, call: &Call, reason: &str) -> Bytes {
     match &call.expected {
-        Expected::Response { id, method: Method::CallTool } => reply::tool_error(id, reason, None, session.is_modern),
+        Expected::Response { id, method: Method::CallTool } => {
+            reply::tool_error(id, reason, None, session.client_is_modern())
+        }
         Expected::Response { id, .. } => reply::error(Some(id), code::INTERNAL_ERROR, reason, None),
         Expected::Nothing => Bytes::new(),
     }
@@ -70,14 +83,14 @@ fn withheld(session: &McpSession, call: &Call, reason: &str) -> Bytes {
 
 /// The end of a request whose id another one of the session still bears (JSON-RPC 2.0 section 4 and MCP, "Requests": an id
 /// is used once): the target could not say which of the two it answers.
-fn in_use(id: &Id) -> Outcome {
+pub(crate) fn in_use(id: &Id) -> Outcome {
     let text = "a request of this id is being answered; use each id once";
     let body = reply::error(Some(id), code::INVALID_REQUEST, text, None);
     Outcome { status: Status::Error, body, members: members::OWN, schema: None }
 }
 
 /// The end of a request that the client has taken back: it waits for no answer any more.
-fn taken_back(id: &Id) -> Outcome {
+pub(crate) fn taken_back(id: &Id) -> Outcome {
     let body = reply::error(Some(id), code::INTERNAL_ERROR, "the request was cancelled", None);
     Outcome { status: Status::Cancelled, body, members: members::OWN, schema: None }
 }

@@ -2,7 +2,7 @@
 //!
 //! `envelope` reads messages, `headers`, `initialize`, `lists`, `sse` and `reply` are the rest of the codec, without
 //! I/O. `adapter` answers clients (`answer` words what it says), `exchange` talks to targets, `definitions` knows their tools, `sessions` binds
-//! session ids to principals. No policy, no storage: every message goes through `vidimus-gate`.
+//! session ids to principals. `federation` is what messages say at the endpoint for all targets. No policy, no storage: every message goes through `vidimus-gate`.
 
 mod adapter;
 mod answer;
@@ -13,6 +13,7 @@ mod cursors;
 mod definitions;
 pub mod envelope;
 mod exchange;
+mod federation;
 pub mod headers;
 pub mod initialize;
 mod listen;

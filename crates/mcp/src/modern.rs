@@ -193,6 +193,37 @@ fn check_level(
     Ok(())
 }
 
+/// The headers that repeat arguments, for a client of another era, which knows nothing of them.
+pub(crate) fn argument_headers(message: &Message, schema: &Bytes) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if memmem::find(schema, HEADER_KEY.as_bytes()).is_some()
+        && let Ok(schema) = Document::parse(schema.clone(), &Limits::default())
+    {
+        write_level(&mut headers, schema.root(), message.arguments(), MAX_SCHEMA_DEPTH);
+    }
+    headers
+}
+
+fn write_level(headers: &mut HeaderMap, schema: Value<'_>, arguments: Option<Value<'_>>, depth: usize) {
+    let Some(properties) = schema.get("properties").filter(|_| depth > 0) else { return };
+    for (key, property) in properties.members() {
+        let argument = arguments.and_then(|arguments| arguments.get(&key));
+        let name = property.get(HEADER_KEY).and_then(|name| name.as_str());
+        let text = argument.and_then(|argument| match argument.kind() {
+            Kind::String => argument.as_str(),
+            Kind::Number | Kind::Bool => Some(Cow::Borrowed(argument.raw())),
+            Kind::Null | Kind::Array | Kind::Object => None,
+        });
+        let header = name.and_then(|name| {
+            HeaderName::from_bytes(format!("{PARAM_PREFIX}{}", name.to_ascii_lowercase()).as_bytes()).ok()
+        });
+        if let Some((header, text)) = header.zip(text) {
+            headers.insert(header, encoded(&text));
+        }
+        write_level(headers, property, argument, depth - 1);
+    }
+}
+
 /// Whether a header says what an argument is: numbers by their value, where a float is exact.
 fn is_same(sent: &str, argument: Value<'_>) -> bool {
     match argument.kind() {
@@ -232,6 +263,15 @@ pub fn head(message: &Message, received: &HeaderMap) -> HeaderMap {
         }
     }
     head
+}
+
+/// The headers of a request whose tool or prompt has another name now.
+pub(crate) fn renamed(received: &HeaderMap, message: &Message) -> HeaderMap {
+    let mut headers = received.clone();
+    if let Some(name) = name(message).filter(|_| headers.contains_key(&NAME)) {
+        headers.insert(NAME, encoded(&name));
+    }
+    headers
 }
 
 /// The request for the target: without capabilities that are `withheld`, and with what it gave before and the client

@@ -23,7 +23,7 @@ use crate::envelope::{Class, Id, ListKind, MAX_NAME_BYTES, Message, MessageKind,
 use crate::lists::{Filtered, ListError};
 use crate::modern::results::{self, ResultKind};
 use crate::sessions::McpSession;
-use crate::{asks, cursors, initialize, lists, members, reply, sse, tell};
+use crate::{asks, cursors, federation, initialize, lists, members, reply, sse, tell};
 
 /// How long a client may take to bring back what it carries for a target.
 const CARRIED_FOR: Duration = Duration::from_mins(30);
@@ -78,7 +78,7 @@ async fn outcome_of(
         return Err(Fault::NotMcp("it answers another request".into()));
     }
     if *is_error {
-        if let Some(status) = http_status(message).filter(|_| session.is_modern) {
+        if let Some(status) = http_status(message).filter(|_| session.client_is_modern()) {
             let _ = call.status.set(status);
         }
         return failed(session, (asked, method), message, address).await;
@@ -101,9 +101,15 @@ async fn outcome_of(
             let _ = session.version.set(hello.revision);
             hello.wire
         }
-        _ => message.bytes().clone(),
+        _ => bridged(session, message)?,
     };
     Ok(outcome(session, status(method, message), method, &body))
+}
+
+/// A result of the legacy era for whichever era its client speaks.
+fn bridged(session: &McpSession, message: &Message) -> Result<Bytes, Fault> {
+    let kind = message.result().filter(|_| session.is_bridged()).and_then(federation::completed);
+    splice(message.bytes(), kind.as_slice()).map_err(|error| Fault::NotMcp(error.to_string()))
 }
 
 fn outcome(session: &McpSession, status: Status, method: Method, body: &Bytes) -> Outcome {
@@ -144,6 +150,9 @@ async fn modern(
 ) -> Result<Outcome, Fault> {
     let result = message.result().ok_or_else(|| Fault::NotMcp("it is no result".into()))?;
     let kind = results::kind(result).ok_or_else(|| Fault::NotMcp("its result is of no known kind".into()))?;
+    if session.is_bridged() && kind != ResultKind::Complete {
+        return Err(Fault::NotMcp("it asks for what the client's revision does not have".into()));
+    }
     let spliced = |error: SpliceError| Fault::NotMcp(error.to_string());
     // Whatever kind it says it is: a client may look for requests in any result, and in the task that one is about.
     for holder in [Some(result), result.get("task")].into_iter().flatten() {
@@ -209,7 +218,7 @@ pub(crate) fn bound_to(method: Method, name: Option<&str>) -> Vec<u8> {
 fn not_asked(session: &McpSession, (id, method): (&Id, Method), refusal: &Refusal) -> Outcome {
     let reference = refusal.reference.as_deref();
     let body = match method {
-        Method::CallTool => reply::tool_error(id, &refusal.message, reference, session.is_modern),
+        Method::CallTool => reply::tool_error(id, &refusal.message, reference, session.client_is_modern()),
         _ => reply::error(Some(id), DENIED, &refusal.message, reference),
     };
     Outcome { status: Status::Error, body, members: members::OWN, schema: None }

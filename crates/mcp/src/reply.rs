@@ -18,7 +18,7 @@ const SUPPORTED: &str = "2026-07-28";
 const REFERENCE_KEY: &str = "vidimus/reference";
 
 /// The key of `_meta` that holds the id of the request by which a client listens.
-const SUBSCRIPTION_KEY: &str = "io.modelcontextprotocol/subscriptionId";
+pub(crate) const SUBSCRIPTION_KEY: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// An error (JSON-RPC 2.0 §5.1). Without an id it answers a message whose id could not be read.
 pub fn error(id: Option<&Id>, code: i32, message: &str, reference: Option<&str>) -> Bytes {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::{Body, Frame};
-use vidimus_gate::{Dial, SendError, Upstream, Wire};
+use vidimus_gate::{Dial, SendError, TransportError, Upstream, Wire};
 use vidimus_net::{HttpTarget, TargetBody};
 use vidimus_stdio::{Answer, Endpoint};
 
@@ -18,6 +18,8 @@ pub enum Server {
     Http(Box<Upstream<HttpTarget>>),
     /// A program of this machine, one for each session.
     Stdio(Upstream<Endpoint>),
+    /// None: the gateway itself answers.
+    Nowhere,
 }
 
 /// What comes back, as it arrives.
@@ -33,6 +35,7 @@ impl Server {
         match self {
             Self::Http(upstream) => Ok(upstream.send(wire, head).await?.map(ServerBody::Http)),
             Self::Stdio(upstream) => Ok(upstream.send(wire, head).await?.map(ServerBody::Stdio)),
+            Self::Nowhere => Err(SendError::Upstream(TransportError::Nowhere)),
         }
     }
 
@@ -41,6 +44,7 @@ impl Server {
         match self {
             Self::Http(upstream) => Ok(upstream.listen(wire, head).await?.map(ServerBody::Http)),
             Self::Stdio(upstream) => Ok(upstream.listen(wire, head).await?.map(ServerBody::Stdio)),
+            Self::Nowhere => Err(SendError::Upstream(TransportError::Nowhere)),
         }
     }
 
@@ -49,6 +53,7 @@ impl Server {
         match self {
             Self::Http(upstream) => Ok(upstream.end(leave, head).await?.map(ServerBody::Http)),
             Self::Stdio(upstream) => Ok(upstream.end(leave, head).await?.map(ServerBody::Stdio)),
+            Self::Nowhere => Err(SendError::Upstream(TransportError::Nowhere)),
         }
     }
 }

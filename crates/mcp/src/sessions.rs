@@ -4,18 +4,19 @@
 //! belongs to, on the same target (MCP 2025-11-25, "Security Best Practices: Session Hijacking"). An unknown id and
 //! another's id answer alike.
 
-use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
-use vidimus_core::Principal;
+use vidimus_core::{Principal, TargetName};
 use vidimus_gate::Session;
 
 use crate::changed::Shown;
@@ -26,6 +27,9 @@ use crate::target::Target;
 
 /// Bytes of randomness in a session id.
 const ID_BYTES: usize = 32;
+
+/// The longest text that a client says of itself and that goes on to targets at which it has a session beside.
+const MAX_INTRODUCTION_BYTES: usize = 16 << 10;
 
 /// Tasks remembered in one session.
 const MAX_TASKS: usize = 1_024;
@@ -40,20 +44,124 @@ pub(crate) struct McpSession {
     pub(crate) upstream_id: OnceLock<HeaderValue>,
     /// The agreed protocol version.
     pub(crate) version: OnceLock<Revision>,
-    /// Of the modern era: nothing of it is on the wire.
+    /// Of the modern era: nothing of it is on the wire to the target.
     pub(crate) is_modern: bool,
+    /// How the client came here.
+    via: Via,
     /// The tasks that the target made for this session, with the tools they are of; the oldest first.
     tasks: Mutex<VecDeque<(Box<str>, Box<str>)>>,
     lost: AtomicBool,
     /// The target's last word was one that it may say of a session it does not know.
     doubted: AtomicBool,
     last_used: AtomicU64,
+    /// Numbers the requests to which the gateway gives an id of its own.
+    numbered: AtomicU64,
     /// The requests being answered, each with what ends it when the client takes it back.
     running: Mutex<HashMap<Id, CancellationToken>>,
     /// The stream of the target's own.
     pub(crate) stream: Stream,
     /// The lists as the client knows them.
     pub(crate) shown: Shown,
+}
+
+/// How a client came to a session.
+enum Via {
+    /// By the target's own path: both sides speak the same era.
+    Target,
+    /// By the endpoint for all targets, where it speaks this era.
+    Endpoint { client_is_modern: bool },
+    /// It is at that endpoint, and has sessions beside at the targets behind it.
+    Front(Box<Front>),
+}
+
+/// What a session at the endpoint for all targets has beside.
+pub(crate) struct Front {
+    beside: Mutex<Beside>,
+    /// Counts the sessions beside that were opened.
+    opened: watch::Sender<u64>,
+    /// What the client said of itself when the session began: its `initialize`, in the era that has it.
+    pub(crate) introduction: Bytes,
+    /// The level of log messages that the client wants, as it said so: the last `logging/setLevel`.
+    level: Mutex<Option<Bytes>>,
+    /// What the client's lists depended on when it was last shown one.
+    shown: Mutex<Option<u64>>,
+}
+
+#[derive(Default)]
+struct Beside {
+    sessions: BTreeMap<TargetName, Arc<OnceCell<Arc<McpSession>>>>,
+    is_closed: bool,
+}
+
+impl Front {
+    fn new(introduction: Bytes) -> Self {
+        let introduction = if introduction.len() > MAX_INTRODUCTION_BYTES { Bytes::new() } else { introduction };
+        let (beside, opened) = (Mutex::default(), watch::Sender::new(0));
+        Self { beside, opened, introduction, level: Mutex::default(), shown: Mutex::default() }
+    }
+
+    /// The place of the session at a target, which is opened once.
+    pub(crate) fn place(&self, target: &TargetName) -> Arc<OnceCell<Arc<McpSession>>> {
+        Arc::clone(self.beside().sessions.entry(target.clone()).or_default())
+    }
+
+    /// The sessions at targets that are open.
+    pub(crate) fn open(&self) -> Vec<Arc<McpSession>> {
+        self.beside().sessions.values().filter_map(|place| place.get().map(Arc::clone)).collect()
+    }
+
+    /// Gives the place of a session free that is no more.
+    pub(crate) fn forget(&self, session: &Arc<McpSession>) {
+        let is_it = |place: &Arc<OnceCell<_>>| place.get().is_some_and(|own| Arc::ptr_eq(own, session));
+        self.beside().sessions.retain(|_, place| !is_it(place));
+    }
+
+    /// Says that one was opened; false when the client's own session has ended meanwhile, and nobody will end this one.
+    pub(crate) fn entered(&self) -> bool {
+        self.opened.send_modify(|opened| *opened += 1);
+        !self.beside().is_closed
+    }
+
+    /// Tells when sessions are opened.
+    pub(crate) fn openings(&self) -> watch::Receiver<u64> {
+        self.opened.subscribe()
+    }
+
+    /// The last `logging/setLevel` of the client.
+    pub(crate) fn level(&self) -> Option<Bytes> {
+        self.level.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the client's lists depended on when it was last shown one.
+    pub(crate) fn shown(&self) -> Option<u64> {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client is shown a list that depends on this.
+    pub(crate) fn show(&self, digest: u64) {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+    }
+
+    /// Keeps a `logging/setLevel` of the client.
+    pub(crate) fn set_level(&self, request: Bytes) {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
+    }
+
+    /// Ends it: the sessions beside, which have to be closed.
+    fn close(&self) -> Vec<Arc<McpSession>> {
+        let mut beside = self.beside();
+        beside.is_closed = true;
+        std::mem::take(&mut beside.sessions).into_values().filter_map(|place| place.get().map(Arc::clone)).collect()
+    }
+
+    /// Whether something runs in a session beside.
+    fn is_used(&self) -> bool {
+        self.beside().sessions.values().any(|place| place.get().is_some_and(|session| Arc::strong_count(session) > 1))
+    }
+
+    fn beside(&self) -> MutexGuard<'_, Beside> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The stream of the target's own in one session: at most one is open, the newest.
@@ -108,7 +216,7 @@ pub(crate) struct Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        if !self.session.is_modern {
+        if !self.session.client_is_modern() {
             self.session.running().remove(self.id);
         }
     }
@@ -117,8 +225,23 @@ impl Drop for Running<'_> {
 impl McpSession {
     /// A session that is being initialised, or a modern one.
     pub(crate) fn new(gate: Session, target: Arc<Target>, is_modern: bool) -> Self {
+        Self::via(gate, target, is_modern, Via::Target)
+    }
+
+    /// A session at a target, of a client that is at the endpoint for all of them.
+    pub(crate) fn beside(gate: Session, target: Arc<Target>, is_modern: bool, client_is_modern: bool) -> Self {
+        Self::via(gate, target, is_modern, Via::Endpoint { client_is_modern })
+    }
+
+    /// A session at that endpoint; `introduction` is what the client said of itself.
+    pub(crate) fn front_of(gate: Session, endpoint: Arc<Target>, is_modern: bool, introduction: Bytes) -> Self {
+        Self::via(gate, endpoint, is_modern, Via::Front(Box::new(Front::new(introduction))))
+    }
+
+    fn via(gate: Session, target: Arc<Target>, is_modern: bool, via: Via) -> Self {
         Self {
             is_modern,
+            via,
             tasks: Mutex::default(),
             gate,
             target,
@@ -127,17 +250,60 @@ impl McpSession {
             lost: AtomicBool::new(false),
             doubted: AtomicBool::new(false),
             last_used: AtomicU64::new(0),
+            numbered: AtomicU64::new(0),
             running: Mutex::default(),
             stream: Stream { turn: Arc::new(Semaphore::new(1)), state: Mutex::default() },
             shown: Shown::default(),
         }
     }
 
+    /// Whether the client speaks the modern era.
+    pub(crate) const fn client_is_modern(&self) -> bool {
+        match self.via {
+            Via::Endpoint { client_is_modern } => client_is_modern,
+            Via::Target | Via::Front(_) => self.is_modern,
+        }
+    }
+
+    /// Whether the client is at the endpoint for all targets, where names and ids say which target they are of.
+    pub(crate) const fn is_beside(&self) -> bool {
+        matches!(self.via, Via::Endpoint { .. })
+    }
+
+    /// Whether the client speaks another era than the target.
+    pub(crate) const fn is_bridged(&self) -> bool {
+        self.client_is_modern() != self.is_modern
+    }
+
+    /// What it has beside, if it is at that endpoint.
+    pub(crate) const fn front(&self) -> Option<&Front> {
+        match &self.via {
+            Via::Front(front) => Some(front),
+            Via::Target | Via::Endpoint { .. } => None,
+        }
+    }
+
+    /// Itself and the sessions beside, to be closed.
+    pub(crate) fn with_those_beside(session: Arc<Self>) -> Vec<Arc<Self>> {
+        let beside = session.front().map(Front::close).unwrap_or_default();
+        std::iter::once(session).chain(beside).collect()
+    }
+
+    /// An id that no other request of the session has, unless a client gives one such ids on purpose.
+    pub(crate) fn own_id(&self) -> Id {
+        Id::from_name(&format!("vidimus/{}", self.numbered.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// Whether a request of this id is being answered.
+    pub(crate) fn is_running(&self, id: &Id) -> bool {
+        self.running().contains_key(id)
+    }
+
     /// Enters a request that is being answered; none if one of its id is being answered already. Where ids are a
     /// connection's own and not a session's, none is entered twice, and none can be taken back by its id.
     pub(crate) fn run<'a>(&'a self, id: &'a Id) -> Option<Running<'a>> {
         let cancelled = CancellationToken::new();
-        if !self.is_modern {
+        if !self.client_is_modern() {
             match self.running().entry(id.clone()) {
                 Entry::Occupied(_) => return None,
                 Entry::Vacant(place) => place.insert(cancelled.clone()),
@@ -300,7 +466,8 @@ impl Sessions {
         self.open.write().unwrap_or_else(PoisonError::into_inner).retain(|_, session| {
             let unused = now.saturating_sub(session.last_used.load(Ordering::Relaxed));
             // A call in flight holds the session, which is then in use however long it takes.
-            let is_expired = limit == 0 || unused >= limit && Arc::strong_count(session) == 1;
+            let is_used = Arc::strong_count(session) > 1 || session.front().is_some_and(Front::is_used);
+            let is_expired = limit == 0 || unused >= limit && !is_used;
             if is_expired {
                 expired.push(Arc::clone(session));
             }

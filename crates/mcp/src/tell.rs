@@ -23,7 +23,7 @@ use crate::{members, reply};
 pub(crate) fn showing(session: &McpSession, kind: ListKind, is_continued: bool) {
     let Some(list) = LISTS.iter().find(|list| list.kind == kind) else { return };
     if !is_continued || !session.shown.contains(list) {
-        session.shown.set(list, digest(session, list), session.is_modern);
+        session.shown.set(list, digest(session, list), session.client_is_modern());
     }
 }
 
@@ -78,7 +78,7 @@ impl<'a> Listener<'a> {
                 let notice = reply::notification(list.method_name, self.subscription);
                 flight.chunk(notice, members::of_server(list.method)).await?;
                 // A session on the wire has one client, which knows it from now on.
-                if !session.is_modern {
+                if !session.client_is_modern() {
                     session.shown.set(list, now, false);
                 }
             }
@@ -89,7 +89,7 @@ impl<'a> Listener<'a> {
 }
 
 /// What the list depends on, as far as it is known here.
-fn digest(session: &McpSession, list: &List) -> u64 {
+pub(crate) fn digest(session: &McpSession, list: &List) -> u64 {
     let mut hasher = DefaultHasher::new();
     if list.kind == ListKind::Tools {
         let tools = session.target.tools.known();

@@ -69,10 +69,25 @@ pub enum DefinitionsError {
     Stopping,
 }
 
+/// The capabilities of servers that the endpoint for all targets can offer for them.
+pub(crate) const CAPABILITIES: [&str; 5] = ["completions", "logging", "prompts", "resources", "tools"];
+
+/// What a target says of itself, masked as far as it can be.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    /// The capabilities it has.
+    pub(crate) capabilities: Vec<&'static str>,
+    /// How it is to be used.
+    pub(crate) instructions: Option<Box<str>>,
+}
+
 /// What is known of one target's tools.
 #[derive(Debug)]
 pub(crate) struct KnownTools {
     known: ArcSwapOption<Tools>,
+    about: ArcSwapOption<About>,
+    /// When a caller last waited for it in vain.
+    missed: Mutex<Option<Instant>>,
     /// The number of readings that were asked for so far.
     asked: watch::Sender<u64>,
     ended: watch::Sender<Ended>,
@@ -95,6 +110,8 @@ impl Default for KnownTools {
     fn default() -> Self {
         Self {
             known: ArcSwapOption::empty(),
+            about: ArcSwapOption::empty(),
+            missed: Mutex::default(),
             asked: watch::Sender::new(0),
             ended: watch::Sender::default(),
             changed: watch::Sender::default(),
@@ -138,7 +155,33 @@ impl KnownTools {
         self.known().ok_or_else(failed)
     }
 
-    /// Tells when a reading has found other tools than the one before.
+    /// What the target says of itself, as last read.
+    pub(crate) fn about(&self) -> Option<Arc<About>> {
+        self.about.load_full()
+    }
+
+    /// Takes what the target says of itself.
+    pub(crate) fn introduce(&self, about: About) {
+        self.about.store(Some(Arc::new(about)));
+    }
+
+    /// Whether the target did not answer lately: the last reading failed, or a caller waited in vain after it. It is read
+    /// again then, so that it is seen when it is back.
+    pub(crate) fn is_down(&self) -> bool {
+        let read_at = self.known().map(|tools| tools.read_at);
+        let missed = *self.missed();
+        let is_missed = missed.is_some_and(|missed| read_at.is_none_or(|read_at| read_at < missed));
+        is_missed || self.ended.borrow().failed.is_some()
+    }
+
+    /// A caller waited in vain for the target.
+    pub(crate) fn miss(&self) {
+        *self.missed() = Some(Instant::now());
+        self.changed.send_replace(());
+        self.read_anew();
+    }
+
+    /// Tells when a reading has found other tools than the one before, and when the target goes or comes back.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
@@ -193,6 +236,7 @@ impl KnownTools {
 
     /// Takes what was read, which tells those that wait for any number up to this.
     pub(crate) fn learn(&self, number: u64, read: Result<Vec<ToolDefinition>, DefinitionsError>) {
+        let was_down = self.is_down();
         let failed = match read {
             Ok(definitions) => {
                 let by_name: HashMap<_, _> = definitions.into_iter().map(|tool| (tool.name.clone(), tool)).collect();
@@ -207,12 +251,19 @@ impl KnownTools {
             Err(error) => Some((Instant::now(), error)),
         };
         self.ended.send_replace(Ended { number, failed });
+        if was_down != self.is_down() {
+            self.changed.send_replace(());
+        }
     }
 
     async fn until_ended(&self, number: u64) {
         let mut ended = self.ended.subscribe();
         // The sender is a part of this, so it is there.
         drop(ended.wait_for(|ended| ended.number >= number).await);
+    }
+
+    fn missed(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn absent(&self) -> MutexGuard<'_, HashSet<Box<str>>> {

@@ -124,8 +124,10 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let targets = targets.collect::<anyhow::Result<_>>()?;
     let origins = if tls.is_some() { OriginPolicy::over_tls } else { OriginPolicy::new };
     let origins = origins(&gateway.public_url.to_string(), listen, &gateway.allowed_origins);
+    let of_endpoint = masking.compile(&gate, &config.masking).context("the masking of the gateway")?;
+    let endpoint = Target::endpoint(of_endpoint, message_limits(config));
     let log = LogApi::new(gate.clone(), origins.clone(), config.is_log_public);
-    let adapter = Adapter::new(gate.clone(), origins, targets);
+    let adapter = Adapter::new(gate.clone(), origins, targets, endpoint);
     let (stop, stopping) = watch::channel(false);
     let limits = HttpLimits {
         connections: config.limits.connections,
@@ -303,14 +305,13 @@ fn connect(
         record: target.record,
         masking,
     };
-    let limits = Limits {
-        request_bytes: config.limits.request_bytes,
-        response_bytes: config.limits.response_bytes,
-        silence: target.request_timeout,
-        total: target.call_timeout,
-        ..Limits::default()
-    };
+    let limits = Limits { silence: target.request_timeout, total: target.call_timeout, ..message_limits(config) };
     Ok(Target::new(Arc::new(spec), server, limits))
+}
+
+fn message_limits(config: &Config) -> Limits {
+    let config::Limits { request_bytes, response_bytes, .. } = config.limits;
+    Limits { request_bytes, response_bytes, ..Limits::default() }
 }
 
 /// The programs of a target. Nothing is started here; what would keep one from starting is said now.

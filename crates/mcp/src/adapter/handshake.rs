@@ -48,6 +48,10 @@ impl Adapter {
             return Err(rejected(StatusCode::SERVICE_UNAVAILABLE, "sessions", text).await);
         }
         let caller = visit.caller.clone().claiming(claimed(&hello.client));
+        if visit.target.is_endpoint() {
+            let revision = hello.revision.unwrap_or(initialize::Revision::LATEST);
+            return Box::pin(self.welcome(visit, caller, &message, revision)).await;
+        }
         let opened = self.0.gate.open(caller, Arc::clone(&visit.target.spec)).await;
         let gate = opened.map_err(|denied| told(StatusCode::FORBIDDEN, id.as_ref(), DENIED, &denied))?;
         let session = Arc::new(McpSession::new(gate, Arc::clone(visit.target), false));

@@ -5,15 +5,16 @@
 //! with one client, until nothing is asked for a while; nothing of it is on the wire. A client that goes away has
 //! cancelled its request.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use vidimus_core::json::Replacement;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol, ToolDefinition};
-use vidimus_gate::{Denied, Notice, Refusal, Rejection, Session, Verdict};
+use vidimus_gate::{Answers, Denied, Notice, Refusal, Rejection, Session, Verdict};
 
 use super::{Adapter, Visit, action, claimed, close, is_continued, method_beside_action, run, unspliced, withheld};
 use crate::answer::{DENIED, Reply, denied_as_asked, recorded, relayed, told};
@@ -31,6 +32,28 @@ struct Problem {
     reason: &'static str,
     code: i32,
     text: &'static str,
+}
+
+/// What became of a request that was decided on.
+pub(super) enum Begun {
+    /// It was sent: what comes back, and the HTTP status that goes with it once that is known.
+    Sent(Answers, Arc<OnceLock<StatusCode>>),
+    /// It was denied.
+    Denied(Denied),
+}
+
+/// The answer to a request, unless the client goes first: that cancels it.
+pub(super) async fn until_gone(
+    visit: &Visit<'_>,
+    session: &McpSession,
+    message: &Message,
+    (answers, status): (Answers, Arc<OnceLock<StatusCode>>),
+) -> Result<Reply, Reply> {
+    tokio::select! {
+        reply = relayed(session, message, answers, &status) => reply,
+        // Dropping the answers cancels the call.
+        () = visit.gone.cancelled() => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::CutOff)),
+    }
 }
 
 impl Adapter {
@@ -59,26 +82,39 @@ impl Adapter {
         loop {
             let session = self.stateless_session(outside, client.as_deref(), id).await?;
             let visit = Visit { session: Some(&session), ..*outside };
-            let (operation, call) = self.prepared(&visit, headers, message, (id, *method)).await?;
-            let verdict = if call.endless {
-                session.gate.listen(operation, outside.caller).await
-            } else {
-                session.gate.submit(operation).await
-            };
-            match verdict {
-                Verdict::Admitted(admitted) => {
-                    let answers = run(admitted, &session, call.clone());
-                    return tokio::select! {
-                        reply = relayed(&session, message, answers, &call.status) => reply,
-                        // Dropping the answers cancels the call.
-                        () = outside.gone.cancelled() => Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::CutOff)),
-                    };
-                }
+            if session.front().is_some() {
+                return Box::pin(self.at_endpoint(&visit, &session, headers, message)).await;
+            }
+            match self.begun(&visit, &session, headers, (message, id, *method)).await? {
+                Begun::Sent(answers, status) => return until_gone(&visit, &session, message, (answers, status)).await,
                 // It ended between being found and being used: nothing of the request has passed.
-                Verdict::Denied(denied) if denied.refusal().reason == "session_closed" && !retried => retried = true,
-                Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied, true)),
+                Begun::Denied(denied) if denied.refusal().reason == "session_closed" && !retried => retried = true,
+                Begun::Denied(denied) => return Err(denied_as_asked(message, &denied, true)),
             }
         }
+    }
+
+    /// Decides on a request of the modern era, and sends it.
+    pub(super) async fn begun(
+        &self,
+        visit: &Visit<'_>,
+        session: &Arc<McpSession>,
+        headers: &HeaderMap,
+        (message, id, method): (&Message, &Id, Method),
+    ) -> Result<Begun, Reply> {
+        let (operation, call) = self.prepared(visit, headers, message, (id, method)).await?;
+        let verdict = if call.endless {
+            session.gate.listen(operation, visit.caller).await
+        } else {
+            session.gate.submit(operation).await
+        };
+        Ok(match verdict {
+            Verdict::Admitted(admitted) => {
+                let status = Arc::clone(&call.status);
+                Begun::Sent(run(admitted, session, call), status)
+            }
+            Verdict::Denied(denied) => Begun::Denied(denied),
+        })
     }
 
     /// Checks everything that policy does not; the operation to decide on, and how to send it.
@@ -146,6 +182,7 @@ impl Adapter {
             lists: if method == Method::ListenSubscriptions { changed::asked(message) } else { Vec::new() },
             is_continued: is_continued(message),
             name,
+            answer_as: None,
             status: Arc::default(),
         };
         Ok((operation, call))
@@ -227,9 +264,16 @@ impl Adapter {
             return Err(self.no_room(visit, id).await);
         }
         let caller = visit.caller.clone().claiming(client.map(str::to_owned));
-        let opened = self.0.gate.open(caller, Arc::clone(&visit.target.spec)).await;
+        let (spec, is_endpoint) = (Arc::clone(&visit.target.spec), visit.target.is_endpoint());
+        let gate = &self.0.gate;
+        let opened = if is_endpoint { gate.open_endpoint(caller, spec).await } else { gate.open(caller, spec).await };
         let gate: Session = opened.map_err(|denied: Denied| told(StatusCode::FORBIDDEN, Some(id), DENIED, &denied))?;
-        let session = Arc::new(McpSession::new(gate, Arc::clone(visit.target), true));
+        let target = Arc::clone(visit.target);
+        let session = Arc::new(if is_endpoint {
+            McpSession::front_of(gate, target, true, Bytes::new())
+        } else {
+            McpSession::new(gate, target, true)
+        });
         match self.0.stateless.enter_as(&key, &session) {
             Some(entered) if Arc::ptr_eq(&entered, &session) => Ok(entered),
             // Two first requests came at once: one session is enough.

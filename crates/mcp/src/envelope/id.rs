@@ -6,6 +6,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use vidimus_core::canonical::write_string;
 use vidimus_core::json::{Kind, Value};
 
 /// The longest id as written. Clients count, or use a UUID.
@@ -38,6 +39,15 @@ impl Id {
     /// The id of a request of the gateway's own.
     pub fn from_number(number: u64) -> Self {
         Self { lexeme: number.to_string().into(), decoded: None }
+    }
+
+    /// The id of a request of the gateway's own, among those of a client.
+    pub fn from_name(name: &str) -> Self {
+        let mut lexeme = Vec::new();
+        write_string(&mut lexeme, name);
+        let lexeme = String::from_utf8_lossy(&lexeme);
+        let decoded = lexeme.contains('\\').then(|| name.into());
+        Self { lexeme: lexeme.into(), decoded }
     }
 
     /// The id as it was written, quotes included: valid JSON.

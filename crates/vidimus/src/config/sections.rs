@@ -353,8 +353,13 @@ fn target<'a>(
     gateway: &Masking,
 ) -> Option<Target> {
     let own_name = name.get_ref().parse::<TargetName>();
-    if let Err(error) = &own_name {
-        document.problem(name.span(), error.to_string(), None);
+    match &own_name {
+        Err(error) => document.problem(name.span(), error.to_string(), None),
+        Ok(own) if own.is_federation() => {
+            let text = format!("`{own}` is what the gateway's own endpoint for all targets is called");
+            document.problem(name.span(), text, Some("give the target another name".to_owned()));
+        }
+        Ok(_) => {}
     }
     let Some(table) = value.get_ref().as_table() else {
         document.strike(value.span());

@@ -145,7 +145,12 @@ type Part = Result<Frame<Bytes>, std::io::Error>;
 
 impl Upstream {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Self::start_at(0).await
+    }
+
+    /// One on this port, or on a free one if that is 0.
+    pub(crate) async fn start_at(port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
@@ -310,11 +315,17 @@ impl State {
                 result(id, &json!({ "tools": tools.chain([charge, promise]).collect::<Vec<Value>>() }))
             }
             "tools/call" => self.call(id, &message["params"], &session).await,
+            "resources/read" => {
+                let contents = json!([{ "uri": message["params"]["uri"], "text": "of mine" }]);
+                result(id, &json!({ "contents": contents }))
+            }
             _ => result(id, &json!({})),
         }
     }
 
     fn hello(&self, id: &Value, version: &Value, own: bool) -> Response<Body> {
+        let has_resources = self.quirks.lock().unwrap().resources > 0;
+        let capabilities = if has_resources { json!({ "tools": {}, "resources": {} }) } else { json!({ "tools": {} }) };
         let mut sessions = self.sessions.lock().unwrap();
         let mut random = [0_u8; 16];
         aws_lc_rs::rand::fill(&mut random).unwrap();
@@ -323,7 +334,7 @@ impl State {
         let mut response = result(
             id,
             &json!({
-                "protocolVersion": version, "capabilities": { "tools": {} },
+                "protocolVersion": version, "capabilities": capabilities,
                 "serverInfo": { "name": "upstream", "version": "1" },
             }),
         );

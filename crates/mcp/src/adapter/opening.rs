@@ -1,0 +1,253 @@
+//! The sessions of a client of the endpoint for all targets, at each target it uses: opened at the first need, once.
+//!
+//! Each is a session in the gate like any other, decided and recorded for its target. Towards the target it speaks the
+//! era that the target speaks, and where both speak it the client's. A target that does not answer is waited for within a
+//! bound and not by every request: it is read in the background until it is back. Cancel safety: a session is opened in a
+//! task of its own, and closed if its client's has ended meanwhile.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio_util::sync::CancellationToken;
+use vidimus_core::event::Status;
+use vidimus_core::json::Limits;
+use vidimus_core::{Action, TargetName};
+use vidimus_gate::{Answer, Answers, Caller, Denied};
+
+use super::stateless::Begun;
+use super::{Adapter, Visit, claimed, close, withheld};
+use crate::envelope::{EnvelopeError, Message, MessageKind, Method, Sender};
+use crate::federation::{self, Introduction};
+use crate::sessions::{Front, McpSession};
+use crate::target::Target;
+use crate::{initialize, modern, reply};
+
+/// How long the handshake with a target may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A client at the endpoint, with what the tasks of its requests need.
+#[derive(Clone)]
+pub(super) struct Guest {
+    pub(super) adapter: Adapter,
+    pub(super) caller: Caller,
+    /// Its session there.
+    pub(super) session: Arc<McpSession>,
+    pub(super) client: Introduction,
+    pub(super) gone: CancellationToken,
+}
+
+/// Why there is no session at a target.
+pub(super) enum NoSession {
+    /// Policy, or a limit.
+    Refused(Denied),
+    /// It does not answer.
+    Absent,
+    /// The client's own session has ended.
+    Ended,
+}
+
+impl Guest {
+    /// The client of a session at the endpoint, which says who it is in each `message` in the era that has that.
+    pub(super) fn new(
+        adapter: &Adapter,
+        visit: &Visit<'_>,
+        session: &Arc<McpSession>,
+        message: Option<&Message>,
+    ) -> Self {
+        let introduction = session.front().and_then(|front| read(front.introduction.clone()).ok());
+        let client = match message.filter(|_| session.is_modern) {
+            Some(message) => Introduction::of_modern(message),
+            None => Introduction::of_legacy(introduction.as_ref()),
+        };
+        let caller = visit.caller.clone().claiming(claimed(client.client()));
+        let (adapter, session, gone) = (adapter.clone(), Arc::clone(session), visit.gone.clone());
+        Self { adapter, caller, session, client, gone }
+    }
+
+    pub(super) fn front(&self) -> Option<&Front> {
+        self.session.front()
+    }
+
+    /// Where a message to a target goes.
+    pub(super) fn visit<'a>(&'a self, session: &'a Arc<McpSession>) -> Visit<'a> {
+        Visit { caller: &self.caller, target: &session.target, session: Some(session), gone: &self.gone }
+    }
+
+    /// Whether the client may do this at a target, as far as that is known before it is asked for.
+    pub(super) fn may_at(&self, target: &TargetName, action: &Action) -> bool {
+        self.session.gate.may_at(target, action, Some(self.caller.address()))
+    }
+
+    /// A target, if the client may know of it.
+    pub(super) fn target(&self, name: &TargetName) -> Option<&Arc<Target>> {
+        self.adapter.0.targets.get(name).filter(|_| self.may_at(name, &Action::Connect))
+    }
+
+    /// The targets that the client may know of, by their names.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.adapter.0.targets.values().filter(|target| self.may_at(&target.spec.name, &Action::Connect))
+    }
+
+    /// Which targets the client may know of, and which of them answer.
+    pub(super) fn available(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for target in self.targets() {
+            (target.spec.name.as_str(), target.tools.is_down()).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    /// The client's session at a target, opened if need be.
+    pub(super) async fn session_at(&self, target: &Arc<Target>) -> Result<Arc<McpSession>, NoSession> {
+        let Some(front) = self.front() else { return Err(NoSession::Ended) };
+        let known = front.place(&target.spec.name).get().map(Arc::clone);
+        if let Some(known) = known {
+            if !known.is_lost() {
+                return Ok(known);
+            }
+            front.forget(&known);
+            close(vec![known], "upstream").await;
+        }
+        let (guest, target, place) = (self.clone(), Arc::clone(target), front.place(&target.spec.name));
+        let opening = self.adapter.0.requests.spawn(async move {
+            let opened = place.get_or_try_init(|| Box::pin(guest.open(&target))).await?;
+            if guest.front().is_some_and(Front::entered) {
+                return Ok(Arc::clone(opened));
+            }
+            close(vec![Arc::clone(opened)], "client").await;
+            Err(NoSession::Ended)
+        });
+        opening.await.unwrap_or(Err(NoSession::Absent))
+    }
+
+    async fn open(&self, target: &Arc<Target>) -> Result<Arc<McpSession>, NoSession> {
+        // Which era it speaks is known when it was read once.
+        let known = target.tools.get(&self.gone, || self.session.gate.undecided()).await;
+        if known.is_err() {
+            return Err(NoSession::Absent);
+        }
+        let (own, is_modern) = (self.session.is_modern, target.is_modern());
+        let speaks = if own { &target.speaks_modern } else { &target.speaks_legacy };
+        if own != is_modern && speaks.get() != Some(&false) {
+            // It may speak both eras: then the client's.
+            if let Some(session) = self.begin(target, own).await? {
+                let _ = speaks.set(true);
+                return Ok(session);
+            }
+        }
+        let Some(session) = self.begin(target, is_modern).await? else {
+            target.tools.miss();
+            return Err(NoSession::Absent);
+        };
+        if own != is_modern {
+            let _ = speaks.set(false);
+        }
+        Ok(session)
+    }
+
+    /// A session in which an era is spoken; none when the target does not answer in it.
+    async fn begin(&self, target: &Arc<Target>, is_modern: bool) -> Result<Option<Arc<McpSession>>, NoSession> {
+        let session = self.enter(target, is_modern).await?;
+        // What was read in this era need not be asked for it.
+        let is_known = is_modern && target.is_modern();
+        let begun = async { if is_modern { self.discover(&session).await } else { self.shake_hands(&session).await } };
+        if is_known || tokio::time::timeout(HANDSHAKE_TIMEOUT, begun).await.is_ok_and(|begun| begun.is_some()) {
+            return Ok(Some(session));
+        }
+        close(vec![session], "upstream").await;
+        Ok(None)
+    }
+
+    async fn discover(&self, session: &Arc<McpSession>) -> Option<()> {
+        let asked = reply::request(&session.own_id(), "server/discover", b"{}");
+        let (status, answer) = self.ask(session, asked).await?;
+        let answer = Message::parse(answer, Sender::Server, &Limits::default()).ok()?;
+        (status == Status::Ok && modern::is_offered(&answer)).then_some(())
+    }
+
+    async fn enter(&self, target: &Arc<Target>, is_modern: bool) -> Result<Arc<McpSession>, NoSession> {
+        let (caller, spec) = (self.caller.clone(), Arc::clone(&target.spec));
+        let opened = self.adapter.0.gate.open_beside(caller, spec, &self.session.gate).await;
+        let gate = opened.map_err(NoSession::Refused)?;
+        Ok(Arc::new(McpSession::beside(gate, Arc::clone(target), is_modern, self.session.is_modern)))
+    }
+
+    async fn shake_hands(&self, session: &Arc<McpSession>) -> Option<()> {
+        let id = session.own_id();
+        let introduction = self.front().map(|front| &front.introduction).filter(|own| !own.is_empty());
+        let hello = match introduction {
+            Some(own) => federation::with_id(&read(own.clone()).ok()?, &id).ok()?,
+            None => self.client.initialize(&id),
+        };
+        let hello = initialize::client_hello(&read(hello).ok()?, &withheld(&session.gate)).ok()?.wire;
+        self.ask(session, hello).await?;
+        session.version.get()?;
+        self.ask(session, initialize::initialized()).await?;
+        if let Some(level) = self.front().and_then(Front::level) {
+            let level = federation::with_id(&read(level).ok()?, &session.own_id()).ok()?;
+            self.ask(session, level).await?;
+        }
+        Some(())
+    }
+
+    /// Sends a message of the legacy era that the gateway makes for the client; how it ended, and what the client may be
+    /// shown of it. None when it was refused, or given up.
+    pub(super) async fn ask(&self, session: &Arc<McpSession>, message: Bytes) -> Option<(Status, Bytes)> {
+        let mut answers = self.sent(session, &read(message).ok()?).await?;
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Answer::Last { status, released } => return Some((status, released.as_bytes().clone())),
+                Answer::Chunk(released) => self.pong(session, released.as_bytes()).await,
+                Answer::Opened | Answer::Unrecorded => {}
+            }
+        }
+        None
+    }
+
+    /// Answers a ping that a target sends before it answers what the gateway asks for the client.
+    async fn pong(&self, session: &Arc<McpSession>, part: &Bytes) {
+        let Ok(part) = Message::parse(part.clone(), Sender::Server, &Limits::default()) else { return };
+        let MessageKind::Request { id, method: Method::Ping } = part.kind() else { return };
+        let Ok(answer) = read(federation::done(id)) else { return };
+        if let Some((_, answer)) = federation::inwards(&answer)
+            && let Ok(answer) = read(answer)
+        {
+            drop(self.adapter.answered(&self.visit(session), session, &answer).await);
+        }
+    }
+
+    async fn sent(&self, session: &Arc<McpSession>, message: &Message) -> Option<Answers> {
+        let visit = self.visit(session);
+        if !session.is_modern {
+            return self.adapter.begun_within(&visit, session, message).await.ok();
+        }
+        let message = read(federation::to_modern(message, &self.client).ok()?).ok()?;
+        let MessageKind::Request { id, method } = message.kind() else { return None };
+        let headers = modern::head(&message, &HeaderMap::new());
+        match self.adapter.begun(&visit, session, &headers, (&message, id, *method)).await {
+            Ok(Begun::Sent(answers, _)) => Some(answers),
+            Ok(Begun::Denied(_)) | Err(_) => None,
+        }
+    }
+
+    /// The headers of a request of the modern era whose client knows nothing of headers.
+    pub(super) fn headers(session: &McpSession, message: &Message) -> HeaderMap {
+        let mut headers = modern::head(message, &HeaderMap::new());
+        let tools = session.target.tools.known();
+        let tool = message.tool_name().and_then(|name| tools.as_ref()?.get(&name));
+        if let (Some(Method::CallTool), Some(tool)) = (message.method(), tool) {
+            headers.extend(modern::argument_headers(message, &tool.input_schema));
+        }
+        headers
+    }
+}
+
+/// Reads a message that was read before, or that the gateway made.
+pub(super) fn read(message: Bytes) -> Result<Message, EnvelopeError> {
+    let limits = Limits { max_bytes: usize::MAX, ..Limits::default() };
+    Message::parse(message, Sender::Client, &limits)
+}
