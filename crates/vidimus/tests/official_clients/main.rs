@@ -10,6 +10,7 @@
 mod changes;
 #[path = "../common/mod.rs"]
 mod common;
+mod federated;
 mod rust;
 mod servers;
 
