@@ -327,8 +327,17 @@ pub(crate) enum Sessions {
         output: Output,
     },
     /// Show one session with its events
-    #[command(after_help = "Example:\n  vidimus sessions show 0199a1b2 --config vidimus.toml")]
-    Show(OneSession),
+    #[command(after_help = "Examples:\n  vidimus sessions show 0199a1b2 --config vidimus.toml\n  \
+                            vidimus sessions show 0199a1b2 --with-targets --config vidimus.toml")]
+    Show {
+        #[command(flatten)]
+        session: OneSession,
+        /// Of a session at the endpoint for all targets: with those at targets that were opened for it, in the order of the log
+        ///
+        /// JSON is a list of sessions then, the one that was named first.
+        #[arg(long)]
+        with_targets: bool,
+    },
     /// Show what a session asked and got, in order, each payload checked against its commitment
     #[command(after_help = "Example:\n  vidimus sessions replay 0199a1b2 --config vidimus.toml")]
     Replay(OneSession),

@@ -4,11 +4,14 @@
 //! prints the gateway's answer as it is.
 
 use std::io::{self, Write};
+use std::path::Path;
 
+use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use vidimus_gate::Selection;
+use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
 use crate::api::{
     self, Direction, EventEntry, FrameBody, Recording, RecordingFrame, SessionDetail, SessionList, SessionSummary,
@@ -28,10 +31,17 @@ pub(crate) async fn run(command: Sessions, out: &mut impl Write) -> anyhow::Resu
             let list: SessionList = client::get(&gateway.places()?.1, &path).await?;
             if output.json { output::json(out, &list)? } else { write_list(&list, out)? }
         }
-        Sessions::Show(OneSession { session, gateway, output }) => {
-            let path = format!("{}/{}", api::SESSIONS, api::encode(&session));
-            let detail: SessionDetail = client::get(&gateway.places()?.1, &path).await?;
-            if output.json { output::json(out, &detail)? } else { write_detail(&detail, out)? }
+        Sessions::Show { session: OneSession { session, gateway, output }, with_targets } => {
+            let socket = gateway.places()?.1;
+            let detail = fetched(&socket, &session).await?;
+            if with_targets {
+                let all = with_those_at_targets(&socket, detail).await?;
+                if output.json { output::json(out, &all)? } else { write_detail(&together(all)?, out)? }
+            } else if output.json {
+                output::json(out, &detail)?;
+            } else {
+                write_detail(&detail, out)?;
+            }
         }
         Sessions::Replay(OneSession { session, gateway, output }) => {
             let path = format!("{}/{}/{}", api::SESSIONS, api::encode(&session), api::RECORDING);
@@ -43,6 +53,38 @@ pub(crate) async fn run(command: Sessions, out: &mut impl Write) -> anyhow::Resu
         }
     }
     Ok(())
+}
+
+async fn fetched(socket: &Path, session: &str) -> anyhow::Result<SessionDetail> {
+    Ok(client::get(socket, &format!("{}/{}", api::SESSIONS, api::encode(session))).await?)
+}
+
+/// A session and those that were opened for it.
+async fn with_those_at_targets(socket: &Path, session: SessionDetail) -> anyhow::Result<Vec<SessionDetail>> {
+    let parent = Some(session.session.id.parse()?);
+    let filter = SessionFilter { parent, limit: MAX_SESSIONS, ..SessionFilter::default() };
+    let list: SessionList = client::get(socket, &format!("{}?{}", api::SESSIONS, api::to_query(&filter))).await?;
+    let mut all = vec![session];
+    for row in list.sessions {
+        all.push(fetched(socket, &row.id).await?);
+    }
+    Ok(all)
+}
+
+/// Sessions as one, named as the first, with the events of all in the order of the log.
+fn together(sessions: Vec<SessionDetail>) -> anyhow::Result<SessionDetail> {
+    let mut sessions = sessions.into_iter();
+    let mut first = sessions.next().context("no session")?;
+    for SessionDetail { session, events } in sessions {
+        first.session.events += session.events;
+        first.session.operations += session.operations;
+        first.session.denied += session.denied;
+        first.events.extend(events);
+    }
+    first.events.sort_by_key(|entry| entry.index);
+    // As the gateway's own session does, it tells of many targets.
+    first.session.target = None;
+    Ok(first)
 }
 
 fn write_list(list: &SessionList, out: &mut impl Write) -> io::Result<()> {
@@ -293,6 +335,23 @@ mod tests {
         insta::assert_snapshot!(shown(|out| write_detail(&detail, out)));
         detail.events.pop();
         assert!(shown(|out| write_detail(&detail, out)).contains("\n1 more will show"));
+    }
+
+    #[test]
+    fn a_session_with_those_at_targets_shows_what_happened_where_in_order() {
+        let event = |index: u64, text: &str| EventEntry { index, event: serde_json::from_str(text).unwrap() };
+        let of = |target: &str, events: Vec<EventEntry>| SessionDetail {
+            session: SessionSummary { target: Some(target.into()), events: events.len() as u64, ..summary() },
+            events,
+        };
+        let listed = r#"{"id":"e0","operation":{"action":"tools/list"},"seq":1,"target":"federation","time":"t","type":"operation.admitted"}"#;
+        let called = r#"{"id":"e1","operation":{"action":"crm/find"},"seq":1,"target":"crm","time":"t","type":"operation.admitted"}"#;
+        let ended = r#"{"id":"e2","operation":{"action":"tools/list"},"outcome":{"status":"ok"},"seq":2,"target":"federation","time":"t","type":"operation.outcome"}"#;
+        let endpoint = of("federation", vec![event(3, listed), event(9, ended)]);
+        let all = together(vec![endpoint, of("crm", vec![event(5, called)])]).unwrap();
+        let text = shown(|out| write_detail(&all, out));
+        let places: Vec<_> = ["e0", "e1", "e2"].into_iter().map(|id| text.find(id).unwrap()).collect();
+        assert!(places.is_sorted() && text.contains("crm/find crm") && !text.contains("more will show"), "{text}");
     }
 
     #[test]

@@ -303,6 +303,9 @@ fn what_is_wrong_with_masking_is_said_with_the_nearest_name() {
     let upside_down = format!("{SMALLEST}\n[capacity]\nstop = \"9GiB\"\n");
     let error = parse(&upside_down).unwrap_err().to_string();
     assert!(error.contains("the thresholds of [capacity] are out of order"), "{error}");
+    let reserved = SMALLEST.replace("[targets.crm]", "[targets.federation]");
+    let error = parse(&reserved).unwrap_err().to_string();
+    assert!(error.contains("`federation` is what the gateway's own endpoint for all targets is called"), "{error}");
     let unmasked = SMALLEST.replace("[targets.crm]", "[targets.crm]\nrecord = \"unmasked\"");
     let error = parse(&unmasked).unwrap_err().to_string();
     assert!(error.contains("payloads are never recorded as they passed: write \"masked\""), "{error}");
