@@ -154,12 +154,18 @@ impl Guest {
         let session = self.enter(target, is_modern).await?;
         // What was read in this era need not be asked for it.
         let is_known = is_modern && target.is_modern();
-        let begun = async { if is_modern { self.discover(&session).await } else { self.shake_hands(&session).await } };
-        if is_known || tokio::time::timeout(HANDSHAKE_TIMEOUT, begun).await.is_ok_and(|begun| begun.is_some()) {
+        if is_known || self.has_begun(&session).await {
             return Ok(Some(session));
         }
         close(vec![session], "upstream").await;
         Ok(None)
+    }
+
+    /// Whether the target agrees to the session in time.
+    async fn has_begun(&self, session: &Arc<McpSession>) -> bool {
+        let begun =
+            async { if session.is_modern { self.discover(session).await } else { self.shake_hands(session).await } };
+        tokio::time::timeout(HANDSHAKE_TIMEOUT, begun).await.is_ok_and(|begun| begun.is_some())
     }
 
     async fn discover(&self, session: &Arc<McpSession>) -> Option<()> {

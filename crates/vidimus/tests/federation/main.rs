@@ -137,6 +137,8 @@ async fn a_legacy_client_has_the_tools_of_servers_of_both_eras() {
     let mut targets: Vec<_> =
         beside["sessions"].as_array().unwrap().iter().map(|row| row["target"].as_str().unwrap()).collect();
     targets.sort_unstable();
+    // Whether a server of the other era speaks the client's too is tried once, in a session of its own.
+    targets.dedup();
     assert_eq!(targets, ["crm", "notes"], "{beside}");
 }
 
