@@ -19,6 +19,7 @@ pub struct Caller {
     pub(crate) principal: Arc<Principal>,
     pub(crate) address: IpAddr,
     pub(crate) client: Option<String>,
+    pub(crate) scopes: Arc<[String]>,
     /// Until when that is known.
     pub(crate) expires: Timestamp,
 }
@@ -32,6 +33,11 @@ impl Caller {
     /// Where it is.
     pub const fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// Whether its token has not all of `scopes`.
+    pub fn lacks(&self, scopes: &[String]) -> bool {
+        scopes.iter().any(|scope| !self.scopes.contains(scope))
     }
 
     /// The caller with the client's name and version as it claims them.

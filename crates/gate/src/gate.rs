@@ -206,13 +206,23 @@ impl Gate {
         format!("vidimus/{gateway}")
     }
 
-    /// The caller whose bearer token this is, or the notice to answer with.
+    /// The caller whose bearer token this is, or the notice to answer with. The token is for all of this gateway.
     pub async fn authenticate(&self, token: Option<&str>, address: IpAddr) -> Result<Caller, Notice> {
+        self.authenticate_for(token, address, &[]).await
+    }
+
+    /// The same with a token that may also be for one of these resources alone (RFC 8707 §2).
+    pub async fn authenticate_for(
+        &self,
+        token: Option<&str>,
+        address: IpAddr,
+        resources: &[&str],
+    ) -> Result<Caller, Notice> {
         let Some(token) = token else {
             return Err(self.refused(address, "missing", Notice::Unauthenticated));
         };
         let authenticator = &self.shared.authenticator;
-        match authenticator.identity.verify(token).await {
+        match authenticator.identity.verify_for(token, resources).await {
             Ok(verified) => {
                 if !authenticator.is_recorded(&verified) {
                     if !self.shared.capacity.admits() {
@@ -225,8 +235,9 @@ impl Gate {
                     }
                     authenticator.set_recorded(&verified);
                 }
-                let Verified { principal, expires, .. } = &*verified;
-                Ok(Caller { principal: Arc::clone(principal), address, client: None, expires: *expires })
+                let Verified { principal, expires, scopes, .. } = &*verified;
+                let (principal, scopes) = (Arc::clone(principal), Arc::clone(scopes));
+                Ok(Caller { principal, address, client: None, scopes, expires: *expires })
             }
             Err(error) => {
                 tracing::debug!(%error, %address, "a token was refused");
@@ -308,7 +319,7 @@ impl Gate {
         let address = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
         // The gateway knows for as long as it runs who it is.
         let expires = Timestamp::from_nanoseconds(u64::MAX);
-        let caller = Caller { principal: Arc::new(principal), address, client: None, expires };
+        let caller = Caller { principal: Arc::new(principal), address, client: None, scopes: Arc::default(), expires };
         let standing = Standing::new(self.shared.policies.load_full(), &caller.principal);
         let own = [Arc::from(session::OWN_POLICY)];
         self.opened(caller, target, (Kind::Own, None), standing, &own).await

@@ -43,6 +43,8 @@ pub enum Notice {
     Empty,
     /// No or no valid token.
     Unauthenticated,
+    /// The token has not the scopes that the target asks for.
+    InsufficientScope,
     /// `Host` or `Origin` is not one of the gateway's.
     ForeignOrigin,
     /// No such path.
@@ -80,6 +82,9 @@ impl Notice {
             Self::Empty => "",
             Self::Unauthenticated => {
                 r#"{"error":"unauthenticated","help":"send a valid bearer token in the Authorization header"}"#
+            }
+            Self::InsufficientScope => {
+                r#"{"error":"insufficient_scope","help":"get a token with the scopes that WWW-Authenticate lists"}"#
             }
             Self::ForeignOrigin => {
                 r#"{"error":"forbidden_origin","help":"the Host or Origin header is not one this gateway answers to"}"#

@@ -32,11 +32,11 @@ pub(crate) fn check_times(claims: Value<'_>, now: Timestamp, leeway: Duration) -
     Ok(expires)
 }
 
-/// Whether `aud`, a string or an array of strings, names one of `audiences` (RFC 7519 §4.1.3).
-pub(crate) fn is_for(claims: Value<'_>, audiences: &[String]) -> Result<bool, AuthError> {
+/// Whom `aud`, a string or an array of strings, names (RFC 7519 §4.1.3).
+pub(crate) fn audiences(claims: Value<'_>) -> Result<Vec<String>, AuthError> {
     let wrong = AuthError::Claim { claim: "aud", problem: "is neither a string nor an array of strings" };
     let named = strings(claims.get("aud").ok_or(AuthError::Claim { claim: "aud", problem: "is missing" })?);
-    Ok(named.ok_or(wrong)?.iter().any(|named| audiences.contains(named)))
+    named.ok_or(wrong)
 }
 
 /// `scope` (RFC 9068 §2.2.3) or `scp`: one string with spaces, or an array. Anything else is no scope.

@@ -49,7 +49,7 @@ pub enum AuthError {
     #[error("the token is not valid yet; compare the clocks of the issuer and the gateway")]
     NotYetValid,
     /// `aud` names none of the configured audiences.
-    #[error("the token is for another audience than identity.oidc.{issuer}.audience")]
+    #[error("the token is for another audience than identity.oidc.{issuer}.audience and the address it is used at")]
     Audience {
         /// Configured name of the issuer.
         issuer: String,

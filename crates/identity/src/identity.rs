@@ -40,7 +40,8 @@ pub struct Verified {
     /// SHA-256 of the token: names it in events without revealing it.
     pub token_digest: [u8; 32],
     /// OAuth scopes (`scope` or `scp`).
-    pub scopes: Vec<String>,
+    pub scopes: Arc<[String]>,
+    audience: Audience,
     key: Arc<Key>,
     issuer: Arc<Issuer>,
 }
@@ -62,20 +63,27 @@ impl Identity {
         Ok(Self { issuers: by_url, clock, remembered: Cache::new(MAX_REMEMBERED) })
     }
 
-    /// Who a token speaks for. Has to run in a tokio runtime: an unknown key id may start a fetch, which goes on when
-    /// this future is dropped; nothing else is left behind.
+    /// Who a token for this gateway speaks for: its audience is one of those configured. Has to run in a tokio runtime:
+    /// an unknown key id may start a fetch, which goes on when this future is dropped; nothing else is left behind.
     pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, AuthError> {
+        self.verify_for(token, &[]).await
+    }
+
+    /// The same for a token that may also be for one of `resources` and for nothing else: the canonical addresses of what
+    /// it is used for (RFC 8707 §2). One for another resource is refused here, and good there.
+    pub async fn verify_for(&self, token: &str, resources: &[&str]) -> Result<Arc<Verified>, AuthError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(AuthError::TooLong);
         }
         let digest = sha256(token);
         if let Some(verified) = self.remembered.get(&digest) {
             if verified.is_current(self.clock.now()) {
+                verified.audience.check(resources, &verified.issuer)?;
                 return Ok(verified);
             }
             self.remembered.remove(&digest);
         }
-        let verified = Arc::new(self.verify_unknown(token, digest).await?);
+        let verified = Arc::new(self.verify_unknown(token, digest, resources).await?);
         self.remembered.insert(digest, Arc::clone(&verified));
         Ok(verified)
     }
@@ -120,7 +128,12 @@ impl Identity {
         self.issuers.values().map(|issuer| issuer.status()).collect()
     }
 
-    async fn verify_unknown(&self, token: &str, token_digest: [u8; 32]) -> Result<Verified, AuthError> {
+    async fn verify_unknown(
+        &self,
+        token: &str,
+        token_digest: [u8; 32],
+        resources: &[&str],
+    ) -> Result<Verified, AuthError> {
         let unverified = Unverified::parse(token)?;
         let issuer = {
             let claimed = unverified.claims.root().get("iss").and_then(|issuer| issuer.as_str());
@@ -135,14 +148,14 @@ impl Identity {
         // From here on the claims are the issuer's words.
         let claims = unverified.claims.root();
         let expires = claims::check_times(claims, self.clock.now(), issuer.rules.leeway)?;
-        if !claims::is_for(claims, &issuer.rules.audiences)? {
-            return Err(AuthError::Audience { issuer: issuer.rules.name.clone() });
-        }
+        let audience = Audience::of(claims::audiences(claims)?, issuer);
+        audience.check(resources, issuer)?;
         Ok(Verified {
             principal: Arc::new(issuer.rules.principal(claims)?),
             expires,
             token_digest,
-            scopes: claims::scopes(claims),
+            scopes: claims::scopes(claims).into(),
+            audience,
             key,
             issuer: Arc::clone(issuer),
         })
@@ -152,6 +165,33 @@ impl Identity {
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("issuers", &self.issuers.keys()).finish_non_exhaustive()
+    }
+}
+
+/// For whom a token is.
+enum Audience {
+    /// For all of this gateway: one of the audiences that are configured.
+    Gateway,
+    /// For whoever is named, which may be a part of this gateway.
+    Named(Vec<String>),
+}
+
+impl Audience {
+    fn of(named: Vec<String>, issuer: &Issuer) -> Self {
+        if named.iter().any(|named| issuer.rules.audiences.contains(named)) {
+            Self::Gateway
+        } else {
+            Self::Named(named)
+        }
+    }
+
+    fn check(&self, resources: &[&str], issuer: &Issuer) -> Result<(), AuthError> {
+        match self {
+            Self::Named(named) if !named.iter().any(|named| resources.contains(&named.as_str())) => {
+                Err(AuthError::Audience { issuer: issuer.rules.name.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

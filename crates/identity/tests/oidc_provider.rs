@@ -65,7 +65,7 @@ async fn people_and_jobs_are_known_by_their_tokens() {
         assert_eq!(verified.principal.groups, [group]);
         assert_eq!(verified.principal.display, Some(format!("{person}@example.com")));
         assert_eq!(verified.principal.client_id.as_deref(), Some("people"));
-        assert_eq!(verified.scopes, ["use"]);
+        assert_eq!(*verified.scopes, ["use"]);
     }
     let token = provider.token_for(WORKLOAD, AUDIENCE).await.unwrap();
     let job = identity.verify(&token).await.unwrap();

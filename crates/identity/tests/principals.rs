@@ -188,6 +188,6 @@ async fn scopes_are_a_string_or_a_list() {
         (json!({ "scope": 7 }), vec![]),
         (json!({}), vec![]),
     ] {
-        assert_eq!(world.verify(&key.es256(&claims(changes))).await.unwrap().scopes, expected);
+        assert_eq!(world.verify(&key.es256(&claims(changes))).await.unwrap().scopes.to_vec(), expected);
     }
 }

@@ -11,6 +11,7 @@ mod opening;
 mod stateless;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, c
 use crate::exchange;
 use crate::headers::{self, EVENT_STREAM, JSON, LAST_EVENT_ID, SESSION_ID};
 use crate::initialize::{self, Implementation};
+use crate::protected::{Lack, ProtectedResources};
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
 use crate::tools::{DefinitionsError, Tools};
@@ -78,6 +80,7 @@ pub struct Adapter(Arc<Inner>);
 struct Inner {
     gate: Gate,
     origins: OriginPolicy,
+    resources: ProtectedResources,
     targets: BTreeMap<TargetName, Arc<Target>>,
     /// The endpoint for all of them.
     endpoint: Arc<Target>,
@@ -102,7 +105,13 @@ struct Visit<'a> {
 impl Adapter {
     /// The adapter for these targets, and for the endpoint of them all. Must be called in a runtime: it reads their
     /// definitions there.
-    pub fn new(gate: Gate, origins: OriginPolicy, targets: Vec<Target>, endpoint: Target) -> Self {
+    pub fn new(
+        gate: Gate,
+        origins: OriginPolicy,
+        resources: ProtectedResources,
+        targets: Vec<Target>,
+        endpoint: Target,
+    ) -> Self {
         let targets: BTreeMap<TargetName, Arc<Target>> =
             targets.into_iter().map(|target| (target.spec.name.clone(), Arc::new(target))).collect();
         let (requests, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -111,14 +120,13 @@ impl Adapter {
         }
         let (sessions, stateless) = (Sessions::new(MAX_SESSIONS), Sessions::new(MAX_SESSIONS));
         let endpoint = Arc::new(endpoint);
-        Self(Arc::new(Inner { gate, origins, targets, endpoint, sessions, stateless, requests, stop }))
+        Self(Arc::new(Inner { gate, origins, resources, targets, endpoint, sessions, stateless, requests, stop }))
     }
 
     /// Answers one request. The work goes on when this future is dropped because the client has gone: a session that
     /// is being opened or closed is never left half way.
     pub async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<ReleasedBody> {
         let adapter = self.clone();
-        let has_token = request.headers().contains_key(AUTHORIZATION);
         let gone = CancellationToken::new();
         let guard = gone.clone().drop_guard();
         let replied = self.0.requests.spawn(async move { adapter.replied(peer, request, gone).await }).await;
@@ -142,10 +150,8 @@ impl Adapter {
         if reply.content_type == Some(EVENT_STREAM) {
             headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
         }
-        if reply.status == StatusCode::UNAUTHORIZED {
-            // RFC 6750 §3.1: a request without any token is told of no error.
-            let challenge = if has_token { "Bearer error=\"invalid_token\"" } else { "Bearer" };
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if let Some(challenge) = reply.challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if reply.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
@@ -187,11 +193,11 @@ impl Adapter {
             let notice = gate.refused(address, error.label(), Notice::ForeignOrigin);
             return Err(refused(StatusCode::FORBIDDEN, notice));
         }
-        let caller = gate
-            .authenticate(bearer(request.headers()), address)
-            .await
-            .map_err(|notice| refused(StatusCode::UNAUTHORIZED, notice))?;
+        let caller = self.caller(address, &request).await?;
         let target = self.target_of(&caller, request.uri().path()).await?;
+        if caller.lacks(self.0.resources.scopes_of(&target.spec.name)) {
+            return Err(self.insufficient_scope(&caller, &target, request.uri().path()).await);
+        }
         // Each way on the heap by itself: no request needs the room of the largest, which is as large as the buffers of a
         // connection, and would leave those that are opened next resident in full.
         match *request.method() {
@@ -235,6 +241,39 @@ impl Adapter {
             return Err(told(StatusCode::NOT_FOUND, None, code::INVALID_REQUEST, &denied));
         };
         Ok(target)
+    }
+
+    /// Who asks, by a token for this place.
+    async fn caller(&self, address: IpAddr, request: &Request<Incoming>) -> Result<Caller, Reply> {
+        let (resources, path) = (&self.0.resources, request.uri().path());
+        let audiences = resources.audiences(path);
+        let audiences: Vec<&str> = audiences.iter().map(String::as_str).collect();
+        let token = bearer(request.headers());
+        self.0.gate.authenticate_for(token, address, &audiences).await.map_err(|notice| {
+            let reply = refused(StatusCode::UNAUTHORIZED, notice);
+            if reply.status != StatusCode::UNAUTHORIZED {
+                return reply;
+            }
+            let has_token = request.headers().contains_key(AUTHORIZATION);
+            reply.challenged(resources.challenge(path, if has_token { Lack::ValidToken } else { Lack::Token }))
+        })
+    }
+
+    /// Records and answers that the token has too few scopes for the target (RFC 6750 §3.1).
+    async fn insufficient_scope(&self, caller: &Caller, target: &Target, path: &str) -> Reply {
+        let rejection = Rejection {
+            kind: ErrorKind::Denied,
+            reason: "insufficient_scope",
+            message: String::new(),
+            action: Action::Connect,
+            received: &[],
+        };
+        let denied = self.0.gate.reject(caller.principal(), Some(&target.spec), rejection).await;
+        let reply = evidenced(&denied, StatusCode::FORBIDDEN, Notice::InsufficientScope);
+        if reply.status != StatusCode::FORBIDDEN {
+            return reply;
+        }
+        reply.challenged(self.0.resources.challenge(path, Lack::Scope(&target.spec.name)))
     }
 
     async fn no_method(&self, caller: &Caller, target: &Target) -> Reply {

@@ -28,21 +28,27 @@ pub(crate) struct Reply {
     pub(crate) content_type: Option<&'static str>,
     /// `Mcp-Session-Id`, when a session begins.
     pub(crate) session: Option<HeaderValue>,
+    /// `WWW-Authenticate`, when another token is needed.
+    pub(crate) challenge: Option<HeaderValue>,
 }
 
 impl Reply {
     pub(crate) fn json(status: StatusCode, released: Released) -> Self {
-        Self { status, body: ReleasedBody::whole(released), content_type: Some(JSON), session: None }
+        Self { status, body: ReleasedBody::whole(released), content_type: Some(JSON), session: None, challenge: None }
     }
 
     pub(crate) fn stream(first: Option<Released>, answers: Answers) -> Self {
         let body = ReleasedBody::stream(first, answers, FRAMING);
-        Self { status: StatusCode::OK, body, content_type: Some(EVENT_STREAM), session: None }
+        Self { status: StatusCode::OK, body, content_type: Some(EVENT_STREAM), session: None, challenge: None }
     }
 
     pub(crate) fn notice(status: StatusCode, notice: Notice) -> Self {
         let content_type = (notice != Notice::Empty).then_some(JSON);
-        Self { status, body: ReleasedBody::whole(notice), content_type, session: None }
+        Self { status, body: ReleasedBody::whole(notice), content_type, session: None, challenge: None }
+    }
+
+    pub(crate) fn challenged(self, challenge: HeaderValue) -> Self {
+        Self { challenge: Some(challenge), ..self }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod lists;
 mod members;
 pub mod modern;
 mod outcomes;
+mod protected;
 pub mod reply;
 mod server;
 mod sessions;
@@ -30,6 +31,7 @@ mod tell;
 mod tools;
 
 pub use adapter::Adapter;
+pub use protected::{ProtectedResources, WELL_KNOWN};
 pub use server::Server;
 pub use target::{Limits, Target};
 pub use tools::{DefinitionsError, Tools};

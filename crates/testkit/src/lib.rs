@@ -22,7 +22,7 @@ pub use certificates::Authority;
 pub use everything::EverythingServer;
 pub use fixture::FixtureServer;
 pub use forwarder::Forwarder;
-pub use official::{Endpoint, Era, Sdk, Session};
+pub use official::{Endpoint, Era, Registration, Sdk, Session, SignedIn};
 pub use oidc_provider::OidcProvider;
 pub use port::free_port;
 pub use process::Process;

@@ -66,6 +66,36 @@ pub struct Session {
     pub steps: Value,
 }
 
+/// How a client that signs somebody in is known to the identity provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// It registers itself (RFC 7591).
+    Dynamic,
+    /// It names a document that says who it is (OAuth Client ID Metadata Document).
+    Document,
+    /// It was registered before.
+    Registered,
+}
+
+impl Registration {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dynamic => "dynamic",
+            Self::Document => "document",
+            Self::Registered => "registered",
+        }
+    }
+}
+
+/// What came of signing in.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The client's requests in order, each as `METHOD gateway|provider/path status`.
+    pub trace: Vec<String>,
+    /// The names of the tools it is shown.
+    pub tools: Vec<String>,
+}
+
 /// Kind and first argument of the step that `answer` answers, e.g. `call echo`.
 pub fn label(answer: &Value) -> String {
     let step = answer.get("step").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -102,23 +132,8 @@ impl Sdk {
 
     /// Takes `sessions`; by name, what each step of the session came to, "connect" first. Blocks.
     pub fn run(self, sessions: &[Session]) -> Result<BTreeMap<String, Vec<Value>>> {
-        let mut command = self.command()?;
         let input = sessions.iter().map(Session::json).collect::<Value>().to_string();
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start the client {}", self.name()))?;
-        // The client reads all before it prints anything: neither side waits for the other.
-        let mut stdin = child.stdin.take().context("the client has no standard input")?;
-        let written = stdin.write_all(input.as_bytes());
-        drop(stdin);
-        let output = child.wait_with_output()?;
-        let (printed, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        if !output.status.success() || written.is_err() {
-            bail!("the client {} ended with {}\n{printed}{said}", self.name(), output.status);
-        }
+        let (printed, said) = self.output("client", &input)?;
         let mut answers: BTreeMap<_, _> = sessions.iter().map(|session| (session.name.clone(), Vec::new())).collect();
         for line in printed.lines() {
             let mut answer: Value = serde_json::from_str(line)
@@ -130,21 +145,57 @@ impl Sdk {
         Ok(answers)
     }
 
-    fn command(self) -> Result<Command> {
-        let python = |environment: &str, script: &str| {
+    /// Knows `url` alone, finds the identity provider by itself, signs alice in there, and lists tools. Blocks.
+    pub fn sign_in(self, url: &str, registration: Registration) -> Result<SignedIn> {
+        let input = json!({ "url": url, "registration": registration.name() }).to_string();
+        let (printed, said) = self.output("oauth", &input)?;
+        let signed_in: Value =
+            serde_json::from_str(&printed).with_context(|| format!("{} printed {printed}\n{said}", self.name()))?;
+        let texts = |key| {
+            let list = signed_in.get(key).and_then(Value::as_array);
+            list.into_iter().flatten().filter_map(|text| Some(text.as_str()?.to_owned())).collect()
+        };
+        Ok(SignedIn { trace: texts("trace"), tools: texts("tools") })
+    }
+
+    /// What the client's program of this name prints, and what it says on standard error.
+    fn output(self, script: &str, input: &str) -> Result<(String, String)> {
+        let mut child = self
+            .command(script)?
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start the client {}", self.name()))?;
+        // The client reads all before it prints anything: neither side waits for the other.
+        let mut stdin = child.stdin.take().context("the client has no standard input")?;
+        let written = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output()?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (printed, said) = (text(&output.stdout), text(&output.stderr));
+        if !output.status.success() || written.is_err() {
+            bail!("the client {} ended with {}\n{printed}{said}", self.name(), output.status);
+        }
+        Ok((printed, said))
+    }
+
+    fn command(self, script: &str) -> Result<Command> {
+        let python = |environment: &str, major: u8| {
             let mut command = Command::new(install::python(environment)?.join("bin/python"));
-            command.arg(install::source_dir().join("python").join(script)).env("PYTHONDONTWRITEBYTECODE", "1");
+            let script = install::source_dir().join("python").join(format!("{script}_{major}.py"));
+            command.arg(script).env("PYTHONDONTWRITEBYTECODE", "1");
             Ok(command)
         };
         let node = |name: &str| {
             let mut command = Command::new("node");
-            command.arg(install::source_dir().join("npm").join(name).join("client.mjs"));
+            command.arg(install::source_dir().join("npm").join(name).join(format!("{script}.mjs")));
             command.current_dir(install::npm(name)?);
             Ok(command)
         };
         match self {
-            Self::Python1 => python("mcp-1", "client_1.py"),
-            Self::Python2 => python("mcp-2", "client_2.py"),
+            Self::Python1 => python("mcp-1", 1),
+            Self::Python2 => python("mcp-2", 2),
             Self::TypeScript1 => node("typescript-1"),
             Self::TypeScript2 => node("typescript-2"),
         }

@@ -208,6 +208,7 @@ fn described(checked: &Checked) -> Value {
             "socket": gateway.socket,
             "key": shown(&gateway.key),
             "allowed_origins": gateway.allowed_origins,
+            "scopes": gateway.scopes,
         },
         "limits": {
             "connections": limits.connections,
@@ -238,6 +239,7 @@ fn described_issuer(issuer: &Issuer) -> Value {
         "refresh_every_s": verification.refresh_every.as_secs_f64(),
         "display_claim": verification.display_claim,
         "allow_private": issuer.allow_private,
+        "advertised": issuer.is_advertised,
     })
 }
 
@@ -271,6 +273,7 @@ fn described_target(target: &Target) -> Value {
     };
     let common = json!({
         "name": target.name.as_str(),
+        "scopes": target.scopes,
         "durability": target.durability.name(),
         "record": target.record.name(),
         "masking": described_masking(&target.masking),

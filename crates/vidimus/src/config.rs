@@ -89,6 +89,8 @@ pub(crate) struct Gateway {
     pub(crate) key: SecretRef,
     /// Scheme and host, in lower case.
     pub(crate) allowed_origins: Vec<String>,
+    /// What clients ask issuers for.
+    pub(crate) scopes: Vec<String>,
     /// `[gateway.tls]`; none when the listener speaks plain HTTP.
     pub(crate) tls: Option<TlsFiles>,
     /// The proxies that say for whom they ask.
@@ -143,6 +145,8 @@ pub(crate) struct Issuer {
     pub(crate) algorithms: Vec<String>,
     /// Whether keys may be fetched from private and loopback addresses.
     pub(crate) allow_private: bool,
+    /// Whether clients that find the issuer by themselves are sent to it.
+    pub(crate) is_advertised: bool,
 }
 
 /// `[targets.NAME]`
@@ -150,6 +154,8 @@ pub(crate) struct Issuer {
 pub(crate) struct Target {
     pub(crate) name: TargetName,
     pub(crate) server: Server,
+    /// Scopes that a token must have.
+    pub(crate) scopes: Vec<String>,
     pub(crate) durability: Durability,
     pub(crate) record: Record,
     /// How long recordings are kept after their sessions end, where the target says it itself.

@@ -36,6 +36,7 @@ mod policy_faults;
 mod policy_files;
 mod problem;
 mod reference;
+mod resource_metadata;
 mod retention;
 mod retention_commands;
 mod secret;

@@ -19,7 +19,7 @@ use vidimus_core::{Protocol, SystemClock};
 use vidimus_gate::{Gate, Keyring, Masking, TargetSpec};
 use vidimus_identity::Identity;
 use vidimus_log::{FileSystem, Witnessing};
-use vidimus_mcp::{Adapter, Limits, Target};
+use vidimus_mcp::{Adapter, Limits, ProtectedResources, Target};
 use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server, ServerTls, TargetOptions, TargetTls};
 use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, Pool, PoolLimits};
 
@@ -29,6 +29,7 @@ use crate::discovery::Discovery;
 use crate::evidence_api::{self, EvidenceApi};
 use crate::integrity::Integrity;
 use crate::log_api::LogApi;
+use crate::resource_metadata::ResourceMetadata;
 use crate::witnesses::Witnesses;
 use crate::{capacity, certificates, clock, key, policies, retention, stdio_child};
 
@@ -127,7 +128,9 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let of_endpoint = masking.compile(&gate, &config.masking).context("the masking of the gateway")?;
     let endpoint = Target::endpoint(of_endpoint, message_limits(config));
     let log = LogApi::new(gate.clone(), origins.clone(), config.is_log_public);
-    let adapter = Adapter::new(gate.clone(), origins, targets, endpoint);
+    let resources = protected_resources(config);
+    let metadata = ResourceMetadata::new(gate.clone(), origins.clone(), resources.clone());
+    let adapter = Adapter::new(gate.clone(), origins, resources, targets, endpoint);
     let (stop, stopping) = watch::channel(false);
     let limits = HttpLimits {
         connections: config.limits.connections,
@@ -143,9 +146,12 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let servers = vec![
         tokio::spawn(public.serve(
             move |peer, request| {
-                let (mcp, log) = (mcp.clone(), log.clone());
+                let (mcp, log, metadata) = (mcp.clone(), log.clone(), metadata.clone());
                 async move {
                     match LogApi::path(request.uri()) {
+                        _ if ResourceMetadata::is_asked(request.uri()) => {
+                            metadata.answer(peer, &request).map(Either::Right)
+                        }
                         Some(_) => log.answer(peer, &request).await.map(Either::Right),
                         None => mcp.answer(peer, request).await.map(Either::Left),
                     }
@@ -266,6 +272,14 @@ fn identity(issuers: &[config::Issuer]) -> anyhow::Result<Identity> {
     let fetch = Arc::new(Discovery::new(issuers)?);
     let configs = issuers.iter().map(|issuer| issuer.verification.clone()).collect();
     Ok(Identity::new(configs, fetch, Arc::new(SystemClock))?)
+}
+
+/// What clients are told of where tokens for this gateway come from.
+fn protected_resources(config: &Config) -> ProtectedResources {
+    let advertised = config.issuers.iter().filter(|issuer| issuer.is_advertised);
+    let issuers = advertised.map(|issuer| issuer.verification.issuer.clone()).collect();
+    let of_targets = config.targets.iter().map(|target| (target.name.clone(), target.scopes.clone())).collect();
+    ProtectedResources::new(&config.gateway.public_url, issuers, config.gateway.scopes.clone(), of_targets)
 }
 
 fn connect(

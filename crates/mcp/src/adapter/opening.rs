@@ -77,9 +77,11 @@ impl Guest {
         Visit { caller: &self.caller, target: &session.target, session: Some(session), gone: &self.gone }
     }
 
-    /// Whether the client may do this at a target, as far as that is known before it is asked for.
+    /// Whether the client may do this at a target, as far as that is known before it is asked for. Its token has to have
+    /// the scopes of the target here as there.
     pub(super) fn may_at(&self, target: &TargetName, action: &Action) -> bool {
-        self.session.gate.may_at(target, action, Some(self.caller.address()))
+        !self.caller.lacks(self.adapter.0.resources.scopes_of(target))
+            && self.session.gate.may_at(target, action, Some(self.caller.address()))
     }
 
     /// A target, if the client may know of it.

@@ -4,6 +4,10 @@
 // (OpenID Connect Client-Initiated Backchannel Authentication, poll mode), the CI job by client credentials; both are
 // JWT access tokens (RFC 9068) for the audience asked for (RFC 8707). `POST /testkit/rotate` replaces the signing
 // keys of the running provider; with `?keep=1` the old ones stay published. `GET /testkit/served` counts requests.
+//
+// Programs that people use take the authorization code flow with PKCE or the device flow, as the client `app`, or by
+// registering themselves (RFC 7591), or by a client-ID metadata document. Alice is who sits before every browser, and says
+// yes to everything; at a device she does when `POST /testkit/approve?user_code=…` says so.
 import { generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:http";
 import { resolve } from "node:path";
@@ -20,6 +24,16 @@ const people = {
 const job = { azp_type: "service", repository: "acme/payments", ref: "refs/heads/main", run_id: "4711" };
 // Resource indicators must be URIs, audiences need not: this prefix marks an audience that is no URI.
 const audiencePrefix = "urn:testkit:audience:";
+// Whose document says how it is registered; only the provider ever fetches it.
+const documentedClient = "https://app.example.com/client.json";
+const app = {
+  client_name: "app",
+  application_type: "native",
+  token_endpoint_auth_method: "none",
+  grant_types: ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+  response_types: ["code"],
+  redirect_uris: ["http://127.0.0.1/callback"],
+};
 const algorithms = { ES256: ["ec", { namedCurve: "P-256" }], RS256: ["rsa", { modulusLength: 2048 }] };
 
 let generation = 0;
@@ -32,6 +46,15 @@ function newKeys() {
     use: "sig",
     kid: `${alg}-${generation}`,
   }));
+}
+
+/** All that a client asks for. */
+async function grantFor(provider, accountId, client, { scope = "", resource = [] }) {
+  const grant = new provider.Grant({ accountId, clientId: client.clientId });
+  grant.addOIDCScope(scope);
+  for (const each of [resource].flat()) grant.addResourceScope(each, scope);
+  await grant.save();
+  return grant;
 }
 
 function newProvider(issuer, keys) {
@@ -55,13 +78,29 @@ function newProvider(issuer, keys) {
         redirect_uris: [],
         response_types: [],
       },
+      { ...app, client_id: "app" },
     ],
+    fetch: async (url, options) =>
+      String(url) === documentedClient
+        ? Response.json({ ...app, client_id: documentedClient })
+        : Promise.reject(new Error(`${options?.method ?? "GET"} ${url}: nothing is fetched in tests`)),
+    interactions: { url: (_ctx, interaction) => `/testkit/interaction/${interaction.uid}` },
+    loadExistingGrant: (ctx) => {
+      const { client, session, params, provider } = ctx.oidc;
+      return grantFor(provider, session.accountId, client, params);
+    },
+    issueRefreshToken: (_ctx, client) => client.grantTypeAllowed("refresh_token"),
+    scopes: ["openid", "offline_access", "use", "write"],
     cookies: { keys: ["only tests use this"] },
     findAccount: (_ctx, id) => people[id] && { accountId: id, claims: () => ({ sub: id, ...people[id] }) },
     extraTokenClaims: (_ctx, token) => (token.accountId ? people[token.accountId] : job),
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      registration: { enabled: true },
+      revocation: { enabled: true },
+      deviceFlow: { enabled: true },
+      clientIdMetadataDocument: { enabled: true, ack: "draft-02" },
       ciba: {
         enabled: true,
         deliveryModes: ["poll"],
@@ -82,7 +121,7 @@ function newProvider(issuer, keys) {
         enabled: true,
         useGrantedResource: () => true,
         getResourceServerInfo: (_ctx, resource, client) => ({
-          scope: "use",
+          scope: "use write",
           audience: resource.startsWith(audiencePrefix)
             ? decodeURIComponent(resource.slice(audiencePrefix.length))
             : resource,
@@ -95,12 +134,37 @@ function newProvider(issuer, keys) {
     },
   });
   provider.on("server_error", (_ctx, error) => console.error(error));
-  return provider.callback();
+  return provider;
+}
+
+/** The pages that a person would see: alice logs in and consents. */
+async function interact(request, response) {
+  const { prompt } = await provider.interactionDetails(request, response);
+  const result = prompt.name === "login" ? { login: { accountId: "alice", amr: ["pwd", "otp"] } } : { consent: {} };
+  await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });
+}
+
+/** What a person does who was shown a code. */
+async function approve(userCode, response) {
+  const code = await provider.DeviceCode.findByUserCode(userCode.replaceAll("-", ""), { ignoreExpiration: true });
+  const client = await provider.Client.find(code.clientId);
+  const grant = await grantFor(provider, "alice", client, code.params);
+  const authTime = Math.floor(Date.now() / 1000);
+  const { scope, resource } = code.params;
+  Object.assign(code, { accountId: "alice", grantId: grant.jti, authTime, scope, resource, amr: ["pwd", "otp"] });
+  await code.save();
+  response.end();
 }
 
 const served = {};
 let keys = newKeys();
+let provider;
 let answer;
+
+function start() {
+  provider = newProvider(issuer, keys);
+  answer = provider.callback();
+}
 
 const server = createServer((request, response) => {
   const { pathname, searchParams } = new URL(request.url, "http://127.0.0.1");
@@ -109,8 +173,12 @@ const server = createServer((request, response) => {
   } else if (pathname === "/testkit/rotate" && request.method === "POST") {
     // Providers sign with the first key that fits, so the new ones go in front.
     keys = [...newKeys(), ...(searchParams.has("keep") ? keys : [])];
-    answer = newProvider(issuer, keys);
+    start();
     response.end();
+  } else if (pathname.startsWith("/testkit/interaction/")) {
+    interact(request, response).catch((error) => response.writeHead(500).end(String(error)));
+  } else if (pathname === "/testkit/approve" && request.method === "POST") {
+    approve(searchParams.get("user_code"), response).catch((error) => response.writeHead(500).end(String(error)));
   } else {
     served[pathname] = (served[pathname] ?? 0) + 1;
     answer(request, response);
@@ -120,6 +188,6 @@ const server = createServer((request, response) => {
 let issuer;
 server.listen(0, "127.0.0.1", () => {
   issuer = `http://127.0.0.1:${server.address().port}`;
-  answer = newProvider(issuer, keys);
+  start();
   console.log(`issuer ${issuer}`);
 });

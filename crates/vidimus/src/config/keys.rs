@@ -134,6 +134,13 @@ pub(super) const GATEWAY: Section = Section {
             "Web pages that may call \
              the gateway from a browser, e.g. `[\"https://app.example.com\"]`.",
         ),
+        key(
+            "scopes",
+            "list of scopes",
+            Absent::Means("clients ask for what they like"),
+            "The scopes that clients are told to ask issuers for, the same for every target. Tokens need not have them: \
+             `scopes` in [targets.NAME] says what they must have.",
+        ),
         key("tls", "table", Absent::Means("plain HTTP"), "The certificate of the listener: see below."),
         key(
             "trusted_proxies",
@@ -317,6 +324,13 @@ pub(super) const ISSUER: Section = Section {
             "Fetch keys from private or loopback \
              addresses too, and accept `http` there on loopback. For an issuer inside your own network.",
         ),
+        key(
+            "advertised",
+            "true or false",
+            Absent::Default("true"),
+            "Send clients that know only the gateway's address to this issuer (RFC 9728). They choose one, most of them the \
+             first by name; `false` for issuers where nobody signs in, such as those of CI systems.",
+        ),
     ],
 };
 
@@ -437,6 +451,13 @@ pub(super) const TARGET: Section = Section {
             Absent::Default("sizes"),
             "`masked` keeps requests and results, encrypted, with every value of a data class masked. `sizes` keeps \
              sizes and commitments only.",
+        ),
+        key(
+            "scopes",
+            "list of scopes",
+            Absent::Means("any token for the gateway will do"),
+            "The scopes that a token must have for this target (claim `scope` or `scp`), before policy is asked. A client \
+             whose token lacks one is told all that the next one needs (403 `insufficient_scope`).",
         ),
         key(
             "retain",

@@ -129,6 +129,7 @@ fn gateway<'a>(document: &'a Document, place: Range<usize>, table: &'a DeTable<'
     let socket = table.parsed("socket", value::text).map(|path| document.resolve(&path));
     let key = table.secret("key");
     let allowed_origins = table.list("allowed_origins", value::origin);
+    let scopes = table.list("scopes", value::scope);
     let trusted = table.list("trusted_proxies", |text| text.parse::<Network>().map_err(|error| error.to_string()));
     let header = table.parsed("client_header", |text| {
         let headers = [("x-forwarded-for", ClientHeader::XForwardedFor), ("forwarded", ClientHeader::Forwarded)];
@@ -154,6 +155,7 @@ fn gateway<'a>(document: &'a Document, place: Range<usize>, table: &'a DeTable<'
         data_dir,
         key: key?,
         allowed_origins: allowed_origins?,
+        scopes: scopes?,
         tls: tls?,
         proxies: Proxies { trusted: trusted?, header: header? },
     })
@@ -295,6 +297,7 @@ fn issuer<'a>(
         REFRESH_BOUNDS.contains(&every).then_some(every).ok_or_else(|| "expected 10s to 1h".to_owned())
     });
     let display_claim = table.parsed("display_claim", value::text);
+    let is_advertised = table.boolean("advertised");
     table.finish();
     let (names, algorithms): (Vec<_>, Vec<_>) = algorithms?.into_iter().unzip();
     let workload_when = match workload_when {
@@ -314,7 +317,7 @@ fn issuer<'a>(
         refresh_every: refresh_every?,
         display_claim,
     };
-    Some(Issuer { verification, algorithms: names, allow_private: allow_private? })
+    Some(Issuer { verification, algorithms: names, allow_private: allow_private?, is_advertised: is_advertised? })
 }
 
 /// One text or a list of at least one.
@@ -380,6 +383,7 @@ fn target<'a>(
         one_of(text, &[Record::Sizes, Record::Masked].map(|record| (record.name(), record)))
     });
     let retain = table.parsed("retain", value::days);
+    let scopes = table.list("scopes", value::scope);
     let heading = format!("targets.{}.masking", name.get_ref());
     let masking = masking::of_target(document, heading, table.table("masking"), gateway);
     let tools = table.parsed("tools", value::text).map(|path| document.resolve(&path));
@@ -420,6 +424,7 @@ fn target<'a>(
     Some(Target {
         name: own_name.ok()?,
         server: server?,
+        scopes: scopes?,
         durability: durability?,
         record: record?,
         retain,

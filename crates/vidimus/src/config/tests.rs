@@ -30,6 +30,7 @@ data_dir = "/var/lib/vidimus"
 socket = "/run/vidimus.sock"
 key = { file = "/etc/vidimus/kek" }
 allowed_origins = ["https://App.example.com"]
+scopes = ["use"]
 trusted_proxies = ["10.0.0.0/8", "::1"]
 client_header = "Forwarded"
 
@@ -68,6 +69,7 @@ leeway = "5s"
 refresh_every = "10s"
 display_claim = "upn"
 allow_private = true
+advertised = false
 
 [identity.oidc.ci]
 issuer = "https://ci.example.com"
@@ -92,6 +94,7 @@ headers = { Authorization = { env = "CRM_TOKEN", format = "Bearer {}" }, X-Tenan
 durability = "async"
 record = "masked"
 retain = "90d"
+scopes = ["crm:use"]
 tools = "crm.tools.json"
 connect_timeout = "250ms"
 request_timeout = "2h"
@@ -159,6 +162,7 @@ fn the_smallest_configuration_has_safe_defaults() {
     let unsaid = IssuerConfig::new("corp", "https://login.example.com/realms/corp", vec!["vidimus".into()]);
     assert_eq!(issuer.verification.leeway, unsaid.leeway);
     assert_eq!(issuer.verification.refresh_every, unsaid.refresh_every);
+    assert!(issuer.is_advertised && gateway.scopes.is_empty() && config.targets[0].scopes.is_empty());
     assert!(!issuer.allow_private && issuer.verification.workload_when.is_none());
     let target = &config.targets[0];
     assert_eq!((target.durability, target.record), (Durability::Strict, Record::Sizes));

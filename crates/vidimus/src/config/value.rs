@@ -10,6 +10,8 @@ use http::uri::Scheme;
 
 /// The longest name of an issuer or gateway, in bytes.
 const MAX_NAME: usize = 64;
+/// The longest scope, in bytes; some are URLs.
+const MAX_SCOPE: usize = 256;
 
 /// `250ms`, `15s`, `5m`, `1h`: more than nothing, at most a day.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -101,6 +103,16 @@ pub(super) fn issuer_name(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("expected a name of a-z, 0-9 and `-`, starting with a letter, at most 64 characters".to_owned())
+    }
+}
+
+/// One scope of OAuth (RFC 6749 §3.3): visible ASCII without `"` and `\`.
+pub(super) fn scope(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    if !text.is_empty() && text.len() <= MAX_SCOPE && text.bytes().all(allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected one scope, such as \"mcp\" or \"api://vidimus/use\": no spaces, no `\"`, no `\\`".to_owned())
     }
 }
 
@@ -213,6 +225,16 @@ mod tests {
         assert_eq!(origin("https://App.example.com:8443").as_deref(), Ok("https://app.example.com:8443"));
         for bad in ["https://x/", "https://x/y", "*", "null", "x"] {
             assert!(origin(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_scope_can_stand_in_a_challenge() {
+        for good in ["use", "api://vidimus/use", "crm:write", "openid"] {
+            assert_eq!(scope(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "a b", "a\"", "a\\", "a\r\nx: y", "é"] {
+            assert!(scope(bad).is_err(), "{bad}");
         }
     }
 

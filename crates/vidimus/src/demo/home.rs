@@ -86,6 +86,7 @@ issuer        = "{issuer}"
 audience      = "{AUDIENCE}"
 workload_when = {{ claim = "{claim}", equals = "{value}" }}
 allow_private = true                     # it is on this machine
+advertised    = false                    # it has no page to sign in at
 
 [policy]
 dir = "{POLICIES}"
