@@ -6,6 +6,7 @@
 //! see the same call. The headers for the target are written anew from the body; `Mcp-Param-*` that the tool's
 //! definition does not name are passed on as they are, and never trusted.
 
+pub mod mirror;
 pub(crate) mod results;
 #[cfg(test)]
 mod tests;

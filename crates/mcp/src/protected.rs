@@ -141,8 +141,6 @@ fn write_strings(json: &mut Vec<u8>, texts: &[String]) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
 
     fn resources(public_url: &str) -> ProtectedResources {

@@ -4,6 +4,7 @@
 //! policies are wrong. Results go to standard output, everything else to standard error.
 
 mod keeping;
+mod signing_in;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use vidimus_log::{FileSystem, VerifierKey};
 use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
 pub(crate) use self::keeping::{Erase, Hold, HoldChange, Retention};
+pub(crate) use self::signing_in::{Bridge, Login, Logout, Mcp};
 use crate::api;
 use crate::config::{Config, ConfigError};
 use crate::log_witness;
@@ -179,6 +181,19 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Sign in to a gateway, for programs on this machine
+    ///
+    /// The gateway says who its identity provider is. Its token is kept in a file of your own, and replaced before it ends.
+    #[command(after_help = "Examples:\n  vidimus login --url https://mcp.example.com\n  \
+                            vidimus login --url https://mcp.example.com --device\n  \
+                            vidimus login --url https://mcp.example.com --target crm --scope crm:write --client-id cli")]
+    Login(Login),
+    /// Sign out: give the tokens back to the identity provider, and forget them
+    #[command(after_help = "Examples:\n  vidimus logout --url https://mcp.example.com\n  vidimus logout --all")]
+    Logout(Logout),
+    /// Use MCP servers behind a gateway
+    #[command(subcommand)]
+    Mcp(Mcp),
     /// Mask personal data and secrets in standard input
     ///
     /// The engine that masks what goes through the gateway, for files and pipes.

@@ -6,6 +6,7 @@
 mod admin;
 mod api;
 mod archive_stream;
+mod bridge;
 mod capacity;
 mod certificates;
 mod check;
@@ -28,6 +29,7 @@ mod log_api;
 mod log_commands;
 mod log_verify;
 mod log_witness;
+mod login;
 mod mask;
 mod output;
 mod panics;
@@ -54,6 +56,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
+use vidimus_core::ErrorKind;
 use vidimus_gate::Selection;
 
 use cli::{Cli, Command, LogForm};
@@ -149,6 +152,15 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(keys_commands::run(command, out))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Login(options) => {
+            runtime()?.block_on(login::login(&options, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Logout(options) => {
+            runtime()?.block_on(login::logout(&options, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Mcp(cli::Mcp::Bridge(options)) => Ok(status(runtime()?.block_on(bridge::run(&options, out))?, FAILED)),
         Command::Mask(options) => {
             mask::run(&options, out)?;
             Ok(ExitCode::SUCCESS)
@@ -192,6 +204,7 @@ fn is_wrong(error: &anyhow::Error) -> bool {
             || cause.is::<key::KeyError>()
             || cause.is::<secret::SecretError>()
             || cause.downcast_ref::<vidimus_gate::KeyringError>().is_some_and(is_operators)
+            || cause.downcast_ref::<login::LoginError>().is_some_and(|error| error.kind() == ErrorKind::Configuration)
             || cause.is::<vidimus_verify::CheckError>()
             || cause.is::<vidimus_mask::ConfigError>()
             || cause.is::<mask::OptionError>()
@@ -202,7 +215,7 @@ fn is_wrong(error: &anyhow::Error) -> bool {
 /// A keyring in use, or a key service that does not answer, is no mistake: the same command may pass later.
 fn is_operators(error: &vidimus_gate::KeyringError) -> bool {
     let passes = matches!(error, vidimus_gate::KeyringError::InUse);
-    !passes && error.kind() == vidimus_core::ErrorKind::Configuration
+    !passes && error.kind() == ErrorKind::Configuration
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -10,8 +10,11 @@ const { Client, StreamableHTTPClientTransport, UnauthorizedError } = await impor
   pathToFileURL(resolve("node_modules/@modelcontextprotocol/client/dist/index.mjs"))
 );
 
+// The server behind the gateway is one of sessions.
+const versionNegotiation = { mode: "legacy" };
+
 await main({
-  newClient: () => new Client({ name: "vidimus-test", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } }),
+  newClient: () => new Client({ name: "vidimus-test", version: "1.0.0" }, { versionNegotiation }),
   newTransport: (url, options) => new StreamableHTTPClientTransport(url, options),
   UnauthorizedError,
   finish: (transport, callback) => transport.finishAuth(callback),

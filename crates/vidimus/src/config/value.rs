@@ -135,7 +135,7 @@ pub(super) fn url(text: &str) -> Result<Uri, String> {
 }
 
 /// A URL over which secrets may pass: `https`, or `http` to this machine.
-pub(super) fn private_url(text: &str) -> Result<Uri, String> {
+pub(crate) fn private_url(text: &str) -> Result<Uri, String> {
     let uri = url(text)?;
     if uri.scheme() == Some(&Scheme::HTTPS) || is_loopback(&uri) {
         Ok(uri)

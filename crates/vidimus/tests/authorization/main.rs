@@ -4,9 +4,11 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod bridge;
 #[path = "../common/mod.rs"]
 mod common;
 mod discovery;
+mod signing_in;
 
 use anyhow::Result;
 use common::{ALLOW_ALL, AUDIENCE, Client, Gateway, Setup};
