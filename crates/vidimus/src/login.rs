@@ -2,7 +2,7 @@
 //!
 //! The provider is found from the gateway's address alone (RFC 9728, RFC 8414). A person signs in with a browser on this
 //! machine (authorization code with PKCE, RFC 8252) or on another one (device flow, RFC 8628). What is kept is in one file
-//! that its owner alone can read; there is no copy of it in a key store (decision 0022).
+//! that its owner alone can read; there is no copy of it in a key store (decision 0023).
 
 mod browser;
 mod issuer;
