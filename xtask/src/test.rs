@@ -115,7 +115,9 @@ impl Step {
             Self::Rustdoc => "the API documentation builds without a warning",
             Self::Book => "the manual builds",
             Self::Doctests => "the examples in the API documentation run",
-            Self::Conformance => "what servers and clients pass of the official MCP suite, they pass through the gateway",
+            Self::Conformance => {
+                "what servers and clients pass of the official MCP suite, they pass through the gateway"
+            }
             Self::Tests => "unit, integration and end-to-end tests, with real servers and clients",
         }
     }
