@@ -28,8 +28,8 @@ pub(crate) struct Reply {
     pub(crate) content_type: Option<&'static str>,
     /// `Mcp-Session-Id`, when a session begins.
     pub(crate) session: Option<HeaderValue>,
-    /// `WWW-Authenticate`, when another token is needed.
-    pub(crate) challenge: Option<HeaderValue>,
+    /// `WWW-Authenticate`, when another token is needed: rare, and as large as all the rest.
+    pub(crate) challenge: Option<Box<HeaderValue>>,
 }
 
 impl Reply {
@@ -48,7 +48,7 @@ impl Reply {
     }
 
     pub(crate) fn challenged(self, challenge: HeaderValue) -> Self {
-        Self { challenge: Some(challenge), ..self }
+        Self { challenge: Some(Box::new(challenge)), ..self }
     }
 }
 
