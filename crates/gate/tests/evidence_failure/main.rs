@@ -90,6 +90,8 @@ async fn a_failed_sync_of_the_intent_keeps_the_call_from_the_target() {
     let mut world = World::start();
     let target = Target::start(&world, |_| {}).await;
     let session = world.session(Durability::Strict).await;
+    // The log syncs what it integrates too: if that failed first, the call would be refused, and tell nothing of its intent.
+    world.integrated().await;
     world.disk.fail(Fault::Sync);
     // The intent is written, so the call is admitted; it goes out only when that is durable, which it never is.
     let Verdict::Admitted(admitted) = session.submit(operation("call")).await else { panic!("denied") };

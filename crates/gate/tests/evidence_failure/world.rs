@@ -191,7 +191,7 @@ impl World {
     }
 
     /// Waits until a checkpoint covers all that is written.
-    async fn integrated(&self) {
+    pub(crate) async fn integrated(&self) {
         let appended = self.gate().log_status().appended;
         let limit = Instant::now() + Duration::from_secs(10);
         while self.gate().log_status().integrated < appended {
