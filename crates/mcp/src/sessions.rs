@@ -142,8 +142,11 @@ impl Front {
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
     }
 
-    /// Keeps a `logging/setLevel` of the client.
+    /// Keeps a `logging/setLevel` of the client, for targets that it comes to later; not one that is padded.
     pub(crate) fn set_level(&self, request: Bytes) {
+        if request.len() > MAX_INTRODUCTION_BYTES {
+            return;
+        }
         *self.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
     }
 

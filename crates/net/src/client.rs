@@ -106,7 +106,7 @@ pub enum UpstreamError {
         source: hyper_util::client::legacy::Error,
     },
     /// No response head in time.
-    #[error("{target} took the request and gave no response within {after:?} (request_timeout)")]
+    #[error("{target} gave no response within {after:?} (request_timeout)")]
     Timeout {
         /// Scheme and host.
         target: Arc<str>,

@@ -24,7 +24,7 @@ use crate::envelope::{Class, ListKind, Message, MessageKind, Method, code};
 use crate::exchange::{in_use, taken_back};
 use crate::federation::{self, Merged, Welcome};
 use crate::initialize::Revision;
-use crate::sessions::{Front, McpSession};
+use crate::sessions::McpSession;
 use crate::target::Target;
 use crate::{cursors, lists, members, modern};
 
@@ -161,7 +161,7 @@ impl Guest {
     /// What is about a task: of the session that made it.
     async fn of_task(&self, visit: &Visit<'_>, headers: &HeaderMap, message: &Message) -> Result<Reply, Reply> {
         let task = message.task_id().unwrap_or_default();
-        let open = self.front().map(Front::open).unwrap_or_default();
+        let open = self.open_sessions();
         let mut of: Vec<_> = open.into_iter().filter(|session| session.task(&task).is_some()).collect();
         // Two targets gave tasks one id: neither is guessed at.
         if let (Some(session), true) = (of.pop(), of.is_empty()) {
@@ -222,7 +222,7 @@ impl Guest {
     /// The client takes a request back: one of the endpoint's own, or one that runs at a target.
     async fn cancelled(&self, visit: &Visit<'_>, message: &Message) -> Result<Reply, Reply> {
         let Some(id) = message.cancelled_request() else { return Err(self.adapter.not_offered(visit, message).await) };
-        let open = self.front().map(Front::open).unwrap_or_default();
+        let open = self.open_sessions();
         if let Some(session) = open.iter().find(|session| session.is_running(&id)) {
             if !session.is_modern {
                 return self.adapter.within(&self.visit(session), session, message).await;
@@ -236,7 +236,7 @@ impl Guest {
     /// The client's answer to what a target asked.
     async fn answered(&self, visit: &Visit<'_>, message: &Message) -> Result<Reply, Reply> {
         let found = federation::inwards(message).and_then(|(target, answer)| {
-            let open = self.front().map(Front::open).unwrap_or_default();
+            let open = self.open_sessions();
             let session = open.into_iter().find(|session| session.target.spec.name == target)?;
             Some((session, read(answer).ok()?))
         });
@@ -339,7 +339,7 @@ impl Guest {
 
     /// Tells the targets at which the client has sessions, those of its own era.
     async fn tell_all(&self, message: &Message) {
-        let open = self.front().map(Front::open).unwrap_or_default();
+        let open = self.open_sessions();
         let tell = |session: Arc<McpSession>| async move {
             let own = federation::with_id(message, &session.own_id());
             if let Ok(own) = own {

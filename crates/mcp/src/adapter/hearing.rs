@@ -28,7 +28,7 @@ use super::{Adapter, LISTEN, Visit};
 use crate::answer::{DENIED, Reply, denied_as_asked, listening, told};
 use crate::changed::{self, LISTS, List};
 use crate::envelope::{Message, MessageKind, Method, Sender};
-use crate::sessions::{Front, McpSession};
+use crate::sessions::McpSession;
 use crate::{federation, listen, members, modern, reply, tell};
 
 /// How long the stream before may take to end.
@@ -134,7 +134,7 @@ impl Guest {
         let mut known = (front.shown().unwrap_or(available), tools);
         self.tell_of_change(flight, wish, &mut known).await?;
         loop {
-            for session in front.open() {
+            for session in self.open_sessions() {
                 if heard_at.insert(session.gate.id())
                     && let Some(answers) = Box::pin(self.listen_at(&session, wish)).await
                 {
@@ -178,7 +178,7 @@ impl Guest {
     fn standing(&self, wish: &Wish) -> (u64, u64) {
         let mut hasher = DefaultHasher::new();
         if wish.request.is_some() {
-            for session in self.front().map(Front::open).unwrap_or_default() {
+            for session in self.open_sessions() {
                 if session.is_bridged() {
                     for list in &LISTS {
                         tell::digest(&session, list).hash(&mut hasher);
@@ -191,7 +191,7 @@ impl Guest {
 
     /// What of a subscription's resources and tasks some target will tell of.
     fn honoured(&self, request: &Message) -> Vec<(&'static str, Vec<String>)> {
-        let open = self.front().map(Front::open).unwrap_or_default();
+        let open = self.open_sessions();
         let filter = request.params().and_then(|params| params.get("notifications"));
         let listed = |key: &str| {
             let listed = filter.and_then(|filter| filter.get(key)).into_iter().flat_map(|list| list.elements());

@@ -80,8 +80,18 @@ impl Guest {
     /// Whether the client may do this at a target, as far as that is known before it is asked for. Its token has to have
     /// the scopes of the target here as there.
     pub(super) fn may_at(&self, target: &TargetName, action: &Action) -> bool {
+        self.has_scopes(target) && self.session.gate.may_at(target, action, Some(self.caller.address()))
+    }
+
+    fn has_scopes(&self, target: &TargetName) -> bool {
         !self.caller.lacks(self.adapter.0.resources.scopes_of(target))
-            && self.session.gate.may_at(target, action, Some(self.caller.address()))
+    }
+
+    /// Its sessions at targets, of those that this token has the scopes of: one client may come with several tokens.
+    pub(super) fn open_sessions(&self) -> Vec<Arc<McpSession>> {
+        let mut open = self.front().map(Front::open).unwrap_or_default();
+        open.retain(|session| self.has_scopes(&session.target.spec.name));
+        open
     }
 
     /// A target, if the client may know of it.
@@ -106,6 +116,9 @@ impl Guest {
     /// The client's session at a target, opened if need be.
     pub(super) async fn session_at(&self, target: &Arc<Target>) -> Result<Arc<McpSession>, NoSession> {
         let Some(front) = self.front() else { return Err(NoSession::Ended) };
+        if !self.has_scopes(&target.spec.name) {
+            return Err(NoSession::Absent);
+        }
         let known = front.place(&target.spec.name).get().map(Arc::clone);
         if let Some(known) = known {
             if !known.is_lost() {

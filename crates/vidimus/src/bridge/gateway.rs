@@ -280,7 +280,7 @@ impl Gateway {
                     pause = RETRY.1.min(pause * 2);
                 }
             }
-            tokio::time::sleep(decoder.retry().unwrap_or(pause).min(RETRY.1)).await;
+            tokio::time::sleep(decoder.retry().unwrap_or(pause).clamp(pause, RETRY.1)).await;
         }
     }
 

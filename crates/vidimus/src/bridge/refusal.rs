@@ -45,11 +45,18 @@ impl Refusal {
         let challenge = headers.get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if challenge.contains("error=\"insufficient_scope\"") {
             let scopes = parameter(challenge, "scope").unwrap_or_default();
-            return Self::Scopes(printable(scopes).split(' ').flat_map(|scope| [" --scope ", scope]).collect());
+            let scopes = scopes.split(' ').filter(|scope| is_plain(scope));
+            return Self::Scopes(scopes.flat_map(|scope| [" --scope ", scope]).collect());
         }
         let said = said(body);
         if status == StatusCode::UNAUTHORIZED { Self::Unauthenticated(said) } else { Self::Refused { status, said } }
     }
+}
+
+/// Whether a scope is nothing else to a shell: what stands in the command that is shown comes from whoever answered.
+fn is_plain(scope: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/._-".contains(&byte);
+    !scope.is_empty() && !scope.starts_with('-') && scope.bytes().all(is_plain)
 }
 
 /// The value of a parameter of a challenge that needs no unescaping (RFC 6750 §3).
