@@ -158,6 +158,31 @@ async fn a_person_signs_in_by_a_code_for_one_target_alone() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn at_the_endpoint_for_all_a_token_reaches_the_targets_whose_scopes_it_has() -> Result<()> {
+    let (world, person) = (World::start().await?, Person::new()?);
+    let token = async |scopes: &[&str]| {
+        person.signs_in(&world, scopes).await?;
+        let kept = person.kept();
+        kept["logins"][world.url("/mcp")]["access_token"].as_str().map(str::to_owned).context("a token for all")
+    };
+    let (narrow, wide) = (token(&["--scope", "use"]).await?, token(&["--scope", "use", "--scope", "write"]).await?);
+
+    let mut client = Client::open(world.url("/mcp"), wide).await;
+    let echoed = client.call(1, "books_echo", r#"{"message":"hello"}"#).await?;
+    assert_eq!(echoed["result"]["content"][0]["text"], "Echo: hello", "{echoed}");
+
+    // The same person in the same session with another token: what is open at the target is not its to use.
+    client.token = narrow;
+    let list = client.post(r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#).await?.text;
+    assert!(list.contains(r#""everything_echo""#) && !list.contains("books_"), "{list}");
+    let refused = client.call(3, "books_echo", r#"{"message":"hello"}"#).await?;
+    assert!(refused["error"]["message"].as_str().is_some_and(|text| text.contains("Unknown tool")), "{refused}");
+    let echoed = client.call(4, "everything_echo", r#"{"message":"hello"}"#).await?;
+    assert_eq!(echoed["result"]["content"][0]["text"], "Echo: hello", "{echoed}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_cannot_sign_in_is_told_why() -> Result<()> {
     let (world, person) = (World::start().await?, Person::new()?);
     let refused = |arguments: &[&str]| {
