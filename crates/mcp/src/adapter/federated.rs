@@ -142,19 +142,21 @@ impl Guest {
     /// with the template that fits it best; else the only one that has resources.
     pub(super) fn lister(&self, uri: &str) -> Option<&Arc<Target>> {
         let read = Action::ResourceRead(uri.into());
-        let listed: Vec<_> = self.targets().filter(|target| target.listed.has(uri)).collect();
+        let targets: Vec<_> = self.targets().collect();
+        let listed: Vec<_> = targets.iter().copied().filter(|target| target.listed.has(uri)).collect();
         let readable = listed.iter().find(|target| self.may_at(&target.spec.name, &read));
         if let Some(target) = readable.or(listed.first()) {
             return Some(target);
         }
-        let mut fitting: Vec<_> = self.targets().filter_map(|target| Some((target.listed.fit(uri)?, target))).collect();
+        let mut fitting: Vec<_> =
+            targets.iter().filter_map(|target| Some((target.listed.fit(uri)?, *target))).collect();
         fitting.sort_by_key(|(fixed, _)| std::cmp::Reverse(*fixed));
         if let Some((_, target)) = fitting.first() {
             return Some(target);
         }
         let has_resources =
             |target: &&Arc<Target>| target.tools.about().is_none_or(|about| about.capabilities.contains(&"resources"));
-        let mut having = self.targets().filter(has_resources);
+        let mut having = targets.into_iter().filter(has_resources);
         having.next().filter(|_| having.next().is_none())
     }
 
@@ -368,12 +370,15 @@ impl Guest {
             .collect::<Vec<_>>()
             .await;
         let mut merged = Merged::new(kind);
+        // Decided once for all that is listed: a page may have thousands of elements.
+        let shown: Vec<_> = self.targets().collect();
         for (target, page) in &pages {
             let name = &target.spec.name;
             match page {
                 Page::Of(page) => {
                     remember(target, kind, page);
-                    let is_shadowed = |uri: &str| self.is_shadowed(name, uri);
+                    let before = || shown.iter().take_while(|before| before.spec.name != *name);
+                    let is_shadowed = |uri: &str| self.is_shadowed(before(), uri);
                     if let Err(error) = merged.add(name, page, is_shadowed) {
                         tracing::warn!(target = %name, %error, "a target is missing from a list of all targets");
                         merged.lacks(name);
@@ -435,11 +440,10 @@ impl Guest {
         Page::Unavailable
     }
 
-    /// Whether a target before this one has listed the same, and would be asked for it.
-    fn is_shadowed(&self, target: &TargetName, uri: &str) -> bool {
+    /// Whether one of the targets `before` has listed the same, and would be asked for it.
+    fn is_shadowed<'a>(&self, mut before: impl Iterator<Item = &'a &'a Arc<Target>>, uri: &str) -> bool {
         let read = Action::ResourceRead(uri.into());
-        let before = self.targets().take_while(|before| before.spec.name != *target);
-        before.into_iter().any(|before| before.listed.has(uri) && self.may_at(&before.spec.name, &read))
+        before.any(|before| before.listed.has(uri) && self.may_at(&before.spec.name, &read))
     }
 
     /// Records what the endpoint refuses, and says so.

@@ -411,3 +411,16 @@ impl Client {
         Ok(request)
     }
 }
+
+/// A request of MCP 2026-07-28, with its metadata.
+pub(crate) fn modern_body(method: &str, params: &str) -> String {
+    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"test","version":"1"},"io.modelcontextprotocol/clientCapabilities":{"elicitation":{},"sampling":{}}}"#;
+    let comma = if params.is_empty() { "" } else { "," };
+    format!(r#"{{"jsonrpc":"2.0","id":7,"method":"{method}","params":{{{params}{comma}{meta}}}}}"#)
+}
+
+/// Sends one, with the headers that repeat it.
+pub(crate) async fn send_modern(client: &Client, method: &str, name: &str, params: &str) -> Answer {
+    let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", method), ("mcp-name", name)];
+    client.send(Method::POST, &headers, modern_body(method, params)).await.unwrap()
+}

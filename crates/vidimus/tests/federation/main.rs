@@ -15,8 +15,7 @@ mod streams;
 use common::evidence::of_type;
 use common::issuer::Issuer;
 use common::upstream::Upstream;
-use common::{ALLOW_ALL, Answer, Client, Gateway, Setup};
-use http::Method;
+use common::{ALLOW_ALL, Client, Gateway, Setup, modern_body, send_modern as send};
 use serde_json::{Value, json};
 use server::ModernServer;
 
@@ -66,17 +65,6 @@ impl World {
         let own = |event: &&Value| event["who"].as_str().is_some_and(|who| !who.starts_with("vidimus|"));
         of_type(&events, kind).into_iter().filter(own).cloned().collect()
     }
-}
-
-fn modern_body(method: &str, params: &str) -> String {
-    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"test","version":"1"},"io.modelcontextprotocol/clientCapabilities":{"elicitation":{},"sampling":{}}}"#;
-    let comma = if params.is_empty() { "" } else { "," };
-    format!(r#"{{"jsonrpc":"2.0","id":7,"method":"{method}","params":{{{params}{comma}{meta}}}}}"#)
-}
-
-async fn send(client: &Client, method: &str, name: &str, params: &str) -> Answer {
-    let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", method), ("mcp-name", name)];
-    client.send(Method::POST, &headers, modern_body(method, params)).await.unwrap()
 }
 
 fn names(list: &Value) -> Vec<&str> {

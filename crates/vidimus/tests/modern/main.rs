@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use common::evidence::of_type;
 use common::issuer::Issuer;
-use common::{ALLOW_ALL, Answer, Client, Gateway, Setup};
+use common::{ALLOW_ALL, Client, Gateway, Setup, modern_body as body, send_modern as send};
 use http::Method;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -43,17 +43,6 @@ impl World {
     fn client(&self, who: &str) -> Client {
         Client::new(self.gateway.url(), self.issuer.token(who))
     }
-}
-
-fn body(method: &str, params: &str) -> String {
-    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"test","version":"1"},"io.modelcontextprotocol/clientCapabilities":{"elicitation":{},"sampling":{}}}"#;
-    let comma = if params.is_empty() { "" } else { "," };
-    format!(r#"{{"jsonrpc":"2.0","id":7,"method":"{method}","params":{{{params}{comma}{meta}}}}}"#)
-}
-
-async fn send(client: &Client, method: &str, name: &str, params: &str) -> Answer {
-    let headers = [("mcp-protocol-version", "2026-07-28"), ("mcp-method", method), ("mcp-name", name)];
-    client.send(Method::POST, &headers, body(method, params)).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
