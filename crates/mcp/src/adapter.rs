@@ -4,6 +4,8 @@
 //! the tool. Only then is the operation submitted. GET opens the stream of the target's own; a response of the client
 //! answers what the target asked. Refused besides: answers to nothing, batches, bodies past the limit.
 
+mod admission;
+mod asked;
 mod federated;
 mod handshake;
 mod hearing;
@@ -11,13 +13,12 @@ mod opening;
 mod stateless;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -32,15 +33,16 @@ use vidimus_gate::{
     Verdict,
 };
 use vidimus_net::server::Peer;
-use vidimus_net::{Incoming, OriginPolicy, bearer};
+use vidimus_net::{Incoming, OriginPolicy};
 
+use self::asked::{action, expected, is_continued, method_beside_action};
 use crate::answer::{DENIED, Reply, denied_as_asked, evidenced, listening, recorded, refused, relayed, told};
 use crate::call::{Call, Expected};
 use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, code};
 use crate::exchange;
 use crate::headers::{self, EVENT_STREAM, JSON, LAST_EVENT_ID, SESSION_ID};
 use crate::initialize::{self, Implementation};
-use crate::protected::{Lack, ProtectedResources};
+use crate::protected::ProtectedResources;
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
 use crate::tools::{DefinitionsError, Tools};
@@ -218,87 +220,6 @@ impl Adapter {
             }
             _ => Err(self.no_method(&caller, &target).await),
         }
-    }
-
-    /// The target at a path, or the endpoint for all of them.
-    async fn target_of(&self, caller: &Caller, path: &str) -> Result<Arc<Target>, Reply> {
-        if path == ENDPOINT_PATH {
-            return Ok(Arc::clone(&self.0.endpoint));
-        }
-        let Some(name) = path.strip_prefix(PATH).filter(|name| !name.contains('/')) else {
-            return Err(self.not_here(caller, None, "unknown_path", StatusCode::NOT_FOUND, Notice::NotFound).await);
-        };
-        let target = name.parse::<TargetName>().ok().and_then(|name| self.0.targets.get(&name)).map(Arc::clone);
-        let Some(target) = target else {
-            let rejection = Rejection {
-                kind: ErrorKind::NotFound,
-                reason: "unknown_target",
-                message: "no such target".into(),
-                action: Action::Connect,
-                received: &[],
-            };
-            let denied = self.0.gate.reject(caller.principal(), None, rejection).await;
-            return Err(told(StatusCode::NOT_FOUND, None, code::INVALID_REQUEST, &denied));
-        };
-        Ok(target)
-    }
-
-    /// Who asks, by a token for this place.
-    async fn caller(&self, address: IpAddr, request: &Request<Incoming>) -> Result<Caller, Reply> {
-        let (resources, path) = (&self.0.resources, request.uri().path());
-        let audiences = resources.audiences(path);
-        let audiences: Vec<&str> = audiences.iter().map(String::as_str).collect();
-        let token = bearer(request.headers());
-        self.0.gate.authenticate_for(token, address, &audiences).await.map_err(|notice| {
-            let reply = refused(StatusCode::UNAUTHORIZED, notice);
-            if reply.status != StatusCode::UNAUTHORIZED {
-                return reply;
-            }
-            let has_token = request.headers().contains_key(AUTHORIZATION);
-            reply.challenged(resources.challenge(path, if has_token { Lack::ValidToken } else { Lack::Token }))
-        })
-    }
-
-    /// Records and answers that the token has too few scopes for the target (RFC 6750 §3.1).
-    async fn insufficient_scope(&self, caller: &Caller, target: &Target, path: &str) -> Reply {
-        let rejection = Rejection {
-            kind: ErrorKind::Denied,
-            reason: "insufficient_scope",
-            message: String::new(),
-            action: Action::Connect,
-            received: &[],
-        };
-        let denied = self.0.gate.reject(caller.principal(), Some(&target.spec), rejection).await;
-        let reply = evidenced(&denied, StatusCode::FORBIDDEN, Notice::InsufficientScope);
-        if reply.status != StatusCode::FORBIDDEN {
-            return reply;
-        }
-        reply.challenged(self.0.resources.challenge(path, Lack::Scope(&target.spec.name)))
-    }
-
-    async fn no_method(&self, caller: &Caller, target: &Target) -> Reply {
-        let (status, notice) = (StatusCode::METHOD_NOT_ALLOWED, Notice::MethodNotAllowed);
-        self.not_here(caller, Some(target), "http_method", status, notice).await
-    }
-
-    /// Records and answers a request for what is not at this place.
-    async fn not_here(
-        &self,
-        caller: &Caller,
-        target: Option<&Target>,
-        reason: &'static str,
-        status: StatusCode,
-        notice: Notice,
-    ) -> Reply {
-        let rejection = Rejection {
-            kind: ErrorKind::NotFound,
-            reason,
-            message: String::new(),
-            action: Action::Connect,
-            received: &[],
-        };
-        let denied = self.0.gate.reject(caller.principal(), target.map(|target| &*target.spec), rejection).await;
-        evidenced(&denied, status, notice)
     }
 
     /// Opens the stream of the target's own.
@@ -744,47 +665,6 @@ fn unique(session: &McpSession, message: &Message) -> (Option<Id>, Vec<Replaceme
     let id = session.own_id();
     let with = Bytes::copy_from_slice(id.lexeme().as_bytes());
     (Some(id), vec![Replacement { span, with }])
-}
-
-fn expected(message: &Message) -> Expected {
-    match message.kind() {
-        MessageKind::Request { id, method } => Expected::Response { id: id.clone(), method: *method },
-        MessageKind::Notification { .. } | MessageKind::Response { .. } => Expected::Nothing,
-    }
-}
-
-/// Whether a message asks for a list from a cursor on.
-fn is_continued(message: &Message) -> bool {
-    message.params().and_then(|params| params.get("cursor")).is_some_and(|cursor| !cursor.is_null())
-}
-
-/// The action policy decides on; none for what is not offered.
-fn action(message: &Message) -> Option<Action> {
-    let owned = |text: std::borrow::Cow<'_, str>| Arc::from(&*text);
-    match message.method()? {
-        // Subscribing to a resource and completing its URI disclose what reading it does.
-        Method::Subscribe | Method::Unsubscribe => message.uri().map(owned).map(Action::ResourceRead),
-        Method::Complete => {
-            let reference = message.params()?.get("ref")?;
-            let text = |key: &str| reference.get(key).and_then(|value| value.as_str()).map(owned);
-            match reference.get("type")?.as_str()?.as_ref() {
-                "ref/prompt" => text("name").map(Action::PromptGet),
-                "ref/resource" => text("uri").map(Action::ResourceRead),
-                _ => None,
-            }
-        }
-        _ => message.action(),
-    }
-}
-
-/// The method of an operation that is decided as another one.
-fn method_beside_action(message: &Message) -> Option<&'static str> {
-    match message.method()? {
-        Method::Subscribe => Some("resources/subscribe"),
-        Method::Unsubscribe => Some("resources/unsubscribe"),
-        Method::Complete => Some("completion/complete"),
-        _ => None,
-    }
 }
 
 /// The client's name and version as it claims them.

@@ -11,7 +11,8 @@ use vidimus_core::event::Status;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol};
 use vidimus_gate::{Admitted, Answer, Answers, Notice, Verdict};
 
-use super::{Adapter, Visit, claimed, close, expected, withheld};
+use super::asked::expected;
+use super::{Adapter, Visit, claimed, close, withheld};
 use crate::answer::{DENIED, Reply, denied_as_asked, told};
 use crate::call::Call;
 use crate::envelope::{Message, Method, code};

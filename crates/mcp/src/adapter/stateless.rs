@@ -16,7 +16,8 @@ use vidimus_core::json::Replacement;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol, ToolDefinition};
 use vidimus_gate::{Answers, Denied, Notice, Refusal, Rejection, Session, Verdict};
 
-use super::{Adapter, Visit, action, claimed, close, is_continued, method_beside_action, run, unspliced, withheld};
+use super::asked::{action, is_continued, method_beside_action};
+use super::{Adapter, Visit, claimed, close, run, unspliced, withheld};
 use crate::answer::{DENIED, Reply, denied_as_asked, recorded, relayed, told};
 use crate::call::{Call, Expected};
 use crate::envelope::{Id, Message, MessageKind, Method, code};
