@@ -5,6 +5,7 @@
 //! the gateway's background work is done. Figures are benchmarks, not tests: what misses its mark is said, and the
 //! status is 0 all the same.
 
+mod crosstalk;
 mod disk;
 mod gateway;
 mod idle;
@@ -13,6 +14,7 @@ mod parts;
 mod report;
 mod slow;
 mod soak;
+mod tools;
 
 use std::path::Path;
 
@@ -22,7 +24,7 @@ use serde::Serialize;
 use crate::output::print;
 use crate::workspace::Workspace;
 
-use gateway::Gateway;
+use gateway::{Gateway, Setup};
 use parts::{Commits, Load, Parts};
 
 /// What to measure.
@@ -43,7 +45,7 @@ pub(crate) struct Arguments {
     /// What is asked, of which kind of server.
     #[arg(long, value_delimiter = ',', default_value = "json")]
     shape: Vec<Shape>,
-    /// Measured seconds of each run.
+    /// Measured seconds of each run; for `cross-talk` of all of it, for which minutes say more.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
     /// Measure the release binaries that are there, and build none.
@@ -67,6 +69,9 @@ pub(crate) struct Arguments {
     /// For `log`: how many events are written, opened and verified.
     #[arg(long, default_value_t = 1_000_000)]
     events: u64,
+    /// For `cross-talk`: how many clients listen, and how many call.
+    #[arg(long, value_name = "IDLE,BUSY", value_delimiter = ',', default_value = "2000,200")]
+    clients: Vec<usize>,
     /// For `crash`: how often the log is ended.
     #[arg(long, default_value_t = 5_000)]
     crashes: u64,
@@ -87,6 +92,11 @@ enum What {
     /// The evidence log under kills and power cuts, on a disk in memory: what was there afterwards. No benchmark: the status
     /// is 0 only if all that was promised was there.
     Crash,
+    /// Whether principals hear of each other: clients of both eras at once, a marker for each, and their recordings
+    /// afterwards (`--clients`, `--seconds`). No benchmark: the status is 0 only if nobody did.
+    CrossTalk,
+    /// The endpoint for all targets, with many servers of many tools each: start, first and next list, memory.
+    Tools,
 }
 
 /// One size of load.
@@ -192,28 +202,41 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let scratch = workspace.target.join("bench");
     std::fs::create_dir_all(&scratch)?;
 
+    if arguments.what == What::CrossTalk {
+        let &[idle, busy] = arguments.clients.as_slice() else { bail!("--clients takes two numbers") };
+        let found = crosstalk::run(workspace, &parts, &scratch, crosstalk::Clients { idle, busy }, arguments.seconds)?;
+        conclude(&found, arguments.json, found.verdicts())?;
+        return if found.is_clean() { Ok(()) } else { Err(anyhow::anyhow!("{}", found.first())) };
+    }
+    if arguments.what == What::Tools {
+        let tools = tools::run(workspace, &parts, &scratch)?;
+        return conclude(&tools, arguments.json, tools.verdicts());
+    }
+
     if let Some(sessions) = arguments.idle {
-        let start = |dir: &Path| Gateway::start(workspace, &parts, dir, Shape::Json.path(), "async");
+        let setup = Setup::echo(&parts, Shape::Json.path(), "async");
+        let start = |dir: &Path| Gateway::start(workspace, &parts, dir, &setup);
         let idle = idle::run(&parts, sessions, start, &scratch)?;
         return conclude(&idle, arguments.json, idle.verdicts());
     }
     if let Some(seconds) = arguments.slow_client {
         let dir = tempdir_in(&scratch)?;
-        let gateway = Gateway::start(workspace, &parts, dir.path(), Some("/flood"), "async")?;
+        let gateway = Gateway::start(workspace, &parts, dir.path(), &Setup::echo(&parts, Some("/flood"), "async"))?;
         let slow = slow::run(&parts, &gateway, &dir.path().join("data"), seconds)?;
         gateway.stop()?;
         return conclude(&slow, arguments.json, [slow.verdict()]);
     }
     if let Some(seconds) = arguments.soak {
         let dir = tempdir_in(&scratch)?;
-        let gateway = Gateway::start(workspace, &parts, dir.path(), Shape::Json.path(), "async")?;
+        let gateway = Gateway::start(workspace, &parts, dir.path(), &Setup::echo(&parts, Shape::Json.path(), "async"))?;
         let soak = soak::run(&parts, &gateway, seconds)?;
         gateway.stop()?;
         return conclude(&soak, arguments.json, [soak.verdict()]);
     }
     if let Some(seconds) = arguments.disk {
         let dir = tempdir_in(&scratch)?;
-        let gateway = Gateway::start(workspace, &parts, dir.path(), Shape::Json.path(), "strict")?;
+        let gateway =
+            Gateway::start(workspace, &parts, dir.path(), &Setup::echo(&parts, Shape::Json.path(), "strict"))?;
         let case = Case { shape: Shape::Json, sessions: 16, payload: 1024 };
         let load = parts.load(&gateway.url(), case, seconds)?;
         gateway.stop()?;
@@ -277,7 +300,7 @@ fn measure(workspace: &Workspace, parts: &Parts, scratch: &Path, case: Case, mod
         Mode::Strict => "strict",
     };
     let dir = tempdir_in(scratch)?;
-    let gateway = Gateway::start(workspace, parts, dir.path(), case.shape.path(), durability)?;
+    let gateway = Gateway::start(workspace, parts, dir.path(), &Setup::echo(parts, case.shape.path(), durability))?;
     let (idle, before) = (gateway.resident()?, gateway.cpu_seconds()?);
     let load = parts.load(&gateway.url(), case, seconds);
     let load = load.with_context(|| format!("the gateway said: {}", gateway.log()))?;

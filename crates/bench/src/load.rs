@@ -132,7 +132,8 @@ async fn call_until_over(
                 let text = format!(r#""text":"{number:04} {call:010} {payload}""#);
                 (format!(r#""name":"echo","arguments":{{{text}}}"#), text)
             }
-            None => (String::new(), r#""name":"echo""#.to_owned()),
+            // At an endpoint for many servers the name has one before it.
+            None => (String::new(), r#"echo""#.to_owned()),
         };
         let comma = if params.is_empty() || meta.is_empty() { "" } else { "," };
         let message =

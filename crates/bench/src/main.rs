@@ -3,15 +3,20 @@
 //! One program so that one release build gives all of it; each part is a process of its own, pinned by the caller.
 //! `serve` runs the MCP server and the issuer and prints one line of JSON about them, `stdio` is the same server on its
 //! standard input and output; `load SETTINGS` and `commit SETTINGS` run for the time they are told and print their
-//! figures as one line of JSON; `hold SETTINGS` opens sessions and keeps them. Loopback only.
+//! figures as one line of JSON; `hold SETTINGS` opens sessions and keeps them, `crosstalk SETTINGS` has clients of many
+//! principals watch whether they hear of each other. Loopback only.
 
 mod commit;
+mod crosstalk;
 mod histogram;
 mod hold;
 mod issuer;
 mod load;
+mod marked;
+mod marker;
 mod server;
 mod session;
+mod value;
 
 use std::io::Write;
 
@@ -29,9 +34,12 @@ fn main() -> Result<()> {
         ["serve"] => runtime.block_on(serve()),
         ["stdio"] => server::serve_stdio(),
         ["load", settings] => report(&runtime.block_on(load::run(settings))?),
+        ["crosstalk", settings] => report(&runtime.block_on(crosstalk::run(settings))?),
         ["hold", settings] => runtime.block_on(hold::run(settings)),
         ["commit", settings] => report(&runtime.block_on(commit::run(settings))?),
-        _ => bail!("usage: bench-load serve | stdio | load SETTINGS | hold SETTINGS | commit SETTINGS"),
+        _ => bail!(
+            "usage: bench-load serve | stdio | load SETTINGS | hold SETTINGS | crosstalk SETTINGS | commit SETTINGS"
+        ),
     }
 }
 
@@ -44,8 +52,11 @@ fn raise_file_limit() -> Result<()> {
 /// Serves until it is killed.
 async fn serve() -> Result<()> {
     let (origin, serving) = server::start().await?;
+    let marked = marked::start().await?;
     let issuer = issuer::start().await?;
-    report(&json!({ "origin": origin, "issuer": issuer.url, "jwks": issuer.jwks_url, "tokens": issuer.tokens }))?;
+    report(
+        &json!({ "origin": origin, "marked": marked, "issuer": issuer.url, "jwks": issuer.jwks_url, "tokens": issuer.tokens }),
+    )?;
     serving.await.context("the server ended")
 }
 

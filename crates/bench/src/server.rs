@@ -26,23 +26,26 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// The revision offered to every client.
-const REVISION: &str = "2025-11-25";
+pub(crate) const REVISION: &str = "2025-11-25";
 /// The revision of clients that open no session.
-const MODERN_REVISION: &str = "2026-07-28";
+pub(crate) const MODERN_REVISION: &str = "2026-07-28";
 
 static SESSIONS: AtomicU64 = AtomicU64::new(1);
 
 /// Bytes of each message of a flood.
 const FLOOD_BYTES: usize = 64 << 10;
 
-type Answer = Response<Content>;
+pub(crate) type Answer = Response<Content>;
 
 /// What an answer holds.
-enum Content {
+pub(crate) enum Content {
     Whole(Full<Bytes>),
+    /// What comes, until its sender is gone.
+    Said(mpsc::Receiver<Bytes>),
     /// A stream that never ends and says this again and again, or nothing.
     Stream(Option<Bytes>),
 }
@@ -54,6 +57,7 @@ impl Body for Content {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(context),
+            Self::Said(receiver) => receiver.poll_recv(context).map(|said| said.map(|event| Ok(Frame::data(event)))),
             Self::Stream(Some(event)) => Poll::Ready(Some(Ok(Frame::data(event.clone())))),
             Self::Stream(None) => Poll::Pending,
         }
@@ -66,7 +70,7 @@ impl Body for Content {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Said(_) => SizeHint::default(),
         }
     }
 }
@@ -83,7 +87,7 @@ pub(crate) async fn start_document(document: String) -> Result<String> {
     Ok(origin)
 }
 
-async fn listen<F, S>(service: S) -> Result<(String, JoinHandle<()>)>
+pub(crate) async fn listen<F, S>(service: S) -> Result<(String, JoinHandle<()>)>
 where
     S: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Answer> + Send,
@@ -207,7 +211,7 @@ fn reply(message: &[u8], tools: usize) -> Result<Option<(String, bool)>> {
 }
 
 /// The definition of a tool; the first is `echo`, and all take what it takes.
-fn tool(number: usize) -> serde_json::Value {
+pub(crate) fn tool(number: usize) -> serde_json::Value {
     json!({
         "name": if number == 0 { "echo".to_owned() } else { format!("tool_{number:04}") },
         "description": "Gives the text back",
@@ -224,23 +228,23 @@ fn flood() -> Bytes {
     event(&message.to_string())
 }
 
-fn event(message: &str) -> Bytes {
+pub(crate) fn event(message: &str) -> Bytes {
     format!("event: message\ndata: {message}\n\n").into()
 }
 
-fn events(content: Content) -> Answer {
+pub(crate) fn events(content: Content) -> Answer {
     let mut answer = Response::new(content);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     answer
 }
 
-fn json_answer(body: Bytes) -> Answer {
+pub(crate) fn json_answer(body: Bytes) -> Answer {
     let mut answer = Response::new(whole(body));
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }
 
-fn status(status: StatusCode) -> Answer {
+pub(crate) fn status(status: StatusCode) -> Answer {
     let mut answer = Response::new(whole(Bytes::new()));
     *answer.status_mut() = status;
     answer

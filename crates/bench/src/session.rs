@@ -12,15 +12,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-/// The revision asked for.
-const REVISION: &str = "2025-11-25";
-/// The revision without sessions.
-const MODERN_REVISION: &str = "2026-07-28";
+use crate::server::{MODERN_REVISION, REVISION};
+
 /// One request may take this long; a load that hangs is a failed run.
-const CALL_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(20);
 
 /// A client and its connection.
 pub(crate) struct Session {
@@ -52,12 +50,17 @@ impl Session {
 
     /// The MCP handshake, and the list of tools as every client asks for it.
     pub(crate) async fn open(&mut self) -> Result<()> {
+        self.open_as("bench-load", &json!({})).await
+    }
+
+    /// The same of a client with a name and capabilities of its own.
+    pub(crate) async fn open_as(&mut self, name: &str, capabilities: &Value) -> Result<()> {
         if self.modern {
             self.headers.insert("mcp-protocol-version", HeaderValue::from_static(MODERN_REVISION));
             return Ok(());
         }
-        let client = json!({ "name": "bench-load", "version": "1" });
-        let parameters = json!({ "protocolVersion": REVISION, "capabilities": {}, "clientInfo": client });
+        let client = json!({ "name": name, "version": "1" });
+        let parameters = json!({ "protocolVersion": REVISION, "capabilities": capabilities, "clientInfo": client });
         let message = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": parameters });
         let (status, headers, body) = self.send(Method::POST, message.to_string().into()).await?;
         if status != 200 {
@@ -74,7 +77,7 @@ impl Session {
         }
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
         let (status, _, body) = self.send(Method::POST, message.to_string().into()).await?;
-        if status != 200 || !contains(&body, b"\"echo\"") {
+        if status != 200 || !contains(&body, b"echo\"") {
             bail!("tools/list: {status} {}", String::from_utf8_lossy(&body));
         }
         Ok(())
@@ -111,7 +114,8 @@ impl Session {
         tokio::time::timeout(CALL_LIMIT, exchange).await.context("no answer in time")?
     }
 
-    async fn request(&mut self, method: Method, body: Bytes) -> Result<Response<Incoming>> {
+    /// Sends a request; the answer has only begun.
+    pub(crate) async fn request(&mut self, method: Method, body: Bytes) -> Result<Response<Incoming>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = self.path.parse()?;

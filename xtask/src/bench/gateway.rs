@@ -36,6 +36,34 @@ forbid (principal, action == Action::"echo/echo", resource == Target::"echo")
 when { context.arguments has text && context.arguments.text == "secret" };
 "#;
 
+/// What is behind a gateway, and who may do what there.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) policies: String,
+    /// The `[targets]` of its configuration.
+    pub(super) targets: String,
+}
+
+impl Setup {
+    /// One server, `echo`. `path` is that of the MCP server; without one the gateway starts the server.
+    pub(super) fn echo(parts: &Parts, path: Option<&str>, durability: &str) -> Self {
+        let server = match path {
+            None => program(parts.program()),
+            Some(path) => format!("url = \"{}{path}\"", parts.origin()),
+        };
+        let targets = format!(
+            r#"
+[targets.echo]
+protocol = "mcp"
+{server}
+durability = "{durability}"
+record = "masked"
+"#,
+        );
+        Self { policies: POLICIES.to_owned(), targets }
+    }
+}
+
 /// A running gateway.
 #[derive(Debug)]
 pub(super) struct Gateway {
@@ -44,27 +72,17 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Writes a configuration into `dir` and starts the release binary with it on its core. `path` is that of the MCP
-    /// server; without one the gateway starts the server.
-    pub(super) fn start(
-        workspace: &Workspace,
-        parts: &Parts,
-        dir: &Path,
-        path: Option<&str>,
-        durability: &str,
-    ) -> Result<Self> {
+    /// Writes a configuration into `dir` and starts the release binary with it on its core.
+    pub(super) fn start(workspace: &Workspace, parts: &Parts, dir: &Path, setup: &Setup) -> Result<Self> {
         let (port, admin) = (free_port()?, free_port()?);
         let (issuer, jwks) = parts.issuer();
         fs::create_dir(dir.join("policies"))?;
-        fs::write(dir.join("policies/bench.cedar"), POLICIES)?;
+        fs::write(dir.join("policies/bench.cedar"), &setup.policies)?;
         let mut key = [0; 32];
         fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
         fs::write(dir.join("key"), key)?;
         fs::set_permissions(dir.join("key"), fs::Permissions::from_mode(0o600))?;
-        let server = match path {
-            None => program(parts.program()),
-            Some(path) => format!("url = \"{}{path}\"", parts.origin()),
-        };
+        let targets = &setup.targets;
         let configuration = format!(
             r#"
 [gateway]
@@ -81,13 +99,7 @@ allow_private = true
 
 [policy]
 dir = "policies"
-
-[targets.echo]
-protocol = "mcp"
-{server}
-durability = "{durability}"
-record = "masked"
-"#,
+{targets}"#,
         );
         fs::write(dir.join("vidimus.toml"), configuration)?;
         let mut command = parts::pinned(parts::GATEWAY_CORE, &parts::binary(workspace, "vidimus"));
@@ -100,9 +112,19 @@ record = "masked"
         Ok(Self { process, port })
     }
 
-    /// The MCP endpoint.
+    /// Where it listens.
+    pub(super) fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The MCP endpoint of `echo`.
     pub(super) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/mcp/echo", self.port)
+        format!("{}/mcp/echo", self.origin())
+    }
+
+    /// The MCP endpoint for all targets.
+    pub(super) fn endpoint(&self) -> String {
+        format!("{}/mcp", self.origin())
     }
 
     /// What it has printed.

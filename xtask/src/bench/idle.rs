@@ -54,7 +54,7 @@ pub(super) fn run(
         let dir = super::tempdir_in(scratch)?;
         let gateway = start(dir.path())?;
         let before_mb = megabytes(gateway.resident()?);
-        let held = parts.hold(&gateway, sessions, reads)?;
+        let held = parts.hold(&gateway, &gateway.url(), sessions, reads)?;
         gateway.cpu_seconds_when_quiet()?;
         thread::sleep(SETTLE);
         let after_mb = megabytes(gateway.resident()?);

@@ -21,6 +21,11 @@ const MEBIBYTE: f64 = 1024.0 * 1024.0;
 pub(super) struct Memory(Vec<f64>);
 
 impl Memory {
+    #[cfg(test)]
+    pub(super) fn of(resident: Vec<f64>) -> Self {
+        Self(resident)
+    }
+
     /// Reads it for so many seconds, or until `is_over` before that.
     pub(super) fn watch(gateway: &Gateway, seconds: f64, is_over: impl Fn() -> bool) -> Result<Self> {
         let mut resident = Vec::new();

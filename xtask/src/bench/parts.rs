@@ -77,6 +77,8 @@ pub(super) struct Parts {
 #[derive(Debug, Deserialize)]
 struct Served {
     origin: String,
+    /// The server that watches who is told what.
+    marked: String,
     issuer: String,
     jwks: String,
     tokens: Vec<String>,
@@ -168,6 +170,11 @@ impl Parts {
         &self.served.origin
     }
 
+    /// Where the server that watches who is told what is.
+    pub(super) fn marked(&self) -> &str {
+        &self.served.marked
+    }
+
     /// The program that is the MCP server.
     pub(super) fn program(&self) -> &Path {
         &self.program
@@ -188,10 +195,19 @@ impl Parts {
         self.run(LOAD_CORE, "load", &settings)
     }
 
-    /// Opens sessions at a gateway, which stay until what is returned is dropped.
-    pub(super) fn hold(&self, gateway: &Gateway, sessions: u32, reads: Reads) -> Result<Process> {
+    /// Runs clients of many principals against the gateway at `gateway`, which has the target `marked`.
+    pub(super) fn crosstalk(&self, gateway: &str, idle: usize, busy: usize, seconds: f64) -> Result<Value> {
+        let settings = json!({
+            "gateway": gateway, "target": "/mcp/marked", "server": self.marked(),
+            "tokens": self.tokens.path().join("tokens"), "idle": idle, "busy": busy, "seconds": seconds,
+        });
+        self.run(LOAD_CORE, "crosstalk", &settings)
+    }
+
+    /// Opens sessions at an endpoint of a gateway, which stay until what is returned is dropped.
+    pub(super) fn hold(&self, gateway: &Gateway, url: &str, sessions: u32, reads: Reads) -> Result<Process> {
         let tokens = self.tokens.path().join("tokens");
-        let settings = json!({ "url": gateway.url(), "tokens": tokens, "sessions": sessions, "reads": reads });
+        let settings = json!({ "url": url, "tokens": tokens, "sessions": sessions, "reads": reads });
         let mut command = pinned(LOAD_CORE, &self.program);
         let mut held = Process::start("bench-load hold", command.args(["hold", &settings.to_string()]))?;
         held.wait_for_line(OPEN_LIMIT, |line| line.starts_with("{\"open\":").then_some(()))

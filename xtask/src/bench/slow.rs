@@ -28,7 +28,10 @@ pub(super) struct Slow {
 
 /// Lets clients of `gateway`, whose data is in `data`, hardly read for so many seconds.
 pub(super) fn run(parts: &Parts, gateway: &Gateway, data: &Path, seconds: f64) -> Result<Slow> {
-    let held = [parts.hold(gateway, CLIENTS, Reads::None)?, parts.hold(gateway, CLIENTS, Reads::Slow)?];
+    let held = [
+        parts.hold(gateway, &gateway.url(), CLIENTS, Reads::None)?,
+        parts.hold(gateway, &gateway.url(), CLIENTS, Reads::Slow)?,
+    ];
     let resident_mb = Memory::watch(gateway, seconds, || false)?;
     drop(held);
     // Segments of the journal are as large as they are when nothing is in them.
