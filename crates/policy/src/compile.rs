@@ -87,6 +87,7 @@ impl Draft<'_> {
         Ok(Arc::new(Rule {
             message: self.policy.annotation(MESSAGE).map(str::to_owned),
             id: self.id,
+            place: self.statement.place(0),
             policy: self.policy,
             visibility,
             reads: self.reads,

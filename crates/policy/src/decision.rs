@@ -6,11 +6,11 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Context, Entities, EntityUid, PrincipalConstraint, Response};
+use cedar_policy::{Authorizer, Context, Entities, EntityUid, PolicySet, PrincipalConstraint, Response};
 use vidimus_core::{Action, Effect, ToolAnnotations};
 
 use crate::context;
-use crate::request::{Decision, Moment, Request};
+use crate::request::{Considered, Decision, Moment, Request, Verdict};
 use crate::rules::{Rule, Rules, Site, Slice};
 use crate::subject::Subject;
 use crate::value::Unfit;
@@ -20,11 +20,7 @@ pub(crate) fn decide(rules: &Rules, subject: &Subject, request: &Request<'_>) ->
     let Some(site) = site else {
         return denied(Vec::new(), format!("there is no target `{}`", request.target));
     };
-    let shape = match request.action {
-        Action::ToolCall(tool) => rules.tool(request.target, tool).and_then(|tool| tool.shape.as_ref()),
-        _ => None,
-    };
-    let evaluated = context::of_request(request, &subject.amr, shape, &site.slice.reads)
+    let evaluated = context(rules, site, subject, request)
         .and_then(|(context, unfit)| Ok((evaluate(&site.slice, site, subject, context)?, unfit)));
     match evaluated {
         Ok((response, unfit)) => conclude(rules, subject, request, site, &response, &unfit),
@@ -33,6 +29,68 @@ pub(crate) fn decide(rules: &Rules, subject: &Subject, request: &Request<'_>) ->
             denied(Vec::new(), "policy cannot judge this request".to_owned())
         }
     }
+}
+
+/// What each policy that can apply to a request says of it by itself.
+pub(crate) fn consider(rules: &Rules, subject: &Subject, request: &Request<'_>) -> Vec<Considered> {
+    let Some(site) = rules.site(request.action, request.target) else { return Vec::new() };
+    considered(site, subject, &context(rules, site, subject, request))
+}
+
+/// The same of revealing the data class that `site` is for.
+pub(crate) fn consider_revealing(
+    site: &Site,
+    subject: &Subject,
+    target: &EntityUid,
+    moment: &Moment<'_>,
+) -> Vec<Considered> {
+    let made = context::of_moment(moment, target, &subject.amr, &site.slice.reads);
+    considered(site, subject, &made.map(|context| (context, Vec::new())))
+}
+
+fn considered(site: &Site, subject: &Subject, made: &Result<(Context, Vec<Unfit>), Box<dyn Error>>) -> Vec<Considered> {
+    let considered = site.slice.rules.iter().map(|rule| {
+        let verdict = match made {
+            Ok((context, unfit)) => alone(rule, site, subject, context, unfit),
+            Err(error) => Verdict::Fails(error.to_string()),
+        };
+        let permits = rule.policy.effect() == cedar_policy::Effect::Permit;
+        Considered { id: Arc::clone(&rule.id), place: rule.place.clone(), permits, verdict }
+    });
+    considered.collect()
+}
+
+fn alone(rule: &Arc<Rule>, site: &Site, subject: &Subject, context: &Context, unfit: &[Unfit]) -> Verdict {
+    if let Some(value) = unfit.iter().find(|value| cannot_judge(rule, value, subject)) {
+        return Verdict::Fails(format!("the argument `{}` must be {}", value.path.join("."), value.expected));
+    }
+    let evaluated = PolicySet::from_policies([rule.policy.clone()])
+        .map_err(Box::from)
+        .and_then(|policies| evaluate_set(&policies, &site.slice, site, subject, context.clone()));
+    match evaluated {
+        Err(error) => Verdict::Fails(error.to_string()),
+        Ok(response) => match response.diagnostics().errors().next() {
+            Some(cedar_policy::AuthorizationError::PolicyEvaluationError(error)) => {
+                Verdict::Fails(error.inner().to_string())
+            }
+            None if response.diagnostics().reason().next().is_some() => Verdict::Holds,
+            None => Verdict::DoesNotHold,
+        },
+    }
+}
+
+/// The context of a request, and what of it policies cannot be given.
+fn context(
+    rules: &Rules,
+    site: &Site,
+    subject: &Subject,
+    request: &Request<'_>,
+) -> Result<(Context, Vec<Unfit>), Box<dyn Error>> {
+    let shape = match request.action {
+        Action::ToolCall(tool) => rules.tool(request.target, tool).and_then(|tool| tool.shape.as_ref()),
+        _ => None,
+    };
+    context::of_request(request, &subject.amr, shape, &site.slice.reads)
 }
 
 /// Whether a list shows a tool. A policy that fails hides it.
@@ -67,12 +125,23 @@ pub(crate) fn denied(policies: Vec<Arc<str>>, message: String) -> Decision {
 }
 
 fn evaluate(slice: &Slice, site: &Site, subject: &Subject, context: Context) -> Result<Response, Box<dyn Error>> {
+    evaluate_set(&slice.policies, slice, site, subject, context)
+}
+
+/// Evaluates some of a slice's policies.
+fn evaluate_set(
+    policies: &PolicySet,
+    slice: &Slice,
+    site: &Site,
+    subject: &Subject,
+    context: Context,
+) -> Result<Response, Box<dyn Error>> {
     let (principal, action, resource) = (subject.principal.clone(), site.action.clone(), site.resource.clone());
     let named = slice.named_actions.iter().filter(|named| named.uid() != site.action);
     // Without a schema: what is built here need not be checked against what it was built from.
     let entities = Entities::from_entities([&subject.entity, &site.entity].into_iter().chain(named).cloned(), None)?;
     let request = cedar_policy::Request::new(principal, action, resource, context, None)?;
-    Ok(Authorizer::new().is_authorized(&request, &slice.policies, &entities))
+    Ok(Authorizer::new().is_authorized(&request, policies, &entities))
 }
 
 fn conclude(

@@ -27,7 +27,7 @@ mod vocabulary;
 
 pub use error::{Place, PolicyError, Warning};
 pub use policies::Policies;
-pub use request::{Claimed, Decision, Moment, Request};
+pub use request::{Claimed, Considered, Decision, Moment, Request, Verdict};
 pub use schema::TargetSchema;
 pub use source::Source;
 pub use subject::Subject;

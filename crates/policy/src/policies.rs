@@ -7,8 +7,8 @@ use vidimus_core::{Principal, TargetName, ToolDefinition};
 
 use crate::compile::{self, Compiled};
 use crate::decision;
-use crate::error::{PolicyError, Warning};
-use crate::request::{Decision, Moment, Request};
+use crate::error::{Place, PolicyError, Warning};
+use crate::request::{Considered, Decision, Moment, Request};
 use crate::rules::{Rules, Site};
 use crate::schema::TargetSchema;
 use crate::source::{self, Source};
@@ -59,6 +59,27 @@ impl Policies {
             return decision::denied(Vec::new(), "the policy has changed; ask again".to_owned());
         }
         decision::decide(&self.rules, subject, request)
+    }
+
+    /// What each policy that can apply to a request says of it by itself, in the order of their files. For explanations:
+    /// [`Self::decide`] asks them all at once, and far faster.
+    pub fn consider(&self, subject: &Subject, request: &Request<'_>) -> Vec<Considered> {
+        if subject.is_of(&self.version) { decision::consider(&self.rules, subject, request) } else { Vec::new() }
+    }
+
+    /// The same of revealing a data class.
+    pub fn consider_revealing(&self, subject: &Subject, class: &str, moment: &Moment<'_>) -> Vec<Considered> {
+        let target = self.words.target(moment.target.as_str());
+        let site = self.rules.reveals().iter().find(|(name, _)| **name == *class).map(|(_, site)| site);
+        let site = site.filter(|_| subject.is_of(&self.version));
+        site.map(|site| decision::consider_revealing(site, subject, &target, moment)).unwrap_or_default()
+    }
+
+    /// The ids of all policies with their places, in the order of their files.
+    pub fn places(&self) -> Vec<(Arc<str>, Place)> {
+        let mut places: Vec<_> = self.rules.all().map(|rule| (Arc::clone(&rule.id), rule.place.clone())).collect();
+        places.sort_by(|(_, first), (_, second)| first.cmp(second));
+        places
     }
 
     /// The data classes that are shown to the subject as they are (design part 5, `reveal`). A policy that fails for a

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::error::Place;
 use vidimus_core::json::Value;
 use vidimus_core::{Action, Effect, TargetName, Timestamp, ToolAnnotations};
 
@@ -45,6 +46,30 @@ pub struct Claimed<'a> {
     pub client: Option<&'a str>,
     /// The model that drives it.
     pub model: Option<&'a str>,
+}
+
+/// One policy that can apply to a request, and what it says of it by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Considered {
+    /// The policy's id.
+    pub id: Arc<str>,
+    /// Where it begins.
+    pub place: Place,
+    /// Whether it is a permit; else it is a forbid.
+    pub permits: bool,
+    /// What it says.
+    pub verdict: Verdict,
+}
+
+/// What a policy says of a request by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its scope and its conditions hold.
+    Holds,
+    /// They do not.
+    DoesNotHold,
+    /// It cannot be evaluated, which denies; why.
+    Fails(String),
 }
 
 /// What was decided, and why.

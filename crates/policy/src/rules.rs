@@ -12,6 +12,7 @@ use cedar_policy::{
 };
 use vidimus_core::{Action, TargetName};
 
+use crate::error::Place;
 use crate::hierarchy;
 use crate::reads::Reads;
 use crate::schema::{NamedTools, TargetSchema};
@@ -25,6 +26,8 @@ use crate::vocabulary::{
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) id: Arc<str>,
+    /// Where it begins.
+    pub(crate) place: Place,
     pub(crate) policy: Policy,
     /// The policy as lists see it, when it has a say in them.
     pub(crate) visibility: Option<Policy>,
@@ -168,7 +171,6 @@ impl Rules {
         self.by_id.get(id)
     }
 
-    #[cfg(test)]
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.by_id.values()
     }

@@ -4,6 +4,7 @@
 //! policies are wrong. Results go to standard output, everything else to standard error.
 
 mod keeping;
+mod policy;
 mod signing_in;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use vidimus_log::{FileSystem, VerifierKey};
 use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
 pub(crate) use self::keeping::{Erase, Hold, HoldChange, Retention};
+pub(crate) use self::policy::{Explain, Policy};
 pub(crate) use self::signing_in::{Bridge, Login, Logout, Mcp};
 use crate::api;
 use crate::config::{Config, ConfigError};
@@ -114,6 +116,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Ask the policies: test cases, and one question explained
+    #[command(subcommand)]
+    Policy(Policy),
     /// Try it: a gateway with an identity provider, an MCP server, people and policies of its own
     ///
     /// Runs a scripted session, shows what was decided and recorded, and stays for you to try. Loopback only.

@@ -30,9 +30,10 @@ use crate::{log_commands, serve, sessions};
 use home::Home;
 use people::People;
 
-/// The policies of the demonstration, by file name. Evidence is read over the gateway's socket, by who runs it.
-const POLICIES: [(&str, &str); 2] = [
+/// The policies of the demonstration and their cases, by file name. Evidence is read over the gateway's socket, by who runs it.
+const POLICIES: [(&str, &str); 3] = [
     ("crm.cedar", include_str!("../../../policies/crm.cedar")),
+    ("crm.test.toml", include_str!("../../../policies/crm.test.toml")),
     (
         "evidence.cedar",
         "// Whoever runs the gateway may look at what it recorded.\n\n\

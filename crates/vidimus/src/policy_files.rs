@@ -46,19 +46,8 @@ pub(crate) enum PolicyFilesError {
 
 /// The policy files of a directory.
 pub(crate) fn sources(dir: &Path) -> Result<Vec<Source>, PolicyFilesError> {
-    let unreadable = |source| PolicyFilesError::Unreadable { path: dir.to_owned(), source };
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "cedar") {
-            names.push(path);
-        }
-        if names.len() > MAX_FILES {
-            return Err(PolicyFilesError::TooMany(dir.to_owned()));
-        }
-    }
-    names.sort();
-    names
+    let paths = files(dir, |path| path.extension().is_some_and(|extension| extension == "cedar"))?;
+    paths
         .into_iter()
         .map(|path| {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -67,12 +56,29 @@ pub(crate) fn sources(dir: &Path) -> Result<Vec<Source>, PolicyFilesError> {
         .collect()
 }
 
+/// The files of one kind in a directory, in order of name.
+pub(crate) fn files(dir: &Path, is_meant: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, PolicyFilesError> {
+    let unreadable = |source| PolicyFilesError::Unreadable { path: dir.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if is_meant(&path) {
+            paths.push(path);
+        }
+        if paths.len() > MAX_FILES {
+            return Err(PolicyFilesError::TooMany(dir.to_owned()));
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
 /// What policies must know of the configured targets.
 pub(crate) fn schemas(config: &Config) -> Result<Vec<TargetSchema>, PolicyFilesError> {
     config.targets.iter().map(schema).collect()
 }
 
-fn schema(target: &Target) -> Result<TargetSchema, PolicyFilesError> {
+pub(crate) fn schema(target: &Target) -> Result<TargetSchema, PolicyFilesError> {
     let tools = match &target.tools {
         Some(path) => {
             Some(parse_tools(&read(path)?).map_err(|source| PolicyFilesError::Tools { path: path.clone(), source })?)
@@ -82,7 +88,8 @@ fn schema(target: &Target) -> Result<TargetSchema, PolicyFilesError> {
     Ok(TargetSchema { name: target.name.clone(), protocol: Protocol::Mcp, tools })
 }
 
-fn read(path: &Path) -> Result<String, PolicyFilesError> {
+/// The text of a file of policies, of cases or of definitions.
+pub(crate) fn read(path: &Path) -> Result<String, PolicyFilesError> {
     use std::io::Read as _;
     let unreadable = |source| PolicyFilesError::Unreadable { path: path.to_owned(), source };
     let mut text = String::new();

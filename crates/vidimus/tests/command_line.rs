@@ -39,6 +39,9 @@ fn the_demonstration_comes_out_as_it_must_and_leaves_a_log_that_holds() {
     let checked = ended(&["check", "--config", &configuration], 0);
     assert!(checked.contains("ok: 2 policy files") && !checked.contains("warning"), "{checked}");
 
+    let tested = ended(&["policy", "test", "--config", &configuration], 0);
+    assert!(tested.contains("12 cases, all hold"), "{tested}");
+
     let checkpoint = std::fs::read_to_string(directory.path().join("evidence/log/checkpoint")).unwrap();
     assert!(checkpoint.starts_with("vidimus/demo\n"), "{checkpoint}");
     let secret = std::fs::read(directory.path().join("evidence.demo/crm-secret")).unwrap();
@@ -134,6 +137,153 @@ fn what_check_finds_keeps_serve_from_starting_in_the_same_words() {
     assert!(refused().contains("did you mean `corp`?"));
     file("policies/a.cedar", b"permit (");
     assert!(refused().starts_with("a.cedar:1:"));
+}
+
+/// A configuration of two targets, one with known tools, and policies for it.
+fn with_policies(directory: &Path) -> String {
+    let file = |name: &str, text: &str| std::fs::write(directory.join(name), text).unwrap();
+    std::fs::create_dir(directory.join("policies")).unwrap();
+    file(
+        "policies/a.cedar",
+        r#"@id("connect") permit (principal in Group::"corp/support", action == Action::"connect", resource);
+@id("reads") permit (principal, action in Action::"tools/call", resource == Target::"crm") when { context.tool.readOnlyHint };
+@id("refunds") permit (principal, action == Action::"crm/refund", resource);
+@id("large") @message("Ask finance.") forbid (principal, action == Action::"crm/refund", resource)
+when { context.arguments.amount > 500 };
+@id("hours") forbid (principal is Workload, action == Action::"crm/refund", resource)
+when { context.time > datetime("2026-01-01") };
+"#,
+    );
+    let schema = r#"{"type":"object","properties":{"amount":{"type":"integer"}},"required":["amount"]}"#;
+    file(
+        "crm.tools.json",
+        &format!(
+            r#"{{"tools":[{{"name":"refund","inputSchema":{schema}}},{{"name":"list","inputSchema":{{"type":"object"}},"annotations":{{"readOnlyHint":true}}}}]}}"#
+        ),
+    );
+    file(
+        "vidimus.toml",
+        r#"
+        [gateway]
+        key = { file = "kek" }
+        listen = "127.0.0.1:0"
+        admin = "127.0.0.1:0"
+        [identity.oidc.corp]
+        issuer = "https://login.example.com"
+        audience = "vidimus"
+        [policy]
+        dir = "policies"
+        [targets.crm]
+        protocol = "mcp"
+        url = "http://127.0.0.1:9/mcp"
+        tools = "crm.tools.json"
+        [targets.other]
+        protocol = "mcp"
+        url = "http://127.0.0.1:9/mcp"
+        "#,
+    );
+    path(directory, "vidimus.toml")
+}
+
+#[test]
+fn cases_say_what_does_not_hold_and_where_and_what_no_case_decides() {
+    let directory = tempfile::tempdir().unwrap();
+    let configuration = with_policies(directory.path());
+    let cases = |text: &str| std::fs::write(directory.path().join("policies/a.test.toml"), text).unwrap();
+    let run = |status| ended(&["policy", "test", "--config", &configuration], status);
+    let none = vidimus(&["policy", "test", "--config", &configuration]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(text(&none.stderr).contains("there are no cases: write some to"), "{}", text(&none.stderr));
+
+    let people = "[principals.ann]\nid = \"corp|ann\"\ngroups = [\"corp/support\"]\n";
+    let refund = |amount: u32, rest: &str| {
+        format!(
+            "{people}[[case]]\nname = \"refund\"\nprincipal = \"ann\"\ntarget = \"crm\"\ntool = \"refund\"\narguments = {{ amount = {amount} }}\n{rest}\n"
+        )
+    };
+    cases(&refund(500, "expect = \"allow\"\nby = [\"refunds\"]"));
+    let holds = run(0);
+    assert!(holds.contains("ok: 1 case, all hold"), "{holds}");
+    // `connect` was decided on the way, and the others were not.
+    for undecided in ["reads (a.cedar:2:1)", "large (a.cedar:4:1)", "hours (a.cedar:6:1)"] {
+        assert!(holds.contains(&format!("no case is decided by {undecided}")), "{holds}");
+    }
+    assert!(!holds.contains("decided by connect") && !holds.contains("decided by refunds"), "{holds}");
+
+    for (amount, rest) in [
+        (501, "expect = \"allow\""),
+        (501, "expect = \"deny\"\nby = [\"refunds\"]"),
+        (501, "expect = \"deny\"\nmessage = \"Ask somebody\""),
+        (500, "expect = \"allow\"\nby = []"),
+    ] {
+        cases(&refund(amount, rest));
+        let failed = run(1);
+        assert!(
+            failed.contains("FAIL a.test.toml:4: refund") && failed.contains("1 of 1 case does not hold"),
+            "{failed}"
+        );
+    }
+    cases(&refund(501, "expect = \"allow\""));
+    assert!(run(1).contains("decided  deny of crm/refund by large, saying \"Ask finance.\""));
+    let json: serde_json::Value =
+        serde_json::from_str(&ended(&["policy", "test", "--config", &configuration, "--json"], 1)).unwrap();
+    assert_eq!(json["cases"][0]["decided"]["by"], serde_json::json!(["large"]));
+    assert_eq!((&json["ok"], &json["failed"]), (&serde_json::json!(false), &serde_json::json!(1)));
+
+    for (text, said) in [
+        (refund(1, "expect = \"maybe\""), "a.test.toml:10: "),
+        (
+            refund(1, "expect = \"allow\"\nby = [\"refund\"]"),
+            "a.test.toml:11: there is no policy `refund`; did you mean `refunds`?",
+        ),
+        (refund(1, "expect = \"allow\"").replace("\"ann\"\n", "\"amn\"\n"), "did you mean `ann`?"),
+        (refund(1, "expect = \"allow\"").replace("\"crm\"", "\"crn\""), "did you mean `crm`?"),
+        (
+            refund(1, "expect = \"allow\"").replace("target = \"crm\"\n", ""),
+            "there are several targets, so say which: crm, other",
+        ),
+        (
+            refund(1, "expect = \"allow\"").replace("tool = \"refund\"", "tool = \"refnd\""),
+            "target crm has no tool `refnd`; did you mean `refund`?",
+        ),
+        (refund(1, "expect = \"allow\"\naction = \"connect\""), "give one of tool, resource, prompt, action, reveal"),
+        (refund(1, "expect = \"allow\"\nannotations = { readOnlyHint = true }"), "are those of its definition"),
+        (refund(1, "expect = \"allow\"").replace("corp|ann", "ann"), "`ann` is no principal: write ISSUER|SUBJECT"),
+    ] {
+        cases(&text);
+        let output = vidimus(&["policy", "test", "--config", &configuration]);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        let error = self::text(&output.stderr);
+        assert!(error.contains(said), "{said}: {error}");
+    }
+}
+
+#[test]
+fn an_explanation_says_what_each_policy_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let configuration = with_policies(directory.path());
+    let explain = |arguments: &[&str], status| {
+        let common = ["policy", "explain", "--config", &configuration, "--target", "crm"];
+        ended(&[&common, arguments].concat(), status)
+    };
+    let ann = ["--principal", "corp|ann", "--group", "corp/support"];
+    let told = explain(&[&ann[..], &["--tool", "refund", "--arguments", r#"{"amount": 600}"#]].concat(), 1);
+    assert!(told.starts_with("deny: crm/refund on crm by corp|ann\n  Ask finance.\n  lists show the tool\n"), "{told}");
+    let line = |policy: &str| told.lines().find(|line| line.contains(policy)).unwrap().to_owned();
+    assert!(line("large").starts_with('*') && line("large").ends_with("holds"), "{told}");
+    assert!(line("refunds").starts_with(' ') && line("reads").ends_with("does not hold"), "{told}");
+
+    // An argument that cannot be read denies, and it is said why.
+    let told = explain(&[&ann[..], &["--tool", "refund", "--arguments", r#"{"amount": "600"}"#]].concat(), 1);
+    assert!(told.contains("fails: the argument `amount` must be"), "{told}");
+    let workload = ["--principal", "corp|ci", "--workload", "--group", "corp/support", "--tool", "refund"];
+    let refund = |time| [&workload[..], &["--arguments", r#"{"amount": 6}"#, "--time", time]].concat();
+    explain(&refund("2025-06-01T00:00:00Z"), 0);
+    explain(&refund("2026-06-01T00:00:00Z"), 1);
+    let stranger = explain(&["--principal", "corp|eve", "--tool", "list", "--json"], 1);
+    let stranger: serde_json::Value = serde_json::from_str(&stranger).unwrap();
+    assert_eq!((&stranger["action"], &stranger["by"]), (&"connect".into(), &serde_json::json!([])), "{stranger}");
+    explain(&[&ann[..], &["--reveal", "CREDIT_CARD"]].concat(), 1);
 }
 
 #[test]

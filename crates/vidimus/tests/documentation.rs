@@ -1,4 +1,4 @@
-//! The manual's first configuration and its policies are ones that `vidimus check` accepts.
+//! The manual's first configuration and its policies are ones that `vidimus check` accepts, and its cases hold.
 //!
 //! The reference pages are held to the program by unit tests; these are the pages that people copy from.
 
@@ -36,15 +36,21 @@ fn what_the_manual_shows_passes_the_check() -> Result<()> {
         let policies = block(&page, "cedar").with_context(|| format!("policies on the page {name}"))?;
         fs::write(dir.path().join(format!("policies/{name}.cedar")), policies)?;
     }
+    let cases = block(&page("tasks/policy.md")?, "toml").context("cases")?;
+    fs::write(dir.path().join("policies/policy.test.toml"), cases)?;
     let mut key = [0; 32];
     fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
     fs::write(dir.path().join("kek"), key)?;
     fs::set_permissions(dir.path().join("kek"), fs::Permissions::from_mode(0o600))?;
 
-    let checked = Command::new(env!("CARGO_BIN_EXE_vidimus"))
-        .args(["check", "--config"])
-        .arg(dir.path().join("vidimus.toml"))
-        .output()?;
-    ensure!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    for command in [&["check"][..], &["policy", "test"]] {
+        let checked = Command::new(env!("CARGO_BIN_EXE_vidimus"))
+            .args(command)
+            .arg("--config")
+            .arg(dir.path().join("vidimus.toml"))
+            .output()?;
+        let (said, error) = (String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
+        ensure!(checked.status.success(), "{command:?}: {said}{error}");
+    }
     Ok(())
 }

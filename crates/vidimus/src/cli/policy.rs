@@ -1,0 +1,113 @@
+//! Policies asked without a gateway: test cases, and one question explained.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use vidimus_core::{TargetName, Timestamp};
+
+use super::{ConfigFile, Output};
+use crate::api;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Run the test cases that are kept beside the policies
+    ///
+    /// Every `*.test.toml` in the directory of the policies, or the files given. A case says who wants what, and what is
+    /// to be decided by which policies. Status 0 only if every case holds.
+    #[command(after_help = "Examples:\n  vidimus policy test --config vidimus.toml\n  \
+                            vidimus policy test --config vidimus.toml policies/crm.test.toml --json")]
+    Test {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Files of cases; those beside the policies if not given
+        #[arg(value_name = "CASES")]
+        cases: Vec<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show how one question is decided, and what each policy says of it
+    ///
+    /// Asks the policies in the directory, as they are now; nothing is sent or recorded. Status 0 if it is allowed, 1 if
+    /// it is denied.
+    #[command(after_help = "Examples:\n  \
+                            vidimus policy explain --config vidimus.toml --principal 'corp|8f2c' --group corp/support \\\n      \
+                            --target crm --tool refund --arguments '{\"amount\": 600}'\n  \
+                            vidimus policy explain --config vidimus.toml --principal 'corp|ci' --workload --target crm \\\n      \
+                            --reveal CREDIT_CARD")]
+    Explain(Box<Explain>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Who asks, as in events: the issuer's name in the configuration, `|`, the subject
+    #[arg(long, value_name = "ISSUER|SUBJECT")]
+    pub(crate) principal: String,
+    /// It is a program, not a person
+    #[arg(long)]
+    pub(crate) workload: bool,
+    /// A group that it is in, any number of times
+    #[arg(long, value_name = "ISSUER/NAME")]
+    pub(crate) group: Vec<String>,
+    /// Who acts for it, any number of times
+    #[arg(long, value_name = "ISSUER|SUBJECT")]
+    pub(crate) actor: Vec<String>,
+    /// How it has proven who it is (RFC 8176), any number of times
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) amr: Vec<String>,
+    /// The client that its token was given to
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+    /// The target; may be left out where there is only one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<TargetName>,
+    #[command(flatten)]
+    pub(crate) wish: Wish,
+    /// The arguments of the call, as JSON
+    #[arg(long, value_name = "JSON", requires = "tool")]
+    pub(crate) arguments: Option<String>,
+    /// Where the user is sent, for `elicitation/create`
+    #[arg(long, value_name = "URL", requires = "action")]
+    pub(crate) url: Option<String>,
+    /// What the client says it is
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) client: Option<String>,
+    /// What the client says its model is
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) model: Option<String>,
+    /// Where it comes from
+    #[arg(long, value_name = "IP")]
+    pub(crate) address: Option<IpAddr>,
+    /// When; now if not given
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) time: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    api::timestamp(text).ok_or_else(|| "write it as 2026-11-20T08:00:00Z".to_owned())
+}
+
+/// What is wished for.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Wish {
+    /// A tool to call
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tool: Option<String>,
+    /// A resource to read
+    #[arg(long, value_name = "URI")]
+    pub(crate) resource: Option<String>,
+    /// A prompt to get
+    #[arg(long, value_name = "NAME")]
+    pub(crate) prompt: Option<String>,
+    /// Another action by its name, such as `connect` or `log.read`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) action: Option<String>,
+    /// A data class to see as it is
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) reveal: Option<String>,
+}

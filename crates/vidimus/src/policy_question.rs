@@ -1,0 +1,227 @@
+//! One question to policies, put as the gateway would put it: `connect` first, then the operation.
+//!
+//! What a caller would be told, and what each policy says of it. Nothing is sent or recorded.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use vidimus_core::json::{Document, Limits};
+use vidimus_core::{Action, Effect, Principal, TargetName, Timestamp, ToolAnnotations, ToolDefinition};
+use vidimus_policy::{Claimed, Considered, Moment, Policies, Request, Verdict};
+
+use crate::config::Config;
+use crate::problem::{Problem, Problems, did_you_mean};
+
+/// The word for a question about a data class.
+const REVEAL: &str = "reveal";
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// An operation.
+    Act(Action),
+    /// To see the values of a data class.
+    Reveal(Arc<str>),
+}
+
+/// How a wish is written: exactly one of these.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Written<'a> {
+    pub(crate) tool: Option<&'a str>,
+    pub(crate) resource: Option<&'a str>,
+    pub(crate) prompt: Option<&'a str>,
+    pub(crate) action: Option<&'a str>,
+    pub(crate) reveal: Option<&'a str>,
+    /// For `elicitation/create`: where the user is sent.
+    pub(crate) url: Option<&'a str>,
+}
+
+/// A question.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) principal: Principal,
+    pub(crate) target: TargetName,
+    pub(crate) wish: Wish,
+    pub(crate) arguments: Option<Document>,
+    /// The definition of the tool, where the target's are configured; else these annotations.
+    pub(crate) annotations: Option<ToolAnnotations>,
+    pub(crate) client: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) time: Timestamp,
+}
+
+/// What policies say.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) effect: Effect,
+    /// What was decided last: `connect`, where that is denied.
+    pub(crate) action: String,
+    /// Those that decided, `connect` included.
+    pub(crate) policies: Vec<Arc<str>>,
+    /// Those that decided what was decided last.
+    pub(crate) deciding: Vec<Arc<str>>,
+    pub(crate) message: String,
+    pub(crate) considered: Vec<Considered>,
+    /// Whether lists show the tool.
+    pub(crate) listed: Option<bool>,
+}
+
+impl Written<'_> {
+    /// What is wished for, or what is wrong with how it is written.
+    pub(crate) fn wish(&self, config: &Config) -> Result<Wish, String> {
+        let owned = |text: &str| Arc::<str>::from(text);
+        if self.url.is_some() && self.action != Some("elicitation/create") {
+            return Err("`url` is for `elicitation/create`".into());
+        }
+        let wishes = [
+            self.tool.map(|tool| Ok(Wish::Act(Action::ToolCall(owned(tool))))),
+            self.resource.map(|uri| Ok(Wish::Act(Action::ResourceRead(owned(uri))))),
+            self.prompt.map(|prompt| Ok(Wish::Act(Action::PromptGet(owned(prompt))))),
+            self.action.map(|name| action(name, self.url).map(Wish::Act)),
+            self.reveal.map(|class| match config.masking.class(class) {
+                Ok(_) => Ok(Wish::Reveal(owned(class))),
+                Err(error) => Err(error),
+            }),
+        ];
+        let mut wishes = wishes.into_iter().flatten();
+        match (wishes.next(), wishes.next()) {
+            (Some(wish), None) => wish,
+            _ => Err("give one of tool, resource, prompt, action, reveal".into()),
+        }
+    }
+}
+
+/// An action by its name in policies.
+fn action(name: &str, url: Option<&str>) -> Result<Action, String> {
+    let known = [
+        Action::Connect,
+        Action::Sampling,
+        Action::Elicitation(url.map(Arc::from)),
+        Action::Roots,
+        Action::RecordingView,
+        Action::RecordingExport,
+        Action::RecordingErase,
+        Action::RecordingHold,
+        Action::LogRead,
+    ];
+    let names: Vec<_> = known.iter().map(|action| action.name("").into_owned()).collect();
+    known.into_iter().find(|action| action.name("") == name).ok_or_else(|| {
+        let help = did_you_mean(name, names.iter().map(String::as_str)).unwrap_or_else(|| names.join(", "));
+        format!("there is no action `{name}`: {help}; tools, resources and prompts have keys of their own")
+    })
+}
+
+/// The arguments of a call, from JSON.
+pub(crate) fn arguments(json: String) -> Result<Document, String> {
+    let document =
+        Document::parse(Bytes::from(json), &Limits::default()).map_err(|error| format!("the arguments: {error}"))?;
+    if document.root().is_object() { Ok(document) } else { Err("the arguments of a call are an object".into()) }
+}
+
+impl Question {
+    /// The same with the annotations of the tool's definition, where definitions are known: of those policy reads, and a
+    /// tool that is not among them is one that nobody can call.
+    pub(crate) fn with_definition(self, tools: Option<&[ToolDefinition]>) -> Result<Self, Problems> {
+        let (Wish::Act(Action::ToolCall(name)), Some(tools)) = (&self.wish, tools) else { return Ok(self) };
+        let wrong = |message| Err(Problems(vec![Problem::new(message)]));
+        let Some(tool) = tools.iter().find(|tool| *tool.name == **name) else {
+            let help = did_you_mean(name, tools.iter().map(|tool| tool.name.as_str()));
+            let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+            return wrong(format!("target {} has no tool `{name}`{help}", self.target));
+        };
+        if self.annotations.is_some_and(|annotations| annotations != tool.annotations) {
+            return wrong(format!("the annotations of `{name}` are those of its definition: leave them out"));
+        }
+        Ok(Self { annotations: Some(tool.annotations), ..self })
+    }
+
+    fn request<'a>(&'a self, action: &'a Action) -> Request<'a> {
+        Request {
+            action,
+            target: &self.target,
+            arguments: self.arguments.as_ref().map(Document::root),
+            annotations: self.annotations,
+            claimed: Claimed { client: self.client.as_deref(), model: self.model.as_deref() },
+            address: self.address,
+            time: self.time,
+        }
+    }
+
+    /// Puts it to policies. `tools` are the definitions of the target's tools, where they are known.
+    pub(crate) fn ask(&self, policies: &Policies, tools: Option<&[ToolDefinition]>) -> Answer {
+        let subject = policies.subject(&self.principal);
+        let mut answer = Answer {
+            effect: Effect::Allow,
+            action: String::new(),
+            policies: Vec::new(),
+            deciding: Vec::new(),
+            message: String::new(),
+            considered: Vec::new(),
+            listed: None,
+        };
+        let mut decide = |action: &Action| {
+            let request = self.request(action);
+            let decision = policies.decide(&subject, &request);
+            answer.effect = decision.effect;
+            answer.action = action.name(self.target.as_str()).into_owned();
+            answer.message = decision.message;
+            answer.policies.extend(decision.policies.iter().map(Arc::clone));
+            answer.deciding = decision.policies;
+            answer.considered.extend(policies.consider(&subject, &request));
+            decision.effect == Effect::Allow
+        };
+        match &self.wish {
+            // Evidence is read outside of sessions.
+            Wish::Act(
+                action @ (Action::LogRead
+                | Action::RecordingView
+                | Action::RecordingExport
+                | Action::RecordingErase
+                | Action::RecordingHold),
+            ) => drop(decide(action)),
+            Wish::Act(Action::Connect) => drop(decide(&Action::Connect)),
+            Wish::Act(action) => {
+                if decide(&Action::Connect) {
+                    decide(action);
+                }
+                if let Action::ToolCall(name) = action {
+                    let known = tools.unwrap_or_default().iter().find(|tool| *tool.name == **name).cloned();
+                    let annotations = self.annotations.unwrap_or_default();
+                    let tool = known.unwrap_or_else(|| ToolDefinition {
+                        name: name.to_string(),
+                        annotations,
+                        input_schema: Bytes::from_static(b"{}"),
+                        output_schema: None,
+                    });
+                    answer.listed = Some(policies.visible(&subject, &self.target, &tool));
+                }
+            }
+            Wish::Reveal(class) => {
+                if decide(&Action::Connect) {
+                    let Request { target, claimed, address, time, .. } = self.request(&Action::Connect);
+                    let moment = Moment { target, claimed, address, time };
+                    let is_revealed = policies.revealed(&subject, &moment).contains(class);
+                    let considered = policies.consider_revealing(&subject, class, &moment);
+                    // Those that speak for what came of it; none where nothing permits.
+                    let spoke = considered.iter().filter(|one| match &one.verdict {
+                        Verdict::Holds => one.permits == is_revealed,
+                        Verdict::Fails(_) => !is_revealed,
+                        Verdict::DoesNotHold => false,
+                    });
+                    answer.deciding = spoke.map(|one| Arc::clone(&one.id)).collect();
+                    answer.deciding.sort();
+                    answer.policies.extend(answer.deciding.iter().map(Arc::clone));
+                    answer.effect = if is_revealed { Effect::Allow } else { Effect::Deny };
+                    answer.action = format!("{REVEAL} {class}");
+                    answer.message = if is_revealed { String::new() } else { format!("{class} stays masked") };
+                    answer.considered.extend(considered);
+                }
+            }
+        }
+        answer.policies.sort();
+        answer.policies.dedup();
+        answer
+    }
+}
