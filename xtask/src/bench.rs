@@ -87,6 +87,8 @@ enum What {
     Gateway,
     /// The masking engine alone: MB per CPU-second of one core, on texts made from a seed.
     Mask,
+    /// Policy alone: what a decision takes, by how many of 500 policies can apply.
+    Policy,
     /// The evidence log alone: appends beside a bare loop of group commits, size, start and verification of many events.
     Log,
     /// The evidence log under kills and power cuts, on a disk in memory: what was there afterwards. No benchmark: the status
@@ -177,7 +179,10 @@ struct Usage {
 /// Measures and prints.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.what == What::Mask {
-        return parts::bench_masking(workspace);
+        return parts::bench_crate(workspace, "vidimus-mask", "mask");
+    }
+    if arguments.what == What::Policy {
+        return parts::bench_crate(workspace, "vidimus-policy", "decide");
     }
     if arguments.what == What::Log {
         return parts::bench_log(workspace, arguments.events);

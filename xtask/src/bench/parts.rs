@@ -97,14 +97,14 @@ pub(super) fn build(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Measures the masking engine with the benchmark of its own crate.
-pub(super) fn bench_masking(workspace: &Workspace) -> Result<()> {
+/// Measures with a benchmark of a crate's own.
+pub(super) fn bench_crate(workspace: &Workspace, package: &str, name: &str) -> Result<()> {
     let status = Command::new(cargo())
         .current_dir(&workspace.root)
-        .args(["bench", "--locked", "--quiet", "--package", "vidimus-mask", "--bench", "mask"])
+        .args(["bench", "--locked", "--quiet", "--package", package, "--bench", name])
         .status()?;
     if !status.success() {
-        bail!("the benchmark of the masking engine failed: {status}");
+        bail!("the benchmark {name} of {package} failed: {status}");
     }
     Ok(())
 }
