@@ -30,6 +30,7 @@ use crate::evidence_api::{self, EvidenceApi};
 use crate::integrity::Integrity;
 use crate::log_api::LogApi;
 use crate::resource_metadata::ResourceMetadata;
+use crate::target_metrics::Targets;
 use crate::witnesses::Witnesses;
 use crate::{capacity, certificates, clock, key, policies, retention, stdio_child};
 
@@ -112,7 +113,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let mut registry = Registry::with_prefix("vidimus");
     let gauges = policies::Gauges::register(&mut registry, config);
     let integrity = Integrity::new(config.integrity_every, &mut registry);
-    let Opened { gate, registry, identity, in_force, witnesses } = open(config, registry).await?;
+    let Opened { gate, mut registry, identity, in_force, witnesses } = open(config, registry).await?;
     capacity::observe(&gate, &config.capacity, &gateway.data_dir).context("cannot tell how much room data_dir has")?;
 
     let programs = Pool::new(PoolLimits::default());
@@ -131,6 +132,8 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let resources = protected_resources(config);
     let metadata = ResourceMetadata::new(gate.clone(), origins.clone(), resources.clone());
     let adapter = Adapter::new(gate.clone(), origins, resources, targets, endpoint);
+    let names = config.targets.iter().map(|target| target.name.clone()).collect();
+    registry.register_collector(Box::new(Targets::new(adapter.clone(), names)));
     let (stop, stopping) = watch::channel(false);
     let limits = HttpLimits {
         connections: config.limits.connections,
