@@ -24,6 +24,7 @@ use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server, ServerTls, Targe
 use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, Pool, PoolLimits};
 
 use crate::admin::Admin;
+use crate::certificates::Certificates;
 use crate::config::{self, Config, SharedMasking};
 use crate::discovery::Discovery;
 use crate::evidence_api::{self, EvidenceApi};
@@ -57,7 +58,7 @@ pub(crate) struct Running {
     servers: Vec<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
     witnesses: JoinHandle<Witnesses>,
-    tls: Option<ServerTls>,
+    certificates: Vec<Certificates>,
     grace: Duration,
 }
 
@@ -118,10 +119,11 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
 
     let programs = Pool::new(PoolLimits::default());
     let mut masking = SharedMasking::default();
+    let mut of_targets = Vec::new();
     let targets = config.targets.iter().map(|target| {
         let masking = masking.compile(&gate, &target.masking);
         let masking = masking.with_context(|| format!("the masking of target {}", target.name))?;
-        connect(&gate, config, (target, masking), &programs)
+        connect(&gate, config, (target, masking), &programs, &mut of_targets)
     });
     let targets = targets.collect::<anyhow::Result<_>>()?;
     let origins = if tls.is_some() { OriginPolicy::over_tls } else { OriginPolicy::new };
@@ -194,14 +196,13 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         tokio::spawn(clock::watch(gate.clone(), stopping.clone())),
         tokio::spawn(capacity::watch(gate.clone(), config.capacity, gateway.data_dir.clone(), stopping.clone())),
     ];
-    if let Some(tls) = &tls {
-        helpers.push(tokio::spawn(certificates::watch(tls.clone(), stopping.clone())));
-    }
+    let certificates: Vec<_> = tls.map(Certificates::Listener).into_iter().chain(of_targets).collect();
+    helpers.push(tokio::spawn(certificates::watch(certificates.clone(), stopping.clone())));
     for target in &config.targets {
         helpers.push(tokio::spawn(read_definitions(adapter.clone(), target.name.clone(), stopping.clone())));
     }
     let grace = config.limits.shutdown_grace;
-    Ok(Running { listen, admin, gate, adapter, programs, stop, servers, helpers, witnesses, tls, grace })
+    Ok(Running { listen, admin, gate, adapter, programs, stop, servers, helpers, witnesses, certificates, grace })
 }
 
 /// Opens the log and asks its witnesses before anything is written. Blocks; called from a thread for that.
@@ -225,9 +226,11 @@ impl Running {
                 interrupted = tokio::signal::ctrl_c() => interrupted?,
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {
-                    if let Some(tls) = &self.tls {
-                        tracing::info!("SIGHUP: looking at the certificate; the configuration is read at a start alone");
-                        certificates::look(tls).await;
+                    if self.certificates.iter().any(|own| matches!(own, Certificates::Listener(_))) {
+                        tracing::info!("SIGHUP: looking at the certificates; the configuration is read at a start alone");
+                        for certificates in &self.certificates {
+                            certificates::look(certificates).await;
+                        }
                         continue;
                     }
                     tracing::info!("SIGHUP: the terminal was closed, and the configuration is read at a start alone");
@@ -290,6 +293,7 @@ fn connect(
     config: &Config,
     (target, masking): (&config::Target, Masking),
     programs: &Pool,
+    certificates: &mut Vec<Certificates>,
 ) -> anyhow::Result<Target> {
     let server: vidimus_mcp::Server = match &target.server {
         config::Server::Http { url, headers, requests, tls } => {
@@ -308,6 +312,9 @@ fn connect(
             };
             let http = HttpTarget::with(url.clone(), options);
             let http = http.with_context(|| format!("target {}", target.name))?;
+            if !http.tls().paths().is_empty() {
+                certificates.push(Certificates::Target(target.name.clone(), http.tls().clone()));
+            }
             gate.upstream(http).into()
         }
         config::Server::Program(program) => {
