@@ -119,7 +119,10 @@ impl Fault {
         match self {
             Self::Silence(_) | Self::Unfinished(_) | Self::BrokenOff => Blame::Target,
             Self::Send(SendError::Upstream(error)) if error.kind() != ErrorKind::Limit => Blame::Target,
-            Self::Status(status) if status.is_server_error() => Blame::Target,
+            // What stands before a server that is down; 500 may be about one message.
+            Self::Status(StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) => {
+                Blame::Target
+            }
             Self::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Blame::Caller,
             _ => Blame::Message,
         }

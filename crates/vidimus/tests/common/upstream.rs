@@ -148,6 +148,8 @@ pub(crate) enum List {
     Hangs,
     /// It asks something first, and answers when that is answered.
     Asks,
+    /// It answers with a cursor of 9,000 characters.
+    LongCursor,
 }
 
 /// What it calls its second page, written with an escape that nobody must change.
@@ -313,6 +315,9 @@ impl State {
             }
             "tools/list" if !own && quirks.list == List::Hangs => std::future::pending().await,
             "tools/list" if !own && quirks.list == List::Asks => self.asking(id),
+            "tools/list" if !own && quirks.list == List::LongCursor => {
+                result(id, &json!({ "tools": [], "nextCursor": "x".repeat(9_000) }))
+            }
             "tools/list" if quirks.has_pages && message["params"].get("cursor").is_none() => {
                 let tools = r#"[{"name":"echo","inputSchema":{"type":"object"}}]"#;
                 let page =

@@ -173,3 +173,18 @@ async fn a_server_that_asks_before_it_lists_is_told_that_nobody_answers() {
     let answer = said.iter().find(|body| body.contains("\"list-1\"")).unwrap();
     assert!(answer.contains("-32601"), "{answer}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_that_is_too_long_is_an_error_of_its_server_and_of_that_list_alone() {
+    let world = World::start("").await;
+    let (alice, bob) = (world.legacy("alice").await, world.legacy("bob").await);
+    let direct = crate::common::Client::open(world.gateway.url(), world.issuer.token("alice")).await;
+    world.crm.change(|quirks| quirks.list = List::LongCursor);
+    let list = alice.post(LIST).await.unwrap().json();
+    assert!(unavailable(&list) == &json!(["crm"]) && names(&list).contains(&"notes_echo"), "{list}");
+    let refused = direct.post(LIST).await.unwrap().json();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("cursor of more than 8192 bytes"), "{refused}");
+    world.crm.change(|quirks| quirks.list = List::Plain);
+    let list = bob.post(LIST).await.unwrap().json();
+    assert!(unavailable(&list).is_null() && names(&list).contains(&"crm_echo"), "it is not down: {list}");
+}
