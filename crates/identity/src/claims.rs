@@ -32,6 +32,14 @@ pub(crate) fn check_times(claims: Value<'_>, now: Timestamp, leeway: Duration) -
     Ok(expires)
 }
 
+/// Refuses ID tokens: they say to a client who signed in, and are no right to anything (OpenID Connect Core 1.0 section 2;
+/// RFC 9068 section 5 on telling the two apart). Only they have these claims.
+pub(crate) fn check_use(claims: Value<'_>) -> Result<(), AuthError> {
+    let problem = "makes it an ID token: a client has to send its access token";
+    let found = ["nonce", "at_hash", "c_hash"].into_iter().find(|claim| claims.get(claim).is_some());
+    found.map_or(Ok(()), |claim| Err(AuthError::Claim { claim, problem }))
+}
+
 /// Whom `aud`, a string or an array of strings, names (RFC 7519 §4.1.3).
 pub(crate) fn audiences(claims: Value<'_>) -> Result<Vec<String>, AuthError> {
     let wrong = AuthError::Claim { claim: "aud", problem: "is neither a string nor an array of strings" };

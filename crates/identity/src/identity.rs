@@ -148,6 +148,7 @@ impl Identity {
         // From here on the claims are the issuer's words.
         let claims = unverified.claims.root();
         let expires = claims::check_times(claims, self.clock.now(), issuer.rules.leeway)?;
+        claims::check_use(claims)?;
         let audience = Audience::of(claims::audiences(claims)?, issuer);
         audience.check(resources, issuer)?;
         Ok(Verified {

@@ -9,6 +9,7 @@ mod asked;
 mod federated;
 mod handshake;
 mod hearing;
+mod locating;
 mod opening;
 mod stateless;
 
@@ -35,7 +36,7 @@ use vidimus_gate::{
 use vidimus_net::server::Peer;
 use vidimus_net::{Incoming, OriginPolicy};
 
-use self::asked::{action, expected, is_continued, method_beside_action};
+use self::asked::{action, expected, is_continued, method_beside_action, progress};
 use crate::answer::{DENIED, Reply, denied_as_asked, evidenced, listening, recorded, refused, relayed, told};
 use crate::call::{Call, Expected};
 use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, code};
@@ -170,6 +171,11 @@ impl Adapter {
     /// The definitions of a target as last read, however old.
     pub fn known_tools(&self, name: &TargetName) -> Option<Arc<Tools>> {
         self.0.targets.get(name)?.tools.known()
+    }
+
+    /// Whether a target answers, as far as that was seen; true of one that nobody has spoken to yet.
+    pub fn is_up(&self, name: &TargetName) -> bool {
+        self.0.targets.get(name).is_some_and(|target| !target.tools.is_down())
     }
 
     /// Closes sessions unused for `idle`.
@@ -446,16 +452,17 @@ impl Adapter {
     }
 
     async fn within(&self, visit: &Visit<'_>, session: &Arc<McpSession>, message: &Message) -> Result<Reply, Reply> {
-        let answers = self.begun_within(visit, session, message).await?;
+        let answers = self.begun_within(visit, session, message, unique(session, message)).await?;
         relayed(session, message, answers, &OnceLock::new()).await
     }
 
-    /// Decides on a message of a legacy session, and sends it; what comes back.
+    /// Decides on a message of a legacy session, and sends it, perhaps under another id; what comes back.
     async fn begun_within(
         &self,
         visit: &Visit<'_>,
         session: &Arc<McpSession>,
         message: &Message,
+        (own_id, mut replacements): (Option<Id>, Vec<Replacement>),
     ) -> Result<Answers, Reply> {
         if message.is_continuation() {
             let text =
@@ -476,7 +483,6 @@ impl Adapter {
             return Err(self.not_offered(visit, message).await);
         };
         let cursor = self.cursor(visit, session, message, method).await?;
-        let (own_id, mut replacements) = unique(session, message);
         replacements.extend(cursor);
         replacements.sort_by_key(|replacement| replacement.span.start);
         let wire = splice(message.bytes(), &replacements).map_err(|error| unspliced(&error))?;
@@ -504,7 +510,8 @@ impl Adapter {
                     (expected, _) => (expected, None),
                 };
                 let call = Call::legacy(session, expected);
-                run(admitted, session, Call { name, is_continued: is_continued(message), answer_as, ..call })
+                let (is_continued, progress) = (is_continued(message), progress(message));
+                run(admitted, session, Call { is_continued, name, answer_as, progress, ..call })
             }
             Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied, session.client_is_modern())),
         };

@@ -80,7 +80,10 @@ async fn ask(session: &Arc<McpSession>, message: &Message, (id, method): (&Id, M
                 trace: message.traceparent(),
             };
             match session.gate.ask(flight, &id.key(), operation).await {
-                Asked::Relayed => return,
+                Asked::Relayed => {
+                    asked_for(session, message.params());
+                    return;
+                }
                 Asked::Declined(declined) => (declined, DENIED, "the request may not be passed to the client"),
             }
         }
@@ -141,7 +144,15 @@ fn asked(method: Method, params: Option<Value<'_>>) -> Option<Action> {
     }
 }
 
-/// Whether the caller may know what a notice tells of: a resource it may read, a task of its own.
+/// Keeps what the client was asked for, of whose end the target may tell.
+fn asked_for(session: &McpSession, params: Option<Value<'_>>) {
+    if let Some(id) = params.and_then(|params| params.get("elicitationId")).and_then(|id| id.as_str()) {
+        session.topics.enter_elicitation(&id);
+    }
+}
+
+/// Whether the caller may know what a notice tells of: a resource it may read, a task of its own; where it has several
+/// targets, what is this one's.
 fn may_know(session: &McpSession, method: Method, message: &Message, address: Option<IpAddr>) -> bool {
     match method {
         Method::ResourceUpdated => {
@@ -149,6 +160,14 @@ fn may_know(session: &McpSession, method: Method, message: &Message, address: Op
             uri.is_some_and(|uri| session.gate.may_do(&Action::ResourceRead(Arc::from(&*uri)), address))
         }
         Method::TaskStatus => message.task_id().is_some_and(|task| session.may_know_task(&task)),
+        Method::Progress if session.is_beside() => {
+            let token = message.params().and_then(|params| params.get("progressToken")).and_then(Id::read);
+            token.is_some_and(|token| session.topics.is_followed(&token))
+        }
+        Method::ElicitationComplete if session.is_beside() => {
+            let id = message.params().and_then(|params| params.get("elicitationId")).and_then(|id| id.as_str());
+            id.is_some_and(|id| session.topics.has_elicitation(&id))
+        }
         _ => {
             if session.is_modern {
                 method.is_modern()
@@ -182,6 +201,7 @@ pub(crate) async fn input_requests(
     for (_, request) in requests.members() {
         let Some(action) = action_of(request) else { return Err(unknown(session, request).await) };
         ask_in_result(session, action, (request, members::INPUT_REQUEST), address).await?;
+        asked_for(session, request.get("params"));
     }
     Ok(())
 }
@@ -206,6 +226,7 @@ pub(crate) async fn required_pages(
         let action = if case_variant(page, PAGE_KEYS).is_some() { None } else { asked(Method::Elicit, Some(page)) };
         let Some(action) = action else { return Err(unknown(session, page).await) };
         ask_in_result(session, action, (page, members::PAGE), address).await?;
+        asked_for(session, Some(page));
     }
     Ok(())
 }

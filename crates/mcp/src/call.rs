@@ -12,7 +12,7 @@ use vidimus_gate::{EvidenceError, PartError, SendError, Unmaskable};
 
 use crate::changed::List;
 use crate::envelope::{Id, Message, Method, Sender};
-use crate::sessions::McpSession;
+use crate::sessions::{Blame, McpSession};
 
 /// What the answer to a message must be.
 #[derive(Debug, Clone)]
@@ -45,6 +45,8 @@ pub(crate) struct Call {
     pub(crate) name: Option<Box<str>>,
     /// The id that the client gave the request, where it goes to the target under another one.
     pub(crate) answer_as: Option<Id>,
+    /// The token by which the client is told of its progress.
+    pub(crate) progress: Option<Id>,
     /// The HTTP status that goes with an answer of the modern era, once it is known.
     pub(crate) status: Arc<OnceLock<StatusCode>>,
 }
@@ -54,7 +56,8 @@ impl Call {
     pub(crate) fn legacy(session: &McpSession, expected: Expected) -> Self {
         let head = session.headers();
         let (lists, status) = (Vec::new(), Arc::default());
-        Self { expected, head, endless: false, lists, is_continued: false, name: None, answer_as: None, status }
+        let (name, answer_as, progress) = (None, None, None);
+        Self { expected, head, endless: false, lists, is_continued: false, name, answer_as, progress, status }
     }
 
     /// Whether it does no harm to send it twice. A notification tells what is so, and twice is no more than once.
@@ -87,6 +90,10 @@ pub(crate) enum Fault {
     TooLarge(usize),
     #[error("the target's list has more than {0} elements in one answer; a server of so many answers in pages")]
     TooMany(usize),
+    #[error(
+        "the target's list goes on by a cursor of more than {0} bytes; a server keeps what is longer, and names it"
+    )]
+    LongCursor(usize),
     #[error("the target's answer is not MCP: {0}")]
     NotMcp(String),
     #[error("the gateway failed; its log says why")]
@@ -107,6 +114,20 @@ impl From<PartError> for Fault {
 }
 
 impl Fault {
+    /// Whose fault it is.
+    pub(crate) fn blame(&self) -> Blame {
+        match self {
+            Self::Silence(_) | Self::Unfinished(_) | Self::BrokenOff => Blame::Target,
+            Self::Send(SendError::Upstream(error)) if error.kind() != ErrorKind::Limit => Blame::Target,
+            // What stands before a server that is down; 500 may be about one message.
+            Self::Status(StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT) => {
+                Blame::Target
+            }
+            Self::Status(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Blame::Caller,
+            _ => Blame::Message,
+        }
+    }
+
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::Silence(_) | Self::Unfinished(_) => Status::Timeout,
@@ -124,6 +145,7 @@ impl Fault {
             | Self::BrokenOff
             | Self::TooLarge(_)
             | Self::TooMany(_)
+            | Self::LongCursor(_)
             | Self::NotMcp(_) => Status::Upstream,
         }
     }
@@ -149,6 +171,7 @@ impl Fault {
             | Self::Unfinished(_)
             | Self::TooLarge(_)
             | Self::TooMany(_)
+            | Self::LongCursor(_)
             | Self::Failed => self.to_string(),
         }
     }

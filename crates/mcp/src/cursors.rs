@@ -22,6 +22,9 @@ const CARRIED_FOR: Duration = Duration::from_hours(1);
 /// A sealed cursor is of a length that is a multiple of this, so that it tells little of what is in it.
 const PADDED_TO: usize = 128;
 
+/// The longest cursor of a target, as it writes it, in bytes. Cursors of several targets go to the client together.
+const MAX_CURSOR_BYTES: usize = 8 << 10;
+
 /// A cursor that the gateway did not give to this caller, for this list.
 #[derive(Debug)]
 pub(crate) struct Foreign;
@@ -30,6 +33,9 @@ pub(crate) struct Foreign;
 pub(crate) fn sealed(session: &McpSession, kind: ListKind, message: &Message) -> Result<Option<Replacement>, Fault> {
     let cursor = lists::next_cursor(message).map_err(|error| Fault::NotMcp(error.to_string()))?;
     let Some(cursor) = cursor else { return Ok(None) };
+    if cursor.raw().len() > MAX_CURSOR_BYTES {
+        return Err(Fault::LongCursor(MAX_CURSOR_BYTES));
+    }
     let sealed = session.gate.seal(&bound_to(session, kind), &padded(cursor), CARRIED_FOR).map_err(|error| {
         tracing::error!(%error, "the cursor of a list cannot be sealed");
         Fault::Failed

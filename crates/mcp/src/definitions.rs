@@ -76,7 +76,11 @@ pub(crate) async fn keep(gate: Gate, target: Arc<Target>, stop: CancellationToke
         }
         let (first, longest) = RETRY;
         retry = read.is_err().then(|| retry.map_or(first, |before: Duration| longest.min(before * 2)));
+        let was_down = target.tools.is_down();
         target.tools.learn(number, read);
+        if was_down && !target.tools.is_down() {
+            target.eras.forget();
+        }
         stop.run_until_cancelled(tokio::time::sleep(LEAST_INTERVAL)).await;
     }
     target.tools.learn(u64::MAX, Err(DefinitionsError::Stopping));

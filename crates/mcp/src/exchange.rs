@@ -41,6 +41,7 @@ const SHORTEST_RETRY: Duration = Duration::from_millis(50);
 
 /// Sends the wire, hands parts of the answer to the flight as they come, and finishes it.
 pub(crate) async fn exchange(session: Arc<McpSession>, call: Call, wire: Wire, mut flight: Box<InFlight>) {
+    let _followed = call.progress.as_ref().map(|token| session.topics.follow(token));
     let outcome = match &call.expected {
         Expected::Response { id, .. } => {
             let gone = flight.abandonment();
@@ -106,6 +107,7 @@ pub(crate) async fn outcome(session: &Arc<McpSession>, call: &Call, wire: Wire, 
                 error = %fault,
                 "a call got no valid answer from its target"
             );
+            session.set_blame(fault.blame());
             if matches!(fault, Fault::SessionLost) {
                 session.set_lost();
             }

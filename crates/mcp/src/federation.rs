@@ -268,7 +268,8 @@ impl Welcome {
             let own = about.map_or(&CAPABILITIES[..], |about| &about.capabilities);
             welcome.capabilities.extend_from_slice(own);
             if let Some(instructions) = about.and_then(|about| about.instructions.as_deref()) {
-                further.extend(["\n\n# ", target.as_str(), "\n\n", instructions]);
+                further.extend(["\n\n# ", target.as_str(), "\n"]);
+                further.extend(instructions.split(is_line_end).flat_map(|line| ["\n> ", line]));
             }
             if is_down {
                 welcome.unavailable.push(target.clone());
@@ -278,7 +279,7 @@ impl Welcome {
         welcome.capabilities.dedup();
         welcome.instructions.push_str(
             "Several servers are behind this endpoint. The names of tools and prompts begin with the name of their server \
-             and `_`.",
+             and `_`. What a server says of itself is quoted below its name.",
         );
         if !welcome.unavailable.is_empty() {
             let names: Vec<_> = welcome.unavailable.iter().map(TargetName::as_str).collect();
@@ -341,6 +342,11 @@ impl Welcome {
         out.extend_from_slice(b"}}");
         out.into()
     }
+}
+
+/// What ends a line for some reader (Unicode Standard section 5.8): no server's text gets out of its quotation by it.
+const fn is_line_end(character: char) -> bool {
+    matches!(character, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 /// The acknowledgement of a subscription: the lists that it asks for, and what else is `honoured`.

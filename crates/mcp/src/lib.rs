@@ -18,6 +18,7 @@ pub mod headers;
 pub mod initialize;
 mod listen;
 pub mod lists;
+mod located;
 mod members;
 pub mod modern;
 mod outcomes;
@@ -29,6 +30,7 @@ pub mod sse;
 mod target;
 mod tell;
 mod tools;
+mod topics;
 
 pub use adapter::Adapter;
 pub use protected::{ProtectedResources, WELL_KNOWN};

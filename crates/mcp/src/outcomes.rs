@@ -18,12 +18,12 @@ use vidimus_core::json::{Document, Replacement, SpliceError, Value, splice};
 use vidimus_gate::{Outcome, OutputSchema, Refusal};
 
 use crate::answer::DENIED;
-use crate::call::{Call, Expected, Fault, json_limits};
+use crate::call::{Call, Expected, Fault, json_limits, read};
 use crate::envelope::{Class, Id, ListKind, MAX_NAME_BYTES, Message, MessageKind, Method, code};
 use crate::lists::{Filtered, ListError};
 use crate::modern::results::{self, ResultKind};
 use crate::sessions::McpSession;
-use crate::{asks, cursors, federation, initialize, lists, members, reply, sse, tell};
+use crate::{asks, changed, cursors, federation, initialize, lists, members, reply, sse, tell};
 
 /// How long a client may take to bring back what it carries for a target.
 const CARRIED_FOR: Duration = Duration::from_mins(30);
@@ -81,6 +81,11 @@ async fn outcome_of(
         if let Some(status) = http_status(message).filter(|_| session.client_is_modern()) {
             let _ = call.status.set(status);
         }
+        if id.is_none() {
+            // As the answer to this request it can be about no other: the client waits for an answer that bears its id.
+            let named = named(message, asked).map_err(|error| Fault::NotMcp(error.to_string()))?;
+            return failed(session, (asked, method), &read(session, named)?, address).await;
+        }
         return failed(session, (asked, method), message, address).await;
     }
     if session.is_modern && !session.gate.is_own() {
@@ -104,6 +109,16 @@ async fn outcome_of(
         _ => bridged(session, message)?,
     };
     Ok(outcome(session, status(method, message), method, &body))
+}
+
+/// An error that names no request, under the id of the one that it answers.
+fn named(message: &Message, id: &Id) -> Result<Bytes, SpliceError> {
+    let root = message.document().root();
+    let replacement = match root.get("id") {
+        Some(null) => Replacement { span: null.span(), with: Bytes::copy_from_slice(id.lexeme().as_bytes()) },
+        None => changed::inserted(root, format!("\"id\":{}", id.lexeme())),
+    };
+    splice(message.bytes(), &[replacement])
 }
 
 /// A result of the legacy era for whichever era its client speaks.

@@ -94,6 +94,13 @@ pub fn notification(method: &str, subscription: Option<&Id>) -> Bytes {
     end(out, "}")
 }
 
+/// A notice that a request of the gateway's own is taken back (MCP 2025-11-25, "Cancellation").
+pub(crate) fn cancelled(id: &Id) -> Bytes {
+    let mut out = br#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"#.to_vec();
+    out.extend_from_slice(id.lexeme().as_bytes());
+    end(out, "}}")
+}
+
 /// A request of the gateway's own. `params` is the JSON text of an object.
 pub(crate) fn request(id: &Id, method: &str, params: &[u8]) -> Bytes {
     let mut out = start(Some(id));

@@ -23,7 +23,9 @@ use crate::changed::Shown;
 use crate::envelope::Id;
 use crate::headers::{PROTOCOL_VERSION, SESSION_ID, request_headers};
 use crate::initialize::Revision;
+use crate::located::Located;
 use crate::target::Target;
+use crate::topics::Topics;
 
 /// Bytes of randomness in a session id.
 const ID_BYTES: usize = 32;
@@ -50,6 +52,10 @@ pub(crate) struct McpSession {
     via: Via,
     /// The tasks that the target made for this session, with the tools they are of; the oldest first.
     tasks: Mutex<VecDeque<(Box<str>, Box<str>)>>,
+    /// What the target may tell of: requests being answered, and what it asked.
+    pub(crate) topics: Topics,
+    /// Whose fault it was that a message got no answer, the last time.
+    blame: Mutex<Option<Blame>>,
     lost: AtomicBool,
     /// The target's last word was one that it may say of a session it does not know.
     doubted: AtomicBool,
@@ -62,6 +68,17 @@ pub(crate) struct McpSession {
     pub(crate) stream: Stream,
     /// The lists as the client knows them.
     pub(crate) shown: Shown,
+}
+
+/// Whose fault it is that a message got no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The target's, towards everybody: it cannot be reached, breaks off, is silent, or fails.
+    Target,
+    /// This caller's: the target does not let it in.
+    Caller,
+    /// Of this message, or of nobody.
+    Message,
 }
 
 /// How a client came to a session.
@@ -85,6 +102,8 @@ pub(crate) struct Front {
     level: Mutex<Option<Bytes>>,
     /// What the client's lists depended on when it was last shown one.
     shown: Mutex<Option<u64>>,
+    /// Which target has listed which resource to it.
+    pub(crate) located: Located,
 }
 
 #[derive(Default)]
@@ -97,7 +116,8 @@ impl Front {
     fn new(introduction: Bytes) -> Self {
         let introduction = if introduction.len() > MAX_INTRODUCTION_BYTES { Bytes::new() } else { introduction };
         let (beside, opened) = (Mutex::default(), watch::Sender::new(0));
-        Self { beside, opened, introduction, level: Mutex::default(), shown: Mutex::default() }
+        let (level, shown, located) = (Mutex::default(), Mutex::default(), Located::default());
+        Self { beside, opened, introduction, level, shown, located }
     }
 
     /// The place of the session at a target, which is opened once.
@@ -246,6 +266,8 @@ impl McpSession {
             is_modern,
             via,
             tasks: Mutex::default(),
+            topics: Topics::default(),
+            blame: Mutex::default(),
             gate,
             target,
             upstream_id: OnceLock::new(),
@@ -368,6 +390,16 @@ impl McpSession {
     /// The target does not know its session any more.
     pub(crate) fn set_lost(&self) {
         self.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// A message got no answer, by the fault of this one.
+    pub(crate) fn set_blame(&self, blame: Blame) {
+        *self.blame.lock().unwrap_or_else(PoisonError::into_inner) = Some(blame);
+    }
+
+    /// Whose fault it was the last time; none when all were answered.
+    pub(crate) fn blame(&self) -> Option<Blame> {
+        *self.blame.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Doubts that the target knows the session; whether that was in doubt already.

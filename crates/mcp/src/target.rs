@@ -1,9 +1,8 @@
 //! One MCP server behind the gateway: how to reach it, and what it defines.
 
-use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use vidimus_core::Protocol;
 use vidimus_gate::{Masking, TargetSpec};
@@ -11,8 +10,8 @@ use vidimus_gate::{Masking, TargetSpec};
 use crate::server::Server;
 use crate::tools::KnownTools;
 
-/// Resources and templates of one target that are remembered.
-const MAX_LISTED: usize = 20_000;
+/// How long it is believed that a target speaks an era, or does not.
+const ERAS_KEPT: Duration = Duration::from_mins(5);
 
 /// A target as the adapter sees it.
 pub struct Target {
@@ -23,49 +22,36 @@ pub struct Target {
     /// Whether the gateway reads it in the modern era first: as it was last read. Of a server not read yet clients of
     /// both eras try the modern one first (MCP 2026-07-28, "Versioning"); programs are spoken to in the legacy one.
     pub(crate) is_modern: AtomicBool,
-    /// Whether it answers clients of the legacy era, though it was read in the other one; once one has asked.
-    pub(crate) speaks_legacy: OnceLock<bool>,
-    /// The same of the modern era.
-    pub(crate) speaks_modern: OnceLock<bool>,
-    /// What it listed, by which requests at the endpoint for all targets find it.
-    pub(crate) listed: Listed,
+    /// Which eras it speaks, beside the one it is read in.
+    pub(crate) eras: Eras,
 }
 
-/// The resources that a target has listed to anybody, and the templates of such.
+/// Which eras a target answers clients in, as some handshake showed lately. What one client's handshake showed is not
+/// true for ever: it is forgotten after a while, and when the target was away.
 #[derive(Debug, Default)]
-pub(crate) struct Listed(Mutex<Known>);
+pub(crate) struct Eras(Mutex<[Option<(bool, Instant)>; 2]>);
 
-#[derive(Debug, Default)]
-struct Known {
-    resources: HashSet<Box<str>>,
-    templates: BTreeSet<Box<str>>,
-}
-
-impl Listed {
-    /// Keeps the URI of a resource, or a template of URIs; all others go when there are too many.
-    pub(crate) fn enter(&self, text: &str, is_template: bool) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.resources.len() + known.templates.len() >= MAX_LISTED {
-            *known = Known::default();
-        }
-        if is_template {
-            known.templates.insert(text.into());
-        } else {
-            known.resources.insert(text.into());
-        }
+impl Eras {
+    /// Whether it speaks the modern era, or the legacy one; none when that is not known.
+    pub(crate) fn speaks(&self, is_modern: bool) -> Option<bool> {
+        let [legacy, modern] = *self.known();
+        let (speaks, seen) = if is_modern { modern } else { legacy }?;
+        (seen.elapsed() < ERAS_KEPT).then_some(speaks)
     }
 
-    /// Whether it listed just this.
-    pub(crate) fn has(&self, text: &str) -> bool {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.resources.contains(text) || known.templates.contains(text)
+    /// A handshake has shown whether it speaks an era.
+    pub(crate) fn learn(&self, is_modern: bool, speaks: bool) {
+        let [legacy, modern] = &mut *self.known();
+        *(if is_modern { modern } else { legacy }) = Some((speaks, Instant::now()));
     }
 
-    /// How many bytes of a URI are those that stand before the first variable of a template; none if of none.
-    pub(crate) fn fit(&self, uri: &str) -> Option<usize> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fixed = |template: &str| template.split('{').next().filter(|fixed| uri.starts_with(fixed)).map(str::len);
-        known.templates.iter().filter_map(|template| fixed(template)).max()
+    /// It was away, and may be another server now.
+    pub(crate) fn forget(&self) {
+        *self.known() = [None; 2];
+    }
+
+    fn known(&self) -> MutexGuard<'_, [Option<(bool, Instant)>; 2]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,9 +87,7 @@ impl Target {
     pub fn new(spec: Arc<TargetSpec>, upstream: impl Into<Server>, limits: Limits) -> Self {
         let upstream = upstream.into();
         let is_modern = AtomicBool::new(matches!(upstream, Server::Http(_)));
-        let (tools, listed) = (KnownTools::default(), Listed::default());
-        let (speaks_legacy, speaks_modern) = (OnceLock::new(), OnceLock::new());
-        Self { spec, upstream, limits, tools, is_modern, speaks_legacy, speaks_modern, listed }
+        Self { spec, upstream, limits, tools: KnownTools::default(), is_modern, eras: Eras::default() }
     }
 
     /// Whether it was last read in the modern era.
@@ -119,5 +103,24 @@ impl Target {
     /// The gateway's own endpoint for all targets.
     pub fn endpoint(masking: Masking, limits: Limits) -> Self {
         Self::new(Arc::new(TargetSpec::endpoint(Protocol::Mcp, masking)), Server::Nowhere, limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_eras_is_known_of_each_alone_until_it_is_forgotten() {
+        let eras = Eras::default();
+        eras.learn(true, false);
+        assert_eq!((eras.speaks(true), eras.speaks(false)), (Some(false), None));
+        eras.learn(false, true);
+        assert_eq!((eras.speaks(true), eras.speaks(false)), (Some(false), Some(true)));
+        eras.forget();
+        assert_eq!((eras.speaks(true), eras.speaks(false)), (None, None));
+        let long_ago = Instant::now().checked_sub(ERAS_KEPT);
+        *eras.known() = [long_ago.map(|seen| (false, seen)), None];
+        assert_eq!(eras.speaks(false), None);
     }
 }

@@ -25,7 +25,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vidimus_core::ErrorKind;
 
-pub use self::connector::{ConnectError, TargetTls};
+pub use self::connector::{ClientTls, ConnectError, TargetTls};
 use self::connector::{Connector, causes};
 use crate::pem::TlsError;
 /// A name that a certificate is for.
@@ -89,6 +89,7 @@ pub struct HttpTarget {
     response_timeout: Duration,
     places: Arc<Semaphore>,
     requests: usize,
+    tls: ClientTls,
 }
 
 /// Why a target gave no answer.
@@ -178,15 +179,21 @@ impl HttpTarget {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS);
+        let tls = connector.tls().clone();
         let client = builder.build(connector.clone());
         let unpooled = builder.pool_max_idle_per_host(0).build(connector);
         let places = Arc::new(Semaphore::new(requests.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { client, unpooled, url, name, injected, connect_timeout, response_timeout, places, requests })
+        Ok(Self { client, unpooled, url, name, injected, connect_timeout, response_timeout, places, requests, tls })
     }
 
     /// Where the target is.
     pub const fn url(&self) -> &Uri {
         &self.url
+    }
+
+    /// The TLS with it.
+    pub const fn tls(&self) -> &ClientTls {
+        &self.tls
     }
 
     /// Sends one request and waits for the head of the response. The injected headers win over `headers`.

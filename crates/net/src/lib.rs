@@ -6,6 +6,7 @@
 mod activity;
 mod bearer;
 pub mod client;
+mod exchanged;
 pub mod fetch;
 pub mod origin;
 mod pem;
@@ -14,7 +15,7 @@ mod stall;
 mod tls;
 
 pub use bearer::bearer;
-pub use client::{HttpTarget, Repeat, TargetBody, TargetOptions, TargetTls, UpstreamError};
+pub use client::{ClientTls, HttpTarget, Repeat, TargetBody, TargetOptions, TargetTls, UpstreamError};
 pub use fetch::{FetchError, Fetcher};
 /// The body of a message that is arriving.
 pub use hyper::body::Incoming;

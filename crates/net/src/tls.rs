@@ -7,16 +7,15 @@
 //! Files are read whole or not at all: a pair that cannot be used leaves the one before it in force. Sessions are resumed
 //! only under the files they began with.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::TlsAcceptor;
 
+use crate::exchanged::Exchanged;
 use crate::pem::{self, TlsError};
 
 /// The versions that are spoken.
@@ -43,19 +42,16 @@ pub struct ServerTls(Arc<Inner>);
 
 struct Inner {
     files: TlsFiles,
-    current: RwLock<Arc<ServerConfig>>,
-    /// What the files held when they were looked at last, usable or not.
-    seen: Mutex<u64>,
-    hasher: RandomState,
+    config: Exchanged<ServerConfig>,
 }
 
 impl ServerTls {
     /// Reads the files.
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
-        let hasher = RandomState::new();
-        let seen = fingerprint(&files, &hasher);
-        let current = RwLock::new(Arc::new(config(&files)?));
-        Ok(Self(Arc::new(Inner { files, current, seen: Mutex::new(seen), hasher })))
+        let paths = [Some(&files.certificate), Some(&files.key), files.client_ca.as_ref()];
+        let paths = paths.into_iter().flatten().cloned().collect();
+        let config = Exchanged::load(paths, || config(&files))?;
+        Ok(Self(Arc::new(Inner { files, config })))
     }
 
     /// The files.
@@ -67,21 +63,12 @@ impl ServerTls {
     /// last look. After an error what was in force stays so, and the error is told once for each state of the files.
     /// Blocks for as long as the files take to read.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        // Held while the files are read: of two looks at once the slower one must not win with what it read before.
-        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = fingerprint(&self.0.files, &self.0.hasher);
-        if *seen == found {
-            return Ok(false);
-        }
-        *seen = found;
-        let config = Arc::new(config(&self.0.files)?);
-        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = config;
-        Ok(true)
+        self.0.config.reload(|| config(&self.0.files))
     }
 
     /// What takes the next connection.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner)).into()
+        self.0.config.current().into()
     }
 }
 
@@ -116,12 +103,4 @@ fn config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     })?;
     config.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
     Ok(config)
-}
-
-/// Tells one state of the files from another. It depends on content and mode alone: what replaces a file by its equal
-/// changes nothing.
-fn fingerprint(files: &TlsFiles, hasher: &RandomState) -> u64 {
-    let paths = [Some(&files.certificate), Some(&files.key), files.client_ca.as_ref()];
-    let contents: Vec<_> = paths.into_iter().flatten().map(|path| pem::state(path)).collect();
-    hasher.hash_one(contents)
 }

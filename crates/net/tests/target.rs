@@ -131,6 +131,21 @@ async fn a_target_that_demands_a_certificate_gets_the_gateways_own() {
     assert_eq!(error.kind(), ErrorKind::Upstream);
     assert!(error.to_string().contains(&format!("https://localhost:{port}")), "{error}");
 
+    // Of files that are exchanged the new ones count for the next connection, and those that cannot be used for none.
+    let stranger = Authority::new("clients").unwrap();
+    files.pair("own", &stranger.issue("gateway", &["gw.internal"], VALID).unwrap());
+    let tls = TargetTls { ca: ca.clone(), identity: Some(own.clone()), server_name: None };
+    let once = target(&url, slow(tls));
+    assert!(asked(&once).await.is_err());
+    assert!(!once.tls().reload().unwrap(), "nothing is new");
+    files.pair("own", &clients.issue("gateway", &["gw.internal"], VALID).unwrap());
+    assert!(once.tls().reload().unwrap());
+    assert_eq!(asked(&once).await.unwrap(), "HTTP/2.0");
+    std::fs::write(&own.0, "half of it").unwrap();
+    assert!(once.tls().reload().is_err() && !once.tls().reload().unwrap(), "told once");
+    assert_eq!(asked(&once).await.unwrap(), "HTTP/2.0");
+    files.pair("own", &clients.issue("gateway", &["gw.internal"], VALID).unwrap());
+
     std::fs::set_permissions(&own.1, std::fs::Permissions::from_mode(0o644)).unwrap();
     let tls = TargetTls { ca, identity: Some(own), server_name: None };
     let refused = HttpTarget::with(url.parse().unwrap(), options(tls)).err().unwrap();

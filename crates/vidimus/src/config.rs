@@ -35,7 +35,7 @@ pub(crate) use masking::{Masking, Shared as SharedMasking};
 pub(crate) use reference::markdown;
 pub(crate) use sections::SOCKET;
 pub(crate) use stdio::{Program, ProgramError};
-pub(crate) use value::{LOCAL_ISSUER, OWN_ISSUER, private_url};
+pub(crate) use value::{LOCAL_ISSUER, OWN_ISSUER, is_loopback, private_url};
 
 /// The largest configuration file, in bytes.
 const MAX_FILE: u64 = 1 << 20;

@@ -74,7 +74,7 @@ pub(crate) async fn login(options: &Login, out: &mut impl Write) -> anyhow::Resu
     let store = Store::at(options.place.file.clone())?;
     let endpoint = options.place.endpoint()?;
     let resource = Resource::discover(&endpoint).await?;
-    let issuer = Issuer::discover(resource.issuer(options.issuer.as_deref())?).await?;
+    let issuer = Issuer::discover(resource.issuer(options.issuer.as_deref())?, &resource.url).await?;
     let client = match &options.client_id {
         Some(id) => Client { id: id.clone() },
         None => registered(&store, &issuer).await?,
@@ -86,7 +86,7 @@ pub(crate) async fn login(options: &Login, out: &mut impl Write) -> anyhow::Resu
             token::by_device(&asked, told_of_device).await
         } else {
             let opens = !options.no_browser;
-            token::by_browser(&asked, options.port, |page| told_of_page(page, opens)).await
+            token::by_browser(&asked, options.port, |page, start| told_of_page(page, opens.then_some(start))).await
         }
     };
     let issued = tokio::time::timeout(PATIENCE, signing_in).await.map_err(|_| LoginError::Late)??;
@@ -155,8 +155,8 @@ fn shown(resource: &str, kept: &Kept) -> serde_json::Value {
     })
 }
 
-fn told_of_page(page: &str, opens: bool) {
-    if opens && browser::open(page) {
+fn told_of_page(page: &str, start: Option<&str>) {
+    if start.is_some_and(browser::open) {
         note("Sign in with the browser that opens. If none does, open this address on this machine:");
     } else {
         note("Open this address in a browser on this machine:");

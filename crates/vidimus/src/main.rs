@@ -48,6 +48,7 @@ mod secret;
 mod serve;
 mod sessions;
 mod stdio_child;
+mod target_metrics;
 mod tools;
 mod verify;
 mod witness_client;

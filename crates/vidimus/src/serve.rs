@@ -24,12 +24,14 @@ use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server, ServerTls, Targe
 use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, Pool, PoolLimits};
 
 use crate::admin::Admin;
+use crate::certificates::Certificates;
 use crate::config::{self, Config, SharedMasking};
 use crate::discovery::Discovery;
 use crate::evidence_api::{self, EvidenceApi};
 use crate::integrity::Integrity;
 use crate::log_api::LogApi;
 use crate::resource_metadata::ResourceMetadata;
+use crate::target_metrics::Targets;
 use crate::witnesses::Witnesses;
 use crate::{capacity, certificates, clock, key, policies, retention, stdio_child};
 
@@ -56,7 +58,7 @@ pub(crate) struct Running {
     servers: Vec<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
     witnesses: JoinHandle<Witnesses>,
-    tls: Option<ServerTls>,
+    certificates: Vec<Certificates>,
     grace: Duration,
 }
 
@@ -112,15 +114,16 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let mut registry = Registry::with_prefix("vidimus");
     let gauges = policies::Gauges::register(&mut registry, config);
     let integrity = Integrity::new(config.integrity_every, &mut registry);
-    let Opened { gate, registry, identity, in_force, witnesses } = open(config, registry).await?;
+    let Opened { gate, mut registry, identity, in_force, witnesses } = open(config, registry).await?;
     capacity::observe(&gate, &config.capacity, &gateway.data_dir).context("cannot tell how much room data_dir has")?;
 
     let programs = Pool::new(PoolLimits::default());
     let mut masking = SharedMasking::default();
+    let mut of_targets = Vec::new();
     let targets = config.targets.iter().map(|target| {
         let masking = masking.compile(&gate, &target.masking);
         let masking = masking.with_context(|| format!("the masking of target {}", target.name))?;
-        connect(&gate, config, (target, masking), &programs)
+        connect(&gate, config, (target, masking), &programs, &mut of_targets)
     });
     let targets = targets.collect::<anyhow::Result<_>>()?;
     let origins = if tls.is_some() { OriginPolicy::over_tls } else { OriginPolicy::new };
@@ -131,6 +134,8 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let resources = protected_resources(config);
     let metadata = ResourceMetadata::new(gate.clone(), origins.clone(), resources.clone());
     let adapter = Adapter::new(gate.clone(), origins, resources, targets, endpoint);
+    let names = config.targets.iter().map(|target| target.name.clone()).collect();
+    registry.register_collector(Box::new(Targets::new(adapter.clone(), names)));
     let (stop, stopping) = watch::channel(false);
     let limits = HttpLimits {
         connections: config.limits.connections,
@@ -191,14 +196,13 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         tokio::spawn(clock::watch(gate.clone(), stopping.clone())),
         tokio::spawn(capacity::watch(gate.clone(), config.capacity, gateway.data_dir.clone(), stopping.clone())),
     ];
-    if let Some(tls) = &tls {
-        helpers.push(tokio::spawn(certificates::watch(tls.clone(), stopping.clone())));
-    }
+    let certificates: Vec<_> = tls.map(Certificates::Listener).into_iter().chain(of_targets).collect();
+    helpers.push(tokio::spawn(certificates::watch(certificates.clone(), stopping.clone())));
     for target in &config.targets {
         helpers.push(tokio::spawn(read_definitions(adapter.clone(), target.name.clone(), stopping.clone())));
     }
     let grace = config.limits.shutdown_grace;
-    Ok(Running { listen, admin, gate, adapter, programs, stop, servers, helpers, witnesses, tls, grace })
+    Ok(Running { listen, admin, gate, adapter, programs, stop, servers, helpers, witnesses, certificates, grace })
 }
 
 /// Opens the log and asks its witnesses before anything is written. Blocks; called from a thread for that.
@@ -222,9 +226,11 @@ impl Running {
                 interrupted = tokio::signal::ctrl_c() => interrupted?,
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {
-                    if let Some(tls) = &self.tls {
-                        tracing::info!("SIGHUP: looking at the certificate; the configuration is read at a start alone");
-                        certificates::look(tls).await;
+                    if self.certificates.iter().any(|own| matches!(own, Certificates::Listener(_))) {
+                        tracing::info!("SIGHUP: looking at the certificates; the configuration is read at a start alone");
+                        for certificates in &self.certificates {
+                            certificates::look(certificates).await;
+                        }
                         continue;
                     }
                     tracing::info!("SIGHUP: the terminal was closed, and the configuration is read at a start alone");
@@ -287,6 +293,7 @@ fn connect(
     config: &Config,
     (target, masking): (&config::Target, Masking),
     programs: &Pool,
+    certificates: &mut Vec<Certificates>,
 ) -> anyhow::Result<Target> {
     let server: vidimus_mcp::Server = match &target.server {
         config::Server::Http { url, headers, requests, tls } => {
@@ -305,6 +312,9 @@ fn connect(
             };
             let http = HttpTarget::with(url.clone(), options);
             let http = http.with_context(|| format!("target {}", target.name))?;
+            if !http.tls().paths().is_empty() {
+                certificates.push(Certificates::Target(target.name.clone(), http.tls().clone()));
+            }
             gate.upstream(http).into()
         }
         config::Server::Program(program) => {

@@ -336,6 +336,7 @@ async fn a_server_that_says_400_of_every_session_it_has_forgotten_costs_a_new_on
             _ => Value::Null,
         };
         assert_eq!(answer["error"]["code"], code, "{tool}: {answer}");
+        assert_eq!(answer["id"], id, "the client finds its answer by the id that it gave: {answer}");
     }
     // Two in a row are meant for the session.
     assert_eq!(client.call(20, "forgot", "{}").await.unwrap()["error"]["code"], -32000);

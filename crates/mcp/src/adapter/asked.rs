@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vidimus_core::Action;
 
 use crate::call::Expected;
-use crate::envelope::{Message, MessageKind, Method};
+use crate::envelope::{Id, Message, MessageKind, Method};
 
 /// The answer that a message wants.
 pub(super) fn expected(message: &Message) -> Expected {
@@ -18,6 +18,11 @@ pub(super) fn expected(message: &Message) -> Expected {
 /// Whether a message asks for a list from a cursor on.
 pub(super) fn is_continued(message: &Message) -> bool {
     message.params().and_then(|params| params.get("cursor")).is_some_and(|cursor| !cursor.is_null())
+}
+
+/// The token by which the client wants to be told of a request's progress.
+pub(super) fn progress(message: &Message) -> Option<Id> {
+    message.params().and_then(|params| params.at(&["_meta", "progressToken"])).and_then(Id::read)
 }
 
 /// The action policy decides on; none for what is not offered.

@@ -24,7 +24,7 @@ use crate::envelope::{Class, ListKind, Message, MessageKind, Method, code};
 use crate::exchange::{in_use, taken_back};
 use crate::federation::{self, Merged, Welcome};
 use crate::initialize::Revision;
-use crate::sessions::McpSession;
+use crate::sessions::{Blame, McpSession};
 use crate::target::Target;
 use crate::{cursors, lists, members, modern};
 
@@ -118,48 +118,6 @@ impl Guest {
         self.through(visit, headers, target, renamed).await
     }
 
-    /// What names a resource: its target is the first that has listed it.
-    async fn located(&self, visit: &Visit<'_>, headers: &HeaderMap, message: &Message) -> Result<Reply, Reply> {
-        let uri = federation::uri_in(message).unwrap_or_default();
-        let mut found = self.lister(&uri);
-        if found.is_none() {
-            // Nobody has asked for lists yet, or it is new.
-            for kind in [ListKind::Resources, ListKind::ResourceTemplates] {
-                drop(Box::pin(self.gathered((kind, None))).await);
-            }
-            found = self.lister(&uri);
-        }
-        let Some(target) = found else {
-            let text = "no server here has listed this resource, or one that this URI could be of";
-            return Err(self
-                .refuse(message, (ErrorKind::NotFound, "unknown_resource"), code::INVALID_PARAMS, text)
-                .await);
-        };
-        self.through(visit, headers, target, message.bytes().clone()).await
-    }
-
-    /// The target that a resource is of: the first by name that has listed it and lets the client read it; else the one
-    /// with the template that fits it best; else the only one that has resources.
-    pub(super) fn lister(&self, uri: &str) -> Option<&Arc<Target>> {
-        let read = Action::ResourceRead(uri.into());
-        let targets: Vec<_> = self.targets().collect();
-        let listed: Vec<_> = targets.iter().copied().filter(|target| target.listed.has(uri)).collect();
-        let readable = listed.iter().find(|target| self.may_at(&target.spec.name, &read));
-        if let Some(target) = readable.or(listed.first()) {
-            return Some(target);
-        }
-        let mut fitting: Vec<_> =
-            targets.iter().filter_map(|target| Some((target.listed.fit(uri)?, *target))).collect();
-        fitting.sort_by_key(|(fixed, _)| std::cmp::Reverse(*fixed));
-        if let Some((_, target)) = fitting.first() {
-            return Some(target);
-        }
-        let has_resources =
-            |target: &&Arc<Target>| target.tools.about().is_none_or(|about| about.capabilities.contains(&"resources"));
-        let mut having = targets.into_iter().filter(has_resources);
-        having.next().filter(|_| having.next().is_none())
-    }
-
     /// What is about a task: of the session that made it.
     async fn of_task(&self, visit: &Visit<'_>, headers: &HeaderMap, message: &Message) -> Result<Reply, Reply> {
         let task = message.task_id().unwrap_or_default();
@@ -174,7 +132,7 @@ impl Guest {
     }
 
     /// Sends a request to its target, in the words that it has there.
-    async fn through(
+    pub(super) async fn through(
         &self,
         visit: &Visit<'_>,
         headers: &HeaderMap,
@@ -191,6 +149,11 @@ impl Guest {
             Err(NoSession::Absent) => {
                 let text = format!("the server `{}` does not answer now", target.spec.name);
                 let why = (ErrorKind::Upstream, "unavailable");
+                return Err(self.refuse(&message, why, code::INTERNAL_ERROR, &text).await);
+            }
+            Err(NoSession::Declined) => {
+                let text = format!("the server `{}` refuses the session that this request needs", target.spec.name);
+                let why = (ErrorKind::Upstream, "declined");
                 return Err(self.refuse(&message, why, code::INTERNAL_ERROR, &text).await);
             }
             Err(NoSession::Ended) => return Err(Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::CutOff)),
@@ -353,7 +316,7 @@ impl Guest {
     }
 
     /// The pages of a list, of all targets that the client may know of and that answer.
-    async fn gathered(&self, (kind, from): Wanted) -> Merged {
+    pub(super) async fn gathered(&self, (kind, from): Wanted) -> Merged {
         let from: Vec<(Arc<Target>, Option<String>)> = match from {
             None => self.targets().map(|target| (Arc::clone(target), None)).collect(),
             Some(from) => from
@@ -376,7 +339,7 @@ impl Guest {
             let name = &target.spec.name;
             match page {
                 Page::Of(page) => {
-                    remember(target, kind, page);
+                    self.remember(name, kind, page);
                     let before = || shown.iter().take_while(|before| before.spec.name != *name);
                     let is_shadowed = |uri: &str| self.is_shadowed(before(), uri);
                     if let Err(error) = merged.add(name, page, is_shadowed) {
@@ -424,13 +387,15 @@ impl Guest {
         for _ in 0..2 {
             let session = match self.session_at(target).await {
                 Ok(session) => session,
-                Err(NoSession::Absent) => return Page::Unavailable,
+                Err(NoSession::Absent | NoSession::Declined) => return Page::Unavailable,
                 Err(NoSession::Refused(_) | NoSession::Ended) => return Page::None,
             };
             match self.ask(&session, lists::request(&session.own_id(), kind, cursor)).await {
                 Some((Status::Ok, page)) => return Page::Of(page),
                 Some((Status::Upstream | Status::Timeout, _)) if !session.is_lost() => {
-                    target.tools.miss();
+                    if session.blame() == Some(Blame::Target) {
+                        target.tools.miss();
+                    }
                     return Page::Unavailable;
                 }
                 _ if session.is_lost() => {}
@@ -440,14 +405,8 @@ impl Guest {
         Page::Unavailable
     }
 
-    /// Whether one of the targets `before` has listed the same, and would be asked for it.
-    fn is_shadowed<'a>(&self, mut before: impl Iterator<Item = &'a &'a Arc<Target>>, uri: &str) -> bool {
-        let read = Action::ResourceRead(uri.into());
-        before.any(|before| before.listed.has(uri) && self.may_at(&before.spec.name, &read))
-    }
-
     /// Records what the endpoint refuses, and says so.
-    async fn refuse(
+    pub(super) async fn refuse(
         &self,
         message: &Message,
         (kind, reason): (ErrorKind, &'static str),
@@ -469,13 +428,6 @@ enum Page {
     None,
     /// It does not answer.
     Unavailable,
-}
-
-/// Keeps which target has listed a resource.
-fn remember(target: &Target, kind: ListKind, page: &Bytes) {
-    if matches!(kind, ListKind::Resources | ListKind::ResourceTemplates) {
-        federation::identities(page, kind, |uri| target.listed.enter(uri, kind == ListKind::ResourceTemplates));
-    }
 }
 
 /// A request in the words of another era.

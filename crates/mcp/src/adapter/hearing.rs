@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vidimus_core::event::Status;
 use vidimus_core::json::{SpliceError, Value, splice, without_elements};
-use vidimus_core::{Action, Members, Operation, Protocol};
+use vidimus_core::{Action, Members, Operation, Protocol, TargetName};
 use vidimus_gate::{Answer, Answers, InFlight, Outcome, PartError, Verdict};
 
 use super::opening::{Guest, read};
@@ -37,6 +37,10 @@ const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a client of the legacy era is told of targets of the modern one.
 const ALL_LISTS: &[u8] =
     br#"{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true}}"#;
+
+/// The keys of what a subscription names one by one.
+const RESOURCES: &str = "resourceSubscriptions";
+const TASKS: &str = "taskIds";
 
 /// What a client listens for, and by which request in the era that has such.
 struct Wish {
@@ -121,7 +125,8 @@ impl Guest {
         let Some(front) = self.front() else { return std::future::pending().await };
         let mut openings = front.openings();
         if let Some(request) = &wish.request {
-            let acknowledged = federation::acknowledged(request, &self.honoured(request));
+            let honoured = self.honoured(request).await;
+            let acknowledged = federation::acknowledged(request, &honoured);
             flight.chunk(acknowledged, members::of_server(Method::Acknowledged)).await?;
         }
         let mut sources: SelectAll<BoxStream<'static, Heard>> = SelectAll::new();
@@ -190,25 +195,16 @@ impl Guest {
     }
 
     /// What of a subscription's resources and tasks some target will tell of.
-    fn honoured(&self, request: &Message) -> Vec<(&'static str, Vec<String>)> {
+    async fn honoured(&self, request: &Message) -> Vec<(&'static str, Vec<String>)> {
         let open = self.open_sessions();
-        let filter = request.params().and_then(|params| params.get("notifications"));
-        let listed = |key: &str| {
-            let listed = filter.and_then(|filter| filter.get(key)).into_iter().flat_map(|list| list.elements());
-            listed.filter_map(|text| text.as_str().map(std::borrow::Cow::into_owned)).collect::<Vec<_>>()
-        };
-        let is_modern_at = |uri: &str| {
-            let target =
-                self.lister(uri).filter(|target| self.may_at(&target.spec.name, &Action::ResourceRead(uri.into())));
-            target.is_some_and(|target| {
-                open.iter().any(|session| session.is_modern && session.target.spec.name == target.spec.name)
-            })
-        };
-        let mut uris = listed("resourceSubscriptions");
-        uris.retain(|uri| is_modern_at(uri));
-        let mut tasks = listed("taskIds");
+        let mut uris = listed(request, RESOURCES);
+        let readable = self.readable(uris.clone()).await;
+        let is_modern_at =
+            |target: &TargetName| open.iter().any(|session| session.is_modern && session.target.spec.name == *target);
+        uris.retain(|uri| readable.get(uri).is_some_and(is_modern_at));
+        let mut tasks = listed(request, TASKS);
         tasks.retain(|task| open.iter().any(|session| session.may_know_task(task)));
-        vec![("resourceSubscriptions", uris), ("taskIds", tasks)]
+        vec![(RESOURCES, uris), (TASKS, tasks)]
     }
 
     /// Listens in the client's session at a target; none when there is nothing to be heard.
@@ -225,7 +221,7 @@ impl Guest {
                 Verdict::Denied(_) => None,
             },
             (Some(request), true) => {
-                let request = read(self.filtered(session, request).ok()?).ok()?;
+                let request = read(self.filtered(session, request).await.ok()?).ok()?;
                 self.subscribe(session, &request).await
             }
             (None, true) => {
@@ -246,25 +242,32 @@ impl Guest {
     }
 
     /// A subscription with the resources and tasks of one target alone.
-    fn filtered(&self, session: &McpSession, request: &Message) -> Result<Bytes, SpliceError> {
-        let is_foreign = |key: &str, text: &str| {
-            if key == "taskIds" {
-                return !session.may_know_task(text);
+    async fn filtered(&self, session: &McpSession, request: &Message) -> Result<Bytes, SpliceError> {
+        let readable = self.readable(listed(request, RESOURCES)).await;
+        let is_own = |key: &str, text: &str| {
+            if key == TASKS {
+                return session.may_know_task(text);
             }
-            let lister = self.lister(text).is_some_and(|target| target.spec.name == session.target.spec.name);
-            !lister || !session.gate.may_do(&Action::ResourceRead(text.into()), Some(self.caller.address()))
+            readable.get(text) == Some(&session.target.spec.name)
         };
         let filter = request.params().and_then(|params| params.get("notifications"));
         let mut replacements = Vec::new();
-        for key in ["resourceSubscriptions", "taskIds"] {
+        for key in [RESOURCES, TASKS] {
             if let Some(list) = filter.and_then(|filter| filter.get(key)).filter(Value::is_array) {
-                let unwanted = |text: Value<'_>| text.as_str().is_none_or(|text| is_foreign(key, &text));
+                let unwanted = |text: Value<'_>| text.as_str().is_none_or(|text| !is_own(key, &text));
                 replacements.extend(without_elements(list, unwanted));
             }
         }
         replacements.sort_by_key(|replacement| replacement.span.start);
         splice(request.bytes(), &replacements)
     }
+}
+
+/// What a subscription lists under a key.
+fn listed(request: &Message, key: &str) -> Vec<String> {
+    let filter = request.params().and_then(|params| params.get("notifications"));
+    let listed = filter.and_then(|filter| filter.get(key)).into_iter().flat_map(|list| list.elements());
+    listed.filter_map(|text| text.as_str().map(std::borrow::Cow::into_owned)).collect()
 }
 
 /// The operation of listening, without a request.

@@ -20,14 +20,17 @@ use vidimus_gate::{Answer, Answers, Caller, Denied};
 
 use super::stateless::Begun;
 use super::{Adapter, Visit, claimed, close, withheld};
-use crate::envelope::{EnvelopeError, Message, MessageKind, Method, Sender};
+use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, code};
 use crate::federation::{self, Introduction};
-use crate::sessions::{Front, McpSession};
+use crate::sessions::{Blame, Front, McpSession};
 use crate::target::Target;
 use crate::{initialize, modern, reply};
 
 /// How long the handshake with a target may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a target may take to take the notice that a request is taken back.
+const TELL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A client at the endpoint, with what the tasks of its requests need.
 #[derive(Clone)]
@@ -46,8 +49,22 @@ pub(super) enum NoSession {
     Refused(Denied),
     /// It does not answer.
     Absent,
+    /// It answers, and agrees to no session with this client.
+    Declined,
     /// The client's own session has ended.
     Ended,
+}
+
+/// What a target says to a handshake.
+enum Greeting {
+    /// It agrees to this session.
+    Agreed(Arc<McpSession>),
+    /// It answers otherwise: it may not speak this era.
+    Other,
+    /// This client may not: the target or policy says so.
+    Refused,
+    /// Nothing.
+    Silent,
 }
 
 impl Guest {
@@ -140,54 +157,84 @@ impl Guest {
     }
 
     async fn open(&self, target: &Arc<Target>) -> Result<Arc<McpSession>, NoSession> {
-        // Which era it speaks is known when it was read once.
-        let known = target.tools.get(&self.gone, || self.session.gate.undecided()).await;
-        if known.is_err() {
+        if target.tools.is_down() {
+            // Nobody waits in line for what is down: it is looked at beside.
+            target.tools.refresh();
             return Err(NoSession::Absent);
         }
-        let (own, is_modern) = (self.session.is_modern, target.is_modern());
-        let speaks = if own { &target.speaks_modern } else { &target.speaks_legacy };
-        if own != is_modern && speaks.get() != Some(&false) {
-            // It may speak both eras: then the client's.
-            if let Some(session) = self.begin(target, own).await? {
-                let _ = speaks.set(true);
-                return Ok(session);
+        // Which era it speaks is known when it was read once.
+        let known = target.tools.get(&self.gone, || self.session.gate.undecided());
+        match tokio::time::timeout(HANDSHAKE_TIMEOUT, known).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) => return Err(NoSession::Absent),
+            Err(_) => {
+                target.tools.miss();
+                return Err(NoSession::Absent);
             }
         }
-        let Some(session) = self.begin(target, is_modern).await? else {
-            target.tools.miss();
-            return Err(NoSession::Absent);
-        };
-        if own != is_modern {
-            let _ = speaks.set(false);
+        let (own, read_in) = (self.session.is_modern, target.is_modern());
+        let mut speaks = None;
+        if own != read_in && target.eras.speaks(own) != Some(false) {
+            // It may speak both eras: then the client's.
+            match self.begin(target, own).await? {
+                Greeting::Agreed(session) => {
+                    target.eras.learn(own, true);
+                    return Ok(session);
+                }
+                Greeting::Other | Greeting::Silent => speaks = Some(false),
+                // That says nothing of other clients.
+                Greeting::Refused => {}
+            }
         }
-        Ok(session)
+        match self.begin(target, read_in).await? {
+            Greeting::Agreed(session) => {
+                if let Some(speaks) = speaks {
+                    target.eras.learn(own, speaks);
+                }
+                Ok(session)
+            }
+            Greeting::Other | Greeting::Refused => Err(NoSession::Declined),
+            Greeting::Silent => {
+                target.tools.miss();
+                Err(NoSession::Absent)
+            }
+        }
     }
 
-    /// A session in which an era is spoken; none when the target does not answer in it.
-    async fn begin(&self, target: &Arc<Target>, is_modern: bool) -> Result<Option<Arc<McpSession>>, NoSession> {
+    /// A session in which an era is spoken, if the target agrees to it.
+    async fn begin(&self, target: &Arc<Target>, is_modern: bool) -> Result<Greeting, NoSession> {
         let session = self.enter(target, is_modern).await?;
         // What was read in this era need not be asked for it.
-        let is_known = is_modern && target.is_modern();
-        if is_known || self.has_begun(&session).await {
-            return Ok(Some(session));
+        if is_modern && target.is_modern() {
+            return Ok(Greeting::Agreed(session));
         }
-        close(vec![session], "upstream").await;
-        Ok(None)
-    }
-
-    /// Whether the target agrees to the session in time.
-    async fn has_begun(&self, session: &Arc<McpSession>) -> bool {
         let begun =
-            async { if session.is_modern { self.discover(session).await } else { self.shake_hands(session).await } };
-        tokio::time::timeout(HANDSHAKE_TIMEOUT, begun).await.is_ok_and(|begun| begun.is_some())
+            async { if session.is_modern { self.discover(&session).await } else { self.shake_hands(&session).await } };
+        let begun = tokio::time::timeout(HANDSHAKE_TIMEOUT, begun).await.unwrap_or(Err(Greeting::Silent));
+        let Err(why) = begun else { return Ok(Greeting::Agreed(session)) };
+        close(vec![session], "upstream").await;
+        Ok(why)
     }
 
-    async fn discover(&self, session: &Arc<McpSession>) -> Option<()> {
+    /// Asks in a handshake; what came of it if that is no result.
+    async fn greet(&self, session: &Arc<McpSession>, message: Bytes) -> Result<Bytes, Greeting> {
+        match self.ask(session, message).await {
+            Some((Status::Ok, answer)) => Ok(answer),
+            Some((Status::Error, _)) => Err(Greeting::Other),
+            Some((Status::Upstream | Status::Timeout, _)) => Err(match session.blame() {
+                Some(Blame::Target) => Greeting::Silent,
+                Some(Blame::Caller) => Greeting::Refused,
+                Some(Blame::Message) | None => Greeting::Other,
+            }),
+            _ => Err(Greeting::Refused),
+        }
+    }
+
+    async fn discover(&self, session: &Arc<McpSession>) -> Result<(), Greeting> {
         let asked = reply::request(&session.own_id(), "server/discover", b"{}");
-        let (status, answer) = self.ask(session, asked).await?;
-        let answer = Message::parse(answer, Sender::Server, &Limits::default()).ok()?;
-        (status == Status::Ok && modern::is_offered(&answer)).then_some(())
+        let answer = self.greet(session, asked).await?;
+        let answer = Message::parse(answer, Sender::Server, &Limits::default());
+        if answer.is_ok_and(|answer| modern::is_offered(&answer)) { Ok(()) } else { Err(Greeting::Other) }
     }
 
     async fn enter(&self, target: &Arc<Target>, is_modern: bool) -> Result<Arc<McpSession>, NoSession> {
@@ -197,43 +244,69 @@ impl Guest {
         Ok(Arc::new(McpSession::beside(gate, Arc::clone(target), is_modern, self.session.is_modern)))
     }
 
-    async fn shake_hands(&self, session: &Arc<McpSession>) -> Option<()> {
+    async fn shake_hands(&self, session: &Arc<McpSession>) -> Result<(), Greeting> {
+        let hello = self.hello(session).ok_or(Greeting::Refused)?;
+        self.greet(session, hello).await?;
+        if session.version.get().is_none() {
+            return Err(Greeting::Other);
+        }
+        self.greet(session, initialize::initialized()).await?;
+        if let Some(level) = self.front().and_then(Front::level).and_then(|level| read(level).ok())
+            && let Ok(level) = federation::with_id(&level, &session.own_id())
+        {
+            // Whether it takes it changes nothing.
+            self.ask(session, level).await;
+        }
+        Ok(())
+    }
+
+    /// The `initialize` of the client for a target.
+    fn hello(&self, session: &Arc<McpSession>) -> Option<Bytes> {
         let id = session.own_id();
         let introduction = self.front().map(|front| &front.introduction).filter(|own| !own.is_empty());
         let hello = match introduction {
             Some(own) => federation::with_id(&read(own.clone()).ok()?, &id).ok()?,
             None => self.client.initialize(&id),
         };
-        let hello = initialize::client_hello(&read(hello).ok()?, &withheld(&session.gate)).ok()?.wire;
-        self.ask(session, hello).await?;
-        session.version.get()?;
-        self.ask(session, initialize::initialized()).await?;
-        if let Some(level) = self.front().and_then(Front::level) {
-            let level = federation::with_id(&read(level).ok()?, &session.own_id()).ok()?;
-            self.ask(session, level).await?;
-        }
-        Some(())
+        Some(initialize::client_hello(&read(hello).ok()?, &withheld(&session.gate)).ok()?.wire)
     }
 
     /// Sends a message of the legacy era that the gateway makes for the client; how it ended, and what the client may be
-    /// shown of it. None when it was refused, or given up.
+    /// shown of it. None when it was refused, or given up. Whoever drops this has taken the request back, and the target
+    /// is told.
     pub(super) async fn ask(&self, session: &Arc<McpSession>, message: Bytes) -> Option<(Status, Bytes)> {
-        let mut answers = self.sent(session, &read(message).ok()?).await?;
-        while let Some(answer) = answers.next().await {
+        let message = read(message).ok()?;
+        // "The initialize request MUST NOT be cancelled by clients" (MCP 2025-11-25, "Cancellation").
+        let id = message.id().filter(|_| message.method() != Some(Method::Initialize)).cloned();
+        let mut waiting = Waiting { guest: self, session, id };
+        let mut answers = self.sent(session, &message).await;
+        while let Some(answer) = match &mut answers {
+            Some(answers) => answers.next().await,
+            None => None,
+        } {
             match answer {
-                Answer::Last { status, released } => return Some((status, released.as_bytes().clone())),
-                Answer::Chunk(released) => self.pong(session, released.as_bytes()).await,
+                Answer::Last { status, released } => {
+                    waiting.id = None;
+                    return Some((status, released.as_bytes().clone()));
+                }
+                Answer::Chunk(released) => self.attend(session, released.as_bytes()).await,
                 Answer::Opened | Answer::Unrecorded => {}
             }
         }
+        waiting.id = None;
         None
     }
 
-    /// Answers a ping that a target sends before it answers what the gateway asks for the client.
-    async fn pong(&self, session: &Arc<McpSession>, part: &Bytes) {
+    /// Answers what a target asks before it answers what the gateway asks for the client: pings, and that it can ask for
+    /// nothing else now. The client does not know of the request, so it would not know what it is asked for.
+    async fn attend(&self, session: &Arc<McpSession>, part: &Bytes) {
         let Ok(part) = Message::parse(part.clone(), Sender::Server, &Limits::default()) else { return };
-        let MessageKind::Request { id, method: Method::Ping } = part.kind() else { return };
-        let Ok(answer) = read(federation::done(id)) else { return };
+        let MessageKind::Request { id, method } = part.kind() else { return };
+        let answer = match method {
+            Method::Ping => federation::done(id),
+            _ => reply::error(Some(id), code::METHOD_NOT_FOUND, "the client can be asked nothing here", None),
+        };
+        let Ok(answer) = read(answer) else { return };
         if let Some((_, answer)) = federation::inwards(&answer)
             && let Ok(answer) = read(answer)
         {
@@ -244,7 +317,8 @@ impl Guest {
     async fn sent(&self, session: &Arc<McpSession>, message: &Message) -> Option<Answers> {
         let visit = self.visit(session);
         if !session.is_modern {
-            return self.adapter.begun_within(&visit, session, message).await.ok();
+            // Its id is the only one already.
+            return self.adapter.begun_within(&visit, session, message, (None, Vec::new())).await.ok();
         }
         let message = read(federation::to_modern(message, &self.client).ok()?).ok()?;
         let MessageKind::Request { id, method } = message.kind() else { return None };
@@ -253,6 +327,22 @@ impl Guest {
             Ok(Begun::Sent(answers, _)) => Some(answers),
             Ok(Begun::Denied(_)) | Err(_) => None,
         }
+    }
+
+    /// Takes back a request that the gateway made for the client.
+    async fn take_back(self, session: Arc<McpSession>, id: Id) {
+        if session.is_modern {
+            return;
+        }
+        let Ok(notice) = read(reply::cancelled(&id)) else { return };
+        let visit = self.visit(&session);
+        let told = async {
+            let answers = self.adapter.begun_within(&visit, &session, &notice, (None, Vec::new())).await;
+            if let Ok(mut answers) = answers {
+                while answers.next().await.is_some() {}
+            }
+        };
+        drop(tokio::time::timeout(TELL_TIMEOUT, told).await);
     }
 
     /// The headers of a request of the modern era whose client knows nothing of headers.
@@ -264,6 +354,23 @@ impl Guest {
             headers.extend(modern::argument_headers(message, &tool.input_schema));
         }
         headers
+    }
+}
+
+/// A request that the gateway makes for a client; dropped with its id in place, it is taken back.
+struct Waiting<'a> {
+    guest: &'a Guest,
+    session: &'a Arc<McpSession>,
+    id: Option<Id>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Some(id) = self.id.take() else { return };
+        self.session.cancel(&id);
+        let (guest, session) = (self.guest.clone(), Arc::clone(self.session));
+        let requests = self.guest.adapter.0.requests.clone();
+        requests.spawn(guest.take_back(session, id));
     }
 }
 

@@ -16,7 +16,7 @@ use vidimus_core::json::Replacement;
 use vidimus_core::{Action, ErrorKind, Operation, Protocol, ToolDefinition};
 use vidimus_gate::{Answers, Denied, Notice, Refusal, Rejection, Session, Verdict};
 
-use super::asked::{action, is_continued, method_beside_action};
+use super::asked::{action, is_continued, method_beside_action, progress};
 use super::{Adapter, Visit, claimed, close, run, unspliced, withheld};
 use crate::answer::{DENIED, Reply, denied_as_asked, recorded, relayed, told};
 use crate::call::{Call, Expected};
@@ -184,6 +184,7 @@ impl Adapter {
             is_continued: is_continued(message),
             name,
             answer_as: None,
+            progress: progress(message),
             status: Arc::default(),
         };
         Ok((operation, call))

@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 use vidimus_core::ErrorKind;
 
+use crate::exchanged::Exchanged;
 use crate::pem::{self, TlsError};
 use crate::tls::{H2, HTTP_1_1, VERSIONS, provider};
 
@@ -41,6 +42,38 @@ impl TargetTls {
     /// Whether its files can be used.
     pub fn check(&self) -> Result<(), TlsError> {
         config(self, false).map(drop)
+    }
+}
+
+/// The TLS with one target, whose files are exchanged while the gateway runs: new connections are made with what is in
+/// force. Cheap to clone: clones share that.
+#[derive(Clone)]
+pub struct ClientTls(Arc<Inner>);
+
+struct Inner {
+    tls: TargetTls,
+    is_https: bool,
+    config: Exchanged<ClientConfig>,
+}
+
+impl ClientTls {
+    fn load(tls: &TargetTls, is_https: bool) -> Result<Self, TlsError> {
+        let (certificate, key) = tls.identity.clone().unzip();
+        let paths = [tls.ca.clone(), certificate, key].into_iter().flatten().collect();
+        let config = Exchanged::load(paths, || config(tls, is_https))?;
+        Ok(Self(Arc::new(Inner { tls: tls.clone(), is_https, config })))
+    }
+
+    /// The files; none when the system's authorities are trusted and nothing is shown.
+    pub fn paths(&self) -> &[PathBuf] {
+        self.0.config.paths()
+    }
+
+    /// Looks at the files again: `Ok(true)` when others are in force now, `Ok(false)` when nothing has changed since the
+    /// last look. After an error what was in force stays so, and the error is told once for each state of the files.
+    /// Blocks for as long as the files take to read.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        self.0.config.reload(|| config(&self.0.tls, self.0.is_https))
     }
 }
 
@@ -95,7 +128,7 @@ impl ConnectError {
 #[derive(Clone)]
 pub(super) struct Connector {
     tcp: HttpConnector,
-    tls: Arc<ClientConfig>,
+    tls: ClientTls,
     server_name: Option<ServerName<'static>>,
     target: Arc<str>,
     limit: Duration,
@@ -109,7 +142,12 @@ impl Connector {
         tcp.set_nodelay(true);
         let is_https = url.scheme() == Some(&Scheme::HTTPS);
         let server_name = tls.server_name.clone();
-        Ok(Self { tcp, tls: Arc::new(config(tls, is_https)?), server_name, target, limit })
+        Ok(Self { tcp, tls: ClientTls::load(tls, is_https)?, server_name, target, limit })
+    }
+
+    /// The TLS that connections are made with.
+    pub(super) const fn tls(&self) -> &ClientTls {
+        &self.tls
     }
 }
 
@@ -164,7 +202,8 @@ impl Service<Uri> for Connector {
                 Ok(server_name) => server_name,
                 Err(reason) => return Err(ConnectError::Tls { target, reason }),
             };
-            match timeout(after, TlsConnector::from(tls).connect(server_name, TokioIo::new(stream))).await {
+            let connector = TlsConnector::from(tls.0.config.current());
+            match timeout(after, connector.connect(server_name, TokioIo::new(stream))).await {
                 Ok(Ok(stream)) => Ok(stream.into()),
                 Ok(Err(error)) => Err(ConnectError::Tls { target, reason: causes(&error) }),
                 Err(_) => Err(ConnectError::TlsTimeout { target, after }),

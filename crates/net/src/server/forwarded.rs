@@ -13,6 +13,9 @@ use http::HeaderMap;
 /// The most hops that are read.
 const MAX_HOPS: usize = 32;
 
+/// Bits before the IPv4 address in an IPv4-mapped one.
+const MAPPED_PREFIX: u8 = 96;
+
 /// The headers in which hops speak of the client (and de-facto ones that others read).
 const FORWARDED: &[&str] = &[
     "forwarded",
@@ -147,7 +150,7 @@ impl std::str::FromStr for Network {
         };
         let address: IpAddr = address.parse().map_err(|_| NetworkError::Syntax)?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
+        let prefix: u8 = match prefix {
             None => longest,
             Some(digits) if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
                 digits.parse().ok().filter(|prefix| *prefix <= longest).ok_or(NetworkError::Syntax)?
@@ -158,7 +161,14 @@ impl std::str::FromStr for Network {
             IpAddr::V4(address) => address.to_bits().checked_shl(u32::from(prefix)).unwrap_or(0) == 0,
             IpAddr::V6(address) => address.to_bits().checked_shl(u32::from(prefix)).unwrap_or(0) == 0,
         };
-        if is_first { Ok(Self { address, prefix }) } else { Err(NetworkError::HostBits) }
+        if !is_first {
+            return Err(NetworkError::HostBits);
+        }
+        // Peers with IPv4-mapped addresses (RFC 4291 section 2.5.5.2) are known by their IPv4 addresses, so networks are too.
+        Ok(match (address.to_canonical(), prefix.checked_sub(MAPPED_PREFIX)) {
+            (mapped @ IpAddr::V4(_), Some(prefix)) if address.is_ipv6() => Self { address: mapped, prefix },
+            _ => Self { address, prefix },
+        })
     }
 }
 
@@ -185,6 +195,10 @@ mod tests {
             ("2001:db8::/32", "2001:db8:1::", "2001:db9::"),
             ("::1/128", "::1", "127.0.0.1"),
             ("10.0.0.0/8", "::ffff:10.1.2.3", "::ffff:11.1.2.3"),
+            ("::ffff:10.0.0.0/104", "10.1.2.3", "11.1.2.3"),
+            ("::ffff:10.0.0.0/104", "::ffff:10.1.2.3", "::a01:203"),
+            ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.8"),
+            ("::ffff:0:0/96", "203.0.113.1", "::1"),
         ] {
             let network = network(text).unwrap();
             assert!(network.contains(inside.parse().unwrap()), "{text} {inside}");

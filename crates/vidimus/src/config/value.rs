@@ -155,7 +155,7 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 }
 
 /// Whether a URL names this machine by `localhost` or a loopback address.
-pub(super) fn is_loopback(uri: &Uri) -> bool {
+pub(crate) fn is_loopback(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default();
     let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     host.eq_ignore_ascii_case("localhost")

@@ -1,7 +1,9 @@
 //! The way to the person's browser and back: opening a page, and taking the one redirect to this machine (RFC 8252 §7.3).
 //!
 //! The listener is on loopback alone, for one answer, and believes nobody who does not know `state`: other requests are
-//! refused and the wait goes on. What it answers repeats nothing of the request.
+//! refused and the wait goes on. What it answers repeats nothing of the request. Arguments of programs can be read by
+//! everybody on the machine, so the opener is given an address here, which leads to the real one once: whoever takes
+//! somebody else's start is seen by that person's browser being refused.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -14,6 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// The path of the redirect.
 const PATH: &str = "/callback";
+/// The path that leads to the page, before a secret.
+const START: &str = "/start/";
+/// What is answered to whoever starts a second time.
+const USED: &str =
+    "Somebody has opened this address already. If it was not you, press Ctrl-C in the terminal and start again.";
 /// The largest head of a request; codes are some hundred bytes long.
 const MAX_HEAD: usize = 16 << 10;
 /// How long one visitor may take: another may be the right one.
@@ -47,17 +54,34 @@ impl Callback {
         &self.address
     }
 
-    /// The first answer that knows `state`.
-    pub(super) async fn returned(&self, state: &str) -> io::Result<Returned> {
+    /// The address that leads to the page to sign in at, for whoever knows this secret first.
+    pub(super) fn start(&self, secret: &str) -> String {
+        format!("{}{START}{secret}", self.address.trim_end_matches(PATH))
+    }
+
+    /// The first answer that knows `state`. Until then who comes with the secret of the start is sent to the page, once.
+    pub(super) async fn returned(&self, state: &str, (secret, goal): (&str, &str)) -> io::Result<Returned> {
+        let mut is_started = false;
         loop {
             let (mut stream, _) = self.listener.accept().await?;
             let visit = async {
-                let returned = request(&mut stream).await.as_deref().and_then(returned);
-                let known = returned
+                let request = request(&mut stream).await;
+                let start = request.as_deref().and_then(|target| target.strip_prefix(START));
+                let is_start =
+                    start.is_some_and(|start| verify_slices_are_equal(start.as_bytes(), secret.as_bytes()).is_ok());
+                if is_start && !std::mem::replace(&mut is_started, true) {
+                    let _ = stream.write_all(redirect(goal).as_bytes()).await;
+                    let _ = stream.shutdown().await;
+                    return None;
+                }
+                let known = request
+                    .as_deref()
+                    .and_then(returned)
                     .filter(|returned| verify_slices_are_equal(returned.state.as_bytes(), state.as_bytes()).is_ok());
                 let (status, text) = match &known {
                     Some(Returned { error: None, .. }) => ("200 OK", "You are signed in. You may close this window."),
                     Some(_) => ("200 OK", "You are not signed in: the terminal says why. You may close this window."),
+                    None if is_start => ("400 Bad Request", USED),
                     None => ("400 Bad Request", "This is not the answer that is waited for."),
                 };
                 // The browser may be gone; what it brought counts.
@@ -132,6 +156,14 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// What sends the browser to an address, which is ASCII without controls: it was read as one.
+fn redirect(goal: &str) -> String {
+    format!(
+        "HTTP/1.1 303 See Other\r\nlocation: {goal}\r\ncontent-length: 0\r\ncache-control: no-store\r\n\
+         referrer-policy: no-referrer\r\nconnection: close\r\n\r\n"
+    )
+}
+
 fn page(status: &str, text: &str) -> String {
     let body = format!("<!doctype html><meta charset=\"utf-8\"><title>Vidimus</title><p>{text}</p>\n");
     format!(
@@ -183,7 +215,8 @@ mod tests {
                 answer
             }
         };
-        let waiting = async { callback.returned("right").await.unwrap() };
+        let started = ("once", "https://login.example.com/authorize?x=1");
+        let waiting = async { callback.returned("right", started).await.unwrap() };
         let visiting = async {
             for wrong in [
                 "GET /callback?code=x&state=wrong HTTP/1.1",
@@ -192,6 +225,17 @@ mod tests {
             ] {
                 let answer = visit(format!("{wrong}\r\nhost: x\r\n\r\n")).await;
                 assert!(answer.starts_with("HTTP/1.1 400"), "{wrong}: {answer}");
+            }
+            let start = callback.start("once");
+            let start = start.strip_prefix("http://").and_then(|rest| rest.find('/').map(|at| &rest[at..])).unwrap();
+            for (path, expected) in [("/start/twice", "HTTP/1.1 400"), (start, "HTTP/1.1 303"), (start, "HTTP/1.1 400")]
+            {
+                let answer = visit(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+                assert!(answer.starts_with(expected), "{path}: {answer}");
+                assert_eq!(
+                    answer.contains("location: https://login.example.com/authorize?x=1\r\n"),
+                    expected.ends_with("303")
+                );
             }
             visit("GET /callback?code=<b>&state=right HTTP/1.1\r\nhost: x\r\n\r\n".to_owned()).await
         };

@@ -2,7 +2,7 @@
 //! (RFC 8414 §3, OpenID Connect Discovery 1.0 §4), and the client that asks there (RFC 7591).
 //!
 //! Refused: metadata of another resource or issuer than was asked for (RFC 9728 §3.3, RFC 8414 §3.3), addresses over which
-//! tokens could be read, issuers without PKCE.
+//! tokens could be read, addresses on this machine that a gateway elsewhere names, issuers without PKCE.
 
 use http::{StatusCode, Uri};
 use serde::Deserialize;
@@ -83,10 +83,10 @@ impl Resource {
 }
 
 impl Issuer {
-    /// The metadata of an issuer.
-    pub(super) async fn discover(issuer: &str) -> Result<Self, LoginError> {
+    /// The metadata of an issuer that the gateway names.
+    pub(super) async fn discover(issuer: &str, gateway: &str) -> Result<Self, LoginError> {
         let what = "the identity provider's metadata";
-        web::check("the identity provider", issuer)?;
+        web::check_named(gateway, "the identity provider", issuer)?;
         let base = issuer.trim_end_matches('/');
         let places = [
             well_known(base, "/.well-known/oauth-authorization-server"),
@@ -99,15 +99,15 @@ impl Issuer {
                 let text = format!("{url} is the metadata of another identity provider than {issuer}: {}", found.url);
                 return Err(LoginError::Unsuitable(text));
             }
-            found.check()?;
+            found.check(gateway)?;
             return Ok(found);
         }
         let url = places.into_iter().next_back().unwrap_or_default();
         Err(LoginError::Unavailable { what, url, problem: "there is none".to_owned() })
     }
 
-    fn check(&self) -> Result<(), LoginError> {
-        web::check("the token endpoint", &self.token_endpoint)?;
+    fn check(&self, gateway: &str) -> Result<(), LoginError> {
+        web::check_named(gateway, "the token endpoint", &self.token_endpoint)?;
         for (what, url) in [
             ("the authorization endpoint", &self.authorization_endpoint),
             ("the device endpoint", &self.device_authorization_endpoint),
@@ -115,7 +115,7 @@ impl Issuer {
             ("the registration endpoint", &self.registration_endpoint),
         ] {
             if let Some(url) = url {
-                web::check(what, url)?;
+                web::check_named(gateway, what, url)?;
             }
         }
         Ok(())
@@ -183,6 +183,30 @@ fn well_known(url: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gateway_elsewhere_sends_nobody_to_this_machine() {
+        let issuer = |token: &str, device: &str| -> Issuer {
+            let metadata = json!({
+                "issuer": "https://login.example.com", "token_endpoint": token, "device_authorization_endpoint": device,
+            });
+            serde_json::from_value(metadata).unwrap()
+        };
+        let (here, there) = ("http://127.0.0.1:8443/mcp", "https://mcp.example.com/mcp");
+        let (away, local) = ("https://login.example.com/x", "http://localhost:631/x");
+        for (gateway, token, device, expected) in [
+            (there, away, away, true),
+            (there, local, away, false),
+            (there, away, local, false),
+            (there, away, "https://127.0.0.1/x", false),
+            (there, away, "https://[::1]/x", false),
+            (here, local, local, true),
+            (here, away, "http://login.example.com/x", false),
+        ] {
+            let checked = issuer(token, device).check(gateway);
+            assert_eq!(checked.is_ok(), expected, "{gateway} {token} {device}: {checked:?}");
+        }
+    }
 
     #[test]
     fn well_known_names_stand_between_host_and_path() {

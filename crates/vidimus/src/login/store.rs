@@ -20,6 +20,9 @@ use super::token::Issued;
 /// The largest file of logins, in bytes.
 const MAX_FILE: u64 = 4 << 20;
 
+/// How many seconds before its end a token is replaced; of one that lives shortly, a tenth of its life before.
+const MARGIN: u64 = 60;
+
 /// The file of logins.
 #[derive(Clone)]
 pub(crate) struct Store {
@@ -48,6 +51,9 @@ pub(super) struct Kept {
     pub(super) refresh_token: Option<String>,
     /// Seconds since 1970.
     pub(super) expires: Option<u64>,
+    /// For how many seconds it was good when it was given.
+    #[serde(default)]
+    lifetime: Option<u64>,
     pub(super) scope: Option<String>,
 }
 
@@ -61,8 +67,15 @@ impl Kept {
             access_token: issued.access_token,
             refresh_token: issued.refresh_token,
             expires: issued.expires_in.map(|seconds| now().saturating_add(seconds)),
+            lifetime: issued.expires_in,
             scope: issued.scope,
         }
+    }
+
+    /// Whether its token is good at this moment, and for a while; seconds since 1970.
+    pub(super) fn is_good(&self, now: u64) -> bool {
+        let margin = self.lifetime.map_or(MARGIN, |lifetime| MARGIN.min(lifetime / 10));
+        self.expires.is_none_or(|expires| expires > now.saturating_add(margin))
     }
 
     /// With what a refresh gave; what it did not give stays (RFC 6749 §6).
@@ -71,6 +84,7 @@ impl Kept {
             access_token: issued.access_token,
             refresh_token: issued.refresh_token.or_else(|| self.refresh_token.clone()),
             expires: issued.expires_in.map(|seconds| now().saturating_add(seconds)),
+            lifetime: issued.expires_in,
             scope: issued.scope.or_else(|| self.scope.clone()),
             ..self.clone()
         }
@@ -181,6 +195,7 @@ mod tests {
             revocation_endpoint: None,
             access_token: token.to_owned(),
             refresh_token: Some("r".to_owned()),
+            lifetime: None,
             expires: None,
             scope: None,
         }
@@ -218,5 +233,22 @@ mod tests {
         std::fs::write(store.path(), "{").unwrap();
         assert!(store.change(|logins| logins.logins.clear()).await.is_err());
         assert_eq!(std::fs::read(store.path()).unwrap(), b"{");
+    }
+
+    #[test]
+    fn a_token_that_lives_shortly_is_good_for_most_of_its_life() {
+        let kept = |expires, lifetime| Kept { expires, lifetime, ..kept("t") };
+        for (expires, lifetime, is_good) in [
+            (Some(1_061), None, true),
+            (Some(1_060), None, false),
+            (Some(1_061), Some(3_600), true),
+            (Some(1_060), Some(3_600), false),
+            (Some(1_030), Some(30), true),
+            (Some(1_003), Some(30), false),
+            (Some(1_000), Some(1), false),
+            (None, None, true),
+        ] {
+            assert_eq!(kept(expires, lifetime).is_good(1_000), is_good, "{expires:?} {lifetime:?}");
+        }
     }
 }

@@ -19,8 +19,6 @@ use super::store::{Kept, Store, now};
 use super::{LoginError, web};
 use crate::output;
 
-/// How long before its end a token is replaced.
-const MARGIN: u64 = 60;
 /// How often a device's code is asked for, unless the issuer says (RFC 8628 §3.2), and how much slower when told to.
 const POLL: (u64, u64) = (5, 5);
 /// How slowly at most.
@@ -77,11 +75,12 @@ impl Tokens {
     }
 }
 
-/// Has a person sign in with the browser of this machine; `told` shows the page.
+/// Has a person sign in with the browser of this machine; `told` shows the page, and has a program open the address that
+/// leads there once.
 pub(super) async fn by_browser(
     asked: &Asked<'_>,
     port: Option<u16>,
-    told: impl FnOnce(&str),
+    told: impl FnOnce(&str, &str),
 ) -> Result<Issued, LoginError> {
     let issuer = asked.issuer;
     issuer.check_challenges()?;
@@ -95,7 +94,7 @@ pub(super) async fn by_browser(
         ))
     };
     let callback = listening.map_err(failed)?;
-    let (state, verifier) = (random()?, random()?);
+    let (state, verifier, start) = (random()?, random()?, random()?);
     let challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
     let mut query = vec![
         ("response_type", "code"),
@@ -114,8 +113,9 @@ pub(super) async fn by_browser(
         query.push(("prompt", "consent"));
     }
     let separator = if endpoint.contains('?') { '&' } else { '?' };
-    told(&format!("{endpoint}{separator}{}", web::encoded_form(&query)));
-    let code = code(callback.returned(&state).await.map_err(failed)?, issuer)?;
+    let page = format!("{endpoint}{separator}{}", web::encoded_form(&query));
+    told(&page, &callback.start(&start));
+    let code = code(callback.returned(&state, (&start, &page)).await.map_err(failed)?, issuer)?;
     let form = [
         ("grant_type", "authorization_code"),
         ("code", &code),
@@ -153,7 +153,7 @@ pub(super) async fn by_device(asked: &Asked<'_>, told: impl FnOnce(&str, &str)) 
     }
     let begun: Begun = web::parsed(what, url, &body)?;
     let page = begun.verification_uri_complete.as_ref().unwrap_or(&begun.verification_uri);
-    web::check("the page to sign in at", page)?;
+    web::check_named(asked.resource, "the page to sign in at", page)?;
     told(page, &begun.user_code);
     let form = [
         ("grant_type", DEVICE_GRANT),
@@ -205,28 +205,27 @@ impl From<Refusal> for LoginError {
 }
 
 async fn current(store: &Store, resources: &[String], refused: Option<&str>) -> Result<String, LoginError> {
-    let is_good = |kept: &Kept| {
-        refused != Some(&*kept.access_token) && kept.expires.is_none_or(|expires| expires > now() + MARGIN)
-    };
-    let login = |logins: &super::Logins| {
-        let found = resources.iter().find_map(|resource| logins.logins.get_key_value(resource));
-        found.map(|(resource, kept)| (resource.clone(), kept.clone()))
-    };
-    let signed_out = || {
-        let gateway = resources.last().map_or("", |resource| resource.trim_end_matches("/mcp"));
-        LoginError::SignedOut(gateway.to_owned())
-    };
-    let (_, kept) = login(&store.read()?).ok_or_else(signed_out)?;
-    if is_good(&kept) {
+    let (_, kept) = login(store, resources)?;
+    if is_good(&kept, refused) {
         return Ok(kept.access_token);
     }
+    // In a task of its own, which goes on when nobody waits any more: a refresh token may be good only once, so the one
+    // that comes back must be kept.
+    let (store, resources, refused) = (store.clone(), resources.to_vec(), refused.map(str::to_owned));
+    let refreshing = tokio::spawn(async move { refreshed(&store, &resources, refused.as_deref()).await });
+    refreshing
+        .await
+        .unwrap_or_else(|error| Err(LoginError::Unsuitable(format!("the token was not refreshed: {error}"))))
+}
+
+async fn refreshed(store: &Store, resources: &[String], refused: Option<&str>) -> Result<String, LoginError> {
     let _lock = store.lock().await?;
     // Another program may have been faster.
-    let (resource, kept) = login(&store.read()?).ok_or_else(signed_out)?;
-    if is_good(&kept) {
+    let (resource, kept) = login(store, resources)?;
+    if is_good(&kept, refused) {
         return Ok(kept.access_token);
     }
-    let Some(refresh_token) = &kept.refresh_token else { return Err(signed_out()) };
+    let Some(refresh_token) = &kept.refresh_token else { return Err(signed_out(resources)) };
     let form = [
         ("grant_type", "refresh_token"),
         ("refresh_token", &**refresh_token),
@@ -242,9 +241,25 @@ async fn current(store: &Store, resources: &[String], refused: Option<&str>) -> 
             Ok(token)
         }
         // The person has been signed out, or the token was taken back.
-        Err(refusal) if refusal.error == "invalid_grant" => Err(signed_out()),
+        Err(refusal) if refusal.error == "invalid_grant" => Err(signed_out(resources)),
         Err(refusal) => Err(refusal.into()),
     }
+}
+
+fn is_good(kept: &Kept, refused: Option<&str>) -> bool {
+    refused != Some(&*kept.access_token) && kept.is_good(now())
+}
+
+/// The login for the first of these resources that there is one for.
+fn login(store: &Store, resources: &[String]) -> Result<(String, Kept), LoginError> {
+    let logins = store.read()?;
+    let found = resources.iter().find_map(|resource| logins.logins.get_key_value(resource));
+    found.map(|(resource, kept)| (resource.clone(), kept.clone())).ok_or_else(|| signed_out(resources))
+}
+
+fn signed_out(resources: &[String]) -> LoginError {
+    let gateway = resources.last().map_or("", |resource| resource.trim_end_matches("/mcp"));
+    LoginError::SignedOut(gateway.to_owned())
 }
 
 /// Asks the token endpoint.
@@ -290,6 +305,9 @@ fn random() -> Result<String, LoginError> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     fn issuer(says_whose: bool) -> Issuer {
@@ -324,5 +342,40 @@ mod tests {
         assert_eq!(error.to_string(), r"the identity provider refused: \u{1b}[2Jno (access_denied)");
         let error = refused(StatusCode::BAD_GATEWAY, b"<html>");
         assert_eq!(error.to_string(), "the identity provider refused: it answered 502 Bad Gateway");
+    }
+
+    #[tokio::test]
+    async fn a_refresh_that_nobody_waits_for_any_more_is_kept() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}/token", listener.local_addr().unwrap());
+        let answering = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let asked = stream.read(&mut [0; 4096]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let body = r#"{"access_token":"new","token_type":"Bearer","expires_in":600,"refresh_token":"second"}"#;
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
+            let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            asked
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::at(Some(directory.path().join("logins.json"))).unwrap();
+        let kept: Kept = serde_json::from_value(serde_json::json!({
+            "issuer": "https://login.example.com", "client_id": "app", "token_endpoint": endpoint,
+            "access_token": "old", "refresh_token": "first", "expires": 1,
+        }))
+        .unwrap();
+        let resource = "https://gw.example.com/mcp".to_owned();
+        store.change(|logins| drop(logins.logins.insert(resource.clone(), kept))).await.unwrap();
+        let resources = [resource.clone()];
+        let waited = tokio::time::timeout(Duration::from_millis(100), current(&store, &resources, None)).await;
+        assert!(waited.is_err(), "the client went first");
+        assert!(answering.await.unwrap() > 0);
+        assert_eq!(
+            current(&store, &resources, None).await.unwrap(),
+            "new",
+            "waits for the lock, and asks nobody again"
+        );
+        assert_eq!(store.read().unwrap().logins[&resource].refresh_token.as_deref(), Some("second"));
     }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use serde::de::DeserializeOwned;
 use vidimus_net::{HttpTarget, Repeat};
 
 use super::LoginError;
-use crate::config::private_url;
+use crate::config::{is_loopback, private_url};
 
 /// The largest answer, in bytes: tokens with many groups are the largest.
 const MAX_ANSWER: usize = 256 << 10;
@@ -22,6 +22,18 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// Refuses an address over which others could read or change what goes there.
 pub(super) fn check(what: &'static str, url: &str) -> Result<(), LoginError> {
     private_url(url).map(drop).map_err(|problem| LoginError::Address { what, url: url.to_owned(), problem })
+}
+
+/// Refuses the same, and an address on this machine that a gateway elsewhere names: programs that listen here alone
+/// believe whoever reaches them.
+pub(super) fn check_named(gateway: &str, what: &'static str, url: &str) -> Result<(), LoginError> {
+    check(what, url)?;
+    let is_here = |url: &str| url.parse::<Uri>().is_ok_and(|uri| is_loopback(&uri));
+    if is_here(url) && !is_here(gateway) {
+        let problem = format!("it is on this machine, and {gateway}, which names it, is not");
+        return Err(LoginError::Address { what, url: url.to_owned(), problem });
+    }
+    Ok(())
 }
 
 /// The JSON document at `url`; none when there is none (404).

@@ -122,6 +122,8 @@ pub(crate) struct Quirks {
     pub(crate) only_for_callers: Vec<&'static str>,
     /// How many resources it lists.
     pub(crate) resources: usize,
+    /// What it does when a caller asks for its tools.
+    pub(crate) list: List,
 }
 
 /// How it answers `initialize`.
@@ -134,6 +136,20 @@ pub(crate) enum Hello {
     Pings,
     /// It logs, and answers with an error.
     RefusesLate,
+}
+
+/// What it does when a caller asks for a list.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum List {
+    /// It answers.
+    #[default]
+    Plain,
+    /// It never answers.
+    Hangs,
+    /// It asks something first, and answers when that is answered.
+    Asks,
+    /// It answers with a cursor of 9,000 characters.
+    LongCursor,
 }
 
 /// What it calls its second page, written with an escape that nobody must change.
@@ -285,17 +301,22 @@ impl State {
             return stream(receiver, "text/event-stream");
         }
         let id = &message["id"];
-        if message.get("result").is_some() {
+        if message.get("result").is_some() || message.get("error").is_some() {
             self.pinged.notify_one();
         }
         match message["method"].as_str().unwrap_or_default() {
             "notifications/cancelled" | "" if quirks.hangs_on_notices => std::future::pending().await,
-            _ if id.is_null() || message.get("result").is_some() => plain(StatusCode::ACCEPTED, ""),
+            _ if id.is_null() || message.get("method").is_none() => plain(StatusCode::ACCEPTED, ""),
             "resources/list" => {
                 let resources: Vec<Value> = (0..quirks.resources)
                     .map(|number| json!({ "name": "r", "uri": format!("note://{number}") }))
                     .collect();
                 result(id, &json!({ "resources": resources }))
+            }
+            "tools/list" if !own && quirks.list == List::Hangs => std::future::pending().await,
+            "tools/list" if !own && quirks.list == List::Asks => self.asking(id),
+            "tools/list" if !own && quirks.list == List::LongCursor => {
+                result(id, &json!({ "tools": [], "nextCursor": "x".repeat(9_000) }))
             }
             "tools/list" if quirks.has_pages && message["params"].get("cursor").is_none() => {
                 let tools = r#"[{"name":"echo","inputSchema":{"type":"object"}}]"#;
@@ -367,6 +388,24 @@ impl State {
         let mut response = stream(receiver, "text/event-stream");
         response.headers_mut().insert("mcp-session-id", head.headers["mcp-session-id"].clone());
         response
+    }
+
+    /// A list of one tool, after a question that has to be answered.
+    fn asking(self: &Arc<Self>, id: &Value) -> Response<Body> {
+        let text = json!({ "role": "user", "content": { "type": "text", "text": "?" } });
+        let ask = json!({ "messages": [text], "maxTokens": 9 });
+        let ask =
+            event(&json!({ "jsonrpc": "2.0", "id": "list-1", "method": "sampling/createMessage", "params": ask }));
+        let tools = json!([{ "name": "echo", "inputSchema": { "type": "object" } }]);
+        let last = event(&json!({ "jsonrpc": "2.0", "id": id, "result": { "tools": tools } }));
+        let (sender, receiver) = mpsc::channel(1);
+        let state = Arc::clone(self);
+        tokio::spawn(async move {
+            let _ = sender.send(Ok(Frame::data(ask))).await;
+            state.pinged.notified().await;
+            let _ = sender.send(Ok(Frame::data(last))).await;
+        });
+        stream(receiver, "text/event-stream")
     }
 
     async fn call(self: &Arc<Self>, id: &Value, params: &Value, session: &str) -> Response<Body> {

@@ -7,6 +7,7 @@
 mod availability;
 #[path = "../common/mod.rs"]
 mod common;
+mod resources;
 mod scale;
 #[path = "../modern/server.rs"]
 mod server;
@@ -199,39 +200,6 @@ async fn a_list_goes_on_by_a_cursor_of_its_own_client_alone() {
     // Another list's cursor is none of this one.
     let other = next(cursor).replace("tools/list", "prompts/list");
     assert_eq!(alice.post(other).await.unwrap().json()["error"]["code"], json!(-32602));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_resource_is_read_where_it_was_listed() {
-    let other = Upstream::start().await;
-    other.change(|quirks| quirks.resources = 3);
-    let table = format!("[targets.other]\nprotocol = \"mcp\"\nurl = \"{}\"\n", other.url());
-    let forbid = r#"forbid (principal, action == Action::"resources/read", resource == Target::"crm")
-        when { context.uri == "note://1" };"#;
-    // Both list note://0 and note://1, of which one may not be read at the first by name.
-    let crm = Upstream::start().await;
-    crm.change(|quirks| quirks.resources = 2);
-    let world = World::start_of(crm, forbid, &table).await;
-    let alice = world.legacy("alice").await;
-    let list = alice.post(r#"{"jsonrpc":"2.0","id":1,"method":"resources/list"}"#).await.unwrap().json();
-    let uris: Vec<_> = list["result"]["resources"].as_array().unwrap().iter().map(|own| &own["uri"]).collect();
-    assert_eq!(uris, ["note://0", "note://1", "note://2"], "each once: {list}");
-    assert_eq!(
-        list["result"]["_meta"]["vidimus/shadowed"],
-        json!([{ "target": "other", "uri": "note://0" }]),
-        "{list}"
-    );
-    let read =
-        |uri: &str| format!(r#"{{"jsonrpc":"2.0","id":3,"method":"resources/read","params":{{"uri":"{uri}"}}}}"#);
-    for uri in ["note://0", "note://1", "note://2"] {
-        let answer = alice.post(read(uri)).await.unwrap().json();
-        assert_eq!(answer["result"]["contents"][0]["uri"], json!(uri), "{answer}");
-    }
-    let reads = |server: &Upstream| {
-        let bodies = server.bodies();
-        bodies.iter().filter(|body| String::from_utf8_lossy(body).contains("resources/read")).count()
-    };
-    assert_eq!((reads(&world.crm), reads(&other)), (1, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

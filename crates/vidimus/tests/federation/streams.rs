@@ -150,3 +150,49 @@ async fn what_servers_say_by_themselves_reaches_who_listens() {
         alice.send(Method::GET, &[("accept", "text/event-stream"), ("last-event-id", "1-1")], "").await.unwrap();
     assert_eq!(refused.status.as_u16(), 400, "{}", refused.text);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_tells_of_its_own_calls_alone() {
+    let other = Upstream::start().await;
+    let table = format!("[targets.other]\nprotocol = \"mcp\"\nurl = \"{}\"\n", other.url());
+    let world = World::start_with("", &table).await;
+    let alice = world.legacy("alice").await;
+    let headers = [("accept", "text/event-stream"), ("content-type", "")];
+    let response = alice.stream(Method::GET, &headers).await.unwrap();
+    let mut events = Events { body: response.into_body(), read: String::new() };
+    drop(alice.call(1, "other_echo", "{}").await.unwrap());
+    let call = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"crm_held","_meta":{"progressToken":"t-1"}}}"#;
+    let telling = async {
+        let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t-1","progress":1,"message":"of NAME"}}"#;
+        let complete =
+            r#"{"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{"elicitationId":"e-1"}}"#;
+        let notice = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"of NAME"}}"#;
+        let mut heard = std::collections::BTreeSet::new();
+        let hearing = async {
+            while !(heard.contains("progress of crm") && heard.contains("message of other")) {
+                let message = events.next(|message| message["method"].is_string()).await;
+                let params = &message["params"];
+                let of = params["message"].as_str().or(params["data"].as_str()).unwrap_or_default();
+                heard.insert(format!("{} {of}", message["method"].as_str().unwrap().rsplit('/').next().unwrap()));
+            }
+        };
+        let saying = async {
+            loop {
+                for message in [progress, complete, notice] {
+                    other.say("1", &message.replace("NAME", "other"));
+                }
+                world.crm.say("1", &progress.replace("NAME", "crm"));
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        tokio::select! { () = hearing => {} () = saying => {} }
+        world.crm.release();
+        heard
+    };
+    let (answer, heard) = tokio::join!(alice.post(call), telling);
+    assert!(answer.unwrap().json().get("result").is_some());
+    assert!(
+        !heard.contains("progress of other") && !heard.iter().any(|what| what.starts_with("complete")),
+        "{heard:?}"
+    );
+}
