@@ -9,8 +9,6 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
-use crate::bits::{BLOCK, Block};
-
 /// Characters of base64 in a text, at least, to be taken for it.
 const MIN_LENGTH: usize = 24;
 
@@ -77,32 +75,17 @@ pub(super) fn all(text: &[u8], is_blob: bool) -> Vec<Encoded> {
     all
 }
 
-/// Where the first run of at least [`MIN_LENGTH`] characters begins, of those that begin at `from` or behind it.
+/// Where the first run of at least [`MIN_LENGTH`] characters begins, of those that begin at `from` or behind it. Looked at
+/// from the last byte that it must have: most bytes of most texts are never looked at.
 fn long_run(text: &[u8], from: usize) -> Option<usize> {
-    // As many steps as double a run to 8, 16 and 24.
-    const STEPS: [u32; 5] = [1, 2, 4, 8, 8];
-    const _: () = assert!(MIN_LENGTH == 24, "the steps make runs of 24");
-    let rest = text.get(from..).filter(|rest| rest.len() >= MIN_LENGTH)?;
-    let (mut at, mut before) = (from, 0);
-    for block in rest.chunks(BLOCK) {
-        let inner = inner(&<Block>::new(block));
-        let leading = usize::try_from(inner.trailing_ones()).unwrap_or(0);
-        if before + leading >= MIN_LENGTH {
-            return Some(at - before);
+    let mut start = from;
+    loop {
+        let wanted = text.get(start..)?.get(..MIN_LENGTH)?;
+        match wanted.iter().rposition(|byte| !is_inner(*byte)) {
+            Some(other) => start += other + 1,
+            None => return Some(start),
         }
-        let long = STEPS.iter().fold(inner, |long, step| long & long >> step);
-        if long != 0 {
-            return Some(at + usize::try_from(long.trailing_zeros()).unwrap_or(0));
-        }
-        before = usize::try_from(inner.leading_ones()).unwrap_or(0);
-        at += BLOCK;
     }
-    None
-}
-
-/// The characters of base64 in a block.
-fn inner(block: &Block) -> u64 {
-    block.lowered().within(b'a', b'z') | block.within(b'0', b'9') | block.is_any(b"+/-_")
 }
 
 /// Reads what begins with a run; returns where it ends.
@@ -221,4 +204,24 @@ pub(super) fn stretches(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
         at = range.end + 1;
         (stretch.len() >= MIN_STRETCH).then_some(range)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_long_run_is_the_one_that_a_plain_loop_finds(
+            text in "([a-zA-Z0-9+/_\\-]{0,50}[ .=é\n@`{]{0,3}){0,5}",
+            from in 0..30_usize,
+        ) {
+            let text = text.as_bytes();
+            let begins = |at: &usize| *at == from || !is_inner(text[at - 1]);
+            let is_long = |at: &usize| text[*at..].iter().take_while(|byte| is_inner(**byte)).count() >= MIN_LENGTH;
+            prop_assert_eq!(long_run(text, from), (from..text.len()).filter(begins).find(is_long));
+        }
+    }
 }
