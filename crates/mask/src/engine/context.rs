@@ -36,7 +36,7 @@ pub(super) struct Words {
     by_last: HashMap<Box<[u8]>, Vec<Phrase>, BuildHasherDefault<WordHasher>>,
     /// A bit for the first three letters: rules most words out.
     sieve: Vec<u64>,
-    /// A bit for a hash of the whole word: rules the rest out, nearly always.
+    /// A bit for the length and the first eight letters: rules the rest out, nearly always.
     known: Vec<u64>,
     /// A bit for a hash of the first four letters.
     fourth: Vec<u64>,
@@ -171,7 +171,9 @@ impl Words {
         }
         self.admit(last.as_bytes());
         self.known.resize(KNOWN / 64, 0);
-        set(&mut self.known, last.bytes().fold(HASH_BASIS, hash_step) % KNOWN);
+        let mut begins = [0; CHUNK];
+        begins.iter_mut().zip(last.bytes()).for_each(|(slot, byte)| *slot = byte);
+        set(&mut self.known, known(u64::from_le_bytes(begins), last.len()));
         let before: Vec<Box<[u8]>> = before.iter().rev().take(MAX_BEFORE).map(|word| word.as_bytes().into()).collect();
         let phrases = self.by_last.entry(last.as_bytes().into()).or_default();
         if let Some(phrase) = phrases.iter_mut().find(|phrase| phrase.before == before) {
@@ -218,13 +220,13 @@ impl Words {
         if !is_set(&self.sieve, place) || !is_set(&self.fourth, with_fourth(place, fourth)) {
             return None;
         }
-        let length = rest.iter().take(MAX_WORD + 1).take_while(|byte| byte.is_ascii_alphanumeric()).count();
-        let word = rest.get(..length)?;
+        let measured = Measured::of(rest);
+        let word = rest.get(..measured.length)?;
         let floor = start.saturating_sub(PHRASE_BYTES);
         let mut named = ClassSet::EMPTY;
-        self.look_up(text, floor, start, word, &mut named);
-        if let Some(part) = word.get(..camel_part(word)).filter(|part| part.len() < word.len()) {
-            self.look_up(text, floor, start, part, &mut named);
+        self.look_up(text, floor, start, word, measured.begins, &mut named);
+        if let Some(part) = word.get(..measured.part).filter(|part| part.len() < word.len()) {
+            self.look_up(text, floor, start, part, measured.begins, &mut named);
         }
         (!named.is_empty()).then_some(named)
     }
@@ -252,24 +254,16 @@ impl Words {
         named
     }
 
-    fn look_up(&self, text: &[u8], floor: usize, start: usize, word: &[u8], named: &mut ClassSet) {
-        let (mut hash, mut without_last) = (HASH_BASIS, HASH_BASIS);
-        for byte in word {
-            without_last = hash;
-            hash = hash_step(hash, byte.to_ascii_lowercase());
-        }
-        if self.is_known(hash) {
+    /// Adds what a word names, whose first bytes in lower case are `begins`.
+    fn look_up(&self, text: &[u8], floor: usize, start: usize, word: &[u8], begins: u64, named: &mut ClassSet) {
+        if is_set(&self.known, known(begins, word.len())) {
             self.look_up_exactly(text, floor, start, word, named);
         }
         if let Some(singular) = word.strip_suffix(b"s").or(word.strip_suffix(b"S"))
-            && self.is_known(without_last)
+            && is_set(&self.known, known(begins, singular.len()))
         {
             self.look_up_exactly(text, floor, start, singular, named);
         }
-    }
-
-    fn is_known(&self, hash: usize) -> bool {
-        is_set(&self.known, hash % KNOWN)
     }
 
     fn look_up_exactly(&self, text: &[u8], floor: usize, start: usize, word: &[u8], named: &mut ClassSet) {
@@ -314,13 +308,78 @@ impl Hasher for WordHasher {
     }
 }
 
-/// Places for hashes of whole words.
+/// Bytes of a word that are looked at together.
+const CHUNK: usize = 8;
+
+/// The word that a text begins with, measured eight bytes at a time.
+struct Measured {
+    /// No more than [`MAX_WORD`] and one.
+    length: usize,
+    /// The length of its first part in camel case; its own where it is in none.
+    part: usize,
+    /// Its first eight bytes in lower case, and whatever is behind a shorter word.
+    begins: u64,
+}
+
+impl Measured {
+    fn of(text: &[u8]) -> Self {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        const TOPS: u64 = ONES << 7;
+        // Bytes of ASCII from `first` to `last`, by their top bits.
+        let within = |bytes: u64, first: u64, last: u64| {
+            let low = bytes & !TOPS;
+            (low + ONES * (0x80 - first)) & !(low + ONES * (0x7F - last)) & !bytes & TOPS
+        };
+        let text = text.get(..MAX_WORD + 1).unwrap_or(text);
+        let (mut measured, mut part) = (Self { length: 0, part: 0, begins: 0 }, None);
+        let mut ends_small = 0;
+        loop {
+            let rest = text.get(measured.length..).unwrap_or_default();
+            let bytes = u64::from_le_bytes(rest.first_chunk().copied().unwrap_or_else(|| {
+                let mut padded = [0; CHUNK];
+                padded.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
+                padded
+            }));
+            let lower = bytes | ONES << 5;
+            if measured.length == 0 {
+                measured.begins = lower;
+            }
+            let letters = within(lower, 0x61, 0x7A);
+            // What is a capital has no bit 5, which small letters have.
+            let small = letters & bytes << 2;
+            let capitals = letters & !small;
+            let others = !(letters | within(bytes, 0x30, 0x39)) & TOPS;
+            let here = others.trailing_zeros() / 8;
+            let inner = capitals & (small << 8 | ends_small);
+            if part.is_none() && inner != 0 && inner.trailing_zeros() / 8 < here {
+                part = Some(measured.length + usize::try_from(inner.trailing_zeros() / 8).unwrap_or(0));
+            }
+            measured.length += usize::try_from(here).unwrap_or(0);
+            if others != 0 || measured.length > MAX_WORD {
+                break;
+            }
+            ends_small = small >> (64 - 8);
+        }
+        measured.part = part.unwrap_or(measured.length);
+        measured
+    }
+}
+
+/// The place of a word of some length, of whose first bytes in lower case more may be told than it has.
+fn known(begins: u64, length: usize) -> usize {
+    let beyond = u32::try_from(CHUNK.saturating_sub(length) * 8).unwrap_or(0);
+    let begins = begins.checked_shl(beyond).unwrap_or(0);
+    let mixed = (begins ^ length as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    usize::try_from(mixed >> (64 - KNOWN.trailing_zeros())).unwrap_or(0)
+}
+
+/// Places for the beginnings of words.
 const KNOWN: usize = 1 << 16;
 
 /// FNV-1a's first value; [`hash_step`] takes one more byte in.
-const HASH_BASIS: usize = 0xCBF2_9CE4_8422_2325;
+pub(super) const HASH_BASIS: usize = 0xCBF2_9CE4_8422_2325;
 
-fn hash_step(hash: usize, byte: u8) -> usize {
+pub(super) fn hash_step(hash: usize, byte: u8) -> usize {
     let mixed = (hash ^ usize::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
     // The low bits decide: let the high ones have a say.
     mixed ^ (mixed >> 29)
@@ -398,5 +457,26 @@ fn word_before(text: &[u8], floor: usize, at: usize) -> Option<(usize, usize)> {
             Some(byte) if byte.is_ascii_alphanumeric() => None,
             _ => Some((floor, floor + end)),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn words_are_measured_as_a_plain_loop_does(text in "[a-zA-Z0-9]{0,36}[@`{\\[/:_ é\u{7f}]?.{0,12}|.{0,12}") {
+            let text = text.as_bytes();
+            let measured = Measured::of(text);
+            let length = text.iter().take(MAX_WORD + 1).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            prop_assert_eq!(measured.length, length);
+            prop_assert_eq!(measured.part, camel_part(&text[..length]));
+            let mut begins = [0; CHUNK];
+            begins.iter_mut().zip(&text[..length]).for_each(|(slot, byte)| *slot = byte.to_ascii_lowercase());
+            prop_assert_eq!(known(measured.begins, length), known(u64::from_le_bytes(begins), length));
+        }
     }
 }
