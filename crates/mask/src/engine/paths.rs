@@ -3,11 +3,11 @@
 //! A path is known by its innermost names in full, so another that shares a place with it takes nothing from it, and by
 //! the engine that was asked. Few paths are remembered, and no long ones: whoever chooses the keys fills a few kilobytes.
 
-use super::context::{NEAR_SEGMENTS, Path};
+use super::context::{HASH_BASIS, NEAR_SEGMENTS, Path, hash_step};
 use crate::class::ClassSet;
 
 /// Paths that are remembered, at most.
-const MAX_PATHS: usize = 32;
+const MAX_PATHS: usize = 64;
 
 /// Bytes of a path that is remembered, at most.
 const MAX_BYTES: usize = 96;
@@ -54,8 +54,16 @@ impl Paths {
         if self.known.is_empty() {
             self.known.resize(MAX_PATHS, Known::default());
         }
-        let Some(slot) = self.known.get_mut(place(path)) else { return &self.passing };
-        if !slot.is(path) {
+        // Each path has two places, so that two that share one do not take it from each other again and again.
+        let place = place(path);
+        let is_known = |known: &[Known]| known.get(place).is_some_and(|known| known.is(path));
+        let mut found = is_known(&self.known);
+        if !found {
+            self.known.swap(place, place ^ 1);
+            found = is_known(&self.known);
+        }
+        let Some(slot) = self.known.get_mut(place) else { return &self.passing };
+        if !found {
             let told = tell();
             if names(path).map(|name| name.len() + 1).sum::<usize>() > MAX_BYTES {
                 self.passing = told;
@@ -93,8 +101,7 @@ fn names<'p>(path: &Path<'p>) -> impl Iterator<Item = &'p str> {
 /// Where a path is remembered: by its innermost name, which most differ in.
 fn place(path: &Path<'_>) -> usize {
     let name = path.last().map_or(&[][..], |name| name.as_bytes());
-    let byte = |byte: Option<&u8>| byte.copied().map_or(0, usize::from);
-    (name.len() + 5 * byte(name.first()) + 11 * byte(name.last())) % MAX_PATHS
+    name.iter().fold(HASH_BASIS, |hash, byte| hash_step(hash, *byte)) % MAX_PATHS
 }
 
 #[cfg(test)]
@@ -122,6 +129,19 @@ mod tests {
         assert_eq!(paths.told(2, &[&long], || told(6)), &told(6));
         assert_eq!(paths.told(2, &[&long], || told(7)), &told(7), "too long to be remembered");
         assert_eq!(paths.told(2, &[], || panic!("no names tell nothing")), &Told::default());
+    }
+
+    #[test]
+    fn two_paths_that_share_a_place_are_both_remembered() {
+        let mut paths = Paths::default();
+        let other =
+            (0..10_000).map(|number| number.to_string()).find(|name| place(&[name]) == place(&["ssn"])).unwrap();
+        paths.told(1, &["ssn"], || told(1));
+        paths.told(1, &[&other], || told(2));
+        for _ in 0..3 {
+            assert_eq!(paths.told(1, &["ssn"], || panic!("known")), &told(1));
+            assert_eq!(paths.told(1, &[&other], || panic!("known")), &told(2));
+        }
     }
 
     #[test]
