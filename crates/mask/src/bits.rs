@@ -41,16 +41,25 @@ impl<const COUNT: usize> Block<COUNT> {
     }
 
     /// Where one of some bytes stands.
-    pub(crate) fn is_any(&self, bytes: &[u8]) -> u64 {
+    #[inline]
+    pub(crate) fn is_any<const BYTES: usize>(&self, bytes: [u8; BYTES]) -> u64 {
         self.bits(|part| bytes.iter().fold(u8x16::ZERO, |any, byte| any | part.simd_eq(u8x16::splat(*byte))))
     }
 
     /// Where a byte from `first` to `last` stands.
     pub(crate) fn within(&self, first: u8, last: u8) -> u64 {
-        self.bits(|part| {
-            let beyond = part - u8x16::splat(first);
-            beyond.min(u8x16::splat(last - first)).simd_eq(beyond)
-        })
+        self.bits(|part| between(part, first, last))
+    }
+
+    /// Where a byte of one of some ranges stands, each told by its first and its last.
+    pub(crate) fn within_any(&self, ranges: &[(u8, u8)]) -> u64 {
+        let mut found = [u8x16::ZERO; COUNT];
+        for (first, last) in ranges {
+            for (found, part) in found.iter_mut().zip(&self.0) {
+                *found |= between(*part, *first, *last);
+            }
+        }
+        Self(found).bits(|part| part)
     }
 
     /// The same with every capital a small letter; other bytes may become others.
@@ -62,6 +71,11 @@ impl<const COUNT: usize> Block<COUNT> {
         let bits = self.0.iter().map(|part| u64::from(holds(*part).to_bitmask()));
         bits.zip((0_u32..).step_by(PART)).fold(0, |all, (bits, place)| all | bits << place)
     }
+}
+
+fn between(part: u8x16, first: u8, last: u8) -> u8x16 {
+    let beyond = part - u8x16::splat(first);
+    beyond.min(u8x16::splat(last - first)).simd_eq(beyond)
 }
 
 #[cfg(test)]
@@ -79,8 +93,9 @@ mod tests {
                 let here = text.get(at).copied().unwrap_or(0);
                 let bit = |bits: u64| bits >> at & 1 == 1;
                 prop_assert_eq!(bit(block.is(byte)), here == byte);
-                prop_assert_eq!(bit(block.is_any(&[byte, one])), here == byte || here == one);
+                prop_assert_eq!(bit(block.is_any([byte, one])), here == byte || here == one);
                 prop_assert_eq!(bit(block.within(first, last)), (first..=last).contains(&here));
+                prop_assert_eq!(bit(block.within_any(&[(byte, byte), (first, last)])), here == byte || (first..=last).contains(&here));
                 prop_assert_eq!(bit(block.lowered().within(b'a', b'z')), here.is_ascii_alphabetic());
             }
         }

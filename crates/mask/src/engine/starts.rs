@@ -11,10 +11,10 @@ const NEAR_STEPS: [usize; 4] = [1, 2, 4, 5];
 const _: () = assert!(NEAR_STEPS[0] + NEAR_STEPS[1] + NEAR_STEPS[2] + NEAR_STEPS[3] + 1 == NEAR);
 
 /// Letters that stand for a control character behind a backslash.
-const ESCAPE_LETTERS: &[u8] = b"nrtbf";
+const ESCAPE_LETTERS: [u8; 5] = *b"nrtbf";
 
 /// What marks begin with, or what is left of a value behind stars.
-const MARK_BEGINS: &[u8] = b"<[*";
+const MARK_BEGINS: [u8; 3] = *b"<[*";
 
 /// Places of a block, lowest bit first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Starts {
         let letters = small | capital;
         Places {
             words,
-            opening: self.opening.iter().fold(0, |any, (first, last)| any | block.within(*first, *last)),
+            opening: block.within_any(&self.opening),
             inner: capital & (small << 1 | u64::from(before.last.is_ascii_lowercase())),
             escaped: escaped & all,
             marked: words & (marks << 1 | u64::from(MARK_BEGINS.contains(&before.last))),
