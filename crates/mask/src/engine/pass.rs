@@ -44,8 +44,11 @@ pub(super) struct Pass<'a> {
     recent: [(Places, u32); RECENT],
     /// Before this place it is known what those words name that count.
     looked_to: usize,
-    /// Before this place nothing names a class: from where that was asked last, and where nothing was masked since.
+    /// Before this place nothing names a class that is not named everywhere: from where that was asked last, and where
+    /// nothing was masked since.
     silent_to: usize,
+    /// Whether a class is named everywhere of which shapes need context.
+    asks_everywhere: bool,
     /// The last masked part before the place of the pass.
     before: Option<Previous>,
     /// What another reading held last before the place of the pass, and how much of what it holds was passed.
@@ -93,6 +96,7 @@ impl<'a> Pass<'a> {
             recent: [(Places::default(), 0); RECENT],
             looked_to: begin,
             silent_to: 0,
+            asks_everywhere: everywhere.intersects(&engine.contextual_classes),
             before: from.previous(),
             heard: from.heard(),
             passed_of_heard: 0,
@@ -152,7 +156,7 @@ impl<'a> Pass<'a> {
                 if candidates.alone & lowest != 0 && engine.outlines.may_be_alone(text, at, end) {
                     self.try_shapes(at, Tier::Alone)?;
                 }
-                if candidates.contextual & lowest != 0 && at >= self.silent_to {
+                if candidates.contextual & lowest != 0 && (self.asks_everywhere || at >= self.silent_to) {
                     let digits = places.digits & lowest != 0;
                     self.try_named(at, digits.then(|| places.digits_from(place, behind)))?;
                 }
@@ -209,14 +213,16 @@ impl<'a> Pass<'a> {
     /// is seldom a surprise at the next.
     fn candidates(&mut self, places: &Places, behind: &Places, near: u64, block_at: usize) -> Candidates {
         let engine = self.engine;
-        let glued = places.glued(behind);
         let all = places.words | places.opening | places.escaped;
         let place_of = |lowest: u64| block_at + usize::try_from(lowest.trailing_zeros()).unwrap_or(0);
         let digits = all & places.digits;
-        let (alone, contextual) = of_each::<1>(digits, |lowest| {
+        let of_number = |lowest: u64| {
             let digits = places.digits_from(lowest.trailing_zeros(), behind);
             engine.outlines.of_number(self.text, place_of(lowest), digits, self.end).0
-        });
+        };
+        let (alone, contextual) = of_each::<1>(digits, of_number);
+        // What may follow a letter is among the shapes that say enough.
+        let (glued, _) = of_each::<1>(places.glued(behind), of_number);
         let quiet = all & !near;
         let may_be_free = |lowest: u64| {
             let first = self.text.get(place_of(lowest)..).and_then(<[u8]>::first_chunk);
@@ -249,7 +255,7 @@ impl<'a> Pass<'a> {
     fn try_named(&mut self, at: usize, digits: Option<u64>) -> Result<(), Failed> {
         let Self { engine, text, end, .. } = *self;
         // What costs less comes first.
-        let is_known = at < self.looked_to + FEW_UNKNOWN;
+        let is_known = at < self.silent_to || at < self.looked_to + FEW_UNKNOWN;
         if !is_known && !engine.outlines.may_be_in_context(text, at, end, &engine.contextual_classes) {
             return Ok(());
         }
@@ -277,7 +283,8 @@ impl<'a> Pass<'a> {
         hits.clear();
         if automaton.at(cache, text, at, named, &mut self.scan.runs, &mut hits)? {
             // Only what needs no context, and begins a word, reaches back.
-            self.lives(if matches!(tier, Tier::Alone) { self.earliest(at) } else { at });
+            let reaches_back = self.end == End::Open && matches!(tier, Tier::Alone);
+            self.lives(if reaches_back { self.earliest(at) } else { at });
         }
         self.judge(at, &hits, named);
         self.scan.hits = hits;
@@ -299,14 +306,34 @@ impl<'a> Pass<'a> {
     /// The classes named near `at` and by the path, if there are any.
     fn named(&mut self, at: usize) -> Option<ClassSet> {
         if at < self.silent_to {
-            return None;
+            return self.named_everywhere();
         }
         let word = self.look_back(at);
-        let named = self.named_anew(at, word).filter(|named| !named.is_empty());
-        if named.is_none() && self.scan.near.is_empty() {
-            self.silent_to = self.looked_to.min(self.steady_to(at));
+        let (before, heard) = (self.before(at), self.heard(at));
+        // The last of all names its class, as its mark does afterwards.
+        let is_last = |heard: &Previous| {
+            before.is_none_or(|before| before.end <= heard.end || heard.overlaps(before.start, before.end))
+        };
+        let heard = heard.filter(is_last);
+        let is_masked_near =
+            heard.is_some() || before.is_some_and(|before| !before.classes.is_empty() && before.end + NEAR_BYTES >= at);
+        if !is_masked_near && self.scan.near.is_silent(at, word) {
+            if self.scan.near.is_empty() {
+                self.silent_to = self.looked_to.min(self.steady_to(at));
+            }
+            return self.named_everywhere();
         }
-        named
+        let mut named = self.everywhere;
+        self.scan.near.named(at, word, before, &mut named);
+        if let Some(heard) = heard {
+            named.extend(&heard.classes);
+        }
+        (!named.is_empty()).then_some(named)
+    }
+
+    /// The classes that are named everywhere, if there are any.
+    fn named_everywhere(&self) -> Option<ClassSet> {
+        (!self.everywhere.is_empty()).then_some(self.everywhere)
     }
 
     /// Up to where no masked part changes what is named at `at`.
@@ -323,26 +350,6 @@ impl<'a> Pass<'a> {
     fn mask(&mut self, part: Previous) {
         self.silent_to = self.silent_to.min(part.end);
         self.scan.upcoming.push(part);
-    }
-
-    fn named_anew(&mut self, at: usize, word: u32) -> Option<ClassSet> {
-        let (before, heard) = (self.before(at), self.heard(at));
-        // The last of all names its class, as its mark does afterwards.
-        let is_last = |heard: &Previous| {
-            before.is_none_or(|before| before.end <= heard.end || heard.overlaps(before.start, before.end))
-        };
-        let heard = heard.filter(is_last);
-        let is_masked_near =
-            heard.is_some() || before.is_some_and(|before| !before.classes.is_empty() && before.end + NEAR_BYTES >= at);
-        if !is_masked_near && self.everywhere.is_empty() && self.scan.near.is_silent(at, word) {
-            return None;
-        }
-        let mut named = self.everywhere;
-        self.scan.near.named(at, word, before, &mut named);
-        if let Some(heard) = heard {
-            named.extend(&heard.classes);
-        }
-        Some(named)
     }
 
     /// Looks up the words that count at `at` and those behind it in its block, if they were not looked up before, and gives
