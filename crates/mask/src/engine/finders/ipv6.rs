@@ -35,6 +35,12 @@ pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mu
         if colon < passed || !goes_on(text.get(colon + 1)) {
             continue;
         }
+        if end == End::Final
+            && let Some(length) = too_few_colons(text.get(colon + 1..).unwrap_or_default())
+        {
+            passed = colon + 1 + length;
+            continue;
+        }
         let (start, whole) = beginning(text, colon, found_to);
         let rest = text.get(start..).unwrap_or_default();
         let run = rest.iter().take(MAX_ADDRESS + 1).take_while(|byte| goes_on(Some(byte)) || **byte == b'.').count();
@@ -58,6 +64,23 @@ pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mu
     if end == End::Open {
         live(text, from, scan);
     }
+}
+
+/// The length of what follows a colon and may be of an address, if it has too few colons for one, as a time of day and a
+/// port have, and is too short for its end to depend on where the address begins.
+fn too_few_colons(text: &[u8]) -> Option<usize> {
+    let (mut colons, mut last) = (1, b':');
+    for (length, byte) in text.iter().enumerate().take(MAX_ADDRESS - MAX_GROUP) {
+        match byte {
+            b':' if last == b':' || colons + 1 >= MIN_COLONS => return None,
+            b':' => colons += 1,
+            b'.' => {}
+            byte if byte.is_ascii_hexdigit() => {}
+            _ => return Some(length),
+        }
+        last = *byte;
+    }
+    (text.len() < MAX_ADDRESS - MAX_GROUP).then_some(text.len())
 }
 
 /// Names of programs (`a::b`), slices (`[1::2]`) and the addresses that everybody has (`::`, `::1`) read as short ones.
@@ -194,7 +217,24 @@ fn live(text: &[u8], from: usize, scan: &mut Scan) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_has_too_few_colons_is_no_address(text in "[0-9a-fT. -]{0,6}:[0-9a-f]([0-9a-f]{0,5}[:. T]{0,2}){0,12}") {
+            let text = text.as_bytes();
+            let colon = text.iter().position(|byte| *byte == b':').unwrap();
+            if let Some(length) = too_few_colons(&text[colon + 1..]) {
+                let (start, _) = beginning(text, colon, 0);
+                let rest = &text[start..];
+                let run = rest.iter().take(MAX_ADDRESS + 1).take_while(|byte| goes_on(Some(byte)) || **byte == b'.').count();
+                prop_assert_eq!((start + run).max(colon + 1), colon + 1 + length);
+                prop_assert_eq!(longest_address(rest, run), None);
+            }
+        }
+    }
 
     #[test]
     fn an_address_after_a_label_is_found_from_a_cut_at_the_address() {
