@@ -50,11 +50,31 @@ fn local(text: &[u8]) -> usize {
     rest.iter().position(begins).map_or(0, |skipped| rest.len() - skipped)
 }
 
+/// What a byte may be part of.
+const LOCAL: u8 = 1;
+const DOMAIN: u8 = 2;
+
+/// By byte. Lead bytes up to 0xDF are those of European scripts; 0xC2 leads punctuation.
+#[expect(clippy::indexing_slicing, reason = "the compiler reckons it")]
+const PARTS: [u8; 256] = {
+    let (mut parts, mut byte) = ([0; 256], 0_u8);
+    loop {
+        let local = byte.is_ascii_alphanumeric()
+            || byte >= 0x80
+            || matches!(byte, b'!' | b'#'..=b'%' | b'\'' | b'*' | b'+' | b'-' | b'^' | b'_' | b'~' | b'.');
+        let domain = hosts::is_host(byte) || matches!(byte, 0x80..=0xBF | 0xC3..=0xDF);
+        parts[byte as usize] = if local { LOCAL } else { 0 } | if domain { DOMAIN } else { 0 };
+        if byte == u8::MAX {
+            break parts;
+        }
+        byte += 1;
+    }
+};
+
 fn is_local(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%'*+-^_~.".contains(&byte) || byte >= 0x80
+    PARTS.get(usize::from(byte)).is_some_and(|parts| parts & LOCAL != 0)
 }
 
-/// Lead bytes up to 0xDF are those of European scripts; 0xC2 leads punctuation.
 fn is_domain(byte: u8) -> bool {
-    hosts::is_host(byte) || matches!(byte, 0x80..=0xBF | 0xC3..=0xDF)
+    PARTS.get(usize::from(byte)).is_some_and(|parts| parts & DOMAIN != 0)
 }

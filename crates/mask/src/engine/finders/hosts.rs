@@ -1,6 +1,5 @@
 //! Host names: labels and a top-level domain that is delegated (IANA's root zone, 2026) or kept for private use.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// Bytes of a label and of a name (RFC 1035 §2.3.4).
@@ -9,9 +8,13 @@ pub(super) const MAX_NAME: usize = 253;
 
 /// Bytes of the longest top-level domain that is written in letters.
 const MAX_TOP_LEVEL: usize = 24;
+const _: () = assert!(MAX_TOP_LEVEL == 3 * 8, "three numbers hold its letters");
 
 /// Bytes of a top-level domain in another script, at least.
 const MIN_OTHER_SCRIPT: usize = 4;
+
+/// Begins a label of another script, encoded (RFC 5890).
+const ENCODED: &[u8] = b"xn--";
 
 /// All that are written in ASCII letters.
 const DELEGATED: &str = include_str!("top_level.txt");
@@ -19,12 +22,27 @@ const DELEGATED: &str = include_str!("top_level.txt");
 /// Kept for private use or for documents (RFC 2606, RFC 6762, RFC 8375), and what companies use inside.
 const PRIVATE: &str = "corp example home internal intranet invalid lan local localdomain test";
 
-static KNOWN: LazyLock<HashSet<&[u8]>> = LazyLock::new(|| {
-    DELEGATED.split_ascii_whitespace().chain(PRIVATE.split_ascii_whitespace()).map(str::as_bytes).collect()
+/// All of them, each as the number that its letters make: they are looked up in most addresses, and hashing costs more.
+static KNOWN: LazyLock<Vec<[u64; 3]>> = LazyLock::new(|| {
+    let names = DELEGATED.split_ascii_whitespace().chain(PRIVATE.split_ascii_whitespace());
+    let mut known: Vec<[u64; 3]> = names.filter_map(|name| number(name.as_bytes())).collect();
+    known.sort_unstable();
+    known
 });
 
+/// A name in lower case as a number, if it is short enough to be a top-level domain.
+fn number(name: &[u8]) -> Option<[u64; 3]> {
+    let mut letters = [0; MAX_TOP_LEVEL];
+    letters.get_mut(..name.len())?.copy_from_slice(name);
+    letters.make_ascii_lowercase();
+    let (words, _) = letters.as_chunks::<8>();
+    let mut number = [0; 3];
+    number.iter_mut().zip(words).for_each(|(number, word)| *number = u64::from_be_bytes(*word));
+    Some(number)
+}
+
 /// Whether a byte may stand in a host name.
-pub(super) fn is_host(byte: u8) -> bool {
+pub(super) const fn is_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'
 }
 
@@ -61,11 +79,10 @@ fn within_label(text: &[u8], length: usize) -> usize {
     (MAX_LABEL - 3..=MAX_LABEL).rev().find(|at| !inside(at)).unwrap_or(MAX_LABEL)
 }
 
-/// Whether a label in ASCII is a top-level domain; `xn--` begins those of other scripts (RFC 5890).
+/// Whether a label in ASCII is a top-level domain.
 fn is_top_level(label: &[u8]) -> bool {
-    let mut lower = [0; MAX_TOP_LEVEL];
-    let Some(lower) = lower.get_mut(..label.len()) else { return false };
-    lower.copy_from_slice(label);
-    lower.make_ascii_lowercase();
-    (lower.starts_with(b"xn--") && lower.len() > 4) || KNOWN.contains(&*lower)
+    let Some(number) = number(label) else { return false };
+    let is_encoded = label.len() > ENCODED.len()
+        && label.get(..ENCODED.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(ENCODED));
+    is_encoded || KNOWN.binary_search(&number).is_ok()
 }
