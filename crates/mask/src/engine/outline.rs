@@ -174,20 +174,32 @@ impl Outline {
             named.is_none_or(|named| classes.is_none_or(|classes| classes.intersects(named)))
                 && matched.stands(text, at, end)
         };
-        let mut state = usize::from(self.start);
+        let mut state = self.start;
         let rest = text.get(at..).unwrap_or_default();
         for (place, byte) in rest.iter().enumerate() {
-            let kind = self.kinds.get(usize::from(*byte)).copied().map_or(0, usize::from);
-            let to = self.next.get(state << self.shift | kind).copied().unwrap_or(DEAD);
-            state = usize::from(to & STATE);
-            if to & MATCHED != 0 && self.matched.get(state).is_some_and(|matched| stands(matched, at + place)) {
+            let to = self.to(state, self.kind(*byte));
+            state = to & STATE;
+            // Nearly every step leads to a state that is neither dead nor says that something matched.
+            if state == to && to != DEAD {
+                continue;
+            }
+            let matched = self.matched.get(usize::from(state)).filter(|_| state != to);
+            if matched.is_some_and(|matched| stands(matched, at + place)) {
                 return true;
             }
-            if state == usize::from(DEAD) {
+            if state == DEAD {
                 return false;
             }
         }
-        end == End::Open || self.at_end.get(state).is_some_and(|matched| stands(matched, text.len()))
+        end == End::Open || self.at_end.get(usize::from(state)).is_some_and(|matched| stands(matched, text.len()))
+    }
+
+    fn kind(&self, byte: u8) -> u8 {
+        self.kinds.get(usize::from(byte)).copied().unwrap_or(0)
+    }
+
+    fn to(&self, state: u16, kind: u8) -> u16 {
+        self.next.get(usize::from(state) << self.shift | usize::from(kind)).copied().unwrap_or(DEAD)
     }
 
     /// Bytes that it takes.

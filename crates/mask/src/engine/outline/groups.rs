@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{ANYWHERE, DEAD, Matched, Outline, STATE};
+use super::{ANYWHERE, Matched, Outline, STATE};
 use crate::class::{ClassId, ClassSet, MAX_CLASSES};
 use crate::engine::End;
 use crate::engine::beginnings::{ALONE, CONTEXTUAL};
@@ -267,14 +267,6 @@ impl Follower<'_> {
 }
 
 impl Outline {
-    fn kind(&self, byte: u8) -> u8 {
-        self.kinds.get(usize::from(byte)).copied().unwrap_or(0)
-    }
-
-    fn to(&self, state: u16, kind: u8) -> u16 {
-        self.next.get(usize::from(state) << self.shift | usize::from(kind)).copied().unwrap_or(DEAD)
-    }
-
     fn classes_of(&self, matched: Matched) -> ClassSet {
         self.classes.get(usize::from(matched.classes)).copied().unwrap_or_default()
     }
