@@ -69,15 +69,31 @@ fn one_class(findings: &[Finding], shorter: &[Finding], in_parts: &ClassSet, kep
         rest = after;
         match together {
             [alone] => kept.push(*alone),
-            several => best(several, shorter, in_parts, kept),
+            several => match first_of_all(several) {
+                Some(best) => kept.push(best),
+                None => best(several, shorter, in_parts, kept),
+            },
         }
     }
+}
+
+/// The best of some findings of one class, if it holds all others: then nothing of them, and nothing shorter, stands beside
+/// it.
+fn first_of_all(findings: &[Finding]) -> Option<Finding> {
+    let best =
+        findings.iter().copied().reduce(|best, finding| if worth(&finding) > worth(&best) { finding } else { best });
+    best.filter(|best| findings.iter().all(|finding| best.start <= finding.start && finding.end <= best.end))
+}
+
+/// What decides which of two findings of one class stands.
+fn worth(finding: &Finding) -> (u8, usize) {
+    (finding.score, finding.end - finding.start)
 }
 
 /// Adds those of some findings of one class that stand, and what they leave of the others.
 fn best(findings: &[Finding], shorter: &[Finding], in_parts: &ClassSet, kept: &mut Vec<Finding>) {
     let mut by_worth = findings.to_vec();
-    by_worth.sort_by_key(|finding| Reverse((finding.score, finding.end - finding.start)));
+    by_worth.sort_by_key(|finding| Reverse(worth(finding)));
     let mut standing = Standing::default();
     by_worth.retain(|finding| !standing.take(finding, kept));
     for finding in by_worth {
@@ -153,5 +169,18 @@ mod tests {
             finding(2, 20, 25, 10),
         ];
         assert_eq!(findings, stand);
+    }
+
+    #[test]
+    fn the_best_of_one_class_stands_alone_where_it_holds_all_others() {
+        let mut findings = vec![finding(1, 0, 14, 95), finding(1, 0, 14, 55), finding(1, 6, 14, 55)];
+        per_class(&mut findings, &mut [finding(1, 6, 10, 55)], &ClassSet::EMPTY);
+        assert_eq!(findings, [finding(1, 0, 14, 95)]);
+        let mut findings = vec![finding(1, 0, 14, 95), finding(1, 6, 15, 55)];
+        per_class(&mut findings, &mut [], &ClassSet::EMPTY);
+        assert_eq!(findings, [finding(1, 0, 14, 95)]);
+        let mut findings = vec![finding(1, 0, 8, 55), finding(1, 6, 15, 95)];
+        per_class(&mut findings, &mut [finding(1, 0, 4, 55)], &ClassSet::EMPTY);
+        assert_eq!(findings, [finding(1, 0, 4, 55), finding(1, 6, 15, 95)]);
     }
 }
