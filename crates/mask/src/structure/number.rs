@@ -83,10 +83,10 @@ fn digits(lexeme: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
     let length =
         i32::try_from(whole.len()).ok()?.checked_add(exponent).and_then(|length| usize::try_from(length).ok())?;
-    let mut digits = [whole, fraction].concat();
-    if length < digits.len() || length > MAX_WRITTEN_OUT {
+    if length < whole.len() + fraction.len() || length > MAX_WRITTEN_OUT {
         return None;
     }
+    let mut digits = [whole, fraction].concat();
     digits.resize(length, b'0');
     let leading = digits.iter().take_while(|digit| **digit == b'0').count();
     Some(Cow::Owned(digits.split_off(leading)))

@@ -130,11 +130,11 @@ fn national(written: &Written, digits: &[u8]) -> bool {
         return false;
     }
     let Written { groups, separators, .. } = written;
-    let one_separator = separators.iter().filter(|byte| **byte != 0).all(|byte| *byte == separators[0]);
+    let one_separator = || separators.iter().filter(|byte| **byte != 0).all(|byte| *byte == separators[0]);
     let widths = groups.map(|group| group.width);
     match widths {
         // A day: 2024-03-15, 15.03.2024, or 20240315.
-        [4, 2, 2, 0, ..] | [2, 2, 4, 0, ..] if one_separator && separators[0] != b' ' => false,
+        [4, 2, 2, 0, ..] | [2, 2, 4, 0, ..] if separators[0] != b' ' && one_separator() => false,
         [8, 0, ..] => !is_day(groups[0].number),
         // A social security number of the United States; an IPv4 address.
         [3, 2, 4, 0, ..] if separators[0] == b'-' => false,
