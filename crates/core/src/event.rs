@@ -6,6 +6,7 @@
 //! log enforces.
 
 mod catalogue;
+mod credential;
 mod custody;
 mod leaf;
 mod operation;
@@ -16,6 +17,7 @@ use crate::clock::{Discipline, Step, Timestamp};
 use crate::id::{EventId, SessionId};
 
 pub use catalogue::{CATALOGUE, Entry};
+pub use credential::{Credential, CredentialStep};
 pub use custody::{Custody, CustodyStep, Retention};
 pub use operation::{Decided, Ended, Logged, Masking, Opened, Payload, Status};
 
@@ -174,6 +176,8 @@ pub enum Body<'a> {
         /// Where, if it is in a file.
         damage: Option<Damage<'a>>,
     },
+    /// A token for a target is asked for, or came, or did not.
+    Credential(Credential<'a>),
     /// Something was done about whether a recording is kept.
     Custody(Custody<'a>),
     /// Evidence was read.
@@ -248,6 +252,7 @@ impl Body<'_> {
             Self::WitnessCosigned { .. } => "witness.cosigned",
             Self::WitnessLagging { .. } => "witness.lagging",
             Self::IntegrityFailed { .. } => "integrity.failed",
+            Self::Credential(credential) => credential.step.name(),
             Self::Custody(custody) => custody.step.name(),
             Self::RecordingViewed { .. } => "recording.viewed",
             Self::KeysOpened { .. } => "admin.keys_opened",

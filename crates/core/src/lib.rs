@@ -19,5 +19,5 @@ pub use event::Event;
 pub use id::{EventId, SessionId};
 pub use operation::{Action, Effect, Members, Operation, Protocol};
 pub use principal::{Actor, Principal, PrincipalKind};
-pub use target::{Durability, Record, TargetName};
+pub use target::{CredentialKind, Durability, Record, TargetName};
 pub use tool::{ToolAnnotations, ToolDefinition};

@@ -83,6 +83,28 @@ impl Durability {
     }
 }
 
+/// What the gateway shows a target of its own accord.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CredentialKind {
+    /// Headers that the operator set.
+    Headers,
+    /// A token of the gateway's own (RFC 6749 §4.4).
+    ClientCredentials,
+    /// A token for the caller, in exchange for its own (RFC 8693).
+    TokenExchange,
+}
+
+impl CredentialKind {
+    /// The word in configuration and events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Headers => "headers",
+            Self::ClientCredentials => "client-credentials",
+            Self::TokenExchange => "token-exchange",
+        }
+    }
+}
+
 /// Whether payloads are kept. What is kept is masked, always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Record {

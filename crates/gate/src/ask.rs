@@ -44,7 +44,7 @@ impl Declined {
         let context = self.session.context();
         // The reference says that the record stands, as durable as it must be.
         self.denied.refusal().reference.as_ref()?;
-        Some(Wire::settled(encode(), Arc::clone(context)))
+        Some(Wire::settled(encode(), (Arc::clone(context), self.session.subject().cloned())))
     }
 }
 
@@ -172,7 +172,7 @@ impl Session {
             Some(Ok(written)) => {
                 let microseconds = u64::try_from(question.since.elapsed().as_micros()).unwrap_or(u64::MAX);
                 context.metrics().ended(self.target(), status, microseconds);
-                Ok(Wire::new(operation.wire, Arc::clone(context), written.position))
+                Ok(Wire::new(operation.wire, (Arc::clone(context), self.subject().cloned()), written.position))
             }
             Some(Err(error)) => Err(self.unrecorded(&error)),
             None => Err(self.unasked(&operation).await),

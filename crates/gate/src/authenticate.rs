@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 use vidimus_core::{Principal, Timestamp};
+use vidimus_credential::Subject;
 use vidimus_identity::{Identity, Verified};
 
 /// Tokens remembered as recorded. One that is forgotten is recorded once more.
@@ -22,6 +23,8 @@ pub struct Caller {
     pub(crate) scopes: Arc<[String]>,
     /// Until when that is known.
     pub(crate) expires: Timestamp,
+    /// Its token, where one may be exchanged for another.
+    pub(crate) subject: Option<Arc<Subject>>,
 }
 
 impl Caller {

@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use vidimus_core::{Action, Durability, Members, Protocol, Record, SessionId, TargetName};
+use vidimus_core::{Action, CredentialKind, Durability, Members, Protocol, Record, SessionId, TargetName};
+use vidimus_credential::Subject;
 use vidimus_mask::ClassSet;
 
 use crate::evidence::{Evidence, Strand};
@@ -29,6 +31,8 @@ pub struct TargetSpec {
     pub record: Record,
     /// How its payloads are masked.
     pub masking: Masking,
+    /// What the gateway shows it.
+    pub credential: Option<CredentialKind>,
 }
 
 /// Where a session and its operations record.
@@ -37,6 +41,8 @@ pub(crate) struct SessionContext {
     strand: Strand,
     target: Arc<TargetSpec>,
     party: Party,
+    /// The caller's token as it last came, where it is exchanged for another.
+    subject: ArcSwapOption<Subject>,
     memory: SessionMemory,
     tasks: SessionTasks,
     questions: Questions,
@@ -48,7 +54,7 @@ impl TargetSpec {
     /// kept: they are made of what each target's own session has masked, and keeps.
     pub fn endpoint(protocol: Protocol, masking: Masking) -> Self {
         let (durability, record) = (Durability::Strict, Record::Sizes);
-        Self { name: TargetName::federation(), protocol, durability, record, masking }
+        Self { name: TargetName::federation(), protocol, durability, record, masking, credential: None }
     }
 }
 
@@ -57,10 +63,22 @@ impl SessionContext {
         shared: Arc<Shared>,
         (strand, tasks): (Strand, SessionTasks),
         target: Arc<TargetSpec>,
-        party: Party,
+        (party, subject): (Party, Option<Arc<Subject>>),
     ) -> Self {
         let (memory, questions, trails) = (SessionMemory::default(), Questions::default(), Trails::default());
-        Self { shared, strand, target, party, memory, tasks, questions, trails }
+        Self { shared, strand, target, party, subject: subject.into(), memory, tasks, questions, trails }
+    }
+
+    /// The caller's token as it last came, where it is exchanged for another.
+    pub(crate) fn subject(&self) -> Option<Arc<Subject>> {
+        self.subject.load_full()
+    }
+
+    /// Keeps the token of a later request of the same caller in the place of the one before, if the target needs any.
+    pub(crate) fn keep_subject(&self, subject: Option<&Arc<Subject>>) {
+        if self.target.credential == Some(CredentialKind::TokenExchange) {
+            self.subject.store(subject.map(Arc::clone));
+        }
     }
 
     pub(crate) const fn party(&self) -> &Party {

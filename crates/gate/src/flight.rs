@@ -16,6 +16,7 @@ use bytes::Bytes;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use vidimus_core::event::{Body, Ended, Masking as Found, Status};
 use vidimus_core::{Action, ErrorKind, Members, Operation, Protocol, Record, SessionId};
+use vidimus_credential::Subject;
 use vidimus_log::AppendError;
 
 use crate::answers::{self, Answer, AnswerSender, Answers};
@@ -48,6 +49,8 @@ pub struct Admitted {
 /// The running operation. Dropped without [`Self::finish`], it records that it was cancelled.
 pub struct InFlight {
     session: Arc<SessionContext>,
+    /// The caller's token, where it is exchanged for another.
+    subject: Option<Arc<Subject>>,
     action: Action,
     method: Option<&'static str>,
     protocol: Protocol,
@@ -124,15 +127,16 @@ struct Measured {
 
 impl Admitted {
     pub(crate) fn new(
-        session: Arc<SessionContext>,
+        (session, subject): (Arc<SessionContext>, Option<Arc<Subject>>),
         (token, permit): (TaskTrackerToken, Permit),
         (intent, length): (Written, Length),
         operation: Operation,
     ) -> Self {
         let (sender, answers) = answers::channel(PARTS_WAITING);
-        let wire = Wire::new(operation.wire, Arc::clone(&session), intent.position);
+        let wire = Wire::new(operation.wire, (Arc::clone(&session), subject.clone()), intent.position);
         let flight = Box::new(InFlight {
             session,
+            subject,
             action: operation.action,
             method: operation.method,
             protocol: operation.protocol,
@@ -245,7 +249,7 @@ impl InFlight {
 
     /// Leave to ask the target for the rest of its answer to what was sent. It carries no bytes.
     pub fn rest(&self) -> Wire {
-        Wire::settled(Bytes::new(), Arc::clone(&self.session))
+        Wire::settled(Bytes::new(), (Arc::clone(&self.session), self.subject.clone()))
     }
 
     /// Passes on what another session of the same caller has recorded and released. It cannot be gone on after: the

@@ -2,17 +2,20 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use aws_lc_rs::hmac;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use vidimus_core::event::{Body, Decided, Masking as Found, Opened};
 use vidimus_core::{
-    Action, Clock, Discipline, Durability, Effect, ErrorKind, Principal, PrincipalKind, Protocol, Record, SessionId,
-    Timestamp,
+    Action, Clock, CredentialKind, Discipline, Durability, Effect, ErrorKind, Principal, PrincipalKind, Protocol,
+    Record, SessionId, Timestamp,
 };
+use vidimus_credential::Subjects;
 use vidimus_identity::{Identity, Verified};
 use vidimus_log::note::NoteError;
 use vidimus_log::{FileSystem, Log, OpenError, Signer, Storage, VerifierKey, Witnessing};
@@ -22,6 +25,7 @@ use vidimus_store::StoreError;
 use crate::authenticate::{Authenticator, Caller};
 use crate::capacity::{Capacity, Level};
 use crate::context::{SessionContext, TargetSpec};
+use crate::credential::TargetCredential;
 use crate::evidence::{Evidence, EvidenceError, Strand};
 use crate::keyring::{KeyChange, Keys};
 use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
@@ -33,7 +37,7 @@ use crate::recover;
 use crate::released::Notice;
 use crate::seal::Sealer;
 use crate::session::{self, Denied, Refusal, Rejection, Session};
-use crate::shared::Shared;
+use crate::shared::{OWN_ISSUER, Shared};
 use crate::standing::{Facts, Kind, Party, Standing};
 use crate::tasks::{Room, Tasks};
 use crate::unauthenticated::{Failures, Unauthenticated};
@@ -44,8 +48,8 @@ use crate::view::Viewer;
 const LAST_CHECKPOINT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The issuer under which the gateway itself acts.
-const OWN_ISSUER: &str = "vidimus";
+/// The purpose of the key that names tokens in events (RFC 5869 §3.2).
+const TOKEN_NAMES: &[u8] = b"vidimus.token-names/1";
 
 /// The choke point. Cheap to clone.
 #[derive(Clone)]
@@ -146,6 +150,7 @@ impl Gate {
         let wrapping = Arc::new(KeyEncryptionKey::new(&key)?);
         let sealer = Sealer::new(&key)?;
         let hmac_key = masking::hmac_key(&key)?;
+        let token_names = hmac::Key::new(hmac::HMAC_SHA256, &keys::derived(&key, TOKEN_NAMES)?);
         let journal_key = keys::journal_key(&key)?;
         let origin = Self::origin(&options.gateway);
         let signer = signer(&origin, &signing)?;
@@ -192,6 +197,9 @@ impl Gate {
             recordings: options.data_dir.join("recordings"),
             sealer,
             hmac_key,
+            token_names,
+            subjects: Subjects::default(),
+            exchanges: AtomicBool::new(false),
             authenticator: Authenticator::new(options.identity),
             unauthenticated: Unauthenticated::default(),
             logged_custody: LoggedCustody::default(),
@@ -235,9 +243,11 @@ impl Gate {
                     }
                     authenticator.set_recorded(&verified);
                 }
-                let Verified { principal, expires, scopes, .. } = &*verified;
+                let Verified { principal, expires, scopes, token_digest, .. } = &*verified;
+                let held = || self.shared.subjects.hold(*token_digest, token, &principal.id(), *expires);
+                let subject = self.shared.exchanges.load(Ordering::Relaxed).then(held);
                 let (principal, scopes) = (Arc::clone(principal), Arc::clone(scopes));
-                Ok(Caller { principal, address, client: None, scopes, expires: *expires })
+                Ok(Caller { principal, address, client: None, scopes, expires: *expires, subject })
             }
             Err(error) => {
                 tracing::debug!(%error, %address, "a token was refused");
@@ -319,7 +329,8 @@ impl Gate {
         let address = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
         // The gateway knows for as long as it runs who it is.
         let expires = Timestamp::from_nanoseconds(u64::MAX);
-        let caller = Caller { principal: Arc::new(principal), address, client: None, scopes: Arc::default(), expires };
+        let (principal, scopes) = (Arc::new(principal), Arc::default());
+        let caller = Caller { principal, address, client: None, scopes, expires, subject: None };
         let standing = Standing::new(self.shared.policies.load_full(), &caller.principal);
         let own = [Arc::from(session::OWN_POLICY)];
         self.opened(caller, target, (Kind::Own, None), standing, &own).await
@@ -365,6 +376,7 @@ impl Gate {
                 policy: standing.policy_hash(),
                 durability: target.durability,
                 record: target.record,
+                credential: target.credential,
             }),
         );
         let settled = match written {
@@ -373,9 +385,10 @@ impl Gate {
         };
         settled.map_err(|error| session::unrecorded(&error, id))?;
         shared.metrics.sessions.inc();
-        let Caller { principal, address, client, .. } = caller;
+        let Caller { principal, address, client, subject, .. } = caller;
+        let subject = subject.filter(|_| target.credential == Some(CredentialKind::TokenExchange));
         let party = Party::new(principal, (address, client), kind, standing);
-        Ok(Session::new(SessionContext::new(Arc::clone(shared), (strand, tasks), target, party)))
+        Ok(Session::new(SessionContext::new(Arc::clone(shared), (strand, tasks), target, (party, subject))))
     }
 
     async fn refuse_session(&self, caller: &Caller, target: &TargetSpec, standing: &Standing) -> Denied {
@@ -577,6 +590,21 @@ impl Gate {
     /// The only way to a target.
     pub fn upstream<T: Transport>(&self, target: T) -> Upstream<T> {
         Upstream::new(target)
+    }
+
+    /// What the target of this name is shown: tokens by these rules. `own` is what it is shown instead when the gateway
+    /// reads its definitions, where callers' tokens are exchanged.
+    pub fn credential(
+        &self,
+        target: &TargetSpec,
+        rules: vidimus_credential::Rules,
+        http: Arc<dyn vidimus_credential::TokenHttp>,
+        own: Option<http::HeaderValue>,
+    ) -> TargetCredential {
+        if matches!(rules.grant, vidimus_credential::Grant::TokenExchange { .. }) {
+            self.shared.exchanges.store(true, Ordering::Relaxed);
+        }
+        TargetCredential::new(&self.shared, target, (rules, http), own)
     }
 
     /// Reads evidence, by policy, and records that it was read.

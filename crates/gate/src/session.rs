@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use vidimus_core::event::{Body, Decided, Masking as Found};
 use vidimus_core::{Action, Effect, ErrorKind, Members, Operation, Principal, SessionId, TargetName};
+use vidimus_credential::Subject;
 use vidimus_mask::ClassSet;
 use vidimus_policy::{Decision, Request};
 use vidimus_stdio::LogSink;
@@ -27,7 +28,7 @@ use crate::upstream::Dial;
 
 /// One principal's use of one target. Cheap to clone.
 #[derive(Clone)]
-pub struct Session(Arc<SessionContext>);
+pub struct Session(Arc<SessionContext>, Option<Arc<Subject>>);
 
 /// The id that stands for the gateway's own permissions in events.
 pub(crate) const OWN_POLICY: &str = "builtin:definitions";
@@ -126,7 +127,23 @@ pub struct Rejection<'a> {
 
 impl Session {
     pub(crate) fn new(context: SessionContext) -> Self {
-        Self(Arc::new(context))
+        let subject = context.subject();
+        Self(Arc::new(context), subject)
+    }
+
+    /// The same for what its caller asks now: where tokens are exchanged, the one that came with that is.
+    #[must_use]
+    pub fn asked_by(&self, caller: &Caller) -> Self {
+        if caller.principal != self.0.party().principal {
+            return self.clone();
+        }
+        self.0.keep_subject(caller.subject.as_ref());
+        Self(Arc::clone(&self.0), self.0.subject().and(caller.subject.clone()))
+    }
+
+    /// The caller's token, where it is exchanged for another.
+    pub(crate) const fn subject(&self) -> Option<&Arc<Subject>> {
+        self.1.as_ref()
     }
 
     pub(crate) fn context(&self) -> &Arc<SessionContext> {
@@ -175,7 +192,7 @@ impl Session {
     /// when there is too little room for evidence, and when the gateway stops.
     pub async fn listen(&self, operation: Operation, caller: &Caller) -> Verdict {
         let left = caller.expires.since(self.0.evidence().clock.now()).min(LONGEST_STREAM);
-        self.submitted(operation, Length::Stream { until: Instant::now() + left }).await
+        self.asked_by(caller).submitted(operation, Length::Stream { until: Instant::now() + left }).await
     }
 
     async fn submitted(&self, operation: Operation, length: Length) -> Verdict {
@@ -200,7 +217,7 @@ impl Session {
                 let token = self.0.tasks().token();
                 match self.0.strand().append_with(self.0.evidence(), &request, Body::OperationAdmitted(body)) {
                     Ok(written) => Verdict::Admitted(Admitted::new(
-                        Arc::clone(&self.0),
+                        (Arc::clone(&self.0), self.1.clone()),
                         (token, permit),
                         (written, length),
                         Operation { action, ..operation },
@@ -357,7 +374,7 @@ impl Session {
         let written = self.0.strand().close(evidence, |count| Body::SessionClosed { count, reason })?;
         self.0.metrics().sessions.dec();
         evidence.settle(self.0.durability(), written.position).await?;
-        Ok(Dial(()))
+        Ok(Dial(Arc::clone(&self.0)))
     }
 
     fn decide(&self, standing: &Standing, operation: &Operation) -> Decision {

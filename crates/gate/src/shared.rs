@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use aws_lc_rs::hmac;
 use tokio::sync::watch;
+use vidimus_credential::Subjects;
 use vidimus_log::VerifierKey;
 use vidimus_policy::Policies;
 
@@ -17,6 +20,9 @@ use crate::metrics::Metrics;
 use crate::seal::Sealer;
 use crate::tasks::Tasks;
 use crate::unauthenticated::Unauthenticated;
+
+/// The issuer under which the gateway itself acts.
+pub(crate) const OWN_ISSUER: &str = "vidimus";
 
 /// What all sessions share.
 pub(crate) struct Shared {
@@ -35,6 +41,12 @@ pub(crate) struct Shared {
     pub(crate) sealer: Sealer,
     /// The key of the masking operator `hmac`.
     pub(crate) hmac_key: [u8; 32],
+    /// The key that names tokens in events.
+    pub(crate) token_names: hmac::Key,
+    /// The callers' tokens that are held, to be exchanged.
+    pub(crate) subjects: Subjects,
+    /// Whether there is a target for which that is done.
+    pub(crate) exchanges: AtomicBool,
     pub(crate) authenticator: Authenticator,
     pub(crate) unauthenticated: Unauthenticated,
     /// The custody of recordings, by the log.
@@ -46,6 +58,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// How the gateway itself is called in events: `vidimus|NAME`.
+    pub(crate) fn own_id(&self) -> String {
+        format!("{OWN_ISSUER}|{}", self.evidence.gateway)
+    }
+
     /// How long the gateway has run, by the monotonic clock.
     pub(crate) fn up(&self) -> Duration {
         self.evidence.clock.elapsed(self.started)

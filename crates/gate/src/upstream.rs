@@ -3,17 +3,21 @@
 //! Only this crate makes [`Wire`], and only [`Upstream`] takes it, so dispatching what was not decided, or before
 //! its intent is durable, does not compile.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method, Response, StatusCode};
 use vidimus_core::ErrorKind;
+use vidimus_credential::{CredentialError, Subject};
 use vidimus_log::Position;
 use vidimus_net::{HttpTarget, Repeat, TargetBody, UpstreamError};
 use vidimus_stdio::{Beginning, Endpoint, EndpointError, LogSink};
 
 use crate::context::SessionContext;
+use crate::credential::TargetCredential;
 use crate::evidence::EvidenceError;
 use crate::program_log;
 
@@ -22,19 +26,25 @@ pub struct Wire {
     pub(crate) bytes: Bytes,
     /// Whose it is.
     pub(crate) session: Arc<SessionContext>,
+    /// The caller's token, where it is exchanged for another.
+    subject: Option<Arc<Subject>>,
     /// Where the record of it is; none when it is as durable as it must be already.
     pub(crate) intent: Option<Position>,
     repeat: Repeat,
 }
 
 impl Wire {
-    pub(crate) const fn new(bytes: Bytes, session: Arc<SessionContext>, intent: Position) -> Self {
-        Self { bytes, session, intent: Some(intent), repeat: Repeat::Never }
+    pub(crate) fn new(
+        bytes: Bytes,
+        (session, subject): (Arc<SessionContext>, Option<Arc<Subject>>),
+        intent: Position,
+    ) -> Self {
+        Self { bytes, session, subject, intent: Some(intent), repeat: Repeat::Never }
     }
 
     /// Bytes whose record stands already.
-    pub(crate) const fn settled(bytes: Bytes, session: Arc<SessionContext>) -> Self {
-        Self { bytes, session, intent: None, repeat: Repeat::Never }
+    pub(crate) fn settled(bytes: Bytes, (session, subject): (Arc<SessionContext>, Option<Arc<Subject>>)) -> Self {
+        Self { bytes, session, subject, intent: None, repeat: Repeat::Never }
     }
 
     /// The same, which may be sent once more when the connection breaks before anything came back: to have been
@@ -51,61 +61,72 @@ impl Wire {
             None => Ok(()),
         }
     }
+
+    /// The same bytes, on record already.
+    fn again(&self) -> Self {
+        let (session, subject) = (Arc::clone(&self.session), self.subject.clone());
+        Self { bytes: self.bytes.clone(), session, subject, intent: None, repeat: self.repeat }
+    }
 }
 
 /// Leave to talk to the target beside operations: the `connect` decision. Permits what carries no content.
-#[derive(Debug)]
-pub struct Dial(pub(crate) ());
+pub struct Dial(pub(crate) Arc<SessionContext>);
+
+impl fmt::Debug for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Dial").field(&self.0.id()).finish()
+    }
+}
 
 /// A way to a target. Implemented for the transports of `vidimus-net` and `vidimus-stdio`; adapters only name it.
 pub trait Transport: Send + Sync {
-    /// What goes along with the bytes, e.g. HTTP headers.
-    type Head: Send;
-    /// What comes back.
-    type Answer: Send;
+    /// What comes back after the head.
+    type Body: Send;
 
     /// Sends the bytes of a wire that is ready.
-    fn send(&self, head: Self::Head, wire: Wire) -> impl Future<Output = Result<Self::Answer, TransportError>> + Send;
+    fn send(
+        &self,
+        head: HeaderMap,
+        wire: Wire,
+    ) -> impl Future<Output = Result<Response<Self::Body>, TransportError>> + Send;
 
     /// Asks for what the target has to say by itself.
-    fn listen(&self, head: Self::Head) -> impl Future<Output = Result<Self::Answer, TransportError>> + Send;
+    fn listen(&self, head: HeaderMap) -> impl Future<Output = Result<Response<Self::Body>, TransportError>> + Send;
 
     /// Tells the target that the session is over.
-    fn end(&self, head: Self::Head) -> impl Future<Output = Result<Self::Answer, TransportError>> + Send;
+    fn end(&self, head: HeaderMap) -> impl Future<Output = Result<Response<Self::Body>, TransportError>> + Send;
 }
 
 impl Transport for HttpTarget {
-    type Head = HeaderMap;
-    type Answer = http::Response<TargetBody>;
+    type Body = TargetBody;
 
-    async fn send(&self, head: HeaderMap, wire: Wire) -> Result<Self::Answer, TransportError> {
+    async fn send(&self, head: HeaderMap, wire: Wire) -> Result<Response<Self::Body>, TransportError> {
         Ok(Self::send(self, Method::POST, head, wire.bytes, wire.repeat).await?)
     }
 
-    async fn listen(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
+    async fn listen(&self, head: HeaderMap) -> Result<Response<Self::Body>, TransportError> {
         Ok(Self::send(self, Method::GET, head, Bytes::new(), Repeat::Harmless).await?)
     }
 
-    async fn end(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
+    async fn end(&self, head: HeaderMap) -> Result<Response<Self::Body>, TransportError> {
         Ok(Self::send(self, Method::DELETE, head, Bytes::new(), Repeat::Harmless).await?)
     }
 }
 
 impl Transport for Endpoint {
-    type Head = HeaderMap;
-    type Answer = http::Response<vidimus_stdio::Answer>;
+    type Body = vidimus_stdio::Answer;
 
-    async fn send(&self, head: HeaderMap, wire: Wire) -> Result<Self::Answer, TransportError> {
+    async fn send(&self, head: HeaderMap, wire: Wire) -> Result<Response<Self::Body>, TransportError> {
         let Wire { bytes, session, .. } = wire;
         let beginning = || Beginning { log: program_log::sink(&session), owner: session.party().principal.id() };
         Ok(Self::send(self, Method::POST, &head, bytes, beginning).await?)
     }
 
-    async fn listen(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
+    async fn listen(&self, head: HeaderMap) -> Result<Response<Self::Body>, TransportError> {
         Ok(Self::send(self, Method::GET, &head, Bytes::new(), nobodys).await?)
     }
 
-    async fn end(&self, head: HeaderMap) -> Result<Self::Answer, TransportError> {
+    async fn end(&self, head: HeaderMap) -> Result<Response<Self::Body>, TransportError> {
         Ok(Self::send(self, Method::DELETE, &head, Bytes::new(), nobodys).await?)
     }
 }
@@ -117,7 +138,14 @@ const fn nobodys() -> Beginning {
 
 /// The only writer to a target.
 #[derive(Debug, Clone)]
-pub struct Upstream<T>(T);
+pub struct Upstream<T>(Way<T>);
+
+/// The way to a target, and what it is shown.
+#[derive(Debug, Clone)]
+struct Way<T> {
+    transport: T,
+    credential: Option<TargetCredential>,
+}
 
 /// Why nothing came back.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +153,9 @@ pub enum SendError {
     /// The intent is not durable, so nothing was sent.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// There is nothing to show the target, so nothing was sent.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
     /// The target did not answer.
     #[error(transparent)]
     Upstream(#[from] TransportError),
@@ -157,23 +188,56 @@ impl TransportError {
 
 impl<T: Transport> Upstream<T> {
     pub(crate) const fn new(transport: T) -> Self {
-        Self(transport)
+        Self(Way { transport, credential: None })
+    }
+
+    /// The same, where every request shows this.
+    #[must_use]
+    pub fn showing(self, credential: TargetCredential) -> Self {
+        Self(Way { credential: Some(credential), ..self.0 })
     }
 
     /// Sends what was evaluated, after its intent is durable.
-    pub async fn send(&self, wire: Wire, head: T::Head) -> Result<T::Answer, SendError> {
+    pub async fn send(&self, wire: Wire, head: HeaderMap) -> Result<Response<T::Body>, SendError> {
         wire.ready().await?;
-        Ok(self.0.send(head, wire).await?)
+        let transport = &self.0.transport;
+        self.shown(&wire, head, |head| transport.send(head, wire.again())).await
     }
 
     /// Listens to the target, after the intent to is durable. The wire carries no bytes.
-    pub async fn listen(&self, wire: Wire, head: T::Head) -> Result<T::Answer, SendError> {
+    pub async fn listen(&self, wire: Wire, head: HeaderMap) -> Result<Response<T::Body>, SendError> {
         wire.ready().await?;
-        Ok(self.0.listen(head).await?)
+        self.shown(&wire, head, |head| self.0.transport.listen(head)).await
     }
 
     /// Tells the target that the session is over.
-    pub async fn end(&self, _leave: &Dial, head: T::Head) -> Result<T::Answer, SendError> {
-        Ok(self.0.end(head).await?)
+    pub async fn end(&self, leave: &Dial, head: HeaderMap) -> Result<Response<T::Body>, SendError> {
+        let wire = Wire::settled(Bytes::new(), (Arc::clone(&leave.0), leave.0.subject()));
+        self.shown(&wire, head, |head| self.0.transport.end(head)).await
+    }
+
+    /// Sends a request with the target's credential. One that the target does not take (401) has not been done (RFC 9110
+    /// section 15.5.2), and is sent once more with a fresh one.
+    async fn shown<F>(
+        &self,
+        wire: &Wire,
+        mut head: HeaderMap,
+        send: impl Fn(HeaderMap) -> F,
+    ) -> Result<Response<T::Body>, SendError>
+    where
+        F: Future<Output = Result<Response<T::Body>, TransportError>>,
+    {
+        let Some(credential) = &self.0.credential else { return Ok(send(head).await?) };
+        let shown = credential.shown(&wire.session, wire.subject.as_ref()).await?;
+        head.insert(AUTHORIZATION, shown.header());
+        let answer = send(head.clone()).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        let Some(fresh) = credential.another(&wire.session, wire.subject.as_ref(), &shown).await else {
+            return Ok(answer);
+        };
+        head.insert(AUTHORIZATION, fresh);
+        Ok(send(head).await?)
     }
 }

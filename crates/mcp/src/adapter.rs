@@ -301,7 +301,7 @@ impl Adapter {
             address: Some(visit.caller.address()),
             trace: None,
         };
-        let wire = match session.gate.answer(&id.key(), status, operation).await {
+        let wire = match session.gate.asked_by(visit.caller).answer(&id.key(), status, operation).await {
             Ok(wire) => wire,
             Err(denied) => return Err(told(StatusCode::BAD_REQUEST, None, code::INVALID_REQUEST, &denied)),
         };
@@ -501,7 +501,7 @@ impl Adapter {
             address: Some(visit.caller.address()),
             trace: message.traceparent(),
         };
-        let answers = match session.gate.submit(operation).await {
+        let answers = match session.gate.asked_by(visit.caller).submit(operation).await {
             Verdict::Admitted(admitted) => {
                 let (expected, answer_as) = match (expected(message), own_id) {
                     (Expected::Response { id, method }, Some(own)) => {

@@ -133,6 +133,8 @@ impl Fault {
             Self::Silence(_) | Self::Unfinished(_) => Status::Timeout,
             Self::Send(error) => match error {
                 SendError::Evidence(_) => Status::Cancelled,
+                SendError::Credential(error) if error.kind() == ErrorKind::Timeout => Status::Timeout,
+                SendError::Credential(_) => Status::Upstream,
                 SendError::Upstream(error) => match error.kind() {
                     ErrorKind::Timeout => Status::Timeout,
                     _ => Status::Upstream,
@@ -158,6 +160,7 @@ impl Fault {
                 ErrorKind::Limit => "too many requests wait for the target".into(),
                 _ => "the target cannot be reached".into(),
             },
+            Self::Send(SendError::Credential(error)) => error.public_message().into(),
             Self::Send(SendError::Evidence(_)) | Self::Evidence(_) => {
                 "nothing passes while evidence cannot be written".into()
             }

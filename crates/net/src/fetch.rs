@@ -1,4 +1,4 @@
-//! Guarded GET requests of the gateway's own, for identity providers' documents.
+//! Guarded requests of the gateway's own: for identity providers' documents, and to token endpoints.
 //!
 //! Refuses: plain HTTP and addresses that are not public unless allowed, redirects, answers that are too large or
 //! too slow. The address is checked after resolution and that very address is connected to, so a name that
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -28,7 +28,7 @@ pub const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Fetches documents over HTTPS. Cheap to clone.
 #[derive(Clone)]
 pub struct Fetcher {
-    client: Client<HttpsConnector<HttpConnector<GuardedResolver>>, Empty<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector<GuardedResolver>>, Full<Bytes>>,
     private_allowed: bool,
 }
 
@@ -48,6 +48,12 @@ pub enum FetchError {
         /// What went wrong.
         reason: String,
     },
+    /// No whole answer in time.
+    #[error("`{url}` cannot be fetched: no answer within {FETCH_TIMEOUT:?}")]
+    Timeout {
+        /// What was fetched.
+        url: String,
+    },
     /// The server answered with another status than 200.
     #[error("`{url}` answered {status}")]
     Status {
@@ -66,6 +72,7 @@ impl FetchError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Forbidden(_) | Self::Roots(_) => ErrorKind::Configuration,
+            Self::Timeout { .. } => ErrorKind::Timeout,
             Self::Unreachable { .. } | Self::Status { .. } => ErrorKind::Upstream,
         }
     }
@@ -88,26 +95,53 @@ impl Fetcher {
 
     /// The body of the 200 answer to GET `url`.
     pub async fn get(&self, url: &str) -> Result<Bytes, FetchError> {
+        let request = Request::builder().method(Method::GET);
+        match self.exchanged(url, request, Full::default()).await? {
+            (StatusCode::OK, body) => Ok(body),
+            (status, _) => Err(FetchError::Status { url: url.to_owned(), status }),
+        }
+    }
+
+    /// Status and body of the answer to POST `url` with a form.
+    pub async fn post_form(
+        &self,
+        url: &str,
+        authorization: Option<HeaderValue>,
+        form: Bytes,
+    ) -> Result<(StatusCode, Bytes), FetchError> {
+        let request =
+            Request::builder().method(Method::POST).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = match authorization {
+            Some(authorization) => request.header(header::AUTHORIZATION, authorization),
+            None => request,
+        };
+        self.exchanged(url, request, Full::new(form)).await
+    }
+
+    async fn exchanged(
+        &self,
+        url: &str,
+        request: http::request::Builder,
+        body: Full<Bytes>,
+    ) -> Result<(StatusCode, Bytes), FetchError> {
         let uri = self.checked(url)?;
         let unreachable = |reason: String| FetchError::Unreachable { url: url.to_owned(), reason };
-        let request = Request::builder()
-            .method(Method::GET)
+        let request = request
             .uri(uri)
             .header(header::ACCEPT, "application/json")
             .header(header::USER_AGENT, "vidimus")
-            .body(Empty::new())
+            .body(body)
             .map_err(|error| unreachable(error.to_string()))?;
-        let fetch = async {
+        let exchange = async {
             let response = self.client.request(request).await.map_err(|error| unreachable(chain(&error)))?;
-            if response.status() != StatusCode::OK {
-                return Err(FetchError::Status { url: url.to_owned(), status: response.status() });
-            }
+            let status = response.status();
             let body = Limited::new(response.into_body(), MAX_DOCUMENT).collect().await;
-            body.map(http_body_util::Collected::to_bytes).map_err(|error| unreachable(error.to_string()))
+            let body = body.map(http_body_util::Collected::to_bytes).map_err(|error| unreachable(error.to_string()))?;
+            Ok((status, body))
         };
-        match tokio::time::timeout(FETCH_TIMEOUT, fetch).await {
-            Ok(fetched) => fetched,
-            Err(_) => Err(unreachable(format!("no answer within {FETCH_TIMEOUT:?}"))),
+        match tokio::time::timeout(FETCH_TIMEOUT, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => Err(FetchError::Timeout { url: url.to_owned() }),
         }
     }
 

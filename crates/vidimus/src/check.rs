@@ -8,11 +8,12 @@ use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use vidimus_credential::Endpoint;
 use vidimus_net::ServerTls;
 use vidimus_policy::Policies;
 use vidimus_stdio::Isolation;
 
-use crate::config::{Config, ConfigError, Issuer, Masking, ProgramError, Server, Target};
+use crate::config::{Config, ConfigError, Issuer, Masking, Oauth, ProgramError, Server, Target};
 use crate::key;
 use crate::output::{self, Table, counted, printable};
 use crate::policies::Inputs;
@@ -111,6 +112,11 @@ impl Checked {
                 format!("`serve` needs the header {name} of target {}, and from here {error}", target.name)
             })
         });
+        let oauth = self.config.targets.iter().filter_map(|target| {
+            let Server::Http { oauth: Some(oauth), .. } = &target.server else { return None };
+            let error = oauth.client_secret.resolve_text().err()?;
+            Some(format!("`serve` needs the client_secret of target {}, and from here {error}", target.name))
+        });
         let programs = self.config.targets.iter().filter_map(|target| match &target.server {
             Server::Program(program) => {
                 let error: ProgramError = self.config.confinement(program).err()?;
@@ -119,7 +125,7 @@ impl Checked {
             Server::Http { .. } => None,
         });
         let policies = self.policies.iter().flat_map(Policies::warnings).map(ToString::to_string);
-        policies.chain(none).chain(headers).chain(programs).collect()
+        policies.chain(none).chain(headers).chain(oauth).chain(programs).collect()
     }
 }
 
@@ -149,8 +155,11 @@ fn write_text(checked: &Checked, out: &mut impl Write) -> std::io::Result<()> {
     let mut table = Table::new(&["TARGET", "SERVER", "DURABILITY", "RECORD", "SECRETS"]);
     for target in &config.targets {
         let (server, secrets): (_, Vec<_>) = match &target.server {
-            Server::Http { url, headers, .. } => {
-                (url.to_string(), headers.iter().map(|(name, secret)| format!("{name}: {}", shown(secret))).collect())
+            Server::Http { url, headers, oauth, .. } => {
+                let headers = headers.iter().map(|(name, secret)| format!("{name}: {}", shown(secret)));
+                let oauth =
+                    oauth.as_ref().map(|oauth| format!("{}: {}", oauth.kind().name(), shown(&oauth.client_secret)));
+                (url.to_string(), headers.chain(oauth).collect())
             }
             Server::Program(program) => (
                 program.command.join(" "),
@@ -243,12 +252,27 @@ fn described_issuer(issuer: &Issuer) -> Value {
     })
 }
 
+fn described_oauth(oauth: &Oauth) -> Value {
+    let (issuer, token_endpoint) = match &oauth.endpoint {
+        Endpoint::Issuer(issuer) => (Some(issuer), None),
+        Endpoint::Token(url) => (None, Some(url)),
+    };
+    json!({
+        "grant": oauth.grant.name(),
+        "issuer": issuer,
+        "token_endpoint": token_endpoint,
+        "client_id": oauth.client_id,
+        "client_secret": shown(&oauth.client_secret),
+        "allow_private": oauth.allow_private,
+    })
+}
+
 fn described_target(target: &Target) -> Value {
     let mut described = match &target.server {
-        Server::Http { url, headers, .. } => {
+        Server::Http { url, headers, oauth, .. } => {
             let headers: serde_json::Map<String, Value> =
                 headers.iter().map(|(name, secret)| (name.to_string(), shown(secret).into())).collect();
-            json!({ "url": url.to_string(), "headers": headers })
+            json!({ "url": url.to_string(), "headers": headers, "oauth": oauth.as_deref().map(described_oauth) })
         }
         Server::Program(program) => {
             let env: serde_json::Map<String, Value> =

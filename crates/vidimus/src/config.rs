@@ -7,6 +7,7 @@
 mod document;
 mod keys;
 mod masking;
+mod oauth;
 mod reference;
 mod retention;
 mod sections;
@@ -32,6 +33,7 @@ use crate::problem::Problem;
 use crate::secret::{SecretRef, Source};
 use document::Document;
 pub(crate) use masking::{Masking, Shared as SharedMasking};
+pub(crate) use oauth::Oauth;
 pub(crate) use reference::markdown;
 pub(crate) use sections::SOCKET;
 pub(crate) use stdio::{Program, ProgramError};
@@ -176,6 +178,8 @@ pub(crate) enum Server {
         url: Uri,
         /// Names are in lower case, each once.
         headers: Vec<(HeaderName, SecretRef)>,
+        /// Tokens that the gateway asks for.
+        oauth: Option<Box<Oauth>>,
         /// Requests at once.
         requests: usize,
         tls: Box<TargetTls>,

@@ -49,6 +49,7 @@ impl Fetch for Discovery {
             self.fetcher(url).get(url).await.map_err(|error| match error {
                 vidimus_net::FetchError::Forbidden(_) => FetchError::Refused(error.to_string()),
                 vidimus_net::FetchError::Status { status, .. } => FetchError::Status(status.as_u16()),
+                vidimus_net::FetchError::Timeout { .. } => FetchError::Timeout,
                 vidimus_net::FetchError::Unreachable { .. } | vidimus_net::FetchError::Roots(_) => {
                     FetchError::Connection(error.to_string())
                 }

@@ -49,6 +49,7 @@ mod serve;
 mod sessions;
 mod stdio_child;
 mod target_metrics;
+mod token_http;
 mod tools;
 mod verify;
 mod witness_client;

@@ -54,6 +54,9 @@ pub(crate) enum SecretError {
     /// The file is empty, or larger than a secret can be.
     #[error("{} holds no secret: it is empty or larger than 64 KiB", .0.display())]
     Size(PathBuf),
+    /// It is no text.
+    #[error("the secret in {0} is no text (UTF-8)")]
+    Text(String),
     /// It cannot stand in an HTTP header.
     #[error("the secret in {0} cannot stand in a header: it has line breaks or control characters")]
     Header(String),
@@ -79,6 +82,13 @@ impl SecretRef {
         whole.extend_from_slice(&value);
         whole.extend_from_slice(after.as_bytes());
         Ok(Secret(whole))
+    }
+
+    /// The secret as text.
+    pub(crate) fn resolve_text(&self) -> Result<Zeroizing<String>, SecretError> {
+        let secret = self.resolve()?;
+        let text = std::str::from_utf8(secret.expose()).map_err(|_| SecretError::Text(self.source.to_string()))?;
+        Ok(Zeroizing::new(text.to_owned()))
     }
 
     /// The secret as the value of a header, marked sensitive so that HTTP code does not print it.

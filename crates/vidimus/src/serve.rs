@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use http_body_util::Either;
 use prometheus_client::registry::Registry;
@@ -15,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use vidimus_core::{Protocol, SystemClock};
+use vidimus_core::{CredentialKind, Protocol, SystemClock};
 use vidimus_gate::{Gate, Keyring, Masking, TargetSpec};
 use vidimus_identity::Identity;
 use vidimus_log::{FileSystem, Witnessing};
@@ -32,6 +33,7 @@ use crate::integrity::Integrity;
 use crate::log_api::LogApi;
 use crate::resource_metadata::ResourceMetadata;
 use crate::target_metrics::Targets;
+use crate::token_http::TokenClient;
 use crate::witnesses::Witnesses;
 use crate::{capacity, certificates, clock, key, policies, retention, stdio_child};
 
@@ -295,14 +297,28 @@ fn connect(
     programs: &Pool,
     certificates: &mut Vec<Certificates>,
 ) -> anyhow::Result<Target> {
+    let credential = match &target.server {
+        config::Server::Http { oauth: Some(oauth), .. } => Some(oauth.kind()),
+        config::Server::Http { headers, .. } if !headers.is_empty() => Some(CredentialKind::Headers),
+        config::Server::Http { .. } | config::Server::Program(_) => None,
+    };
+    let spec = TargetSpec {
+        name: target.name.clone(),
+        protocol: Protocol::Mcp,
+        durability: target.durability,
+        record: target.record,
+        masking,
+        credential,
+    };
     let server: vidimus_mcp::Server = match &target.server {
-        config::Server::Http { url, headers, requests, tls } => {
+        config::Server::Http { url, headers, oauth, requests, tls } => {
             let mut injected = HeaderMap::new();
             for (name, reference) in headers {
                 let value = reference.resolve_header();
                 let value = value.with_context(|| format!("the header {name} of target {}", target.name))?;
                 injected.insert(HeaderName::clone(name), value);
             }
+            let own = oauth.as_ref().and_then(|_| injected.remove(AUTHORIZATION));
             let options = TargetOptions {
                 headers: injected,
                 connect_timeout: target.connect_timeout,
@@ -315,19 +331,21 @@ fn connect(
             if !http.tls().paths().is_empty() {
                 certificates.push(Certificates::Target(target.name.clone(), http.tls().clone()));
             }
-            gate.upstream(http).into()
+            let upstream = gate.upstream(http);
+            match oauth {
+                None => upstream.into(),
+                Some(oauth) => {
+                    let rules = oauth.rules();
+                    let rules = rules.with_context(|| format!("the client_secret of target {}", target.name))?;
+                    let client = Arc::new(TokenClient::new(oauth.allow_private)?);
+                    upstream.showing(gate.credential(&spec, rules, client, own)).into()
+                }
+            }
         }
         config::Server::Program(program) => {
             let endpoint = endpoint(config, target, program, programs);
             gate.upstream(endpoint.with_context(|| format!("target {}", target.name))?).into()
         }
-    };
-    let spec = TargetSpec {
-        name: target.name.clone(),
-        protocol: Protocol::Mcp,
-        durability: target.durability,
-        record: target.record,
-        masking,
     };
     let limits = Limits { silence: target.request_timeout, total: target.call_timeout, ..message_limits(config) };
     Ok(Target::new(Arc::new(spec), server, limits))

@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("vidimus-policy", 1),
     ("vidimus-mask", 1),
     ("vidimus-sql", 1),
+    ("vidimus-credential", 2),
     ("vidimus-identity", 2),
     ("vidimus-store", 2),
     ("vidimus-net", 2),

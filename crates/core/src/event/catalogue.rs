@@ -35,6 +35,13 @@ pub const CATALOGUE: &[Entry] = &[
     entry("auth.succeeded", "a token was accepted for the first time", "log-on (AC-17, IA-2)"),
     entry("auth.failed", "callers were not authenticated", "failed log-on (AC-7, IA-2)"),
     entry("session.opened", "a principal opened a session on a target", "access, with identity in full (AU-3(1))"),
+    entry(
+        "credential.requested",
+        "a token for a target is about to be asked for; of whom it names, the token is about to be exchanged",
+        "use of authenticators (IA-5), disclosure to the authorization server (AU-3)",
+    ),
+    entry("credential.issued", "it was issued, and may be shown to the target", "use of authenticators (IA-5)"),
+    entry("credential.failed", "it was not issued", "failed use of authenticators (IA-5)"),
     entry("session.closed", "a session ended", "end of access; its count shows a missing event (AU-10)"),
     entry("operation.admitted", "an operation was allowed, before it went to the target", "use of privilege (AC-6(9))"),
     entry("operation.denied", "an operation was refused", "attempted use of privilege (AC-6(9))"),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Body, Custody, Damage, Decided, Ended, Event, Opened, Payload, VERSION};
+use super::{Body, Credential, CredentialStep, Custody, Damage, Decided, Ended, Event, Opened, Payload, VERSION};
 use crate::canonical::{ObjectWriter, write_string};
 use crate::clock::{Discipline, Step};
 use crate::operation::{Action, Effect, Protocol};
@@ -49,6 +49,11 @@ impl Event<'_> {
             }
             Body::SessionOpened(opened) => {
                 object.string("address", opened.address).optional("client", opened.client);
+                if let Some(credential) = opened.credential {
+                    object.object("credential", |out| {
+                        out.string("kind", credential.name());
+                    });
+                }
                 write_decision(object, Effect::Allow, opened.policies, opened.policy, None);
                 object.string("durability", opened.durability.name());
             }
@@ -97,6 +102,7 @@ impl Event<'_> {
                 }
             }
             Body::ClockStatus { clock, step, up } => write_clock(object, *clock, *step, Some(*up)),
+            Body::Credential(credential) => write_credential(object, credential),
             Body::Custody(custody) => write_custody(object, custody),
             Body::LogCapacity { level, free, refused } => {
                 object.object("capacity", |out| {
@@ -185,6 +191,7 @@ impl Event<'_> {
             | Body::LogStopped { .. }
             | Body::LogRecovered { .. }
             | Body::LogCapacity { .. }
+            | Body::Credential(_)
             | Body::Custody(_)
             | Body::ClockStatus { .. }
             | Body::ConfigLoaded { .. }
@@ -244,6 +251,23 @@ fn write_opened(object: &mut ObjectWriter<'_>, opened: &Opened<'_>) {
         out.string("subject", &principal.subject);
     });
     object.string("protocol", opened.protocol.name()).string("record", opened.record.name());
+}
+
+fn write_credential(object: &mut ObjectWriter<'_>, credential: &Credential<'_>) {
+    let Credential { kind, endpoint, audience, is_refresh, step } = *credential;
+    object.object("credential", |out| {
+        out.optional("audience", audience).string("endpoint", endpoint).string("kind", kind);
+        if let CredentialStep::Issued { seconds, .. } = step {
+            out.integer("life_s", seconds);
+        }
+        if let CredentialStep::Failed { reason } = step {
+            out.string("reason", reason);
+        }
+        out.boolean("refresh", is_refresh);
+        if let CredentialStep::Issued { token, .. } = step {
+            out.string("token", token);
+        }
+    });
 }
 
 fn write_custody(object: &mut ObjectWriter<'_>, custody: &Custody<'_>) {

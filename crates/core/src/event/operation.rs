@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::id::SessionId;
 use crate::operation::{Action, Effect, Protocol};
 use crate::principal::Principal;
-use crate::target::{Durability, Record};
+use crate::target::{CredentialKind, Durability, Record};
 
 /// The identity and circumstances of a session, stated once.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Opened<'a> {
     pub durability: Durability,
     /// Whether payloads are kept.
     pub record: Record,
+    /// What the target is shown in its requests, if anything.
+    pub credential: Option<CredentialKind>,
 }
 
 /// An operation and what was decided on it.

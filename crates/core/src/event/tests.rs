@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::operation::{Action, Effect, Protocol};
 use crate::principal::{Actor, Principal, PrincipalKind};
-use crate::target::{Durability, Record};
+use crate::target::{CredentialKind, Durability, Record};
 
 fn principal() -> Principal {
     Principal {
@@ -44,6 +44,11 @@ fn custody(step: CustodyStep) -> Body<'static> {
         requested_by: Some("corp|alice"),
         confirmed_by: Some("corp|bob"),
     })
+}
+
+fn credential(step: CredentialStep<'static>) -> Body<'static> {
+    let (kind, endpoint) = ("token-exchange", "https://idp.example.com/token");
+    Body::Credential(Credential { kind, endpoint, audience: Some("crm"), is_refresh: false, step })
 }
 
 /// One event of every type, for the tests below.
@@ -110,7 +115,11 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
             policy: &hash,
             durability: Durability::Strict,
             record: Record::Masked,
+            credential: Some(CredentialKind::TokenExchange),
         }),
+        credential(CredentialStep::Requested),
+        credential(CredentialStep::Issued { token: "hmac-sha256:AA==", seconds: 300 }),
+        credential(CredentialStep::Failed { reason: "refused" }),
         Body::SessionClosed { count: 8, reason: "client" },
         Body::OperationAdmitted(decided(Effect::Allow, None)),
         Body::OperationDenied(decided(Effect::Deny, Some("malformed"))),

@@ -107,7 +107,7 @@ impl Adapter {
         let verdict = if call.endless {
             session.gate.listen(operation, visit.caller).await
         } else {
-            session.gate.submit(operation).await
+            session.gate.asked_by(visit.caller).submit(operation).await
         };
         Ok(match verdict {
             Verdict::Admitted(admitted) => {

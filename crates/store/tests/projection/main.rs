@@ -93,6 +93,7 @@ fn opening<'a>(principal: &'a Principal, client: Option<&'a str>) -> Body<'a> {
         policy: "sha256:ab",
         durability: Durability::Strict,
         record: Record::Masked,
+        credential: None,
     })
 }
 

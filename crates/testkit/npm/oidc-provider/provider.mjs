@@ -5,6 +5,9 @@
 // JWT access tokens (RFC 9068) for the audience asked for (RFC 8707). `POST /testkit/rotate` replaces the signing
 // keys of the running provider; with `?keep=1` the old ones stay published. `GET /testkit/served` counts requests.
 //
+// A gateway, the client `gateway`, has tokens of its own by client credentials, and gets some for people in exchange for
+// theirs (RFC 8693): JWTs of the same subject for the audience asked for, with the gateway as the actor if it says so.
+//
 // Programs that people use take the authorization code flow with PKCE or the device flow, as the client `app`, or by
 // registering themselves (RFC 7591), or by a client-ID metadata document. Alice is who sits before every browser, and says
 // yes to everything; at a device she does when `POST /testkit/approve?user_code=…` says so.
@@ -14,6 +17,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const { Provider, errors } = await import(pathToFileURL(resolve("node_modules/oidc-provider/lib/index.js")));
+const jose = await import(pathToFileURL(resolve("node_modules/jose/dist/webapi/index.js")));
 
 const people = {
   alice: { name: "Alice", email: "alice@example.com", groups: ["support"] },
@@ -34,6 +38,8 @@ const app = {
   response_types: ["code"],
   redirect_uris: ["http://127.0.0.1/callback"],
 };
+const exchangeGrant = "urn:ietf:params:oauth:grant-type:token-exchange";
+const accessToken = "urn:ietf:params:oauth:token-type:access_token";
 const algorithms = { ES256: ["ec", { namedCurve: "P-256" }], RS256: ["rsa", { modulusLength: 2048 }] };
 
 let generation = 0;
@@ -75,6 +81,14 @@ function newProvider(issuer, keys) {
         client_secret: "ci-job-secret",
         token_endpoint_auth_method: "client_secret_post",
         grant_types: ["client_credentials"],
+        redirect_uris: [],
+        response_types: [],
+      },
+      {
+        client_id: "gateway",
+        client_secret: "gateway-secret",
+        token_endpoint_auth_method: "client_secret_basic",
+        grant_types: ["client_credentials", exchangeGrant],
         redirect_uris: [],
         response_types: [],
       },
@@ -133,8 +147,33 @@ function newProvider(issuer, keys) {
       },
     },
   });
+  const parameters = ["subject_token", "subject_token_type", "actor_token", "actor_token_type", "audience", "scope"];
+  provider.registerGrantType(exchangeGrant, (ctx) => exchange(ctx, issuer, keys), parameters);
   provider.on("server_error", (_ctx, error) => console.error(error));
   return provider;
+}
+
+/** A token for whom another token is, when this provider issued that and it is good still (RFC 8693 §2). */
+async function exchange(ctx, issuer, keys) {
+  const { client, params, provider } = ctx.oidc;
+  const published = jose.createLocalJWKSet({ keys: keys.map(({ d, p, q, dp, dq, qi, ...known }) => known) });
+  if (params.subject_token_type !== accessToken) throw new errors.InvalidRequest("an access token is expected");
+  const { payload: subject } = await jose.jwtVerify(params.subject_token, published, { issuer }).catch(() => {
+    throw new errors.InvalidGrant("the subject token is not good");
+  });
+  // A token that is for nothing in particular is not self-contained.
+  const actor = params.actor_token && (await provider.ClientCredentials.find(params.actor_token));
+  if (params.actor_token && !actor?.isValid) throw new errors.InvalidGrant("the actor token is not good");
+  const key = keys.find(({ alg }) => alg === "ES256");
+  const claims = { sub: subject.sub, client_id: client.clientId, ...(actor && { act: { sub: actor.clientId } }) };
+  const token = await new jose.SignJWT(claims)
+    .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: key.kid })
+    .setIssuer(issuer)
+    .setAudience(params.audience)
+    .setIssuedAt()
+    .setExpirationTime("300s")
+    .sign(await jose.importJWK(key, "ES256"));
+  ctx.body = { access_token: token, issued_token_type: accessToken, token_type: "Bearer", expires_in: 300 };
 }
 
 /** The pages that a person would see: alice logs in and consents. */

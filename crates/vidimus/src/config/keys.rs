@@ -51,6 +51,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &MASKING,
     &CUSTOM_CLASS,
     &TARGET,
+    &TARGET_OAUTH,
     &TARGET_TLS,
     &TARGET_MASKING,
     &WITNESS,
@@ -485,6 +486,12 @@ pub(super) const TARGET: Section = Section {
             Absent::Default("10000"),
             "Requests to the target at once, streams that clients listen to included; further ones wait.",
         ),
+        key(
+            "oauth",
+            "table",
+            Absent::Means("none"),
+            "Tokens that the gateway asks for and shows the target: see below.",
+        ),
         key("tls", "table", Absent::Means("the system's authorities hold"), "TLS with the target: see below."),
         key(
             "request_timeout",
@@ -543,6 +550,76 @@ pub(super) const TARGET: Section = Section {
         ),
         key("network", "`true` or `false`", Absent::Default("true"), "Whether the program may use the network."),
         key("idle", "duration", Absent::Default("15m"), "After so long without a request the program is ended."),
+    ],
+};
+
+pub(super) const TARGET_OAUTH: Section = Section {
+    heading: "targets.NAME.oauth",
+    about: "Tokens that the gateway asks an authorization server for and shows the target in `Authorization`, for a `url`. \
+            They are kept in memory, renewed before they expire, and asked for once more when the target refuses one.",
+    keys: &[
+        key(
+            "grant",
+            "`client-credentials` or `token-exchange`",
+            Absent::Default("client-credentials"),
+            "`client-credentials` (RFC 6749 section 4.4): one token of the gateway's own, for all callers. \
+             `token-exchange` (RFC 8693): a token for each caller, in exchange for its own; when the gateway itself reads \
+             definitions, it shows the header `Authorization` in `headers` if there is one, and a token of its own \
+             by client credentials otherwise.",
+        ),
+        key(
+            "issuer",
+            "URL",
+            Absent::Means("`token_endpoint` is given"),
+            "The authorization server, exactly as its metadata says it (RFC 8414, OpenID Connect Discovery): they name the \
+             token endpoint.",
+        ),
+        key(
+            "token_endpoint",
+            "URL",
+            Absent::Means("`issuer` is given"),
+            "Where tokens are asked for. With `token-exchange` callers' tokens go there, so it must be whom you trust \
+             with them.",
+        ),
+        key("client_id", "text", Absent::Refused, "The gateway, as the authorization server knows it."),
+        key("client_secret", "secret", Absent::Refused, "Its secret."),
+        key(
+            "auth_method",
+            "`client_secret_basic` or `client_secret_post`",
+            Absent::Default("client_secret_basic"),
+            "How it is shown: in the header `Authorization`, or in the body.",
+        ),
+        key("scopes", "list of scopes", Absent::Means("those the server gives by itself"), "The scopes to ask for."),
+        key(
+            "resource",
+            "URL",
+            Absent::Means("none is named"),
+            "What the token is for (RFC 8707), mostly the target's `url`.",
+        ),
+        key(
+            "audience",
+            "text",
+            Absent::Means("none is named"),
+            "What the token is for, by the server's own name of it.",
+        ),
+        key(
+            "subject_token_type",
+            "`access_token` or `jwt`",
+            Absent::Default("access_token"),
+            "What the caller's token is called in an exchange (RFC 8693 section 3).",
+        ),
+        key(
+            "actor_token",
+            "true or false",
+            Absent::Default("false"),
+            "Whether an exchange names the gateway as who acts, by a token of its own.",
+        ),
+        key(
+            "allow_private",
+            "true or false",
+            Absent::Default("false"),
+            "Ask private and loopback addresses too, and by `http`. For an authorization server inside your own network.",
+        ),
     ],
 };
 

@@ -17,11 +17,11 @@ use vidimus_identity::{Algorithm, ClaimRule, IssuerConfig};
 use vidimus_net::{ClientHeader, Network, Proxies};
 
 use super::document::Document;
-use super::keys;
 use super::table::{Table, Value, secret};
 use super::{
     Config, Gateway, Issuer, Limits, Masking, Server, Target, masking, retention, stdio, tls, value, witnesses,
 };
+use super::{keys, oauth};
 
 /// The socket in `data_dir`.
 pub(crate) const SOCKET: &str = "vidimus.sock";
@@ -393,16 +393,22 @@ fn target<'a>(
     let requests = table.count("requests");
     let heading = format!("targets.{}.tls", name.get_ref());
     let tls = tls::target(document, heading, table.table("tls"), url.as_ref());
+    let heading = format!("targets.{}.oauth", name.get_ref());
+    let oauth = oauth::of_target(document, heading, table.table("oauth"), headers.as_deref());
     let program = stdio::program(document, &table);
     let server = match (table.value("url"), table.value("command")) {
         (Some(_), None) => {
-            url.and_then(|url| Some(Server::Http { url, headers: headers?, requests: requests?, tls: Box::new(tls?) }))
+            let (headers, tls) = (headers.zip(oauth), tls.map(Box::new));
+            url.and_then(|url| {
+                let (headers, oauth) = headers?;
+                Some(Server::Http { url, headers, oauth, requests: requests?, tls: tls? })
+            })
         }
         (None, Some(_)) => {
             if let Some(given) = table.value("headers") {
                 document.problem(given.span(), "`headers` go to a `url`; a program has `env`".to_owned(), None);
             }
-            for of_url in ["requests", "tls"] {
+            for of_url in ["requests", "tls", "oauth"] {
                 if let Some(given) = table.value(of_url) {
                     document.problem(given.span(), format!("`{of_url}` is for a `url`, not for a program"), None);
                 }

@@ -117,6 +117,28 @@ run_as = "65534:65534"
 isolation = "landlock"
 network = false
 idle = "1m"
+[targets.vault]
+protocol = "mcp"
+url = "https://vault.internal/mcp"
+[targets.vault.oauth]
+token_endpoint = "https://login.example.com/token"
+client_id = "vidimus"
+client_secret = { env = "VAULT_SECRET" }
+[targets.wiki]
+protocol = "mcp"
+url = "https://wiki.internal/mcp"
+[targets.wiki.oauth]
+grant = "token-exchange"
+issuer = "https://login.example.com"
+client_id = "vidimus"
+client_secret = { env = "WIKI_SECRET" }
+auth_method = "client_secret_post"
+scopes = ["read"]
+resource = "https://wiki.internal/mcp"
+audience = "wiki"
+subject_token_type = "jwt"
+actor_token = true
+allow_private = true
 [witnesses.w1]
 url = "https://witness.example.com/log"
 key = "witness.example.com/w1+4fcb14dd+BBt0NftABy2xr6AjKFsSlg8JgUbn2+ipj4Hp34kdnSE2"
@@ -244,6 +266,8 @@ fn retention_is_by_target_and_by_data_class() {
         [
             "retention of target crm: 90 days",
             "retention of target files: 400 days",
+            "retention of target vault: 400 days",
+            "retention of target wiki: 400 days",
             "retention of data class BADGE: 7 days",
             "retention of data class US_SSN: 30 days"
         ]
@@ -463,12 +487,61 @@ fn what_would_be_unsafe_is_refused_with_the_reason() {
         (CRM_URL, "url = \"https://a\"\ntls = { server_name = \"a b\" }", "expected a host name"),
         (CRM_URL, "url = \"https://a\"\ntls = { verify = false }", "unknown key `verify`"),
         (CRM_URL, "command = [\"a\"]\nrequests = 1", "not for a program"),
+        (CRM_URL, "command = [\"a\"]\noauth = {}", "not for a program"),
         ("[identity.oidc.corp]", "[identity.oidc.local]", "`local` is the gateway's own"),
         ("[identity.oidc.corp]", "[identity.oidc.vidimus]", "`vidimus` is the gateway's own"),
     ] {
         let report = report(&with(line, instead));
         assert!(report.contains(reason), "{instead}\n{report}");
     }
+}
+
+/// The table `oauth` of a target that has these lines besides.
+fn with_oauth(lines: &str, headers: &str) -> String {
+    let table = format!(
+        "{CRM_URL}\n{headers}\n[targets.crm.oauth]\nclient_id = \"gw\"\n{lines}\n[targets.other]\nprotocol = \"mcp\"\n{CRM_URL}"
+    );
+    with(CRM_URL, &table)
+}
+
+#[test]
+fn what_is_said_of_a_targets_tokens_must_be_whole() {
+    let (secret, endpoint) = ("client_secret = { env = \"S\" }", "token_endpoint = \"https://idp.example.com/token\"");
+    let issuer = "issuer = \"https://idp.example.com\"";
+    let shown = "headers = { Authorization = { env = \"H\" } }";
+    for (lines, headers, reason) in [
+        (format!("{secret}\n{endpoint}\n{issuer}"), "", "exactly one of `issuer` and `token_endpoint`"),
+        (secret.to_owned(), "", "exactly one of `issuer` and `token_endpoint`"),
+        (format!("client_secret = \"hunter2\"\n{endpoint}"), "", "is a secret"),
+        (endpoint.to_owned(), "", "no `client_secret`"),
+        (format!("{secret}\n{}", endpoint.replace("https", "http")), "", "expected `https`"),
+        (
+            format!("{secret}\n{endpoint}\ngrant = \"password\""),
+            "",
+            "expected \"client-credentials\" or \"token-exchange\"",
+        ),
+        (format!("{secret}\n{endpoint}\nactor_token = true"), "", "is for grant = \"token-exchange\""),
+        (format!("{secret}\n{endpoint}\nsubject_token_type = \"jwt\""), "", "is for grant = \"token-exchange\""),
+        (format!("{secret}\n{endpoint}\nresource = \"crm\""), "", "expected an absolute URL"),
+        (format!("{secret}\n{endpoint}\naudience = \"\""), "", "expected printable text"),
+        (format!("{secret}\n{endpoint}\nclient_secrets = 1"), "", "did you mean `client_secret`"),
+        (format!("{secret}\n{endpoint}"), shown, "are two credentials for one target"),
+    ] {
+        let report = report(&with_oauth(&lines, headers));
+        assert!(report.contains(reason) && !report.contains("hunter2"), "{lines}\n{report}");
+    }
+}
+
+#[test]
+fn a_targets_tokens_are_asked_for_as_it_says() {
+    let lines = "grant = \"token-exchange\"\nissuer = \"http://10.0.0.7/realm\"\nclient_secret = { env = \"S\" }\n\
+                 auth_method = \"client_secret_post\"\nscopes = [\"a\", \"b\"]\nresource = \"https://crm.internal/mcp\"\n\
+                 audience = \"crm\"\nsubject_token_type = \"jwt\"\nactor_token = true\nallow_private = true";
+    let config = parse(&with_oauth(lines, "headers = { Authorization = { env = \"H\" } }")).unwrap();
+    let Server::Http { oauth: Some(oauth), headers, .. } = &config.targets[0].server else { panic!("no table") };
+    assert_eq!(oauth.grant, vidimus_credential::Grant::TokenExchange { subject_is_jwt: true, names_actor: true });
+    assert_eq!(oauth.endpoint, vidimus_credential::Endpoint::Issuer("http://10.0.0.7/realm".into()));
+    assert!(oauth.allow_private && headers.len() == 1 && oauth.client_id == "gw");
 }
 
 #[test]

@@ -129,7 +129,7 @@ pub(super) fn url(text: &str) -> Result<Uri, String> {
     let known_scheme = uri.scheme().is_some_and(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
     let host = uri.authority().filter(|authority| !authority.host().is_empty()).ok_or_else(expected)?;
     if host.as_str().contains('@') {
-        return Err("a URL holds no user name or password; inject credentials with `headers`".to_owned());
+        return Err("a URL holds no user name or password; inject credentials with `headers` or `oauth`".to_owned());
     }
     if known_scheme && !text.contains('#') { Ok(uri) } else { Err(expected()) }
 }
@@ -141,6 +141,16 @@ pub(crate) fn private_url(text: &str) -> Result<Uri, String> {
         Ok(uri)
     } else {
         Err("expected `https`: tokens would cross the network in the clear".to_owned())
+    }
+}
+
+/// A URL with `https`.
+pub(super) fn https_url(text: &str) -> Result<Uri, String> {
+    let uri = url(text)?;
+    if uri.scheme() == Some(&Scheme::HTTPS) {
+        Ok(uri)
+    } else {
+        Err("expected `https`: secrets would cross the network in the clear".to_owned())
     }
 }
 

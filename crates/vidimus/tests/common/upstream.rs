@@ -124,6 +124,10 @@ pub(crate) struct Quirks {
     pub(crate) resources: usize,
     /// What it does when a caller asks for its tools.
     pub(crate) list: List,
+    /// Whether it takes what `Authorization` says; 401 otherwise.
+    pub(crate) admits: Option<fn(&str) -> bool>,
+    /// Values of `Authorization` that it takes no more.
+    pub(crate) revoked: Vec<String>,
 }
 
 /// How it answers `initialize`.
@@ -270,8 +274,13 @@ impl State {
             self.sessions.lock().unwrap().get(&session).copied().unwrap_or(false)
         };
         let last = head.headers.get("last-event-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+        let shown =
+            head.headers.get("authorization").and_then(|shown| shown.to_str().ok()).unwrap_or_default().to_owned();
         self.seen.lock().unwrap().push(Seen { method: head.method.clone(), headers: head.headers, body, own });
         let quirks = self.quirks.lock().unwrap().clone();
+        if quirks.admits.is_some_and(|admits| !admits(&shown)) || quirks.revoked.contains(&shown) {
+            return plain(StatusCode::UNAUTHORIZED, "");
+        }
         if own && quirks.hangs_for_the_gateway {
             return std::future::pending().await;
         }
