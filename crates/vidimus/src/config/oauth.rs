@@ -114,7 +114,7 @@ pub(super) fn of_target<'a>(
             problem(format!("{table} and the header `Authorization` are two credentials for one target"), Some(remedy));
         }
     }
-    if !is_whole || ["resource", "audience"].iter().any(|name| given(name) != is_read(name, &resource, &audience)) {
+    if !is_whole || given("resource") != resource.is_some() || given("audience") != audience.is_some() {
         return None;
     }
     let grant = if exchanges? {
@@ -133,10 +133,6 @@ pub(super) fn of_target<'a>(
         audience,
         allow_private: allow_private?,
     })))
-}
-
-fn is_read(name: &str, resource: &Option<String>, audience: &Option<String>) -> bool {
-    if name == "resource" { resource.is_some() } else { audience.is_some() }
 }
 
 /// Printable ASCII, as it may stand in a form of OAuth (RFC 6749 appendix A).
