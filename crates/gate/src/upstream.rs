@@ -7,7 +7,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Uri};
 use vidimus_core::ErrorKind;
 use vidimus_log::Position;
 use vidimus_net::{HttpTarget, Repeat, TargetBody, UpstreamError};
@@ -175,5 +176,43 @@ impl<T: Transport> Upstream<T> {
     /// Tells the target that the session is over.
     pub async fn end(&self, _leave: &Dial, head: T::Head) -> Result<T::Answer, SendError> {
         Ok(self.0.end(head).await?)
+    }
+}
+
+/// A server that answers on one stream, and takes messages at another path (MCP 2024-11-05, "Transports: HTTP with SSE").
+impl Upstream<HttpTarget> {
+    /// Opens the stream on which what comes back to `wire` will come, after its intent is durable.
+    pub async fn open(&self, wire: &Wire, head: HeaderMap) -> Result<http::Response<TargetBody>, SendError> {
+        wire.ready().await?;
+        Ok(self.0.listen(head).await?)
+    }
+
+    /// Sends what was evaluated to another path of the same target, after its intent is durable.
+    pub async fn send_at(
+        &self,
+        path: &PathAndQuery,
+        wire: Wire,
+        head: HeaderMap,
+    ) -> Result<http::Response<TargetBody>, SendError> {
+        wire.ready().await?;
+        let sent = self.0.send_at(path, Method::POST, head, wire.bytes, wire.repeat).await;
+        Ok(sent.map_err(TransportError::from)?)
+    }
+
+    /// Waits until the intent is durable, where what it is for has been opened already.
+    pub async fn ready(&self, wire: &Wire) -> Result<(), SendError> {
+        Ok(wire.ready().await?)
+    }
+
+    /// Where the target is.
+    pub const fn url(&self) -> &Uri {
+        self.0.url()
+    }
+}
+
+impl Wire {
+    /// The bytes, for whoever has to know what comes back to them.
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
     }
 }

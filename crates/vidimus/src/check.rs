@@ -245,10 +245,11 @@ fn described_issuer(issuer: &Issuer) -> Value {
 
 fn described_target(target: &Target) -> Value {
     let mut described = match &target.server {
-        Server::Http { url, headers, .. } => {
+        Server::Http { url, headers, is_sse, .. } => {
             let headers: serde_json::Map<String, Value> =
                 headers.iter().map(|(name, secret)| (name.to_string(), shown(secret).into())).collect();
-            json!({ "url": url.to_string(), "headers": headers })
+            let transport = if *is_sse { "sse" } else { "http" };
+            json!({ "url": url.to_string(), "transport": transport, "headers": headers })
         }
         Server::Program(program) => {
             let env: serde_json::Map<String, Value> =

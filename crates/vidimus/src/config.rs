@@ -176,6 +176,8 @@ pub(crate) enum Server {
         url: Uri,
         /// Names are in lower case, each once.
         headers: Vec<(HeaderName, SecretRef)>,
+        /// Whether the URL is an SSE endpoint (MCP 2024-11-05), and not one of Streamable HTTP.
+        is_sse: bool,
         /// Requests at once.
         requests: usize,
         tls: Box<TargetTls>,

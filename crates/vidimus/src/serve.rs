@@ -19,7 +19,7 @@ use vidimus_core::{Protocol, SystemClock};
 use vidimus_gate::{Gate, Keyring, Masking, TargetSpec};
 use vidimus_identity::Identity;
 use vidimus_log::{FileSystem, Witnessing};
-use vidimus_mcp::{Adapter, Limits, ProtectedResources, Target};
+use vidimus_mcp::{Adapter, EventServer, Limits, ProtectedResources, Target};
 use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server, ServerTls, TargetOptions, TargetTls};
 use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, Pool, PoolLimits};
 
@@ -296,7 +296,7 @@ fn connect(
     certificates: &mut Vec<Certificates>,
 ) -> anyhow::Result<Target> {
     let server: vidimus_mcp::Server = match &target.server {
-        config::Server::Http { url, headers, requests, tls } => {
+        config::Server::Http { url, headers, is_sse, requests, tls } => {
             let mut injected = HeaderMap::new();
             for (name, reference) in headers {
                 let value = reference.resolve_header();
@@ -315,7 +315,12 @@ fn connect(
             if !http.tls().paths().is_empty() {
                 certificates.push(Certificates::Target(target.name.clone(), http.tls().clone()));
             }
-            gate.upstream(http).into()
+            let upstream = gate.upstream(http);
+            if *is_sse {
+                EventServer::new(upstream, config.limits.response_bytes, target.request_timeout).into()
+            } else {
+                upstream.into()
+            }
         }
         config::Server::Program(program) => {
             let endpoint = endpoint(config, target, program, programs);

@@ -372,6 +372,7 @@ fn target<'a>(
     let table = Table::new(document, &keys::TARGET, format!("targets.{}", name.get_ref()), name.span(), table);
     let protocol = table.parsed("protocol", |text| one_of(text, &[("mcp", ())]));
     let url = table.parsed("url", value::url);
+    let is_sse = table.parsed("transport", |text| one_of(text, &[("http", false), ("sse", true)]));
     let headers = table.table("headers").map_or(Some(Vec::new()), |(_, found)| headers(document, found));
     let durability = table.parsed("durability", |text| {
         one_of(text, &[Durability::Strict, Durability::Async].map(|durability| (durability.name(), durability)))
@@ -396,13 +397,16 @@ fn target<'a>(
     let program = stdio::program(document, &table);
     let server = match (table.value("url"), table.value("command")) {
         (Some(_), None) => {
-            url.and_then(|url| Some(Server::Http { url, headers: headers?, requests: requests?, tls: Box::new(tls?) }))
+            let tls = tls.map(Box::new);
+            url.and_then(|url| {
+                Some(Server::Http { url, headers: headers?, is_sse: is_sse?, requests: requests?, tls: tls? })
+            })
         }
         (None, Some(_)) => {
             if let Some(given) = table.value("headers") {
                 document.problem(given.span(), "`headers` go to a `url`; a program has `env`".to_owned(), None);
             }
-            for of_url in ["requests", "tls"] {
+            for of_url in ["requests", "tls", "transport"] {
                 if let Some(given) = table.value(of_url) {
                     document.problem(given.span(), format!("`{of_url}` is for a `url`, not for a program"), None);
                 }
