@@ -90,7 +90,7 @@ impl Notice {
                 r#"{"error":"forbidden_origin","help":"the Host or Origin header is not one this gateway answers to"}"#
             }
             Self::NotFound => {
-                r#"{"error":"not_found","help":"MCP targets are at /mcp/{target}, and all of them at /mcp"}"#
+                r#"{"error":"not_found","help":"MCP targets are at /mcp/{target}, and all of them at /mcp; with the transport of 2024-11-05 at /sse/{target} and /sse"}"#
             }
             Self::MethodNotAllowed => {
                 r#"{"error":"method_not_allowed","help":"POST sends a message; sessions have GET to listen and DELETE to end"}"#

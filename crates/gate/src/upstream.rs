@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use vidimus_core::ErrorKind;
 use vidimus_credential::{CredentialError, Subject};
 use vidimus_log::Position;
@@ -239,5 +240,47 @@ impl<T: Transport> Upstream<T> {
         };
         head.insert(AUTHORIZATION, fresh);
         Ok(send(head).await?)
+    }
+}
+
+/// A server that answers on one stream, and takes messages at another path (MCP 2024-11-05, "Transports: HTTP with SSE").
+impl Upstream<HttpTarget> {
+    /// Opens the stream on which what comes back to `wire` will come, after its intent is durable.
+    pub async fn open(&self, wire: &Wire, head: HeaderMap) -> Result<Response<TargetBody>, SendError> {
+        wire.ready().await?;
+        self.shown(wire, head, |head| self.0.transport.listen(head)).await
+    }
+
+    /// Sends what was evaluated to another path of the same target, after its intent is durable.
+    pub async fn send_at(
+        &self,
+        path: &PathAndQuery,
+        wire: Wire,
+        head: HeaderMap,
+    ) -> Result<Response<TargetBody>, SendError> {
+        wire.ready().await?;
+        let transport = &self.0.transport;
+        let send = |head| {
+            let bytes = wire.bytes.clone();
+            async { Ok(transport.send_at(path, Method::POST, head, bytes, wire.repeat).await?) }
+        };
+        self.shown(&wire, head, send).await
+    }
+
+    /// Waits until the intent is durable, where what it is for has been opened already.
+    pub async fn ready(&self, wire: &Wire) -> Result<(), SendError> {
+        Ok(wire.ready().await?)
+    }
+
+    /// Where the target is.
+    pub const fn url(&self) -> &Uri {
+        self.0.transport.url()
+    }
+}
+
+impl Wire {
+    /// The bytes, for whoever has to know what comes back to them.
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
     }
 }

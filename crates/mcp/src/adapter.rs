@@ -2,10 +2,12 @@
 //!
 //! In order, each with its record: `Host` and `Origin`, the token, the target, the headers, the message, the session,
 //! the tool. Only then is the operation submitted. GET opens the stream of the target's own; a response of the client
-//! answers what the target asked. Refused besides: answers to nothing, batches, bodies past the limit.
+//! answers what the target asked. Refused besides: answers to nothing, batches, bodies past the limit. The same with the
+//! transport of 2024-11-05, at `/sse/{target}`, is `event_streams`.
 
 mod admission;
 mod asked;
+mod event_streams;
 mod federated;
 mod handshake;
 mod hearing;
@@ -37,6 +39,7 @@ use vidimus_net::server::Peer;
 use vidimus_net::{Incoming, OriginPolicy};
 
 use self::asked::{action, expected, is_continued, method_beside_action, progress};
+use self::event_streams::EventStreams;
 use crate::answer::{DENIED, Reply, denied_as_asked, evidenced, listening, recorded, refused, relayed, told};
 use crate::call::{Call, Expected};
 use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, code};
@@ -90,6 +93,8 @@ struct Inner {
     sessions: Sessions,
     /// The sessions of the modern era, by what tells them apart.
     stateless: Sessions,
+    /// The streams of clients that speak HTTP with SSE.
+    event_streams: EventStreams,
     /// The requests being answered, and the readings of definitions.
     requests: TaskTracker,
     /// What they do not go on after: then nothing of a target is waited for any more.
@@ -123,7 +128,10 @@ impl Adapter {
         }
         let (sessions, stateless) = (Sessions::new(MAX_SESSIONS), Sessions::new(MAX_SESSIONS));
         let endpoint = Arc::new(endpoint);
-        Self(Arc::new(Inner { gate, origins, resources, targets, endpoint, sessions, stateless, requests, stop }))
+        let event_streams = EventStreams::default();
+        let inner =
+            Inner { gate, origins, resources, targets, endpoint, sessions, stateless, event_streams, requests, stop };
+        Self(Arc::new(inner))
     }
 
     /// Answers one request. The work goes on when this future is dropped because the client has gone: a session that
@@ -132,6 +140,7 @@ impl Adapter {
         let adapter = self.clone();
         let gone = CancellationToken::new();
         let guard = gone.clone().drop_guard();
+        let has_streams_alone = event_streams::beside(request.uri().path()).is_some();
         let replied = self.0.requests.spawn(async move { adapter.replied(peer, request, gone).await }).await;
         // From here on the client's going shows in the body of the answer.
         drop(guard.disarm());
@@ -157,7 +166,8 @@ impl Adapter {
             headers.insert(WWW_AUTHENTICATE, *challenge);
         }
         if reply.status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
+            let allowed = if has_streams_alone { "GET, POST" } else { "GET, POST, DELETE" };
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         response
     }
@@ -205,6 +215,9 @@ impl Adapter {
         let target = self.target_of(&caller, request.uri().path()).await?;
         if caller.lacks(self.0.resources.scopes_of(&target.spec.name)) {
             return Err(self.insufficient_scope(&caller, &target, request.uri().path()).await);
+        }
+        if event_streams::beside(request.uri().path()).is_some() {
+            return Box::pin(self.with_events(&caller, &target, request, &gone)).await;
         }
         // Each way on the heap by itself: no request needs the room of the largest, which is as large as the buffers of a
         // connection, and would leave those that are opened next resident in full.
@@ -371,14 +384,19 @@ impl Adapter {
         if modern::is_modern(&head.headers, &message) {
             return Box::pin(self.stateless(&outside, &head.headers, &message)).await;
         }
+        self.taken(&outside, &head.headers, message).await
+    }
+
+    /// Answers a message of the legacy era.
+    async fn taken(&self, outside: &Visit<'_>, headers: &HeaderMap, message: Message) -> Result<Reply, Reply> {
         if message.method() == Some(Method::Initialize) && message.id().is_some() {
-            return Box::pin(self.initialize(&outside, &head.headers, message)).await;
+            return Box::pin(self.initialize(outside, headers, message)).await;
         }
-        let session = self.session(&outside, &head.headers, Some(&message)).await?;
-        let visit = Visit { session: Some(&session), ..outside };
-        self.check_revision(&visit, &head.headers, Some(&message)).await?;
+        let session = self.session(outside, headers, Some(&message)).await?;
+        let visit = Visit { session: Some(&session), ..*outside };
+        self.check_revision(&visit, headers, Some(&message)).await?;
         if session.front().is_some() {
-            return Box::pin(self.at_endpoint(&visit, &session, &head.headers, &message)).await;
+            return Box::pin(self.at_endpoint(&visit, &session, headers, &message)).await;
         }
         if matches!(message.kind(), MessageKind::Response { .. }) {
             return self.answered(&visit, &session, &message).await;

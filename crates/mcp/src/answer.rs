@@ -19,7 +19,7 @@ use crate::{reply, sse};
 pub(crate) const DENIED: i32 = -32_001;
 
 /// What stands around each message of a stream.
-const FRAMING: Framing = Framing { id: sse::ID, before: sse::BEFORE, after: sse::AFTER, idle: sse::IDLE };
+pub(crate) const FRAMING: Framing = Framing { id: sse::ID, before: sse::BEFORE, after: sse::AFTER, idle: sse::IDLE };
 
 /// An answer and its HTTP status.
 pub(crate) struct Reply {
@@ -30,21 +30,31 @@ pub(crate) struct Reply {
     pub(crate) session: Option<HeaderValue>,
     /// `WWW-Authenticate`, when another token is needed: rare, and as large as all the rest.
     pub(crate) challenge: Option<Box<HeaderValue>>,
+    /// Whether the body is a fixed text of the gateway's and no message of the protocol.
+    pub(crate) is_notice: bool,
 }
 
 impl Reply {
     pub(crate) fn json(status: StatusCode, released: Released) -> Self {
-        Self { status, body: ReleasedBody::whole(released), content_type: Some(JSON), session: None, challenge: None }
+        Self::of(status, ReleasedBody::whole(released), Some(JSON))
     }
 
     pub(crate) fn stream(first: Option<Released>, answers: Answers) -> Self {
-        let body = ReleasedBody::stream(first, answers, FRAMING);
-        Self { status: StatusCode::OK, body, content_type: Some(EVENT_STREAM), session: None, challenge: None }
+        Self::events(ReleasedBody::stream(first, answers, FRAMING))
     }
 
     pub(crate) fn notice(status: StatusCode, notice: Notice) -> Self {
         let content_type = (notice != Notice::Empty).then_some(JSON);
-        Self { status, body: ReleasedBody::whole(notice), content_type, session: None, challenge: None }
+        Self { is_notice: true, ..Self::of(status, ReleasedBody::whole(notice), content_type) }
+    }
+
+    /// A stream of events.
+    pub(crate) const fn events(body: ReleasedBody) -> Self {
+        Self::of(StatusCode::OK, body, Some(EVENT_STREAM))
+    }
+
+    const fn of(status: StatusCode, body: ReleasedBody, content_type: Option<&'static str>) -> Self {
+        Self { status, body, content_type, session: None, challenge: None, is_notice: false }
     }
 
     pub(crate) fn challenged(self, challenge: HeaderValue) -> Self {

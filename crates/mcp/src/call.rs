@@ -12,6 +12,7 @@ use vidimus_gate::{EvidenceError, PartError, SendError, Unmaskable};
 
 use crate::changed::List;
 use crate::envelope::{Id, Message, Method, Sender};
+use crate::event_server::EventServerError;
 use crate::sessions::{Blame, McpSession};
 
 /// What the answer to a message must be.
@@ -74,6 +75,8 @@ impl Call {
 pub(crate) enum Fault {
     #[error(transparent)]
     Send(#[from] SendError),
+    #[error(transparent)]
+    Events(EventServerError),
     #[error("the target answered with status {0}")]
     Status(StatusCode),
     #[error("the target has forgotten the session; start a new one")]
@@ -102,6 +105,15 @@ pub(crate) enum Fault {
     Evidence(#[from] EvidenceError),
     #[error(transparent)]
     Unmaskable(#[from] Unmaskable),
+}
+
+impl From<EventServerError> for Fault {
+    fn from(error: EventServerError) -> Self {
+        match error {
+            EventServerError::Send(error) => Self::Send(error),
+            error => Self::Events(error),
+        }
+    }
 }
 
 impl From<PartError> for Fault {
@@ -140,9 +152,11 @@ impl Fault {
                     _ => Status::Upstream,
                 },
             },
+            Self::Events(error) if error.kind() == ErrorKind::Timeout => Status::Timeout,
             Self::Evidence(_) | Self::Revoked => Status::Cancelled,
             Self::Unmaskable(_) | Self::Failed => Status::Withheld,
-            Self::Status(_)
+            Self::Events(_)
+            | Self::Status(_)
             | Self::SessionLost
             | Self::BrokenOff
             | Self::TooLarge(_)
@@ -164,6 +178,7 @@ impl Fault {
             Self::Send(SendError::Evidence(_)) | Self::Evidence(_) => {
                 "nothing passes while evidence cannot be written".into()
             }
+            Self::Events(error) => error.public_message().into(),
             Self::NotMcp(_) => "the target's answer is not MCP".into(),
             Self::Unmaskable(error) => error.public_message().into(),
             Self::Status(_)

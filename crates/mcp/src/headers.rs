@@ -73,7 +73,7 @@ pub fn protocol_version(headers: &HeaderMap) -> Result<Option<Revision>, HeaderE
     Revision::parse(value).map(Some).ok_or(malformed)
 }
 
-/// Checks that a request within a session names the revision that was agreed on, or none: clients of 2025-03-26 do not.
+/// Checks that a request within a session names the revision that was agreed on, or none: clients before 2025-06-18 do not.
 pub fn check_revision(headers: &HeaderMap, agreed: Revision) -> Result<(), HeaderError> {
     match protocol_version(headers)? {
         Some(named) if named != agreed => Err(HeaderError::OtherRevision),

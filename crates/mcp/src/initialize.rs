@@ -28,6 +28,8 @@ const MAX_IMPLEMENTATION_CHARACTERS: usize = 128;
 /// A revision of the protocol that the gateway speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Revision {
+    /// 2024-11-05: HTTP with SSE.
+    V2024_11_05,
     /// 2025-03-26: Streamable HTTP; the only one with batches, which the gateway refuses.
     V2025_03_26,
     /// 2025-06-18: the `MCP-Protocol-Version` header.
@@ -41,12 +43,14 @@ impl Revision {
     pub const LATEST: Self = Self::V2025_11_25;
     /// The revision of that date.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25].into_iter().find(|revision| revision.name() == text)
+        let all = [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25];
+        all.into_iter().find(|revision| revision.name() == text)
     }
 
     /// Its date, as it stands in messages and headers.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::V2024_11_05 => "2024-11-05",
             Self::V2025_03_26 => "2025-03-26",
             Self::V2025_06_18 => "2025-06-18",
             Self::V2025_11_25 => "2025-11-25",

@@ -1,4 +1,4 @@
-//! The MCP adapter: strict envelopes, Streamable HTTP on both sides (MCP 2025-03-26 to 2025-11-25).
+//! The MCP adapter: strict envelopes, Streamable HTTP and HTTP with SSE on both sides (MCP 2024-11-05 to 2025-11-25).
 //!
 //! `envelope` reads messages, `headers`, `initialize`, `lists`, `sse` and `reply` are the rest of the codec, without
 //! I/O. `adapter` answers clients (`answer` words what it says), `exchange` talks to targets, `definitions` knows their tools, `sessions` binds
@@ -12,6 +12,7 @@ mod changed;
 mod cursors;
 mod definitions;
 pub mod envelope;
+mod event_server;
 mod exchange;
 mod federation;
 pub mod headers;
@@ -33,6 +34,7 @@ mod tools;
 mod topics;
 
 pub use adapter::Adapter;
+pub use event_server::EventServer;
 pub use protected::{ProtectedResources, WELL_KNOWN};
 pub use server::Server;
 pub use target::{Limits, Target};

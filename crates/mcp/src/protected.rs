@@ -17,6 +17,9 @@ pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 /// The endpoint of all servers together; those of single ones are below it.
 const ENDPOINT: &str = "/mcp";
 
+/// The same for clients that speak HTTP with SSE alone.
+pub(crate) const EVENTS: &str = "/sse";
+
 /// What clients are told of where to get tokens, and for what those are.
 #[derive(Debug, Clone)]
 pub struct ProtectedResources {
@@ -75,8 +78,14 @@ impl ProtectedResources {
 
     /// Whom a token that is used at `path` may be for: this endpoint, or all of them. One for another endpoint is not taken.
     pub(crate) fn audiences(&self, path: &str) -> Vec<String> {
-        let own = endpoint(path).filter(|endpoint| *endpoint != ENDPOINT);
-        own.into_iter().chain([ENDPOINT]).map(|endpoint| self.resource(endpoint)).collect()
+        let of_all = path.starts_with(EVENTS).then_some(EVENTS).into_iter().chain([ENDPOINT]);
+        let own = endpoint(path).filter(|endpoint| ![ENDPOINT, EVENTS].contains(endpoint));
+        own.into_iter().chain(of_all).map(|endpoint| self.resource(endpoint)).collect()
+    }
+
+    /// What stands before every path in the addresses that clients use; without a slash at the end.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// The scopes that a token must have for a target.
@@ -118,7 +127,7 @@ impl ProtectedResources {
 
 /// The path of the endpoint that `path` is, when it is one that there could be.
 fn endpoint(path: &str) -> Option<&str> {
-    let below = path.strip_prefix(ENDPOINT)?;
+    let below = path.strip_prefix(ENDPOINT).or_else(|| path.strip_prefix(EVENTS))?;
     let is_target = || below.strip_prefix('/').is_some_and(|name| name.parse::<TargetName>().is_ok());
     (below.is_empty() || is_target()).then_some(path)
 }
@@ -152,7 +161,7 @@ mod tests {
     #[test]
     fn metadata_is_that_of_the_endpoint_whether_it_is_there_or_not() {
         let resources = resources("https://GW.example.com:443/");
-        for name in ["/mcp", "/mcp/crm", "/mcp/no-such-target"] {
+        for name in ["/mcp", "/mcp/crm", "/mcp/no-such-target", "/sse", "/sse/crm"] {
             let metadata = resources.metadata(&format!("{WELL_KNOWN}{name}")).unwrap();
             assert_eq!(
                 metadata,
@@ -161,8 +170,9 @@ mod tests {
                 )
             );
         }
-        for none in ["", "/", "/mcp/", "/mcp/crm/", "/mcp/CRM", "/mcp/a/b", "/mcpx", "/log", "/mcp/%63rm", "/mcp/a\"b"]
-        {
+        let no_endpoints =
+            ["/mcp/", "/mcp/crm/", "/mcp/CRM", "/mcp/a/b", "/mcpx", "/mcp/%63rm", "/mcp/a\"b", "/sse/", "/ssex"];
+        for none in ["", "/", "/log"].into_iter().chain(no_endpoints) {
             assert_eq!(resources.metadata(&format!("{WELL_KNOWN}{none}")), None, "{none}");
         }
         assert_eq!(resources.metadata("/mcp/crm"), None);
@@ -180,6 +190,9 @@ mod tests {
             r#"Bearer scope="use", resource_metadata="https://example.com/.well-known/oauth-protected-resource/gw/mcp/crm""#
         );
         assert_eq!(resources.audiences("/mcp/crm"), ["https://example.com/gw/mcp/crm", "https://example.com/gw/mcp"]);
+        let of_events = ["https://example.com/gw/sse/crm", "https://example.com/gw/sse", "https://example.com/gw/mcp"];
+        assert_eq!(resources.audiences("/sse/crm"), of_events);
+        assert_eq!(resources.audiences("/sse"), of_events[1..]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The way to an MCP server: Streamable HTTP, or a program that the gateway starts and that is spoken to as if by it.
+//! The way to an MCP server: Streamable HTTP, or one that is spoken to as if by it: a program that the gateway starts, a
+//! server of HTTP with SSE.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -11,11 +12,15 @@ use vidimus_gate::{Dial, SendError, TransportError, Upstream, Wire};
 use vidimus_net::{HttpTarget, TargetBody};
 use vidimus_stdio::{Answer, Endpoint};
 
+use crate::event_server::{EventServer, EventServerError};
+
 /// The way to an MCP server.
 #[derive(Clone)]
 pub enum Server {
     /// Over the network.
     Http(Box<Upstream<HttpTarget>>),
+    /// Over the network, to a server of 2024-11-05.
+    Events(EventServer),
     /// A program of this machine, one for each session.
     Stdio(Upstream<Endpoint>),
     /// None: the gateway itself answers.
@@ -26,16 +31,17 @@ pub enum Server {
 #[derive(Debug)]
 pub(crate) enum ServerBody {
     Http(TargetBody),
-    Stdio(Answer),
+    TakenApart(Answer),
 }
 
 impl Server {
     /// Sends what was evaluated, after its intent is durable.
-    pub(crate) async fn send(&self, wire: Wire, head: HeaderMap) -> Result<Response<ServerBody>, SendError> {
+    pub(crate) async fn send(&self, wire: Wire, head: HeaderMap) -> Result<Response<ServerBody>, EventServerError> {
         match self {
             Self::Http(upstream) => Ok(upstream.send(wire, head).await?.map(ServerBody::Http)),
-            Self::Stdio(upstream) => Ok(upstream.send(wire, head).await?.map(ServerBody::Stdio)),
-            Self::Nowhere => Err(SendError::Upstream(TransportError::Nowhere)),
+            Self::Events(server) => Ok(server.send(wire, head).await?.map(ServerBody::TakenApart)),
+            Self::Stdio(upstream) => Ok(upstream.send(wire, head).await?.map(ServerBody::TakenApart)),
+            Self::Nowhere => Err(SendError::Upstream(TransportError::Nowhere).into()),
         }
     }
 
@@ -43,7 +49,8 @@ impl Server {
     pub(crate) async fn listen(&self, wire: Wire, head: HeaderMap) -> Result<Response<ServerBody>, SendError> {
         match self {
             Self::Http(upstream) => Ok(upstream.listen(wire, head).await?.map(ServerBody::Http)),
-            Self::Stdio(upstream) => Ok(upstream.listen(wire, head).await?.map(ServerBody::Stdio)),
+            Self::Events(server) => Ok(server.listen(wire, &head).await?.map(ServerBody::TakenApart)),
+            Self::Stdio(upstream) => Ok(upstream.listen(wire, head).await?.map(ServerBody::TakenApart)),
             Self::Nowhere => Err(SendError::Upstream(TransportError::Nowhere)),
         }
     }
@@ -52,7 +59,8 @@ impl Server {
     pub(crate) async fn end(&self, leave: &Dial, head: HeaderMap) -> Result<Response<ServerBody>, SendError> {
         match self {
             Self::Http(upstream) => Ok(upstream.end(leave, head).await?.map(ServerBody::Http)),
-            Self::Stdio(upstream) => Ok(upstream.end(leave, head).await?.map(ServerBody::Stdio)),
+            Self::Events(server) => Ok(server.end(&head).map(ServerBody::TakenApart)),
+            Self::Stdio(upstream) => Ok(upstream.end(leave, head).await?.map(ServerBody::TakenApart)),
             Self::Nowhere => Err(SendError::Upstream(TransportError::Nowhere)),
         }
     }
@@ -61,6 +69,12 @@ impl Server {
 impl From<Upstream<HttpTarget>> for Server {
     fn from(upstream: Upstream<HttpTarget>) -> Self {
         Self::Http(Box::new(upstream))
+    }
+}
+
+impl From<EventServer> for Server {
+    fn from(server: EventServer) -> Self {
+        Self::Events(server)
     }
 }
 
@@ -80,7 +94,7 @@ impl Body for ServerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>> {
         match self.get_mut() {
             Self::Http(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
-            Self::Stdio(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
+            Self::TakenApart(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
         }
     }
 }

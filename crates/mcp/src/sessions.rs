@@ -178,7 +178,7 @@ impl Front {
     }
 
     /// Whether something runs in a session beside.
-    fn is_used(&self) -> bool {
+    pub(crate) fn is_used(&self) -> bool {
         self.beside().sessions.values().any(|place| place.get().is_some_and(|session| Arc::strong_count(session) > 1))
     }
 
@@ -420,7 +420,7 @@ impl McpSession {
 
 /// Whether a token's principal is the one a session was opened by, in everything policy may read: a token with other
 /// groups needs a new session, in which they are decided on and recorded.
-fn is_same(owner: &Principal, presented: &Principal) -> bool {
+pub(crate) fn is_same(owner: &Principal, presented: &Principal) -> bool {
     let Principal { kind, issuer, subject, groups, display: _, actor_chain, amr, client_id } = owner;
     *kind == presented.kind
         && *issuer == presented.issuer

@@ -19,6 +19,10 @@ use vidimus_core::ErrorKind;
 pub const ID: &str = "id: ";
 /// What stands before each message of a stream.
 pub const BEFORE: &[u8] = b"event: message\ndata: ";
+/// What stands before the address of a stream's messages (MCP 2024-11-05, "Transports: HTTP with SSE").
+pub const BEFORE_ENDPOINT: &[u8] = b"event: endpoint\ndata: ";
+/// What the event that names this address is called.
+pub const ENDPOINT: &str = "endpoint";
 /// What stands after each message of a stream.
 pub const AFTER: &[u8] = b"\n\n";
 /// A comment: keeps the connection open and means nothing.

@@ -16,6 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
@@ -197,14 +198,39 @@ impl HttpTarget {
     }
 
     /// Sends one request and waits for the head of the response. The injected headers win over `headers`.
-    pub async fn send(
+    pub fn send(
         &self,
         method: Method,
         headers: HeaderMap,
         body: Bytes,
         repeat: Repeat,
+    ) -> impl Future<Output = Result<Response<TargetBody>, UpstreamError>> + Send {
+        self.send_to(Ok(self.url.clone()), method, headers, body, repeat)
+    }
+
+    /// The same to another path of the target, with its query: never to another place.
+    pub fn send_at(
+        &self,
+        path: &PathAndQuery,
+        method: Method,
+        headers: HeaderMap,
+        body: Bytes,
+        repeat: Repeat,
+    ) -> impl Future<Output = Result<Response<TargetBody>, UpstreamError>> + Send {
+        let mut parts = self.url.clone().into_parts();
+        parts.path_and_query = Some(path.clone());
+        self.send_to(Uri::from_parts(parts).map_err(http::Error::from), method, headers, body, repeat)
+    }
+
+    async fn send_to(
+        &self,
+        url: Result<Uri, http::Error>,
+        method: Method,
+        headers: HeaderMap,
+        body: Bytes,
+        repeat: Repeat,
     ) -> Result<Response<TargetBody>, UpstreamError> {
-        let mut request = Request::builder().method(method).uri(self.url.clone()).body(Full::new(body))?;
+        let mut request = Request::builder().method(method).uri(url?).body(Full::new(body))?;
         *request.headers_mut() = headers;
         for (name, value) in &self.injected {
             request.headers_mut().insert(name.clone(), value.clone());

@@ -19,7 +19,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
 use tokio::process::{Child as Process, Command};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use vidimus_core::ErrorKind;
 
@@ -28,6 +28,7 @@ use crate::handover::{self, KILL, Report, Status, Streams, TERMINATE, Task};
 use crate::lines::{LineError, Lines, one_line};
 use crate::stage::OWN_EXECUTABLE;
 use crate::standard_error::{self, LogLimits, LogSink};
+use crate::switch::Held;
 
 /// A report of the supervisor is short.
 const MAX_REPORT: usize = 16 * 1024;
@@ -192,20 +193,6 @@ impl Messages {
     /// The same, still counted as untaken.
     pub(crate) async fn next_held(&mut self) -> Option<Held> {
         self.0.recv().await
-    }
-}
-
-/// A message on its way. It counts as untaken until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) message: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
-}
-
-impl Held {
-    /// One that is counted elsewhere.
-    pub(crate) fn uncounted(message: Bytes) -> Self {
-        Self { message, _room: None }
     }
 }
 
@@ -390,7 +377,7 @@ async fn read(
             room = Arc::clone(&room).acquire_many_owned(takes) => room.ok(),
             () = messages.closed() => break Cause::Closed,
         };
-        if messages.send(Held { message, _room: room }).await.is_err() {
+        if messages.send(Held::new(message, room)).await.is_err() {
             break Cause::Closed;
         }
     };

@@ -21,9 +21,10 @@ use vidimus_core::ErrorKind;
 use vidimus_core::json::Limits;
 
 use crate::child::{ChildError, Launch};
-use crate::connection::{Connection, ConnectionError, Sent, Stream, is_initialize};
+use crate::connection::{Connection, ConnectionError};
 use crate::pool::{Pool, PoolError, PoolKey};
 use crate::standard_error::LogSink;
+use crate::switch::{Stream, Untaken, is_initialize};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -100,18 +101,18 @@ impl Endpoint {
             return if method == Method::POST && is_initialize(&message, &self.0.limits) {
                 self.start(message, beginning()).await
             } else {
-                Ok(plain(StatusCode::BAD_REQUEST))
+                Ok(Answer::none(StatusCode::BAD_REQUEST))
             };
         };
-        let Some(connection) = self.connection(id) else { return Ok(plain(StatusCode::NOT_FOUND)) };
+        let Some(connection) = self.connection(id) else { return Ok(Answer::none(StatusCode::NOT_FOUND)) };
         match method {
             Method::POST => answer(&connection, message).await,
-            Method::GET => Ok(connection.listen().map_or_else(|| plain(StatusCode::CONFLICT), stream)),
+            Method::GET => Ok(connection.listen().map_or_else(|| Answer::none(StatusCode::CONFLICT), Answer::stream)),
             Method::DELETE => {
                 self.end(id).await;
-                Ok(plain(StatusCode::OK))
+                Ok(Answer::none(StatusCode::OK))
             }
-            _ => Ok(plain(StatusCode::METHOD_NOT_ALLOWED)),
+            _ => Ok(Answer::none(StatusCode::METHOD_NOT_ALLOWED)),
         }
     }
 
@@ -160,25 +161,36 @@ impl Endpoint {
 
 async fn answer(connection: &Connection, message: Bytes) -> Result<Response<Answer>, EndpointError> {
     match connection.send(message).await {
-        Ok(Sent::Request(answers)) => Ok(stream(answers)),
-        Ok(Sent::Told) => Ok(plain(StatusCode::ACCEPTED)),
-        Err(ConnectionError::IdInUse) => Ok(plain(StatusCode::CONFLICT)),
-        Err(ConnectionError::TooMany) => Ok(plain(StatusCode::TOO_MANY_REQUESTS)),
-        Err(ConnectionError::Child(ChildError::Ended(_))) => Ok(plain(StatusCode::NOT_FOUND)),
+        Ok(Some(answers)) => Ok(Answer::stream(answers)),
+        Ok(None) => Ok(Answer::none(StatusCode::ACCEPTED)),
+        Err(ConnectionError::Untaken(untaken)) => Ok(Answer::untaken(&untaken)),
+        Err(ConnectionError::Child(ChildError::Ended(_))) => Ok(Answer::none(StatusCode::NOT_FOUND)),
         Err(ConnectionError::Child(error)) => Err(error.into()),
     }
 }
 
-fn plain(status: StatusCode) -> Response<Answer> {
-    let mut response = Response::new(Answer(None));
-    *response.status_mut() = status;
-    response
-}
+impl Answer {
+    /// Nothing but a status.
+    pub fn none(status: StatusCode) -> Response<Self> {
+        let mut response = Response::new(Self(None));
+        *response.status_mut() = status;
+        response
+    }
 
-fn stream(messages: Stream) -> Response<Answer> {
-    let mut response = Response::new(Answer(Some(messages)));
-    response.headers_mut().insert(CONTENT_TYPE, EVENT_STREAM);
-    response
+    /// What the server says, message by message.
+    pub fn stream(messages: Stream) -> Response<Self> {
+        let mut response = Response::new(Self(Some(messages)));
+        response.headers_mut().insert(CONTENT_TYPE, EVENT_STREAM);
+        response
+    }
+
+    /// The status of a request that cannot be waited for.
+    pub fn untaken(untaken: &Untaken) -> Response<Self> {
+        Self::none(match untaken {
+            Untaken::IdInUse => StatusCode::CONFLICT,
+            Untaken::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        })
+    }
 }
 
 impl Body for Answer {
@@ -187,7 +199,7 @@ impl Body for Answer {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let Some(stream) = &mut self.get_mut().0 else { return Poll::Ready(None) };
-        let held = ready!(stream.poll_recv(context));
+        let held = ready!(stream.0.poll_recv(context));
         Poll::Ready(held.map(|held| Ok(Frame::data(event(&held.message)))))
     }
 }

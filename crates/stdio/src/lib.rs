@@ -20,6 +20,7 @@ mod processes;
 pub mod stage;
 mod standard_error;
 mod supervise;
+mod switch;
 mod system_calls;
 
 pub use child::{Cause, Child, ChildError, ChildLimits, Ended, Launch, Messages};
@@ -30,3 +31,4 @@ pub use isolation::{LandlockError, landlock_available};
 pub use pool::{Lease, Pool, PoolError, PoolKey, PoolLimits, PoolState};
 pub use processes::{descends_from_this_process, protect_memory};
 pub use standard_error::{LogLimits, LogPiece, LogPieces, LogSink};
+pub use switch::{Delivered, Held, Stream, Switch, Untaken, is_initialize};

@@ -6,6 +6,7 @@ from datetime import timedelta
 import httpx
 import session
 from mcp import ClientSession, StdioServerParameters
+from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
@@ -19,6 +20,14 @@ async def transport(given):
             yield read, write
         return
     headers = {"Authorization": f"Bearer {given['token']}"} if given["token"] else {}
+    if given["transport"] == "sse":
+
+        def client(headers=None, timeout=None, auth=None):
+            return httpx.AsyncClient(headers=headers, timeout=TIMEOUT, auth=auth, trust_env=False)
+
+        async with sse_client(given["url"], headers=headers, httpx_client_factory=client) as (read, write):
+            yield read, write
+        return
     # trust_env: a proxy of the environment has no business between a test and its own loopback server.
     async with httpx.AsyncClient(headers=headers, timeout=TIMEOUT, trust_env=False) as http:
         async with streamable_http_client(given["url"], http_client=http) as (read, write, _):

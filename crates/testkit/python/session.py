@@ -2,9 +2,10 @@
 
 A client script (`client_1.py`, `client_2.py`) reads a JSON list of sessions from standard input, each
 
-    {"name": …, "era": "legacy" | "modern", "url": …, "token": … | null, "steps": [[kind, argument …] …]}
+    {"name": …, "era": "legacy" | "modern", "url": …, "token": … | null, "transport": "http" | "sse",
+     "steps": [[kind, argument …] …]}
 
-or with "command" (a list) in the place of "url" and "token", and takes them side by side. Each step prints one line:
+or with "command" (a list) in the place of "url", "token" and "transport", and takes them side by side. Each step prints one line:
 {"session": name, "step": [kind, argument …], "result" or "error": …, "seen": […]}, where "seen" holds what the server
 sent or asked during the step, in order. A step that fails does not end its session. The first step is always
 ["connect"] and the last one ["close"]; a session that cannot be opened has a failed "connect" and nothing else.

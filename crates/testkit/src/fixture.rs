@@ -1,6 +1,7 @@
-//! Servers written for tests with the official SDKs of both eras: `python/server_2.py`, `npm/typescript-2/server.mjs`.
+//! Servers written for tests with the official SDKs: `python/server_2.py` and `npm/typescript-2/server.mjs`
+//! of both eras, `python/server_sse_1.py` of HTTP with SSE.
 //!
-//! Both offer one of everything a client can use, under the same names, and answer the same every time. Over Streamable
+//! All offer one of everything a client can use, under the same names, and answer the same every time. Over
 //! HTTP, on a free loopback port. One server serves any number of sessions.
 
 use std::process::Command;
@@ -15,6 +16,7 @@ use crate::process::Process;
 pub struct FixtureServer {
     process: Process,
     port: u16,
+    path: &'static str,
 }
 
 impl FixtureServer {
@@ -23,6 +25,15 @@ impl FixtureServer {
         let interpreter = install::python("mcp-2")?.join("bin/python");
         let script = install::source_dir().join("python/server_2.py");
         Self::start("python server", Command::new(interpreter).arg(script).env("PYTHONDONTWRITEBYTECODE", "1"))
+    }
+
+    /// The server of the Python SDK 1.x, which speaks HTTP with SSE alone (MCP 2024-11-05). Blocks until it listens.
+    pub fn python_sse() -> Result<Self> {
+        let interpreter = install::python("mcp-1")?.join("bin/python");
+        let script = install::source_dir().join("python/server_sse_1.py");
+        let mut command = Command::new(interpreter);
+        command.arg(script).env("PYTHONDONTWRITEBYTECODE", "1");
+        Ok(Self { path: "/sse", ..Self::start("python sse server", &mut command)? })
     }
 
     /// The server of the TypeScript SDK 2.x. Blocks until it listens.
@@ -40,12 +51,12 @@ impl FixtureServer {
     fn start(name: &str, command: &mut Command) -> Result<Self> {
         let ready = |line: &str| line.strip_prefix("listening on port ")?.parse().ok();
         let (process, port) = Process::start_until(name, command, ready)?;
-        Ok(Self { process, port })
+        Ok(Self { process, port, path: "/mcp" })
     }
 
     /// The MCP endpoint.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/mcp", self.port)
+        format!("http://127.0.0.1:{}{}", self.port, self.path)
     }
 
     /// The process, for its log.

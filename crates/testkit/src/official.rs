@@ -46,6 +46,13 @@ pub enum Endpoint {
         /// The bearer token.
         token: Option<String>,
     },
+    /// HTTP with SSE (MCP 2024-11-05), with a bearer token or without. For [`Sdk::SSE`] alone.
+    Sse {
+        /// The SSE endpoint.
+        url: String,
+        /// The bearer token.
+        token: Option<String>,
+    },
     /// A program that the client starts and speaks to over standard input and output.
     Stdio {
         /// The program and its arguments.
@@ -114,6 +121,9 @@ pub fn differing<'a>(one: &'a [Value], other: &'a [Value]) -> Result<Vec<(&'a Va
 impl Sdk {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Python1, Self::Python2, Self::TypeScript1, Self::TypeScript2];
+
+    /// Those that are taken to servers of HTTP with SSE: newer ones give the transport up.
+    pub const SSE: [Self; 2] = [Self::Python1, Self::TypeScript1];
 
     /// As it stands in tables.
     pub fn name(self) -> &'static str {
@@ -236,12 +246,13 @@ impl Session {
     fn json(&self) -> Value {
         let Self { name, era, endpoint, steps } = self;
         let mut session = json!({ "name": name, "era": era.name(), "steps": steps });
-        let (url, token, command) = match endpoint {
-            Endpoint::Http { url, token } => (json!(url), json!(token), Value::Null),
-            Endpoint::Stdio { command } => (Value::Null, Value::Null, json!(command)),
+        let place = match endpoint {
+            Endpoint::Http { url, token } => json!({ "url": url, "token": token, "transport": "http" }),
+            Endpoint::Sse { url, token } => json!({ "url": url, "token": token, "transport": "sse" }),
+            Endpoint::Stdio { command } => json!({ "command": command }),
         };
-        if let Some(session) = session.as_object_mut() {
-            session.extend([("url", url), ("token", token), ("command", command)].map(|(k, v)| (k.to_owned(), v)));
+        if let (Some(session), Value::Object(place)) = (session.as_object_mut(), place) {
+            session.extend(place);
         }
         session
     }

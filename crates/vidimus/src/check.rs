@@ -269,10 +269,12 @@ fn described_oauth(oauth: &Oauth) -> Value {
 
 fn described_target(target: &Target) -> Value {
     let mut described = match &target.server {
-        Server::Http { url, headers, oauth, .. } => {
+        Server::Http { url, headers, oauth, is_sse, .. } => {
             let headers: serde_json::Map<String, Value> =
                 headers.iter().map(|(name, secret)| (name.to_string(), shown(secret).into())).collect();
-            json!({ "url": url.to_string(), "headers": headers, "oauth": oauth.as_deref().map(described_oauth) })
+            let transport = if *is_sse { "sse" } else { "http" };
+            let oauth = oauth.as_deref().map(described_oauth);
+            json!({ "url": url.to_string(), "transport": transport, "headers": headers, "oauth": oauth })
         }
         Server::Program(program) => {
             let env: serde_json::Map<String, Value> =

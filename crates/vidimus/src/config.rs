@@ -180,6 +180,8 @@ pub(crate) enum Server {
         headers: Vec<(HeaderName, SecretRef)>,
         /// Tokens that the gateway asks for.
         oauth: Option<Box<Oauth>>,
+        /// Whether the URL is an SSE endpoint (MCP 2024-11-05), and not one of Streamable HTTP.
+        is_sse: bool,
         /// Requests at once.
         requests: usize,
         tls: Box<TargetTls>,

@@ -49,7 +49,7 @@ impl ResourceMetadata {
                 Some(metadata) => found(metadata),
                 None => said(
                     StatusCode::NOT_FOUND,
-                    r#"{"error":"not_found","help":"there is metadata for /mcp and /mcp/{target}, unless clients are sent to no issuer"}"#,
+                    r#"{"error":"not_found","help":"there is metadata for /mcp, /mcp/{target}, /sse and /sse/{target}, unless clients are sent to no issuer"}"#,
                 ),
             },
             // A page asks before it sends a header of its own: MCP clients send MCP-Protocol-Version.

@@ -20,7 +20,7 @@ use vidimus_core::{CredentialKind, Protocol, SystemClock};
 use vidimus_gate::{Gate, Keyring, Masking, TargetSpec};
 use vidimus_identity::Identity;
 use vidimus_log::{FileSystem, Witnessing};
-use vidimus_mcp::{Adapter, Limits, ProtectedResources, Target};
+use vidimus_mcp::{Adapter, EventServer, Limits, ProtectedResources, Target};
 use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server, ServerTls, TargetOptions, TargetTls};
 use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, Pool, PoolLimits};
 
@@ -311,7 +311,7 @@ fn connect(
         credential,
     };
     let server: vidimus_mcp::Server = match &target.server {
-        config::Server::Http { url, headers, oauth, requests, tls } => {
+        config::Server::Http { url, headers, oauth, is_sse, requests, tls } => {
             let mut injected = HeaderMap::new();
             for (name, reference) in headers {
                 let value = reference.resolve_header();
@@ -332,14 +332,19 @@ fn connect(
                 certificates.push(Certificates::Target(target.name.clone(), http.tls().clone()));
             }
             let upstream = gate.upstream(http);
-            match oauth {
-                None => upstream.into(),
+            let upstream = match oauth {
+                None => upstream,
                 Some(oauth) => {
                     let rules = oauth.rules();
                     let rules = rules.with_context(|| format!("the client_secret of target {}", target.name))?;
                     let client = Arc::new(TokenClient::new(oauth.allow_private)?);
-                    upstream.showing(gate.credential(&spec, rules, client, own)).into()
+                    upstream.showing(gate.credential(&spec, rules, client, own))
                 }
+            };
+            if *is_sse {
+                EventServer::new(upstream, config.limits.response_bytes, target.request_timeout).into()
+            } else {
+                upstream.into()
             }
         }
         config::Server::Program(program) => {

@@ -9,7 +9,7 @@ use vidimus_core::{Action, ErrorKind, TargetName};
 use vidimus_gate::{Caller, Notice, Rejection};
 use vidimus_net::{Incoming, bearer};
 
-use super::{Adapter, ENDPOINT_PATH, PATH};
+use super::{Adapter, ENDPOINT_PATH, PATH, event_streams};
 use crate::answer::{Reply, evidenced, refused, told};
 use crate::envelope::code;
 use crate::protected::Lack;
@@ -18,6 +18,8 @@ use crate::target::Target;
 impl Adapter {
     /// The target at a path, or the endpoint for all of them.
     pub(super) async fn target_of(&self, caller: &Caller, path: &str) -> Result<Arc<Target>, Reply> {
+        let own_path = event_streams::beside(path);
+        let path = own_path.as_deref().unwrap_or(path);
         if path == ENDPOINT_PATH {
             return Ok(Arc::clone(&self.0.endpoint));
         }

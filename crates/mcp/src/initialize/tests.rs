@@ -45,7 +45,7 @@ fn takes_capabilities_out_of_the_clients_offer() {
 
 #[test]
 fn offers_its_latest_revision_for_one_it_does_not_speak() {
-    for version in ["2024-11-05", "2026-07-28", "x"] {
+    for version in ["2024-10-07", "2026-07-28", "x"] {
         for order in [
             format!(r#"{{"protocolVersion":"{version}","capabilities":{{"roots":{{}}}}}}"#),
             format!(r#"{{"capabilities":{{"roots":{{}}}},"protocolVersion":"{version}"}}"#),
@@ -77,7 +77,7 @@ fn takes_tasks_out_of_the_servers_answer() {
 #[test]
 fn refuses_a_handshake_that_cannot_be_completed() {
     for (result, expected) in [
-        (r#"{"protocolVersion":"2024-11-05","capabilities":{}}"#, InitializeError::UnsupportedRevision),
+        (r#"{"protocolVersion":"2024-10-07","capabilities":{}}"#, InitializeError::UnsupportedRevision),
         (r#"{"protocolVersion":"2026-07-28","capabilities":{}}"#, InitializeError::UnsupportedRevision),
         (r#"{"protocolVersion":20251125,"capabilities":{}}"#, InitializeError::BadResult),
         (r#"{"protocolVersion":"2025-11-25"}"#, InitializeError::BadResult),

@@ -8,6 +8,7 @@ import { LIMIT, capabilities, main } from "../session.mjs";
 
 const sdk = (path) => import(pathToFileURL(resolve("node_modules/@modelcontextprotocol/sdk/dist/esm", path)));
 const { Client } = await sdk("client/index.js");
+const { SSEClientTransport } = await sdk("client/sse.js");
 const { StdioClientTransport } = await sdk("client/stdio.js");
 const { StreamableHTTPClientTransport } = await sdk("client/streamableHttp.js");
 const schemas = await sdk("types.js");
@@ -18,9 +19,10 @@ const requests = {
   "roots/list": schemas.ListRootsRequestSchema,
 };
 
-function transport({ command, url, token }) {
+function transport({ command, url, token, transport: kind }) {
   if (command) return new StdioClientTransport({ command: command[0], args: command.slice(1) });
   const headers = token ? { authorization: `Bearer ${token}` } : {};
+  if (kind === "sse") return new SSEClientTransport(new URL(url), { requestInit: { headers } });
   return new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
 }
 
@@ -29,13 +31,18 @@ await main(async (session, recorder) => {
   for (const [method, answer] of Object.entries(recorder.handlers)) client.setRequestHandler(requests[method], answer);
   client.setNotificationHandler(schemas.LoggingMessageNotificationSchema, (message) => recorder.log(message));
   const channel = transport(session);
-  // Over standard input and output nobody asks the transport for what was agreed on, so it is not kept.
-  channel.setProtocolVersion ??= (version) => (channel.protocolVersion = version);
+  // Not every transport tells what was agreed on.
+  const keep = channel.setProtocolVersion?.bind(channel);
+  let agreed;
+  channel.setProtocolVersion = (version) => {
+    agreed = version;
+    keep?.(version);
+  };
   await client.connect(channel, { timeout: LIMIT });
   return {
     client,
     server: {
-      protocolVersion: channel.protocolVersion,
+      protocolVersion: agreed,
       capabilities: client.getServerCapabilities(),
       serverInfo: client.getServerVersion(),
       instructions: client.getInstructions(),

@@ -430,7 +430,14 @@ pub(super) const TARGET: Section = Section {
             `Target::\"NAME\"`.",
     keys: &[
         key("protocol", "`mcp`", Absent::Refused, "What it speaks."),
-        key("url", "URL", Absent::Means("`command` is given"), "Its Streamable HTTP endpoint."),
+        key("url", "URL", Absent::Means("`command` is given"), "Its MCP endpoint."),
+        key(
+            "transport",
+            "`http` or `sse`",
+            Absent::Default("http"),
+            "How the endpoint at `url` is spoken to. `http`: Streamable HTTP. `sse`: HTTP with SSE, for servers that have \
+             nothing newer than MCP 2024-11-05; messages go where the server says, at the same scheme, host and port.",
+        ),
         key(
             "headers",
             "table of secrets",

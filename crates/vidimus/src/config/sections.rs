@@ -372,6 +372,7 @@ fn target<'a>(
     let table = Table::new(document, &keys::TARGET, format!("targets.{}", name.get_ref()), name.span(), table);
     let protocol = table.parsed("protocol", |text| one_of(text, &[("mcp", ())]));
     let url = table.parsed("url", value::url);
+    let is_sse = table.parsed("transport", |text| one_of(text, &[("http", false), ("sse", true)]));
     let headers = table.table("headers").map_or(Some(Vec::new()), |(_, found)| headers(document, found));
     let durability = table.parsed("durability", |text| {
         one_of(text, &[Durability::Strict, Durability::Async].map(|durability| (durability.name(), durability)))
@@ -401,14 +402,14 @@ fn target<'a>(
             let (headers, tls) = (headers.zip(oauth), tls.map(Box::new));
             url.and_then(|url| {
                 let (headers, oauth) = headers?;
-                Some(Server::Http { url, headers, oauth, requests: requests?, tls: tls? })
+                Some(Server::Http { url, headers, oauth, is_sse: is_sse?, requests: requests?, tls: tls? })
             })
         }
         (None, Some(_)) => {
             if let Some(given) = table.value("headers") {
                 document.problem(given.span(), "`headers` go to a `url`; a program has `env`".to_owned(), None);
             }
-            for of_url in ["requests", "tls", "oauth"] {
+            for of_url in ["requests", "tls", "oauth", "transport"] {
                 if let Some(given) = table.value(of_url) {
                     document.problem(given.span(), format!("`{of_url}` is for a `url`, not for a program"), None);
                 }

@@ -89,6 +89,7 @@ custom = { BADGE = { patterns = ["EMP-[0-9]{5}"], words = ["blue badge"], valida
 protocol = "mcp"
 masking = { classes = ["default", "BADGE"], operators = { US_SSN = "keep_last(4)" }, fields = { "$.customers[*].ssn" = "US_SSN" }, allow = ["10.0.0.0/8"] }
 url = "https://127.0.0.1:9000/mcp"
+transport = "http"
 requests = 7
 headers = { Authorization = { env = "CRM_TOKEN", format = "Bearer {}" }, X-Tenant = { file = "tenant" } }
 durability = "async"

@@ -13,6 +13,7 @@ mod common;
 mod federated;
 mod rust;
 mod servers;
+mod sse;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -52,17 +53,7 @@ struct Difference {
     instead: fn(&mut Value),
 }
 
-const DIFFERENCES: [Difference; 4] = [
-    Difference {
-        target: Some("rmcp"),
-        step: "connect",
-        because: "the gateway does not speak 2024-11-05, so it is no revision that a client may choose",
-        instead: |answer| {
-            if let Some(versions) = answer.pointer_mut("/result/supportedVersions").and_then(Value::as_array_mut) {
-                versions.retain(|version| *version != "2024-11-05");
-            }
-        },
-    },
+const DIFFERENCES: [Difference; 3] = [
     Difference {
         target: None,
         step: "connect",

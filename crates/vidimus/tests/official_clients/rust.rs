@@ -84,6 +84,7 @@ async fn connect(session: &Session, recorder: Recorder) -> Result<Client> {
             config.auth_header.clone_from(token);
             Ok(recorder.serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), lifecycle).await?)
         }
+        Endpoint::Sse { url, .. } => bail!("rmcp does not speak HTTP with SSE: {url}"),
         Endpoint::Stdio { command } => {
             let [program, arguments @ ..] = command.as_slice() else { bail!("a server without a command") };
             let mut server = Command::new(program);
