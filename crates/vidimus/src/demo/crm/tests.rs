@@ -132,8 +132,9 @@ fn the_demonstrations_policies_fit_its_tools() {
         protocol: vidimus_core::Protocol::Mcp,
         tools: Some(crate::policy_files::parse_tools(&list).unwrap()),
     };
-    let sources =
-        super::super::POLICIES.map(|(name, text)| vidimus_policy::Source { name: name.into(), text: text.into() });
+    let policies = super::super::POLICIES.into_iter().filter(|(name, _)| !name.ends_with(".test.toml"));
+    let sources: Vec<_> =
+        policies.map(|(name, text)| vidimus_policy::Source { name: name.into(), text: text.into() }).collect();
     let policies = vidimus_policy::Policies::compile(&sources, &[schema], &["CREDIT_CARD".into()]);
     assert!(policies.is_ok(), "{:?}", policies.err());
 }
