@@ -194,7 +194,10 @@ impl EventServer {
         let response = tokio::select! {
             biased;
             response = sent => response?,
-            () = connection.ended.cancelled() => return Ok(Answer::none(StatusCode::NOT_FOUND)),
+            // It may have arrived. Its answer will not come: the stream says so.
+            () = connection.ended.cancelled() => {
+                return Ok(stream.map_or_else(|| Answer::none(StatusCode::NOT_FOUND), Answer::stream));
+            }
         };
         let status = response.status();
         tokio::spawn(tokio::time::timeout(
