@@ -137,9 +137,12 @@ fn evaluate_set(
     context: Context,
 ) -> Result<Response, Box<dyn Error>> {
     let (principal, action, resource) = (subject.principal.clone(), site.action.clone(), site.resource.clone());
-    let named = slice.named_actions.iter().filter(|named| named.uid() != site.action);
-    // Without a schema: what is built here need not be checked against what it was built from.
-    let entities = Entities::from_entities([&subject.entity, &site.entity].into_iter().chain(named).cloned(), None)?;
+    let entities = subject.world(&site.action, slice, || {
+        let named = slice.named_actions.iter().filter(|named| named.uid() != site.action);
+        // Without a schema: what is built here need not be checked against what it was built from.
+        Entities::from_entities([&subject.entity, &site.entity].into_iter().chain(named).cloned(), None)
+            .map_err(Box::new)
+    })?;
     let request = cedar_policy::Request::new(principal, action, resource, context, None)?;
     Ok(Authorizer::new().is_authorized(&request, policies, &entities))
 }

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cedar_policy::{Entity, EntityUid, RestrictedExpression};
+use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
 use vidimus_core::{Principal, TargetName, ToolAnnotations};
 
+use crate::rules::Slice;
 use crate::vocabulary::Vocabulary;
 
 /// A principal under one version of the policies.
@@ -16,9 +17,23 @@ pub struct Subject {
     pub(crate) groups: HashSet<EntityUid>,
     pub(crate) amr: Vec<String>,
     version: Version,
+    /// What Cedar was given for the last decisions.
+    worlds: Mutex<Vec<World>>,
     /// What lists showed already. Bounded by the tools that policies name, times the sixteen sets of annotations.
     listed: Mutex<HashMap<Listed, bool>>,
 }
+
+/// The entities of a decision: the principal with its groups, the action, and those that conditions name. To put them together
+/// costs more than most decisions, since Cedar works out anew who is in what.
+struct World {
+    action: EntityUid,
+    /// Where the slice is. It stays there as long as its version of the policies, and so as long as the subject is used.
+    slice: usize,
+    entities: Arc<Entities>,
+}
+
+/// Worlds that are kept: `connect`, and the last few operations. Each takes as much as the principal has groups.
+const WORLDS: usize = 4;
 
 /// One version of the policies; clones are the same one.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +58,28 @@ impl Subject {
             Entity::with_uid(id.clone())
         });
         let (amr, version) = (principal.amr.clone(), version.clone());
-        Self { principal: id, entity, groups, amr, version, listed: Mutex::default() }
+        Self { principal: id, entity, groups, amr, version, worlds: Mutex::default(), listed: Mutex::default() }
+    }
+
+    /// The entities for an action and a slice, as they were put together before, or as `build` does it now.
+    pub(crate) fn world<E>(
+        &self,
+        action: &EntityUid,
+        slice: &Slice,
+        build: impl FnOnce() -> Result<Entities, E>,
+    ) -> Result<Arc<Entities>, E> {
+        let slice = std::ptr::from_ref(slice).addr();
+        let mut worlds = self.worlds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = worlds.iter().find(|world| world.slice == slice && world.action == *action) {
+            return Ok(Arc::clone(&known.entities));
+        }
+        let entities = Arc::new(build()?);
+        if worlds.len() == WORLDS {
+            // The oldest. `connect`, which is asked for before every operation, is soon there again.
+            worlds.remove(0);
+        }
+        worlds.push(World { action: action.clone(), slice, entities: Arc::clone(&entities) });
+        Ok(entities)
     }
 
     /// Whether it belongs to this version.
