@@ -56,10 +56,54 @@ impl Principal {
     pub fn id(&self) -> String {
         format!("{}|{}", self.issuer, self.subject)
     }
+
+    /// Whether it is the same in everything policy may read. Another token of the same subject may be of other groups, and
+    /// is decided on anew; how its issuer spells its name changes nothing.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let Self { kind, issuer, subject, groups, display: _, actor_chain, amr, client_id } = self;
+        *kind == other.kind
+            && *issuer == other.issuer
+            && *subject == other.subject
+            && *groups == other.groups
+            && *actor_chain == other.actor_chain
+            && *amr == other.amr
+            && *client_id == other.client_id
+    }
 }
 
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}|{}", self.issuer, self.subject)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_is_the_same_by_whatever_name_it_is_shown() {
+        let ann = Principal {
+            kind: PrincipalKind::User,
+            issuer: "corp".into(),
+            subject: "ann".into(),
+            groups: vec!["corp/support".into()],
+            display: Some("ann@example.com".into()),
+            actor_chain: Vec::new(),
+            amr: Vec::new(),
+            client_id: Some("cli".into()),
+        };
+        assert!(ann.is_same(&Principal { display: None, ..ann.clone() }));
+        for other in [
+            Principal { kind: PrincipalKind::Workload, ..ann.clone() },
+            Principal { issuer: "other".into(), ..ann.clone() },
+            Principal { subject: "bob".into(), ..ann.clone() },
+            Principal { groups: Vec::new(), ..ann.clone() },
+            Principal { actor_chain: vec![Actor { issuer: "corp".into(), subject: "bot".into() }], ..ann.clone() },
+            Principal { amr: vec!["mfa".into()], ..ann.clone() },
+            Principal { client_id: None, ..ann.clone() },
+        ] {
+            assert!(!ann.is_same(&other), "{other:?}");
+        }
     }
 }

@@ -196,6 +196,10 @@ impl Inner {
                 Err(CredentialError::Subject { endpoint, reason })
             }
             Some((_, reason)) => Err(CredentialError::Refused { endpoint, reason }),
+            // It refuses, in words of its own.
+            None if (400..500).contains(&answer.status) && answer.status != 429 => {
+                Err(CredentialError::Refused { endpoint, reason: format!("it answered {}", answer.status) })
+            }
             None => Err(CredentialError::Unavailable { endpoint, problem: format!("it answered {}", answer.status) }),
         }
     }

@@ -105,8 +105,8 @@ impl CredentialError {
         }
     }
 
-    /// Whether the authorization server itself fails, whoever asks.
+    /// Whether the authorization server itself fails, whoever asks. An answer that cannot be used may be so for one caller.
     pub(crate) const fn is_of_the_endpoint(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Timeout { .. } | Self::Metadata { .. } | Self::Malformed { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Timeout { .. } | Self::Metadata { .. })
     }
 }

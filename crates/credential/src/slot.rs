@@ -96,16 +96,17 @@ impl Slot {
             let mut state = self.state();
             let now = time.now();
             let known = state.issued.clone();
+            // Others go on with it until there is another: it may be refused for what one caller did.
             let is_refused = |issued: &Arc<Issued>| refused.is_some_and(|refused| Arc::ptr_eq(refused, issued));
-            if let Some(issued) = known.as_ref().filter(|issued| is_refused(issued)) {
+            let refused = known.as_ref().filter(|issued| is_refused(issued));
+            if let Some(issued) = refused.filter(|_| state.flight.is_none()) {
                 if state.refused.is_some_and(|last| now < last + REFUSALS) {
                     return Ok(Arc::clone(issued));
                 }
                 state.refused = Some(now);
-                state.issued = None;
             }
             let pause = state.failed.pause(now);
-            match state.issued.clone().filter(|issued| now < issued.expires) {
+            match known.clone().filter(|issued| refused.is_none() && now < issued.expires) {
                 Some(issued) => {
                     if now >= issued.renew_at && state.flight.is_none() && pause.is_none() {
                         self.take_off(&mut state, time, request(known));
@@ -162,6 +163,8 @@ impl Drop for Airborne {
                 state.issued = Some(Arc::clone(issued));
                 state.failed.succeeded();
             }
+            // For those that are the endpoint's, nobody asks it for a while.
+            Err(error) if error.is_of_the_endpoint() => {}
             Err(error) => state.failed.failed(error.clone(), self.time.now()),
         }
         drop(state);

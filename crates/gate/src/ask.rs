@@ -10,8 +10,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use vidimus_core::event::{Body, Ended, Masking as Found, Status};
 use vidimus_core::{Effect, ErrorKind, Operation};
+use vidimus_credential::Subject;
 use vidimus_mask::ClassSet;
 
+use crate::context::SessionContext;
 use crate::flight::InFlight;
 use crate::questions::{Pen, Question};
 use crate::recording::{Part, PayloadName};
@@ -30,7 +32,9 @@ pub enum Asked {
 #[must_use = "the target must be told"]
 pub struct Declined {
     denied: Denied,
-    session: Session,
+    context: Arc<SessionContext>,
+    /// Whose token the target is shown with the refusal.
+    subject: Option<Arc<Subject>>,
 }
 
 impl Declined {
@@ -41,10 +45,9 @@ impl Declined {
 
     /// The refusal in the words of the protocol, for the target; `None` when it could not be recorded.
     pub fn into_wire(self, encode: impl FnOnce() -> Bytes) -> Option<Wire> {
-        let context = self.session.context();
         // The reference says that the record stands, as durable as it must be.
         self.denied.refusal().reference.as_ref()?;
-        Some(Wire::settled(encode(), (Arc::clone(context), self.session.subject().cloned())))
+        Some(Wire::settled(encode(), (self.context, self.subject)))
     }
 }
 
@@ -53,14 +56,17 @@ impl Session {
     /// the answer will name.
     pub async fn ask(&self, flight: &mut InFlight, id: &str, operation: Operation) -> Asked {
         let context = self.context();
+        // The target is told of a refusal as the call was sent that it asks in.
+        let told_as = flight.subject().cloned();
+        let declined = |denied| Asked::Declined(Declined { denied, context: Arc::clone(context), subject: told_as });
         if flight.session() != self.id() || !context.questions().has_room(id) {
-            return Asked::Declined(self.crowded(&operation).await);
+            return declined(self.crowded(&operation).await);
         }
         let masked = match flight.masked(&operation.wire, operation.members).await {
             Ok(masked) => masked,
             Err(error) => {
                 let denied = self.unmaskable(&error, &operation.action).await;
-                return Asked::Declined(Declined { denied, session: self.clone() });
+                return declined(denied);
             }
         };
         let (decision, policy) = self.decided(&operation);
@@ -71,7 +77,7 @@ impl Session {
         if decision.effect == Effect::Deny {
             let written = context.strand().append_with(context.evidence(), &request, Body::OperationDenied(body));
             let denied = self.denied(written, ErrorKind::Denied, "policy", decision.message).await;
-            return Asked::Declined(Declined { denied, session: self.clone() });
+            return declined(denied);
         }
         let admit = || {
             let written = context.strand().append_with(context.evidence(), &request, Body::OperationAdmitted(body))?;
@@ -89,18 +95,18 @@ impl Session {
         let written = match context.questions().enter(id, admit) {
             Some(Ok(written)) => written,
             Some(Err(error)) => {
-                return Asked::Declined(Declined { denied: self.unrecorded(&error), session: self.clone() });
+                return declined(self.unrecorded(&error));
             }
-            None => return Asked::Declined(self.crowded(&operation).await),
+            None => return declined(self.crowded(&operation).await),
         };
         match flight.hand_over(masked.shown.clone(), written).await {
             Ok(()) => Asked::Relayed,
-            Err(error) => Asked::Declined(Declined { denied: self.unrecorded(&error), session: self.clone() }),
+            Err(error) => declined(self.unrecorded(&error)),
         }
     }
 
-    async fn crowded(&self, operation: &Operation) -> Declined {
-        self.decline(Rejection {
+    async fn crowded(&self, operation: &Operation) -> Denied {
+        self.reject(Rejection {
             kind: ErrorKind::Limit,
             reason: "questions",
             message: "too many requests of the target wait for the client, or two have one id".into(),
@@ -190,7 +196,9 @@ impl Session {
 
     /// Records what a target sent and the adapter refuses.
     pub async fn decline(&self, rejection: Rejection<'_>) -> Declined {
-        Declined { denied: self.reject(rejection).await, session: self.clone() }
+        let context = Arc::clone(self.context());
+        let subject = context.subject();
+        Declined { denied: self.reject(rejection).await, context, subject }
     }
 
     async fn unasked(&self, operation: &Operation) -> Denied {

@@ -228,6 +228,11 @@ impl InFlight {
         &self.session
     }
 
+    /// The caller's token, where it is exchanged for another.
+    pub(crate) const fn subject(&self) -> Option<&Arc<Subject>> {
+        self.subject.as_ref()
+    }
+
     pub(crate) const fn answers(&self) -> &AnswerSender {
         &self.answers
     }

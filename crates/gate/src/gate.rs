@@ -627,6 +627,11 @@ impl Gate {
         self.shared.tasks.finish(grace).await;
     }
 
+    /// Cuts off what is left, and what begins from now on: no listener is left that anybody could wait at.
+    pub async fn cut_off(&self) {
+        self.shared.tasks.cut_off().await;
+    }
+
     /// Records the stop and closes the log. Before it come [`Self::drain`] and the end of all sessions.
     pub async fn stop(&self) -> Result<(), EvidenceError> {
         self.stop_after(async |_| {}).await

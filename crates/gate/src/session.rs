@@ -131,11 +131,12 @@ impl Session {
         Self(Arc::new(context), subject)
     }
 
-    /// The same for what its caller asks now: where tokens are exchanged, the one that came with that is.
+    /// The same for what its caller asks now: where tokens are exchanged, the one that came with that is; none for another
+    /// caller than the session's.
     #[must_use]
     pub fn asked_by(&self, caller: &Caller) -> Self {
-        if caller.principal != self.0.party().principal {
-            return self.clone();
+        if !caller.principal.is_same(&self.0.party().principal) {
+            return Self(Arc::clone(&self.0), None);
         }
         self.0.keep_subject(caller.subject.as_ref());
         Self(Arc::clone(&self.0), self.0.subject().and(caller.subject.clone()))

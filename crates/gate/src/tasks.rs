@@ -187,6 +187,12 @@ impl Tasks {
             self.tracker.wait().await;
         }
     }
+
+    /// Cuts off what is left, and whatever begins from now on.
+    pub(crate) async fn cut_off(&self) {
+        self.cut_off.cancel();
+        self.tracker.wait().await;
+    }
 }
 
 impl SessionTasks {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
-use vidimus_core::ErrorKind;
+use vidimus_core::{ErrorKind, Principal};
 use vidimus_credential::{CredentialError, Subject};
 use vidimus_log::Position;
 use vidimus_net::{HttpTarget, Repeat, TargetBody, UpstreamError};
@@ -54,6 +54,11 @@ impl Wire {
     pub const fn repeatable(mut self) -> Self {
         self.repeat = Repeat::Harmless;
         self
+    }
+
+    /// Whose session it is sent in.
+    pub fn principal(&self) -> &Principal {
+        &self.session.party().principal
     }
 
     async fn ready(&self) -> Result<(), EvidenceError> {
@@ -177,6 +182,14 @@ pub enum TransportError {
 }
 
 impl TransportError {
+    /// Whether the target may have got what was sent, where the transport can tell.
+    pub const fn was_sent(&self) -> bool {
+        match self {
+            Self::Http(error) => error.was_sent(),
+            Self::Stdio(_) | Self::Nowhere => false,
+        }
+    }
+
     /// Who is at fault.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -172,6 +172,9 @@ impl Fault {
             Self::Send(SendError::Upstream(error)) => match error.kind() {
                 ErrorKind::Timeout => "the target did not answer in time".into(),
                 ErrorKind::Limit => "too many requests wait for the target".into(),
+                _ if error.was_sent() => {
+                    "the connection to the target broke; the call may have been carried out".into()
+                }
                 _ => "the target cannot be reached".into(),
             },
             Self::Send(SendError::Credential(error)) => error.public_message().into(),

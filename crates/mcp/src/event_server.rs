@@ -18,9 +18,10 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use vidimus_core::ErrorKind;
 use vidimus_core::json::Limits;
+use vidimus_core::{ErrorKind, Principal};
 use vidimus_gate::{SendError, Upstream, Wire};
 use vidimus_net::{HttpTarget, TargetBody};
 use vidimus_stdio::{Answer, Delivered, Held, Switch, is_initialize};
@@ -41,6 +42,9 @@ const UNTAKEN_KIB: usize = 4 << 10;
 const RECEIPT_BYTES: usize = 4 << 10;
 const RECEIPT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Characters of a server's own words in an error.
+const MAX_SHOWN: usize = 200;
+
 /// Why there is no stream to send messages by.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EventServerError {
@@ -54,6 +58,10 @@ pub(crate) enum EventServerError {
     NoAddress,
     #[error("the target did not say where messages go within {0:?} (request_timeout)")]
     Late(Duration),
+    #[error(
+        "too many streams of this principal, or of all, are open at the target (a quarter, and three, of its `requests`)"
+    )]
+    Crowded,
     #[error("the target wants messages sent to {0}, which is no address of its own origin")]
     Foreign(String),
 }
@@ -65,6 +73,7 @@ impl EventServerError {
             Self::Send(SendError::Upstream(error)) => error.kind(),
             Self::Send(SendError::Credential(error)) => error.kind(),
             Self::Late(_) => ErrorKind::Timeout,
+            Self::Crowded => ErrorKind::Limit,
             Self::Status(_) | Self::NoEvents | Self::NoAddress | Self::Foreign(_) => ErrorKind::Upstream,
         }
     }
@@ -77,6 +86,7 @@ impl EventServerError {
             Self::Status(_) | Self::NoEvents => "the target has no SSE endpoint at its address",
             Self::NoAddress => "the target did not say where messages go",
             Self::Late(_) => "the target did not answer in time",
+            Self::Crowded => "too many sessions are open at the target; close some",
             Self::Foreign(_) => "the target wants messages sent to another origin",
         }
     }
@@ -92,10 +102,12 @@ struct Shared {
     patience: Duration,
     next: AtomicU64,
     sessions: Mutex<HashMap<String, Arc<Connection>>>,
+    streams: Arc<Streams>,
 }
 
 /// One stream that is open, and where its messages go. Dropping it closes the stream.
 struct Connection {
+    _share: Share,
     path: PathAndQuery,
     switch: Switch,
     ended: CancellationToken,
@@ -104,11 +116,12 @@ struct Connection {
 
 impl EventServer {
     /// The server at the address of `upstream`. Its messages have `response_bytes` at most; where they go it must have
-    /// said within `patience`.
-    pub fn new(upstream: Upstream<HttpTarget>, response_bytes: usize, patience: Duration) -> Self {
+    /// said within `patience`. Of the `requests` that may be under way at once, streams leave some to messages.
+    pub fn new(upstream: Upstream<HttpTarget>, response_bytes: usize, patience: Duration, requests: usize) -> Self {
         let limits = Limits { max_bytes: response_bytes, ..Limits::default() };
         let (next, sessions) = (AtomicU64::new(1), Mutex::default());
-        Self(Arc::new(Shared { upstream, limits, patience, next, sessions }))
+        let streams = Arc::new(Streams::new(requests));
+        Self(Arc::new(Shared { upstream, limits, patience, next, sessions, streams }))
     }
 
     /// Sends a message as Streamable HTTP has it.
@@ -152,7 +165,8 @@ impl EventServer {
 
     /// Opens a stream and waits for the address that it begins with.
     async fn open(&self, wire: &Wire, head: &HeaderMap) -> Result<Connection, EventServerError> {
-        let Shared { upstream, limits, patience, .. } = &*self.0;
+        let Shared { upstream, limits, patience, streams, .. } = &*self.0;
+        let share = streams.enter(wire.principal()).ok_or(EventServerError::Crowded)?;
         let mut head = head.clone();
         head.remove(CONTENT_TYPE);
         head.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
@@ -167,21 +181,24 @@ impl EventServer {
         let mut decoder = sse::Decoder::new(limits.max_bytes);
         let begun = tokio::time::timeout(*patience, address(&mut body, &mut decoder));
         let (address, first) = begun.await.map_err(|_| EventServerError::Late(*patience))??;
-        let path = path_of(upstream.url(), &address).ok_or(EventServerError::Foreign(address))?;
+        let path = path_of(upstream.url(), &address).ok_or_else(|| EventServerError::Foreign(shown(&address)))?;
         let (switch, ended) = (Switch::new(*limits), CancellationToken::new());
-        let reader = Reader { body, decoder, switch: switch.clone(), max_bytes: limits.max_bytes };
+        let reader = Reader { body, decoder, switch: switch.clone(), max_bytes: limits.max_bytes, has_warned: false };
         let own = ended.clone();
         tokio::spawn(async move {
             own.run_until_cancelled(reader.read(first)).await;
             own.cancel();
         });
-        Ok(Connection { path, switch, _end: ended.clone().drop_guard(), ended })
+        Ok(Connection { _share: share, path, switch, _end: ended.clone().drop_guard(), ended })
     }
 
     /// Posts a message; what comes back to it on the stream, if it is a request.
+    ///
+    /// Some servers answer the POST only when they have done what it asks, so what comes on the stream is not kept waiting
+    /// for that.
     async fn post(
         &self,
-        connection: &Connection,
+        connection: &Arc<Connection>,
         wire: Wire,
         mut head: HeaderMap,
     ) -> Result<Response<Answer>, EventServerError> {
@@ -190,14 +207,41 @@ impl EventServer {
             Err(untaken) => return Ok(Answer::untaken(&untaken)),
         };
         head.remove(&SESSION_ID);
+        let posted = tokio::spawn(self.clone().posted(Arc::clone(connection), wire, head));
+        let mut posting = Posting { posted, goes_on: false };
+        let Some(mut stream) = stream else {
+            return Ok(Answer::none(match posting.end().await? {
+                Some(status) if status.is_success() => StatusCode::ACCEPTED,
+                status => status.unwrap_or(StatusCode::NOT_FOUND),
+            }));
+        };
+        let status = tokio::select! {
+            biased;
+            has_begun = stream.begun() => if has_begun { None } else { posting.end().await? },
+            status = posting.end() => status?,
+        };
+        // Without a status it may have arrived, and the stream says what came of it.
+        if let Some(status) = status.filter(|status| !status.is_success()) {
+            return Ok(Answer::none(status));
+        }
+        posting.goes_on = true;
+        Ok(Answer::stream(stream))
+    }
+
+    /// Posts a message to its end: the status, or none where its stream has ended before there was one. If it fails, whoever
+    /// waits for an answer to it waits no longer.
+    async fn posted(
+        self,
+        connection: Arc<Connection>,
+        wire: Wire,
+        head: HeaderMap,
+    ) -> Result<Option<StatusCode>, SendError> {
+        let message = wire.bytes().clone();
         let sent = self.0.upstream.send_at(&connection.path, wire, head);
         let response = tokio::select! {
             biased;
-            response = sent => response?,
-            // It may have arrived. Its answer will not come: the stream says so.
-            () = connection.ended.cancelled() => {
-                return Ok(stream.map_or_else(|| Answer::none(StatusCode::NOT_FOUND), Answer::stream));
-            }
+            response = sent => response.inspect_err(|_| connection.switch.give_up(&message))?,
+            () = connection.ended.cancelled() => return Ok(None),
         };
         let status = response.status();
         tokio::spawn(tokio::time::timeout(
@@ -208,11 +252,10 @@ impl EventServer {
             // It does not know its own stream any more.
             connection.ended.cancel();
         }
-        Ok(match stream {
-            _ if !status.is_success() => Answer::none(status),
-            Some(stream) => Answer::stream(stream),
-            None => Answer::none(StatusCode::ACCEPTED),
-        })
+        if !status.is_success() {
+            connection.switch.give_up(&message);
+        }
+        Ok(Some(status))
     }
 
     /// The stream of a session, while it is open.
@@ -229,6 +272,79 @@ impl EventServer {
     fn sessions(&self) -> MutexGuard<'_, HashMap<String, Arc<Connection>>> {
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A message that is being posted. Dropped before it is known what came of it, the request is given up.
+struct Posting {
+    posted: JoinHandle<Result<Option<StatusCode>, SendError>>,
+    goes_on: bool,
+}
+
+impl Posting {
+    /// Cancel safe.
+    async fn end(&mut self) -> Result<Option<StatusCode>, SendError> {
+        // A panic has its own word in the log; the stream is of no use after it.
+        (&mut self.posted).await.unwrap_or(Ok(Some(StatusCode::INTERNAL_SERVER_ERROR)))
+    }
+}
+
+impl Drop for Posting {
+    fn drop(&mut self) {
+        if !self.goes_on {
+            self.posted.abort();
+        }
+    }
+}
+
+/// How many streams each principal has open. Each takes one of the target's requests for as long as it is open.
+struct Streams {
+    open: Mutex<HashMap<String, usize>>,
+    most: usize,
+    most_of_one: usize,
+}
+
+/// A stream among those of its principal, until this is dropped.
+struct Share {
+    streams: Arc<Streams>,
+    who: String,
+}
+
+impl Streams {
+    /// A quarter of the requests is left to messages, and no principal has more than a quarter of them for streams.
+    fn new(requests: usize) -> Self {
+        let quarter = (requests / 4).max(1);
+        Self { open: Mutex::default(), most: requests.saturating_sub(quarter).max(1), most_of_one: quarter }
+    }
+
+    fn enter(self: &Arc<Self>, principal: &Principal) -> Option<Share> {
+        let who = principal.id();
+        let mut open = self.open();
+        let of_one = open.get(&who).copied().unwrap_or(0);
+        if of_one >= self.most_of_one || open.values().sum::<usize>() >= self.most {
+            return None;
+        }
+        open.insert(who.clone(), of_one + 1);
+        Some(Share { streams: Arc::clone(self), who })
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut open = self.streams.open();
+        match open.get_mut(&self.who) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(open.remove(&self.who)),
+        }
+    }
+}
+
+/// What a server wrote, fit for a log: one line, not long.
+fn shown(text: &str) -> String {
+    text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect()
 }
 
 fn id_of(head: &HeaderMap) -> Option<&str> {
@@ -264,6 +380,8 @@ struct Reader {
     decoder: sse::Decoder,
     switch: Switch,
     max_bytes: usize,
+    /// A server that sends what is no message is told of once.
+    has_warned: bool,
 }
 
 impl Reader {
@@ -288,13 +406,16 @@ impl Reader {
         self.switch.close();
     }
 
-    async fn deliver(&self, message: Bytes, room: &Arc<Semaphore>) {
+    async fn deliver(&mut self, message: Bytes, room: &Arc<Semaphore>) {
         let size = u32::try_from(message.len().div_ceil(1024)).unwrap_or(u32::MAX);
         let room = Arc::clone(room).acquire_many_owned(size).await.ok();
-        match self.switch.deliver(Held::new(message, room)).await {
-            Delivered::Yes => {}
-            Delivered::NoMessage => tracing::warn!("a server's stream holds what is no message; it is not passed on"),
-            Delivered::Remark(remark) => tracing::warn!("{remark}"),
+        let remark = match self.switch.deliver(Held::new(message, room)).await {
+            Delivered::Yes => return,
+            Delivered::NoMessage => "it holds what is no message, which is not passed on".to_owned(),
+            Delivered::Remark(remark) => remark,
+        };
+        if !std::mem::replace(&mut self.has_warned, true) {
+            tracing::warn!(%remark, "of a server's stream, and of what else like it comes on it");
         }
     }
 }
@@ -345,6 +466,39 @@ fn has_user(authority: &Authority) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn streams_leave_room_for_messages_and_for_other_principals() {
+        let principal = |subject: &str| Principal {
+            kind: vidimus_core::PrincipalKind::User,
+            issuer: "corp".into(),
+            subject: subject.into(),
+            groups: Vec::new(),
+            display: None,
+            actor_chain: Vec::new(),
+            amr: Vec::new(),
+            client_id: None,
+        };
+        let streams = Arc::new(Streams::new(8));
+        let mut mine: Vec<_> = (0..3).map(|_| streams.enter(&principal("mallory"))).collect();
+        assert_eq!(mine.iter().flatten().count(), 2, "a quarter");
+        let others: Vec<_> = (0..6).map(|number| streams.enter(&principal(&number.to_string()))).collect();
+        assert_eq!(others.iter().flatten().count(), 4, "three quarters in all");
+        mine.clear();
+        assert!(streams.enter(&principal("mallory")).is_some());
+        drop(others);
+        assert!(streams.open().is_empty());
+        // Where there is one request at a time, there is one stream.
+        let one = Arc::new(Streams::new(1));
+        let share = one.enter(&principal("ann"));
+        assert!(share.is_some() && one.enter(&principal("bob")).is_none());
+    }
+
+    #[test]
+    fn a_servers_words_are_one_short_line() {
+        assert_eq!(shown("http://x/\n2026 ERROR\u{1b}[31m"), "http://x/\\n2026 ERROR\\u{1b}[31m");
+        assert_eq!(shown(&"x".repeat(4096)).len(), MAX_SHOWN);
+    }
 
     #[test]
     fn messages_go_to_the_same_origin_or_nowhere() {

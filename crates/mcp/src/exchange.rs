@@ -186,7 +186,11 @@ fn is_lost(session: &McpSession, status: StatusCode) -> bool {
 /// Tells the target that its session is over, without waiting long, and not beyond `until`: whether it listens changes
 /// nothing.
 pub(crate) async fn end(session: &McpSession, leave: &Dial, until: Instant) {
-    if session.upstream_id.get().is_none() || session.is_lost() {
+    if session.upstream_id.get().is_none() {
+        return;
+    }
+    if session.is_lost() {
+        session.target.upstream.forget(&session.headers());
         return;
     }
     let told = session.target.upstream.end(leave, session.headers());

@@ -55,6 +55,13 @@ impl Server {
         }
     }
 
+    /// Lets go of what is kept for a session that the server has forgotten.
+    pub(crate) fn forget(&self, head: &HeaderMap) {
+        if let Self::Events(server) = self {
+            drop(server.end(head));
+        }
+    }
+
     /// Tells the server that the session is over.
     pub(crate) async fn end(&self, leave: &Dial, head: HeaderMap) -> Result<Response<ServerBody>, SendError> {
         match self {

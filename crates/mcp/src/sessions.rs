@@ -418,19 +418,6 @@ impl McpSession {
     }
 }
 
-/// Whether a token's principal is the one a session was opened by, in everything policy may read: a token with other
-/// groups needs a new session, in which they are decided on and recorded.
-pub(crate) fn is_same(owner: &Principal, presented: &Principal) -> bool {
-    let Principal { kind, issuer, subject, groups, display: _, actor_chain, amr, client_id } = owner;
-    *kind == presented.kind
-        && *issuer == presented.issuer
-        && *subject == presented.subject
-        && *groups == presented.groups
-        && *actor_chain == presented.actor_chain
-        && *amr == presented.amr
-        && *client_id == presented.client_id
-}
-
 /// All sessions.
 pub(crate) struct Sessions {
     started: Instant,
@@ -481,7 +468,7 @@ impl Sessions {
     /// The session with this id, if it is this principal's on this target.
     pub(crate) fn find(&self, id: &str, principal: &Principal, target: &Target) -> Option<Arc<McpSession>> {
         let session = self.read().get(id).map(Arc::clone)?;
-        if !is_same(session.gate.principal(), principal) || session.target.spec.name != target.spec.name {
+        if !session.gate.principal().is_same(principal) || session.target.spec.name != target.spec.name {
             return None;
         }
         self.touch(&session);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use vidimus_core::Protocol;
+use vidimus_core::{CredentialKind, Protocol};
 use vidimus_gate::{Masking, TargetSpec};
 
 use crate::server::Server;
@@ -93,6 +93,18 @@ impl Target {
     /// Whether it was last read in the modern era.
     pub(crate) fn is_modern(&self) -> bool {
         self.is_modern.load(Ordering::Relaxed)
+    }
+
+    /// A caller waited in vain for it. It counts as down where all callers are answered by one server and in one way; a
+    /// program, a stream or a token of the caller's own says nothing of others, so it is only looked at again.
+    pub(crate) fn missed(&self) {
+        let is_alike =
+            matches!(self.upstream, Server::Http(_)) && self.spec.credential != Some(CredentialKind::TokenExchange);
+        if is_alike {
+            self.tools.miss();
+        } else {
+            self.tools.read_anew();
+        }
     }
 
     /// Whether it is the endpoint for all targets.

@@ -174,7 +174,7 @@ impl KnownTools {
         is_missed || self.ended.borrow().failed.is_some()
     }
 
-    /// A caller waited in vain for the target.
+    /// It is not there for anybody.
     pub(crate) fn miss(&self) {
         *self.missed() = Some(Instant::now());
         self.changed.send_replace(());

@@ -134,6 +134,11 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Whether the target may have got the request.
+    pub const fn was_sent(&self) -> bool {
+        matches!(self, Self::Broken { .. } | Self::Timeout { .. })
+    }
+
     /// Who is at fault.
     pub const fn kind(&self) -> ErrorKind {
         match self {

@@ -15,6 +15,9 @@ use crate::rules::{Rule, Rules, Site, Slice};
 use crate::subject::Subject;
 use crate::value::Unfit;
 
+/// What of a context is made of what the caller asked for; the rest is who and when.
+const OF_THE_CALL: [&str; 4] = ["arguments", "uri", "prompt", "url"];
+
 pub(crate) fn decide(rules: &Rules, subject: &Subject, request: &Request<'_>) -> Decision {
     let site = rules.site(request.action, request.target);
     let Some(site) = site else {
@@ -55,7 +58,14 @@ fn considered(site: &Site, subject: &Subject, made: &Result<(Context, Vec<Unfit>
             Err(error) => Verdict::Fails(error.to_string()),
         };
         let permits = rule.policy.effect() == cedar_policy::Effect::Permit;
-        Considered { id: Arc::clone(&rule.id), place: rule.place.clone(), permits, verdict }
+        let reads_call = OF_THE_CALL.iter().any(|name| rule.reads.attribute(name).is_some());
+        Considered {
+            id: Arc::clone(&rule.id),
+            place: rule.place.clone(),
+            permits,
+            reads_call: reads_call && admits_principal(rule, subject),
+            verdict,
+        }
     });
     considered.collect()
 }

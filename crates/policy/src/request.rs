@@ -57,6 +57,8 @@ pub struct Considered {
     pub place: Place,
     /// Whether it is a permit; else it is a forbid.
     pub permits: bool,
+    /// Whether it can be about this principal and reads what is asked for: arguments, a URI, a name, an address.
+    pub reads_call: bool,
     /// What it says.
     pub verdict: Verdict,
 }

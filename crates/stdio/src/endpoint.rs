@@ -199,7 +199,7 @@ impl Body for Answer {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let Some(stream) = &mut self.get_mut().0 else { return Poll::Ready(None) };
-        let held = ready!(stream.0.poll_recv(context));
+        let held = ready!(stream.poll_next(context));
         Poll::Ready(held.map(|held| Ok(Frame::data(event(&held.message)))))
     }
 }

@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -25,9 +26,12 @@ const STREAM_QUEUE: usize = 16;
 /// Messages nobody listened to, kept for the next listener.
 const MAX_UNHEARD: usize = 64;
 /// Bytes of them, and never more than one message may have.
-const MAX_UNHEARD_BYTES: usize = 4 << 20;
+const MAX_UNHEARD_BYTES: usize = 256 << 10;
 /// Requests of one client that may run at once.
 const MAX_RUNNING: usize = 256;
+
+/// How the ids of requests begin that the gateway makes for a client.
+const OWN_REQUESTS: &str = "vidimus/";
 
 /// Every message has it, and hardly anything else that a program prints.
 const VERSION_KEY: &[u8] = b"\"jsonrpc\"";
@@ -48,7 +52,10 @@ impl Held {
 
 /// What the server says to one request, or to who listens.
 #[derive(Debug)]
-pub struct Stream(pub(crate) mpsc::Receiver<Held>);
+pub struct Stream {
+    first: Option<Held>,
+    rest: mpsc::Receiver<Held>,
+}
 
 /// Why a request cannot be waited for.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +109,17 @@ impl Switch {
         }
         let (answers, stream) = mpsc::channel(STREAM_QUEUE);
         routes.running.push(Running { id, token, answers });
-        Ok(Some(Stream(stream)))
+        Ok(Some(Stream { first: None, rest: stream }))
+    }
+
+    /// Ends the stream of a message that did not reach the server after all. Its id stays taken.
+    pub fn give_up(&self, message: &Bytes) {
+        let Some(Kind::Request { id, .. }) = Kind::read(message, &self.limits) else { return };
+        let mut routes = self.routes();
+        for running in routes.running.iter_mut().filter(|running| running.id == id) {
+            // Nobody listens at the other end.
+            running.answers = mpsc::channel(1).0;
+        }
     }
 
     /// Listens to what belongs to no request. `None` while somebody else does.
@@ -117,7 +134,7 @@ impl Switch {
             let _ = sender.try_send(Held::new(message, None));
         }
         routes.listener = Some(sender);
-        Some(Stream(stream))
+        Some(Stream { first: None, rest: stream })
     }
 
     /// Takes what the server says to who waits for it, and waits while that one does not read.
@@ -186,6 +203,11 @@ enum Key {
 }
 
 impl Key {
+    /// Whether it is one of the gateway's own requests (`vidimus/1`).
+    fn is_own(&self) -> bool {
+        matches!(self, Self::Text(text) if text.starts_with(OWN_REQUESTS))
+    }
+
     fn read(value: Value<'_>) -> Option<Self> {
         let number = || value.as_number().map(|number| Self::Number(number.to_owned()));
         value.as_str().map(|text| Self::Text(text.into_owned())).or_else(number)
@@ -264,6 +286,24 @@ impl Kind {
     }
 }
 
+impl Stream {
+    /// Waits for the first message without taking it; false where the stream ends without one. Cancel safe.
+    pub async fn begun(&mut self) -> bool {
+        if self.first.is_none() {
+            self.first = self.rest.recv().await;
+        }
+        self.first.is_some()
+    }
+
+    /// The next message; none at the end.
+    pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Held>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => self.rest.poll_recv(context),
+        }
+    }
+}
+
 impl Routes {
     fn new(limits: &Limits) -> Self {
         let max_unheard_bytes = limits.max_bytes.min(MAX_UNHEARD_BYTES);
@@ -289,9 +329,11 @@ impl Routes {
     fn way_of(&mut self, kind: &Kind) -> Option<mpsc::Sender<Held>> {
         // A closed stream takes what is for nobody.
         let nobody = || mpsc::channel(1).0;
+        // What a client has asked for comes before what the gateway asks for it, of which the client knows nothing.
         let latest = |routes: &Self| {
-            let open = routes.running.iter().rev().find(|running| !running.answers.is_closed());
-            open.map(|running| running.answers.clone())
+            let open = || routes.running.iter().rev().filter(|running| !running.answers.is_closed());
+            let of_client = open().find(|running| !running.id.is_own());
+            of_client.or_else(|| open().next()).map(|running| running.answers.clone())
         };
         let listening = |routes: &Self| routes.listener.clone().filter(|listener| !listener.is_closed());
         match kind {

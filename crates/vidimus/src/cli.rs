@@ -17,7 +17,7 @@ use vidimus_log::{FileSystem, VerifierKey};
 use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
 pub(crate) use self::keeping::{Erase, Hold, HoldChange, Retention};
-pub(crate) use self::policy::{Explain, Policy};
+pub(crate) use self::policy::{Backtest, Explain, Policy};
 pub(crate) use self::signing_in::{Bridge, Login, Logout, Mcp};
 use crate::api;
 use crate::config::{Config, ConfigError};

@@ -34,11 +34,13 @@ mod mask;
 mod output;
 mod panics;
 mod policies;
+mod policy_backtest;
 mod policy_cases;
 mod policy_commands;
 mod policy_faults;
 mod policy_files;
 mod policy_question;
+mod policy_record;
 mod problem;
 mod reference;
 mod resource_metadata;
@@ -110,7 +112,7 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Check { file, output } => Ok(status(check::run(&file.config, output.json, out)?, WRONG)),
-        Command::Policy(command) => Ok(status(policy_commands::run(command, out)?, FAILED)),
+        Command::Policy(command) => Ok(status(runtime()?.block_on(policy_commands::run(command, out))?, FAILED)),
         Command::Demo(options) => {
             log_to_stderr("warn", LogForm::Text);
             huge_pages::disable();

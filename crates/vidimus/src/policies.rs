@@ -5,6 +5,7 @@
 //! force without what that target says of its tools, so that no target can keep a change from the others: arguments
 //! that a policy cannot read are then denied call by call, and the log, the record and the metric name the target.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,8 +71,13 @@ impl Inputs {
     /// Reads what policies are made of: the files, and the targets with the definitions of their tools as far as they
     /// are configured.
     pub(crate) fn read(config: &Config) -> Result<Self, PolicyFilesError> {
+        Self::of_directory(config, &config.policy_dir)
+    }
+
+    /// The same with the files of another directory.
+    pub(crate) fn of_directory(config: &Config, directory: &Path) -> Result<Self, PolicyFilesError> {
         Ok(Self {
-            sources: policy_files::sources(&config.policy_dir)?,
+            sources: policy_files::sources(directory)?,
             schemas: policy_files::schemas(config)?,
             classes: config.masking.names(),
             issuers: config.issuers.iter().map(|issuer| issuer.verification.name.clone()).collect(),
@@ -98,7 +104,7 @@ impl Inputs {
     }
 
     /// The same with definitions that targets gave, where none are configured.
-    fn with_known(&self, known: impl Fn(&TargetName) -> Option<Vec<ToolDefinition>>) -> Self {
+    pub(crate) fn with_known(&self, known: impl Fn(&TargetName) -> Option<Vec<ToolDefinition>>) -> Self {
         let mut inputs = self.clone();
         for schema in inputs.schemas.iter_mut().filter(|schema| schema.tools.is_none()) {
             schema.tools = known(&schema.name);

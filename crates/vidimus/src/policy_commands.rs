@@ -1,6 +1,6 @@
 //! `vidimus policy`: test cases, and one question explained.
 //!
-//! Policies and definitions are read from where the configuration says, as `vidimus check` does; no gateway is asked. What
+//! Policies and definitions are read from where the configuration says, as `vidimus check` does; no gateway is asked here. What
 //! the files say is escaped before it reaches the terminal.
 
 use std::collections::BTreeSet;
@@ -16,16 +16,19 @@ use crate::cli::{Explain, Policy};
 use crate::config::Config;
 use crate::output::{self, Table, counted, printable};
 use crate::policies::Inputs;
+use crate::policy_backtest;
 use crate::policy_cases::{self, Case, Who};
 use crate::policy_files;
 use crate::policy_question::{self, Answer, Question, Written};
 use crate::problem::{Problem, Problems};
 
-/// Runs one of the commands. False when a case does not hold, or the question is denied.
-pub(crate) fn run(command: Policy, out: &mut impl Write) -> anyhow::Result<bool> {
+/// Runs one of the commands. False when a case does not hold, the question is denied, or
+/// something would be decided otherwise.
+pub(crate) async fn run(command: Policy, out: &mut impl Write) -> anyhow::Result<bool> {
     match command {
         Policy::Test { file, cases, output } => test(&file.config, cases, output.json, out),
         Policy::Explain(options) => explain(&options, out),
+        Policy::Backtest(options) => policy_backtest::run(&options, out).await,
     }
 }
 

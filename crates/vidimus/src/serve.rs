@@ -256,6 +256,7 @@ impl Running {
         };
         let (served, ()) = tokio::join!(servers, self.gate.drain(self.grace));
         served?;
+        self.gate.cut_off().await;
         // They end by themselves now; one that reads definitions closes its session first.
         for mut helper in self.helpers {
             if tokio::time::timeout(HELPER_GRACE, &mut helper).await.is_err() {
@@ -342,7 +343,7 @@ fn connect(
                 }
             };
             if *is_sse {
-                EventServer::new(upstream, config.limits.response_bytes, target.request_timeout).into()
+                EventServer::new(upstream, config.limits.response_bytes, target.request_timeout, *requests).into()
             } else {
                 upstream.into()
             }

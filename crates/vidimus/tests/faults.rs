@@ -49,7 +49,7 @@ const CHUNKED: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntran
 const EVENTS: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
 
 const NOT_MCP: &str = "the target's answer is not MCP";
-const UNREACHABLE: &str = "the target cannot be reached";
+const BROKE: &str = "the connection to the target broke; the call may have been carried out";
 const BROKE_OFF: &str = "the target's answer broke off";
 const LATE: &str = "the target did not answer in time";
 const TOO_LARGE: &str = "the target's answer is larger than 65536 bytes";
@@ -59,25 +59,25 @@ fn faults(elsewhere: u16) -> Vec<(&'static str, Act, &'static str, &'static str)
     let redirect = format!("location: http://127.0.0.1:{elsewhere}/mcp\r\n");
     vec![
         // No answer at all, or none that is HTTP.
-        ("closes", Say(String::new()), UNREACHABLE, "upstream"),
-        ("closes-in-head", Say("HTTP/1.1 200 OK\r\ncontent-".into()), UNREACHABLE, "upstream"),
-        ("greets", Say("220 mail.example ESMTP\r\n".into()), UNREACHABLE, "upstream"),
-        ("zeroes", Say("\0\0\0\0\r\n\r\n".into()), UNREACHABLE, "upstream"),
-        ("old-http", Say("<h1>It works</h1>\r\n\r\n".into()), UNREACHABLE, "upstream"),
-        ("folds", Say(format!("HTTP/1.1 200 OK\r\nx: a\r\n b\r\n\r\n{RESULT}")), UNREACHABLE, "upstream"),
+        ("closes", Say(String::new()), BROKE, "upstream"),
+        ("closes-in-head", Say("HTTP/1.1 200 OK\r\ncontent-".into()), BROKE, "upstream"),
+        ("greets", Say("220 mail.example ESMTP\r\n".into()), BROKE, "upstream"),
+        ("zeroes", Say("\0\0\0\0\r\n\r\n".into()), BROKE, "upstream"),
+        ("old-http", Say("<h1>It works</h1>\r\n\r\n".into()), BROKE, "upstream"),
+        ("folds", Say(format!("HTTP/1.1 200 OK\r\nx: a\r\n b\r\n\r\n{RESULT}")), BROKE, "upstream"),
         (
             "two-lengths",
             Say(answer(RESULT).replacen("content-length", "content-length: 1\r\ncontent-length", 1)),
-            UNREACHABLE,
+            BROKE,
             "upstream",
         ),
         (
             "many-headers",
             Say(answer(RESULT).replacen("content-type", &("x: a\r\n".repeat(500) + "content-type"), 1)),
-            UNREACHABLE,
+            BROKE,
             "upstream",
         ),
-        ("endless-head", Repeat("HTTP/1.1 200 OK\r\n".into(), "x-more: aaaaaaaaaaaaaaaa\r\n"), UNREACHABLE, "upstream"),
+        ("endless-head", Repeat("HTTP/1.1 200 OK\r\n".into(), "x-more: aaaaaaaaaaaaaaaa\r\n"), BROKE, "upstream"),
         (
             "switches",
             Stay("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n".into()),

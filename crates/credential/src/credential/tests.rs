@@ -209,6 +209,25 @@ async fn a_token_that_the_target_refuses_is_renewed_once() {
 }
 
 #[tokio::test]
+async fn what_one_caller_is_refused_takes_nothing_from_the_others() {
+    let down = || Err(HttpError::Failed("connection refused".into()));
+    let (server, record) = (Server::new([token("a", 3_600), down()]), Arc::default());
+    let (of_gateway, _) = credential(Grant::ClientCredentials, &server, &record);
+    let first = of_gateway.token(Holder::Gateway, None).await.unwrap();
+    // The target may say so for what one caller did: the token is as good as before.
+    of_gateway.token(Holder::Gateway, Some(&first)).await.unwrap_err();
+    assert_eq!(shown(&of_gateway, Holder::Gateway).await, "a");
+
+    let bob = Subjects::default().hold([2; 32], "bobs-token", "corp|bob", Timestamp::from_seconds(2_000));
+    for answer in [token("b", 0), Ok((404, "<h1>No</h1>".to_owned()))] {
+        let (server, record) = (Server::new([answer.clone(), token("good", 60)]), Arc::default());
+        let (credential, _) = credential(EXCHANGE, &server, &record);
+        credential.token(Holder::Caller(&alice(2_000)), None).await.unwrap_err();
+        assert_eq!(shown(&credential, Holder::Caller(&bob)).await, "good", "after {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_callers_token_goes_to_the_endpoint_and_what_comes_back_is_its_own() {
     let (server, record) =
         (Server::new([token("for-alice", 100), token("for-bob", 100), token("own", 9)]), Arc::default());

@@ -27,7 +27,7 @@ use crate::answer::{FRAMING, Reply, evidenced, told};
 use crate::envelope::{Message, MessageKind, Method, Sender};
 use crate::headers::{self, EVENT_STREAM, SESSION_ID};
 use crate::protected::EVENTS;
-use crate::sessions::{McpSession, is_same};
+use crate::sessions::McpSession;
 use crate::target::Target;
 use crate::{modern, sse};
 
@@ -36,6 +36,9 @@ const SESSION: &str = "session";
 
 /// Requests of one stream whose answers are not all on it yet.
 const REQUESTS: u32 = 128;
+
+/// Streams that one principal may have open.
+const MAX_OF_PRINCIPAL: usize = MAX_SESSIONS / 10;
 
 /// How long a stream may be open without a session.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -73,10 +76,11 @@ pub(super) fn beside(path: &str) -> Option<String> {
 }
 
 impl EventStreams {
-    /// Enters a stream, if there is room.
+    /// Enters a stream, if there is room for one more, and for one more of its principal.
     fn enter(&self, stream: &Arc<EventStream>) -> bool {
         let mut open = self.open();
-        let has_room = open.len() < MAX_SESSIONS;
+        let of_principal = || open.values().filter(|other| other.principal.is_same(&stream.principal)).count();
+        let has_room = open.len() < MAX_SESSIONS && of_principal() < MAX_OF_PRINCIPAL;
         if has_room {
             open.insert(stream.lane.id().into(), Arc::clone(stream));
         }
@@ -86,7 +90,7 @@ impl EventStreams {
     /// The stream of this id, if it is this principal's at this target.
     fn find(&self, id: &str, principal: &Principal, target: &Target) -> Option<Arc<EventStream>> {
         let stream = self.open().get(id).map(Arc::clone)?;
-        (is_same(&stream.principal, principal) && stream.target == target.spec.name).then_some(stream)
+        (stream.principal.is_same(principal) && stream.target == target.spec.name).then_some(stream)
     }
 
     fn remove(&self, stream: &EventStream) {

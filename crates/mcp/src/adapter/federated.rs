@@ -378,7 +378,7 @@ impl Guest {
         if let Ok(page) = tokio::time::timeout(LIST_TIMEOUT, self.listed(target, kind, cursor)).await {
             return page;
         }
-        target.tools.miss();
+        target.missed();
         Page::Unavailable
     }
 
@@ -394,7 +394,7 @@ impl Guest {
                 Some((Status::Ok, page)) => return Page::Of(page),
                 Some((Status::Upstream | Status::Timeout, _)) if !session.is_lost() => {
                     if session.blame() == Some(Blame::Target) {
-                        target.tools.miss();
+                        target.missed();
                     }
                     return Page::Unavailable;
                 }

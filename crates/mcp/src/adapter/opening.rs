@@ -195,7 +195,7 @@ impl Guest {
             }
             Greeting::Other | Greeting::Refused => Err(NoSession::Declined),
             Greeting::Silent => {
-                target.tools.miss();
+                target.missed();
                 Err(NoSession::Absent)
             }
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use vidimus_core::{TargetName, Timestamp};
 
-use super::{ConfigFile, Output};
+use super::{ConfigFile, Output, time_or_ago};
 use crate::api;
 
 #[derive(Debug, Subcommand)]
@@ -36,6 +36,43 @@ pub(crate) enum Policy {
                             vidimus policy explain --config vidimus.toml --principal 'corp|ci' --workload --target crm \\\n      \
                             --reveal CREDIT_CARD")]
     Explain(Box<Explain>),
+    /// Show what would be decided otherwise on operations of the past, were these policies in force
+    ///
+    /// Asks the running gateway for recorded operations, and puts each to the policies in the directory. A recording is
+    /// read, and that is put on record, only where a policy reads what was asked for. What policies read and the record
+    /// does not hold, because it is masked or erased, cannot be decided, and is told. Status 0 if nothing would be decided
+    /// otherwise, else 1.
+    #[command(
+        after_help = "Examples:\n  vidimus policy backtest --config vidimus.toml --policies proposed/ --since 30d\n  \
+                            vidimus policy backtest --config vidimus.toml --since 7d --target crm --json"
+    )]
+    Backtest(Backtest),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backtest {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// The directory of the policies to try; that of the configuration if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policies: Option<PathBuf>,
+    /// Of sessions opened since then: a time in RFC 3339, or how long ago (30s, 15m, 2h, 7d)
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time_or_ago)]
+    pub(crate) since: Timestamp,
+    /// Of sessions opened before then
+    #[arg(long, value_name = "TIME", value_parser = time_or_ago)]
+    pub(crate) until: Option<Timestamp>,
+    /// Of this principal: issuer|subject
+    #[arg(long, value_name = "PRINCIPAL")]
+    pub(crate) who: Option<String>,
+    /// On this target
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: Option<TargetName>,
+    /// At most so many sessions, the latest
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    pub(crate) sessions: u32,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]

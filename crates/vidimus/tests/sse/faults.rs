@@ -156,7 +156,8 @@ impl Script {
                 "serverInfo": { "name": "script", "version": "1" },
             })),
             "tools/list" => {
-                let names = AT_A_CALL.iter().map(|(name, ..)| *name).chain(["good", "twice"]);
+                let names =
+                    AT_A_CALL.iter().map(|(name, ..)| *name).chain(["good", "twice", "posted-late", "posted-never"]);
                 let tools: Vec<_> =
                     names.map(|name| json!({ "name": name, "inputSchema": { "type": "object" } })).collect();
                 result(json!({ "tools": tools }))
@@ -177,6 +178,15 @@ impl Script {
             _ => return Some(ACCEPTED),
         };
         sender.send(said).await.ok()?;
+        // As servers do that answer a POST when they have done what it asks, or fail after it.
+        match message["params"]["name"].as_str() {
+            Some("posted-late") => tokio::time::sleep(Duration::from_secs(5)).await,
+            Some("posted-never") => {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                return None;
+            }
+            _ => {}
+        }
         Some(ACCEPTED)
     }
 }
@@ -285,6 +295,17 @@ async fn each_fault_at_a_call_is_told_and_recorded() {
         }
     }
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), world.gateway.process.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_not_kept_waiting_for_the_end_of_its_post() {
+    let world = World::start().await;
+    let client = Client::open(world.client("everything").url, world.issuer.token("alice")).await;
+    for (id, tool) in [(20, "posted-late"), (21, "posted-never"), (22, "good"), (23, "posted-never")] {
+        let answer = client.call(id, tool, "{}").await.unwrap();
+        assert!(answer["id"] == id && answer["result"].is_object(), "{tool}: {answer}");
+        assert_eq!(outcome(&world.gateway.events(), &format!("everything/{tool}")), Some("ok"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
