@@ -36,6 +36,7 @@ mod panics;
 mod policies;
 mod policy_cases;
 mod policy_commands;
+mod policy_facts;
 mod policy_faults;
 mod policy_files;
 mod policy_question;

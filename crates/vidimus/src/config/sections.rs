@@ -436,6 +436,7 @@ fn target<'a>(
         record: record?,
         retain,
         masking: masking?,
+        guard: vidimus_guard::Guard::default(),
         tools,
         connect_timeout: connect_timeout?,
         request_timeout: request_timeout?,
