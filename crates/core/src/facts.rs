@@ -26,7 +26,7 @@ pub enum Fact {
 
 impl Fact {
     /// Every fact there is.
-    pub const ALL: [Self; 4] = [Self::Urls, Self::Hidden, Self::Secrets, Self::Size];
+    pub const ALL: [Self; 6] = [Self::Shell, Self::Paths, Self::Urls, Self::Hidden, Self::Secrets, Self::Size];
 
     /// The attribute of a policy's context.
     pub const fn name(self) -> &'static str {
@@ -148,6 +148,8 @@ pub struct ShellFacts {
 pub struct PathFacts {
     /// Whether one climbs out of its directory, or is one that no program for files should get.
     pub traversal: bool,
+    /// Whether one is of a file that holds credentials.
+    pub sensitive: bool,
     /// Those that are absolute.
     pub absolute: BTreeSet<String>,
     /// Whether one leads out of the directories that the target is configured for; never where none are.

@@ -6,7 +6,10 @@
 
 mod hidden;
 mod hosts;
+mod lookup;
+mod paths;
 mod readings;
+mod shell;
 mod size;
 mod urls;
 mod walk;
@@ -14,6 +17,7 @@ mod walk;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use lookup::{InvalidPath, Path};
 use vidimus_core::json::Value;
 use vidimus_core::{Fact, FactSet, Facts};
 
@@ -26,7 +30,12 @@ pub struct Guard(Arc<Settings>);
 
 /// What is known of a target's arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Settings {}
+pub struct Settings {
+    /// Directories that paths may lead to; empty for any.
+    pub roots: Vec<String>,
+    /// Where shell commands are, besides under keys that say so.
+    pub shell: Vec<Path>,
+}
 
 impl Guard {
     /// A guard with these settings.
@@ -46,6 +55,12 @@ impl Guard {
         }
         if wanted(Fact::Urls) {
             facts.urls = urls::of(arguments);
+        }
+        if wanted(Fact::Shell) {
+            facts.shell = Some(shell::of(arguments, &self.0.shell));
+        }
+        if wanted(Fact::Paths) {
+            facts.paths = paths::of(arguments, &self.0.roots);
         }
         facts
     }

@@ -47,7 +47,7 @@ fn typed(fact: Fact) -> Value {
             "statements": number, "unbounded": truth, "limit": limit,
         }),
         Fact::Shell => json!({ "parsed": truth, "programs": set, "dangerous": truth }),
-        Fact::Paths => json!({ "traversal": truth, "absolute": set, "outside": truth }),
+        Fact::Paths => json!({ "traversal": truth, "sensitive": truth, "absolute": set, "outside": truth }),
         Fact::Urls => json!({ "hosts": set, "schemes": set, "private": truth }),
         Fact::Size => json!({ "bytes": number, "depth": number, "members": number }),
     };
@@ -82,6 +82,7 @@ fn value(fact: Fact, facts: &Facts) -> Result<Option<RestrictedExpression>, Expr
         Fact::Paths => facts.paths.as_ref().map(|paths| {
             vec![
                 ("traversal", truth(paths.traversal)),
+                ("sensitive", truth(paths.sensitive)),
                 ("absolute", set(&paths.absolute)),
                 ("outside", truth(paths.outside)),
             ]
