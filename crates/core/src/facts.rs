@@ -26,7 +26,8 @@ pub enum Fact {
 
 impl Fact {
     /// Every fact there is.
-    pub const ALL: [Self; 6] = [Self::Shell, Self::Paths, Self::Urls, Self::Hidden, Self::Secrets, Self::Size];
+    pub const ALL: [Self; 7] =
+        [Self::Sql, Self::Shell, Self::Paths, Self::Urls, Self::Hidden, Self::Secrets, Self::Size];
 
     /// The attribute of a policy's context.
     pub const fn name(self) -> &'static str {

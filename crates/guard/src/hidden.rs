@@ -41,6 +41,8 @@ fn controls(text: &str) -> bool {
             '\u{200C}' => joins(before) && joins(after),
             // A byte order mark at the beginning says what it is.
             '\u{FEFF}' => place == 0,
+            // A form of an ideograph (Unicode TS 37).
+            '\u{E0100}'..='\u{E01EF}' => is_ideograph(before),
             '\u{E0000}'..='\u{E0FFF}'
             | '\u{AD}'
             | '\u{200B}'
@@ -72,6 +74,10 @@ fn joins(character: char) -> bool {
         | 0xFB50..=0xFDFF | 0xFE70..=0xFEFC)
 }
 
+fn is_ideograph(character: char) -> bool {
+    matches!(u32::from(character), 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF)
+}
+
 fn is_emoji(character: char) -> bool {
     matches!(u32::from(character), 0x1F000..=0x1FAFF | 0x2190..=0x2BFF | 0x3030 | 0xFE0F | 0x23 | 0x2A)
 }
@@ -96,16 +102,17 @@ fn directions(text: &str) -> bool {
     })
 }
 
-/// Whether a label of a host in a URL has letters of Latin and of Cyrillic, Greek or Armenian beside one another, or
-/// words anywhere mix Latin with the letters of those that look like it.
+/// Whether a label of a host, in a URL or at the beginning of a text without white space, has letters of Latin beside such
+/// of Cyrillic, Greek, Armenian or Cherokee, which look like them.
 fn mixed_hosts(text: &str) -> bool {
     let hosts = text.split("://").skip(1).map(|rest| {
         rest.split(|character: char| character.is_whitespace() || matches!(character, '/' | '?' | '#'))
             .next()
             .unwrap_or(rest)
     });
-    let whole = (!text.contains(char::is_whitespace) && text.contains('.')).then_some(text);
-    hosts.chain(whole).flat_map(|host| host.split(['.', '@', ':'])).any(|label| {
+    let first = text.split('/').next().unwrap_or(text);
+    let whole = (!text.contains(char::is_whitespace) && first.contains('.')).then_some(first);
+    hosts.chain(whole).flat_map(|host| host.split(['.', '@', ':', '-', '_'])).any(|label| {
         let has = |of: fn(u32) -> bool| label.chars().any(|character| of(u32::from(character)));
         let latin = has(|code| matches!(code, 0x41..=0x5A | 0x61..=0x7A | 0xC0..=0x24F));
         let similar = has(|code| matches!(code, 0x370..=0x3FF | 0x400..=0x52F | 0x530..=0x58F | 0x13A0..=0x13FF));
@@ -135,6 +142,8 @@ mod tests {
             "\u{3164}",
             "\u{1F3F4}\u{E0067}x",
             "a\u{9B}31m",
+            "a\u{E0100}b",
+            "葛\u{E0100}\u{E0101}\u{E0102}",
         ] {
             assert!(is_hidden(text), "{text:?}");
         }
@@ -159,6 +168,7 @@ mod tests {
             "right\u{200E}mark",
             "",
             "日本語",
+            "葛\u{E0100}城 辻\u{E0101}",
         ] {
             assert!(!is_hidden(text), "{text:?}");
         }

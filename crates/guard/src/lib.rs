@@ -11,6 +11,7 @@ mod paths;
 mod readings;
 mod shell;
 mod size;
+mod sql;
 mod urls;
 mod walk;
 
@@ -18,6 +19,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use lookup::{InvalidPath, Path};
+pub use sql::{Dialect, UnknownDialect, facts as sql_facts};
 use vidimus_core::json::Value;
 use vidimus_core::{Fact, FactSet, Facts};
 
@@ -35,6 +37,10 @@ pub struct Settings {
     pub roots: Vec<String>,
     /// Where shell commands are, besides under keys that say so.
     pub shell: Vec<Path>,
+    /// Where SQL is, besides under keys that say so.
+    pub sql: Vec<Path>,
+    /// Which SQL that is.
+    pub dialect: Dialect,
 }
 
 impl Guard {
@@ -55,6 +61,9 @@ impl Guard {
         }
         if wanted(Fact::Urls) {
             facts.urls = urls::of(arguments);
+        }
+        if wanted(Fact::Sql) {
+            facts.sql = Some(sql::of(arguments, &self.0.sql, self.0.dialect));
         }
         if wanted(Fact::Shell) {
             facts.shell = Some(shell::of(arguments, &self.0.shell));

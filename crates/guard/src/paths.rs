@@ -26,6 +26,13 @@ const SPECIAL: &[&str] = &["/proc/", "/dev/", "/sys/"];
 /// Devices that do no harm.
 const HARMLESS: &[&str] = &["/dev/null", "/dev/stdout", "/dev/stderr"];
 
+/// Directories that are usual at the root, in lower case.
+const USUAL: &[&str] = &[
+    "bin", "boot", "data", "dev", "etc", "export", "home", "lib", "lib64", "library", "media", "mnt", "net", "nfs",
+    "opt", "private", "proc", "root", "run", "sbin", "srv", "sys", "system", "tmp", "users", "usr", "var", "volumes",
+    "windows",
+];
+
 /// Files that hold credentials, by their last parts.
 const SENSITIVE: &[&str] = &[
     "etc/passwd",
@@ -78,7 +85,8 @@ pub(crate) fn of(arguments: Option<Value<'_>>, roots: &[String]) -> Option<PathF
         let is_named = means_path(&text.key);
         for reading in readings::of(&text.value) {
             if is_named || looks_like_one(&reading) {
-                judge(&reading, reading != text.value, roots, &mut facts)?;
+                let is_sure = is_named || !reading.trim().contains(char::is_whitespace) || begins_at_usual(&reading);
+                judge(&reading, (is_sure, reading != text.value), roots, &mut facts)?;
             }
         }
     }
@@ -134,14 +142,20 @@ fn is_home(first: &str) -> bool {
     })
 }
 
-/// Of one path: `is_disguised` when it was written otherwise.
-fn judge(text: &str, is_disguised: bool, roots: &[String], facts: &mut PathFacts) -> Option<()> {
+/// Whether a text begins with a directory that is usual at the root: not what is said in a chat (`/deploy it now`).
+fn begins_at_usual(text: &str) -> bool {
+    let first = text.trim().split(is_separator).filter(|part| !part.is_empty()).find(|part| *part != ".");
+    first.is_some_and(|first| USUAL.contains(&first.to_lowercase().as_str()) || is_drive(first))
+}
+
+/// Of one path: whether it surely is one, and whether it was written otherwise.
+fn judge(text: &str, (is_sure, is_disguised): (bool, bool), roots: &[String], facts: &mut PathFacts) -> Option<()> {
     let text = text.trim();
     let (path, is_elsewhere) = without_scheme(text);
     let first = path.split(is_separator).next().unwrap_or(path);
     let normal = normal(path);
     let lower = normal.to_lowercase();
-    let is_absolute = normal.starts_with('/') || is_drive(first);
+    let is_absolute = is_sure && (normal.starts_with('/') || is_drive(first));
     // `C:name` lies where the drive happens to stand, `name::$DATA` is `name` itself.
     let is_odd = first.len() > 2 && first.get(..2).is_some_and(is_drive) || lower.contains("::$");
     let is_share = path.starts_with("\\\\") || (path.starts_with("//") && !path.starts_with("///"));
@@ -152,7 +166,7 @@ fn judge(text: &str, is_disguised: bool, roots: &[String], facts: &mut PathFacts
     let is_special =
         SPECIAL.iter().any(|prefix| lower.starts_with(prefix) || Some(lower.as_str()) == prefix.strip_suffix('/'))
             && !HARMLESS.contains(&lower.as_str());
-    let leaves = climbs(path, is_absolute || is_disguised)
+    let leaves = climbs(path, if is_absolute { MIN_DEPTH } else { 0 }, is_disguised)
         || is_elsewhere
         || is_odd
         || is_share
@@ -186,16 +200,21 @@ fn without_scheme(text: &str) -> (&str, bool) {
     (path, !(host.is_empty() || host.eq_ignore_ascii_case("localhost")))
 }
 
-/// Whether a path leads above the directory that it begins in; `always` counts every step upwards.
-fn climbs(path: &str, always: bool) -> bool {
+/// An absolute path that a step upwards takes to no more parts than that has left where it began, as far as can be told:
+/// directories that files are served from lie about as deep.
+const MIN_DEPTH: usize = 2;
+
+/// Whether a path leads above the directory that it begins in, or to `least` parts or fewer; `always` counts every step.
+fn climbs(path: &str, least: usize, always: bool) -> bool {
     let mut depth: usize = 0;
     for part in path.split(is_separator) {
         if is_up(part) {
             // What is no `..` yet becomes it in other hands.
-            if always || part != ".." || depth == 0 {
+            let Some(left) = depth.checked_sub(1).filter(|_| !always && part == "..") else { return true };
+            if least > 0 && left <= least {
                 return true;
             }
-            depth = depth.saturating_sub(1);
+            depth = left;
         } else if !matches!(part, "" | ".") {
             depth = depth.saturating_add(1);
         }

@@ -80,14 +80,14 @@ pub(crate) fn of(arguments: Option<Value<'_>>) -> Option<UrlFacts> {
             // The standard takes these out of URLs, wherever they stand.
             let reading: String =
                 reading.chars().filter(|character| !matches!(character, '\t' | '\n' | '\r')).collect();
-            search(&reading, &mut facts)?;
+            search(&reading, is_version(&text.key), &mut facts)?;
             if is_host {
                 whole(&reading, &mut facts)?;
             }
         }
         if text.value.contains(['\t', '\n', '\r']) {
             for reading in readings::of(&text.value) {
-                search(&reading, &mut facts)?;
+                search(&reading, is_version(&text.key), &mut facts)?;
             }
         }
     }
@@ -98,8 +98,13 @@ fn means_host(key: &str) -> bool {
     HOST_KEYS.contains(&key) || HOST_KEY_ENDINGS.iter().any(|ending| key.ends_with(ending))
 }
 
+/// Whether what stands under a key is a version, which may have four numbers.
+fn is_version(key: &str) -> bool {
+    ["version", "versions", "release", "ver"].iter().any(|ending| key.ends_with(ending))
+}
+
 /// Searches a text for URLs and for words that are hosts.
-fn search(text: &str, facts: &mut UrlFacts) -> Option<()> {
+fn search(text: &str, is_version: bool, facts: &mut UrlFacts) -> Option<()> {
     let bytes = text.as_bytes();
     // Where the authority ends that was met last, by either reading: what begins before lies within it.
     let mut ends = [Authority::default(), Authority::default()];
@@ -132,7 +137,7 @@ fn search(text: &str, facts: &mut UrlFacts) -> Option<()> {
             facts.private = true;
         }
     }
-    words(text, facts)
+    words(text, is_version, facts)
 }
 
 /// Where an authority ends: for one who takes `\` for `/`, and for one who does not. White space and quotes end any.
@@ -234,17 +239,17 @@ fn whole(text: &str, facts: &mut UrlFacts) -> Option<()> {
 }
 
 /// Words that are addresses or known names, wherever they stand. After `v` and `version`, four numbers are a version.
-fn words(text: &str, facts: &mut UrlFacts) -> Option<()> {
+fn words(text: &str, is_version: bool, facts: &mut UrlFacts) -> Option<()> {
     let is_of_word = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_');
     let mut before = "";
     for word in text.split(|character: char| !is_of_word(character)) {
         if word.is_empty() {
             continue;
         }
-        let is_version =
-            ["version", "release", "v", "ver", "ver."].iter().any(|name| before.eq_ignore_ascii_case(name));
+        let follows = ["version", "release", "v", "ver", "ver."].iter().any(|name| before.eq_ignore_ascii_case(name));
+        let is_number = (is_version || follows) && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         before = word;
-        if !is_version && word.contains(['.', 'l', 'L']) && hosts::is_private_word(word) {
+        if !is_number && word.contains(['.', 'l', 'L']) && hosts::is_private_word(word) {
             facts.private = true;
             insert(&mut facts.hosts, &word.trim_matches('.').to_ascii_lowercase())?;
         }

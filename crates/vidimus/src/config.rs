@@ -5,6 +5,7 @@
 //! file. Secrets stay references here and are read when they are used (see `secret.rs`).
 
 mod document;
+mod facts;
 mod keys;
 mod masking;
 mod oauth;

@@ -167,7 +167,9 @@ impl Judge {
         }
         self.facts.programs.insert(name.to_owned());
         self.facts.dangerous |= self.fetched.contains(name) && program.text.contains('/');
-        self.words_of(name, rest);
+        if !WRAPPERS.iter().any(|(wrapper, ..)| *wrapper == name) {
+            self.words_of(name, rest);
+        }
         self.judge(name, rest, around)
     }
 
@@ -284,6 +286,8 @@ impl Judge {
                 break;
             }
         }
+        // The rest is the other program's.
+        self.words_of(name, words.get(..words.len().saturating_sub(rest.len())).unwrap_or_default());
         if rest.is_empty() {
             return Fed { by_environment: name == "env", ..Fed::default() };
         }

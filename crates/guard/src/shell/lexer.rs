@@ -168,7 +168,7 @@ impl Lexer {
         }
         let before = self.place;
         let word = self.word()?;
-        if self.place == before {
+        if self.place == before || runs_in_sums(&word.text) {
             return None;
         }
         self.lexed.tokens.push(Token::Word(word));
@@ -485,6 +485,11 @@ impl Lexer {
         }
         char::from_u32(number)
     }
+}
+
+/// Whether a text has a command in an index: shells run it where a variable that holds the text stands in a sum.
+fn runs_in_sums(text: &str) -> bool {
+    text.split('[').skip(1).any(|index| index.contains("$(") || index.contains('`'))
 }
 
 /// Expansions inside one another that are read.

@@ -241,17 +241,19 @@ fn archives(words: &[Word]) -> bool {
 
 /// Containers: what is run in them, and what they are given of the machine.
 fn contains(judge: &mut Judge, words: &[Word], around: Around<'_>) -> bool {
-    let mut operands = words.iter().enumerate().filter(|(_, word)| !word.text.starts_with('-'));
-    if operands.next().is_some_and(|(_, word)| word.text == "exec") {
-        // Options with values of their own may stand before the container: what follows each operand is tried.
-        for (place, _) in operands.take(4) {
-            let rest = words.get(place.saturating_add(1)..).unwrap_or_default();
-            if let Some(word) = rest.first().filter(|word| !word.text.starts_with('-'))
-                && !word.is_unknown()
-            {
-                judge.run(rest, around.inner());
-            }
+    let operand = words.iter().position(|word| !word.text.starts_with('-'));
+    if let Some((_, mut rest)) =
+        operand.and_then(|place| words.get(place..)?.split_first()).filter(|(word, _)| word.text == "exec")
+    {
+        while let Some((option, after)) = rest.split_first().filter(|(word, _)| word.text.starts_with('-')) {
+            let is_valued = matches!(
+                &*option.text,
+                "-e" | "--env" | "--env-file" | "-u" | "--user" | "-w" | "--workdir" | "--detach-keys"
+            );
+            rest = if is_valued { after.get(1..).unwrap_or_default() } else { after };
         }
+        // The container, and what is run in it.
+        judge.run(rest.get(1..).unwrap_or_default(), around.inner());
     }
     let mut before = "";
     let mut is_dangerous = false;
