@@ -1,3 +1,5 @@
+//! Commands as people and attackers write them, and what is told of each.
+
 use super::*;
 
 fn judged(text: &str) -> ShellFacts {

@@ -1,3 +1,5 @@
+//! Statements, what is told of each, and what is not parsed because databases do not agree on it.
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
