@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use vidimus_core::{Action, CredentialKind, Durability, Members, Protocol, Record, SessionId, TargetName};
 use vidimus_credential::Subject;
+use vidimus_guard::Guard;
 use vidimus_mask::ClassSet;
 
 use crate::evidence::{Evidence, Strand};
@@ -31,6 +32,8 @@ pub struct TargetSpec {
     pub record: Record,
     /// How its payloads are masked.
     pub masking: Masking,
+    /// What facts of its calls are made by.
+    pub guard: Guard,
     /// What the gateway shows it.
     pub credential: Option<CredentialKind>,
 }
@@ -54,7 +57,8 @@ impl TargetSpec {
     /// kept: they are made of what each target's own session has masked, and keeps.
     pub fn endpoint(protocol: Protocol, masking: Masking) -> Self {
         let (durability, record) = (Durability::Strict, Record::Sizes);
-        Self { name: TargetName::federation(), protocol, durability, record, masking, credential: None }
+        let guard = Guard::default();
+        Self { name: TargetName::federation(), protocol, durability, record, masking, guard, credential: None }
     }
 }
 

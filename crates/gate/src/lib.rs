@@ -18,6 +18,7 @@ mod evidence;
 mod export;
 mod flight;
 mod gate;
+mod guarding;
 mod integrity;
 mod key_service;
 mod keyring;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use vidimus_core::event::{Body, Decided, Masking as Found};
-use vidimus_core::{Action, Effect, ErrorKind, Members, Operation, Principal, SessionId, TargetName};
+use vidimus_core::{Action, Effect, ErrorKind, Facts, Members, Operation, Principal, SessionId, TargetName};
 use vidimus_credential::Subject;
 use vidimus_mask::ClassSet;
 use vidimus_policy::{Decision, Request};
@@ -18,6 +18,7 @@ use crate::authenticate::Caller;
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
 use crate::flight::Admitted;
+use crate::guarding;
 use crate::masking::Unmaskable;
 use crate::program_log;
 use crate::recording::{Part, PayloadName};
@@ -205,7 +206,11 @@ impl Session {
             Ok(masked) => masked,
             Err(error) => return Verdict::Denied(self.unmaskable(&error, &operation.action).await),
         };
-        let (decision, policy) = self.decided(&operation);
+        let standing = self.0.standing();
+        let wanted = standing.policies.facts_read(&operation.action, self.target());
+        let facts = guarding::facts(&self.0.spec().guard, &operation, &masked.found, wanted).await;
+        let decision = self.decide(&standing, &operation, &facts);
+        let policy = standing.policies.hash().to_owned();
         let action = self.0.masked_action(&operation.action).await;
         let body = self.body(&operation, (&action, &masked.found), &decision, &policy);
         self.0.metrics().decided(self.target(), decision.effect);
@@ -233,10 +238,10 @@ impl Session {
         }
     }
 
-    /// What policy says of an operation now, and the hash of the policy set that says it.
+    /// What policy says of an operation that is no call now, and the hash of the policy set that says it.
     pub(crate) fn decided(&self, operation: &Operation) -> (Decision, String) {
         let standing = self.0.standing();
-        (self.decide(&standing, operation), standing.policies.hash().to_owned())
+        (self.decide(&standing, operation, &Facts::default()), standing.policies.hash().to_owned())
     }
 
     /// An operation and its decision, for the record: `action` and `found` are what masking made of it.
@@ -378,7 +383,7 @@ impl Session {
         Ok(Dial(Arc::clone(&self.0)))
     }
 
-    fn decide(&self, standing: &Standing, operation: &Operation) -> Decision {
+    fn decide(&self, standing: &Standing, operation: &Operation, known: &Facts) -> Decision {
         match (self.0.party().kind, &operation.action) {
             (Kind::Own, Action::Method(method)) if OWN_METHODS.contains(&&**method) => {
                 Decision { effect: Effect::Allow, policies: vec![OWN_POLICY.into()], message: String::new() }
@@ -406,7 +411,12 @@ impl Session {
                     operation.arguments.as_ref().and_then(|arguments| arguments.document.root().at(arguments.path));
                 standing.policies.decide(
                     &standing.subject,
-                    &Request { arguments, annotations: operation.annotations, ..facts.request(action, self.target()) },
+                    &Request {
+                        arguments,
+                        annotations: operation.annotations,
+                        facts: Some(known),
+                        ..facts.request(action, self.target())
+                    },
                 )
             }
         }

@@ -102,6 +102,7 @@ impl<'a> Facts<'a> {
             target,
             arguments: None,
             annotations: None,
+            facts: None,
             claimed: self.claimed(),
             address: Some(self.address),
             time: self.time,

@@ -359,6 +359,7 @@ impl Viewer {
                 target: &target,
                 arguments: None,
                 annotations: None,
+                facts: None,
                 claimed: Claimed { client: None, model: None },
                 address: None,
                 time: self.shared.evidence.clock.now(),

@@ -70,8 +70,15 @@ fn start(data_dir: &Path) -> Gate {
 async fn open(gate: &Gate, target: &str) -> String {
     let (durability, record) = (Durability::Strict, Record::Sizes);
     let masking = gate.masking(Settings::new(Selection::new(["EMAIL_ADDRESS"]), [0; 32])).unwrap();
-    let spec =
-        TargetSpec { name: name(target), protocol: Protocol::Mcp, durability, record, masking, credential: None };
+    let spec = TargetSpec {
+        name: name(target),
+        protocol: Protocol::Mcp,
+        durability,
+        record,
+        masking,
+        guard: vidimus_guard::Guard::default(),
+        credential: None,
+    };
     gate.open_own(Arc::new(spec)).await.ok().unwrap().id().to_string()
 }
 

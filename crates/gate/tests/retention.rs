@@ -107,7 +107,15 @@ fn options(data_dir: &Path, clock: Arc<Hands>) -> Options {
 async fn opened(gate: &Gate) -> Session {
     let masking = gate.masking(Settings::new(Selection::new(["EMAIL_ADDRESS"]), [0; 32])).unwrap();
     let (durability, record) = (Durability::Strict, Record::Sizes);
-    let spec = TargetSpec { name: crm(), protocol: Protocol::Mcp, durability, record, masking, credential: None };
+    let spec = TargetSpec {
+        name: crm(),
+        protocol: Protocol::Mcp,
+        durability,
+        record,
+        masking,
+        guard: vidimus_guard::Guard::default(),
+        credential: None,
+    };
     gate.open_own(Arc::new(spec)).await.ok().unwrap()
 }
 

@@ -5,6 +5,7 @@ use std::error::Error;
 use cedar_policy::{Context, EntityUid, ExpressionConstructionError, RestrictedExpression};
 use vidimus_core::{Action, Timestamp, ToolAnnotations};
 
+use crate::facts;
 use crate::reads::Reads;
 use crate::request::{Moment, Request};
 use crate::shape::Shape;
@@ -28,6 +29,11 @@ pub(crate) fn of_request(
         Action::ToolCall(_) => {
             if is_read("tool") {
                 add("tool", hints(request.annotations.unwrap_or_default())?);
+            }
+            if let Some(known) = request.facts {
+                for (name, fact) in facts::attributes(known, reads)? {
+                    add(&name, fact);
+                }
             }
             if let Some(reads) = reads.attribute("arguments") {
                 let (arguments, left_out) = value::arguments(request.arguments, shape, reads);

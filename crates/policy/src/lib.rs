@@ -1,7 +1,7 @@
 //! Cedar policies, from files to decisions: design part 5.
 //!
 //! Nothing here does I/O or knows of a runtime: a [`Source`] is text, [`Policies`] are immutable, a [`Subject`] lives as long
-//! as a session. Modules, from below: `vocabulary`, `reads`, `shape`, `value` · `schema`, `names`, `visibility`, `rules` ·
+//! as a session. Modules, from below: `vocabulary`, `reads`, `shape`, `value`, `facts` · `schema`, `names`, `visibility`, `rules` ·
 //! `compile`, `decision` · `policies`.
 //!
 #![doc = include_str!("../README.md")]
@@ -11,6 +11,7 @@ mod context;
 mod decimal;
 mod decision;
 mod error;
+mod facts;
 mod hierarchy;
 mod names;
 mod policies;

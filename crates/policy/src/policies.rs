@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use vidimus_core::{Principal, TargetName, ToolDefinition};
+use vidimus_core::{Action, FactSet, Principal, TargetName, ToolDefinition};
 
 use crate::compile::{self, Compiled};
 use crate::decision;
 use crate::error::{Place, PolicyError, Warning};
+use crate::facts;
 use crate::request::{Considered, Decision, Moment, Request};
 use crate::rules::{Rules, Site};
 use crate::schema::TargetSchema;
@@ -59,6 +60,12 @@ impl Policies {
             return decision::denied(Vec::new(), "the policy has changed; ask again".to_owned());
         }
         decision::decide(&self.rules, subject, request)
+    }
+
+    /// The facts of a call that policies read for this action on this target. Nothing else need be derived.
+    pub fn facts_read(&self, action: &Action, target: &TargetName) -> FactSet {
+        let site = self.rules.site(action, target).filter(|_| matches!(action, Action::ToolCall(_)));
+        site.map(|site| facts::read(&site.slice.reads)).unwrap_or_default()
     }
 
     /// What each policy that can apply to a request says of it by itself, in the order of their files. For explanations:

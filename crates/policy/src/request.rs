@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Place;
 use vidimus_core::json::Value;
-use vidimus_core::{Action, Effect, TargetName, Timestamp, ToolAnnotations};
+use vidimus_core::{Action, Effect, Facts, TargetName, Timestamp, ToolAnnotations};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +18,8 @@ pub struct Request<'a> {
     pub arguments: Option<Value<'a>>,
     /// The annotations of the tool's accepted definition; `None` stands for MCP's defaults.
     pub annotations: Option<ToolAnnotations>,
+    /// What is known of the arguments: at least what [`crate::Policies::facts_read`] names. What is not there cannot be judged.
+    pub facts: Option<&'a Facts>,
     /// What the client says of itself.
     pub claimed: Claimed<'a>,
     /// Where the request came from.

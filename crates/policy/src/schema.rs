@@ -10,6 +10,7 @@ use cedar_policy::{Schema, SchemaFragment};
 use serde_json::{Value, json};
 use vidimus_core::{Protocol, TargetName, ToolDefinition};
 
+use crate::facts;
 use crate::shape::Shape;
 use crate::vocabulary::{
     CONNECT, DATA_CLASS, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT,
@@ -58,8 +59,9 @@ fn fragment(tools: &NamedTools) -> Result<SchemaFragment, Box<cedar_policy::Sche
     let named = tools.iter().map(|(name, shape)| (name.as_str(), shape.as_ref()));
     for (name, shape) in named.chain(others) {
         let mut own = json!({ "tool": hints() });
-        if let (Some(shape), Some(attributes)) = (shape, own.as_object_mut()) {
-            attributes.insert("arguments".into(), shape.to_cedar());
+        if let Some(attributes) = own.as_object_mut() {
+            attributes.extend(facts::schema());
+            attributes.extend(shape.map(|shape| ("arguments".to_owned(), shape.to_cedar())));
         }
         actions.insert(name.into(), action(TARGET, own, &json!([{ "id": TOOLS_CALL }])));
     }

@@ -5,6 +5,7 @@
 //! file. Secrets stay references here and are read when they are used (see `secret.rs`).
 
 mod document;
+mod facts;
 mod keys;
 mod masking;
 mod oauth;
@@ -164,6 +165,8 @@ pub(crate) struct Target {
     pub(crate) retain: Option<Duration>,
     /// `[masking]` with `[targets.NAME.masking]` on top.
     pub(crate) masking: Masking,
+    /// What facts of its calls are made by.
+    pub(crate) guard: vidimus_guard::Guard,
     pub(crate) tools: Option<PathBuf>,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,

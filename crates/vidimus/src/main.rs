@@ -37,6 +37,7 @@ mod policies;
 mod policy_backtest;
 mod policy_cases;
 mod policy_commands;
+mod policy_facts;
 mod policy_faults;
 mod policy_files;
 mod policy_question;

@@ -55,7 +55,7 @@ impl Loaded {
     fn ask(&self, question: Question) -> anyhow::Result<(Question, Answer)> {
         let tools = self.tools(&question.target)?;
         let question = question.with_definition(tools.as_deref())?;
-        let answer = question.ask(&self.policies, tools.as_deref());
+        let answer = question.ask(&self.policies, &self.config, tools.as_deref());
         Ok((question, answer))
     }
 }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use vidimus_core::json::{Document, Limits};
-use vidimus_core::{Action, Effect, Principal, TargetName, Timestamp, ToolAnnotations, ToolDefinition};
+use vidimus_core::{Action, Effect, Facts, Principal, TargetName, Timestamp, ToolAnnotations, ToolDefinition};
 use vidimus_policy::{Claimed, Considered, Moment, Policies, Request, Verdict};
 
 use crate::config::Config;
+use crate::policy_facts;
 use crate::problem::{Problem, Problems, did_you_mean};
 
 /// The word for a question about a data class.
@@ -137,21 +138,34 @@ impl Question {
         Ok(Self { annotations: Some(tool.annotations), ..self })
     }
 
-    fn request<'a>(&'a self, action: &'a Action) -> Request<'a> {
+    fn request<'a>(&'a self, action: &'a Action, facts: &'a Facts) -> Request<'a> {
         Request {
             action,
             target: &self.target,
             arguments: self.arguments.as_ref().map(Document::root),
             annotations: self.annotations,
+            facts: Some(facts),
             claimed: Claimed { client: self.client.as_deref(), model: self.model.as_deref() },
             address: self.address,
             time: self.time,
         }
     }
 
-    /// Puts it to policies. `tools` are the definitions of the target's tools, where they are known.
-    pub(crate) fn ask(&self, policies: &Policies, tools: Option<&[ToolDefinition]>) -> Answer {
+    /// The facts of the call that policies read.
+    fn facts(&self, policies: &Policies, config: &Config) -> Facts {
+        let target = config.targets.iter().find(|target| target.name == self.target);
+        match (&self.wish, target) {
+            (Wish::Act(action), Some(target)) => {
+                policy_facts::of(target, self.arguments.as_ref(), policies.facts_read(action, &self.target))
+            }
+            _ => Facts::default(),
+        }
+    }
+
+    /// Puts it to policies, as the gateway would that is configured so. `tools` are the definitions of the target's tools, where they are known.
+    pub(crate) fn ask(&self, policies: &Policies, config: &Config, tools: Option<&[ToolDefinition]>) -> Answer {
         let subject = policies.subject(&self.principal);
+        let facts = self.facts(policies, config);
         let mut answer = Answer {
             effect: Effect::Allow,
             action: String::new(),
@@ -162,7 +176,7 @@ impl Question {
             listed: None,
         };
         let mut decide = |action: &Action| {
-            let request = self.request(action);
+            let request = self.request(action, &facts);
             let decision = policies.decide(&subject, &request);
             answer.effect = decision.effect;
             answer.action = action.name(self.target.as_str()).into_owned();
@@ -200,7 +214,7 @@ impl Question {
             }
             Wish::Reveal(class) => {
                 if decide(&Action::Connect) {
-                    let Request { target, claimed, address, time, .. } = self.request(&Action::Connect);
+                    let Request { target, claimed, address, time, .. } = self.request(&Action::Connect, &facts);
                     let moment = Moment { target, claimed, address, time };
                     let is_revealed = policies.revealed(&subject, &moment).contains(class);
                     let considered = policies.consider_revealing(&subject, class, &moment);

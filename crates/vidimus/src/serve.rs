@@ -309,6 +309,7 @@ fn connect(
         durability: target.durability,
         record: target.record,
         masking,
+        guard: target.guard.clone(),
         credential,
     };
     let server: vidimus_mcp::Server = match &target.server {

@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("vidimus-core", 0),
     ("vidimus-log", 1),
     ("vidimus-policy", 1),
+    ("vidimus-guard", 1),
     ("vidimus-mask", 1),
     ("vidimus-sql", 1),
     ("vidimus-credential", 2),
@@ -43,9 +44,10 @@ const RUNTIME: &[&str] = &["tokio", "tokio-util", "hyper", "hyper-util", "reqwes
 const GATED: u8 = 3;
 const GATE: &str = "vidimus-gate";
 /// Imported at `GATED` and above by the gate only.
-const FOR_THE_GATE: &[&str] = &["vidimus-policy", "vidimus-mask", "vidimus-sql"];
+const FOR_THE_GATE: &[&str] = &["vidimus-policy", "vidimus-mask", "vidimus-guard", "vidimus-sql"];
 /// The exceptions: `vidimus check` reads policies and masking rules without a gate, `vidimus mask` is the engine alone.
-const GATE_EXCEPTIONS: &[(&str, &str)] = &[("vidimus", "vidimus-policy"), ("vidimus", "vidimus-mask")];
+const GATE_EXCEPTIONS: &[(&str, &str)] =
+    &[("vidimus", "vidimus-policy"), ("vidimus", "vidimus-mask"), ("vidimus", "vidimus-guard")];
 
 /// Protocol adapters.
 const ADAPTERS: &[&str] = &["vidimus-mcp", "vidimus-postgres"];

@@ -108,7 +108,15 @@ impl World {
     pub(crate) fn spec(&self, durability: Durability) -> Arc<TargetSpec> {
         let masking = self.gate().masking(Settings::new(Selection::new(["default"]), [0; 32])).unwrap();
         let (protocol, record) = (Protocol::Mcp, Record::Masked);
-        Arc::new(TargetSpec { name: target_name(), protocol, durability, record, masking, credential: None })
+        Arc::new(TargetSpec {
+            name: target_name(),
+            protocol,
+            durability,
+            record,
+            masking,
+            guard: vidimus_guard::Guard::default(),
+            credential: None,
+        })
     }
 
     /// Alice, whose token is known.

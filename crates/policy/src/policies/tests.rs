@@ -168,6 +168,7 @@ proptest! {
             target: &target.parse().unwrap(),
             arguments: Some(document.root()),
             annotations: Some(ToolAnnotations { read_only, ..ToolAnnotations::default() }),
+            facts: None,
             claimed: Claimed { client: Some("c"), model: None },
             address: is_local.then_some([127, 0, 0, 1].into()),
             time: Timestamp::from_seconds(1),

@@ -267,6 +267,7 @@ fn a_subject_of_another_version_is_denied() {
         target: &target,
         arguments: None,
         annotations: None,
+        facts: None,
         claimed: Claimed::default(),
         address: None,
         time: NOON,

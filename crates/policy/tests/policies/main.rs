@@ -109,6 +109,7 @@ impl<'a> Question<'a> {
                 target: &target(self.target),
                 arguments: document.as_ref().map(Document::root),
                 annotations: self.annotations,
+                facts: None,
                 claimed: self.claimed,
                 address: self.address.map(|address| address.parse().unwrap()),
                 time: self.time,

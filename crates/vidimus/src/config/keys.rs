@@ -54,6 +54,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &TARGET_OAUTH,
     &TARGET_TLS,
     &TARGET_MASKING,
+    &TARGET_FACTS,
     &WITNESS,
     &LOG,
     &SECRET,
@@ -424,6 +425,39 @@ pub(super) const TARGET_MASKING: Section = Section {
     ],
 };
 
+pub(super) const TARGET_FACTS: Section = Section {
+    heading: "targets.NAME.facts",
+    about: "Which of this target's arguments are commands, SQL and paths, for the facts that policies read \
+            (`context.shell`, `context.sql`, `context.paths`).",
+    keys: &[
+        key(
+            "shell",
+            "list of paths to arguments",
+            Absent::Means("arguments named `command`, `cmd`, `script`, `shell` and the like"),
+            "Shell commands, beside those: `$.run`, `$.steps[*].run`, `$['odd name']`.",
+        ),
+        key(
+            "sql",
+            "list of paths to arguments",
+            Absent::Means("arguments named `sql`, and `query`, `statement` and the like where they may be SQL"),
+            "SQL, beside those.",
+        ),
+        key(
+            "dialect",
+            "dialect",
+            Absent::Means("what databases read differently is not parsed"),
+            "The SQL that the target speaks: `postgresql`, `mysql`, `sqlite`, `mssql`, `oracle`, `bigquery`, `snowflake`, \
+             `clickhouse` or `duckdb`.",
+        ),
+        key(
+            "roots",
+            "list of directories",
+            Absent::Means("no path is outside"),
+            "Directories that paths may lead to; all others are `context.paths.outside`.",
+        ),
+    ],
+};
+
 pub(super) const TARGET: Section = Section {
     heading: "targets.NAME",
     about: "A system the gateway fronts. `NAME` (a-z, 0-9, `-`) stands in its address, `/mcp/NAME`, and in policies, \
@@ -500,6 +534,7 @@ pub(super) const TARGET: Section = Section {
             "Tokens that the gateway asks for and shows the target: see below.",
         ),
         key("tls", "table", Absent::Means("the system's authorities hold"), "TLS with the target: see below."),
+        key("facts", "table", Absent::Means("the usual names hold"), "What its arguments are: see below."),
         key(
             "request_timeout",
             "duration",

@@ -19,7 +19,7 @@ use vidimus_net::{ClientHeader, Network, Proxies};
 use super::document::Document;
 use super::table::{Table, Value, secret};
 use super::{
-    Config, Gateway, Issuer, Limits, Masking, Server, Target, masking, retention, stdio, tls, value, witnesses,
+    Config, Gateway, Issuer, Limits, Masking, Server, Target, facts, masking, retention, stdio, tls, value, witnesses,
 };
 use super::{keys, oauth};
 
@@ -387,6 +387,8 @@ fn target<'a>(
     let scopes = table.list("scopes", value::scope);
     let heading = format!("targets.{}.masking", name.get_ref());
     let masking = masking::of_target(document, heading, table.table("masking"), gateway);
+    let heading = format!("targets.{}.facts", name.get_ref());
+    let guard = facts::of_target(document, heading, table.table("facts"));
     let tools = table.parsed("tools", value::text).map(|path| document.resolve(&path));
     let connect_timeout = table.parsed("connect_timeout", value::duration);
     let request_timeout = table.parsed("request_timeout", value::duration);
@@ -436,6 +438,7 @@ fn target<'a>(
         record: record?,
         retain,
         masking: masking?,
+        guard: guard?,
         tools,
         connect_timeout: connect_timeout?,
         request_timeout: request_timeout?,

@@ -88,6 +88,7 @@ custom = { BADGE = { patterns = ["EMP-[0-9]{5}"], words = ["blue badge"], valida
 [targets.crm]
 protocol = "mcp"
 masking = { classes = ["default", "BADGE"], operators = { US_SSN = "keep_last(4)" }, fields = { "$.customers[*].ssn" = "US_SSN" }, allow = ["10.0.0.0/8"] }
+facts = { shell = ["$.run"], sql = ["$.report.queries[*]"], dialect = "postgresql", roots = ["/srv/files"] }
 url = "https://127.0.0.1:9000/mcp"
 transport = "http"
 requests = 7
@@ -306,6 +307,29 @@ fn a_targets_masking_comes_on_top_of_the_gateways() {
     assert_eq!(config.masking.allow[1].class.as_deref(), Some("CREDIT_CARD"));
     assert!(config.masking.names().iter().any(|name| &**name == "BADGE"));
     assert_eq!(parse(SMALLEST).unwrap().masking.classes, ["default"]);
+}
+
+#[test]
+fn what_a_targets_arguments_are_is_read() {
+    let guard = |text: &str| parse(text).unwrap().targets[0].guard.clone();
+    let paths = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+    let settings = vidimus_guard::Settings {
+        shell: paths(&["$.run"]),
+        sql: paths(&["$.report.queries[*]"]),
+        dialect: vidimus_guard::Dialect::PostgreSql,
+        roots: vec!["/srv/files".to_owned()],
+    };
+    assert_eq!(guard(FULL), vidimus_guard::Guard::new(settings));
+    assert_eq!(guard(SMALLEST), vidimus_guard::Guard::default());
+    for (line, expected) in [
+        ("sql = [\"query\"]", "a path to an argument is written like `$.query`"),
+        ("dialect = \"postgres\"", "a dialect of SQL is one of postgresql, mysql"),
+        ("roots = [\"srv/../etc\"]", "a root is a directory like `/srv/files`, without `..`"),
+        ("shel = []", "unknown key `shel`"),
+    ] {
+        let error = parse(&format!("{SMALLEST}\n[targets.crm.facts]\n{line}\n")).unwrap_err().to_string();
+        assert!(error.contains(expected), "{line}: {error}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod custody;
 mod definitions;
 mod endings;
 mod evidence;
+mod guardrails;
 mod integrity;
 mod keys;
 mod lists;

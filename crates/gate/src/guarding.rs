@@ -1,0 +1,39 @@
+//! Facts of a call, for policy: derived only where policies read them, those of large arguments on a thread of their own.
+
+use vidimus_core::event::Masking as Found;
+use vidimus_core::operation::Arguments;
+use vidimus_core::{Fact, FactSet, Facts, Operation};
+use vidimus_guard::Guard;
+
+/// Arguments up to this size are read where they arrive: a millisecond or so.
+const INLINE_BYTES: usize = 64 << 10;
+
+/// Of which classes of masking the values are secrets.
+const SECRET: &str = "SECRET_";
+
+/// The facts of an operation that are wanted. What cannot be had is not there.
+pub(crate) async fn facts(guard: &Guard, operation: &Operation, found: &Found, wanted: FactSet) -> Facts {
+    if wanted.is_empty() {
+        return Facts::default();
+    }
+    let mut facts = if operation.wire.len() <= INLINE_BYTES {
+        of(guard, operation.arguments.as_ref(), wanted)
+    } else {
+        let (guard, arguments) = (guard.clone(), operation.arguments.clone());
+        let derived = tokio::task::spawn_blocking(move || of(&guard, arguments.as_ref(), wanted)).await;
+        derived.unwrap_or_else(|_| {
+            tracing::error!("facts of a call cannot be derived, so policies that read them deny it");
+            Facts::default()
+        })
+    };
+    if wanted.contains(Fact::Secrets) {
+        let secrets = found.masked.iter().filter(|(class, _)| class.starts_with(SECRET));
+        facts.secrets = Some(secrets.map(|(_, count)| *count).fold(0, u64::saturating_add));
+    }
+    facts
+}
+
+fn of(guard: &Guard, arguments: Option<&Arguments>, wanted: FactSet) -> Facts {
+    let value = arguments.and_then(|arguments| arguments.document.root().at(arguments.path));
+    guard.facts(value, wanted)
+}

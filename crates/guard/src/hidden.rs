@@ -1,0 +1,176 @@
+//! Characters that people do not see, or take for others (Unicode TR36, TR39; "Trojan Source", CVE-2021-42574).
+//!
+//! Hidden are: tag characters but in flags, zero-width characters but where scripts join by them (Persian and Indic words,
+//! emoji), bidirectional overrides, and embeddings and isolates that do not end, variation selectors one after another,
+//! terminals' escape sequences and other control characters, host names of mixed scripts.
+
+use vidimus_core::json::Value;
+
+use crate::walk::Texts;
+
+/// Whether there are any in arguments, keys included.
+pub(crate) fn is_in(arguments: Option<Value<'_>>) -> bool {
+    Texts::of(arguments).any(|text| is_hidden(&text.value))
+}
+
+fn is_hidden(text: &str) -> bool {
+    if text.bytes().all(|byte| (0x20..0x7F).contains(&byte) || matches!(byte, b'\n' | b'\r' | b'\t')) {
+        return false;
+    }
+    controls(text) || directions(text) || mixed_hosts(text)
+}
+
+fn controls(text: &str) -> bool {
+    let mut before = '\0';
+    let mut in_flag = false;
+    let mut characters = text.chars().enumerate().peekable();
+    while let Some((place, character)) = characters.next() {
+        let after = characters.peek().map_or('\0', |(_, after)| *after);
+        let is_seen = match character {
+            // A flag of a region: a black flag, letters as tags, the end as a tag.
+            '\u{E0020}'..='\u{E007E}' if in_flag || before == '\u{1F3F4}' => {
+                in_flag = true;
+                matches!(after, '\u{E0020}'..='\u{E007F}')
+            }
+            '\u{E007F}' if in_flag => {
+                in_flag = false;
+                true
+            }
+            // Joins emoji, and letters of Arabic and Indic scripts.
+            '\u{200D}' => is_emoji(before) && is_emoji(after) || joins(before),
+            '\u{200C}' => joins(before) && joins(after),
+            // A byte order mark at the beginning says what it is.
+            '\u{FEFF}' => place == 0,
+            // A form of an ideograph (Unicode TS 37).
+            '\u{E0100}'..='\u{E01EF}' => is_ideograph(before),
+            '\u{E0000}'..='\u{E0FFF}'
+            | '\u{AD}'
+            | '\u{200B}'
+            | '\u{2060}'..='\u{2064}'
+            | '\u{206A}'..='\u{206F}'
+            | '\u{34F}'
+            | '\u{180E}'
+            | '\u{115F}'
+            | '\u{1160}'
+            | '\u{3164}'
+            | '\u{FFA0}'
+            | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{1D173}'..='\u{1D17A}' => false,
+            '\u{FE00}'..='\u{FE0F}' => !matches!(before, '\u{FE00}'..='\u{FE0F}' | '\0' | ' ' | 'A'..='Z' | 'a'..='z'),
+            '\n' | '\r' | '\t' | '\u{C}' => true,
+            _ => !character.is_control(),
+        };
+        if !is_seen {
+            return true;
+        }
+        before = character;
+    }
+    false
+}
+
+/// Scripts that join their letters, or keep them apart, by characters that are not seen.
+fn joins(character: char) -> bool {
+    matches!(u32::from(character), 0x600..=0x8FF | 0x900..=0xDFF | 0xE80..=0xEFF | 0x1000..=0x109F | 0x1780..=0x18AF
+        | 0xFB50..=0xFDFF | 0xFE70..=0xFEFC)
+}
+
+fn is_ideograph(character: char) -> bool {
+    matches!(u32::from(character), 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF)
+}
+
+fn is_emoji(character: char) -> bool {
+    matches!(u32::from(character), 0x1F000..=0x1FAFF | 0x2190..=0x2BFF | 0x3030 | 0xFE0F | 0x23 | 0x2A)
+}
+
+/// Overrides, and embeddings and isolates that are open at the end of a line.
+fn directions(text: &str) -> bool {
+    text.lines().any(|line| {
+        let (mut embeddings, mut isolates) = (0_usize, 0_usize);
+        for character in line.chars() {
+            match character {
+                '\u{202D}' | '\u{202E}' => return true,
+                '\u{202A}' | '\u{202B}' => embeddings = embeddings.saturating_add(1),
+                '\u{202C}' if embeddings == 0 => return true,
+                '\u{202C}' => embeddings = embeddings.saturating_sub(1),
+                '\u{2066}'..='\u{2068}' => isolates = isolates.saturating_add(1),
+                '\u{2069}' if isolates == 0 => return true,
+                '\u{2069}' => isolates = isolates.saturating_sub(1),
+                _ => {}
+            }
+        }
+        embeddings > 0 || isolates > 0
+    })
+}
+
+/// Whether a label of a host, in a URL or at the beginning of a text without white space, has letters of Latin beside such
+/// of Cyrillic, Greek, Armenian or Cherokee, which look like them.
+fn mixed_hosts(text: &str) -> bool {
+    let hosts = text.split("://").skip(1).map(|rest| {
+        rest.split(|character: char| character.is_whitespace() || matches!(character, '/' | '?' | '#'))
+            .next()
+            .unwrap_or(rest)
+    });
+    let first = text.split('/').next().unwrap_or(text);
+    let whole = (!text.contains(char::is_whitespace) && first.contains('.')).then_some(first);
+    hosts.chain(whole).flat_map(|host| host.split(['.', '@', ':', '-', '_'])).any(|label| {
+        let has = |of: fn(u32) -> bool| label.chars().any(|character| of(u32::from(character)));
+        let latin = has(|code| matches!(code, 0x41..=0x5A | 0x61..=0x7A | 0xC0..=0x24F));
+        let similar = has(|code| matches!(code, 0x370..=0x3FF | 0x400..=0x52F | 0x530..=0x58F | 0x13A0..=0x13FF));
+        latin && similar
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hidden() {
+        for text in [
+            "hi\u{E0049}\u{E0067}",
+            "pass\u{200B}word",
+            "a\u{200D}b",
+            "ad\u{AD}min",
+            "x\u{202E}gpj.exe",
+            "\u{2066}open",
+            "close\u{2069}",
+            "a\u{FE0F}\u{FE01}\u{FE02}",
+            "\u{1B}[31mred",
+            "bell\u{7}",
+            "null\0",
+            "http://p\u{430}ypal.com/",
+            "\u{3164}",
+            "\u{1F3F4}\u{E0067}x",
+            "a\u{9B}31m",
+            "a\u{E0100}b",
+            "葛\u{E0100}\u{E0101}\u{E0102}",
+        ] {
+            assert!(is_hidden(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not() {
+        for text in [
+            "plain\n\ttext",
+            "naïve café",
+            "می\u{200C}خواهم",
+            "क\u{94D}\u{200D}ष",
+            "👩\u{200D}💻",
+            "❤\u{FE0F}\u{200D}🔥",
+            "\u{1F3F4}\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F}",
+            "שלום עולם",
+            "\u{2067}שלום\u{2069} x",
+            "☺\u{FE0F}",
+            "Привет, world",
+            "http://пример.рф/",
+            "1\u{FE0F}\u{20E3}",
+            "right\u{200E}mark",
+            "",
+            "日本語",
+            "葛\u{E0100}城 辻\u{E0101}",
+        ] {
+            assert!(!is_hidden(text), "{text:?}");
+        }
+    }
+}
