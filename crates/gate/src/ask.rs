@@ -190,7 +190,7 @@ impl Session {
 
     /// Records what a target sent and the adapter refuses.
     pub async fn decline(&self, rejection: Rejection<'_>) -> Declined {
-        Declined { denied: self.reject(rejection).await, session: self.clone() }
+        Declined { denied: self.record_rejection(rejection).await, session: self.clone() }
     }
 
     async fn unasked(&self, operation: &Operation) -> Denied {
