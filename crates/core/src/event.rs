@@ -132,13 +132,22 @@ pub enum Body<'a> {
         /// The label of the failure, e.g. `expired`.
         reason: &'a str,
     },
+    /// Requests were refused by a limit of the operator's, of one principal at one target.
+    LimitExceeded {
+        /// How many refusals this event stands for.
+        count: u64,
+        /// The name of the limit.
+        limit: &'a str,
+        /// `rate`, `concurrent`, `sessions` or `budget`.
+        reason: &'a str,
+    },
     /// A session was opened.
     SessionOpened(Opened<'a>),
     /// A session was closed.
     SessionClosed {
         /// Events of the session, this one included.
         count: u64,
-        /// `client`, `idle`, `shutdown`, `policy`, `crash`, `upstream`.
+        /// `client`, `idle`, `expired`, `budget`, `shutdown`, `policy`, `crash`, `upstream`.
         reason: &'a str,
     },
     /// An operation was allowed and recorded before it went to the target.
@@ -243,6 +252,7 @@ impl Body<'_> {
             Self::PolicyRefused { .. } => "policy.refused",
             Self::AuthSucceeded { .. } => "auth.succeeded",
             Self::AuthFailed { .. } => "auth.failed",
+            Self::LimitExceeded { .. } => "limit.exceeded",
             Self::SessionOpened(_) => "session.opened",
             Self::SessionClosed { .. } => "session.closed",
             Self::OperationAdmitted(_) => "operation.admitted",

@@ -106,6 +106,7 @@ fn start(dir: &Path) -> Result<Gate, Box<dyn Error>> {
         full_text: false,
         discipline: Discipline::Unknown,
         version: "bench",
+        limits: vidimus_gate::CallerLimits::default(),
     };
     Ok(Gate::start(options, &mut Registry::default())?)
 }

@@ -106,7 +106,7 @@ impl Session {
     }
 
     async fn crowded(&self, operation: &Operation) -> Denied {
-        self.reject(Rejection {
+        self.record_rejection(Rejection {
             kind: ErrorKind::Limit,
             reason: "questions",
             message: "too many requests of the target wait for the client, or two have one id".into(),
@@ -198,7 +198,7 @@ impl Session {
     pub async fn decline(&self, rejection: Rejection<'_>) -> Declined {
         let context = Arc::clone(self.context());
         let subject = context.subject();
-        Declined { denied: self.reject(rejection).await, context, subject }
+        Declined { denied: self.record_rejection(rejection).await, context, subject }
     }
 
     async fn unasked(&self, operation: &Operation) -> Denied {

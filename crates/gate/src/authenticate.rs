@@ -25,6 +25,8 @@ pub struct Caller {
     pub(crate) expires: Timestamp,
     /// Its token, where one may be exchanged for another.
     pub(crate) subject: Option<Arc<Subject>>,
+    /// Whether what it asks counts towards its limits.
+    pub(crate) is_counted: bool,
 }
 
 impl Caller {
@@ -41,6 +43,12 @@ impl Caller {
     /// Whether its token has not all of `scopes`.
     pub fn lacks(&self, scopes: &[String]) -> bool {
         scopes.iter().any(|scope| !self.scopes.contains(scope))
+    }
+
+    /// The caller of what the gateway asks by itself to answer a request that was counted.
+    #[must_use]
+    pub fn uncounted(self) -> Self {
+        Self { is_counted: false, ..self }
     }
 
     /// The caller with the client's name and version as it claims them.

@@ -11,6 +11,7 @@ use vidimus_guard::Guard;
 use vidimus_mask::ClassSet;
 
 use crate::evidence::{Evidence, Strand};
+use crate::limits::Allowance;
 use crate::masking::{Masked, MaskedLines, Masking, SessionMemory, Unmaskable};
 use crate::metrics::Metrics;
 use crate::questions::Questions;
@@ -48,6 +49,7 @@ pub(crate) struct SessionContext {
     subject: ArcSwapOption<Subject>,
     memory: SessionMemory,
     tasks: SessionTasks,
+    allowance: Allowance,
     questions: Questions,
     trails: Trails,
 }
@@ -65,12 +67,12 @@ impl TargetSpec {
 impl SessionContext {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        (strand, tasks): (Strand, SessionTasks),
+        (strand, tasks, allowance): (Strand, SessionTasks, Allowance),
         target: Arc<TargetSpec>,
         (party, subject): (Party, Option<Arc<Subject>>),
     ) -> Self {
         let (memory, questions, trails) = (SessionMemory::default(), Questions::default(), Trails::default());
-        Self { shared, strand, target, party, subject: subject.into(), memory, tasks, questions, trails }
+        Self { shared, strand, target, party, subject: subject.into(), memory, tasks, allowance, questions, trails }
     }
 
     /// The caller's token as it last came, where it is exchanged for another.
@@ -181,6 +183,10 @@ impl SessionContext {
 
     pub(crate) const fn trails(&self) -> &Trails {
         &self.trails
+    }
+
+    pub(crate) const fn allowance(&self) -> &Allowance {
+        &self.allowance
     }
 
     pub(crate) const fn tasks(&self) -> &SessionTasks {

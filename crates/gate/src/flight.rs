@@ -74,7 +74,7 @@ pub struct InFlight {
     /// The session closes only after this is dropped, which is after the outcome is written.
     _token: TaskTrackerToken,
     /// One of the operations that may run at once.
-    _permit: Permit,
+    permit: Permit,
 }
 
 /// How an exchange ended.
@@ -154,7 +154,7 @@ impl Admitted {
             is_resumable: false,
             trail: None,
             _token: token,
-            _permit: permit,
+            permit,
         });
         Self { wire, flight, answers, length }
     }
@@ -211,6 +211,7 @@ impl InFlight {
     /// Releases one message of a stream, which is on record.
     async fn release(&mut self, bytes: Bytes, at: Option<Place>) {
         let position = at.and_then(|at| self.follow(at));
+        self.permit.spend(bytes.len());
         let _ = self.answers.send(Answer::Chunk(Released { bytes, position })).await;
     }
 
@@ -260,6 +261,7 @@ impl InFlight {
     /// Passes on what another session of the same caller has recorded and released. It cannot be gone on after: the
     /// position was one of that session.
     pub async fn pass(&self, released: Released) {
+        self.permit.spend(released.len());
         let _ = self.answers.send(Answer::Chunk(Released::new(released.bytes))).await;
     }
 
@@ -307,6 +309,7 @@ impl InFlight {
         };
         let answer = match settled {
             Ok(at) => {
+                self.permit.spend(masked.shown.len());
                 // A result that is no part of a stream needs no position.
                 let position = at.filter(|_| self.trail.is_some() && !masked.shown.is_empty());
                 let position = position.and_then(|at| self.follow(at));

@@ -29,11 +29,13 @@ use crate::credential::TargetCredential;
 use crate::evidence::{Evidence, EvidenceError, Strand};
 use crate::keyring::{KeyChange, Keys};
 use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
+use crate::limits::{Allowance, CallerLimits, Exceeded, Limiter};
 use crate::logged_custody::LoggedCustody;
 use crate::masking::{self, Masking};
 use crate::metrics::Metrics;
 use crate::projection::{self, Projection};
 use crate::recover;
+use crate::refusals::Refusals;
 use crate::released::Notice;
 use crate::seal::Sealer;
 use crate::session::{self, Denied, Refusal, Rejection, Session};
@@ -80,6 +82,8 @@ pub struct Options {
     pub discipline: Discipline,
     /// The version of the program, for `log.started`.
     pub version: &'static str,
+    /// What callers may take at most.
+    pub limits: CallerLimits,
 }
 
 impl Options {
@@ -192,7 +196,10 @@ impl Gate {
             policies_changed: watch::Sender::new(()),
             control,
             metrics: Metrics::register(registry),
-            tasks: Tasks::default(),
+            tasks: Tasks::new(options.limits.sessions),
+            limiter: Limiter::new(options.limits.rules.clone()),
+            limits: options.limits,
+            refusals: Refusals::default(),
             log_keys,
             recordings: options.data_dir.join("recordings"),
             sealer,
@@ -247,7 +254,7 @@ impl Gate {
                 let held = || self.shared.subjects.hold(*token_digest, token, &principal.id(), *expires);
                 let subject = self.shared.exchanges.load(Ordering::Relaxed).then(held);
                 let (principal, scopes) = (Arc::clone(principal), Arc::clone(scopes));
-                Ok(Caller { principal, address, client: None, scopes, expires: *expires, subject })
+                Ok(Caller { principal, address, client: None, scopes, expires: *expires, subject, is_counted: true })
             }
             Err(error) => {
                 tracing::debug!(%error, %address, "a token was refused");
@@ -288,14 +295,14 @@ impl Gate {
         target: Arc<TargetSpec>,
         endpoint: &Session,
     ) -> Result<Session, Denied> {
-        self.open_for(caller, target, Some(endpoint.id())).await
+        self.open_for(caller, target, Some(endpoint)).await
     }
 
     async fn open_for(
         &self,
         caller: Caller,
         target: Arc<TargetSpec>,
-        parent: Option<SessionId>,
+        parent: Option<&Session>,
     ) -> Result<Session, Denied> {
         let shared = &self.shared;
         if !shared.capacity.admits() {
@@ -330,7 +337,7 @@ impl Gate {
         // The gateway knows for as long as it runs who it is.
         let expires = Timestamp::from_nanoseconds(u64::MAX);
         let (principal, scopes) = (Arc::new(principal), Arc::default());
-        let caller = Caller { principal, address, client: None, scopes, expires, subject: None };
+        let caller = Caller { principal, address, client: None, scopes, expires, subject: None, is_counted: false };
         let standing = Standing::new(self.shared.policies.load_full(), &caller.principal);
         let own = [Arc::from(session::OWN_POLICY)];
         self.opened(caller, target, (Kind::Own, None), standing, &own).await
@@ -350,15 +357,27 @@ impl Gate {
         &self,
         caller: Caller,
         target: Arc<TargetSpec>,
-        (kind, parent): (Kind, Option<SessionId>),
+        (kind, parent): (Kind, Option<&Session>),
         standing: Standing,
         policies: &[Arc<str>],
     ) -> Result<Session, Denied> {
         let shared = &self.shared;
         let id = SessionId::random();
         let who = caller.principal.id();
-        let Some(tasks) = shared.tasks.session(&who, target.name.as_str()) else {
-            return Err(self.refuse_session(&caller, &target, &standing).await);
+        let whose = (&*caller.principal, &target.name);
+        let allowance = match (kind, parent) {
+            (Kind::Own, _) => Allowance::default(),
+            (_, Some(parent)) => parent.context().allowance().beside(&shared.limiter, whose, shared.up()),
+            (_, None) => Allowance::new(&shared.limits, &shared.limiter, whose, shared.up()),
+        };
+        // Those beside another one count with it.
+        let counts = kind != Kind::Own && parent.is_none();
+        if counts && let Err(exceeded) = allowance.check(shared.up()) {
+            return Err(Box::pin(shared.limited(&who, Some(&target), exceeded)).await);
+        }
+        let Some(tasks) = shared.tasks.session(&who, target.name.as_str(), counts) else {
+            let exceeded = Exceeded::of_sessions(shared.limits.sessions);
+            return Err(Box::pin(shared.limited(&who, Some(&target), exceeded)).await);
         };
         let who = who.into();
         let strand = Strand::new(id, Some(who), Some(target.name.clone()), target.record, 0);
@@ -370,7 +389,7 @@ impl Gate {
                 principal: &caller.principal,
                 address: &caller.address.to_string(),
                 client: client.as_deref(),
-                parent,
+                parent: parent.map(Session::id),
                 protocol: target.protocol,
                 policies,
                 policy: standing.policy_hash(),
@@ -388,20 +407,7 @@ impl Gate {
         let Caller { principal, address, client, subject, .. } = caller;
         let subject = subject.filter(|_| target.credential == Some(CredentialKind::TokenExchange));
         let party = Party::new(principal, (address, client), kind, standing);
-        Ok(Session::new(SessionContext::new(Arc::clone(shared), (strand, tasks), target, (party, subject))))
-    }
-
-    async fn refuse_session(&self, caller: &Caller, target: &TargetSpec, standing: &Standing) -> Denied {
-        let reason = "too_many_sessions";
-        let message = "you have too many sessions open; end some, or wait until idle ones are closed".into();
-        let denial = Denial {
-            action: &Action::Connect,
-            policies: &[],
-            policy: standing.policy_hash(),
-            reason: Some(reason),
-            refusal: Refusal { kind: ErrorKind::Limit, reason, message, reference: None },
-        };
-        self.deny_outside(&caller.principal, Some(target), denial).await
+        Ok(Session::new(SessionContext::new(Arc::clone(shared), (strand, tasks, allowance), target, (party, subject))))
     }
 
     async fn refuse_connect(
@@ -416,7 +422,13 @@ impl Gate {
             policies: &connect.policies,
             policy: standing.policy_hash(),
             reason: None,
-            refusal: Refusal { kind: ErrorKind::Denied, reason: "policy", message: connect.message, reference: None },
+            refusal: Refusal {
+                kind: ErrorKind::Denied,
+                reason: "policy",
+                message: connect.message,
+                reference: None,
+                limit: None,
+            },
         };
         self.deny_outside(&caller.principal, Some(target), denial).await
     }
@@ -434,6 +446,7 @@ impl Gate {
                 reason: rejection.reason,
                 message: rejection.message,
                 reference: None,
+                limit: None,
             },
         };
         self.deny_outside(principal, target, denial).await
@@ -444,6 +457,9 @@ impl Gate {
         let shared = &self.shared;
         if !shared.capacity.admits() {
             return session::no_room();
+        }
+        if let Err(denied) = self.counted_outside(principal, target).await {
+            return denied;
         }
         let durability = target.map_or(Durability::Strict, |target| target.durability);
         if let Some(target) = target {
@@ -493,10 +509,11 @@ impl Gate {
         self.record_unauthenticated(self.shared.unauthenticated.count(address, reason, now))
     }
 
-    /// Records the failures that were counted in minutes past. To be called by the clock: the last failures of a flood
-    /// wait for no further one.
+    /// Records the failures, and the refusals by limits, that were counted in minutes past. To be called by the clock: the
+    /// last ones of a flood wait for no further one.
     pub fn record_counted(&self) -> Result<(), EvidenceError> {
         let now = self.shared.evidence.clock.now();
+        self.record_limited(false)?;
         self.record_unauthenticated(self.shared.unauthenticated.due(now))
     }
 
@@ -641,6 +658,7 @@ impl Gate {
     /// that witnesses see it.
     pub async fn stop_after(&self, last: impl AsyncFnOnce(&Witnessing)) -> Result<(), EvidenceError> {
         let shared = &self.shared;
+        self.record_limited(true)?;
         self.record_unauthenticated(shared.unauthenticated.drain())?;
         let written = shared.control.close(&shared.evidence, |count| Body::LogStopped { count, up: shared.up() })?;
         shared.evidence.log.durable(written.position).await?;

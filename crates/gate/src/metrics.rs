@@ -25,6 +25,7 @@ pub struct Metrics {
     durations: Family<TargetLabels, Histogram, fn() -> Histogram>,
     pub(crate) sessions: Gauge<i64, std::sync::atomic::AtomicI64>,
     pub(crate) unauthenticated: Counter<u64, AtomicU64>,
+    limited: Family<LimitLabels, Counter>,
     free: Gauge,
     level: Gauge,
 }
@@ -38,6 +39,12 @@ struct TargetLabels {
 struct DecisionLabels {
     target: Name,
     effect: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    target: String,
+    limit: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -65,6 +72,7 @@ impl Metrics {
             durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
             sessions: Gauge::default(),
             unauthenticated: Counter::default(),
+            limited: Family::default(),
             free: Gauge::default(),
             level: Gauge::default(),
         };
@@ -77,6 +85,7 @@ impl Metrics {
         );
         registry.register("sessions_open", "Sessions open now", metrics.sessions.clone());
         registry.register("unauthenticated", "Requests without a valid token", metrics.unauthenticated.clone());
+        registry.register("limited", "Requests refused by a limit, by target and limit", metrics.limited.clone());
         registry.register_with_unit("free", "Room for evidence", Unit::Bytes, metrics.free.clone());
         let about =
             "0 while there is room for evidence, 1 below warning, 2 below alarm, 3 below stop: nothing new begins";
@@ -92,6 +101,12 @@ impl Metrics {
     pub(crate) fn decided(&self, target: &TargetName, effect: Effect) {
         let labels = DecisionLabels { target: Name(target.clone()), effect: effect.name() };
         self.decisions.get_or_create(&labels).inc();
+    }
+
+    /// A request was refused by a limit; without a target, one for none that there is.
+    pub(crate) fn limited(&self, target: Option<&str>, limit: &str) {
+        let labels = LimitLabels { target: target.unwrap_or_default().to_owned(), limit: limit.to_owned() };
+        self.limited.get_or_create(&labels).inc();
     }
 
     pub(crate) fn ended(&self, target: &TargetName, status: Status, microseconds: u64) {

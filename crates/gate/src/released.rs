@@ -55,6 +55,8 @@ pub enum Notice {
     TooLarge,
     /// Too much is being received already.
     Crowded,
+    /// A limit of the caller's is passed.
+    Limited,
     /// The body did not arrive.
     Incomplete,
     /// The body is of another media type than the protocol's.
@@ -98,6 +100,9 @@ impl Notice {
             Self::TooLarge => r#"{"error":"too_large","help":"the message is larger than this gateway accepts"}"#,
             Self::Crowded => {
                 r#"{"error":"crowded","help":"too much is being received at once, of you or of all; send it again later"}"#
+            }
+            Self::Limited => {
+                r#"{"error":"limited","help":"you have asked for more than you may now; Retry-After says when to try again"}"#
             }
             Self::Incomplete => r#"{"error":"incomplete","help":"the body did not arrive whole"}"#,
             Self::MediaType => {

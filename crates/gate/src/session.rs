@@ -19,6 +19,7 @@ use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
 use crate::flight::Admitted;
 use crate::guarding;
+use crate::limits::Limited;
 use crate::masking::Unmaskable;
 use crate::program_log;
 use crate::recording::{Part, PayloadName};
@@ -29,7 +30,10 @@ use crate::upstream::Dial;
 
 /// One principal's use of one target. Cheap to clone.
 #[derive(Clone)]
-pub struct Session(Arc<SessionContext>, Option<Arc<Subject>>);
+pub struct Session(Arc<SessionContext>, Option<Arc<Subject>>, Counted);
+
+/// Whether what is asked counts towards its caller's limits.
+type Counted = bool;
 
 /// The id that stands for the gateway's own permissions in events.
 pub(crate) const OWN_POLICY: &str = "builtin:definitions";
@@ -91,8 +95,10 @@ pub struct Refusal {
     pub reason: &'static str,
     /// The text for the caller: the policy's message, or what to do next.
     pub message: String,
-    /// `session/seq` of the record, for whoever asks.
+    /// `session/seq` of the record, for whoever asks. Refusals by a limit have one for many.
     pub reference: Option<String>,
+    /// By which limit of the operator's, if it was by one.
+    pub limit: Option<Limited>,
 }
 
 impl Denied {
@@ -129,7 +135,7 @@ pub struct Rejection<'a> {
 impl Session {
     pub(crate) fn new(context: SessionContext) -> Self {
         let subject = context.subject();
-        Self(Arc::new(context), subject)
+        Self(Arc::new(context), subject, true)
     }
 
     /// The same for what its caller asks now: where tokens are exchanged, the one that came with that is; none for another
@@ -137,15 +143,19 @@ impl Session {
     #[must_use]
     pub fn asked_by(&self, caller: &Caller) -> Self {
         if !caller.principal.is_same(&self.0.party().principal) {
-            return Self(Arc::clone(&self.0), None);
+            return Self(Arc::clone(&self.0), None, caller.is_counted);
         }
         self.0.keep_subject(caller.subject.as_ref());
-        Self(Arc::clone(&self.0), self.0.subject().and(caller.subject.clone()))
+        Self(Arc::clone(&self.0), self.0.subject().and(caller.subject.clone()), caller.is_counted)
     }
 
     /// The caller's token, where it is exchanged for another.
     pub(crate) const fn subject(&self) -> Option<&Arc<Subject>> {
         self.1.as_ref()
+    }
+
+    pub(crate) const fn is_counted(&self) -> bool {
+        self.2
     }
 
     pub(crate) fn context(&self) -> &Arc<SessionContext> {
@@ -201,6 +211,10 @@ impl Session {
         if !self.0.shared().capacity.admits() {
             return Verdict::Denied(no_room());
         }
+        let held = match self.counted(&operation, length).await {
+            Ok(held) => held,
+            Err(denied) => return Verdict::Denied(denied),
+        };
         // For the record alone: what goes to the target is what is evaluated.
         let masked = match self.0.masked(&operation.wire, operation.members, ClassSet::EMPTY).await {
             Ok(masked) => masked,
@@ -217,7 +231,7 @@ impl Session {
         let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &operation.wire }];
         match decision.effect {
             Effect::Allow => {
-                let Some(permit) = self.0.tasks().permit(length) else {
+                let Some(permit) = self.0.tasks().permit(length, held) else {
                     return Verdict::Denied(self.too_many(operation).await);
                 };
                 let token = self.0.tasks().token();
@@ -268,7 +282,7 @@ impl Session {
     }
 
     async fn too_many(&self, operation: Operation) -> Denied {
-        self.reject(Rejection {
+        self.record_rejection(Rejection {
             kind: ErrorKind::Limit,
             reason: "too_many_operations",
             message: "too many calls run at once; wait for some to end".into(),
@@ -283,6 +297,14 @@ impl Session {
         if !self.0.shared().capacity.admits() {
             return no_room();
         }
+        match self.counted_rejection().await {
+            Ok(()) => self.record_rejection(rejection).await,
+            Err(denied) => denied,
+        }
+    }
+
+    /// The same of what was counted already, or is not the caller's doing.
+    pub(crate) async fn record_rejection(&self, rejection: Rejection<'_>) -> Denied {
         let Rejection { kind, reason, message, action, received } = rejection;
         let received = Bytes::copy_from_slice(received);
         match self.0.masked(&received, Members::NONE, ClassSet::EMPTY).await {
@@ -379,6 +401,7 @@ impl Session {
         let evidence = self.0.evidence();
         let written = self.0.strand().close(evidence, |count| Body::SessionClosed { count, reason })?;
         self.0.metrics().sessions.dec();
+        self.0.tasks().release_session();
         evidence.settle(self.0.durability(), written.position).await?;
         Ok(Dial(Arc::clone(&self.0)))
     }
@@ -436,7 +459,7 @@ impl Session {
         match settled {
             Ok(written) => {
                 let reference = Some(format!("{}/{}", self.id(), written.seq));
-                Denied(Refusal { kind, reason, message, reference })
+                Denied(Refusal { kind, reason, message, reference, limit: None })
             }
             Err(error) => self.unrecorded(&error),
         }
@@ -451,7 +474,8 @@ impl Session {
 /// that operations in flight need for their outcomes.
 pub(crate) fn no_room() -> Denied {
     let message = "nothing new begins while there is too little room for evidence; tell the operator of this gateway";
-    Denied(Refusal { kind: ErrorKind::Evidence, reason: "capacity", message: message.into(), reference: None })
+    let kind = ErrorKind::Evidence;
+    Denied(Refusal { kind, reason: "capacity", message: message.into(), reference: None, limit: None })
 }
 
 /// The refusal when evidence cannot be written.
@@ -463,5 +487,5 @@ pub(crate) fn unrecorded(error: &EvidenceError, session: SessionId) -> Denied {
             ("evidence", "nothing passes while evidence cannot be written; tell the operator of this gateway")
         }
     };
-    Denied(Refusal { kind: error.kind(), reason, message: message.into(), reference: None })
+    Denied(Refusal { kind: error.kind(), reason, message: message.into(), reference: None, limit: None })
 }

@@ -15,8 +15,10 @@ use vidimus_policy::Policies;
 use crate::authenticate::Authenticator;
 use crate::capacity::Capacity;
 use crate::evidence::{Evidence, Strand};
+use crate::limits::{CallerLimits, Limiter};
 use crate::logged_custody::LoggedCustody;
 use crate::metrics::Metrics;
+use crate::refusals::Refusals;
 use crate::seal::Sealer;
 use crate::tasks::Tasks;
 use crate::unauthenticated::Unauthenticated;
@@ -34,6 +36,11 @@ pub(crate) struct Shared {
     pub(crate) control: Strand,
     pub(crate) metrics: Metrics,
     pub(crate) tasks: Tasks,
+    /// What callers may take at most.
+    pub(crate) limits: CallerLimits,
+    pub(crate) limiter: Limiter,
+    /// Those that took more.
+    pub(crate) refusals: Refusals,
     /// All keys that sign the log, the newest first.
     pub(crate) log_keys: Vec<VerifierKey>,
     /// Where recordings are.

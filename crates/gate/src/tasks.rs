@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::limits::Held;
 use crate::shares::{Amounts, Share, Shares};
 
 /// Operations that run at once, over all sessions. A call runs on when its client leaves, so connections do not bound
@@ -29,7 +30,7 @@ const MAX_RECEIVED: usize = 512 * 1024;
 /// Calls of one target that wait at once for what they are decided by.
 const MAX_UNDECIDED: usize = 128;
 
-/// Everything. Whoever keeps sessions has a bound for them.
+/// Everything. Whoever keeps sessions has a bound for them, and the operator has one for each principal.
 const ALL: Amounts = Amounts {
     sessions: Semaphore::MAX_PERMITS,
     operations: MAX_OPERATIONS,
@@ -43,8 +44,7 @@ const OF_TARGET: Amounts =
     Amounts { operations: MAX_OPERATIONS / 2, streams: MAX_STREAMS / 2, undecided: MAX_UNDECIDED, ..ALL };
 
 /// So has one principal, who may take all it can get.
-const OF_PRINCIPAL: Amounts =
-    Amounts { sessions: 20_000, received: MAX_RECEIVED / 4, undecided: ALL.undecided, ..OF_TARGET };
+const OF_PRINCIPAL: Amounts = Amounts { received: MAX_RECEIVED / 4, undecided: ALL.undecided, ..OF_TARGET };
 
 /// One principal at one target has at most half of what that target may have.
 const OF_BOTH: Amounts =
@@ -95,16 +95,26 @@ pub(crate) enum Length {
 #[derive(Debug)]
 pub(crate) struct Permit {
     _of: [OwnedSemaphorePermit; 5],
+    /// What it takes of the operator's limits.
+    held: Held,
 }
 
-impl Default for Tasks {
-    fn default() -> Self {
+impl Permit {
+    /// Counts bytes that go to the caller.
+    pub(crate) fn spend(&self, bytes: usize) {
+        self.held.spend(bytes);
+    }
+}
+
+impl Tasks {
+    /// No tasks, of principals that may have so many sessions each.
+    pub(crate) fn new(sessions: usize) -> Self {
         Self {
             tracker: TaskTracker::new(),
             cut_off: CancellationToken::new(),
             streams_end: Arc::default(),
             of_all: Arc::new(Share::new(ALL)),
-            of_principals: Shares::new(OF_PRINCIPAL),
+            of_principals: Shares::new(Amounts { sessions: sessions.min(Semaphore::MAX_PERMITS), ..OF_PRINCIPAL }),
             of_targets: Shares::new(OF_TARGET),
             of_both: Shares::new(OF_BOTH),
         }
@@ -141,15 +151,17 @@ pub(crate) struct SessionTasks {
     of_target: Arc<Share>,
     of_both: Arc<Share>,
     of_all: Arc<Share>,
-    /// One of the sessions that its principal may have.
-    _session: Arc<OwnedSemaphorePermit>,
+    /// One of the sessions that its principal may have, until it has ended.
+    session: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
 }
 
 impl Tasks {
-    /// The tasks of a new session; `None` when the principal has as many as one may have.
-    pub(crate) fn session(&self, principal: &str, target: &str) -> Option<SessionTasks> {
+    /// The tasks of a new session; `None` when the principal has as many as one may have. One that does not count may
+    /// always be.
+    pub(crate) fn session(&self, principal: &str, target: &str, counts: bool) -> Option<SessionTasks> {
         let of_principal = self.of_principals.of(principal);
-        let session = Arc::clone(&of_principal.sessions).try_acquire_owned().ok()?;
+        let session = || Arc::clone(&of_principal.sessions).try_acquire_owned().ok();
+        let session = if counts { Some(session()?) } else { None };
         Some(SessionTasks {
             all: self.tracker.clone(),
             own: TaskTracker::new(),
@@ -161,7 +173,7 @@ impl Tasks {
             // No target's name has a space.
             of_both: self.of_both.of(&format!("{target} {principal}")),
             of_all: Arc::clone(&self.of_all),
-            _session: Arc::new(session),
+            session: Arc::new(Mutex::new(session)),
         })
     }
 
@@ -232,8 +244,8 @@ impl SessionTasks {
         drop(self.all.spawn(task));
     }
 
-    /// Leave to run one more operation; `None` when too many run already.
-    pub(crate) fn permit(&self, length: Length) -> Option<Permit> {
+    /// Leave to run one more operation, with what it holds of the operator's limits; `None` when too many run already.
+    pub(crate) fn permit(&self, length: Length, held: Held) -> Option<Permit> {
         let of = |share: &Share| match length {
             Length::Call => Arc::clone(&share.operations),
             Length::Stream { .. } => Arc::clone(&share.streams),
@@ -247,6 +259,7 @@ impl SessionTasks {
                 one(of(&self.of_target))?,
                 one(of(&self.of_all))?,
             ],
+            held,
         })
     }
 
@@ -264,6 +277,11 @@ impl SessionTasks {
         self.own.token()
     }
 
+    /// The session has ended: its principal may have another.
+    pub(crate) fn release_session(&self) {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// Cuts off what still runs, and waits until every operation has left its outcome.
     pub(crate) async fn cut_off(&self) {
         self.cut_off.cancel();
@@ -276,13 +294,16 @@ impl SessionTasks {
 mod tests {
     use super::*;
 
+    /// Sessions of one principal.
+    const SESSIONS: usize = 1_000;
+
     /// All permits of this kind that the sessions of one principal with one target can get.
     fn all(tasks: &Tasks, (principal, target): (&str, &str), length: Length) -> (Vec<SessionTasks>, Vec<Permit>) {
         let (mut sessions, mut permits) = (Vec::new(), Vec::new());
         loop {
-            let session = tasks.session(principal, target).unwrap();
+            let session = tasks.session(principal, target, true).unwrap();
             let before = permits.len();
-            permits.extend(std::iter::from_fn(|| session.permit(length)));
+            permits.extend(std::iter::from_fn(|| session.permit(length, Held::default())));
             if permits.len() == before {
                 return (sessions, permits);
             }
@@ -293,10 +314,12 @@ mod tests {
 
     #[test]
     fn one_principal_or_target_leaves_room_for_others() {
-        let tasks = Tasks::default();
+        let tasks = Tasks::new(SESSIONS);
         let stream = Length::Stream { until: Instant::now() };
         for (length, most) in [(Length::Call, MAX_OPERATIONS), (stream, MAX_STREAMS)] {
-            let may = |principal, target| tasks.session(principal, target).unwrap().permit(length).is_some();
+            let may = |principal, target| {
+                tasks.session(principal, target, true).unwrap().permit(length, Held::default()).is_some()
+            };
             let greedy = all(&tasks, ("alice", "hung"), length);
             assert_eq!(greedy.1.len(), most / 4);
             assert!(!may("alice", "hung") && may("alice", "other") && may("bob", "hung"));
@@ -316,7 +339,7 @@ mod tests {
 
     #[test]
     fn what_is_received_is_bounded_by_bytes() {
-        let tasks = Tasks::default();
+        let tasks = Tasks::new(SESSIONS);
         let size = 4 << 20;
         let held: Vec<_> = std::iter::from_fn(|| tasks.room("alice", size)).collect();
         assert_eq!(held.len() * size, MAX_RECEIVED * 1024 / 4);
@@ -330,9 +353,9 @@ mod tests {
 
     #[test]
     fn one_principal_waits_in_half_of_the_places_of_a_target() {
-        let tasks = Tasks::default();
+        let tasks = Tasks::new(SESSIONS);
         let places = |principal, target| {
-            let session = tasks.session(principal, target).unwrap();
+            let session = tasks.session(principal, target, true).unwrap();
             std::iter::from_fn(|| session.undecided()).collect::<Vec<_>>()
         };
         // Whatever session of hers it is.
@@ -348,18 +371,24 @@ mod tests {
 
     #[test]
     fn one_principal_has_so_many_sessions() {
-        let tasks = Tasks::default();
-        let held: Vec<_> = std::iter::from_fn(|| tasks.session("alice", "t")).collect();
-        assert_eq!(held.len(), OF_PRINCIPAL.sessions);
-        assert!(tasks.session("bob", "t").is_some());
+        let tasks = Tasks::new(SESSIONS);
+        let held: Vec<_> = std::iter::from_fn(|| tasks.session("alice", "t", true)).collect();
+        assert_eq!(held.len(), SESSIONS);
+        assert!(tasks.session("bob", "t", true).is_some());
+        assert!(tasks.session("alice", "t", false).is_some(), "one beside another does not count");
+        held[0].release_session();
+        let next = tasks.session("alice", "t", true);
+        assert!(next.is_some() && tasks.session("alice", "t", true).is_none(), "what has ended may still be held");
+        held[0].release_session();
+        assert!(tasks.session("alice", "t", true).is_none(), "it ends once");
         drop(held);
-        assert!(tasks.session("alice", "t").is_some());
+        assert!(tasks.session("alice", "t", true).is_some());
     }
 
     #[tokio::test]
     async fn streams_end_in_time_together_and_calls_do_not() {
-        let tasks = Tasks::default();
-        let session = tasks.session("alice", "t").unwrap();
+        let tasks = Tasks::new(SESSIONS);
+        let session = tasks.session("alice", "t", true).unwrap();
         let run = |length| {
             let (gone, ended) = tokio::sync::oneshot::channel::<()>();
             session.spawn(length, async move {

@@ -62,6 +62,7 @@ fn start(data_dir: &Path) -> Gate {
         full_text: false,
         discipline: vidimus_core::Discipline::Unknown,
         version: "test",
+        limits: vidimus_gate::CallerLimits::default(),
     };
     Gate::start(options, &mut Registry::default()).unwrap()
 }

@@ -173,6 +173,7 @@ fn a_rebuild_that_was_cut_off_is_destroyed_at_the_next_start() {
         full_text: false,
         discipline: Discipline::Unknown,
         version: "test",
+        limits: vidimus_gate::CallerLimits::default(),
     };
     Gate::start(options, &mut Registry::default()).unwrap();
     for name in ["rebuild", "rebuild-wal", "rebuild-shm", "replaced-wal"] {

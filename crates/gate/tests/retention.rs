@@ -100,6 +100,7 @@ fn options(data_dir: &Path, clock: Arc<Hands>) -> Options {
         full_text: false,
         discipline: Discipline::Unknown,
         version: "test",
+        limits: vidimus_gate::CallerLimits::default(),
     }
 }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -165,6 +165,9 @@ impl Adapter {
         if let Some(challenge) = reply.challenge {
             headers.insert(WWW_AUTHENTICATE, *challenge);
         }
+        if let Some(seconds) = reply.retry_after {
+            headers.insert(RETRY_AFTER, seconds.get().into());
+        }
         if reply.status == StatusCode::METHOD_NOT_ALLOWED {
             let allowed = if has_streams_alone { "GET, POST" } else { "GET, POST, DELETE" };
             headers.insert(ALLOW, HeaderValue::from_static(allowed));
@@ -192,6 +195,14 @@ impl Adapter {
     pub async fn expire(&self, idle: Duration) {
         close(self.0.sessions.expire(idle), "idle").await;
         close(self.0.stateless.expire(idle), "idle").await;
+    }
+
+    /// Closes sessions that have lasted as long as they may, or used what they may: to be called each second, since what
+    /// listens in them goes on until then. Nothing begins in one meanwhile.
+    pub async fn end_due(&self) {
+        for (reason, sessions) in self.0.sessions.due().into_iter().chain(self.0.stateless.due()) {
+            close(sessions, reason).await;
+        }
     }
 
     /// Ends requests that are being answered, then closes all sessions: the gateway stops. Before it comes the end of
@@ -449,6 +460,11 @@ impl Adapter {
     ) -> Result<Arc<McpSession>, Reply> {
         let (status, reason, text) = match headers::session_id(headers) {
             Ok(Some(id)) => match self.0.sessions.find(id, visit.caller.principal(), visit.target) {
+                Some(session) if let Some(reason) = session.gate.end_due() => {
+                    self.0.sessions.remove(id);
+                    close(vec![session], reason).await;
+                    (StatusCode::NOT_FOUND, "unknown_session", "the session has ended; start a new one")
+                }
                 Some(session) if !session.is_lost() => return Ok(session),
                 Some(session) => {
                     self.0.sessions.remove(id);

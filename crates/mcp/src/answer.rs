@@ -3,6 +3,7 @@
 //! A tool call that policy denies is HTTP 200 and a result marked as an error, so that a model reads why. What could
 //! not be recorded is 503, whatever else it would have been (NIST SP 800-53 AU-5).
 
+use std::num::NonZeroU32;
 use std::sync::OnceLock;
 
 use http::{HeaderValue, StatusCode};
@@ -12,11 +13,15 @@ use vidimus_gate::{Answer, Answers, Denied, Framing, Notice, Refusal, Released, 
 
 use crate::envelope::{Id, Message, Method};
 use crate::headers::{EVENT_STREAM, JSON};
+use crate::reply::Meta;
 use crate::sessions::McpSession;
 use crate::{reply, sse};
 
 /// The code of a refusal by policy outside tool calls: the first of JSON-RPC's range for implementations.
 pub(crate) const DENIED: i32 = -32_001;
+
+/// The code of a refusal by a limit, of the same range: none that MCP gives another meaning.
+const LIMITED: i32 = -32_029;
 
 /// What stands around each message of a stream.
 pub(crate) const FRAMING: Framing = Framing { id: sse::ID, before: sse::BEFORE, after: sse::AFTER, idle: sse::IDLE };
@@ -30,6 +35,8 @@ pub(crate) struct Reply {
     pub(crate) session: Option<HeaderValue>,
     /// `WWW-Authenticate`, when another token is needed: rare, and as large as all the rest.
     pub(crate) challenge: Option<Box<HeaderValue>>,
+    /// `Retry-After` in seconds, when a limit was passed.
+    pub(crate) retry_after: Option<NonZeroU32>,
     /// Whether the body is a fixed text of the gateway's and no message of the protocol.
     pub(crate) is_notice: bool,
 }
@@ -54,7 +61,7 @@ impl Reply {
     }
 
     const fn of(status: StatusCode, body: ReleasedBody, content_type: Option<&'static str>) -> Self {
-        Self { status, body, content_type, session: None, challenge: None, is_notice: false }
+        Self { status, body, content_type, session: None, challenge: None, retry_after: None, is_notice: false }
     }
 
     pub(crate) fn challenged(self, challenge: HeaderValue) -> Self {
@@ -62,13 +69,15 @@ impl Reply {
     }
 }
 
-/// A denial in the words of what was asked: a tool answers that it failed, so that a model reads why.
+/// A denial in the words of what was asked: a tool answers that it failed, so that a model reads why, and when to try again
+/// if it was by a limit.
 pub(crate) fn denied_as_asked(message: &Message, denied: &Denied, modern: bool) -> Reply {
     match (message.method(), message.id()) {
-        (Some(Method::CallTool), Some(id)) if denied.refusal().kind == ErrorKind::Denied => {
-            let encode =
-                |refusal: &Refusal| reply::tool_error(id, &refusal.message, refusal.reference.as_deref(), modern);
-            Reply::json(StatusCode::OK, denied.release(encode))
+        (Some(Method::CallTool), Some(id))
+            if denied.refusal().kind == ErrorKind::Denied || denied.refusal().limit.is_some() =>
+        {
+            let encode = |refusal: &Refusal| reply::tool_error(id, &refusal.message, meta(refusal), modern);
+            Reply { retry_after: retry_after(denied), ..Reply::json(StatusCode::OK, denied.release(encode)) }
         }
         (_, Some(id)) => told(StatusCode::OK, Some(id), DENIED, denied),
         (_, None) => told(StatusCode::FORBIDDEN, None, DENIED, denied),
@@ -130,26 +139,43 @@ pub(crate) fn refused(status: StatusCode, notice: Notice) -> Reply {
 
 /// A notice, if the denial it answers is on record.
 pub(crate) fn evidenced(denied: &Denied, status: StatusCode, notice: Notice) -> Reply {
-    if recorded(denied) {
+    if denied.refusal().limit.is_some() {
+        let reply = Reply::notice(StatusCode::TOO_MANY_REQUESTS, Notice::Limited);
+        Reply { retry_after: retry_after(denied), ..reply }
+    } else if recorded(denied) {
         Reply::notice(status, notice)
     } else {
         Reply::notice(StatusCode::SERVICE_UNAVAILABLE, Notice::EvidenceUnavailable)
     }
 }
 
+/// Whether a denial is on record. One by a limit is counted, and to be told in its own words.
 pub(crate) fn recorded(denied: &Denied) -> bool {
-    denied.refusal().reference.is_some()
+    denied.refusal().reference.is_some() && denied.refusal().limit.is_none()
+}
+
+/// What programs read of a refusal.
+pub(crate) fn meta(refusal: &Refusal) -> Meta<'_> {
+    let retry_after = refusal.limit.as_ref().and_then(|limit| limit.retry_after);
+    Meta { reference: refusal.reference.as_deref(), retry_after }
+}
+
+fn retry_after(denied: &Denied) -> Option<NonZeroU32> {
+    let seconds = meta(denied.refusal()).retry_after?;
+    NonZeroU32::new(u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 
 /// A refusal as a JSON-RPC error, with the reference to its record; 503 when it could not be recorded.
 pub(crate) fn told(status: StatusCode, id: Option<&Id>, code: i32, denied: &Denied) -> Reply {
     let refusal = denied.refusal();
     let status = match refusal.kind {
+        _ if refusal.limit.is_some() => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Evidence => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Limit if status == StatusCode::OK => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::NotFound if refusal.reason == "session_closed" => StatusCode::NOT_FOUND,
         _ => status,
     };
-    let encode = |refusal: &Refusal| reply::error(id, code, &refusal.message, refusal.reference.as_deref());
-    Reply::json(status, denied.release(encode))
+    let code = if refusal.limit.is_some() { LIMITED } else { code };
+    let encode = |refusal: &Refusal| reply::error(id, code, &refusal.message, meta(refusal));
+    Reply { retry_after: retry_after(denied), ..Reply::json(status, denied.release(encode)) }
 }

@@ -17,17 +17,60 @@ const SUPPORTED: &str = "2026-07-28";
 /// The key of `_meta` and of an error's `data` that holds the reference (MCP 2025-11-25, "_meta": a prefix and a name).
 const REFERENCE_KEY: &str = "vidimus/reference";
 
+/// The key beside it: whole seconds after which it may be tried again.
+const RETRY_KEY: &str = "vidimus/retryAfter";
+
 /// The key of `_meta` that holds the id of the request by which a client listens.
 pub(crate) const SUBSCRIPTION_KEY: &str = "io.modelcontextprotocol/subscriptionId";
 
+/// What programs read of a refusal, beside its text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Meta<'a> {
+    /// The reference to the evidence.
+    pub reference: Option<&'a str>,
+    /// Whole seconds after which it may be tried again.
+    pub retry_after: Option<u64>,
+}
+
+impl Meta<'_> {
+    const fn is_empty(&self) -> bool {
+        self.reference.is_none() && self.retry_after.is_none()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let mut before = b'{';
+        if let Some(reference) = self.reference {
+            out.push(before);
+            write_string(out, REFERENCE_KEY);
+            out.push(b':');
+            write_string(out, reference);
+            before = b',';
+        }
+        if let Some(seconds) = self.retry_after {
+            out.push(before);
+            write_string(out, RETRY_KEY);
+            out.extend_from_slice(format!(":{seconds}").as_bytes());
+        }
+        out.push(b'}');
+    }
+}
+
+/// The reference alone.
+impl<'a> From<Option<&'a str>> for Meta<'a> {
+    fn from(reference: Option<&'a str>) -> Self {
+        Self { reference, retry_after: None }
+    }
+}
+
 /// An error (JSON-RPC 2.0 §5.1). Without an id it answers a message whose id could not be read.
-pub fn error(id: Option<&Id>, code: i32, message: &str, reference: Option<&str>) -> Bytes {
+pub fn error<'a>(id: Option<&Id>, code: i32, message: &str, meta: impl Into<Meta<'a>>) -> Bytes {
+    let meta = meta.into();
     let mut out = start(id);
     out.extend_from_slice(format!(r#","error":{{"code":{code},"message":"#).as_bytes());
     write_string(&mut out, message);
-    if let Some(reference) = reference {
+    if !meta.is_empty() {
         out.extend_from_slice(br#","data":"#);
-        write_reference(&mut out, reference);
+        meta.write(&mut out);
     }
     end(out, "}}")
 }
@@ -60,21 +103,22 @@ pub fn unsupported_version(id: Option<&Id>, message: &str, requested: &str, refe
 /// did not answer. The reference is in the text, where the user sees it, and in `_meta`, where a program finds it.
 ///
 /// `modern` is for revisions whose results name their kind.
-pub fn tool_error(id: &Id, message: &str, reference: Option<&str>, modern: bool) -> Bytes {
+pub fn tool_error<'a>(id: &Id, message: &str, meta: impl Into<Meta<'a>>, modern: bool) -> Bytes {
+    let meta = meta.into();
     let mut out = start(Some(id));
     out.extend_from_slice(br#","result":{"#);
     if modern {
         out.extend_from_slice(br#""resultType":"complete","#);
     }
     out.extend_from_slice(br#""content":[{"type":"text","text":"#);
-    match reference {
+    match meta.reference {
         Some(reference) => write_string(&mut out, &format!("{message} (reference {reference})")),
         None => write_string(&mut out, message),
     }
     out.extend_from_slice(br#"}],"isError":true"#);
-    if let Some(reference) = reference {
+    if !meta.is_empty() {
         out.extend_from_slice(br#","_meta":"#);
-        write_reference(&mut out, reference);
+        meta.write(&mut out);
     }
     end(out, "}}")
 }
@@ -115,14 +159,6 @@ fn start(id: Option<&Id>) -> Vec<u8> {
     let mut out = br#"{"jsonrpc":"2.0","id":"#.to_vec();
     out.extend_from_slice(id.map_or("null", Id::lexeme).as_bytes());
     out
-}
-
-fn write_reference(out: &mut Vec<u8>, reference: &str) {
-    out.push(b'{');
-    write_string(out, REFERENCE_KEY);
-    out.push(b':');
-    write_string(out, reference);
-    out.push(b'}');
 }
 
 fn end(mut out: Vec<u8>, tail: &str) -> Bytes {

@@ -480,6 +480,29 @@ impl Sessions {
         self.open.write().unwrap_or_else(PoisonError::into_inner).remove(id)
     }
 
+    /// Takes a session out, unless another one has taken its place.
+    pub(crate) fn remove_own(&self, id: &str, session: &Arc<McpSession>) -> bool {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let is_own = open.get(id).is_some_and(|own| Arc::ptr_eq(own, session));
+        is_own && open.remove(id).is_some()
+    }
+
+    /// Takes out those that are to end, by the reasons why.
+    pub(crate) fn due(&self) -> BTreeMap<&'static str, Vec<Arc<McpSession>>> {
+        let due: Vec<_> = {
+            let open = self.read();
+            let due = open.iter().filter_map(|(id, session)| Some((id.clone(), session.gate.end_due()?)));
+            due.collect()
+        };
+        let mut ended: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (id, reason) in due {
+            if let Some(session) = self.remove(&id) {
+                ended.entry(reason).or_default().push(session);
+            }
+        }
+        ended
+    }
+
     /// Takes out those unused for `idle`; with zero, all.
     pub(crate) fn expire(&self, idle: Duration) -> Vec<Arc<McpSession>> {
         let now = self.now();

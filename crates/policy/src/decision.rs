@@ -7,7 +7,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, PolicySet, PrincipalConstraint, Response};
-use vidimus_core::{Action, Effect, ToolAnnotations};
+use vidimus_core::{Action, Effect, Fact, ToolAnnotations};
 
 use crate::context;
 use crate::request::{Considered, Decision, Moment, Request, Verdict};
@@ -15,7 +15,7 @@ use crate::rules::{Rule, Rules, Site, Slice};
 use crate::subject::Subject;
 use crate::value::Unfit;
 
-/// What of a context is made of what the caller asked for; the rest is who and when.
+/// What of a context, besides facts, is made of what the caller asked for; the rest is who and when.
 const OF_THE_CALL: [&str; 4] = ["arguments", "uri", "prompt", "url"];
 
 pub(crate) fn decide(rules: &Rules, subject: &Subject, request: &Request<'_>) -> Decision {
@@ -58,7 +58,8 @@ fn considered(site: &Site, subject: &Subject, made: &Result<(Context, Vec<Unfit>
             Err(error) => Verdict::Fails(error.to_string()),
         };
         let permits = rule.policy.effect() == cedar_policy::Effect::Permit;
-        let reads_call = OF_THE_CALL.iter().any(|name| rule.reads.attribute(name).is_some());
+        let of_the_call = OF_THE_CALL.into_iter().chain(Fact::ALL.into_iter().map(Fact::name));
+        let reads_call = of_the_call.into_iter().any(|name| rule.reads.attribute(name).is_some());
         Considered {
             id: Arc::clone(&rule.id),
             place: rule.place.clone(),

@@ -7,6 +7,7 @@
 mod document;
 mod facts;
 mod keys;
+mod limits;
 mod masking;
 mod oauth;
 mod reference;
@@ -33,6 +34,7 @@ use vidimus_stdio::Confinement;
 use crate::problem::Problem;
 use crate::secret::{SecretRef, Source};
 use document::Document;
+pub(crate) use limits::Limits;
 pub(crate) use masking::{Masking, Shared as SharedMasking};
 pub(crate) use oauth::Oauth;
 pub(crate) use reference::markdown;
@@ -127,16 +129,6 @@ impl Config {
         confinement.unwritable = told.chain(tools).map(absolute).collect();
         Ok(confinement)
     }
-}
-
-/// `[limits]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Limits {
-    pub(crate) connections: usize,
-    pub(crate) request_bytes: usize,
-    pub(crate) response_bytes: usize,
-    pub(crate) session_idle: Duration,
-    pub(crate) shutdown_grace: Duration,
 }
 
 /// `[identity.oidc.NAME]`

@@ -42,7 +42,7 @@ pub(crate) async fn run(options: &Backtest, out: &mut impl Write) -> anyhow::Res
     let mut notes = Vec::new();
     let tools = tools(socket, &config, options.target.as_ref(), &mut notes).await?;
     let policies = inputs.with_known(|name| tools.get(name.as_str()).cloned()).compile()?;
-    let mut trial = Trial { socket, policies, tools, tested: Tested::default(), notes };
+    let mut trial = Trial { socket, config: &config, policies, tools, tested: Tested::default(), notes };
 
     let (sessions, are_more) = sessions(socket, options).await?;
     let mut told = Instant::now();
@@ -138,6 +138,7 @@ async fn sessions(socket: &Path, options: &Backtest) -> anyhow::Result<(Vec<Sess
 /// What is tried, and what came of it so far.
 struct Trial<'a> {
     socket: &'a Path,
+    config: &'a Config,
     policies: Policies,
     tools: BTreeMap<String, Vec<ToolDefinition>>,
     tested: Tested,
@@ -205,7 +206,8 @@ impl Trial<'_> {
                 continue;
             }
             let question = session.question(operation, self.annotations(&session, operation));
-            let reads_call = question.ask(&self.policies, None).considered.iter().any(|one| one.reads_call);
+            let reads_call =
+                question.ask(&self.policies, self.config, None).considered.iter().any(|one| one.reads_call);
             let asked = match (reads_call, operation.is_masked) {
                 (false, _) => Asked::Known(None),
                 (true, true) => Asked::Unknown,
@@ -254,7 +256,7 @@ impl Trial<'_> {
             }
             Asked::Unknown => false,
         };
-        let answer = question.ask(&self.policies, None);
+        let answer = question.ask(&self.policies, self.config, None);
         let readers = if is_known { Vec::new() } else { undecidable(&answer.considered) };
         let tried = |would_be: Option<Effect>, by: Vec<String>, message| Tried {
             session: session.id.clone(),

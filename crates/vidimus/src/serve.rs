@@ -40,8 +40,11 @@ use crate::{capacity, certificates, clock, key, policies, retention, stdio_child
 /// How long the gateway's own tasks may take to end at shutdown.
 const HELPER_GRACE: Duration = Duration::from_secs(5);
 
-/// How often idle sessions and counted log-on failures are looked for.
+/// How often idle sessions, counted log-on failures and refusals are looked for.
 const HOUSE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often sessions are looked for that have lasted, or used, as much as they may.
+const ENDS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The wait before a target's definitions are asked for again, at first and at most.
 const DEFINITIONS_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
@@ -94,6 +97,7 @@ pub(crate) async fn open(config: &Config, mut registry: Registry) -> anyhow::Res
         full_text: config.full_text,
         discipline: clock::discipline(),
         version: env!("CARGO_PKG_VERSION"),
+        limits: config.limits.callers.clone(),
     };
     let witnesses = Witnesses::new(&config.witnesses, &mut registry)?;
     let (gate, witnesses, registry) =
@@ -192,6 +196,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
             stopping.clone(),
         )),
         tokio::spawn(keep_house(gate.clone(), adapter.clone(), config.limits.session_idle, stopping.clone())),
+        tokio::spawn(end_sessions(adapter.clone(), stopping.clone())),
         tokio::spawn(keep_keys_fresh(identity, stopping.clone())),
         tokio::spawn(retention::keep(gate.clone(), config.retention.clone(), stopping.clone())),
         tokio::spawn(integrity.run(gate.clone(), stopping.clone())),
@@ -404,9 +409,19 @@ async fn keep_house(gate: Gate, adapter: Adapter, idle: Duration, mut stop: watc
             () = stopped(&mut stop) => return,
         }
         if let Err(error) = gate.record_counted() {
-            tracing::error!(%error, "Counted log-on failures cannot be recorded yet");
+            tracing::error!(%error, "Counted log-on failures and refusals cannot be recorded yet");
         }
         adapter.expire(idle).await;
+    }
+}
+
+async fn end_sessions(adapter: Adapter, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(ENDS_INTERVAL) => {}
+            () = stopped(&mut stop) => return,
+        }
+        adapter.end_due().await;
     }
 }
 

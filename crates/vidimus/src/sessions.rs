@@ -150,12 +150,12 @@ fn event_row(event: &Value, is_control: bool) -> Vec<String> {
         .collect();
     let mut parts = vec!["/operation/action"];
     parts.extend(is_control.then_some("/target"));
-    parts.extend(["/operation/object", "/read/what", "/read/session"]);
+    parts.extend(["/operation/object", "/limit/name", "/read/what", "/read/session"]);
     let what = match event.pointer("/address").and_then(Value::as_str) {
         Some(address) => format!("from {address}"),
         None => joined(&parts),
     };
-    let mut result = joined(&["/decision/effect", "/decision/reason", "/outcome/status", "/reason"]);
+    let mut result = joined(&["/decision/effect", "/decision/reason", "/outcome/status", "/limit/reason", "/reason"]);
     for (word, places) in [("masked", ["/masked", "/outcome/masked"]), ("revealed", ["/revealed", "/outcome/revealed"])]
     {
         let counts = places.into_iter().find_map(|place| event.pointer(place)).and_then(Value::as_object);
@@ -167,9 +167,10 @@ fn event_row(event: &Value, is_control: bool) -> Vec<String> {
     }
     // One event stands for as many failures as it counts, and for the lines it leaves out.
     let number = |pointer: &str| event.pointer(pointer).and_then(Value::as_u64);
-    let result = match (number("/count"), number("/left_out"), &*text("/type")) {
-        (Some(count @ 2..), _, "auth.failed") => format!("{result} ({count} times)"),
-        (_, Some(lines @ 1..), _) => format!("{lines} lines left out{result}"),
+    let count = number("/limit/count").or_else(|| number("/count").filter(|_| text("/type") == "auth.failed"));
+    let result = match (count, number("/left_out")) {
+        (Some(count @ 2..), _) => format!("{result} ({count} times)"),
+        (_, Some(lines @ 1..)) => format!("{lines} lines left out{result}"),
         _ => result,
     };
     let mut row = vec![text("/seq"), to_milliseconds(&text("/time")).to_owned(), text("/type")];
@@ -371,8 +372,11 @@ mod tests {
             event(
                 r#"{"id":"e4","read":{"session":"0199a1b2-0000-7000-8000-000000000001","what":"session"},"seq":4,"time":"t","type":"recording.viewed","who":"local|0"}"#,
             ),
+            event(
+                r#"{"id":"e5","limit":{"count":412,"name":"agents","reason":"rate"},"seq":5,"target":"crm","time":"t","type":"limit.exceeded","who":"corp|ci"}"#,
+            ),
         ];
-        let session = SessionSummary { who: None, target: None, display: None, client: None, events: 5, ..summary() };
+        let session = SessionSummary { who: None, target: None, display: None, client: None, events: 6, ..summary() };
         insta::assert_snapshot!(shown(|out| write_detail(&SessionDetail { session, events }, out)));
     }
 

@@ -83,7 +83,10 @@ async fn what_would_be_decided_otherwise_is_told_and_what_the_record_does_not_ho
     assert_eq!(recordings_read(&gateway), 1, "bob has done nothing that policies read the arguments of");
     // Nobody's payloads are looked at where no policy reads them.
     let (status, open) = try_policies(&gateway, ALLOW_ALL, &[]);
-    assert_eq!((status, rows(&open["different"])), (Some(1), vec![json!(["everything/poll", "deny", "allow", ["tools"]])]));
+    assert_eq!(
+        (status, rows(&open["different"])),
+        (Some(1), vec![json!(["everything/poll", "deny", "allow", ["tools"]])])
+    );
     assert_eq!(recordings_read(&gateway), 1);
 
     let (status, tried) = try_policies(&gateway, &format!("{ALLOW_ALL}{PROPOSED}"), &[]);

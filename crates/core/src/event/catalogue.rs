@@ -34,6 +34,11 @@ pub const CATALOGUE: &[Entry] = &[
     entry("policy.refused", "a changed policy set was refused", "attempted change (CM-3)"),
     entry("auth.succeeded", "a token was accepted for the first time", "log-on (AC-17, IA-2)"),
     entry("auth.failed", "callers were not authenticated", "failed log-on (AC-7, IA-2)"),
+    entry(
+        "limit.exceeded",
+        "a principal was refused by a limit: the first time at once, further times of each minute in sum",
+        "attempted excess (AC-10, SC-5)",
+    ),
     entry("session.opened", "a principal opened a session on a target", "access, with identity in full (AU-3(1))"),
     entry(
         "credential.requested",

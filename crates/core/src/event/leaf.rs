@@ -110,6 +110,7 @@ impl Event<'_> {
                 });
             }
             Body::PolicyLoaded { .. }
+            | Body::LimitExceeded { .. }
             | Body::RetentionLoaded { .. }
             | Body::PolicyRefused { .. }
             | Body::ProgramLogged(_)
@@ -151,6 +152,11 @@ impl Event<'_> {
             | Body::WitnessLagging { reason, .. }
             | Body::IntegrityFailed { reason, .. } => {
                 object.string("reason", reason);
+            }
+            Body::LimitExceeded { count, limit, reason } => {
+                object.object("limit", |out| {
+                    out.integer("count", *count).string("name", limit).string("reason", reason);
+                });
             }
             Body::SessionOpened(opened) => write_opened(object, opened),
             Body::OperationAdmitted(decided) | Body::OperationDenied(decided) => {

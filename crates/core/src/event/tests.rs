@@ -105,6 +105,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         Body::PolicyRefused { kept: &hash, reason: "crm.cedar:1:1: unexpected token" },
         Body::AuthSucceeded { address: "127.0.0.1", expires: Timestamp::from_seconds(1_795_000_100) },
         Body::AuthFailed { address: "127.0.0.1", count: 12, reason: "expired" },
+        Body::LimitExceeded { count: 412, limit: "agents", reason: "rate" },
         Body::SessionOpened(Opened {
             principal: &principal,
             address: "127.0.0.1",

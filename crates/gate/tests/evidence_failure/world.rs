@@ -88,6 +88,7 @@ impl World {
             full_text: false,
             discipline: vidimus_core::Discipline::Unknown,
             version: "test",
+            limits: vidimus_gate::CallerLimits::default(),
         };
         // Tasks that the gate gave up may hold the log for a moment longer.
         let limit = Instant::now() + Duration::from_secs(10);

@@ -209,11 +209,13 @@ impl Guest {
 
     /// Listens in the client's session at a target; none when there is nothing to be heard.
     async fn listen_at(&self, session: &Arc<McpSession>, wish: &Wish) -> Option<Answers> {
-        let visit = self.visit(session);
+        // The client's own request was counted, and what it hears is where it hears it.
+        let caller = self.caller.clone().uncounted();
+        let visit = Visit { caller: &caller, ..self.visit(session) };
         match (&wish.request, session.is_modern) {
             // A client of the modern era is told of changed lists by the endpoint.
             (Some(_), false) => None,
-            (None, false) => match session.gate.listen(listening_to(&visit), &self.caller).await {
+            (None, false) => match session.gate.listen(listening_to(&visit), &caller).await {
                 Verdict::Admitted(admitted) => {
                     let (own, end) = (Arc::clone(session), session.stream.replace());
                     Some(admitted.run(move |wire, flight| listen::listen(own, (end, None), wire, flight)))
@@ -222,20 +224,20 @@ impl Guest {
             },
             (Some(request), true) => {
                 let request = read(self.filtered(session, request).await.ok()?).ok()?;
-                self.subscribe(session, &request).await
+                self.subscribe(&visit, session, &request).await
             }
             (None, true) => {
                 let request = reply::request(&session.own_id(), "subscriptions/listen", ALL_LISTS);
                 let request = federation::to_modern(&read(request).ok()?, &self.client).ok()?;
-                self.subscribe(session, &read(request).ok()?).await
+                self.subscribe(&visit, session, &read(request).ok()?).await
             }
         }
     }
 
-    async fn subscribe(&self, session: &Arc<McpSession>, request: &Message) -> Option<Answers> {
+    async fn subscribe(&self, visit: &Visit<'_>, session: &Arc<McpSession>, request: &Message) -> Option<Answers> {
         let MessageKind::Request { id, method } = request.kind() else { return None };
         let headers = modern::head(request, &HeaderMap::new());
-        match self.adapter.begun(&self.visit(session), session, &headers, (request, id, *method)).await {
+        match self.adapter.begun(visit, session, &headers, (request, id, *method)).await {
             Ok(Begun::Sent(answers, _)) => Some(answers),
             Ok(Begun::Denied(_)) | Err(_) => None,
         }

@@ -315,7 +315,9 @@ impl Guest {
     }
 
     async fn sent(&self, session: &Arc<McpSession>, message: &Message) -> Option<Answers> {
-        let visit = self.visit(session);
+        // The client's own request was counted.
+        let caller = self.caller.clone().uncounted();
+        let visit = Visit { caller: &caller, ..self.visit(session) };
         if !session.is_modern {
             // Its id is the only one already.
             return self.adapter.begun_within(&visit, session, message, (None, Vec::new())).await.ok();

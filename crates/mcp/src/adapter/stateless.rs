@@ -260,7 +260,10 @@ impl Adapter {
         let principal = visit.caller.principal();
         let key = key(visit, client);
         if let Some(session) = self.0.stateless.find(&key, principal, visit.target) {
-            return Ok(session);
+            let Some(reason) = session.gate.end_due() else { return Ok(session) };
+            if self.0.stateless.remove_own(&key, &session) {
+                close(vec![session], reason).await;
+            }
         }
         if !self.0.stateless.has_room() {
             return Err(self.no_room(visit, id).await);

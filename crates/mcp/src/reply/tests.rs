@@ -31,6 +31,15 @@ fn writes_what_clients_expect() {
         tool_error(&id("7"), "ask Ada", None, false),
         r#"{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"ask Ada"}],"isError":true}}"#
     );
+    let limited = Meta { reference: Some("s/3"), retry_after: Some(12) };
+    assert_eq!(
+        tool_error(&id("7"), "later", limited, true),
+        r#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","content":[{"type":"text","text":"later (reference s/3)"}],"isError":true,"_meta":{"vidimus/reference":"s/3","vidimus/retryAfter":12}}}"#
+    );
+    assert_eq!(
+        error(Some(&id("7")), -32_029, "later", Meta { reference: None, ..limited }),
+        r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32029,"message":"later","data":{"vidimus/retryAfter":12}}}"#
+    );
     assert_eq!(
         unknown_tool(&id("-1"), "x\"y"),
         r#"{"jsonrpc":"2.0","id":-1,"error":{"code":-32602,"message":"Unknown tool: x\"y"}}"#
@@ -52,7 +61,7 @@ proptest! {
             serde_json::from_slice::<Value>(bytes).unwrap()
         };
         prop_assert_eq!(
-            read(&error(Some(&id), -32000, &message, Some(&reference))),
+            read(&error(Some(&id), -32000, &message, Some(&*reference))),
             json!({"jsonrpc":"2.0","id":own,"error":{"code":-32000,"message":message,"data":{"vidimus/reference":reference}}})
         );
         prop_assert_eq!(
@@ -61,6 +70,6 @@ proptest! {
         );
         let unknown = read(&unknown_tool(&id, &message));
         prop_assert_eq!(&unknown["error"]["message"], &json!(format!("Unknown tool: {message}")));
-        prop_assert!(!tool_error(&id, &message, Some(&reference), false).contains(&b'\n'));
+        prop_assert!(!tool_error(&id, &message, Some(&*reference), false).contains(&b'\n'));
     }
 }

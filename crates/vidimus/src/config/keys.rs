@@ -3,6 +3,10 @@
 //! A key that is not here is refused. A default that stands here is the one that is used, because the reader takes it
 //! from here. A test holds that every key here is read and every key read is here.
 
+mod limits;
+
+pub(super) use limits::{LIMIT_RULE, LIMITS};
+
 /// What happens when a key is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Absent {
@@ -42,6 +46,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &GATEWAY,
     &GATEWAY_TLS,
     &LIMITS,
+    &LIMIT_RULE,
     &CAPACITY,
     &INTEGRITY,
     &RETENTION,
@@ -173,24 +178,6 @@ pub(super) const GATEWAY_TLS: Section = Section {
             Absent::Means("clients need no certificate"),
             "Authorities in PEM. Whoever has no certificate of one of them gets no connection; who a client is its token \
              says all the same.",
-        ),
-    ],
-};
-
-pub(super) const LIMITS: Section = Section {
-    heading: "limits",
-    about: "Bounds on what clients may ask of the gateway.",
-    keys: &[
-        key("connections", "count", Absent::Default("10000"), "Client connections open at once; further ones wait."),
-        key("request_bytes", "size", Absent::Default("4MiB"), "The largest message from a client."),
-        key("response_bytes", "size", Absent::Default("16MiB"), "The largest message from a target."),
-        key("session_idle", "duration", Absent::Default("30m"), "A session unused for so long is closed."),
-        key(
-            "shutdown_grace",
-            "duration",
-            Absent::Default("30s"),
-            "How long calls in flight may still run at \
-             shutdown.",
         ),
     ],
 };

@@ -19,7 +19,7 @@ use vidimus_net::{ClientHeader, Network, Proxies};
 use super::document::Document;
 use super::table::{Table, Value, secret};
 use super::{
-    Config, Gateway, Issuer, Limits, Masking, Server, Target, facts, masking, retention, stdio, tls, value, witnesses,
+    Config, Gateway, Issuer, Masking, Server, Target, facts, limits, masking, retention, stdio, tls, value, witnesses,
 };
 use super::{keys, oauth};
 
@@ -58,7 +58,6 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
     let parsed = document.parse()?;
     let root = Table::new(document, &keys::ROOT, String::new(), 0..0, parsed.get_ref());
     let gateway = root.table("gateway").and_then(|(place, table)| gateway(document, place, table));
-    let limits = limits(document, root.table("limits"));
     let capacity = capacity(document, root.table("capacity"));
     let integrity_every = integrity_every(document, root.table("integrity"));
     let full_text = full_text(document, root.table("index"));
@@ -72,7 +71,10 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
     let masking = masking::read(document, root.table("masking"));
     // Where it is wrong, targets are still read: every problem is told at once.
     let for_targets = masking.clone().unwrap_or_else(masking::nothing);
-    let targets = root.table("targets").and_then(|(place, table)| targets(document, place, table, &for_targets));
+    let found = root.table("targets");
+    let names: Vec<&str> = found.iter().flat_map(|(_, table)| table.keys()).map(|name| &**name.get_ref()).collect();
+    let targets = found.and_then(|(place, table)| targets(document, place, table, &for_targets));
+    let limits = limits::read(document, root.table("limits"), &names);
     let retention = retention::read(document, root.table("retention"), &for_targets);
     let witnesses = witnesses::read(document, root.table("witnesses"));
     let is_log_public = is_log_public(document, root.table("log"));
@@ -158,25 +160,6 @@ fn gateway<'a>(document: &'a Document, place: Range<usize>, table: &'a DeTable<'
         scopes: scopes?,
         tls: tls?,
         proxies: Proxies { trusted: trusted?, header: header? },
-    })
-}
-
-fn limits<'a>(document: &'a Document, found: Option<(Range<usize>, &'a DeTable<'a>)>) -> Option<Limits> {
-    let none = DeTable::new();
-    let (place, table) = found.unwrap_or((0..0, &none));
-    let table = Table::new(document, &keys::LIMITS, "limits".to_owned(), place, table);
-    let connections = table.count("connections");
-    let request_bytes = table.parsed("request_bytes", value::size);
-    let response_bytes = table.parsed("response_bytes", value::size);
-    let session_idle = table.parsed("session_idle", value::duration);
-    let shutdown_grace = table.parsed("shutdown_grace", value::duration);
-    table.finish();
-    Some(Limits {
-        connections: connections?,
-        request_bytes: request_bytes?,
-        response_bytes: response_bytes?,
-        session_idle: session_idle?,
-        shutdown_grace: shutdown_grace?,
     })
 }
 

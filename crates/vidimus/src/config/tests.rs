@@ -54,8 +54,13 @@ full_text = true
 connections = 500
 request_bytes = "64KiB"
 response_bytes = "1MiB"
+sessions = 40
 session_idle = "5m"
+session_max = "8h"
+session_calls = 1000
+session_bytes = "64MiB"
 shutdown_grace = "1s"
+rules = { refunds = { calls = "20/min", burst = 5, concurrent = 2, per = "all", groups = ["corp/agents"], kind = "workload", target = "crm", tools = ["refund"] } }
 
 [identity.oidc.corp]
 issuer = "http://127.0.0.1:4000/"
@@ -236,6 +241,13 @@ fn every_key_is_understood() {
     assert_eq!(config.gateway.proxies.trusted.len(), 2);
     assert_eq!(config.gateway.proxies.header, vidimus_net::ClientHeader::Forwarded);
     assert_eq!(config.limits.session_idle, Duration::from_mins(5));
+    let callers = &config.limits.callers;
+    assert_eq!((callers.sessions, callers.session_max), (40, Some(Duration::from_hours(8))));
+    assert_eq!((callers.session_calls, callers.session_bytes), (Some(1_000), Some(64 << 20)));
+    let [rule] = &*callers.rules else { panic!("{callers:?}") };
+    assert_eq!((&*rule.name, rule.is_shared, rule.concurrent), ("refunds", true, Some(2)));
+    assert_eq!(rule.calls.map(|rate| (rate.to_string(), rate.burst)), Some(("20/min".to_owned(), 5)));
+    assert_eq!((rule.groups.as_slice(), rule.tools.as_slice()), (&["corp/agents".into()][..], &["refund".into()][..]));
     let corp = &config.issuers.iter().find(|issuer| issuer.verification.name == "corp").unwrap().verification;
     assert_eq!(corp.issuer, "http://127.0.0.1:4000/", "the text itself, since `iss` is compared exactly");
     assert_eq!(corp.audiences.len(), 2);
@@ -593,4 +605,31 @@ fn a_missing_file_is_named() {
     let error = Config::load(Path::new("/nonexistent/vidimus.toml")).unwrap_err();
     assert!(matches!(error, ConfigError::Unreadable { .. }));
     assert!(error.to_string().contains("/nonexistent/vidimus.toml"));
+}
+
+#[test]
+fn a_rule_that_would_hold_nothing_back_is_refused_with_what_is_missing() {
+    let with = |rule: &str| parse(&format!("{SMALLEST}\n[limits.rules.{rule}"));
+    assert!(with("r]\ncalls = \"5/s\"").is_ok() && with("r]\nconcurrent = 1\ntarget = \"crm\"").is_ok());
+    for (bad, expected) in [
+        ("r]", "[limits.rules.r] limits nothing"),
+        ("r]\nburst = 5\nconcurrent = 1", "`burst` is a part of `calls`"),
+        ("r]\ncalls = \"5/s\"\ntarget = \"crn\"", "there is no [targets.crn]; did you mean `crm`?"),
+        ("r]\ncalls = \"5/s\"\ntarget = \"warehouse\"", "those that there are: crm"),
+        ("r]\ncalls = \"5/s\"\ntools = [\"refund\"]", "`tools` are of one target"),
+        ("r]\ncalls = \"5/s\"\ntarget = \"crm\"\ntools = []", "`tools` lists none"),
+        ("r]\ncalls = \"5/s\"\ngroups = []", "`groups` lists none"),
+        ("r]\ncalls = \"5/s\"\ngroups = [\"agents\"]", "expected a group as policies name it"),
+        ("r]\ncalls = 5", "expected rate, found a number"),
+        ("r]\ncalls = \"5/m\"", "expected calls in a time"),
+        ("r]\ncall = \"5/s\"", "did you mean `calls`?"),
+        ("r]\nconcurrent = 0", "`concurrent` must be a whole number from 1"),
+        ("r]\nconcurrent = 2000000", "`concurrent` is at most 1000000"),
+        ("r]\ncalls = \"5/s\"\nkind = \"agent\"", "expected \"user\" or \"workload\""),
+        ("sessions]\ncalls = \"5/s\"", "`sessions` is a limit of [limits] itself"),
+        ("R]\ncalls = \"5/s\"", "expected a name of a-z"),
+    ] {
+        let error = with(bad).unwrap_err().to_string();
+        assert!(error.contains(expected), "{bad}: {error}");
+    }
 }
