@@ -177,4 +177,6 @@ pub struct SizeFacts {
     pub depth: u64,
     /// Values in all.
     pub members: u64,
+    /// The most digits that a number would have, written out without exponent.
+    pub digits: u64,
 }

@@ -2,7 +2,8 @@
 //!
 //! What is here reads and judges nothing but text: it resolves no name, opens no file and runs no command. It takes time
 //! linear in what it reads, never panics on it, and is bounded: where a bound is passed, the fact is absent, which denies
-//! where a policy reads it. Modules, from below: `readings`, `walk`, `hosts` · `urls`, `hidden`, `size`.
+//! where a policy reads it. Modules, from below: `readings`, `walk`, `lookup`, `hosts` · `urls`, `paths`, `shell`, `sql`, `hidden`,
+//! `size`.
 
 mod hidden;
 mod hosts;

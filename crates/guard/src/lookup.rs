@@ -67,3 +67,33 @@ impl Path {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use vidimus_core::json::{Document, Limits};
+
+    use super::*;
+
+    #[test]
+    fn where_paths_lead() {
+        let text = r#"{"a":{"b":[1,{"c d":2},[3]]},"a.b":4,"e":[{"f":5},{"f":6},7]}"#;
+        let document = Document::parse(Bytes::from(text), &Limits::default()).unwrap();
+        for (path, values) in [
+            ("$.a.b[*]", &["1", r#"{"c d":2}"#, "[3]"][..]),
+            ("$.a.b[*]['c d']", &["2"]),
+            ("$['a.b']", &["4"]),
+            ("$.e[*].f", &["5", "6"]),
+            ("$.a.*", &[r#"[1,{"c d":2},[3]]"#]),
+            ("$.x.y", &[]),
+            ("$.e.f", &[]),
+        ] {
+            let found = path.parse::<Path>().unwrap().values(document.root());
+            let found: Vec<_> = found.iter().map(Value::raw).collect();
+            assert_eq!(found, values, "{path}");
+        }
+        for path in ["", "$", "a", "$a", "$.", "$..a", "$[0]", "$['a", "$['']", "$.a[", "$.a[*]b"] {
+            assert_eq!(path.parse::<Path>(), Err(InvalidPath), "{path}");
+        }
+    }
+}

@@ -104,7 +104,7 @@ const fn is_separator(character: char) -> bool {
 /// Whether a text is a path although no key says so.
 fn looks_like_one(text: &str) -> bool {
     let text = text.trim();
-    if text.len() > MAX_LOOKED_AT || text.contains(['\n', '\r']) {
+    if text.len() > MAX_LOOKED_AT || text.contains(['\n', '\r']) || text.trim_matches(is_separator).is_empty() {
         return false;
     }
     let is_file_url = begins_with_ignoring_case(text, "file:");
@@ -158,7 +158,8 @@ fn judge(text: &str, (is_sure, is_disguised): (bool, bool), roots: &[String], fa
     let is_absolute = is_sure && (normal.starts_with('/') || is_drive(first));
     // `C:name` lies where the drive happens to stand, `name::$DATA` is `name` itself.
     let is_odd = first.len() > 2 && first.get(..2).is_some_and(is_drive) || lower.contains("::$");
-    let is_share = path.starts_with("\\\\") || (path.starts_with("//") && !path.starts_with("///"));
+    let is_share = (path.starts_with("\\\\") && path.len() > 2)
+        || (path.starts_with("//") && path.len() > 2 && !path.starts_with("///"));
     let is_variable = first.starts_with("${")
         || first.starts_with("$HOME")
         || first.to_ascii_lowercase().starts_with("$env:")
@@ -328,3 +329,6 @@ fn fits(pattern: &str, name: &str) -> bool {
     }
     pattern.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,12 +172,21 @@ impl Authority {
     }
 }
 
+/// Of an authority, so much is read: more than a host may have, so that a longer one is refused.
+const MAX_AUTHORITY: usize = 1_100;
+
+/// The beginning of a part of a text.
+fn near(text: &str, start: usize, end: usize) -> &str {
+    let end = end.min(start.saturating_add(MAX_AUTHORITY));
+    (0..4).find_map(|back| text.get(start..end.saturating_sub(back))).unwrap_or_default()
+}
+
 /// Notes the hosts of one authority. Whether there are any.
 fn found(text: &str, start: usize, authority: &Authority, scheme: &str, facts: &mut UrlFacts) -> Option<bool> {
-    let whole = text.get(start..authority.end).unwrap_or_default();
-    let last = text.get(authority.after_at.max(start)..authority.end).unwrap_or_default();
-    // Before the first `@`, as some read it; only where it is near.
-    let first = whole.get(..whole.len().min(300)).unwrap_or_default().split('@').nth(1);
+    let whole = near(text, start, authority.end);
+    let last = near(text, authority.after_at.max(start), authority.end);
+    // After the first `@`, as some read it; only where it is near.
+    let first = whole.split('@').nth(1);
     let mut is_one = false;
     for host in [Some(last), first].into_iter().flatten() {
         let host = host_of(host).trim_end_matches(['.', ':', '!', '*', '_']);
@@ -262,4 +271,69 @@ fn words(text: &str, is_version: bool, facts: &mut UrlFacts) -> Option<()> {
         insert(&mut facts.hosts, &address.to_string())?;
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use vidimus_core::json::{Document, Limits};
+
+    use super::*;
+
+    fn facts(arguments: &serde_json::Value) -> UrlFacts {
+        let document = Document::parse(Bytes::from(arguments.to_string()), &Limits::default()).unwrap();
+        of(Some(document.root())).unwrap()
+    }
+
+    #[test]
+    fn hosts_and_schemes_are_found_where_they_stand() {
+        for (text, hosts, schemes, private) in [
+            ("https://Example.com:8443/a?b=c#d", &["example.com"][..], &["https"][..], false),
+            ("see <http://a.example>, or ftp://b.example/x.", &["a.example", "b.example"], &["ftp", "http"], false),
+            ("http://user:pass@a.example/", &["a.example"], &["http"], false),
+            ("http://a.example@10.0.0.1@b.example/", &["10.0.0.1", "b.example"], &["http"], true),
+            ("http:\\\\10.0.0.1\\x", &["10.0.0.1", "10.0.0.1\\x"], &["http"], true),
+            ("ht\ntp://10.0.0.1/", &["10.0.0.1"], &["http", "tp"], true),
+            ("javascript:alert(1)", &[], &["javascript"], false),
+            ("note: a::b, 12:30", &[], &[], false),
+            ("redis://cache:6379", &["cache"], &["redis"], false),
+            ("http://intranet/", &["intranet"], &["http"], true),
+            ("fe80::1", &["fe80::1"], &[], true),
+            ("ping 192.168.0.1 now", &["192.168.0.1"], &[], true),
+            ("version 10.0.0.1", &[], &[], false),
+            ("//10.0.0.1/x", &["10.0.0.1"], &[], true),
+        ] {
+            let found = facts(&serde_json::json!({ "text": text }));
+            let names = |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>();
+            assert_eq!(
+                (names(&found.schemes), found.private),
+                (schemes.iter().map(ToString::to_string).collect(), private),
+                "{text}"
+            );
+            assert!(hosts.iter().all(|host| found.hosts.contains(*host)), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn keys_say_what_hosts_are() {
+        for (arguments, private) in [
+            (serde_json::json!({ "host": "2130706433" }), true),
+            (serde_json::json!({ "host": 2_130_706_433 }), true),
+            (serde_json::json!({ "amount": 2_130_706_433 }), false),
+            (serde_json::json!({ "base_url": "metadata" }), true),
+            (serde_json::json!({ "servers": ["a.example", { "host": "[::1]:80" }] }), true),
+            (serde_json::json!({ "http://127.0.0.1/": 1 }), true),
+            (serde_json::json!({ "version": "10.2.3.4" }), false),
+            (serde_json::json!({ "url": "a.example:8080" }), false),
+        ] {
+            assert_eq!(facts(&arguments).private, private, "{arguments}");
+        }
+    }
+
+    #[test]
+    fn too_many_hosts_are_no_fact() {
+        let text = (0..1_001).map(|number| format!("http://h{number}.example/")).collect::<Vec<_>>().join(" ");
+        let document = Document::parse(Bytes::from(serde_json::json!([text]).to_string()), &Limits::default()).unwrap();
+        assert_eq!(of(Some(document.root())), None);
+    }
 }

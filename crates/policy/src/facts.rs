@@ -49,7 +49,7 @@ fn typed(fact: Fact) -> Value {
         Fact::Shell => json!({ "parsed": truth, "programs": set, "dangerous": truth }),
         Fact::Paths => json!({ "traversal": truth, "sensitive": truth, "absolute": set, "outside": truth }),
         Fact::Urls => json!({ "hosts": set, "schemes": set, "private": truth }),
-        Fact::Size => json!({ "bytes": number, "depth": number, "members": number }),
+        Fact::Size => json!({ "bytes": number, "depth": number, "members": number, "digits": number }),
     };
     json!({ "type": "Record", "attributes": attributes })
 }
@@ -91,7 +91,12 @@ fn value(fact: Fact, facts: &Facts) -> Result<Option<RestrictedExpression>, Expr
             vec![("hosts", set(&urls.hosts)), ("schemes", set(&urls.schemes)), ("private", truth(urls.private))]
         }),
         Fact::Size => facts.size.map(|size| {
-            vec![("bytes", long(size.bytes)), ("depth", long(size.depth)), ("members", long(size.members))]
+            vec![
+                ("bytes", long(size.bytes)),
+                ("depth", long(size.depth)),
+                ("members", long(size.members)),
+                ("digits", long(size.digits)),
+            ]
         }),
     };
     let record = |fields: Vec<(&str, RestrictedExpression)>| {

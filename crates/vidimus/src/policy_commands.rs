@@ -18,6 +18,7 @@ use crate::output::{self, Table, counted, printable};
 use crate::policies::Inputs;
 use crate::policy_backtest;
 use crate::policy_cases::{self, Case, Who};
+use crate::policy_facts;
 use crate::policy_files;
 use crate::policy_question::{self, Answer, Question, Written};
 use crate::problem::{Problem, Problems};
@@ -206,6 +207,7 @@ fn explain(options: &Explain, out: &mut impl Write) -> anyhow::Result<bool> {
         if let Some(explained) = explained.as_object_mut() {
             explained.insert("policy_hash".into(), loaded.policies.hash().into());
             explained.insert("listed".into(), answer.listed.into());
+            explained.insert("facts".into(), policy_facts::shown(&answer.facts).into());
             explained.insert("considered".into(), considered.into());
         }
         output::json(out, &explained)?;
@@ -246,6 +248,9 @@ fn write_explained(question: &Question, answer: &Answer, out: &mut impl Write) -
     }
     if let Some(listed) = answer.listed {
         writeln!(out, "  lists {} the tool", if listed { "show" } else { "hide" })?;
+    }
+    for (name, fact) in policy_facts::shown(&answer.facts) {
+        writeln!(out, "  {name}: {}", printable(&fact.to_string()))?;
     }
     writeln!(out)?;
     if answer.considered.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde_json::{Map, Value, json};
 use vidimus_core::json::Document;
 use vidimus_core::{Fact, FactSet, Facts};
 use vidimus_mask::{ClassSet, Form, Masker, Memory, Scope, Tally};
@@ -30,4 +31,37 @@ fn secrets(target: &Target, arguments: Option<&Bytes>) -> Option<u64> {
     let masked: BTreeMap<_, _> = tally.masked;
     let secrets = masked.iter().filter(|(class, _)| masker.engine().name(**class).starts_with(SECRET));
     Some(secrets.map(|(_, count)| *count).fold(0, u64::saturating_add))
+}
+
+/// The facts that are there, for people and programs, by their names in policies.
+pub(crate) fn shown(facts: &Facts) -> Map<String, Value> {
+    let sql = facts.sql.as_ref().map(|sql| {
+        json!({
+            "parsed": sql.parsed, "kinds": sql.kinds, "reads": sql.reads, "writes": sql.writes, "functions": sql.functions,
+            "statements": sql.statements, "unbounded": sql.unbounded, "limit": sql.limit,
+        })
+    });
+    let shell = facts.shell.as_ref();
+    let shell = shell.map(|it| json!({ "parsed": it.parsed, "programs": it.programs, "dangerous": it.dangerous }));
+    let paths = facts.paths.as_ref().map(|paths| {
+        json!({
+            "traversal": paths.traversal, "sensitive": paths.sensitive, "outside": paths.outside,
+            "absolute": paths.absolute,
+        })
+    });
+    let urls = facts.urls.as_ref();
+    let urls = urls.map(|urls| json!({ "hosts": urls.hosts, "schemes": urls.schemes, "private": urls.private }));
+    let size = facts.size.map(
+        |size| json!({ "bytes": size.bytes, "depth": size.depth, "members": size.members, "digits": size.digits }),
+    );
+    let named = [
+        (Fact::Sql, sql),
+        (Fact::Shell, shell),
+        (Fact::Paths, paths),
+        (Fact::Urls, urls),
+        (Fact::Hidden, facts.hidden.map(Value::from)),
+        (Fact::Secrets, facts.secrets.map(Value::from)),
+        (Fact::Size, size),
+    ];
+    named.into_iter().filter_map(|(fact, value)| Some((fact.name().to_owned(), value?))).collect()
 }

@@ -67,6 +67,8 @@ pub(crate) struct Answer {
     pub(crate) considered: Vec<Considered>,
     /// Whether lists show the tool.
     pub(crate) listed: Option<bool>,
+    /// What was derived of the call because policies read it.
+    pub(crate) facts: Facts,
 }
 
 impl Written<'_> {
@@ -174,6 +176,7 @@ impl Question {
             message: String::new(),
             considered: Vec::new(),
             listed: None,
+            facts: facts.clone(),
         };
         let mut decide = |action: &Action| {
             let request = self.request(action, &facts);

@@ -259,6 +259,48 @@ fn cases_say_what_does_not_hold_and_where_and_what_no_case_decides() {
 }
 
 #[test]
+fn the_library_of_policies_decides_as_its_cases_say() {
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/library");
+    let directory = tempfile::tempdir().unwrap();
+    let configuration = path(directory.path(), "vidimus.toml");
+    let text = format!(
+        r#"
+        [gateway]
+        key = {{ file = "kek" }}
+        listen = "127.0.0.1:0"
+        [identity.oidc.corp]
+        issuer = "https://login.example.com"
+        audience = "vidimus"
+        [policy]
+        dir = "{}"
+        [targets.files]
+        protocol = "mcp"
+        url = "http://127.0.0.1:9/mcp"
+        facts = {{ roots = ["/srv/files"] }}
+        "#,
+        library.display()
+    );
+    std::fs::write(&configuration, text).unwrap();
+    let tested = ended(&["policy", "test", "--config", &configuration], 0);
+    assert!(tested.contains("all hold") && !tested.contains("no case is decided by"), "{tested}");
+    let question = ["policy", "explain", "--config", &configuration, "--principal", "corp|ann", "--tool", "run"];
+    let arguments = ["--group", "corp/people", "--arguments", r#"{"command": "rm -rf x"}"#];
+    let told = ended(&[&question[..], &arguments].concat(), 1);
+    let shell = told.lines().find_map(|line| line.strip_prefix("  shell: ")).unwrap();
+    let shell: serde_json::Value = serde_json::from_str(shell).unwrap();
+    assert_eq!(shell, serde_json::json!({ "parsed": true, "programs": ["rm"], "dangerous": true }));
+    assert!(told.contains("  hidden: false\n"), "{told}");
+    for entry in std::fs::read_dir(&library).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let base = name.strip_suffix(".cedar").unwrap_or(&name).to_owned();
+        assert!(
+            library.join(format!("{}.test.toml", base.trim_end_matches(".test.toml"))).exists(),
+            "{name} has no cases"
+        );
+    }
+}
+
+#[test]
 fn an_explanation_says_what_each_policy_says() {
     let directory = tempfile::tempdir().unwrap();
     let configuration = with_policies(directory.path());

@@ -151,7 +151,7 @@ impl Judge {
             return Fed::default();
         }
         let unknown = Fed { by_any: true, by_foreign: true, by_environment: false };
-        if program.is_unknown() || program.is_pattern || program.splits {
+        if program.is_unknown() || (program.is_pattern && program.text != "[") || program.splits {
             self.facts.dangerous |= program.is_of_command;
             self.unclear();
             self.words_of("", rest);

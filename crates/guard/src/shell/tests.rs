@@ -191,6 +191,7 @@ fn what_is_harmless() {
         "cp -r a b && mv c d",
         "kill -9 1234",
         "env | grep PATH",
+        "if [ -f x ] && [ \"$a\" != b ]; then cat x; fi",
         "xargs -a list.txt -n1 basename",
         "echo {a,b}{1..3}",
         "cat keys/id_ed25519.pub",

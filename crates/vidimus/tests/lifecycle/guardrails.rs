@@ -51,3 +51,70 @@ async fn what_is_harmless_passes() {
         assert!(answer["error"] == Value::Null && answer["result"]["isError"] != json!(true), "{answer}");
     }
 }
+
+/// Policies of the library, those for agents for everybody.
+fn library() -> String {
+    let policies = [
+        include_str!("../../../../policies/library/no-private-addresses.cedar"),
+        include_str!("../../../../policies/library/no-path-traversal.cedar"),
+        include_str!("../../../../policies/library/no-dangerous-shell.cedar"),
+        include_str!("../../../../policies/library/no-unbounded-sql.cedar"),
+        include_str!("../../../../policies/library/sql-read-only.cedar"),
+        include_str!("../../../../policies/library/secrets-stay-here.cedar"),
+        include_str!("../../../../policies/library/no-hidden-text.cedar"),
+        include_str!("../../../../policies/library/not-too-large.cedar"),
+    ];
+    let policies = policies.concat().replace("principal in Group::\"corp/agents\"", "principal");
+    format!("{}{policies}", super::common::ALLOW_ALL)
+}
+
+/// The arguments of each line of a corpus, as they are written.
+fn calls(corpus: &str) -> Vec<(String, String)> {
+    let lines = corpus.lines().map(|line| (line, serde_json::from_str::<Value>(line).unwrap()));
+    let arguments = |case: &Value| case["raw"].as_str().map_or_else(|| case["arguments"].to_string(), str::to_owned);
+    lines.map(|(line, case)| (line.chars().take(200).collect(), arguments(&case))).collect()
+}
+
+/// Attacks on how policies read arguments: these two are plain objects there (`vidimus-policy`, tests of arguments), and
+/// nothing that a server would mind.
+const WITHOUT_EFFECT: &[&str] = &["entity-group", "entity-extn-amount"];
+
+/// Of a hundred harmless calls, so many may be refused.
+const TOLERATED_PERCENT: usize = 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_attack_reaches_the_server_and_harmless_calls_do() {
+    let facts = r#"facts = { shell = ["$.command", "$.steps[*].run"], sql = ["$.query", "$.batch.statements[*]"], dialect = "postgresql", roots = ["/srv/data", "/home/agent/work"] }"#;
+    let world = World::with(|setup| {
+        setup.policies = library().leak();
+        setup.target_lines = facts;
+    })
+    .await;
+    let client = world.client().await;
+    for corpus in [
+        include_str!("../../../guard/tests/corpus/attacks.jsonl"),
+        include_str!("../../../guard/tests/corpus/independent_attacks.jsonl"),
+    ] {
+        for (line, arguments) in calls(corpus) {
+            let seen = world.upstream.bodies().len();
+            let answer = client.call(1, "echo", &arguments).await;
+            let is_refused = world.upstream.bodies().len() == seen;
+            let is_expected = WITHOUT_EFFECT.iter().any(|id| line.contains(id));
+            assert!(is_refused != is_expected, "{line}: {answer:?}");
+        }
+    }
+    let harmless = [
+        include_str!("../../../guard/tests/corpus/harmless.jsonl"),
+        include_str!("../../../guard/tests/corpus/independent_harmless.jsonl"),
+    ];
+    let (mut refused, mut all) = (Vec::new(), 0);
+    for (line, arguments) in harmless.into_iter().flat_map(calls) {
+        let seen = world.upstream.bodies().len();
+        let answer = client.call(1, "echo", &arguments).await;
+        all += 1;
+        if world.upstream.bodies().len() == seen {
+            refused.push(format!("{line}: {answer:?}"));
+        }
+    }
+    assert!(refused.len() * 100 <= all * TOLERATED_PERCENT, "{refused:#?}");
+}
