@@ -293,6 +293,7 @@ impl InFlight {
         };
         let mut recorded = self.record(status, Some(&masked));
         if let Err(EvidenceError::Append(AppendError::Full { .. })) = recorded {
+            self.permit.release();
             let _ = self.answers.send(Answer::Unrecorded).await;
             while let Err(EvidenceError::Append(AppendError::Full { .. })) = recorded {
                 tokio::time::sleep(RETRY_INTERVAL).await;
@@ -317,6 +318,7 @@ impl InFlight {
             }
             Err(error) => self.unrecorded(&error),
         };
+        self.permit.release();
         let _ = self.answers.send(answer).await;
     }
 

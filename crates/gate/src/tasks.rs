@@ -104,6 +104,11 @@ impl Permit {
     pub(crate) fn spend(&self, bytes: usize) {
         self.held.spend(bytes);
     }
+
+    /// Gives free what it takes of the operator's limits: the caller is about to be answered, and may ask again at once.
+    pub(crate) fn release(&mut self) {
+        self.held = Held::default();
+    }
 }
 
 impl Tasks {

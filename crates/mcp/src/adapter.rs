@@ -547,7 +547,15 @@ impl Adapter {
                 let (is_continued, progress) = (is_continued(message), progress(message));
                 run(admitted, session, Call { is_continued, name, answer_as, progress, ..call })
             }
-            Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied, session.client_is_modern())),
+            Verdict::Denied(denied) => {
+                // What is taken back ends here, though the target cannot be told now.
+                if denied.refusal().limit.is_some()
+                    && let Some(id) = message.cancelled_request()
+                {
+                    session.cancel(&id);
+                }
+                return Err(denied_as_asked(message, &denied, session.client_is_modern()));
+            }
         };
         // At once, and whether or not the target takes the notice.
         if let Some(id) = message.cancelled_request() {

@@ -165,10 +165,13 @@ fn retry_after(denied: &Denied) -> Option<NonZeroU32> {
     NonZeroU32::new(u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 
-/// A refusal as a JSON-RPC error, with the reference to its record; 503 when it could not be recorded.
+/// A refusal as a JSON-RPC error, with the reference to its record; 503 when it could not be recorded, 429 for what is beyond
+/// a limit and no request of a session.
 pub(crate) fn told(status: StatusCode, id: Option<&Id>, code: i32, denied: &Denied) -> Reply {
     let refusal = denied.refusal();
     let status = match refusal.kind {
+        // An answer to a request of a session: an official client (Python 1.x) gives the session up at any other status.
+        _ if refusal.limit.is_some() && status == StatusCode::OK && id.is_some() => status,
         _ if refusal.limit.is_some() => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Evidence => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Limit if status == StatusCode::OK => StatusCode::TOO_MANY_REQUESTS,

@@ -108,7 +108,7 @@ pub(crate) struct Front {
 
 #[derive(Default)]
 struct Beside {
-    sessions: BTreeMap<TargetName, Arc<OnceCell<Arc<McpSession>>>>,
+    sessions: BTreeMap<TargetName, Place>,
     is_closed: bool,
 }
 
@@ -121,7 +121,7 @@ impl Front {
     }
 
     /// The place of the session at a target, which is opened once.
-    pub(crate) fn place(&self, target: &TargetName) -> Arc<OnceCell<Arc<McpSession>>> {
+    pub(crate) fn place(&self, target: &TargetName) -> Place {
         Arc::clone(self.beside().sessions.entry(target.clone()).or_default())
     }
 
@@ -422,13 +422,18 @@ impl McpSession {
 pub(crate) struct Sessions {
     started: Instant,
     open: RwLock<HashMap<Box<str>, Arc<McpSession>>>,
+    /// Those being opened that further requests wait for.
+    opening: Mutex<HashMap<Box<str>, Place>>,
     max: usize,
 }
+
+/// The place of a session that is opened once.
+pub(crate) type Place = Arc<OnceCell<Arc<McpSession>>>;
 
 impl Sessions {
     /// A table for at most `max` sessions.
     pub(crate) fn new(max: usize) -> Self {
-        Self { started: Instant::now(), open: RwLock::default(), max }
+        Self { started: Instant::now(), open: RwLock::default(), opening: Mutex::default(), max }
     }
 
     /// Whether there is room for one more, as far as can be said before it is entered.
@@ -450,19 +455,33 @@ impl Sessions {
         Some(id)
     }
 
-    /// Enters a modern session under what tells it from others; the one that is there if it came first. `None` when
-    /// there is no room.
-    pub(crate) fn enter_as(&self, key: &str, session: &Arc<McpSession>) -> Option<Arc<McpSession>> {
+    /// The place of a modern session that is to be opened, by what tells it from others: first requests that come at once
+    /// open one session. To be given to [`Self::opened`] afterwards.
+    pub(crate) fn place(&self, key: &str) -> Place {
+        Arc::clone(self.opening().entry(key.into()).or_default())
+    }
+
+    /// Nobody else is to wait at this place.
+    pub(crate) fn opened(&self, key: &str, place: &Place) {
+        let mut opening = self.opening();
+        if opening.get(key).is_some_and(|own| Arc::ptr_eq(own, place)) {
+            opening.remove(key);
+        }
+    }
+
+    /// Enters a modern session under what tells it from others. False when there is no room, or one is there.
+    pub(crate) fn enter_as(&self, key: &str, session: &Arc<McpSession>) -> bool {
         self.touch(session);
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(first) = open.get(key) {
-            return Some(Arc::clone(first));
-        }
-        if open.len() >= self.max {
-            return None;
+        if open.len() >= self.max || open.contains_key(key) {
+            return false;
         }
         open.insert(key.into(), Arc::clone(session));
-        Some(Arc::clone(session))
+        true
+    }
+
+    fn opening(&self) -> MutexGuard<'_, HashMap<Box<str>, Place>> {
+        self.opening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The session with this id, if it is this principal's on this target.

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use vidimus_credential::Endpoint;
+use vidimus_gate::LimitRule;
 use vidimus_net::ServerTls;
 use vidimus_policy::Policies;
 use vidimus_stdio::Isolation;
@@ -17,7 +18,7 @@ use crate::config::{Config, ConfigError, Issuer, Masking, Oauth, ProgramError, S
 use crate::key;
 use crate::output::{self, Table, counted, printable};
 use crate::policies::Inputs;
-use crate::problem::Problem;
+use crate::problem::{Problem, did_you_mean};
 use crate::secret::SecretRef;
 
 /// Checks the configuration at `path`. False when there are problems. A configuration that cannot be read at all is an
@@ -44,6 +45,8 @@ struct Checked {
     config: Config,
     files: usize,
     policies: Option<Policies>,
+    /// Tools that limits name and targets do not have.
+    missed: Vec<String>,
     problems: Vec<Problem>,
 }
 
@@ -84,18 +87,19 @@ impl Checked {
                 }
             }
         }
-        let (mut files, mut policies) = (0, None);
+        let (mut files, mut policies, mut missed) = (0, None, Vec::new());
         match Inputs::read(&config) {
             Err(error) => problems.push(Problem::new(error.to_string())),
             Ok(inputs) => {
                 files = inputs.files();
+                missed = config.limits.callers.rules.iter().flat_map(|rule| missed_by(rule, &inputs)).collect();
                 match inputs.compile() {
                     Ok(compiled) => policies = Some(compiled),
                     Err(found) => problems.extend(found.0),
                 }
             }
         }
-        Self { config, files, policies, problems }
+        Self { config, files, policies, missed, problems }
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -125,12 +129,26 @@ impl Checked {
             Server::Http { .. } => None,
         });
         let policies = self.policies.iter().flat_map(Policies::warnings).map(ToString::to_string);
-        policies.chain(none).chain(headers).chain(oauth).chain(programs).collect()
+        policies.chain(none).chain(self.missed.clone()).chain(headers).chain(oauth).chain(programs).collect()
     }
 }
 
+/// The tools of a limit that its target does not have, as far as they are configured: it would hold nothing back.
+fn missed_by(rule: &LimitRule, inputs: &Inputs) -> Vec<String> {
+    let Some((target, tools)) = rule.target.as_ref().and_then(|target| Some((target, inputs.tools(target)?))) else {
+        return Vec::new();
+    };
+    let is_there = |name: &String| tools.iter().any(|tool| tool.name == **name);
+    let missing = rule.tools.iter().filter(|name| !is_there(name)).map(|name| {
+        let near = did_you_mean(name, tools.iter().map(|tool| &*tool.name));
+        let help = near.map(|near| format!("; {near}")).unwrap_or_default();
+        format!("the limit `{}` is for `{name}`, which the `tools` of target {target} do not have{help}", rule.name)
+    });
+    missing.collect()
+}
+
 fn write_text(checked: &Checked, out: &mut impl Write) -> std::io::Result<()> {
-    let Checked { config, files, policies, problems } = checked;
+    let Checked { config, files, policies, problems, .. } = checked;
     let gateway = &config.gateway;
     let mut table = Table::new(&["GATEWAY", &gateway.name]);
     table.row(["clients", &gateway.listen.to_string()]);
@@ -200,7 +218,7 @@ fn refused(path: &Path, error: &ConfigError) -> Value {
 
 /// The configuration with its defaults filled in.
 fn described(checked: &Checked) -> Value {
-    let Checked { config, files, policies, problems } = checked;
+    let Checked { config, files, policies, problems, .. } = checked;
     let gateway = &config.gateway;
     let limits = &config.limits;
     json!({
@@ -223,12 +241,31 @@ fn described(checked: &Checked) -> Value {
             "connections": limits.connections,
             "request_bytes": limits.request_bytes,
             "response_bytes": limits.response_bytes,
+            "sessions": limits.callers.sessions,
             "session_idle_s": limits.session_idle.as_secs_f64(),
+            "session_max_s": limits.callers.session_max.map(|max| max.as_secs_f64()),
+            "session_calls": limits.callers.session_calls,
+            "session_bytes": limits.callers.session_bytes,
+            "rules": limits.callers.rules.iter().map(described_rule).collect::<Vec<_>>(),
             "shutdown_grace_s": limits.shutdown_grace.as_secs_f64(),
         },
         "issuers": config.issuers.iter().map(described_issuer).collect::<Vec<_>>(),
         "targets": config.targets.iter().map(described_target).collect::<Vec<_>>(),
         "policy": { "dir": config.policy_dir, "files": files, "hash": policies.as_ref().map(Policies::hash) },
+    })
+}
+
+fn described_rule(rule: &LimitRule) -> Value {
+    json!({
+        "name": &*rule.name,
+        "calls": rule.calls.map(|rate| rate.to_string()),
+        "burst": rule.calls.map(|rate| rate.burst),
+        "concurrent": rule.concurrent,
+        "per": if rule.is_shared { "all" } else { "principal" },
+        "groups": rule.groups,
+        "kind": rule.kind.map(|kind| kind.name().to_lowercase()),
+        "target": rule.target.as_ref().map(vidimus_core::TargetName::as_str),
+        "tools": rule.tools,
     })
 }
 
@@ -346,6 +383,10 @@ protocol = "mcp"
 url = "http://127.0.0.1:9000/mcp"
 headers = { Authorization = { env = "VIDIMUS_TEST_IS_NOT_SET", format = "Bearer {}" } }
 tools = "tools.json"
+[limits.rules.refunds]
+calls = "20/d"
+target = "crm"
+tools = ["refund", "refudn"]
 "#;
 
     fn checked_with(policy: &str, key: &[u8], mode: u32, as_json: bool) -> (anyhow::Result<bool>, String) {
@@ -379,12 +420,17 @@ tools = "tools.json"
         assert!(result.unwrap(), "{text}");
         assert!(text.contains("authorization: env VIDIMUS_TEST_IS_NOT_SET (not readable here)"), "{text}");
         assert!(text.contains("warning: `serve` needs the header authorization of target crm"), "{text}");
+        let missed = "warning: the limit `refunds` is for `refudn`, which the `tools` of target crm do not have; did you mean \
+                      `refund`?";
+        assert!(text.contains(missed) && !text.contains("is for `refund`,"), "{text}");
         assert!(text.contains("ok: 1 policy file in"), "{text}");
         let (result, text) = checked(policy, true);
         assert!(result.unwrap());
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&value["ok"], &value["problems"]), (&json!(true), &json!([])));
         assert_eq!(value["targets"][0]["durability"], json!("strict"));
+        let rule = &value["limits"]["rules"][0];
+        assert_eq!((&rule["calls"], &rule["burst"], &rule["per"]), (&json!("20/d"), &json!(20), &json!("principal")));
         assert_eq!(value["issuers"][0]["leeway_s"], json!(60.0));
         assert!(!text.contains("~key"));
     }

@@ -89,6 +89,11 @@ impl Inputs {
         self.sources.len()
     }
 
+    /// The definitions of a target's tools, if they are configured.
+    pub(crate) fn tools(&self, target: &TargetName) -> Option<&[ToolDefinition]> {
+        self.schemas.iter().find(|schema| schema.name == *target)?.tools.as_deref()
+    }
+
     /// Compiles policies, or says all that is wrong with them.
     pub(crate) fn compile(&self) -> Result<Policies, Problems> {
         let compiled = Policies::compile(&self.sources, &self.schemas, &self.classes);

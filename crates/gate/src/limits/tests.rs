@@ -231,3 +231,34 @@ fn results_are_passed_in_full_and_streams_end() {
     stream.spend(1);
     assert!(budget.is_over(), "while it is open");
 }
+
+#[test]
+fn in_no_stretch_of_time_pass_more_than_the_burst_and_what_comes_back_in_it() {
+    // Pauses of no rhythm, from nothing to a second (a linear congruential generator, so that each run is the same).
+    let mut state = 7_u64;
+    let mut pause = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_nanos(
+            (state >> 33) % [1, 1_000, 1_000_000, 1_000_000_000][usize::try_from(state >> 62).unwrap()],
+        )
+    };
+    for rate in [Rate { burst: 1, ..MINUTE }, Rate { burst: 7, ..MINUTE }, Rate { calls: 13, per: ms(700), burst: 3 }] {
+        let limiter = Limiter::new(vec![rule("r", Some(rate), None)]);
+        let alice = limiter.of(&principal("alice"), None, ms(0));
+        let (mut now, mut passed) = (Duration::from_hours(1), Vec::new());
+        for _ in 0..5_000 {
+            now += pause();
+            if alice.take(None, false, || now).is_ok() {
+                passed.push(now);
+            }
+        }
+        assert!(passed.len() > 100, "{rate}: {}", passed.len());
+        for (first, from) in passed.iter().enumerate() {
+            for (last, to) in passed.iter().enumerate().skip(first) {
+                let back = (*to).saturating_sub(*from).as_nanos() * u128::from(rate.calls) / rate.per.as_nanos();
+                let calls = u128::try_from(last - first).unwrap() + 1;
+                assert!(calls <= u128::from(rate.burst) + back, "{rate}: {calls} from {from:?} to {to:?}");
+            }
+        }
+    }
+}

@@ -265,6 +265,23 @@ impl Adapter {
                 close(vec![session], reason).await;
             }
         }
+        // First requests that come at once open one session, which counts once.
+        let place = self.0.stateless.place(&key);
+        let opened = place.get_or_try_init(|| Box::pin(self.open_stateless(visit, client, (id, &key)))).await;
+        self.0.stateless.opened(&key, &place);
+        opened.map(Arc::clone)
+    }
+
+    async fn open_stateless(
+        &self,
+        visit: &Visit<'_>,
+        client: Option<&str>,
+        (id, key): (&Id, &str),
+    ) -> Result<Arc<McpSession>, Reply> {
+        let known = || self.0.stateless.find(key, visit.caller.principal(), visit.target);
+        if let Some(session) = known() {
+            return Ok(session);
+        }
         if !self.0.stateless.has_room() {
             return Err(self.no_room(visit, id).await);
         }
@@ -279,17 +296,13 @@ impl Adapter {
         } else {
             McpSession::new(gate, target, true)
         });
-        match self.0.stateless.enter_as(&key, &session) {
-            Some(entered) if Arc::ptr_eq(&entered, &session) => Ok(entered),
-            // Two first requests came at once: one session is enough.
-            Some(first) => {
-                close(vec![session], "client").await;
-                Ok(first)
-            }
-            None => {
-                close(vec![session], "client").await;
-                Err(self.no_room(visit, id).await)
-            }
+        if self.0.stateless.enter_as(key, &session) {
+            return Ok(session);
+        }
+        close(vec![session], "client").await;
+        match known() {
+            Some(first) => Ok(first),
+            None => Err(self.no_room(visit, id).await),
         }
     }
 

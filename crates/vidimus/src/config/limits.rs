@@ -36,11 +36,18 @@ pub(crate) struct Limits {
     pub(crate) callers: CallerLimits,
 }
 
-/// Reads `[limits]`; without one, the defaults hold. `targets` are the names of those that there are.
+/// What rules may name.
+pub(super) struct Known<'a> {
+    pub(super) targets: Vec<&'a str>,
+    /// None when they cannot be read, which is said elsewhere.
+    pub(super) issuers: Option<Vec<&'a str>>,
+}
+
+/// Reads `[limits]`; without one, the defaults hold.
 pub(super) fn read<'a>(
     document: &'a Document,
     found: Option<(Range<usize>, &'a DeTable<'a>)>,
-    targets: &[&str],
+    known: &Known<'_>,
 ) -> Option<Limits> {
     let none = DeTable::new();
     let (place, table) = found.unwrap_or((0..0, &none));
@@ -54,7 +61,7 @@ pub(super) fn read<'a>(
     let session_calls = table.count("session_calls").map(|calls| u64::try_from(calls).unwrap_or(u64::MAX));
     let session_bytes = table.parsed("session_bytes", value::space);
     let shutdown_grace = table.parsed("shutdown_grace", value::duration);
-    let rules = rules(document, &table, targets);
+    let rules = rules(document, &table, known);
     table.finish();
     let (rules, sessions, session_max) = (rules?, sessions?, Some(session_max?));
     Some(Limits {
@@ -68,11 +75,11 @@ pub(super) fn read<'a>(
 }
 
 /// `[limits.rules.NAME]`, in the order of their names.
-fn rules<'a>(document: &'a Document, limits: &Table<'a>, targets: &[&str]) -> Option<Vec<LimitRule>> {
+fn rules<'a>(document: &'a Document, limits: &Table<'a>, known: &Known<'_>) -> Option<Vec<LimitRule>> {
     let Some((_, found)) = limits.table("rules") else { return limits.value("rules").is_none().then(Vec::new) };
     let read = found.iter().map(|(name, value)| {
         let table = limits.as_table("rules", value)?;
-        rule(document, name, table, targets)
+        rule(document, name, table, known)
     });
     // Every one is read, so that all problems are found.
     read.collect::<Vec<_>>().into_iter().collect()
@@ -82,7 +89,7 @@ fn rule<'a>(
     document: &'a Document,
     name: &'a Spanned<DeString<'a>>,
     table: &'a DeTable<'a>,
-    targets: &[&str],
+    known: &Known<'_>,
 ) -> Option<LimitRule> {
     let own_name = rule_name(name.get_ref());
     if let Err(expected) = &own_name {
@@ -94,10 +101,10 @@ fn rule<'a>(
     let burst = table.count("burst");
     let concurrent = table.count("concurrent");
     let is_shared = table.parsed("per", |text| one_of(text, &[("principal", false), ("all", true)]));
-    let groups = table.list("groups", group);
+    let groups = table.list("groups", |text| group(text, known.issuers.as_deref()));
     let kind = table
         .parsed("kind", |text| one_of(text, &[("user", PrincipalKind::User), ("workload", PrincipalKind::Workload)]));
-    let target = table.parsed("target", |text| target(text, targets));
+    let target = table.parsed("target", |text| target(text, &known.targets));
     let tools = table.list("tools", value::text);
     table.finish();
     if table.value("calls").is_none() && table.value("concurrent").is_none() {
@@ -179,8 +186,13 @@ fn rate(text: &str) -> Result<(u32, Duration), String> {
 }
 
 /// `issuer/name`, as in policies.
-fn group(text: &str) -> Result<String, String> {
+fn group(text: &str, issuers: Option<&[&str]>) -> Result<String, String> {
     match text.split_once('/') {
+        Some((issuer, _)) if issuers.is_some_and(|issuers| !issuers.contains(&issuer)) => {
+            let near = did_you_mean(issuer, issuers.into_iter().flatten().copied());
+            let help = near.map(|near| format!("; {near}")).unwrap_or_default();
+            Err(format!("no issuer is called `{issuer}` in [identity.oidc]{help}"))
+        }
         Some((issuer, name)) if value::issuer_name(issuer).is_ok() && !name.is_empty() => Ok(text.to_owned()),
         _ => Err(
             "expected a group as policies name it: that of its issuer in [identity.oidc], `/` and its own, such as \
@@ -215,10 +227,12 @@ mod tests {
 
     #[test]
     fn groups_and_names_are_as_elsewhere() {
-        assert!(group("corp/agents").is_ok() && group("corp/a/b").is_ok());
+        assert!(group("corp/agents", None).is_ok() && group("corp/a/b", Some(&["corp"])).is_ok());
         for bad in ["agents", "corp/", "/agents", "Corp/agents", "local/owner"] {
-            assert!(group(bad).is_err(), "{bad}");
+            assert!(group(bad, None).is_err(), "{bad}");
         }
+        let unknown = group("crop/agents", Some(&["corp"])).unwrap_err();
+        assert_eq!(unknown, "no issuer is called `crop` in [identity.oidc]; did you mean `corp`?");
         assert!(rule_name("ci-2").is_ok() && rule_name("sessions").is_err() && rule_name("session_calls").is_err());
     }
 }

@@ -74,7 +74,8 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
     let found = root.table("targets");
     let names: Vec<&str> = found.iter().flat_map(|(_, table)| table.keys()).map(|name| &**name.get_ref()).collect();
     let targets = found.and_then(|(place, table)| targets(document, place, table, &for_targets));
-    let limits = limits::read(document, root.table("limits"), &names);
+    let of_issuers = issuers.as_ref().map(|issuers| issuers.iter().map(|own| &*own.verification.name).collect());
+    let limits = limits::read(document, root.table("limits"), &limits::Known { targets: names, issuers: of_issuers });
     let retention = retention::read(document, root.table("retention"), &for_targets);
     let witnesses = witnesses::read(document, root.table("witnesses"));
     let is_log_public = is_log_public(document, root.table("log"));

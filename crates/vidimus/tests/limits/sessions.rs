@@ -75,6 +75,25 @@ async fn a_session_at_the_endpoint_for_all_counts_once_with_those_beside_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn first_requests_of_the_modern_era_that_come_at_once_are_one_session() {
+    let world = World::start("[limits]\nsessions = 1\n").await;
+    let calls: Vec<_> = (0..30)
+        .map(|_| {
+            let client = Client::new(world.url("/mcp/notes"), world.issuer.token("alice"));
+            let arguments = r#""name":"echo","arguments":{}"#;
+            tokio::spawn(async move { send_modern(&client, "tools/call", "echo", arguments).await })
+        })
+        .collect();
+    for call in calls {
+        let answer = call.await.unwrap();
+        assert_eq!((answer.status, refusal(&answer)), (StatusCode::OK, None), "{answer:?}");
+    }
+    let events = world.gateway.events();
+    let opened = of_type(&events, "session.opened").into_iter().filter(|event| event["who"] == "corp|alice").count();
+    assert_eq!((opened, of_type(&events, "limit.exceeded").len()), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_when_its_time_is_over_whatever_runs_in_it() {
     let world = World::start("[limits]\nsession_max = \"3s\"\n").await;
     let alice = world.client("alice").await;
