@@ -5,6 +5,7 @@
 //! [`CATALOGUE`] documents every type and why it is logged (AU-2); a leaf never exceeds 65,535 bytes, which the
 //! log enforces.
 
+mod approval;
 mod catalogue;
 mod credential;
 mod custody;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use crate::clock::{Discipline, Step, Timestamp};
 use crate::id::{EventId, SessionId};
 
+pub use approval::{Approval, ApprovalStep, Quorum};
 pub use catalogue::{CATALOGUE, Entry};
 pub use credential::{Credential, CredentialStep};
 pub use custody::{Custody, CustodyStep, Retention};
@@ -154,6 +156,8 @@ pub enum Body<'a> {
     OperationAdmitted(Decided<'a>),
     /// An operation was refused, by policy or because it could not be understood.
     OperationDenied(Decided<'a>),
+    /// An operation waits until people approve it.
+    OperationHeld(Decided<'a>),
     /// An admitted operation ended.
     OperationOutcome(Ended<'a>),
     /// A program that runs for the session wrote to its standard error.
@@ -187,6 +191,8 @@ pub enum Body<'a> {
     },
     /// A token for a target is asked for, or came, or did not.
     Credential(Credential<'a>),
+    /// Something was done about whether a held operation may pass.
+    Approval(Approval<'a>),
     /// Something was done about whether a recording is kept.
     Custody(Custody<'a>),
     /// Evidence was read.
@@ -257,12 +263,14 @@ impl Body<'_> {
             Self::SessionClosed { .. } => "session.closed",
             Self::OperationAdmitted(_) => "operation.admitted",
             Self::OperationDenied(_) => "operation.denied",
+            Self::OperationHeld(_) => "operation.held",
             Self::OperationOutcome(_) => "operation.outcome",
             Self::ProgramLogged(_) => "program.logged",
             Self::WitnessCosigned { .. } => "witness.cosigned",
             Self::WitnessLagging { .. } => "witness.lagging",
             Self::IntegrityFailed { .. } => "integrity.failed",
             Self::Credential(credential) => credential.step.name(),
+            Self::Approval(approval) => approval.step.name(),
             Self::Custody(custody) => custody.step.name(),
             Self::RecordingViewed { .. } => "recording.viewed",
             Self::KeysOpened { .. } => "admin.keys_opened",

@@ -1,6 +1,6 @@
 //! Identifiers as newtypes, so that a session is never passed where an event is meant.
 //!
-//! Both are `UUIDv7` (RFC 9562 §5.7): sortable by time of creation, 74 random bits. An id says which record is
+//! All are `UUIDv7` (RFC 9562 §5.7): sortable by time of creation, 74 random bits. An id says which record is
 //! meant; knowing one authorises nothing.
 
 use std::fmt;
@@ -11,6 +11,10 @@ use uuid::Uuid;
 /// One principal's use of one target, from open to close.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(Uuid);
+
+/// One request that people approve an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ApprovalId(Uuid);
 
 /// One entry in the evidence log.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,4 +62,5 @@ macro_rules! identifier {
 }
 
 identifier!(SessionId);
+identifier!(ApprovalId);
 identifier!(EventId);

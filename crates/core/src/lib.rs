@@ -18,7 +18,7 @@ pub use clock::{Clock, Discipline, Step, SystemClock, Timestamp};
 pub use error::ErrorKind;
 pub use event::Event;
 pub use facts::{Fact, FactSet, Facts, PathFacts, ShellFacts, SizeFacts, SqlFacts, UrlFacts};
-pub use id::{EventId, SessionId};
+pub use id::{ApprovalId, EventId, SessionId};
 pub use operation::{Action, Effect, Members, Operation, Protocol};
 pub use principal::{Actor, Principal, PrincipalKind};
 pub use target::{CredentialKind, Durability, Record, TargetName};

@@ -57,6 +57,13 @@ pub enum Action {
     RecordingHold,
     /// Read the log: proofs, entries, status.
     LogRead,
+    /// Approve a call that is held, or deny it.
+    Approve {
+        /// The approval rule that is asked.
+        rule: Arc<str>,
+        /// The name of the action that is held: `crm/refund`.
+        call: Arc<str>,
+    },
 }
 
 impl Action {
@@ -77,6 +84,7 @@ impl Action {
             Self::RecordingErase => "recording.erase".into(),
             Self::RecordingHold => "recording.hold".into(),
             Self::LogRead => "log.read".into(),
+            Self::Approve { .. } => "approve".into(),
         }
     }
 
@@ -85,6 +93,7 @@ impl Action {
         match self {
             Self::ResourceRead(object) | Self::PromptGet(object) => Some(object),
             Self::Elicitation(url) => url.as_deref(),
+            Self::Approve { rule, .. } => Some(rule),
             _ => None,
         }
     }
@@ -97,6 +106,8 @@ pub enum Effect {
     Allow,
     /// It may not.
     Deny,
+    /// It may not, unless people approve it: only in events, so that nobody takes it for leave to pass.
+    Hold,
 }
 
 impl Effect {
@@ -105,6 +116,7 @@ impl Effect {
         match self {
             Self::Allow => "allow",
             Self::Deny => "deny",
+            Self::Hold => "hold",
         }
     }
 }

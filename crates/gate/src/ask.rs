@@ -141,6 +141,7 @@ impl Session {
                 method: operation.method,
                 protocol: operation.protocol,
                 intent: admitted.seq,
+                approval: None,
                 status: Status::Ok,
                 microseconds: None,
                 bytes: 0,

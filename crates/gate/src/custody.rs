@@ -43,18 +43,25 @@ pub struct Custodian {
 #[derive(Debug, Clone)]
 pub struct Person(Arc<Principal>);
 
+impl Person {
+    /// Who it is.
+    pub(crate) fn principal(&self) -> &Arc<Principal> {
+        &self.0
+    }
+}
+
 /// Why a token is no person's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoPerson {
     /// It is a program's own.
-    #[error("erasing is done by persons: this token is a program's")]
+    #[error("this is done by persons: this token is a program's")]
     Program,
     /// A program holds it and acts for a person.
-    #[error("erasing is done by persons themselves: with this token {0} acts for one")]
+    #[error("this is done by persons themselves: with this token {0} acts for one")]
     Acting(String),
     /// Its issuer does not tell programs from people.
     #[error(
-        "erasing is done by persons: nothing tells which tokens of the issuer `{0}` are programs'; set \
+        "this is done by persons: nothing tells which tokens of the issuer `{0}` are programs'; set \
          [identity.oidc.{0}] workload_when"
     )]
     Untold(String),

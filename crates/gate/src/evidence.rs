@@ -349,6 +349,7 @@ fn with_payloads<'a>(body: Body<'a>, payloads: &'a [Payload]) -> Body<'a> {
     match body {
         Body::OperationAdmitted(decided) => Body::OperationAdmitted(Decided { payloads, ..decided }),
         Body::OperationDenied(decided) => Body::OperationDenied(Decided { payloads, ..decided }),
+        Body::OperationHeld(decided) => Body::OperationHeld(Decided { payloads, ..decided }),
         Body::OperationOutcome(ended) => Body::OperationOutcome(Ended { payloads, ..ended }),
         Body::ProgramLogged(logged) => Body::ProgramLogged(Logged { payloads, ..logged }),
         other => other,
@@ -358,7 +359,9 @@ fn with_payloads<'a>(body: Body<'a>, payloads: &'a [Payload]) -> Body<'a> {
 /// What the event says that its writer waits for.
 const fn promised(body: &Body<'_>) -> Durability {
     match body {
-        Body::OperationAdmitted(decided) | Body::OperationDenied(decided) => decided.durability,
+        Body::OperationAdmitted(decided) | Body::OperationDenied(decided) | Body::OperationHeld(decided) => {
+            decided.durability
+        }
         Body::OperationOutcome(ended) => ended.durability,
         Body::SessionOpened(opened) => opened.durability,
         _ => Durability::Async,

@@ -15,7 +15,7 @@ use aws_lc_rs::digest;
 use bytes::Bytes;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use vidimus_core::event::{Body, Ended, Masking as Found, Status};
-use vidimus_core::{Action, ErrorKind, Members, Operation, Protocol, Record, SessionId};
+use vidimus_core::{Action, ApprovalId, ErrorKind, Members, Operation, Protocol, Record, SessionId};
 use vidimus_credential::Subject;
 use vidimus_log::AppendError;
 
@@ -57,6 +57,8 @@ pub struct InFlight {
     /// Where the caller is.
     address: Option<IpAddr>,
     intent: u64,
+    /// The approval that it passes by.
+    approval: Option<ApprovalId>,
     started: Instant,
     parts: u64,
     part_bytes: u64,
@@ -129,7 +131,7 @@ impl Admitted {
     pub(crate) fn new(
         (session, subject): (Arc<SessionContext>, Option<Arc<Subject>>),
         (token, permit): (TaskTrackerToken, Permit),
-        (intent, length): (Written, Length),
+        (intent, length, approval): (Written, Length, Option<ApprovalId>),
         operation: Operation,
     ) -> Self {
         let (sender, answers) = answers::channel(PARTS_WAITING);
@@ -142,6 +144,7 @@ impl Admitted {
             protocol: operation.protocol,
             address: operation.address,
             intent: intent.seq,
+            approval,
             started: Instant::now(),
             parts: 0,
             part_bytes: 0,
@@ -348,6 +351,7 @@ impl InFlight {
                 method: self.method,
                 protocol: self.protocol,
                 intent: self.intent,
+                approval: self.approval,
                 status,
                 microseconds: Some(measured.microseconds),
                 bytes: measured.bytes,
@@ -358,6 +362,10 @@ impl InFlight {
         );
         self.ended = written.is_ok();
         if self.ended {
+            // From here on everybody knows what came of it.
+            if let Some(approval) = self.approval {
+                self.session.shared().holds.table().remove(approval);
+            }
             self.session.metrics().ended(self.session.target(), status, measured.microseconds);
         }
         written

@@ -27,6 +27,7 @@ use crate::capacity::{Capacity, Level};
 use crate::context::{SessionContext, TargetSpec};
 use crate::credential::TargetCredential;
 use crate::evidence::{Evidence, EvidenceError, Strand};
+use crate::holds::{self, Digests, Holds, RestoreError};
 use crate::keyring::{KeyChange, Keys};
 use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
 use crate::limits::{Allowance, CallerLimits, Exceeded, Limiter};
@@ -111,6 +112,9 @@ pub enum StartError {
     /// What a crash left open cannot be closed.
     #[error("sessions that a crash left open cannot be closed: {0}")]
     Recovery(#[from] recover::RecoveryError),
+    /// The requests for approval that a stop left open are not known.
+    #[error("which calls wait for approval is not known: {0}")]
+    Holds(#[from] RestoreError),
     /// The first events cannot be written.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
@@ -129,6 +133,7 @@ impl StartError {
             Self::Log(_)
             | Self::Index(_)
             | Self::Recovery(_)
+            | Self::Holds(_)
             | Self::Evidence(_)
             | Self::Admission(_)
             | Self::Rebuild(_) => ErrorKind::Evidence,
@@ -153,6 +158,7 @@ impl Gate {
         let Keys { key, signing, service, changes } = options.keys;
         let wrapping = Arc::new(KeyEncryptionKey::new(&key)?);
         let sealer = Sealer::new(&key)?;
+        let digests = Digests::new(&key)?;
         let hmac_key = masking::hmac_key(&key)?;
         let token_names = hmac::Key::new(hmac::HMAC_SHA256, &keys::derived(&key, TOKEN_NAMES)?);
         let journal_key = keys::journal_key(&key)?;
@@ -176,6 +182,7 @@ impl Gate {
         let control = Strand::new(SessionId::random(), None, None, Record::Sizes, 0);
         // Asked before this process writes, so that its own control session is not among them.
         let unfinished = recover::unfinished(&evidence, &index_path, failure.get())?;
+        let left_open = holds::restored(&evidence, &index_path)?;
         let (version, absent_witnesses) = (options.version, &absent_witnesses);
         let started = Instant::now();
         control.append(&evidence, Body::LogStarted { version, absent_witnesses, clock: options.discipline })?;
@@ -210,6 +217,7 @@ impl Gate {
             authenticator: Authenticator::new(options.identity),
             unauthenticated: Unauthenticated::default(),
             logged_custody: LoggedCustody::default(),
+            holds: Holds::new(digests, left_open),
             started,
             capacity: Capacity::default(),
         };
@@ -474,6 +482,7 @@ impl Gate {
             policies: denial.policies,
             policy: denial.policy,
             reason: denial.reason,
+            approval: None,
             durability,
             masking: Found::NONE,
             payloads: &[],
@@ -532,6 +541,11 @@ impl Gate {
             }
         }
         Ok(())
+    }
+
+    /// Ends the requests for approval whose time is up, each on record. To be called by the clock.
+    pub fn expire_holds(&self) -> Result<usize, EvidenceError> {
+        self.shared.holds.expire(&self.shared.evidence, &self.shared.control)
     }
 
     fn record_failure(&self, failure: &Failures) -> Result<(), EvidenceError> {

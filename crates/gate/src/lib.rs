@@ -6,6 +6,7 @@
 //! Cancel safety: operations run in tasks of the gate; what an adapter drops is still recorded.
 
 mod answers;
+mod approver;
 mod ask;
 mod authenticate;
 mod body;
@@ -19,6 +20,7 @@ mod export;
 mod flight;
 mod gate;
 mod guarding;
+mod holds;
 mod integrity;
 mod key_service;
 mod keyring;
@@ -53,6 +55,7 @@ mod upstream;
 mod view;
 
 pub use answers::{Answer, Answers};
+pub use approver::{Approver, ApproverError, Deed, Shown};
 pub use ask::{Asked, Declined};
 pub use authenticate::Caller;
 pub use body::{Framing, ReleasedBody};
@@ -64,6 +67,7 @@ pub use evidence::EvidenceError;
 pub use export::{Export, Exported, Selection};
 pub use flight::{Admitted, InFlight, Outcome, PartError};
 pub use gate::{Gate, Options, StartError};
+pub use holds::RestoreError;
 pub use integrity::{Findings, IntegrityCheck};
 pub use key_service::{Answer as KeyAnswer, KeyService, KeyServiceError, LocalKey};
 pub use keyring::{KeyChange, Keyring, KeyringError, Keys};
@@ -77,7 +81,7 @@ pub use recording::{Checked, ErasedRecording, Frame, PayloadName, RecordingError
 pub use released::{Notice, Released};
 pub use replay::Rest;
 pub use retention::{Expiry, MAX_DUE_NAMED, Rule, RuleStatus, Waiting};
-pub use session::{Denied, PolicyChanges, Refusal, Rejection, Session, Verdict};
+pub use session::{Denied, Held, Leg, LegEnd, Pending, PolicyChanges, Refusal, Rejection, Session, Verdict};
 pub use tasks::{Room, Undecided};
 pub use trail::StreamPosition;
 pub use upstream::{Dial, SendError, Transport, TransportError, Upstream, Wire};

@@ -138,6 +138,7 @@ fn outcome(
             method: question.method,
             protocol: question.protocol,
             intent: question.intent,
+            approval: None,
             status,
             microseconds: Some(u64::try_from(question.since.elapsed().as_micros()).unwrap_or(u64::MAX)),
             bytes: answer.map_or(0, |(masked, _)| masked.recorded.len() as u64),

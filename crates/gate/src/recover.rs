@@ -13,7 +13,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use vidimus_core::event::{Body, Ended, LAST_EVENTS, Masking, Status};
-use vidimus_core::{Action, Durability, Protocol, Record, SessionId, TargetName};
+use vidimus_core::{Action, ApprovalId, Durability, Protocol, Record, SessionId, TargetName};
 use vidimus_log::{ReadError, Snapshot};
 use vidimus_store::{Reader, StoreError};
 
@@ -74,6 +74,8 @@ struct Intent {
     action: String,
     method: Option<String>,
     object: Option<String>,
+    /// The approval that it passed by.
+    approval: Option<ApprovalId>,
 }
 
 /// The sessions without a last event. The index must have all the log's entries: what it lacks would be taken for what was
@@ -170,6 +172,7 @@ fn read(log: &mut Snapshot, session: SessionId, leaves: &[(u64, u64)]) -> Result
                     action: owned("/operation/action").unwrap_or_default(),
                     method: owned("/operation/method"),
                     object: owned("/operation/object"),
+                    approval: text("/operation/approval").and_then(|id| id.parse().ok()),
                 };
                 open.intents.insert(*seq, intent);
             }
@@ -187,7 +190,7 @@ fn read(log: &mut Snapshot, session: SessionId, leaves: &[(u64, u64)]) -> Result
 fn close(evidence: &Evidence, open: &Open) -> Result<(), RecoveryError> {
     let who = open.who.as_deref().map(Into::into);
     let strand = Strand::new(open.session, who, open.target.clone(), Record::Sizes, open.events);
-    for (intent, Intent { action, method, object }) in &open.intents {
+    for (intent, Intent { action, method, object, approval }) in &open.intents {
         let action = action_of(action, object.as_deref(), open.target.as_ref());
         strand.append(
             evidence,
@@ -196,6 +199,7 @@ fn close(evidence: &Evidence, open: &Open) -> Result<(), RecoveryError> {
                 method: method.as_deref(),
                 protocol: Protocol::Mcp,
                 intent: *intent,
+                approval: *approval,
                 status: Status::Unknown,
                 microseconds: None,
                 bytes: 0,

@@ -1,5 +1,8 @@
 //! A session: one principal's use of one target. The only place where an operation becomes a wire.
 
+mod leg;
+mod meeting;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +11,9 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use vidimus_core::event::{Body, Decided, Masking as Found};
-use vidimus_core::{Action, Effect, ErrorKind, Facts, Members, Operation, Principal, SessionId, TargetName};
+use vidimus_core::{
+    Action, ApprovalId, Effect, ErrorKind, Facts, Members, Operation, Principal, SessionId, TargetName,
+};
 use vidimus_credential::Subject;
 use vidimus_mask::ClassSet;
 use vidimus_policy::{Decision, Request};
@@ -27,6 +32,10 @@ use crate::released::Released;
 use crate::standing::{Kind, Standing};
 use crate::tasks::{Length, Undecided};
 use crate::upstream::Dial;
+
+pub use self::leg::{Leg, LegEnd};
+use self::meeting::Asked;
+pub use self::meeting::{Held, Pending};
 
 /// One principal's use of one target. Cheap to clone.
 #[derive(Clone)]
@@ -56,6 +65,8 @@ pub enum Verdict {
     Admitted(Admitted),
     /// It may not; the denial is on record.
     Denied(Denied),
+    /// It waits until people approve it; that is on record. Only calls of tools do.
+    Held(Box<Held>),
 }
 
 /// Tells when other policies come into force.
@@ -197,17 +208,27 @@ impl Session {
     /// An admitted operation's intent is written when this returns; `Upstream::send` waits until it is durable.
     /// A denial is as durable as the target demands when this returns.
     pub async fn submit(&self, operation: Operation) -> Verdict {
-        self.submitted(operation, Length::Call).await
+        self.submitted(operation, Length::Call, None).await
+    }
+
+    /// The same for a call that has waited for this request for approval.
+    pub(crate) async fn resubmitted(&self, operation: Operation, approval: ApprovalId) -> Verdict {
+        self.submitted(operation, Length::Call, Some(approval)).await
     }
 
     /// The same for an operation that listens for as long as its client does. It ends when the caller's token expires,
     /// when there is too little room for evidence, and when the gateway stops.
-    pub async fn listen(&self, operation: Operation, caller: &Caller) -> Verdict {
+    pub async fn listen(&self, operation: Operation, caller: &Caller) -> Result<Admitted, Denied> {
         let left = caller.expires.since(self.0.evidence().clock.now()).min(LONGEST_STREAM);
-        self.asked_by(caller).submitted(operation, Length::Stream { until: Instant::now() + left }).await
+        let length = Length::Stream { until: Instant::now() + left };
+        match self.asked_by(caller).submitted(operation, length, None).await {
+            Verdict::Admitted(admitted) => Ok(admitted),
+            Verdict::Denied(denied) => Err(denied),
+            Verdict::Held(held) => Err(held.refused()),
+        }
     }
 
-    async fn submitted(&self, operation: Operation, length: Length) -> Verdict {
+    async fn submitted(&self, operation: Operation, length: Length, waited_for: Option<ApprovalId>) -> Verdict {
         if !self.0.shared().capacity.admits() {
             return Verdict::Denied(no_room());
         }
@@ -224,9 +245,15 @@ impl Session {
         let wanted = standing.policies.facts_read(&operation.action, self.target());
         let facts = guarding::facts(&self.0.spec().guard, &operation, &masked.found, wanted).await;
         let decision = self.decide(&standing, &operation, &facts);
-        let policy = standing.policies.hash().to_owned();
+        let policy = standing.policy_hash();
         let action = self.0.masked_action(&operation.action).await;
-        let body = self.body(&operation, (&action, &masked.found), &decision, &policy);
+        if !decision.approvals.is_empty() {
+            let (decision, policies) = (&decision, &standing.policies);
+            let asked = Asked { decision, policies, action, masked: &masked, waited_for };
+            return self.meet(operation, asked, held).await;
+        }
+        self.not_needed(&operation, &decision, policy);
+        let body = self.body(&operation, (&action, &masked.found), &decision, policy);
         self.0.metrics().decided(self.target(), decision.effect);
         let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &operation.wire }];
         match decision.effect {
@@ -239,13 +266,13 @@ impl Session {
                     Ok(written) => Verdict::Admitted(Admitted::new(
                         (Arc::clone(&self.0), self.1.clone()),
                         (token, permit),
-                        (written, length),
+                        (written, length, None),
                         Operation { action, ..operation },
                     )),
                     Err(error) => Verdict::Denied(self.unrecorded(&error)),
                 }
             }
-            Effect::Deny => {
+            Effect::Deny | Effect::Hold => {
                 let written = self.0.strand().append_with(self.0.evidence(), &request, Body::OperationDenied(body));
                 Verdict::Denied(self.denied(written, ErrorKind::Denied, "policy", decision.message).await)
             }
@@ -275,13 +302,14 @@ impl Session {
             policies: &decision.policies,
             policy,
             reason: None,
+            approval: None,
             durability: self.0.durability(),
             masking: found,
             payloads: &[],
         }
     }
 
-    async fn too_many(&self, operation: Operation) -> Denied {
+    pub(crate) async fn too_many(&self, operation: Operation) -> Denied {
         self.record_rejection(Rejection {
             kind: ErrorKind::Limit,
             reason: "too_many_operations",
@@ -341,6 +369,7 @@ impl Session {
             policies: &[],
             policy: standing.policy_hash(),
             reason: Some(reason),
+            approval: None,
             durability: self.0.durability(),
             masking: found,
             payloads: &[],
@@ -408,21 +437,29 @@ impl Session {
 
     fn decide(&self, standing: &Standing, operation: &Operation, known: &Facts) -> Decision {
         match (self.0.party().kind, &operation.action) {
-            (Kind::Own, Action::Method(method)) if OWN_METHODS.contains(&&**method) => {
-                Decision { effect: Effect::Allow, policies: vec![OWN_POLICY.into()], message: String::new() }
-            }
+            (Kind::Own, Action::Method(method)) if OWN_METHODS.contains(&&**method) => Decision {
+                effect: Effect::Allow,
+                policies: vec![OWN_POLICY.into()],
+                message: String::new(),
+                approvals: Vec::new(),
+            },
             (Kind::Own, _) => Decision {
                 effect: Effect::Deny,
                 policies: vec![OWN_POLICY.into()],
                 message: "the gateway itself only reads definitions".into(),
+                approvals: Vec::new(),
             },
-            (Kind::Endpoint, Action::Method(_)) => {
-                Decision { effect: Effect::Allow, policies: vec![ENDPOINT_POLICY.into()], message: String::new() }
-            }
+            (Kind::Endpoint, Action::Method(_)) => Decision {
+                effect: Effect::Allow,
+                policies: vec![ENDPOINT_POLICY.into()],
+                message: String::new(),
+                approvals: Vec::new(),
+            },
             (Kind::Endpoint, _) => Decision {
                 effect: Effect::Deny,
                 policies: vec![ENDPOINT_POLICY.into()],
                 message: "this is an operation on a target, and none of the endpoint itself".into(),
+                approvals: Vec::new(),
             },
             (Kind::Caller, action) => {
                 let facts = self.0.facts(operation.address);

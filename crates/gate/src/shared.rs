@@ -15,6 +15,7 @@ use vidimus_policy::Policies;
 use crate::authenticate::Authenticator;
 use crate::capacity::Capacity;
 use crate::evidence::{Evidence, Strand};
+use crate::holds::Holds;
 use crate::limits::{CallerLimits, Limiter};
 use crate::logged_custody::LoggedCustody;
 use crate::metrics::Metrics;
@@ -56,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) exchanges: AtomicBool,
     pub(crate) authenticator: Authenticator,
     pub(crate) unauthenticated: Unauthenticated,
+    /// Calls that wait for approval.
+    pub(crate) holds: Holds,
     /// The custody of recordings, by the log.
     pub(crate) logged_custody: LoggedCustody,
     /// When this process began to write, for [`Self::up`].

@@ -277,6 +277,11 @@ impl SessionTasks {
         })
     }
 
+    /// What is cancelled when the session ends, and when the gate waits for nothing that takes long.
+    pub(crate) fn ends(&self) -> [CancellationToken; 2] {
+        [self.cut_off.clone(), self.streams_end.running()]
+    }
+
     /// Held by an operation from before its intent is written until its outcome is.
     pub(crate) fn token(&self) -> TaskTrackerToken {
         self.own.token()

@@ -269,7 +269,12 @@ impl Viewer {
             })
             .await?;
         if let Err(StoreError::NotFound(_)) = &row {
-            let unknown = || Decision { effect: Effect::Deny, policies: Vec::new(), message: String::new() };
+            let unknown = || Decision {
+                effect: Effect::Deny,
+                policies: Vec::new(),
+                message: String::new(),
+                approvals: Vec::new(),
+            };
             let reason = hidden.is_none().then_some("unknown_session");
             let (target, decision) = hidden.unwrap_or_else(|| (None, unknown()));
             let denied = self.denied(principal, &action, target.as_deref(), &decision, reason).await;
@@ -337,6 +342,7 @@ impl Viewer {
                 effect: Effect::Deny,
                 policies: Vec::new(),
                 message: "the gateway's own sessions have no recording".into(),
+                approvals: Vec::new(),
             },
             (None, _) => self.decide(principal, &Action::LogRead, GATEWAY),
         }
@@ -349,6 +355,7 @@ impl Viewer {
                 effect: Effect::Deny,
                 policies: Vec::new(),
                 message: "the session's target has no valid name".into(),
+                approvals: Vec::new(),
             };
         };
         let subject = policies.subject(principal);
@@ -386,6 +393,7 @@ impl Viewer {
             policies: &decision.policies,
             policy: policies.hash(),
             reason,
+            approval: None,
             durability: Durability::Strict,
             masking: vidimus_core::event::Masking::NONE,
             payloads: &[],

@@ -62,6 +62,7 @@ fn write_log(directory: &Path) -> u64 {
                 policies: &[],
                 policy: "sha256:ab",
                 reason: None,
+                approval: None,
                 durability: Durability::Strict,
                 masking: Masking::NONE,
                 payloads: &[],

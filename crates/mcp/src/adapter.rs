@@ -40,7 +40,7 @@ use vidimus_net::{Incoming, OriginPolicy};
 
 use self::asked::{action, expected, is_continued, method_beside_action, progress};
 use self::event_streams::EventStreams;
-use crate::answer::{DENIED, Reply, denied_as_asked, evidenced, listening, recorded, refused, relayed, told};
+use crate::answer::{DENIED, Reply, denied_as_asked, evidenced, listening, pending, recorded, refused, relayed, told};
 use crate::call::{Call, Expected};
 use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, code};
 use crate::exchange;
@@ -50,6 +50,7 @@ use crate::protected::ProtectedResources;
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
 use crate::tools::{DefinitionsError, Tools};
+use crate::waiting::{self, Patience};
 use crate::{cursors, definitions, federation, listen, members, modern, reply};
 
 /// The path of a target is this and its name.
@@ -277,7 +278,7 @@ impl Adapter {
             trace: None,
         };
         match session.gate.listen(operation, outside.caller).await {
-            Verdict::Admitted(admitted) => {
+            Ok(admitted) => {
                 let answers = match rest {
                     Some(rest) if !rest.is_own() => admitted.run(move |_, flight| flight.replay(rest)),
                     rest => {
@@ -288,7 +289,7 @@ impl Adapter {
                 };
                 listening(answers).await
             }
-            Verdict::Denied(denied) => Err(told(StatusCode::FORBIDDEN, None, DENIED, &denied)),
+            Err(denied) => Err(told(StatusCode::FORBIDDEN, None, DENIED, &denied)),
         }
     }
 
@@ -535,18 +536,15 @@ impl Adapter {
             address: Some(visit.caller.address()),
             trace: message.traceparent(),
         };
+        let (expected, answer_as) = match (expected(message), own_id) {
+            (Expected::Response { id, method }, Some(own)) => (Expected::Response { id: own, method }, Some(id)),
+            (expected, _) => (expected, None),
+        };
+        let (is_continued, progress) = (is_continued(message), progress(message));
+        let call = Call { is_continued, name, answer_as, progress, ..Call::legacy(session, expected) };
+        let modern = session.client_is_modern();
         let answers = match session.gate.asked_by(visit.caller).submit(operation).await {
-            Verdict::Admitted(admitted) => {
-                let (expected, answer_as) = match (expected(message), own_id) {
-                    (Expected::Response { id, method }, Some(own)) => {
-                        (Expected::Response { id: own, method }, Some(id))
-                    }
-                    (expected, _) => (expected, None),
-                };
-                let call = Call::legacy(session, expected);
-                let (is_continued, progress) = (is_continued(message), progress(message));
-                run(admitted, session, Call { is_continued, name, answer_as, progress, ..call })
-            }
+            Verdict::Admitted(admitted) => run(admitted, session, call),
             Verdict::Denied(denied) => {
                 // What is taken back ends here, though the target cannot be told now.
                 if denied.refusal().limit.is_some()
@@ -554,8 +552,10 @@ impl Adapter {
                 {
                     session.cancel(&id);
                 }
-                return Err(denied_as_asked(message, &denied, session.client_is_modern()));
+                return Err(denied_as_asked(message, &denied, modern));
             }
+            Verdict::Held(held) => waiting::wait(held, (session, message, call), Patience::of(session), run)
+                .map_err(|held| pending(message, &held, modern))?,
         };
         // At once, and whether or not the target takes the notice.
         if let Some(id) = message.cancelled_request() {

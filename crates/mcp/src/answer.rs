@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use http::{HeaderValue, StatusCode};
 use vidimus_core::ErrorKind;
 use vidimus_core::event::Status;
-use vidimus_gate::{Answer, Answers, Denied, Framing, Notice, Refusal, Released, ReleasedBody};
+use vidimus_gate::{Answer, Answers, Denied, Framing, Held, Notice, Pending, Refusal, Released, ReleasedBody};
 
 use crate::envelope::{Id, Message, Method};
 use crate::headers::{EVENT_STREAM, JSON};
@@ -82,6 +82,27 @@ pub(crate) fn denied_as_asked(message: &Message, denied: &Denied, modern: bool) 
         (_, Some(id)) => told(StatusCode::OK, Some(id), DENIED, denied),
         (_, None) => told(StatusCode::FORBIDDEN, None, DENIED, denied),
     }
+}
+
+/// What is told of a call that waits for approval: a tool answers that it failed, so that a model reads what to do.
+pub(crate) fn pending(message: &Message, held: &Held, modern: bool) -> Reply {
+    let encode = |pending: &Pending| {
+        let text = told_pending(pending);
+        match message.id() {
+            Some(id) => reply::tool_error(id, &text, Some(pending.reference.as_str()), modern),
+            None => reply::error(None, DENIED, &text, Some(pending.reference.as_str())),
+        }
+    };
+    Reply::json(StatusCode::OK, held.release(encode))
+}
+
+/// What a call waits for, in words.
+pub(crate) fn told_pending(pending: &Pending) -> String {
+    let Pending { message, expires, .. } = pending;
+    let until = expires.split_once('.').map_or(expires.as_str(), |(seconds, _)| seconds);
+    format!(
+        "{message} The call waits for approval until {until}Z and was not sent: make the same call again to have it run once approved"
+    )
 }
 
 /// The answers of an exchange as an HTTP answer: JSON when there is only a result, else a stream.

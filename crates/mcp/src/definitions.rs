@@ -269,6 +269,7 @@ async fn ask_once(
     let admitted = match gate.submit(operation).await {
         Verdict::Admitted(admitted) => admitted,
         Verdict::Denied(denied) => return Err(DefinitionsError::Refused(denied.refusal().message.clone())),
+        Verdict::Held(held) => return Err(DefinitionsError::Refused(held.pending().message.clone())),
     };
     let (sender, receiver) = oneshot::channel();
     let carrier = Arc::clone(session);

@@ -32,6 +32,7 @@ mod target;
 mod tell;
 mod tools;
 mod topics;
+mod waiting;
 
 pub use adapter::Adapter;
 pub use event_server::EventServer;

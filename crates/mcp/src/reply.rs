@@ -123,6 +123,27 @@ pub fn tool_error<'a>(id: &Id, message: &str, meta: impl Into<Meta<'a>>, modern:
     end(out, "}}")
 }
 
+/// An input-required result that asks for nothing: the client comes back with the state (MCP 2026-07-28, "Multi Round-Trip
+/// Requests").
+pub(crate) fn come_back(id: &Id, state: &str, reference: &str) -> Bytes {
+    let mut out = start(Some(id));
+    out.extend_from_slice(br#","result":{"resultType":"input_required","requestState":"#);
+    write_string(&mut out, state);
+    out.extend_from_slice(br#","_meta":"#);
+    Meta::from(Some(reference)).write(&mut out);
+    end(out, "}}")
+}
+
+/// A notification of progress that was told so many times (MCP 2025-11-25, "Progress"). What it waits for is no part of the
+/// work, so it stays below what a server tells of that.
+pub(crate) fn progress(token: &Id, times: u64, message: &str) -> Bytes {
+    let mut out = br#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"#.to_vec();
+    out.extend_from_slice(token.lexeme().as_bytes());
+    out.extend_from_slice(format!(r#","progress":0.{times:06},"message":"#).as_bytes());
+    write_string(&mut out, message);
+    end(out, "}}")
+}
+
 /// A notification without parameters; inside a subscription it names the request that asked for it (MCP 2026-07-28,
 /// "Subscriptions").
 pub fn notification(method: &str, subscription: Option<&Id>) -> Bytes {

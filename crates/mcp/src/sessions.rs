@@ -237,6 +237,20 @@ pub(crate) struct Running<'a> {
     pub(crate) cancelled: CancellationToken,
 }
 
+/// A request that waits for people; dropped when it does so no more.
+pub(crate) struct Waiting {
+    session: Arc<McpSession>,
+    id: Id,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if !self.session.client_is_modern() {
+            self.session.running().remove(&self.id);
+        }
+    }
+}
+
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         if !self.session.client_is_modern() {
@@ -327,6 +341,12 @@ impl McpSession {
     /// Enters a request that is being answered; none if one of its id is being answered already. Where ids are a
     /// connection's own and not a session's, none is entered twice, and none can be taken back by its id.
     pub(crate) fn run<'a>(&'a self, id: &'a Id) -> Option<Running<'a>> {
+        let cancelled = self.enter(id)?;
+        Some(Running { session: self, id, cancelled })
+    }
+
+    /// What is cancelled when the client takes back the request that is entered.
+    fn enter(&self, id: &Id) -> Option<CancellationToken> {
         let cancelled = CancellationToken::new();
         if !self.client_is_modern() {
             match self.running().entry(id.clone()) {
@@ -334,7 +354,13 @@ impl McpSession {
                 Entry::Vacant(place) => place.insert(cancelled.clone()),
             };
         }
-        Some(Running { session: self, id, cancelled })
+        Some(cancelled)
+    }
+
+    /// Enters a request that waits, in the same way: the client can take it back.
+    pub(crate) fn enter_waiting(self: &Arc<Self>, id: &Id) -> Option<(Waiting, CancellationToken)> {
+        let cancelled = self.enter(id)?;
+        Some((Waiting { session: Arc::clone(self), id: id.clone() }, cancelled))
     }
 
     /// The client takes a request back.

@@ -19,7 +19,7 @@ use crate::error::{Place, PolicyError, Warning};
 use crate::names::{self, Misnomer, did_you_mean};
 use crate::reads::Reads;
 use crate::rules::{Rule, Rules};
-use crate::schema::{self, NamedTools, TargetSchema};
+use crate::schema::{self, NamedTools, TargetSchema, World};
 use crate::shape::Shape;
 use crate::source::{Source, Statement};
 use crate::visibility;
@@ -34,8 +34,10 @@ const MAX_MESSAGE: usize = 1024;
 const ID: &str = "id";
 const MESSAGE: &str = "message";
 
+const APPROVAL: &str = "approval";
+
 /// Annotations of a later version: a policy that carries one means "forbidden unless", which must not become less.
-const NOT_ENFORCED: [(&str, &str); 2] = [("approval", "approvals"), ("rewrite", "rewrites")];
+const NOT_ENFORCED: [(&str, &str); 1] = [("rewrite", "rewrites")];
 
 /// What the files compile to.
 pub(crate) struct Compiled {
@@ -44,15 +46,12 @@ pub(crate) struct Compiled {
     pub(crate) warnings: Vec<Warning>,
 }
 
-pub(crate) fn compile(
-    sources: &[Source],
-    targets: &[TargetSchema],
-    classes: &[Arc<str>],
-) -> Result<Compiled, Vec<PolicyError>> {
+pub(crate) fn compile(sources: &[Source], world: World<'_>) -> Result<Compiled, Vec<PolicyError>> {
+    let targets = world.targets;
     let mut errors = check_targets(targets);
     let mut drafts = parse(sources, &mut errors);
     drafts.retain(|draft| {
-        let found = check(draft, targets, classes);
+        let found = check(draft, world);
         errors.extend(found.iter().cloned());
         found.is_empty()
     });
@@ -67,8 +66,7 @@ pub(crate) fn compile(
 
     let words = Vocabulary::new().map_err(|error| vec![internal(&*error)])?;
     let rules = drafts.into_iter().map(Draft::into_rule).collect::<Result<Vec<_>, _>>().map_err(|error| vec![error])?;
-    let rules =
-        Rules::new(&rules, (targets, classes), &named_tools, &words).map_err(|error| vec![internal(&*error)])?;
+    let rules = Rules::new(&rules, world, &named_tools, &words).map_err(|error| vec![internal(&*error)])?;
     Ok(Compiled { rules, words, warnings })
 }
 
@@ -83,13 +81,19 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     fn into_rule(self) -> Result<Arc<Rule>, PolicyError> {
-        let visibility = visibility::derive(&self.tree).map_err(|error| internal(&error))?;
+        let approval = self.policy.annotation(APPROVAL).map(Arc::from);
+        // What may be approved can be asked for, so lists show it.
+        let visibility = match approval {
+            Some(_) => None,
+            None => visibility::derive(&self.tree).map_err(|error| internal(&error))?,
+        };
         Ok(Arc::new(Rule {
             message: self.policy.annotation(MESSAGE).map(str::to_owned),
             id: self.id,
             place: self.statement.place(0),
             policy: self.policy,
             visibility,
+            approval,
             reads: self.reads,
         }))
     }
@@ -178,10 +182,10 @@ fn draft(statement: Statement<'_>) -> Result<Draft<'_>, Vec<PolicyError>> {
 }
 
 /// What is wrong with a policy by itself.
-fn check(draft: &Draft<'_>, targets: &[TargetSchema], classes: &[Arc<str>]) -> Vec<PolicyError> {
-    let mut errors = check_annotations(draft);
+fn check(draft: &Draft<'_>, world: World<'_>) -> Vec<PolicyError> {
+    let mut errors = check_annotations(draft, world);
     for literal in draft.policy.entity_literals() {
-        if let Err(Misnomer { message, help }) = names::check(&literal, targets, classes) {
+        if let Err(Misnomer { message, help }) = names::check(&literal, world) {
             let quoted = format!("\"{}\"", literal.id().unescaped());
             let whole = format!("{}::{quoted}", literal.type_name());
             errors.push(draft.error(&[&whole, &quoted], message, help));
@@ -223,7 +227,7 @@ fn check_tools_of_target(draft: &Draft<'_>) -> Vec<PolicyError> {
     foreign.map(fault).collect()
 }
 
-fn check_annotations(draft: &Draft<'_>) -> Vec<PolicyError> {
+fn check_annotations(draft: &Draft<'_>, world: World<'_>) -> Vec<PolicyError> {
     let mut errors = Vec::new();
     for (name, value) in draft.policy.annotations() {
         let written = format!("@{name}");
@@ -234,12 +238,19 @@ fn check_annotations(draft: &Draft<'_>) -> Vec<PolicyError> {
                 format!("{what} are not enforced by this version, so `{written}` would not hold"),
                 Some("remove the annotation: the forbid then stands as it is".into()),
             );
-        } else if ![ID, MESSAGE].contains(&name) {
-            let known = did_you_mean(name, [ID, MESSAGE, "approval", "rewrite"].into_iter());
-            let help = known.or_else(|| Some(format!("known are `@{ID}` and `@{MESSAGE}`")));
+        } else if ![ID, MESSAGE, APPROVAL].contains(&name) {
+            let known = did_you_mean(name, [ID, MESSAGE, APPROVAL, "rewrite"].into_iter());
+            let help = known.or_else(|| Some(format!("known are `@{ID}`, `@{MESSAGE}` and `@{APPROVAL}`")));
             refuse(format!("there is no annotation `{written}`"), help);
         } else if value.is_empty() || value.len() > limit || value.chars().any(char::is_control) {
             refuse(format!("`{written}` needs a text of 1 to {limit} bytes without control characters"), None);
+        } else if name == APPROVAL && draft.policy.effect() == Effect::Permit {
+            let help = "write `forbid` for what must be approved, beside the permit for who may ask for it";
+            refuse(format!("`{written}` stands on a permit, which it would not narrow"), Some(help.into()));
+        } else if name == APPROVAL
+            && let Err(Misnomer { message, help }) = names::check_approval(value, world)
+        {
+            refuse(message, help);
         }
     }
     errors

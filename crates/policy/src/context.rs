@@ -13,7 +13,7 @@ use crate::value::{self, Unfit};
 
 /// The context of a request, and what in its arguments policies read but cannot be given.
 pub(crate) fn of_request(
-    request: &Request<'_>,
+    (request, target): (&Request<'_>, Option<&EntityUid>),
     amr: &[String],
     shape: Option<&Shape>,
     reads: &Reads,
@@ -46,6 +46,11 @@ pub(crate) fn of_request(
         Action::ResourceRead(uri) => add("uri", text(uri)),
         Action::PromptGet(prompt) => add("prompt", text(prompt)),
         Action::Elicitation(Some(url)) => add("url", text(url)),
+        Action::Approve { call, .. } => {
+            add("call", text(call));
+            let target = target.ok_or("the target of the call is not there any more")?;
+            add("target", RestrictedExpression::new_entity_uid(target.clone()));
+        }
         Action::Elicitation(None)
         | Action::Sampling
         | Action::Roots

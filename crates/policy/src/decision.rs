@@ -1,7 +1,8 @@
 //! One decision: allowed if a permit holds, no forbid does, and no policy failed (design part 5, "Semantics" 1).
 //!
 //! Cedar skips a policy that errs, which would let a forbid on an absent argument fall through; here any error is a
-//! denial that names the policy. So is an argument that a policy reads but that Cedar cannot hold ([`crate::value`]).
+//! denial that names the policy. Where only forbids with `@approval` stand in the way of what a permit covers, the denial
+//! says by which rules people may lift it; for tool calls alone, since nothing else can wait. So is an argument that a policy reads but that Cedar cannot hold ([`crate::value`]).
 
 use std::error::Error;
 use std::sync::Arc;
@@ -21,17 +22,53 @@ const OF_THE_CALL: [&str; 4] = ["arguments", "uri", "prompt", "url"];
 pub(crate) fn decide(rules: &Rules, subject: &Subject, request: &Request<'_>) -> Decision {
     let site = rules.site(request.action, request.target);
     let Some(site) = site else {
-        return denied(Vec::new(), format!("there is no target `{}`", request.target));
+        let missing = match request.action {
+            Action::Approve { rule, .. } => format!("there is no approval rule `{rule}`"),
+            _ => format!("there is no target `{}`", request.target),
+        };
+        return denied(Vec::new(), missing);
     };
-    let evaluated = context(rules, site, subject, request)
-        .and_then(|(context, unfit)| Ok((evaluate(&site.slice, site, subject, context)?, unfit)));
+    let evaluated = context(rules, site, subject, request).and_then(|(context, unfit)| {
+        let kept = site.slice.without_approvals.is_some().then(|| context.clone());
+        let response = evaluate(&site.slice, site, subject, context)?;
+        let is_held = kept.is_some() && is_held(rules, &response);
+        let is_permitted = match kept {
+            Some(context) if is_held => is_permitted(site, subject, context)?,
+            _ => false,
+        };
+        Ok((Evaluated { response, is_held, is_permitted }, unfit))
+    });
     match evaluated {
-        Ok((response, unfit)) => conclude(rules, subject, request, site, &response, &unfit),
+        Ok((evaluated, unfit)) => conclude(rules, subject, request, site, &evaluated, &unfit),
         Err(error) => {
             tracing::error!(%error, "a request cannot be put to policy, so it is denied");
             denied(Vec::new(), "policy cannot judge this request".to_owned())
         }
     }
+}
+
+/// What Cedar says of a request.
+struct Evaluated {
+    response: Response,
+    /// Whether every forbid that holds is one that people may lift, and there is one.
+    is_held: bool,
+    /// Whether it would be allowed without those. Asked only where that matters.
+    is_permitted: bool,
+}
+
+fn is_held(rules: &Rules, response: &Response) -> bool {
+    let mut forbids = response.diagnostics().reason().peekable();
+    response.decision() == cedar_policy::Decision::Deny
+        && forbids.peek().is_some()
+        && forbids.all(|id| rules.by_id(id.as_ref()).is_some_and(|rule| rule.approval.is_some()))
+}
+
+/// Whether the policies that no approval lifts allow a request.
+fn is_permitted(site: &Site, subject: &Subject, context: Context) -> Result<bool, Box<dyn Error>> {
+    let Some(policies) = &site.slice.without_approvals else { return Ok(false) };
+    let response = evaluate_set(policies, &site.slice, site, subject, context)?;
+    let has_failed = response.diagnostics().errors().next().is_some();
+    Ok(response.decision() == cedar_policy::Decision::Allow && !has_failed)
 }
 
 /// What each policy that can apply to a request says of it by itself.
@@ -64,6 +101,7 @@ fn considered(site: &Site, subject: &Subject, made: &Result<(Context, Vec<Unfit>
             id: Arc::clone(&rule.id),
             place: rule.place.clone(),
             permits,
+            approval: rule.approval.clone(),
             reads_call: reads_call && admits_principal(rule, subject),
             verdict,
         }
@@ -101,7 +139,7 @@ fn context(
         Action::ToolCall(tool) => rules.tool(request.target, tool).and_then(|tool| tool.shape.as_ref()),
         _ => None,
     };
-    context::of_request(request, &subject.amr, shape, &site.slice.reads)
+    context::of_request((request, rules.target(request.target)), &subject.amr, shape, &site.slice.reads)
 }
 
 /// Whether a list shows a tool. A policy that fails hides it.
@@ -132,7 +170,7 @@ pub(crate) fn reveals(site: &Site, subject: &Subject, target: &EntityUid, moment
 }
 
 pub(crate) fn denied(policies: Vec<Arc<str>>, message: String) -> Decision {
-    Decision { effect: Effect::Deny, policies, message }
+    Decision { effect: Effect::Deny, policies, message, approvals: Vec::new() }
 }
 
 fn evaluate(slice: &Slice, site: &Site, subject: &Subject, context: Context) -> Result<Response, Box<dyn Error>> {
@@ -163,7 +201,7 @@ fn conclude(
     subject: &Subject,
     request: &Request<'_>,
     site: &Site,
-    response: &Response,
+    Evaluated { response, is_held, is_permitted }: &Evaluated,
     unfit: &[Unfit],
 ) -> Decision {
     let reasons = || response.diagnostics().reason().filter_map(|id| rules.by_id(id.as_ref()));
@@ -187,10 +225,16 @@ fn conclude(
     let is_allowed = response.decision() == cedar_policy::Decision::Allow;
     let has_failed = response.diagnostics().errors().next().is_some();
     if is_allowed && !has_failed && unjudged.is_none() {
-        return Decision { effect: Effect::Allow, policies: ids(reasons()), message: String::new() };
+        let (policies, message) = (ids(reasons()), String::new());
+        return Decision { effect: Effect::Allow, policies, message, approvals: Vec::new() };
+    }
+    if *is_held && *is_permitted && !has_failed && unjudged.is_none() {
+        return held(rules, request, reasons().collect());
     }
 
-    let mut forbids: Vec<_> = if is_allowed { Vec::new() } else { reasons().collect() };
+    // What people could lift does not say why this is denied.
+    let mut forbids: Vec<_> =
+        if is_allowed { Vec::new() } else { reasons().filter(|rule| rule.approval.is_none()).collect() };
     forbids.sort_by(|a, b| a.id.cmp(&b.id));
     let messages: Vec<&str> = forbids.iter().filter_map(|rule| rule.message.as_deref()).collect();
     let action = request.action.name(request.target.as_str());
@@ -207,6 +251,28 @@ fn conclude(
     };
     let unjudging = unjudged.into_iter().flat_map(|(_, rules)| rules);
     denied(ids(forbids.into_iter().chain(failed).chain(unjudging)), message)
+}
+
+/// The decision where only these forbids, each of which people may lift, stand in the way.
+fn held(rules: &Rules, request: &Request<'_>, mut forbids: Vec<&Arc<Rule>>) -> Decision {
+    forbids.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut approvals: Vec<Arc<str>> = forbids.iter().filter_map(|rule| rule.approval.clone()).collect();
+    approvals.sort();
+    approvals.dedup();
+    let action = request.action.name(request.target.as_str());
+    let mut messages: Vec<&str> = forbids.iter().filter_map(|rule| rule.message.as_deref()).collect();
+    if messages.is_empty() {
+        let rules = approvals.iter().filter_map(|name| rules.approval(name));
+        messages.extend(rules.filter_map(|(rule, _)| rule.message.as_deref()));
+    }
+    let names = approvals.join(", ");
+    let policies = ids(forbids.iter().copied());
+    if !matches!(request.action, Action::ToolCall(_)) {
+        let message = format!("{action} needs approval ({names}), and only calls of tools can wait for that");
+        return denied(policies, message);
+    }
+    let message = if messages.is_empty() { format!("{action} needs approval ({names})") } else { messages.join(" ") };
+    Decision { effect: Effect::Deny, policies, message, approvals }
 }
 
 /// Whether a policy for this principal reads a value that it cannot be given.

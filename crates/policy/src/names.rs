@@ -4,13 +4,12 @@
 //! A `forbid` on a misspelt name would never fire, and nobody would notice; so it is refused, with the nearest known
 //! name. Entity types are left to Cedar's validator.
 
-use std::sync::Arc;
-
 use cedar_policy::EntityUid;
 
-use crate::schema::TargetSchema;
+use crate::schema::{TargetSchema, World};
 use crate::vocabulary::{
-    ACTION, DATA_CLASS, FIXED_ACTIONS, GATEWAY_LOG, GROUP, LOG, TARGET, TOOLS_CALL, USER, WORKLOAD, tool_action,
+    ACTION, APPROVAL_RULE, DATA_CLASS, FIXED_ACTIONS, GATEWAY_LOG, GROUP, LOG, TARGET, TOOLS_CALL, USER, WORKLOAD,
+    tool_action,
 };
 
 /// Why a name cannot be meant.
@@ -21,7 +20,8 @@ pub(crate) struct Misnomer {
 }
 
 /// Whether this entity or action can exist.
-pub(crate) fn check(literal: &EntityUid, targets: &[TargetSchema], classes: &[Arc<str>]) -> Result<(), Misnomer> {
+pub(crate) fn check(literal: &EntityUid, world: World<'_>) -> Result<(), Misnomer> {
+    let World { targets, classes, .. } = world;
     let id = literal.id().unescaped();
     match literal.type_name().to_string().as_str() {
         ACTION => check_action(id, targets),
@@ -38,6 +38,7 @@ pub(crate) fn check(literal: &EntityUid, targets: &[TargetSchema], classes: &[Ar
             help: did_you_mean(&id.to_ascii_uppercase(), classes.iter().map(|class| &**class))
                 .or_else(|| Some("`vidimus mask --list` shows them all".to_owned())),
         }),
+        APPROVAL_RULE => check_approval(id, world),
         GROUP => form(id, '/', "a group is named `issuer/name`, as in Group::\"corp/support\""),
         USER => form(id, '|', "a user is named `issuer|subject`, as in User::\"corp|248289761001\""),
         WORKLOAD => form(id, '|', "a workload is named `issuer|subject`, as in Workload::\"corp|nightly-report\""),
@@ -63,6 +64,16 @@ pub(crate) fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>)
         .filter(|(distance, _)| *distance <= near)
         .min()?;
     Some(format!("did you mean `{nearest}`?"))
+}
+
+/// Whether there is an approval rule of this name: a misspelt one would hold calls that nobody could ever approve.
+pub(crate) fn check_approval(name: &str, world: World<'_>) -> Result<(), Misnomer> {
+    let known = || world.approvals.iter().map(|rule| &*rule.name);
+    if known().any(|rule| rule == name) {
+        return Ok(());
+    }
+    let help = did_you_mean(name, known()).unwrap_or_else(|| format!("add `[approvals.{name}]` to the configuration"));
+    Err(Misnomer { message: format!("there is no approval rule `{name}`"), help: Some(help) })
 }
 
 fn check_action(id: &str, targets: &[TargetSchema]) -> Result<(), Misnomer> {

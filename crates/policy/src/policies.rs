@@ -11,7 +11,7 @@ use crate::error::{Place, PolicyError, Warning};
 use crate::facts;
 use crate::request::{Considered, Decision, Moment, Request};
 use crate::rules::{Rules, Site};
-use crate::schema::TargetSchema;
+use crate::schema::{ApprovalRule, TargetSchema, World};
 use crate::source::{self, Source};
 use crate::subject::{Listed, Subject, Version};
 use crate::vocabulary::Vocabulary;
@@ -35,8 +35,18 @@ impl Policies {
         targets: &[TargetSchema],
         classes: &[Arc<str>],
     ) -> Result<Self, Vec<PolicyError>> {
-        let Compiled { rules, words, warnings } = compile::compile(sources, targets, classes)?;
+        Self::compile_in(sources, World { targets, classes, approvals: &[] })
+    }
+
+    /// The same where there are approval rules that policies may name.
+    pub fn compile_in(sources: &[Source], world: World<'_>) -> Result<Self, Vec<PolicyError>> {
+        let Compiled { rules, words, warnings } = compile::compile(sources, world)?;
         Ok(Self { hash: source::hash(sources), warnings, rules, words, version: Version::default() })
+    }
+
+    /// The approval rule of this name.
+    pub fn approval_rule(&self, name: &str) -> Option<&ApprovalRule> {
+        self.rules.approval(name).map(|(rule, _)| rule)
     }
 
     /// `sha256:` and 64 hex digits over the names and texts of all sources, for events.

@@ -61,6 +61,8 @@ pub struct Considered {
     pub permits: bool,
     /// Whether it can be about this principal and reads what is asked for: arguments, a URI, a name, an address.
     pub reads_call: bool,
+    /// The approval rule by which what it forbids may pass all the same.
+    pub approval: Option<Arc<str>>,
     /// What it says.
     pub verdict: Verdict,
 }
@@ -86,4 +88,6 @@ pub struct Decision {
     pub policies: Vec<Arc<str>>,
     /// For a denial, the text for the caller: the `@message` of the forbids, else what happened. Empty when allowed.
     pub message: String,
+    /// Approval rules, sorted: the denial stands unless people approve by every one of them. Empty where nobody can.
+    pub approvals: Vec<Arc<str>>,
 }

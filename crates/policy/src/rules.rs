@@ -15,11 +15,11 @@ use vidimus_core::{Action, TargetName};
 use crate::error::Place;
 use crate::hierarchy;
 use crate::reads::Reads;
-use crate::schema::{NamedTools, TargetSchema};
+use crate::schema::{ApprovalRule, NamedTools, World};
 use crate::shape::Shape;
 use crate::vocabulary::{
-    CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT, RECORDING_HOLD,
-    RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TOOLS_CALL, Vocabulary, tool_action,
+    APPROVE, CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT,
+    RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TOOLS_CALL, Vocabulary, tool_action,
 };
 
 /// One policy in force.
@@ -34,12 +34,16 @@ pub(crate) struct Rule {
     pub(crate) reads: Reads,
     /// `@message`.
     pub(crate) message: Option<String>,
+    /// `@approval`: what it forbids may pass when people approve it by this rule.
+    pub(crate) approval: Option<Arc<str>>,
 }
 
 /// The policies that can apply in one place, and what they read.
 #[derive(Debug)]
 pub(crate) struct Slice {
     pub(crate) policies: PolicySet,
+    /// Those that no approval lifts, where there are others too.
+    pub(crate) without_approvals: Option<PolicySet>,
     pub(crate) rules: Vec<Arc<Rule>>,
     pub(crate) reads: Reads,
     /// The actions that their conditions name.
@@ -75,6 +79,8 @@ pub(crate) struct Rules {
     log: Site,
     /// The data classes that some policy may reveal.
     reveals: Vec<(Arc<str>, Site)>,
+    /// Who must approve, and where it is decided who may.
+    approvals: HashMap<Arc<str>, (ApprovalRule, Site)>,
 }
 
 #[derive(Debug)]
@@ -115,7 +121,7 @@ impl Recordings {
 impl Rules {
     pub(crate) fn new(
         rules: &[Arc<Rule>],
-        (targets, classes): (&[TargetSchema], &[Arc<str>]),
+        World { targets, classes, approvals }: World<'_>,
         named_tools: &NamedTools,
         words: &Vocabulary,
     ) -> Result<Self, Box<PolicySetError>> {
@@ -134,8 +140,13 @@ impl Rules {
                 reveals.push((Arc::clone(class), site));
             }
         }
+        let mut by_rule = HashMap::new();
+        for rule in approvals {
+            let site = slicer.named(APPROVE, words.approval_rule(&rule.name))?;
+            by_rule.insert(Arc::clone(&rule.name), (rule.clone(), site));
+        }
         let by_id = rules.iter().map(|rule| (Arc::clone(&rule.id), Arc::clone(rule))).collect();
-        Ok(Self { by_id, targets: by_target, former_recordings, log, reveals })
+        Ok(Self { by_id, targets: by_target, former_recordings, log, reveals, approvals: by_rule })
     }
 
     /// Where an action on a target is decided; `None` when there is no such target.
@@ -143,6 +154,7 @@ impl Rules {
         let rules = self.targets.get(target);
         match action {
             Action::LogRead => Some(&self.log),
+            Action::Approve { rule, .. } => self.approvals.get(rule).map(|(_, site)| site),
             Action::RecordingView | Action::RecordingExport | Action::RecordingErase | Action::RecordingHold => {
                 rules.map_or(&self.former_recordings, |rules| &rules.recordings).site(action)
             }
@@ -165,6 +177,16 @@ impl Rules {
     /// Where it is decided whether each data class is revealed, for those that may be.
     pub(crate) fn reveals(&self) -> &[(Arc<str>, Site)] {
         &self.reveals
+    }
+
+    /// The entity of a target that there is.
+    pub(crate) fn target(&self, name: &TargetName) -> Option<&EntityUid> {
+        self.targets.get(name).map(|rules| &rules.connect.resource)
+    }
+
+    /// An approval rule, and where it is decided who may approve by it.
+    pub(crate) fn approval(&self, name: &str) -> Option<&(ApprovalRule, Site)> {
+        self.approvals.get(name)
     }
 
     pub(crate) fn by_id(&self, id: &str) -> Option<&Arc<Rule>> {
@@ -288,7 +310,11 @@ impl Slicer<'_> {
         }
         let named = chosen.iter().flat_map(|(_, _, policy)| hierarchy::named_in_conditions(policy, self.words));
         let named: HashSet<EntityUid> = named.collect();
+        let obliging = |rule: &Rule| rule.approval.is_some() && purpose != Purpose::List;
+        let plain = || chosen.iter().filter(|(_, rule, _)| !obliging(rule)).map(|(_, _, policy)| (*policy).clone());
+        let is_obliging = chosen.iter().any(|(_, rule, _)| obliging(rule));
         let slice = Arc::new(Slice {
+            without_approvals: if is_obliging { Some(PolicySet::from_policies(plain())?) } else { None },
             named_actions: named.iter().map(|action| hierarchy::entity(action, self.words)).collect(),
             policies: PolicySet::from_policies(chosen.iter().map(|(_, _, policy)| (*policy).clone()))?,
             rules: chosen.iter().map(|(_, rule, _)| Arc::clone(rule)).collect(),

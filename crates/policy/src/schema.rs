@@ -5,6 +5,8 @@
 //! tool has, and validation does not grow with tools nobody wrote a policy for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use cedar_policy::{Schema, SchemaFragment};
 use serde_json::{Value, json};
@@ -13,8 +15,9 @@ use vidimus_core::{Protocol, TargetName, ToolDefinition};
 use crate::facts;
 use crate::shape::Shape;
 use crate::vocabulary::{
-    CONNECT, DATA_CLASS, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT,
-    RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TARGET, TOOLS_CALL, USER, WORKLOAD,
+    APPROVAL_RULE, APPROVE, CONNECT, DATA_CLASS, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET,
+    RECORDING_ERASE, RECORDING_EXPORT, RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TARGET,
+    TOOLS_CALL, USER, WORKLOAD,
 };
 
 /// What policy must know of a target.
@@ -26,6 +29,34 @@ pub struct TargetSchema {
     pub protocol: Protocol,
     /// Its accepted tool definitions; `None` while they are not known.
     pub tools: Option<Vec<ToolDefinition>>,
+}
+
+/// Who must agree before a call passes that a policy holds by `@approval`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalRule {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How many distinct people.
+    pub approvers: u64,
+    /// How long a request waits, and what was approved may be used.
+    pub expires: Duration,
+    /// How long a caller is kept waiting at most before it is told to call again; less than a second: not at all.
+    pub wait: Duration,
+    /// Whether whoever approves must say why. Whoever denies must, always.
+    pub needs_reason: bool,
+    /// What the caller is told while it waits, where the policies say nothing.
+    pub message: Option<String>,
+}
+
+/// What policies are compiled against.
+#[derive(Debug, Clone, Copy)]
+pub struct World<'a> {
+    /// The targets.
+    pub targets: &'a [TargetSchema],
+    /// The data classes that may be revealed.
+    pub classes: &'a [Arc<str>],
+    /// The approval rules that policies may name.
+    pub approvals: &'a [ApprovalRule],
 }
 
 /// The tools that policies name, by action (`crm/refund`), with the shape of their arguments where it is known.
@@ -52,6 +83,11 @@ fn fragment(tools: &NamedTools) -> Result<SchemaFragment, Box<cedar_policy::Sche
         (RECORDING_HOLD, TARGET, json!({})),
         (LOG_READ, LOG, json!({})),
         (REVEAL, DATA_CLASS, json!({ "target": { "type": "Entity", "name": TARGET } })),
+        (
+            APPROVE,
+            APPROVAL_RULE,
+            json!({ "call": { "type": "String" }, "target": { "type": "Entity", "name": TARGET } }),
+        ),
     ] {
         actions.insert(name.into(), action(resource, own, &json!([])));
     }
@@ -71,7 +107,7 @@ fn fragment(tools: &NamedTools) -> Result<SchemaFragment, Box<cedar_policy::Sche
         "clientId": { "type": "String", "required": false },
         "actors": { "type": "Set", "element": { "type": "String" } },
     } } });
-    let entities = json!({ USER: principal, WORKLOAD: principal, GROUP: {}, TARGET: {}, LOG: {}, DATA_CLASS: {} });
+    let entities = json!({ USER: principal, WORKLOAD: principal, GROUP: {}, TARGET: {}, LOG: {}, DATA_CLASS: {}, APPROVAL_RULE: {} });
     Ok(SchemaFragment::from_json_value(json!({ "": { "entityTypes": entities, "actions": actions } }))?)
 }
 

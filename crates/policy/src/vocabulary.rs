@@ -1,6 +1,6 @@
 //! The words policies are written in: entity types and actions, each in one place.
 //!
-//! Design part 5, "Model". Words of later versions (`approve`, `administer`, `sql:*`) are not here, so a policy that uses
+//! Design part 5, "Model". Words of later versions (`administer`, `sql:*`) are not here, so a policy that uses
 //! them is refused instead of never matching.
 
 use std::str::FromStr;
@@ -14,10 +14,11 @@ pub(crate) const GROUP: &str = "Group";
 pub(crate) const TARGET: &str = "Target";
 pub(crate) const LOG: &str = "Log";
 pub(crate) const DATA_CLASS: &str = "DataClass";
+pub(crate) const APPROVAL_RULE: &str = "ApprovalRule";
 pub(crate) const ACTION: &str = "Action";
 
 /// Every type of entity a policy can name.
-pub(crate) const ENTITY_TYPES: [&str; 7] = [USER, WORKLOAD, GROUP, TARGET, LOG, DATA_CLASS, ACTION];
+pub(crate) const ENTITY_TYPES: [&str; 8] = [USER, WORKLOAD, GROUP, TARGET, LOG, DATA_CLASS, APPROVAL_RULE, ACTION];
 
 pub(crate) const CONNECT: &str = "connect";
 pub(crate) const TOOLS_CALL: &str = "tools/call";
@@ -32,9 +33,10 @@ pub(crate) const RECORDING_ERASE: &str = "recording.erase";
 pub(crate) const RECORDING_HOLD: &str = "recording.hold";
 pub(crate) const LOG_READ: &str = "log.read";
 pub(crate) const REVEAL: &str = "reveal";
+pub(crate) const APPROVE: &str = "approve";
 
 /// Every action a policy can name, besides the tools.
-pub(crate) const FIXED_ACTIONS: [&str; 13] = [
+pub(crate) const FIXED_ACTIONS: [&str; 14] = [
     CONNECT,
     TOOLS_CALL,
     RESOURCES_READ,
@@ -48,6 +50,7 @@ pub(crate) const FIXED_ACTIONS: [&str; 13] = [
     RECORDING_HOLD,
     LOG_READ,
     REVEAL,
+    APPROVE,
 ];
 
 /// Stands for every tool that no policy names: policies cannot tell those apart, so one action does for all of them.
@@ -66,6 +69,7 @@ pub(crate) struct Vocabulary {
     target: EntityTypeName,
     log: EntityTypeName,
     data_class: EntityTypeName,
+    approval_rule: EntityTypeName,
     action: EntityTypeName,
 }
 
@@ -79,6 +83,7 @@ impl Vocabulary {
             target: parsed(TARGET)?,
             log: parsed(LOG)?,
             data_class: parsed(DATA_CLASS)?,
+            approval_rule: parsed(APPROVAL_RULE)?,
             action: parsed(ACTION)?,
         })
     }
@@ -105,6 +110,10 @@ impl Vocabulary {
 
     pub(crate) fn data_class(&self, name: &str) -> EntityUid {
         entity(&self.data_class, name)
+    }
+
+    pub(crate) fn approval_rule(&self, name: &str) -> EntityUid {
+        entity(&self.approval_rule, name)
     }
 
     pub(crate) fn action(&self, name: &str) -> EntityUid {

@@ -64,6 +64,7 @@ fn leaf(session: SessionId, batch: u64, at: usize) -> Vec<u8> {
             policies: &["support-reads".into()],
             policy: "sha256:abababababababababababababababababababababababababababababababab",
             reason: None,
+            approval: None,
             durability: Durability::Async,
             masking: Masking::NONE,
             payloads: &[payload],

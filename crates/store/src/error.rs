@@ -34,16 +34,19 @@ pub enum StoreError {
     /// No session has this id or prefix.
     #[error("no session `{0}`; list sessions to see their ids")]
     NotFound(String),
+    /// No request for approval has this id or prefix.
+    #[error("no request for approval `{0}` that you may see; `vidimus approvals` lists them")]
+    NoApproval(String),
     /// More than one session starts with this prefix.
-    #[error("more than one session starts with `{0}`; give more of the id")]
+    #[error("more than one id starts with `{0}`; give more of it")]
     Ambiguous(String),
     /// Words are looked for that are not kept.
     #[error(
         "full-text search is off: set `full_text = true` in [index] and restart the gateway to have payloads searched"
     )]
     NoText,
-    /// The text is neither a session id nor the beginning of one.
-    #[error("`{0}` is no session id: give at least {min} of its hexadecimal digits", min = MIN_PREFIX)]
+    /// The text is neither an id nor the beginning of one.
+    #[error("`{0}` is no id: give at least {min} of its hexadecimal digits", min = MIN_PREFIX)]
     BadId(String),
     /// The database failed.
     #[error(
@@ -56,7 +59,7 @@ impl StoreError {
     /// The class of the failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound(_) => ErrorKind::NotFound,
+            Self::NotFound(_) | Self::NoApproval(_) => ErrorKind::NotFound,
             Self::Ambiguous(_) | Self::BadId(_) | Self::NoText => ErrorKind::Malformed,
             Self::Open { .. } | Self::Foreign(_) => ErrorKind::Configuration,
             Self::Gap { .. } | Self::Database(_) => ErrorKind::Internal,
@@ -66,7 +69,9 @@ impl StoreError {
     /// What a caller may read: what it asked for, never a path or the database's own words.
     pub fn public_message(&self) -> String {
         match self {
-            Self::NotFound(_) | Self::Ambiguous(_) | Self::BadId(_) | Self::NoText => self.to_string(),
+            Self::NotFound(_) | Self::NoApproval(_) | Self::Ambiguous(_) | Self::BadId(_) | Self::NoText => {
+                self.to_string()
+            }
             Self::Open { .. } | Self::Foreign(_) | Self::Gap { .. } | Self::Database(_) => {
                 "the index cannot be read now; ask the operator to look at the gateway's log".to_owned()
             }

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, Statement, Transaction};
 
 use crate::control::ControlStore;
-use crate::leaf::{Entry, Opened, What};
+use crate::leaf::{Described, Entry, Opened, What};
 use crate::operations::Operations;
 use crate::text::{self, Texts};
-use crate::{Reader, StoreError, custody, schema};
+use crate::{Reader, StoreError, approvals, custody, schema};
 
 /// How many open sessions the writer remembers the row numbers of; past it, it forgets them all and asks again.
 const MAX_REMEMBERED: usize = 16_384;
@@ -204,7 +204,7 @@ fn write(
         match &entry.what {
             What::Opened(opened) => sessions.opened(number, opened)?,
             What::Closed { reason } => sessions.closed(number, entry.time, reason.as_deref())?,
-            What::Admitted(_) => tally.operations += 1,
+            What::Admitted(_) | What::Held(_) => tally.operations += 1,
             What::Denied(_) => {
                 tally.operations += 1;
                 tally.denied += 1;
@@ -213,11 +213,18 @@ fn write(
                 text::erase(transaction, change.session)?;
                 erased = true;
             }
+            What::Approval(id, expects, step) => {
+                approvals::apply(transaction, &entry, (*id, *expects, step), leaf_index)?;
+            }
+            What::Ended(Described { operation, outcome: Some(outcome), .. }) if operation.approval.is_some() => {
+                approvals::end(transaction, operation.approval.unwrap_or_default(), &outcome.status, leaf_index)?;
+            }
             What::Custody(_) | What::Ended(_) | What::Other => {}
         }
         let operation = operations.enter((number, seq, leaf_index), entry.time, &entry.what)?;
         if let (Some(texts), Some(operation)) = (&mut texts, operation)
-            && let What::Admitted(described) | What::Denied(described) | What::Ended(described) = &entry.what
+            && let What::Admitted(described) | What::Denied(described) | What::Held(described) | What::Ended(described) =
+                &entry.what
         {
             text::enter(transaction, &mut **texts, &entry, (number, operation, leaf_index), &described.payloads)?;
         }

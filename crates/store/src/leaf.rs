@@ -8,7 +8,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use vidimus_core::event::CustodyStep;
-use vidimus_core::{EventId, SessionId};
+use vidimus_core::{ApprovalId, EventId, SessionId};
+
+use crate::approval_step::{Ask, Quorum, Step};
+
+/// What the types of all steps of approvals begin with.
+const APPROVAL: &str = "approval.";
 
 /// What the index takes from one leaf.
 #[derive(Debug, PartialEq)]
@@ -32,9 +37,13 @@ pub(crate) enum What<'a> {
     /// An operation that was let through: its outcome is a further event.
     Admitted(Described<'a>),
     Denied(Described<'a>),
+    /// An operation that waits for people.
+    Held(Described<'a>),
     /// How an admitted operation ended.
     Ended(Described<'a>),
     Custody(Change<'a>),
+    /// A step of a request for approval, with the version that it names.
+    Approval(ApprovalId, u64, Step),
     Other,
 }
 
@@ -59,6 +68,8 @@ pub(crate) struct Operation<'a> {
     pub(crate) action: Cow<'a, str>,
     /// In `operation.outcome`: the `seq` of the event that admitted it.
     pub(crate) intent: Option<u64>,
+    /// The request for approval that it waits for, or passed by.
+    pub(crate) approval: Option<&'a str>,
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -123,7 +134,9 @@ impl<'a> Entry<'a> {
             "log.stopped" => What::Closed { reason: Some("stopped".into()) },
             "operation.admitted" => What::Admitted(serde_json::from_slice(leaf).ok()?),
             "operation.denied" => What::Denied(serde_json::from_slice(leaf).ok()?),
+            "operation.held" => What::Held(serde_json::from_slice(leaf).ok()?),
             "operation.outcome" => What::Ended(serde_json::from_slice(leaf).ok()?),
+            kind if kind.starts_with(APPROVAL) => read_approval(&head, leaf)?,
             kind => match CustodyStep::ALL.into_iter().find(|step| step.name() == kind) {
                 Some(step) => What::Custody(Change::read(step, leaf)?),
                 None => What::Other,
@@ -154,6 +167,60 @@ impl<'a> Change<'a> {
             confirmed_by: custody.confirmed_by,
         })
     }
+}
+
+/// In the events of approvals besides.
+#[derive(Deserialize)]
+struct Approving {
+    approval: ApprovingDetail,
+}
+
+#[derive(Deserialize)]
+struct ApprovingDetail {
+    id: String,
+    expects: u64,
+    policy: Option<String>,
+    action: Option<String>,
+    digest: Option<String>,
+    expires: Option<String>,
+    held: Option<u64>,
+    intent: Option<u64>,
+    reason: Option<String>,
+    #[serde(default)]
+    barred: Vec<String>,
+    #[serde(default)]
+    policies: Vec<String>,
+    #[serde(default)]
+    quorums: Vec<Quorum>,
+    #[serde(default)]
+    rules: Vec<String>,
+}
+
+fn read_approval<'a>(head: &Head<'a>, leaf: &'a [u8]) -> Option<What<'a>> {
+    let Approving { approval: detail } = serde_json::from_slice(leaf).ok()?;
+    let step = match head.kind {
+        "approval.requested" => Step::Requested(Box::new(Ask {
+            who: head.who.as_deref()?.to_owned(),
+            target: head.target.as_deref()?.to_owned(),
+            action: detail.action?,
+            digest: detail.digest?,
+            session: head.session.parse().ok()?,
+            held: detail.held?,
+            requested: head.time.to_owned(),
+            expires: detail.expires?,
+            policies: detail.policies,
+            policy: detail.policy?,
+            quorums: detail.quorums,
+            barred: detail.barred,
+        })),
+        "approval.approved" => Step::Approved { rules: detail.rules, reason: detail.reason },
+        "approval.denied" => Step::Denied { reason: detail.reason? },
+        "approval.expired" => Step::Expired,
+        "approval.cancelled" => Step::Cancelled { reason: detail.reason? },
+        "approval.used" => Step::Used { intent: detail.intent? },
+        _ => return Some(What::Other),
+    };
+    Some(What::Approval(detail.id.parse().ok()?, detail.expects, step))
 }
 
 /// In the events of custody besides.

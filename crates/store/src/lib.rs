@@ -6,6 +6,8 @@
 //! over masked payloads is asked for ([`Texts`]).
 //! Design: `ARCHITECTURE.md`, "State".
 
+mod approval_step;
+mod approvals;
 mod compare;
 mod control;
 mod custody;
@@ -19,12 +21,14 @@ mod retention_log;
 mod schema;
 mod text;
 
+pub use approval_step::{Ask, Quorum, Step};
+pub use approvals::{Approval, ApprovalFilter, ApprovalLog, ApprovalState, Given, Stamp};
 pub use compare::{Difference, differences};
 pub use control::{ControlState, ControlStore};
 pub use custody::{Custody, CustodyLog, Erasure, Outcome, Request};
 pub use error::StoreError;
 pub use index::Index;
-pub use reader::{MAX_ASKED, MAX_SESSIONS, Reader, SessionFilter, SessionRow};
+pub use reader::{MAX_ASKED, MAX_SESSIONS, PastOperation, Reader, SessionFilter, SessionRow};
 pub use retention::{Before, Covered, Standing};
 pub use retention_log::{InForce, RetentionLog};
 pub use text::Texts;

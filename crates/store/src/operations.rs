@@ -21,7 +21,7 @@ pub(crate) struct Operations<'t> {
 impl<'t> Operations<'t> {
     pub(crate) fn prepare(transaction: &'t Transaction<'_>) -> Result<Self, rusqlite::Error> {
         Ok(Self {
-            add: transaction.prepare("INSERT INTO operations VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL)")?,
+            add: transaction.prepare("INSERT INTO operations VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?,
             end: transaction.prepare("UPDATE operations SET status = ?3 WHERE session = ?1 AND seq = ?2")?,
             mask: transaction.prepare(
                 "INSERT INTO masked VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET count = count + excluded.count",
@@ -38,14 +38,15 @@ impl<'t> Operations<'t> {
         time: &str,
         what: &What<'_>,
     ) -> Result<Option<i64>, rusqlite::Error> {
-        let (described, denied) = match what {
-            What::Admitted(described) => (described, false),
-            What::Denied(described) => (described, true),
+        let (described, denied, status) = match what {
+            What::Admitted(described) => (described, false, None),
+            What::Denied(described) => (described, true, None),
+            What::Held(described) => (described, false, Some("held")),
             What::Ended(described) => return self.end(session, described),
             _ => return Ok(None),
         };
         let action = self.actions.number(&described.operation.action)?;
-        self.add.execute((session, seq, leaf, time, action, denied))?;
+        self.add.execute((session, seq, leaf, time, action, denied, status))?;
         self.masked(session, seq, &described.masked)?;
         Ok(Some(seq))
     }

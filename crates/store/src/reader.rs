@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use vidimus_core::{Effect, EventId, SessionId, TargetName, Timestamp};
 
+use crate::approvals::{self, Approval, ApprovalFilter};
 use crate::control::ControlState;
 use crate::custody::{self, Custody, Outcome};
 use crate::error::MIN_PREFIX;
@@ -92,6 +93,23 @@ impl SessionRow {
     pub fn is_control(&self) -> bool {
         self.target.is_none()
     }
+}
+
+/// One operation of a principal's, as the index knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastOperation {
+    /// The session.
+    pub session: SessionId,
+    /// Its number there.
+    pub seq: u64,
+    /// When.
+    pub time: String,
+    /// What it was: `crm/refund`.
+    pub action: String,
+    /// Whether it was denied.
+    pub is_denied: bool,
+    /// How it ended, or `held`; none when it was denied, or runs.
+    pub status: Option<String>,
 }
 
 /// A connection for reading.
@@ -253,6 +271,56 @@ impl Reader {
         )?;
         let rows = statement
             .query_map((session.as_bytes().as_slice(),), |row| Ok((count(row.get(0)?), count(row.get(1)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The requests for approval that `filter` describes and `may_show` says yes to, the latest first.
+    pub fn approvals(
+        &self,
+        filter: ApprovalFilter,
+        may_show: impl FnMut(&Approval) -> bool,
+    ) -> Result<Vec<Approval>, StoreError> {
+        Ok(approvals::list(&self.connection, filter, may_show)?)
+    }
+
+    /// The request for approval with this id, or the only one whose id starts so, of those that `may_show` says yes to: the
+    /// others are as if they were not there.
+    pub fn approval(
+        &self,
+        id_or_prefix: &str,
+        may_show: impl FnMut(&Approval) -> bool,
+    ) -> Result<Approval, StoreError> {
+        let mut found = approvals::find(&self.connection, bounds(id_or_prefix)?, may_show)?;
+        match (found.pop(), found.is_empty()) {
+            (Some(approval), true) => Ok(approval),
+            (Some(_), false) => Err(StoreError::Ambiguous(id_or_prefix.to_owned())),
+            (None, _) => Err(StoreError::NoApproval(id_or_prefix.to_owned())),
+        }
+    }
+
+    /// The entry of the log by which the oldest request for approval was made that is not over.
+    pub fn oldest_open_approval(&self) -> Result<Option<u64>, StoreError> {
+        Ok(approvals::oldest_open(&self.connection)?)
+    }
+
+    /// The last operations of a principal's before this time, the latest first.
+    pub fn operations_before(&self, who: &str, time: &str, limit: u32) -> Result<Vec<PastOperation>, StoreError> {
+        let mut statement = self.connection.prepare(
+            "SELECT sessions.id, seq, time, name, operations.denied, status FROM operations \
+             JOIN sessions ON sessions.number = operations.session JOIN actions ON actions.number = operations.action \
+             WHERE sessions.number IN (SELECT number FROM sessions WHERE who = ?1 ORDER BY opened DESC LIMIT 50) \
+             AND time < ?2 ORDER BY time DESC LIMIT ?3",
+        )?;
+        let rows = statement.query_map((who, time, limit), |row| {
+            Ok(PastOperation {
+                session: SessionId::from_bytes(row.get(0)?),
+                seq: count(row.get(1)?),
+                time: row.get(2)?,
+                action: row.get(3)?,
+                is_denied: row.get(4)?,
+                status: row.get(5)?,
+            })
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

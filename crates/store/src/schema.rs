@@ -17,7 +17,7 @@ use crate::{StoreError, text};
 /// Marks the file as ours (SQLite `PRAGMA application_id`): "VDMS".
 const APPLICATION_ID: i64 = 0x5644_4D53;
 /// The version of the tables below (SQLite `PRAGMA user_version`). Raise it with every change to them.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// How long a connection waits for a lock that another one holds for a moment.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -98,6 +98,16 @@ const TABLES: &str = "
         reason       TEXT,
         expires      TEXT
     ) WITHOUT ROWID;
+    CREATE TABLE approvals (
+        id      BLOB PRIMARY KEY,
+        leaf    INTEGER NOT NULL,
+        who     TEXT NOT NULL,
+        state   TEXT NOT NULL,
+        is_over INTEGER NOT NULL,
+        body    TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX approvals_leaf ON approvals (leaf);
+    CREATE INDEX approvals_open ON approvals (leaf) WHERE NOT is_over;
     CREATE TABLE steps (
         leaf    INTEGER PRIMARY KEY,
         session BLOB NOT NULL,
@@ -119,6 +129,7 @@ const DROP_TABLES: &str = "
     DROP TABLE IF EXISTS text_rows;
     DROP TABLE IF EXISTS texts;
     DROP TABLE IF EXISTS custody;
+    DROP TABLE IF EXISTS approvals;
     DROP TABLE IF EXISTS steps;
 ";
 

@@ -3,6 +3,7 @@
 //! Exit status: 0 it went well; 1 it failed, or a check found something; 2 the command line, the configuration or the
 //! policies are wrong. Results go to standard output, everything else to standard error.
 
+mod approvals;
 mod keeping;
 mod policy;
 mod signing_in;
@@ -16,6 +17,7 @@ use vidimus_gate::{Gate, Keyring, Secret};
 use vidimus_log::{FileSystem, VerifierKey};
 use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
+pub(crate) use self::approvals::{Approvals, Asked as ApprovalAsked};
 pub(crate) use self::keeping::{Erase, Hold, HoldChange, Retention};
 pub(crate) use self::policy::{Backtest, Explain, Policy};
 pub(crate) use self::signing_in::{Bridge, Login, Logout, Mcp};
@@ -159,6 +161,11 @@ pub(crate) enum Command {
                             vidimus erase 0199a1b2 --reason 'request 4711 of the customer' --config vidimus.toml\n  \
                             vidimus erase 0199a1b2 --confirm --token-file bob.token --config vidimus.toml")]
     Erase(Erase),
+    /// Show the calls that wait for approval, approve them, or deny them
+    ///
+    /// Asks the running gateway; policy decides (`approve`). Decisions are made by persons, with their own token.
+    #[command(subcommand)]
+    Approvals(Approvals),
     /// Keep a recording from being erased, by anybody and by retention, while a legal hold is on it
     #[command(subcommand)]
     Hold(Hold),

@@ -67,6 +67,15 @@ pub(crate) async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Resul
     answered(socket, (Method::GET, path), None).await
 }
 
+/// The same with a token as whose question it is.
+pub(crate) async fn get_as<T: DeserializeOwned>(
+    socket: &Path,
+    path: &str,
+    token: Option<&str>,
+) -> Result<T, ClientError> {
+    answered(socket, (Method::GET, path), token).await
+}
+
 /// Has the gateway at `socket` do what `path` says, which is percent-encoded; with a token as whose it is.
 pub(crate) async fn post<T: DeserializeOwned>(
     socket: &Path,

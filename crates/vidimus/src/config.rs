@@ -4,6 +4,7 @@
 //! What comes out is typed and consistent; code that uses it checks nothing again. Relative paths are relative to the
 //! file. Secrets stay references here and are read when they are used (see `secret.rs`).
 
+mod approvals;
 mod document;
 mod facts;
 mod keys;
@@ -29,6 +30,7 @@ use vidimus_gate::{Rule, Thresholds};
 use vidimus_identity::IssuerConfig;
 use vidimus_log::WitnessKey;
 use vidimus_net::{Proxies, TargetTls, TlsFiles};
+use vidimus_policy::ApprovalRule;
 use vidimus_stdio::Confinement;
 
 use crate::problem::Problem;
@@ -66,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) issuers: Vec<Issuer>,
     /// `[policy] dir`
     pub(crate) policy_dir: PathBuf,
+    /// `[approvals.*]`, by name.
+    pub(crate) approvals: Vec<ApprovalRule>,
     /// `[masking]`
     pub(crate) masking: Masking,
     /// `[targets.*]`, at least one, by name.

@@ -25,6 +25,8 @@ use crate::api::{
     self, CustodyState, ErrorBody, LogStatus, ProofFile, Recording, RetentionStatus, SessionDetail, SessionList,
     ToolList,
 };
+use crate::approvals;
+use crate::approvals_api::ApprovalsApi;
 use crate::archive_stream::{self, ApiBody};
 use crate::config::{Config, LOCAL_ISSUER, Masking, OWN_ISSUER};
 use crate::integrity;
@@ -42,6 +44,8 @@ pub(crate) struct EvidenceApi {
     rules: Arc<[Rule]>,
     /// Knows the names of data classes.
     masking: Arc<Masking>,
+    /// What waits for approval.
+    approvals: ApprovalsApi,
     /// One export at a time: each holds a session's payloads in memory.
     exports: Arc<Semaphore>,
 }
@@ -84,14 +88,15 @@ impl EvidenceApi {
     /// targets.
     pub(crate) fn new(
         gate: &Gate,
-        adapter: Adapter,
+        (adapter, approvals): (Adapter, ApprovalsApi),
         config: &Config,
         witnesses: watch::Receiver<Vec<Watch>>,
         integrity: watch::Receiver<integrity::Progress>,
     ) -> Self {
         let (keys, exports) = (gate.log_keys().into(), Arc::new(Semaphore::new(1)));
         let (rules, masking) = (config.retention.clone().into(), Arc::new(config.masking.clone()));
-        Self { gate: gate.clone(), viewer: gate.viewer(), keys, witnesses, adapter, integrity, rules, masking, exports }
+        let (gate, viewer) = (gate.clone(), gate.viewer());
+        Self { gate, viewer, keys, witnesses, adapter, integrity, rules, masking, approvals, exports }
     }
 
     /// Answers one request.
@@ -106,6 +111,9 @@ impl EvidenceApi {
                     Ok(response) => return response,
                     Err(failure) => Err(failure),
                 }
+            }
+            (Peer::Process { uid, .. }, _) if request.uri().path().starts_with(approvals::APPROVALS) => {
+                self.approval(uid, &request).await
             }
             (Peer::Process { uid, .. }, &Method::GET) => self.routed(&local_principal(uid), request.uri()).await,
             (Peer::Process { uid, .. }, &Method::POST) => self.changed(uid, &request).await,
@@ -155,6 +163,23 @@ impl EvidenceApi {
         }
     }
 
+    /// What waits for approval, or a decision on it. Whoever gives a token is whose it is.
+    async fn approval<B>(&self, uid: u32, request: &Request<B>) -> Result<Bytes, Failure> {
+        let caller = match bearer(request.headers())? {
+            Some(token) => Some(self.authenticated(token).await?),
+            None => None,
+        };
+        let path = request.uri().path().strip_prefix(approvals::APPROVALS).unwrap_or_default();
+        let query = request.uri().query().unwrap_or_default();
+        let answered = match (request.method(), &caller) {
+            (&Method::GET, Some(caller)) => self.approvals.read(caller.principal(), path, query).await,
+            (&Method::GET, None) => self.approvals.read(&local_principal(uid), path, query).await,
+            (&Method::POST, caller) => self.approvals.decide(caller.as_ref(), path, query).await,
+            _ => Err((StatusCode::METHOD_NOT_ALLOWED, "only GET and POST".to_owned())),
+        };
+        answered.map_err(|(status, error)| Failure::Bad(status, error))
+    }
+
     /// The archive of what the query asks for: decided and recorded now, written while it is read.
     async fn export(&self, principal: &Principal, uri: &Uri) -> Result<Response<ApiBody>, Failure> {
         let query = uri.query().unwrap_or_default();
@@ -182,7 +207,7 @@ impl EvidenceApi {
         let principal =
             caller.as_ref().map_or_else(|| local_principal(uid), |caller| Principal::clone(caller.principal()));
         let person = || {
-            let none = || "erasing is done by persons: give a token that an issuer gave to one".to_owned();
+            let none = || "this is done by persons: give a token that an issuer gave to one".to_owned();
             let person = caller.as_ref().ok_or_else(none);
             let person = person.and_then(|caller| self.gate.person(caller).map_err(|error| error.to_string()));
             person.map_err(|error| Failure::Bad(StatusCode::FORBIDDEN, error))

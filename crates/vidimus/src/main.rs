@@ -5,6 +5,9 @@
 
 mod admin;
 mod api;
+mod approvals;
+mod approvals_api;
+mod approvals_commands;
 mod archive_stream;
 mod bridge;
 mod capacity;
@@ -127,6 +130,10 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         }
         Command::Sessions(command) => {
             runtime()?.block_on(sessions::run(command, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Approvals(command) => {
+            runtime()?.block_on(approvals_commands::run(command, out))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Erase(erase) => {

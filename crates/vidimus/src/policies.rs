@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use vidimus_core::{TargetName, ToolDefinition};
 use vidimus_gate::Gate;
 use vidimus_mcp::Adapter;
-use vidimus_policy::{Policies, Source, TargetSchema};
+use vidimus_policy::{ApprovalRule, Policies, Source, TargetSchema, World};
 
 use crate::config::Config;
 use crate::output::causes;
@@ -34,6 +34,7 @@ pub(crate) struct Inputs {
     sources: Vec<Source>,
     schemas: Vec<TargetSchema>,
     classes: Vec<Arc<str>>,
+    approvals: Vec<ApprovalRule>,
     issuers: Vec<String>,
 }
 
@@ -80,6 +81,7 @@ impl Inputs {
             sources: policy_files::sources(directory)?,
             schemas: policy_files::schemas(config)?,
             classes: config.masking.names(),
+            approvals: config.approvals.clone(),
             issuers: config.issuers.iter().map(|issuer| issuer.verification.name.clone()).collect(),
         })
     }
@@ -96,7 +98,8 @@ impl Inputs {
 
     /// Compiles policies, or says all that is wrong with them.
     pub(crate) fn compile(&self) -> Result<Policies, Problems> {
-        let compiled = Policies::compile(&self.sources, &self.schemas, &self.classes);
+        let world = World { targets: &self.schemas, classes: &self.classes, approvals: &self.approvals };
+        let compiled = Policies::compile_in(&self.sources, world);
         let mut problems = policy_faults::unknown_issuers(&self.sources, &self.issuers);
         match compiled {
             Ok(policies) if problems.is_empty() => return Ok(policies),

@@ -92,6 +92,8 @@ struct Hints {
 enum Expected {
     Allow,
     Deny,
+    /// Denied unless people approve it.
+    Hold,
 }
 
 /// A case, ready to be put.
@@ -276,7 +278,11 @@ impl Reader<'_> {
             place: self.line(start),
             name: case.name.clone(),
             question,
-            effect: if case.expect == Expected::Allow { Effect::Allow } else { Effect::Deny },
+            effect: match case.expect {
+                Expected::Allow => Effect::Allow,
+                Expected::Deny => Effect::Deny,
+                Expected::Hold => Effect::Hold,
+            },
             by: case.by.as_ref().map(|ids| {
                 let mut ids: Vec<String> = ids.iter().map(|id| id.get_ref().clone()).collect();
                 ids.sort();

@@ -126,7 +126,9 @@ fn names(ids: &[impl AsRef<str>]) -> String {
 /// What was decided, in a line.
 fn decided(answer: &Answer) -> String {
     let message = if answer.message.is_empty() { String::new() } else { format!(", saying {:?}", answer.message) };
-    format!("{} of {} by {}{message}", answer.effect.name(), answer.action, names(&answer.deciding))
+    let approvals =
+        if answer.approvals.is_empty() { String::new() } else { format!(" for {}", names(&answer.approvals)) };
+    format!("{} of {} by {}{approvals}{message}", answer.effect.name(), answer.action, names(&answer.deciding))
 }
 
 fn tested(tried: &[Tried], undecided: &[(Arc<str>, Place)], failed: usize) -> Value {
@@ -145,6 +147,7 @@ fn tested(tried: &[Tried], undecided: &[(Arc<str>, Place)], failed: usize) -> Va
 fn answered(answer: &Answer) -> Value {
     json!({
         "effect": answer.effect.name(), "action": answer.action, "by": answer.deciding, "message": answer.message,
+        "approvals": answer.approvals,
     })
 }
 
@@ -229,6 +232,7 @@ fn said(verdict: &Verdict) -> String {
 fn considered(one: &Considered, answer: &Answer) -> Value {
     json!({
         "policy": one.id, "place": one.place.to_string(), "effect": if one.permits { "permit" } else { "forbid" },
+        "approval": one.approval,
         "verdict": said(&one.verdict), "decides": answer.policies.contains(&one.id),
     })
 }
@@ -246,6 +250,9 @@ fn write_explained(question: &Question, answer: &Answer, out: &mut impl Write) -
     if !answer.message.is_empty() {
         writeln!(out, "  {}", printable(&answer.message))?;
     }
+    if !answer.approvals.is_empty() {
+        writeln!(out, "  passes once approved by {}", printable(&names(&answer.approvals)))?;
+    }
     if let Some(listed) = answer.listed {
         writeln!(out, "  lists {} the tool", if listed { "show" } else { "hide" })?;
     }
@@ -262,7 +269,11 @@ fn write_explained(question: &Question, answer: &Answer, out: &mut impl Write) -
             if answer.policies.contains(&one.id) { "*" } else { "" },
             &one.id,
             &one.place.to_string(),
-            if one.permits { "permit" } else { "forbid" },
+            match &one.approval {
+                Some(_) => "forbid unless approved",
+                None if one.permits => "permit",
+                None => "forbid",
+            },
             &said(&one.verdict),
         ]);
     }

@@ -64,6 +64,8 @@ pub(crate) struct Answer {
     /// Those that decided what was decided last.
     pub(crate) deciding: Vec<Arc<str>>,
     pub(crate) message: String,
+    /// The approval rules by which people may lift the denial.
+    pub(crate) approvals: Vec<Arc<str>>,
     pub(crate) considered: Vec<Considered>,
     /// Whether lists show the tool.
     pub(crate) listed: Option<bool>,
@@ -174,6 +176,7 @@ impl Question {
             policies: Vec::new(),
             deciding: Vec::new(),
             message: String::new(),
+            approvals: Vec::new(),
             considered: Vec::new(),
             listed: None,
             facts: facts.clone(),
@@ -181,7 +184,8 @@ impl Question {
         let mut decide = |action: &Action| {
             let request = self.request(action, &facts);
             let decision = policies.decide(&subject, &request);
-            answer.effect = decision.effect;
+            answer.effect = if decision.approvals.is_empty() { decision.effect } else { Effect::Hold };
+            answer.approvals = decision.approvals;
             answer.action = action.name(self.target.as_str()).into_owned();
             answer.message = decision.message;
             answer.policies.extend(decision.policies.iter().map(Arc::clone));

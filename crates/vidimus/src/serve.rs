@@ -25,6 +25,7 @@ use vidimus_net::{HttpLimits, HttpTarget, OriginPolicy, Server, ServerTls, Targe
 use vidimus_stdio::{ChildLimits, Endpoint, Isolation, Launch, Pool, PoolLimits};
 
 use crate::admin::Admin;
+use crate::approvals_api::ApprovalsApi;
 use crate::certificates::Certificates;
 use crate::config::{self, Config, SharedMasking};
 use crate::discovery::Discovery;
@@ -135,6 +136,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let origins = if tls.is_some() { OriginPolicy::over_tls } else { OriginPolicy::new };
     let origins = origins(&gateway.public_url.to_string(), listen, &gateway.allowed_origins);
     let of_endpoint = masking.compile(&gate, &config.masking).context("the masking of the gateway")?;
+    let approvals = ApprovalsApi::new(&gate, of_endpoint.clone(), origins.clone());
     let endpoint = Target::endpoint(of_endpoint, message_limits(config));
     let log = LogApi::new(gate.clone(), origins.clone(), config.is_log_public);
     let resources = protected_resources(config);
@@ -149,7 +151,13 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         ..HttpLimits::default()
     };
 
-    let api = EvidenceApi::new(&gate, adapter.clone(), config, witnesses.standing(), integrity.progress());
+    let api = EvidenceApi::new(
+        &gate,
+        (adapter.clone(), approvals.clone()),
+        config,
+        witnesses.standing(),
+        integrity.progress(),
+    );
     let socket = bind_socket(&gateway.socket)?;
     let admin_page = Admin::new(gate.clone(), Arc::clone(&identity), admin, registry);
     let mcp = adapter.clone();
@@ -158,10 +166,14 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         tokio::spawn(public.serve(
             move |peer, request| {
                 let (mcp, log, metadata) = (mcp.clone(), log.clone(), metadata.clone());
+                let approvals = approvals.clone();
                 async move {
                     match LogApi::path(request.uri()) {
                         _ if ResourceMetadata::is_asked(request.uri()) => {
                             metadata.answer(peer, &request).map(Either::Right)
+                        }
+                        _ if ApprovalsApi::is_asked(request.uri()) => {
+                            approvals.answer(peer, &request).await.map(Either::Right)
                         }
                         Some(_) => log.answer(peer, &request).await.map(Either::Right),
                         None => mcp.answer(peer, request).await.map(Either::Left),
@@ -410,6 +422,9 @@ async fn keep_house(gate: Gate, adapter: Adapter, idle: Duration, mut stop: watc
         }
         if let Err(error) = gate.record_counted() {
             tracing::error!(%error, "Counted log-on failures and refusals cannot be recorded yet");
+        }
+        if let Err(error) = gate.expire_holds() {
+            tracing::error!(%error, "The end of requests for approval cannot be recorded yet");
         }
         adapter.expire(idle).await;
     }

@@ -7,9 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Body, Credential, CredentialStep, Custody, Damage, Decided, Ended, Event, Opened, Payload, VERSION};
+use super::{
+    Approval, ApprovalStep, Body, Credential, CredentialStep, Custody, Damage, Decided, Ended, Event, Opened, Payload,
+    VERSION,
+};
 use crate::canonical::{ObjectWriter, write_string};
 use crate::clock::{Discipline, Step};
+use crate::id::ApprovalId;
 use crate::operation::{Action, Effect, Protocol};
 
 impl Event<'_> {
@@ -57,7 +61,7 @@ impl Event<'_> {
                 write_decision(object, Effect::Allow, opened.policies, opened.policy, None);
                 object.string("durability", opened.durability.name());
             }
-            Body::OperationAdmitted(decided) | Body::OperationDenied(decided) => {
+            Body::OperationAdmitted(decided) | Body::OperationDenied(decided) | Body::OperationHeld(decided) => {
                 write_decision(object, decided.effect, decided.policies, decided.policy, decided.reason);
                 object.string("durability", decided.durability.name());
             }
@@ -102,6 +106,7 @@ impl Event<'_> {
                 }
             }
             Body::ClockStatus { clock, step, up } => write_clock(object, *clock, *step, Some(*up)),
+            Body::Approval(approval) => write_approval(object, approval),
             Body::Credential(credential) => write_credential(object, credential),
             Body::Custody(custody) => write_custody(object, custody),
             Body::LogCapacity { level, free, refused } => {
@@ -159,10 +164,10 @@ impl Event<'_> {
                 });
             }
             Body::SessionOpened(opened) => write_opened(object, opened),
-            Body::OperationAdmitted(decided) | Body::OperationDenied(decided) => {
+            Body::OperationAdmitted(decided) | Body::OperationDenied(decided) | Body::OperationHeld(decided) => {
                 object.counts("masked", counts(&decided.masking.masked));
-                let Decided { action, method, protocol, trace, .. } = *decided;
-                self.write_operation(object, &Described { action, method, protocol, intent: None, trace });
+                let Decided { action, approval, method, protocol, trace, .. } = *decided;
+                self.write_operation(object, &Described { action, approval, method, protocol, intent: None, trace });
                 write_payloads(object, decided.payloads);
                 // Only what a target asks goes to a client, so only it can reveal anything.
                 if !decided.masking.revealed.is_empty() {
@@ -170,10 +175,10 @@ impl Event<'_> {
                 }
             }
             Body::OperationOutcome(ended) => {
-                let Ended { action, method, protocol, intent, .. } = *ended;
+                let Ended { action, approval, method, protocol, intent, .. } = *ended;
                 self.write_operation(
                     object,
-                    &Described { action, method, protocol, intent: Some(intent), trace: None },
+                    &Described { action, approval, method, protocol, intent: Some(intent), trace: None },
                 );
                 object.object("outcome", |outcome| {
                     outcome.integer("bytes", ended.bytes).counts("masked", counts(&ended.masking.masked));
@@ -197,6 +202,7 @@ impl Event<'_> {
             | Body::LogStopped { .. }
             | Body::LogRecovered { .. }
             | Body::LogCapacity { .. }
+            | Body::Approval(_)
             | Body::Credential(_)
             | Body::Custody(_)
             | Body::ClockStatus { .. }
@@ -213,6 +219,7 @@ impl Event<'_> {
     fn write_operation(&self, object: &mut ObjectWriter<'_>, described: &Described<'_>) {
         object.object("operation", |operation| {
             operation.string("action", &described.action.name(self.target.unwrap_or_default()));
+            operation.optional("approval", described.approval.map(|id| id.to_string()).as_deref());
             if let Some(intent) = described.intent {
                 operation.integer("intent", intent);
             }
@@ -225,6 +232,7 @@ impl Event<'_> {
 /// What an event says of its operation.
 struct Described<'a> {
     action: &'a Action,
+    approval: Option<ApprovalId>,
     method: Option<&'a str>,
     protocol: Protocol,
     intent: Option<u64>,
@@ -272,6 +280,49 @@ fn write_credential(object: &mut ObjectWriter<'_>, credential: &Credential<'_>) 
         out.boolean("refresh", is_refresh);
         if let CredentialStep::Issued { token, .. } = step {
             out.string("token", token);
+        }
+    });
+}
+
+fn write_approval(object: &mut ObjectWriter<'_>, approval: &Approval<'_>) {
+    object.object("approval", |out| {
+        let Approval { id, expects, policy, step } = approval;
+        if let ApprovalStep::Requested { action, .. } = step {
+            out.string("action", action);
+        }
+        if let ApprovalStep::Used { asked: (session, seq), .. } = step {
+            out.string("asked", &format!("{session}/{seq}"));
+        }
+        if let ApprovalStep::Requested { barred, digest, .. } = step {
+            out.strings("barred", barred).string("digest", digest);
+        }
+        out.integer("expects", *expects);
+        if let ApprovalStep::Requested { expires, held, .. } = step {
+            out.string("expires", &expires.to_string()).integer("held", *held);
+        }
+        out.string("id", &id.to_string());
+        if let ApprovalStep::Used { intent, .. } = step {
+            out.integer("intent", *intent);
+        }
+        if let ApprovalStep::Requested { policies, .. } = step {
+            out.strings("policies", policies);
+        }
+        out.optional("policy", *policy);
+        match step {
+            ApprovalStep::Requested { quorums, .. } => {
+                out.array("quorums", quorums, |out, quorum| {
+                    let mut entry = ObjectWriter::new(out);
+                    entry.integer("approvers", quorum.approvers).string("rule", &quorum.rule);
+                    entry.end();
+                });
+            }
+            ApprovalStep::Approved { rules, reason } => {
+                out.optional("reason", *reason).strings("rules", rules);
+            }
+            ApprovalStep::Denied { reason } | ApprovalStep::Cancelled { reason } => {
+                out.string("reason", reason);
+            }
+            ApprovalStep::Expired | ApprovalStep::Used { .. } => {}
         }
     });
 }

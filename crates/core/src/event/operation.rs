@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::id::SessionId;
+use crate::id::{ApprovalId, SessionId};
 use crate::operation::{Action, Effect, Protocol};
 use crate::principal::Principal;
 use crate::target::{CredentialKind, Durability, Record};
@@ -54,6 +54,8 @@ pub struct Decided<'a> {
     pub policy: &'a str,
     /// Why it was refused when no policy did: `malformed`, `unknown_tool`, `evidence`, …
     pub reason: Option<&'a str>,
+    /// The request for approval that it waits for, or passes by.
+    pub approval: Option<ApprovalId>,
     /// The promise about evidence.
     pub durability: Durability,
     /// What masking found in the request.
@@ -73,6 +75,8 @@ pub struct Ended<'a> {
     pub protocol: Protocol,
     /// The `seq` of its `operation.admitted`.
     pub intent: u64,
+    /// The request for approval that it passed by.
+    pub approval: Option<ApprovalId>,
     /// How it ended.
     pub status: Status,
     /// Microseconds from admission to the end; absent when unknown.

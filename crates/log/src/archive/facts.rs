@@ -91,7 +91,7 @@ impl SessionFacts {
                 session.closed = text(&["time"]);
                 session.reason = text(&["reason"]);
             }
-            "operation.admitted" => session.operations += 1,
+            "operation.admitted" | "operation.held" => session.operations += 1,
             "operation.denied" => {
                 session.operations += 1;
                 session.denied += 1;

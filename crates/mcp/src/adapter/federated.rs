@@ -19,7 +19,7 @@ use vidimus_gate::{Caller, Notice, Outcome, Rejection, Verdict};
 use super::opening::{Guest, NoSession, read};
 use super::stateless::{Begun, until_gone};
 use super::{Adapter, Visit, close, unspliced};
-use crate::answer::{DENIED, Reply, denied_as_asked, relayed, told};
+use crate::answer::{DENIED, Reply, denied_as_asked, pending, relayed, told};
 use crate::envelope::{Class, ListKind, Message, MessageKind, Method, code};
 use crate::exchange::{in_use, taken_back};
 use crate::federation::{self, Merged, Welcome};
@@ -244,6 +244,7 @@ impl Guest {
         let admitted = match self.session.gate.submit(operation).await {
             Verdict::Admitted(admitted) => admitted,
             Verdict::Denied(denied) => return Err(denied_as_asked(message, &denied, self.session.is_modern)),
+            Verdict::Held(held) => return Err(pending(message, &held, self.session.is_modern)),
         };
         let (guest, asked) = (self.clone(), message.clone());
         let answers = admitted.run(move |_, flight| async move {

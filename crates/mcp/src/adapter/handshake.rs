@@ -13,7 +13,7 @@ use vidimus_gate::{Admitted, Answer, Answers, Notice, Verdict};
 
 use super::asked::expected;
 use super::{Adapter, Visit, claimed, close, withheld};
-use crate::answer::{DENIED, Reply, denied_as_asked, told};
+use crate::answer::{DENIED, Reply, denied_as_asked, pending, told};
 use crate::call::Call;
 use crate::envelope::{Message, Method, code};
 use crate::headers::SESSION_ID;
@@ -81,6 +81,10 @@ impl Adapter {
             Verdict::Denied(denied) => {
                 close(vec![Arc::clone(&session)], "policy").await;
                 return Err(denied_as_asked(&message, &denied, false));
+            }
+            Verdict::Held(held) => {
+                close(vec![Arc::clone(&session)], "policy").await;
+                return Err(pending(&message, &held, false));
             }
         };
         let begun = match answers.next().await {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use vidimus_core::event::Status;
 use vidimus_core::json::{SpliceError, Value, splice, without_elements};
 use vidimus_core::{Action, Members, Operation, Protocol, TargetName};
-use vidimus_gate::{Answer, Answers, InFlight, Outcome, PartError, Verdict};
+use vidimus_gate::{Answer, Answers, InFlight, Outcome, PartError};
 
 use super::opening::{Guest, read};
 use super::stateless::{Begun, until_gone};
@@ -67,12 +67,12 @@ impl Adapter {
         // No event there has an id, so any that is named is unknown.
         self.rest(visit, session, headers).await?;
         match session.gate.listen(listening_to(visit), visit.caller).await {
-            Verdict::Admitted(admitted) => {
+            Ok(admitted) => {
                 let (guest, end) = (Guest::new(self, visit, session, None), session.stream.replace());
                 let wish = Wish { lists: LISTS.to_vec(), request: None };
                 listening(admitted.run(move |_, flight| guest.hear(flight, wish, end))).await
             }
-            Verdict::Denied(denied) => Err(told(StatusCode::FORBIDDEN, None, DENIED, &denied)),
+            Err(denied) => Err(told(StatusCode::FORBIDDEN, None, DENIED, &denied)),
         }
     }
 }
@@ -88,13 +88,13 @@ impl Guest {
             ..listening_to(visit)
         };
         match self.session.gate.listen(operation, visit.caller).await {
-            Verdict::Admitted(admitted) => {
+            Ok(admitted) => {
                 let wish = Wish { lists: changed::asked(message), request: Some(message.clone()) };
                 let guest = self.clone();
                 let answers = admitted.run(move |_, flight| guest.hear(flight, wish, CancellationToken::new()));
                 until_gone(visit, &self.session, message, (answers, Arc::default())).await
             }
-            Verdict::Denied(denied) => Err(denied_as_asked(message, &denied, true)),
+            Err(denied) => Err(denied_as_asked(message, &denied, true)),
         }
     }
 
@@ -216,11 +216,11 @@ impl Guest {
             // A client of the modern era is told of changed lists by the endpoint.
             (Some(_), false) => None,
             (None, false) => match session.gate.listen(listening_to(&visit), &caller).await {
-                Verdict::Admitted(admitted) => {
+                Ok(admitted) => {
                     let (own, end) = (Arc::clone(session), session.stream.replace());
                     Some(admitted.run(move |wire, flight| listen::listen(own, (end, None), wire, flight)))
                 }
-                Verdict::Denied(_) => None,
+                Err(_) => None,
             },
             (Some(request), true) => {
                 let request = read(self.filtered(session, request).await.ok()?).ok()?;

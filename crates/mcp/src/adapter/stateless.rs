@@ -12,19 +12,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use vidimus_core::json::Replacement;
+use vidimus_core::json::{Replacement, without_members};
 use vidimus_core::{Action, ErrorKind, Operation, Protocol, ToolDefinition};
 use vidimus_gate::{Answers, Denied, Notice, Refusal, Rejection, Session, Verdict};
 
 use super::asked::{action, is_continued, method_beside_action, progress};
 use super::{Adapter, Visit, claimed, close, run, unspliced, withheld};
-use crate::answer::{DENIED, Reply, denied_as_asked, recorded, relayed, told};
+use crate::answer::{DENIED, Reply, denied_as_asked, pending, recorded, relayed, told};
 use crate::call::{Call, Expected};
 use crate::envelope::{Id, Message, MessageKind, Method, code};
 use crate::headers::request_headers;
 use crate::modern::{self, ModernError};
 use crate::outcomes::bound_to;
 use crate::sessions::McpSession;
+use crate::waiting::{self, Patience};
 use crate::{changed, members, reply};
 
 /// What a request is refused with before it is submitted.
@@ -103,29 +104,38 @@ impl Adapter {
         headers: &HeaderMap,
         (message, id, method): (&Message, &Id, Method),
     ) -> Result<Begun, Reply> {
-        let (operation, call) = self.prepared(visit, headers, message, (id, method)).await?;
-        let verdict = if call.endless {
+        let (operation, call, patience) = self.prepared(visit, headers, message, (id, method)).await?;
+        let admitted = if call.endless {
             session.gate.listen(operation, visit.caller).await
         } else {
-            session.gate.asked_by(visit.caller).submit(operation).await
+            match session.gate.asked_by(visit.caller).submit(operation).await {
+                Verdict::Admitted(admitted) => Ok(admitted),
+                Verdict::Denied(denied) => Err(denied),
+                Verdict::Held(held) => {
+                    let status = Arc::clone(&call.status);
+                    let waiting = waiting::wait(held, (session, message, call), patience, run);
+                    let answers = waiting.map_err(|held| pending(message, &held, session.client_is_modern()))?;
+                    return Ok(Begun::Sent(answers, status));
+                }
+            }
         };
-        Ok(match verdict {
-            Verdict::Admitted(admitted) => {
+        Ok(match admitted {
+            Ok(admitted) => {
                 let status = Arc::clone(&call.status);
                 Begun::Sent(run(admitted, session, call), status)
             }
-            Verdict::Denied(denied) => Begun::Denied(denied),
+            Err(denied) => Begun::Denied(denied),
         })
     }
 
-    /// Checks everything that policy does not; the operation to decide on, and how to send it.
+    /// Checks everything that policy does not; the operation to decide on, how to send it, and how to wait if it is held.
     async fn prepared(
         &self,
         visit: &Visit<'_>,
         headers: &HeaderMap,
         message: &Message,
         (id, method): (&Id, Method),
-    ) -> Result<(Operation, Call), Reply> {
+    ) -> Result<(Operation, Call, Patience), Reply> {
         let Some(session) = visit.session else { return Err(self.not_offered(visit, message).await) };
         let annotations = match method {
             Method::CallTool => {
@@ -147,7 +157,18 @@ impl Adapter {
         }
         let name = modern::name(message).map(Box::<str>::from);
         let mut own = Vec::from_iter(self.cursor(visit, session, message, method).await?);
-        if let Some(carried) = message.request_state() {
+        let mut patience = match (session.client_is_modern(), message.is_continuation()) {
+            (true, false) => Patience::Legs(1),
+            // Its state must come back, and another would take its place.
+            (true, true) => Patience::Once,
+            (false, _) => Patience::Stream,
+        };
+        let sealed = message.request_state().and_then(|carried| carried.as_str());
+        let leg = sealed.as_deref().and_then(|sealed| waiting::brought_back(session, name.as_deref(), sealed));
+        if let (Some(leg), Some(params)) = (leg, message.params()) {
+            patience = Patience::Legs(leg);
+            own.extend(without_members(params, |key| key == "requestState" || key == "inputResponses"));
+        } else if let Some(carried) = message.request_state() {
             let opened =
                 carried.as_str().and_then(|sealed| session.gate.unseal(&bound_to(method, name.as_deref()), &sealed));
             let Some(state) = opened else {
@@ -187,7 +208,7 @@ impl Adapter {
             progress: progress(message),
             status: Arc::default(),
         };
-        Ok((operation, call))
+        Ok((operation, call, patience))
     }
 
     /// Refuses tasks that were not made for this caller, or whose tool it may not know of any more.

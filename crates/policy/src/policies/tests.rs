@@ -11,7 +11,7 @@ use crate::reads::Reads;
 use crate::request::Claimed;
 use crate::vocabulary::{FIXED_ACTIONS, OTHER_TOOL};
 
-const EFFECTS: [&str; 2] = ["permit", "forbid"];
+const EFFECTS: [&str; 4] = ["permit", "forbid", "@approval(\"finance\") forbid", "@approval(\"security\") forbid"];
 const PRINCIPALS: [&str; 5] = [
     "principal",
     "principal in Group::\"demo/a\"",
@@ -108,11 +108,18 @@ fn hierarchy(policies: &Policies, subject: &Subject) -> Entities {
     Entities::from_entities(actions.chain([subject.entity.clone()]), None).unwrap()
 }
 
-/// Cedar's decision by every policy on every fact, with its errors as denials.
-fn whole(policies: &Policies, subject: &Subject, request: &Request<'_>) -> (Effect, Vec<String>) {
-    let all = PolicySet::from_policies(policies.rules.all().map(|rule| rule.policy.clone())).unwrap();
+/// Cedar's decision by every policy on every fact, with its errors as denials; those that people may lift left out, or not.
+fn whole(
+    policies: &Policies,
+    subject: &Subject,
+    request: &Request<'_>,
+    has_liftable: bool,
+) -> (Effect, Vec<String>, Vec<String>) {
+    let kept = policies.rules.all().filter(|rule| has_liftable || rule.approval.is_none());
+    let all = PolicySet::from_policies(kept.map(|rule| rule.policy.clone())).unwrap();
     let site = policies.rules.site(request.action, request.target).unwrap();
-    let (context, unfit) = context::of_request(request, &subject.amr, None, &everything()).unwrap();
+    let target = policies.rules.target(request.target);
+    let (context, unfit) = context::of_request((request, target), &subject.amr, None, &everything()).unwrap();
     assert_eq!(unfit, []);
     let (principal, resource) = (subject.principal.clone(), site.resource.clone());
     let asked = cedar_policy::Request::new(principal, site.action.clone(), resource, context, None).unwrap();
@@ -126,16 +133,36 @@ fn whole(policies: &Policies, subject: &Subject, request: &Request<'_>) -> (Effe
         })
         .collect();
     let is_allowed = response.decision() == cedar_policy::Decision::Allow;
+    let reasons: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
+    let liftable = |id: &String| policies.rules.by_id(id).is_some_and(|rule| rule.approval.is_some());
     let mut ids = failed.clone();
-    if failed.is_empty() || !is_allowed {
-        ids.extend(response.diagnostics().reason().map(ToString::to_string));
+    if is_allowed && failed.is_empty() {
+        ids.extend(reasons);
+        ids.sort();
+        return (Effect::Allow, ids, Vec::new());
+    }
+    if !is_allowed && failed.is_empty() && !reasons.is_empty() && reasons.iter().all(liftable) {
+        return match whole(policies, subject, request, false) {
+            (Effect::Allow, ..) => {
+                let rule = |id: &String| policies.rules.by_id(id).unwrap().approval.as_ref().unwrap().to_string();
+                let is_call = matches!(request.action, Action::ToolCall(_));
+                let rules: std::collections::BTreeSet<_> = reasons.iter().filter(|_| is_call).map(rule).collect();
+                let mut ids = reasons;
+                ids.sort();
+                (Effect::Deny, ids, rules.into_iter().collect())
+            }
+            _ => (Effect::Deny, Vec::new(), Vec::new()),
+        };
+    }
+    if !is_allowed {
+        ids.extend(reasons.into_iter().filter(|id| !liftable(id)));
     }
     ids.sort();
-    (if is_allowed && failed.is_empty() { Effect::Allow } else { Effect::Deny }, ids)
+    (Effect::Deny, ids, Vec::new())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
     #[test]
     fn a_slice_decides_as_the_whole_does(
         texts in prop::collection::vec(policy(), 1..12),
@@ -155,7 +182,16 @@ proptest! {
             tools: None,
         });
         let source = Source { name: "p".into(), text: texts.concat() };
-        let policies = Policies::compile(&[source], &targets, &[]).unwrap();
+        let approvals = ["finance", "security"].map(|name| ApprovalRule {
+            name: name.into(),
+            approvers: 1,
+            expires: std::time::Duration::from_hours(1),
+            wait: std::time::Duration::ZERO,
+            needs_reason: false,
+            message: None,
+        });
+        let world = World { targets: &targets, classes: &[], approvals: &approvals };
+        let policies = Policies::compile_in(&[source], world).unwrap();
         let subject = policies.subject(&principal(is_user, groups, amr));
 
         let mut arguments = serde_json::Map::new();
@@ -176,7 +212,8 @@ proptest! {
 
         let decision = policies.decide(&subject, &request);
         let ids: Vec<String> = decision.policies.iter().map(ToString::to_string).collect();
-        prop_assert_eq!((decision.effect, ids), whole(&policies, &subject, &request));
+        let rules = decision.approvals.iter().map(ToString::to_string).collect();
+        prop_assert_eq!((decision.effect, ids, rules), whole(&policies, &subject, &request, true));
     }
 }
 

@@ -1,6 +1,7 @@
 //! What policies decide, show and refuse, through the public interface.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod approvals;
 mod arguments;
 mod decisions;
 mod refusals;

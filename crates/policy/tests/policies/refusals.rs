@@ -26,7 +26,7 @@ fn every_fault_of_every_file_is_reported_at_once() {
     let errors = Policies::compile(&sources, &[crm()], &super::classes()).unwrap_err();
     assert!(errors.iter().all(|error| error.kind() == ErrorKind::Configuration));
     insta::assert_snapshot!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), @r#"
-    a.cedar:2:8: attribute `nothing` in context for Action::"connect" not found; did you mean `time`?
+    a.cedar:2:8: attribute `nothing` in context for Action::"approve" not found; did you mean `time`?
     a.cedar:4:9: found an invalid variable in the policy scope: principl; policy scopes must contain a `principal`, `action`, and `resource` element in that order
     b.cedar:1:30: there is no action `conect`; did you mean `connect`?
     b.cedar:2:20: unexpected end of input
@@ -56,7 +56,7 @@ permit (principal in Team::"a/b", action, resource);
     p.cedar:8:62: there is no log `gate`; did you mean `gateway`?
     p.cedar:9:30: there is no action `sql:select`; a tool's action is `target/tool`; all tools are in `tools/call`
     p.cedar:10:30: there is no action `*/*`; a tool's action is `target/tool`; all tools are in `tools/call`
-    p.cedar:11:22: unrecognized entity type `Team`; known are User, Workload, Group, Target, Log, DataClass, Action
+    p.cedar:11:22: unrecognized entity type `Team`; known are User, Workload, Group, Target, Log, DataClass, ApprovalRule, Action
     "#);
 }
 
@@ -85,11 +85,11 @@ forbid (principal, action, resource);
 @message("") forbid (principal, action, resource);
 @id forbid (principal, action, resource);
 "#), @r#"
-    p.cedar:2:10: approvals are not enforced by this version, so `@approval` would not hold; remove the annotation: the forbid then stands as it is
+    p.cedar:2:10: there is no approval rule `finance`; add `[approvals.finance]` to the configuration
     p.cedar:4:1: rewrites are not enforced by this version, so `@rewrite` would not hold; remove the annotation: the forbid then stands as it is
     p.cedar:6:1: there is no annotation `@mesage`; did you mean `message`?
     p.cedar:7:1: there is no annotation `@aproval`; did you mean `approval`?
-    p.cedar:8:1: there is no annotation `@severity`; known are `@id` and `@message`
+    p.cedar:8:1: there is no annotation `@severity`; known are `@id`, `@message` and `@approval`
     p.cedar:9:1: `@message` needs a text of 1 to 1024 bytes without control characters
     p.cedar:10:1: `@id` needs a text of 1 to 128 bytes without control characters
     "#);
@@ -133,7 +133,7 @@ permit (principal == ?principal, action, resource);
     p.cedar:4:69: attribute `arguments.any` in context for Action::"crm/refund" not found; did you mean `tags`?
     p.cedar:5:69: attribute `arguments.amout` in context for Action::"crm/refund" not found; did you mean `amount`?
     p.cedar:6:69: arguments can be read only by a policy on named tools; name them: action == Action::"target/tool", or action in [Action::"target/tool", …]
-    p.cedar:7:45: attribute `tool` in context for Action::"connect" not found; did you mean `time`?
+    p.cedar:7:45: attribute `tool` in context for Action::"approve" not found; did you mean `call`?
     p.cedar:8:1: unable to find an applicable action given the policy scope constraints; no action in its scope applies to such principals and resources
     p.cedar:9:22: expected a static policy, got a template containing the slot ?principal; try removing the template slot(s) from this policy
     "#);

@@ -11,6 +11,7 @@ fn called(log: &mut Log, session: SessionId, seq: u64, tool: &str, effect: Effec
     let decided = Decided { action: &action, masking: &masking, ..decided(effect) };
     let body = match effect {
         Effect::Allow => Body::OperationAdmitted(decided),
+        Effect::Hold => Body::OperationHeld(decided),
         Effect::Deny => Body::OperationDenied(decided),
     };
     log.add(session, seq, Some(("corp|alice", "crm")), body);

@@ -53,6 +53,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &ISSUER,
     &WORKLOAD_WHEN,
     &POLICY,
+    &APPROVAL,
     &MASKING,
     &CUSTOM_CLASS,
     &TARGET,
@@ -78,6 +79,7 @@ pub(super) const ROOT: Section = Section {
         key("retention", "table", Absent::Means("recordings are kept"), "how long recordings are kept"),
         key("identity", "table", Absent::Refused, "who vouches for callers"),
         key("policy", "table", Absent::Refused, "who may do what"),
+        key("approvals", "table", Absent::Means("nothing can be approved"), "who must agree, by rule"),
         key("masking", "table", Absent::Means("the defaults hold"), "what is masked"),
         key("targets", "table", Absent::Refused, "what the gateway fronts"),
         key("witnesses", "table", Absent::Means("nobody watches over the log"), "who watches over the log"),
@@ -713,6 +715,41 @@ pub(super) const LOG: Section = Section {
         "Whether anybody may read the checkpoint and the tiles of hashes, which hold no content. Otherwise they need \
          `log.read` too.",
     )],
+};
+
+pub(super) const APPROVAL: Section = Section {
+    heading: "approvals.NAME",
+    about: "Who must agree before a call passes that a policy holds by `@approval(\"NAME\")`. A name that policies use must stand \
+            here: a misspelt one would hold calls that nobody could ever approve. Who may agree is a matter of policy: the action \
+            `approve` on `ApprovalRule::\"NAME\"`.",
+    keys: &[
+        key("approvers", "whole number", Absent::Default("1"), "How many distinct people must agree, at most 10."),
+        key(
+            "expires",
+            "duration",
+            Absent::Default("1h"),
+            "How long a request waits, and may be used once approved. After that the caller asks anew.",
+        ),
+        key(
+            "wait",
+            "duration",
+            Absent::Default("4m"),
+            "How long a caller is kept waiting at most before it is told to call again; less than `1s`: not at all. Clients that \
+             do not ask for progress, and those of MCP 2026-07-28, are answered within 50 and 45 seconds in any case.",
+        ),
+        key(
+            "justification",
+            "`required` or `optional`",
+            Absent::Default("optional"),
+            "Whether whoever approves must say why. Whoever denies always must.",
+        ),
+        key(
+            "message",
+            "text",
+            Absent::Means("the caller is told which rule it is"),
+            "What the caller is told while it waits, where the policy has no `@message`. At most 500 bytes.",
+        ),
+    ],
 };
 
 pub(super) const SECRET: Section = Section {

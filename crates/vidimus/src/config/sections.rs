@@ -19,7 +19,8 @@ use vidimus_net::{ClientHeader, Network, Proxies};
 use super::document::Document;
 use super::table::{Table, Value, secret};
 use super::{
-    Config, Gateway, Issuer, Masking, Server, Target, facts, limits, masking, retention, stdio, tls, value, witnesses,
+    Config, Gateway, Issuer, Masking, Server, Target, approvals, facts, limits, masking, retention, stdio, tls, value,
+    witnesses,
 };
 use super::{keys, oauth};
 
@@ -68,6 +69,7 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         table.finish();
         Some(document.resolve(&dir?))
     });
+    let approvals = approvals::read(document, root.table("approvals"));
     let masking = masking::read(document, root.table("masking"));
     // Where it is wrong, targets are still read: every problem is told at once.
     let for_targets = masking.clone().unwrap_or_else(masking::nothing);
@@ -91,6 +93,7 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         full_text: full_text?,
         issuers: issuers?,
         policy_dir: policy_dir?,
+        approvals: approvals?,
         masking: masking?,
         retention_delay: retention.delay,
         retention: retention.rules(&targets),

@@ -83,6 +83,13 @@ audience = "vidimus"
 [policy]
 dir = "policies"
 
+[approvals.finance]
+approvers = 2
+expires = "4h"
+wait = "30s"
+justification = "required"
+message = "Finance agrees first."
+
 [masking]
 classes = "default"
 operators = { EMAIL_ADDRESS = "token" }
@@ -397,6 +404,27 @@ fn witnesses_are_told_apart_by_their_keys_and_never_confused_with_logs() {
         let error = with(&bad).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn approval_rules_have_defaults_and_bounds() {
+    let with = |text: &str| parse(&format!("{SMALLEST}{text}"));
+    let config = with("[approvals.finance]\n").unwrap();
+    let rule = &config.approvals[0];
+    assert_eq!((&*rule.name, rule.approvers, rule.needs_reason, &rule.message), ("finance", 1, false, &None));
+    assert_eq!((rule.expires, rule.wait), (Duration::from_hours(1), Duration::from_mins(4)));
+    for (bad, expected) in [
+        ("approvers = 0", "whole number from 1"),
+        ("approvers = 11", "more than 10"),
+        ("expires = \"2d\"", "at most a day"),
+        ("justification = \"yes\"", "expected \"required\" or \"optional\""),
+        ("message = \"\"", "1 to 500 bytes"),
+        ("quorum = 2", "unknown key `quorum`"),
+    ] {
+        let error = with(&format!("[approvals.finance]\n{bad}\n")).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    assert!(with("[approvals.\"a b\"]\n").is_err());
 }
 
 #[test]
