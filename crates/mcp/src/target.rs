@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use vidimus_core::{CredentialKind, Protocol};
 use vidimus_gate::{Masking, TargetSpec};
 
+use crate::pins::Pinning;
 use crate::server::Server;
 use crate::tools::KnownTools;
 
@@ -19,6 +20,8 @@ pub struct Target {
     pub(crate) upstream: Server,
     pub(crate) limits: Limits,
     pub(crate) tools: KnownTools,
+    /// Whether its definitions are pinned.
+    pub(crate) pins: Pinning,
     /// Whether the gateway reads it in the modern era first: as it was last read. Of a server not read yet clients of
     /// both eras try the modern one first (MCP 2026-07-28, "Versioning"); programs are spoken to in the legacy one.
     pub(crate) is_modern: AtomicBool,
@@ -87,7 +90,14 @@ impl Target {
     pub fn new(spec: Arc<TargetSpec>, upstream: impl Into<Server>, limits: Limits) -> Self {
         let upstream = upstream.into();
         let is_modern = AtomicBool::new(matches!(upstream, Server::Http(_)));
-        Self { spec, upstream, limits, tools: KnownTools::default(), is_modern, eras: Eras::default() }
+        let (tools, pins, eras) = (KnownTools::default(), Pinning::Off, Eras::default());
+        Self { spec, upstream, limits, tools, pins, is_modern, eras }
+    }
+
+    /// The same with its definitions pinned so.
+    #[must_use]
+    pub fn pinned(self, pins: Pinning) -> Self {
+        Self { pins, ..self }
     }
 
     /// Whether it was last read in the modern era.
