@@ -13,7 +13,6 @@ mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use vidimus_core::event::{Body, Definition, Pin as Step, PinStep};
@@ -113,7 +112,7 @@ impl PinError {
 
 /// The pins of all targets, as the log has them.
 #[derive(Debug, Default)]
-pub(crate) struct PinBook(Mutex<BTreeMap<TargetName, Page>>);
+pub(crate) struct PinBook(Mutex<BTreeMap<TargetName, Arc<Mutex<Page>>>>);
 
 /// The pins of one target.
 #[derive(Debug, Default)]
@@ -148,13 +147,27 @@ impl PinBook {
         for (target, tool, pin) in pins {
             book.entry(target).or_default().tools.insert(tool, Entry { pin, ..Entry::default() });
         }
-        Self(Mutex::new(book))
+        Self(Mutex::new(book.into_iter().map(|(target, page)| (target, Arc::new(Mutex::new(page)))).collect()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TargetName, Page>> {
-        // A step is in the log or not, and in the book after that alone: a panic leaves it lacking one at most.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The page of a target, by itself: what is recorded of one keeps no other waiting.
+    fn page(&self, target: &TargetName) -> Arc<Mutex<Page>> {
+        Arc::clone(locked(&self.0).entry(target.clone()).or_default())
     }
+
+    /// The same, where it has one.
+    fn known(&self, target: &TargetName) -> Option<Arc<Mutex<Page>>> {
+        locked(&self.0).get(target).map(Arc::clone)
+    }
+
+    fn targets(&self) -> Vec<TargetName> {
+        locked(&self.0).keys().cloned().collect()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A step is in the log or not, and in the book after that alone: a panic leaves it lacking one at most.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Gate {
@@ -193,15 +206,14 @@ impl Pins {
 
     /// The pins of a target, by what they are called.
     pub fn of(&self, target: &TargetName) -> Vec<(String, Pin)> {
-        let book = self.shared.pins.lock();
-        let page = book.get(target).into_iter();
-        page.flat_map(|page| &page.tools).map(|(tool, entry)| (tool.clone(), entry.pin.clone())).collect()
+        let Some(page) = self.shared.pins.known(target) else { return Vec::new() };
+        let page = locked(&page);
+        page.tools.iter().map(|(tool, entry)| (tool.clone(), entry.pin.clone())).collect()
     }
 
     /// The pins of all targets.
     pub fn all(&self) -> Vec<(TargetName, Vec<(String, Pin)>)> {
-        let targets: Vec<TargetName> = self.shared.pins.lock().keys().cloned().collect();
-        targets.into_iter().map(|target| (target.clone(), self.of(&target))).collect()
+        self.shared.pins.targets().into_iter().map(|target| (target.clone(), self.of(&target))).collect()
     }
 
     /// Definitions that pins of a target name, as far as the index has them: for each tool and fingerprint.
@@ -245,9 +257,10 @@ impl Pins {
     }
 
     fn accepted(&self, who: &str, target: &TargetName, tool: &str, digits: &str) -> Result<(Pin, Position), PinError> {
-        let mut book = self.shared.pins.lock();
-        let entry = book.get_mut(target).and_then(|page| page.tools.get_mut(tool));
-        let entry = entry.ok_or_else(|| PinError::NoTool(target.clone(), tool.to_owned()))?;
+        let none = || PinError::NoTool(target.clone(), tool.to_owned());
+        let page = self.shared.pins.known(target).ok_or_else(none)?;
+        let mut page = locked(&page);
+        let entry = page.tools.get_mut(tool).ok_or_else(none)?;
         let Some(pending) = entry.pin.pending.clone() else { return Err(PinError::NothingNew(tool.to_owned())) };
         if !pending.strip_prefix(SCHEME).is_some_and(|own| own.starts_with(digits)) {
             return Err(PinError::Another(tool.to_owned(), pending));
@@ -267,10 +280,11 @@ fn take(
     is_trusted: bool,
     tools: &[SeenTool],
 ) -> Result<(Vec<Standing>, Option<Position>), EvidenceError> {
-    let (own, now) = (shared.own_id(), Instant::now());
+    let (own, now) = (shared.own_id(), shared.up());
     let recorder = Recorder { shared, target: &target.name, who: &own };
-    let mut book = shared.pins.lock();
-    let Page { tools: pins, window } = book.entry(target.name.clone()).or_default();
+    let page = shared.pins.page(&target.name);
+    let mut page = locked(&page);
+    let Page { tools: pins, window } = &mut *page;
     let (mut standings, mut last, mut present) = (Vec::with_capacity(tools.len()), None, HashSet::new());
     for tool in tools {
         let key = Pins::key(target, &tool.name);
@@ -360,13 +374,14 @@ impl Recorder<'_> {
         (accepted, replaced): (Option<&str>, Option<&str>),
     ) -> Result<Position, EvidenceError> {
         let (expects, left_out) = (entry.pin.version, entry.left_out);
-        let position =
-            self.append(Body::Pin(Step { step, tool: key, expects, fingerprint, accepted, replaced, left_out }))?;
-        let time = self.shared.evidence.clock.now().to_string();
+        let time = self.shared.evidence.clock.now();
+        let body = Step { step, tool: key, expects, fingerprint, accepted, replaced, left_out };
+        let position = self.append(time, Body::Pin(body))?;
         let taken = PinMove { step, expects, fingerprint, accepted };
-        match entry.pin.after(taken, &time.to_string(), Some(self.who)) {
-            Some(pin) => *entry = Entry { pin, window: std::mem::take(&mut entry.window), ..Entry::default() },
-            None => tracing::error!(target = %self.target, step = step.name(), "a step of a pin is void"),
+        if let Some(pin) = entry.pin.after(taken, &time.to_string(), Some(self.who)) {
+            *entry = Entry { pin, window: std::mem::take(&mut entry.window), ..Entry::default() };
+        } else {
+            tracing::error!(target = %self.target, step = step.name(), "a step of a pin is void");
         }
         Ok(position)
     }

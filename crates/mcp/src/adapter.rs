@@ -46,7 +46,7 @@ use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, c
 use crate::exchange;
 use crate::headers::{self, EVENT_STREAM, JSON, LAST_EVENT_ID, SESSION_ID};
 use crate::initialize::{self, Implementation};
-use crate::pins::ToolPin;
+use crate::pinned::ToolPin;
 use crate::protected::ProtectedResources;
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;

@@ -24,9 +24,9 @@ use crate::call::{Call, Expected};
 use crate::envelope::{Id, ListKind, Message, Method, Sender};
 use crate::exchange;
 use crate::initialize::Implementation;
-use crate::pins::{Pinning, ReadTool};
+use crate::pins::ReadTool;
 use crate::sessions::McpSession;
-use crate::target::Target;
+use crate::target::{Pinning, Target};
 use crate::tools::{About, CAPABILITIES, DefinitionsError, LEAST_INTERVAL, Tool};
 use crate::{initialize, lists, members, modern, pins};
 

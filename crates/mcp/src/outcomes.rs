@@ -22,7 +22,7 @@ use crate::call::{Call, Expected, Fault, json_limits, read};
 use crate::envelope::{Class, Id, ListKind, MAX_NAME_BYTES, Message, MessageKind, Method, code};
 use crate::lists::{Filtered, ListError, Shown};
 use crate::modern::results::{self, ResultKind};
-use crate::pins::Element;
+use crate::pinned::Element;
 use crate::sessions::McpSession;
 use crate::{asks, changed, cursors, federation, initialize, lists, members, reply, sse, tell};
 

@@ -7,12 +7,34 @@ use std::time::{Duration, Instant};
 use vidimus_core::{CredentialKind, Protocol};
 use vidimus_gate::{Masking, TargetSpec};
 
-use crate::pins::Pinning;
 use crate::server::Server;
 use crate::tools::KnownTools;
 
 /// How long it is believed that a target speaks an era, or does not.
 const ERAS_KEPT: Duration = Duration::from_mins(5);
+
+/// Whether a target's definitions are pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pinning {
+    /// They are not: whatever the target shows holds at once.
+    Off,
+    /// The first definition of a tool is trusted, later ones wait to be accepted.
+    #[default]
+    Record,
+    /// Each definition waits to be accepted, the first one too.
+    Strict,
+}
+
+impl Pinning {
+    /// The word in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Record => "record",
+            Self::Strict => "strict",
+        }
+    }
+}
 
 /// A target as the adapter sees it.
 pub struct Target {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vidimus_core::ToolDefinition;
 
-use crate::pins::ToolPin;
+use crate::pinned::ToolPin;
 
 /// The least time between the end of one reading of a target and the beginning of the next.
 pub(crate) const LEAST_INTERVAL: Duration = Duration::from_secs(5);

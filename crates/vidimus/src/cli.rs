@@ -20,7 +20,7 @@ use vidimus_store::{MAX_SESSIONS, SessionFilter};
 pub(crate) use self::keeping::{Erase, Hold, HoldChange, Retention};
 pub(crate) use self::policy::{Backtest, Explain, Policy};
 pub(crate) use self::signing_in::{Bridge, Login, Logout, Mcp};
-pub(crate) use self::tools::{Pins, Tools};
+pub(crate) use self::tools::{Pinned, Tools};
 use crate::api;
 use crate::config::{Config, ConfigError};
 use crate::log_witness;

@@ -140,9 +140,9 @@ mod tests {
                 "description:",
                 "  | a\\u{1b}[8m",
                 "  | b\\u{202e}c",
+                "inputSchema.properties.x\\u{200b}y.enum: [\"1\",2]",
                 "inputSchema.anyOf[0].required: [\"a\"]",
                 "inputSchema.anyOf[1].type: \"object\"",
-                "inputSchema.properties.x\\u{200b}y.enum: [\"1\",2]",
                 "outputSchema: {}",
             ]
         );

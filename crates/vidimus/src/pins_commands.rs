@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use serde_json::value::RawValue;
 
 use crate::api;
-use crate::cli::Pins;
+use crate::cli::Pinned;
 use crate::client;
 use crate::custody_commands;
 use crate::definition_diff;
@@ -17,22 +17,20 @@ use crate::pins_api::{PINS, PinList, PinState, Told};
 /// Digits of a fingerprint that are shown in a table.
 const SHOWN_DIGITS: usize = 12;
 
-pub(crate) async fn run(command: Pins, out: &mut impl Write) -> anyhow::Result<()> {
+pub(crate) async fn run(command: Pinned, out: &mut impl Write) -> anyhow::Result<()> {
     match command {
-        Pins::Pins { target, gateway, output } => {
+        Pinned::Pins { target, gateway, output } => {
             let path = target.map_or_else(|| PINS.to_owned(), |target| format!("{PINS}/{target}"));
             let list: PinList = client::get(&gateway.places()?.1, &path).await?;
             Ok(if output.json { output::json(out, &list) } else { write_list(&list, out) }?)
         }
-        Pins::Diff { target, tool, gateway, output } => {
+        Pinned::Diff { target, tool, gateway, output } => {
             let socket = gateway.places()?.1;
-            let tools = match tool {
-                Some(tool) => vec![tool],
-                None => {
-                    let list: PinList = client::get(&socket, &format!("{PINS}/{target}")).await?;
-                    let waiting = list.pins.into_iter().filter(|pin| pin.pending.is_some());
-                    waiting.map(|pin| pin.tool).collect()
-                }
+            let tools = if let Some(tool) = tool {
+                vec![tool]
+            } else {
+                let list: PinList = client::get(&socket, &format!("{PINS}/{target}")).await?;
+                list.pins.into_iter().filter(|pin| pin.pending.is_some()).map(|pin| pin.tool).collect()
             };
             let mut list = PinList { pins: Vec::new() };
             for tool in tools {
@@ -41,7 +39,7 @@ pub(crate) async fn run(command: Pins, out: &mut impl Write) -> anyhow::Result<(
             }
             Ok(if output.json { output::json(out, &list) } else { write_diffs(&list, &gateway.option(), out) }?)
         }
-        Pins::Accept { target, tool, fingerprint, token_file, gateway, output } => {
+        Pinned::Accept { target, tool, fingerprint, token_file, gateway, output } => {
             let token = custody_commands::token(token_file.as_deref())?;
             let token = token.as_ref().map(|token| token.as_str());
             let path =

@@ -1,7 +1,7 @@
 //! How much of a target's changing definitions is recorded within an hour: a server that changes them without end, by fault
 //! or on purpose, must not fill the log.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long what was recorded counts.
 const HOUR: Duration = Duration::from_hours(1);
@@ -18,29 +18,29 @@ const BYTES_OF_TARGET: usize = 32 << 20;
 /// What was recorded since a window of time began.
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    began: Option<Instant>,
+    began: Option<Duration>,
     steps: u32,
     bytes: usize,
 }
 
 impl Window {
     /// Whether one more step of a tool is recorded; then it counts.
-    pub(super) fn takes_step_of_tool(&mut self, now: Instant) -> bool {
+    pub(super) fn takes_step_of_tool(&mut self, now: Duration) -> bool {
         self.takes((1, STEPS_OF_TOOL), 0, now)
     }
 
     /// Whether one more step of a target's tools is recorded, with a definition of so many bytes.
-    pub(super) fn takes_step_of_target(&mut self, bytes: usize, now: Instant) -> bool {
+    pub(super) fn takes_step_of_target(&mut self, bytes: usize, now: Duration) -> bool {
         self.takes((1, STEPS_OF_TARGET), bytes, now)
     }
 
     /// Whether a definition of a new tool is recorded.
-    pub(super) fn takes_bytes(&mut self, bytes: usize, now: Instant) -> bool {
+    pub(super) fn takes_bytes(&mut self, bytes: usize, now: Duration) -> bool {
         self.takes((0, STEPS_OF_TARGET), bytes, now)
     }
 
-    fn takes(&mut self, (steps, most): (u32, u32), bytes: usize, now: Instant) -> bool {
-        if self.began.is_none_or(|began| now.saturating_duration_since(began) >= HOUR) {
+    fn takes(&mut self, (steps, most): (u32, u32), bytes: usize, now: Duration) -> bool {
+        if self.began.is_none_or(|began| now.saturating_sub(began) >= HOUR) {
             *self = Self { began: Some(now), steps: 0, bytes: 0 };
         }
         let (steps, bytes) = (self.steps.saturating_add(steps), self.bytes.saturating_add(bytes));
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn what_an_hour_takes_is_bounded_and_the_next_hour_takes_it_again() {
-        let began = Instant::now();
+        let began = Duration::from_secs(7);
         let mut window = Window::default();
         assert!((0..STEPS_OF_TOOL).all(|_| window.takes_step_of_tool(began)));
         assert!(!window.takes_step_of_tool(began + HOUR / 2));

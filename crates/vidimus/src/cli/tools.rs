@@ -11,7 +11,7 @@ use super::{Gateway, Output};
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Tools {
     #[command(subcommand)]
-    pub(crate) command: Option<Pins>,
+    pub(crate) command: Option<Pinned>,
     /// The target
     #[arg(required = true)]
     pub(crate) target: Option<TargetName>,
@@ -22,7 +22,7 @@ pub(crate) struct Tools {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Pins {
+pub(crate) enum Pinned {
     /// Show how the definition of each tool stands to the accepted one
     ///
     /// `accepted`: it is that. `changed`: the server shows another one, and calls of the tool are held. `new`: none is

@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
 use super::common::evidence::of_type;
-use super::common::{ALLOW_ALL, Client};
+use super::common::{ALLOW_ALL, Client, send_modern};
 use super::{SOON, World, soon};
 
 const LIST: &str = r#"{"jsonrpc":"2.0","id":9,"method":"tools/list","params":{}}"#;
@@ -30,8 +30,9 @@ async fn world(target_lines: &'static str, policies: &str) -> World {
 /// A tool as a client is listed it.
 async fn listed(client: &Client, tool: &str) -> Value {
     let list = client.post(LIST).await.unwrap().json();
-    let tools = list["result"]["tools"].as_array().unwrap_or_else(|| panic!("{list}")).clone();
-    tools.into_iter().find(|own| own["name"] == tool).unwrap_or_default()
+    let tools = list["result"]["tools"].as_array();
+    assert!(tools.is_some(), "{list}");
+    tools.unwrap().clone().into_iter().find(|own| own["name"] == tool).unwrap_or_default()
 }
 
 impl World {
@@ -60,9 +61,26 @@ impl World {
     }
 }
 
+/// The answer to a call that is held, once it is: the pin is on record first.
+async fn until_held(client: &Client, tool: &str) -> Value {
+    let limit = Instant::now() + SOON;
+    loop {
+        let answer = client.call(7, tool, "{}").await.unwrap();
+        if answer["result"]["isError"] == true {
+            return answer;
+        }
+        assert!(Instant::now() < limit, "the call is not held");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 async fn until_called(client: &Client, tool: &str) {
     let limit = Instant::now() + SOON;
-    while client.call(8, tool, "{}").await.unwrap()["result"]["isError"] == true {
+    loop {
+        let answer = client.call(8, tool, "{}").await.unwrap();
+        if answer["result"].is_object() && answer["result"]["isError"].is_null() {
+            return;
+        }
         assert!(Instant::now() < limit, "the call is held");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -81,14 +99,16 @@ async fn a_description_that_changes_after_the_third_call_is_withheld_until_it_is
     let change = json!({ "description": POISON, "annotations": { "readOnlyHint": true } });
     world.upstream.change(|quirks| drop(quirks.definitions.insert("echo", change)));
     world.read_again().await;
-    let changed = world.until_pin("echo", "changed").await;
-    assert_eq!(changed["pending"]["signs"], json!(["secrecy"]), "{changed}");
+    world.until_pin("echo", "changed").await;
+    // The index has the definition itself a moment later.
+    soon(|| world.pin("echo")["pending"]["signs"] == json!(["secrecy"])).await;
+    let changed = world.pin("echo");
 
     // What was accepted is what clients see; calls are held and say why, and how it goes on.
     assert_eq!(listed(&client, "echo").await, json!({ "name": "echo", "inputSchema": { "type": "object" } }));
+    let held = until_held(&client, "echo").await;
     let calls = world.upstream.bodies().len();
-    let held = client.call(4, "echo", "{}").await.unwrap();
-    assert_eq!(held["result"]["isError"], true, "{held}");
+    assert_eq!(client.call(4, "echo", "{}").await.unwrap()["result"]["isError"], true);
     let text = held["result"]["content"][0]["text"].as_str().unwrap();
     for part in [&changed["accepted"]["fingerprint"], &changed["pending"]["fingerprint"]] {
         assert!(text.contains(part.as_str().unwrap()), "{text}");
@@ -108,7 +128,8 @@ async fn a_description_that_changes_after_the_third_call_is_withheld_until_it_is
     let client = world.client().await;
     stream = client.stream(Method::GET, &headers).await.unwrap().into_body();
     assert_eq!(listed(&client, "echo").await["description"], Value::Null);
-    assert_eq!(client.call(6, "echo", "{}").await.unwrap()["result"]["isError"], true);
+    let held = client.call(6, "echo", "{}").await.unwrap();
+    assert_eq!(held["result"]["isError"], true, "{held}");
     let events = world.gateway.events();
     let changes = of_type(&events, "pin.changed");
     assert_eq!(changes.len(), 1, "{changes:#?}");
@@ -253,7 +274,11 @@ async fn a_tool_that_goes_and_comes_back_as_it_was_needs_nobody() {
     world.upstream.change(|quirks| drop(quirks.definitions.insert("echo", Value::Null)));
     world.read_again().await;
     world.until_pin("echo", "gone").await;
-    assert_eq!(client.call(2, "echo", "{}").await.unwrap()["error"]["message"], "Unknown tool: echo");
+    let limit = Instant::now() + SOON;
+    while client.call(2, "echo", "{}").await.unwrap()["error"]["message"] != "Unknown tool: echo" {
+        assert!(Instant::now() < limit, "it is called still");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     world.upstream.change(|quirks| quirks.definitions.clear());
     world.read_again().await;
     world.until_pin("echo", "accepted").await;
@@ -263,4 +288,35 @@ async fn a_tool_that_goes_and_comes_back_as_it_was_needs_nobody() {
         events.iter().filter(|event| event["pin"]["tool"] == "echo").map(|event| &event["type"]).collect();
     assert_eq!(steps, ["pin.recorded", "pin.gone", "pin.restored"]);
     drop(stream);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_down_at_the_start_has_the_tools_that_were_accepted() {
+    let mut world = world("", "").await;
+    world.until_pin("charge", "accepted").await;
+    assert!(world.gateway.process.terminate(SOON).unwrap().success());
+    world.upstream.stop();
+    world.gateway.restart();
+    // At the endpoint for all targets, and of a client of the modern era at the target's own.
+    let all = Client::open(format!("http://127.0.0.1:{}/mcp", world.gateway.port), world.issuer.token("alice")).await;
+    let limit = Instant::now() + SOON;
+    while listed(&all, "everything_charge").await.is_null() {
+        assert!(Instant::now() < limit, "the list has none");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let charge = listed(&all, "everything_charge").await;
+    assert_eq!(charge["annotations"], json!({ "idempotentHint": true }));
+    let list = all.post(LIST).await.unwrap().json();
+    assert_eq!(list["result"]["_meta"]["vidimus/unavailable"], json!(["everything"]), "{list}");
+    let called = all.call(3, "everything_charge", r#"{"amount":1}"#).await.unwrap();
+    assert!(called["error"].is_object(), "a call needs the server: {called}");
+
+    let own = Client::new(world.gateway.url(), world.issuer.token("alice"));
+    let list = send_modern(&own, "tools/list", "", "").await;
+    let list = list.json();
+    let tools = list["result"]["tools"].as_array().unwrap();
+    assert_eq!(tools.iter().filter(|tool| tool["name"] == "charge").count(), 1, "{list}");
+    assert_eq!((&list["result"]["ttlMs"], &list["result"]["resultType"]), (&json!(0), &json!("complete")));
+    let checked = world.gateway.command(&["tools", "everything"]);
+    assert!(checked["tools"].as_array().unwrap().iter().any(|tool| tool["name"] == "charge"), "{checked}");
 }
