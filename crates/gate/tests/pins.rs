@@ -13,7 +13,10 @@ use serde_json::Value;
 use vidimus_core::{
     Clock, Discipline, Durability, Fingerprint, Principal, PrincipalKind, Protocol, Record, TargetName, Timestamp,
 };
-use vidimus_gate::{Gate, Keys, Options, PinError, Pins, Secret, SeenTool, Standing, TargetSpec, ViewError};
+use vidimus_gate::{
+    CallerLimits, Gate, Keys, Options, PinError, Pins, Secret, SeenTool, Standing, TargetSpec, ViewError,
+};
+use vidimus_guard::Guard;
 use vidimus_identity::{Fetch, FetchError, Identity};
 use vidimus_mask::{Selection, Settings};
 use vidimus_policy::{Policies, Source, TargetSchema};
@@ -70,6 +73,7 @@ fn start(data_dir: &Path, clock: &Arc<Hands>) -> Gate {
         full_text: false,
         discipline: Discipline::Unknown,
         version: "test",
+        limits: CallerLimits::default(),
     };
     Gate::start(options, &mut Registry::default()).unwrap()
 }
@@ -77,7 +81,8 @@ fn start(data_dir: &Path, clock: &Arc<Hands>) -> Gate {
 fn spec(gate: &Gate) -> Arc<TargetSpec> {
     let masking = gate.masking(Settings::new(Selection::new(["EMAIL_ADDRESS"]), [0; 32])).unwrap();
     let (durability, record) = (Durability::Strict, Record::Sizes);
-    Arc::new(TargetSpec { name: crm(), protocol: Protocol::Mcp, durability, record, masking, credential: None })
+    let (name, protocol, guard) = (crm(), Protocol::Mcp, Guard::default());
+    Arc::new(TargetSpec { name, protocol, durability, record, masking, credential: None, guard })
 }
 
 /// A tool whose definition is told from others by a number.
