@@ -1,6 +1,6 @@
 //! Pins of tools over the life of a gate: a server that changes its mind without end, two who accept at once, a start on what
 //! is there.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use vidimus_guard::Guard;
 use vidimus_identity::{Fetch, FetchError, Identity};
 use vidimus_mask::{Selection, Settings};
 use vidimus_policy::{Policies, Source, TargetSchema};
-use vidimus_store::SessionFilter;
+use vidimus_store::{SessionFilter, SessionRow};
 
 const POLICIES: &str = r#"
 permit (principal in Group::"local/owner", action in [Action::"recording.view", Action::"log.read"], resource);
@@ -118,7 +118,7 @@ async fn steps(gate: &Gate, count: usize) -> Vec<Value> {
     loop {
         let filter = SessionFilter { control: true, limit: 100, ..SessionFilter::default() };
         let mut steps: Vec<(u64, Value)> = Vec::new();
-        for row in gate.viewer().sessions(&owner, filter).await.unwrap().into_iter().filter(|row| row.is_control()) {
+        for row in gate.viewer().sessions(&owner, filter).await.unwrap().into_iter().filter(SessionRow::is_control) {
             let events = gate.viewer().session(&owner, &row.id.to_string()).await.unwrap().events;
             steps.extend(events.iter().map(|(index, leaf)| (*index, serde_json::from_slice(leaf).unwrap())));
         }
