@@ -57,6 +57,8 @@ pub enum Action {
     RecordingHold,
     /// Read the log: proofs, entries, status.
     LogRead,
+    /// Decide about a target itself: accept what its tools are.
+    Administer,
 }
 
 impl Action {
@@ -77,6 +79,7 @@ impl Action {
             Self::RecordingErase => "recording.erase".into(),
             Self::RecordingHold => "recording.hold".into(),
             Self::LogRead => "log.read".into(),
+            Self::Administer => "administer".into(),
         }
     }
 

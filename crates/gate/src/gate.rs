@@ -20,7 +20,7 @@ use vidimus_identity::{Identity, Verified};
 use vidimus_log::note::NoteError;
 use vidimus_log::{FileSystem, Log, OpenError, Signer, Storage, VerifierKey, Witnessing};
 use vidimus_policy::{Decision, Policies};
-use vidimus_store::StoreError;
+use vidimus_store::{ControlState as _, Reader, StoreError};
 
 use crate::authenticate::{Authenticator, Caller};
 use crate::capacity::{Capacity, Level};
@@ -33,6 +33,7 @@ use crate::limits::{Allowance, CallerLimits, Exceeded, Limiter};
 use crate::logged_custody::LoggedCustody;
 use crate::masking::{self, Masking};
 use crate::metrics::Metrics;
+use crate::pins::PinBook;
 use crate::projection::{self, Projection};
 use crate::recover;
 use crate::refusals::Refusals;
@@ -176,6 +177,8 @@ impl Gate {
         let control = Strand::new(SessionId::random(), None, None, Record::Sizes, 0);
         // Asked before this process writes, so that its own control session is not among them.
         let unfinished = recover::unfinished(&evidence, &index_path, failure.get())?;
+        // All of the log is in the index, or that was refused.
+        let pins = PinBook::new(Reader::open(&index_path)?.pins()?);
         let (version, absent_witnesses) = (options.version, &absent_witnesses);
         let started = Instant::now();
         control.append(&evidence, Body::LogStarted { version, absent_witnesses, clock: options.discipline })?;
@@ -210,6 +213,7 @@ impl Gate {
             authenticator: Authenticator::new(options.identity),
             unauthenticated: Unauthenticated::default(),
             logged_custody: LoggedCustody::default(),
+            pins,
             started,
             capacity: Capacity::default(),
         };

@@ -18,6 +18,7 @@ use crate::evidence::{Evidence, Strand};
 use crate::limits::{CallerLimits, Limiter};
 use crate::logged_custody::LoggedCustody;
 use crate::metrics::Metrics;
+use crate::pins::PinBook;
 use crate::refusals::Refusals;
 use crate::seal::Sealer;
 use crate::tasks::Tasks;
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) unauthenticated: Unauthenticated,
     /// The custody of recordings, by the log.
     pub(crate) logged_custody: LoggedCustody,
+    /// Which definition of each tool is accepted.
+    pub(crate) pins: PinBook,
     /// When this process began to write, for [`Self::up`].
     pub(crate) started: Instant,
     /// How much room there is for evidence.

@@ -13,8 +13,9 @@ use vidimus_core::{Protocol, TargetName, ToolDefinition};
 use crate::facts;
 use crate::shape::Shape;
 use crate::vocabulary::{
-    CONNECT, DATA_CLASS, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT,
-    RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TARGET, TOOLS_CALL, USER, WORKLOAD,
+    ADMINISTER, CONNECT, DATA_CLASS, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE,
+    RECORDING_EXPORT, RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TARGET, TOOLS_CALL,
+    USER, WORKLOAD,
 };
 
 /// What policy must know of a target.
@@ -50,6 +51,7 @@ fn fragment(tools: &NamedTools) -> Result<SchemaFragment, Box<cedar_policy::Sche
         (RECORDING_EXPORT, TARGET, json!({})),
         (RECORDING_ERASE, TARGET, json!({})),
         (RECORDING_HOLD, TARGET, json!({})),
+        (ADMINISTER, TARGET, json!({})),
         (LOG_READ, LOG, json!({})),
         (REVEAL, DATA_CLASS, json!({ "target": { "type": "Entity", "name": TARGET } })),
     ] {

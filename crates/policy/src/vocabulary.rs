@@ -1,6 +1,6 @@
 //! The words policies are written in: entity types and actions, each in one place.
 //!
-//! Design part 5, "Model". Words of later versions (`approve`, `administer`, `sql:*`) are not here, so a policy that uses
+//! Design part 5, "Model". Words of later versions (`approve`, `sql:*`) are not here, so a policy that uses
 //! them is refused instead of never matching.
 
 use std::str::FromStr;
@@ -31,10 +31,11 @@ pub(crate) const RECORDING_EXPORT: &str = "recording.export";
 pub(crate) const RECORDING_ERASE: &str = "recording.erase";
 pub(crate) const RECORDING_HOLD: &str = "recording.hold";
 pub(crate) const LOG_READ: &str = "log.read";
+pub(crate) const ADMINISTER: &str = "administer";
 pub(crate) const REVEAL: &str = "reveal";
 
 /// Every action a policy can name, besides the tools.
-pub(crate) const FIXED_ACTIONS: [&str; 13] = [
+pub(crate) const FIXED_ACTIONS: [&str; 14] = [
     CONNECT,
     TOOLS_CALL,
     RESOURCES_READ,
@@ -47,6 +48,7 @@ pub(crate) const FIXED_ACTIONS: [&str; 13] = [
     RECORDING_ERASE,
     RECORDING_HOLD,
     LOG_READ,
+    ADMINISTER,
     REVEAL,
 ];
 

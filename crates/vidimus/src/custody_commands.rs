@@ -56,7 +56,7 @@ pub(crate) async fn hold(hold: Hold, out: &mut impl Write) -> anyhow::Result<()>
 }
 
 /// The token in a file, else in the variable.
-fn token(file: Option<&Path>) -> anyhow::Result<Option<Zeroizing<String>>> {
+pub(crate) fn token(file: Option<&Path>) -> anyhow::Result<Option<Zeroizing<String>>> {
     let text = match file {
         Some(file) => {
             let text = std::fs::read_to_string(file).map(Zeroizing::new);

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Body, Credential, CredentialStep, Custody, Damage, Decided, Ended, Event, Opened, Payload, VERSION};
+use super::{
+    Body, Credential, CredentialStep, Custody, Damage, Decided, Definition, Ended, Event, Opened, Payload, Pin, VERSION,
+};
 use crate::canonical::{ObjectWriter, write_string};
 use crate::clock::{Discipline, Step};
 use crate::operation::{Action, Effect, Protocol};
@@ -104,6 +106,7 @@ impl Event<'_> {
             Body::ClockStatus { clock, step, up } => write_clock(object, *clock, *step, Some(*up)),
             Body::Credential(credential) => write_credential(object, credential),
             Body::Custody(custody) => write_custody(object, custody),
+            Body::Defined(definition) => write_definition(object, definition),
             Body::LogCapacity { level, free, refused } => {
                 object.object("capacity", |out| {
                     out.integer("free", *free).string("level", level).integer("refused", *refused);
@@ -115,6 +118,7 @@ impl Event<'_> {
             | Body::PolicyRefused { .. }
             | Body::ProgramLogged(_)
             | Body::KeysOpened { .. }
+            | Body::Pin(_)
             | Body::RecordingViewed { .. } => {}
         }
         if let Body::AuthSucceeded { expires, .. } = &self.body {
@@ -185,6 +189,7 @@ impl Event<'_> {
                 });
                 write_payloads(object, ended.payloads);
             }
+            Body::Pin(pin) => write_pin(object, pin),
             Body::ProgramLogged(logged) => {
                 object.integer("left_out", logged.left_out);
                 object.counts("masked", counts(&logged.masking.masked));
@@ -199,6 +204,7 @@ impl Event<'_> {
             | Body::LogCapacity { .. }
             | Body::Credential(_)
             | Body::Custody(_)
+            | Body::Defined(_)
             | Body::ClockStatus { .. }
             | Body::ConfigLoaded { .. }
             | Body::AuthSucceeded { .. } => {}
@@ -282,6 +288,22 @@ fn write_custody(object: &mut ObjectWriter<'_>, custody: &Custody<'_>) {
         out.optional("expires", custody.expires.map(|expires| expires.to_string()).as_deref());
         out.string("reason", custody.reason).optional("requested_by", custody.requested_by);
         out.string("session", &custody.session.to_string());
+    });
+}
+
+fn write_definition(object: &mut ObjectWriter<'_>, definition: &Definition<'_>) {
+    object.object("definition", |out| {
+        out.string("fingerprint", definition.fingerprint).integer("of", definition.of);
+        out.integer("part", definition.part).strings("signs", definition.signs);
+        out.string("text", definition.text).string("tool", definition.tool);
+    });
+}
+
+fn write_pin(object: &mut ObjectWriter<'_>, pin: &Pin<'_>) {
+    object.object("pin", |out| {
+        out.optional("accepted", pin.accepted).integer("expects", pin.expects);
+        out.optional("fingerprint", pin.fingerprint).integer("left_out", pin.left_out);
+        out.optional("replaced", pin.replaced).string("tool", pin.tool);
     });
 }
 
