@@ -47,14 +47,14 @@ pub struct Person(Arc<Principal>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoPerson {
     /// It is a program's own.
-    #[error("this takes a person: the token is a program's")]
+    #[error("this is done by persons: this token is a program's")]
     Program,
     /// A program holds it and acts for a person.
-    #[error("this takes a person: with the token {0} acts for one")]
+    #[error("this is done by persons themselves: with this token {0} acts for one")]
     Acting(String),
     /// Its issuer does not tell programs from people.
     #[error(
-        "this takes a person: nothing tells which tokens of the issuer `{0}` are programs'; set \
+        "this is done by persons: nothing tells which tokens of the issuer `{0}` are programs'; set \
          [identity.oidc.{0}] workload_when"
     )]
     Untold(String),
