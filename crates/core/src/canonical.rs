@@ -3,6 +3,10 @@
 //! Floats are not offered: leaves hold none. Keys must be added in ascending order of their UTF-16 code units,
 //! which for the ASCII keys used here is byte order; a debug assertion holds writers to it.
 
+mod value;
+
+pub use value::write_value;
+
 /// The largest integer a leaf may hold (RFC 8785 §3.2.2.3: exactly representable as a double).
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 

@@ -11,6 +11,7 @@ mod credential;
 mod custody;
 mod leaf;
 mod operation;
+mod pin;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub use catalogue::{CATALOGUE, Entry};
 pub use credential::{Credential, CredentialStep};
 pub use custody::{Custody, CustodyStep, Retention};
 pub use operation::{Decided, Ended, Logged, Masking, Opened, Payload, Status};
+pub use pin::{Definition, Pin, PinStep};
 
 /// The value of `v` in every leaf.
 pub const VERSION: &str = "vidimus.event/1";
@@ -195,6 +197,10 @@ pub enum Body<'a> {
     Approval(Approval<'a>),
     /// Something was done about whether a recording is kept.
     Custody(Custody<'a>),
+    /// A definition of a tool was seen that is not known.
+    Defined(Definition<'a>),
+    /// What is accepted of a tool, or what it has, is another.
+    Pin(Pin<'a>),
     /// Evidence was read.
     RecordingViewed {
         /// What was read: `sessions`, `session`, `recording`, `proof`, `status`, `retention`, `entries`, or `tree`: checkpoint
@@ -272,6 +278,8 @@ impl Body<'_> {
             Self::Credential(credential) => credential.step.name(),
             Self::Approval(approval) => approval.step.name(),
             Self::Custody(custody) => custody.step.name(),
+            Self::Defined(_) => "pin.defined",
+            Self::Pin(pin) => pin.step.name(),
             Self::RecordingViewed { .. } => "recording.viewed",
             Self::KeysOpened { .. } => "admin.keys_opened",
             Self::KeyChanged { .. } => "admin.key_changed",

@@ -22,4 +22,4 @@ pub use id::{ApprovalId, EventId, SessionId};
 pub use operation::{Action, Effect, Members, Operation, Protocol};
 pub use principal::{Actor, Principal, PrincipalKind};
 pub use target::{CredentialKind, Durability, Record, TargetName};
-pub use tool::{ToolAnnotations, ToolDefinition};
+pub use tool::{Fingerprint, ToolAnnotations, ToolDefinition};

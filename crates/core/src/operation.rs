@@ -64,6 +64,8 @@ pub enum Action {
         /// The name of the action that is held: `crm/refund`.
         call: Arc<str>,
     },
+    /// Decide about a target itself: accept what its tools are.
+    Administer,
 }
 
 impl Action {
@@ -85,6 +87,7 @@ impl Action {
             Self::RecordingHold => "recording.hold".into(),
             Self::LogRead => "log.read".into(),
             Self::Approve { .. } => "approve".into(),
+            Self::Administer => "administer".into(),
         }
     }
 

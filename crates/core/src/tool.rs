@@ -1,5 +1,7 @@
 //! What the gateway knows of a tool: its definition as the target gave it, and the annotations policy reads.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 /// The hints of a tool definition, with MCP's defaults where the definition is silent
@@ -20,6 +22,25 @@ pub struct ToolAnnotations {
 impl Default for ToolAnnotations {
     fn default() -> Self {
         Self { read_only: false, destructive: true, idempotent: false, open_world: true }
+    }
+}
+
+/// What tells one definition of a tool from another: the SHA-256 of its canonical form. Shown as `sha256:` and 64
+/// hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Of a digest.
+    pub const fn of_digest(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

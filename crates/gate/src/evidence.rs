@@ -9,7 +9,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vidimus_core::event::{Body, Decided, Ended, Logged, Payload};
-use vidimus_core::{Clock, Durability, ErrorKind, Event, EventId, Record, SessionId, TargetName};
+use vidimus_core::{Clock, Durability, ErrorKind, Event, EventId, Record, SessionId, TargetName, Timestamp};
 use vidimus_log::{AppendError, Appended, Entry, Log, Position};
 
 use crate::keys::{KeyEncryptionKey, KeyError};
@@ -150,6 +150,21 @@ impl Strand {
         let appended = evidence.append(Durability::Async, &[Entry::Leaf(&leaf)])?;
         state.next += 1;
         Ok((Written { seq, position: appended.position, at: None }, appended.first_leaf))
+    }
+
+    /// The same with when it happened.
+    pub(crate) fn append_at(
+        &self,
+        evidence: &Evidence,
+        (time, who, target): (Timestamp, Option<&str>, Option<&str>),
+        body: Body<'_>,
+    ) -> Result<Written, EvidenceError> {
+        let mut state = self.lock()?;
+        let seq = state.next;
+        let leaf = self.leaf_at(evidence, (time, seq), (who, target), body);
+        let appended = evidence.append(Durability::Async, &[Entry::Leaf(&leaf)])?;
+        state.next += 1;
+        Ok(Written { seq, position: appended.position, at: None })
     }
 
     /// Appends an event on an operation, with the payloads it is to commit to.
@@ -323,24 +338,19 @@ impl Strand {
         (self.who.as_deref(), self.target.as_ref().map(TargetName::as_str))
     }
 
-    fn leaf(
+    fn leaf(&self, evidence: &Evidence, seq: u64, of: (Option<&str>, Option<&str>), body: Body<'_>) -> Vec<u8> {
+        self.leaf_at(evidence, (evidence.clock.now(), seq), of, body)
+    }
+
+    fn leaf_at(
         &self,
         evidence: &Evidence,
-        seq: u64,
+        (time, seq): (Timestamp, u64),
         (who, target): (Option<&str>, Option<&str>),
         body: Body<'_>,
     ) -> Vec<u8> {
-        Event {
-            id: EventId::random(),
-            time: evidence.clock.now(),
-            gateway: &evidence.gateway,
-            session: self.session,
-            seq,
-            who,
-            target,
-            body,
-        }
-        .to_leaf()
+        Event { id: EventId::random(), time, gateway: &evidence.gateway, session: self.session, seq, who, target, body }
+            .to_leaf()
     }
 }
 

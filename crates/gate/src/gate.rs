@@ -20,7 +20,7 @@ use vidimus_identity::{Identity, Verified};
 use vidimus_log::note::NoteError;
 use vidimus_log::{FileSystem, Log, OpenError, Signer, Storage, VerifierKey, Witnessing};
 use vidimus_policy::{Decision, Policies};
-use vidimus_store::StoreError;
+use vidimus_store::{ControlState as _, Reader, StoreError};
 
 use crate::authenticate::{Authenticator, Caller};
 use crate::capacity::{Capacity, Level};
@@ -34,6 +34,7 @@ use crate::limits::{Allowance, CallerLimits, Exceeded, Limiter};
 use crate::logged_custody::LoggedCustody;
 use crate::masking::{self, Masking};
 use crate::metrics::Metrics;
+use crate::pins::PinBook;
 use crate::projection::{self, Projection};
 use crate::recover;
 use crate::refusals::Refusals;
@@ -183,6 +184,8 @@ impl Gate {
         // Asked before this process writes, so that its own control session is not among them.
         let unfinished = recover::unfinished(&evidence, &index_path, failure.get())?;
         let left_open = holds::restored(&evidence, &index_path)?;
+        // All of the log is in the index, or that was refused.
+        let pins = PinBook::new(Reader::open(&index_path)?.pins()?);
         let (version, absent_witnesses) = (options.version, &absent_witnesses);
         let started = Instant::now();
         control.append(&evidence, Body::LogStarted { version, absent_witnesses, clock: options.discipline })?;
@@ -218,6 +221,7 @@ impl Gate {
             unauthenticated: Unauthenticated::default(),
             logged_custody: LoggedCustody::default(),
             holds: Holds::new(digests, left_open),
+            pins,
             started,
             capacity: Capacity::default(),
         };

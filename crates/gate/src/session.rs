@@ -388,6 +388,12 @@ impl Session {
         }
     }
 
+    /// The same of a tool of another target, for an endpoint that lists those of several.
+    pub fn may_see_at(&self, target: &TargetName, tool: &vidimus_core::ToolDefinition) -> bool {
+        let standing = self.0.standing();
+        standing.policies.visible(&standing.subject, target, tool)
+    }
+
     /// Whether the caller, who is at `address` now, may do this, as far as that is known before it is asked for: for lists
     /// and streams. Without an address, from where it opened the session.
     pub fn may_do(&self, action: &Action, address: Option<IpAddr>) -> bool {

@@ -19,6 +19,7 @@ use crate::holds::Holds;
 use crate::limits::{CallerLimits, Limiter};
 use crate::logged_custody::LoggedCustody;
 use crate::metrics::Metrics;
+use crate::pins::PinBook;
 use crate::refusals::Refusals;
 use crate::seal::Sealer;
 use crate::tasks::Tasks;
@@ -61,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) holds: Holds,
     /// The custody of recordings, by the log.
     pub(crate) logged_custody: LoggedCustody,
+    /// Which definition of each tool is accepted.
+    pub(crate) pins: PinBook,
     /// When this process began to write, for [`Self::up`].
     pub(crate) started: Instant,
     /// How much room there is for evidence.

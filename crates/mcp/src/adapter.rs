@@ -46,6 +46,7 @@ use crate::envelope::{EnvelopeError, Id, Message, MessageKind, Method, Sender, c
 use crate::exchange;
 use crate::headers::{self, EVENT_STREAM, JSON, LAST_EVENT_ID, SESSION_ID};
 use crate::initialize::{self, Implementation};
+use crate::pinned::ToolPin;
 use crate::protected::ProtectedResources;
 use crate::sessions::{McpSession, Sessions};
 use crate::target::Target;
@@ -185,6 +186,18 @@ impl Adapter {
     /// The definitions of a target as last read, however old.
     pub fn known_tools(&self, name: &TargetName) -> Option<Arc<Tools>> {
         self.0.targets.get(name)?.tools.known()
+    }
+
+    /// Whether there is a target of this name.
+    pub fn has_target(&self, name: &TargetName) -> bool {
+        self.0.targets.contains_key(name)
+    }
+
+    /// Has a target's definitions read again, because others are accepted now. Waits for nothing.
+    pub fn read_anew(&self, name: &TargetName) {
+        if let Some(target) = self.0.targets.get(name) {
+            target.tools.read_anew();
+        }
     }
 
     /// Whether a target answers, as far as that was seen; true of one that nobody has spoken to yet.
@@ -574,12 +587,29 @@ impl Adapter {
         let name = message.tool_name().unwrap_or_default();
         let tools = self.definitions(visit, session, message).await?;
         if let Some(tool) = tools.get(&name).filter(|tool| session.gate.may_see(tool)) {
-            return Ok(tool.clone());
+            return match tools.pin(&name).filter(|(_, pin)| pin.is_held) {
+                Some((_, pin)) => Err(self.changed_tool(session, message, (&name, pin)).await),
+                None => Ok(tool.clone()),
+            };
         }
         // It may be new. One that is hidden is treated alike, so that nobody can tell the two apart.
         visit.target.tools.refresh();
         let shown = session.is_beside().then(|| federation::named(&visit.target.spec.name, &name)).flatten();
         Err(self.unknown_tool(session, message, (&name, shown.as_deref().unwrap_or(&name))).await)
+    }
+
+    /// Records and answers a call of a tool whose definition has changed since it was accepted.
+    async fn changed_tool(&self, session: &McpSession, message: &Message, (name, pin): (&str, &ToolPin)) -> Reply {
+        let text = pin.held_message(&session.target.spec.name, name);
+        let rejection = Rejection {
+            kind: ErrorKind::Denied,
+            reason: "definition_changed",
+            message: text,
+            action: Action::ToolCall(name.into()),
+            received: message.bytes(),
+        };
+        let denied = session.gate.reject(rejection).await;
+        denied_as_asked(message, &denied, session.client_is_modern())
     }
 
     /// Records and answers a call of a tool that is not there for this caller; `shown` is what the caller calls it.

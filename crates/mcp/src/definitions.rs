@@ -3,9 +3,10 @@
 //! A call is decided with the annotations and argument types of these definitions, never with what stands in an
 //! answer to a client. One task for each target reads them, in sessions of the gateway's own: at the first need, again
 //! when they are old, and when a name turns up that is not among them. It does so at a bounded rate, within a bounded time,
-//! and ends with the gateway; a session that it has opened is always closed. Who waits for it, `tools` says.
+//! and ends with the gateway; a session that it has opened is always closed. Who waits for it, `tools` says; what of it is
+//! in force, `pins`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -23,10 +24,11 @@ use crate::call::{Call, Expected};
 use crate::envelope::{Id, ListKind, Message, Method, Sender};
 use crate::exchange;
 use crate::initialize::Implementation;
+use crate::pins::ReadTool;
 use crate::sessions::McpSession;
-use crate::target::Target;
-use crate::tools::{About, CAPABILITIES, DefinitionsError, LEAST_INTERVAL};
-use crate::{initialize, lists, members, modern};
+use crate::target::{Pinning, Target};
+use crate::tools::{About, CAPABILITIES, DefinitionsError, LEAST_INTERVAL, Tool};
+use crate::{initialize, lists, members, modern, pins};
 
 /// The longest time of one reading in one era.
 const READING_TIMEOUT: Duration = Duration::from_secs(30);
@@ -49,6 +51,9 @@ const MAX_TOOLS: usize = 10_000;
 
 /// Reads the definitions of a target whenever that is asked for, until `stop`.
 pub(crate) async fn keep(gate: Gate, target: Arc<Target>, stop: CancellationToken) {
+    if let Some(left) = pins::left(&gate, &target).await {
+        target.tools.leave(left);
+    }
     let mut retry = None;
     loop {
         let wanted = async {
@@ -63,7 +68,7 @@ pub(crate) async fn keep(gate: Gate, target: Arc<Target>, stop: CancellationToke
         // Whoever asks from now on may know of something newer.
         let number = target.tools.latest();
         // In a task of its own: a panic in it must not leave the definitions as they are for ever.
-        let reading = tokio::spawn(read(gate.clone(), Arc::clone(&target), stop.clone()));
+        let reading = tokio::spawn(settled(gate.clone(), Arc::clone(&target), stop.clone()));
         let read = reading.await.unwrap_or(Err(DefinitionsError::Failed));
         if let Err(error) = &read
             && target.tools.known().is_some()
@@ -86,12 +91,18 @@ pub(crate) async fn keep(gate: Gate, target: Arc<Target>, stop: CancellationToke
     target.tools.learn(u64::MAX, Err(DefinitionsError::Stopping));
 }
 
-/// Reads definitions in the era that the target was last read in, or else in the other one.
-async fn read(
+/// Reads definitions, and records what is new of them.
+async fn settled(
     gate: Gate,
     target: Arc<Target>,
     stop: CancellationToken,
-) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+) -> Result<HashMap<String, Tool>, DefinitionsError> {
+    let tools = read(gate.clone(), Arc::clone(&target), stop).await?;
+    pins::settle(&gate, &target, tools).await
+}
+
+/// Reads definitions in the era that the target was last read in, or else in the other one.
+async fn read(gate: Gate, target: Arc<Target>, stop: CancellationToken) -> Result<Vec<ReadTool>, DefinitionsError> {
     let is_modern = target.is_modern.load(Ordering::Relaxed);
     // It may be silent to what it does not know, too.
     let first = match read_as(&gate, &target, is_modern, &stop).await {
@@ -116,7 +127,7 @@ async fn read_as(
     target: &Arc<Target>,
     is_modern: bool,
     stop: &CancellationToken,
-) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+) -> Result<Vec<ReadTool>, DefinitionsError> {
     let opened = gate.open_own(Arc::clone(&target.spec)).await;
     let session = opened.map_err(|denied| DefinitionsError::Refused(denied.refusal().message.clone()))?;
     let session = Arc::new(McpSession::new(session, Arc::clone(target), is_modern));
@@ -136,7 +147,7 @@ fn gateway() -> Implementation {
     Implementation { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() }
 }
 
-async fn read_modern(session: &Arc<McpSession>) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+async fn read_modern(session: &Arc<McpSession>) -> Result<Vec<ReadTool>, DefinitionsError> {
     let gateway = gateway();
     let hello = modern::request(&Id::from_number(0), "server/discover", None, &gateway);
     let answer = greeted(session, hello, Method::Discover).await?;
@@ -170,7 +181,7 @@ fn has_tools(answer: &Bytes) -> Result<bool, DefinitionsError> {
     Ok(message(answer)?.result().and_then(|result| result.at(&["capabilities", "tools"])).is_some())
 }
 
-async fn read_legacy(session: &Arc<McpSession>) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+async fn read_legacy(session: &Arc<McpSession>) -> Result<Vec<ReadTool>, DefinitionsError> {
     let id = Id::from_number(0);
     let hello = initialize::request(&id, &gateway());
     let answer = greeted(session, hello, Method::Initialize).await?;
@@ -184,21 +195,28 @@ async fn read_legacy(session: &Arc<McpSession>) -> Result<Vec<ToolDefinition>, D
 async fn pages(
     session: &Arc<McpSession>,
     request: impl Fn(&Id, Option<&str>) -> Bytes,
-) -> Result<Vec<ToolDefinition>, DefinitionsError> {
+) -> Result<Vec<ReadTool>, DefinitionsError> {
     let mut definitions = Vec::new();
     let mut seen = HashSet::new();
     let mut bytes: usize = 0;
     let mut cursor: Option<String> = None;
     for page in 1..=MAX_PAGES {
         let id = Id::from_number(page);
-        let answer = ask(session, request(&id, cursor.as_deref()), Method::ListTools).await?;
-        bytes = bytes.saturating_add(answer.len());
+        let answered = asked(session, request(&id, cursor.as_deref()), Method::ListTools).await?;
+        bytes = bytes.saturating_add(answered.answer.len());
         if bytes > MAX_LIST_BYTES {
             return Err(DefinitionsError::Upstream(format!("its tool list has more than {MAX_LIST_BYTES} bytes")));
         }
-        let page = lists::tools(&message(&answer)?, &mut seen)
+        let page = lists::tools(&message(&answered.answer)?, &mut seen)
             .map_err(|error| DefinitionsError::Upstream(error.to_string()))?;
-        definitions.extend(page.tools);
+        let tools = page.tools;
+        if session.target.pins == Pinning::Off {
+            definitions.extend(tools.into_iter().map(|definition| ReadTool { definition, pinned: None }));
+        } else {
+            // Every text of the page is looked at, which is to keep nobody else waiting.
+            let read = tokio::task::spawn_blocking(move || answered.pinned(tools)).await;
+            definitions.extend(read.map_err(|_| DefinitionsError::Failed)??);
+        }
         if definitions.len() > MAX_TOOLS {
             return Err(DefinitionsError::Upstream(format!("it has more than {MAX_TOOLS} tools")));
         }
@@ -219,6 +237,26 @@ fn message(answer: &Bytes) -> Result<Message, DefinitionsError> {
 struct Answered {
     answer: Bytes,
     masked: Bytes,
+}
+
+impl Answered {
+    /// Tools of a page with what their pins need.
+    fn pinned(&self, tools: Vec<ToolDefinition>) -> Result<Vec<ReadTool>, DefinitionsError> {
+        let (answer, masked) = (message(&self.answer)?, message(&self.masked)?);
+        let no_list = |error: lists::ListError| DefinitionsError::Upstream(error.to_string());
+        let places = lists::by_name(&answer).map_err(no_list)?;
+        let (elements, masked) =
+            (lists::elements(&answer).map_err(no_list)?, lists::elements(&masked).map_err(no_list)?);
+        let mut read = Vec::with_capacity(tools.len());
+        for definition in tools {
+            let place = places.get(&*definition.name).copied();
+            let both = place.and_then(|place| Some((*elements.get(place)?, *masked.get(place)?)));
+            // Masking leaves a list as long as it is.
+            let (element, masked) = both.ok_or(DefinitionsError::Failed)?;
+            read.extend(pins::read(definition, element, masked));
+        }
+        Ok(read)
+    }
 }
 
 async fn ask(session: &Arc<McpSession>, body: Bytes, method: Method) -> Result<Bytes, DefinitionsError> {

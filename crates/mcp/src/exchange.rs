@@ -27,7 +27,7 @@ use crate::headers::{self, EVENT_STREAM, LAST_EVENT_ID};
 use crate::outcomes::concluded;
 use crate::server::ServerBody;
 use crate::sessions::McpSession;
-use crate::{asks, changed, members, reply, sse, tell};
+use crate::{asks, changed, members, offline, reply, sse, tell};
 
 /// How long the target may take to answer the end of a session.
 pub(crate) const END_TIMEOUT: Duration = Duration::from_secs(2);
@@ -110,6 +110,11 @@ pub(crate) async fn outcome(session: &Arc<McpSession>, call: &Call, wire: Wire, 
             session.set_blame(fault.blame());
             if matches!(fault, Fault::SessionLost) {
                 session.set_lost();
+            }
+            if let Some(body) = offline::instead(session, call, &fault) {
+                // What is on record is that the target did not answer.
+                let members = members::of_answer(Method::ListTools, session.is_modern);
+                return Outcome { status: fault.status(), body, members, schema: None };
             }
             let body = match &call.expected {
                 Expected::Nothing => Bytes::new(),

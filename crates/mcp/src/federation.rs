@@ -33,7 +33,7 @@ const MAX_NAME_CHARACTERS: usize = 128;
 const BEFORE_ID: char = ' ';
 
 /// The key of `_meta` that names targets that do not answer now.
-const UNAVAILABLE_KEY: &str = "vidimus/unavailable";
+pub(crate) const UNAVAILABLE_KEY: &str = "vidimus/unavailable";
 
 /// The key of `_meta` that names what another target lists too.
 const SHADOWED_KEY: &str = "vidimus/shadowed";

@@ -8,7 +8,7 @@
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -35,6 +35,17 @@ pub struct Filtered {
     pub hidden: usize,
     /// How many were taken out because they could not be read.
     pub unreadable: usize,
+}
+
+/// What stands in a list in the place of an element.
+#[derive(Debug, Clone)]
+pub(crate) enum Shown {
+    /// Nothing.
+    Not,
+    /// The element, byte for byte.
+    AsItIs,
+    /// Another one.
+    Instead(Bytes),
 }
 
 /// One page of a target's tools.
@@ -105,20 +116,39 @@ pub fn filter(
     limits: &Limits,
     (beside, mut visible): (Option<Replacement>, impl FnMut(&str) -> bool),
 ) -> Result<Filtered, ListError> {
+    let shown = |name: &str, _: Value<'_>| if visible(name) { Shown::AsItIs } else { Shown::Not };
+    sift(message, kind, limits, (beside, shown))
+}
+
+/// The same, where `shown` says of each element what stands in its place.
+pub(crate) fn sift(
+    message: &Message,
+    kind: ListKind,
+    limits: &Limits,
+    (beside, mut shown): (Option<Replacement>, impl FnMut(&str, Value<'_>) -> Shown),
+) -> Result<Filtered, ListError> {
     let list = list(message, kind)?;
     let (mut hidden, mut unreadable) = (0, 0);
     let mut seen = HashSet::new();
-    let mut replacements = without_elements(list, |element| match first_of_its_name(element, kind, &mut seen) {
-        Some(name) if visible(&name) => false,
-        Some(_) => {
-            hidden += 1;
-            true
-        }
-        None => {
+    let mut others = Vec::new();
+    let mut replacements = without_elements(list, |element| {
+        let Some(name) = first_of_its_name(element, kind, &mut seen) else {
             unreadable += 1;
-            true
+            return true;
+        };
+        match shown(&name, element) {
+            Shown::AsItIs => false,
+            Shown::Instead(with) => {
+                others.push(Replacement { span: element.span(), with });
+                false
+            }
+            Shown::Not => {
+                hidden += 1;
+                true
+            }
         }
     });
+    replacements.extend(others);
     replacements.extend(beside);
     replacements.sort_by_key(|replacement| replacement.span.start);
     if replacements.is_empty() {
@@ -142,6 +172,27 @@ pub fn tools<S: BuildHasher>(message: &Message, seen: &mut HashSet<String, S>) -
         }
     }
     Ok(page)
+}
+
+/// The elements of a page of tools, by name; of those with one name the first, as in [`tools`].
+pub(crate) fn by_name(message: &Message) -> Result<HashMap<Cow<'_, str>, usize>, ListError> {
+    let mut places = HashMap::new();
+    for (place, element) in list(message, ListKind::Tools)?.elements().enumerate() {
+        if let Some(name) = identity(element, ListKind::Tools) {
+            places.entry(name).or_insert(place);
+        }
+    }
+    Ok(places)
+}
+
+/// The elements of a page of tools, in order.
+pub(crate) fn elements(message: &Message) -> Result<Vec<Value<'_>>, ListError> {
+    Ok(list(message, ListKind::Tools)?.elements().collect())
+}
+
+/// The tool that an element defines; none when it cannot be read for certain.
+pub(crate) fn definition(element: Value<'_>) -> Option<ToolDefinition> {
+    tool(element, &identity(element, ListKind::Tools)?)
 }
 
 /// Where the next page of any list is: a string.

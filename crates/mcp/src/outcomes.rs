@@ -1,6 +1,6 @@
 //! The outcome that a target's response stands for: what was asked was answered, and what of it the client may have.
 //!
-//! Lists are filtered and their cursors sealed, handshakes and discoveries clamped, by splicing; everything else goes on byte for byte. In the
+//! Lists are filtered, pinned definitions put in the place of changed ones, and their cursors sealed, handshakes and discoveries clamped, by splicing; everything else goes on byte for byte. In the
 //! modern era a result may ask the client for something, or have it carry state (MCP 2026-07-28, "Multi Round-Trip
 //! Requests"): what is asked is decided like a request of the target, and the state is sealed, so that it comes back
 //! from the same principal, for the same request, in time, or not at all. Of a result that asks for what policy denies
@@ -20,8 +20,9 @@ use vidimus_gate::{Outcome, OutputSchema, Refusal};
 use crate::answer::DENIED;
 use crate::call::{Call, Expected, Fault, json_limits, read};
 use crate::envelope::{Class, Id, ListKind, MAX_NAME_BYTES, Message, MessageKind, Method, code};
-use crate::lists::{Filtered, ListError};
+use crate::lists::{Filtered, ListError, Shown};
 use crate::modern::results::{self, ResultKind};
+use crate::pinned::Element;
 use crate::sessions::McpSession;
 use crate::{asks, changed, cursors, federation, initialize, lists, members, reply, sse, tell};
 
@@ -300,25 +301,43 @@ async fn sifted(
 fn sift(session: &McpSession, kind: ListKind, message: &Message, address: Option<IpAddr>) -> Result<Sifted, Fault> {
     let cursor = cursors::sealed(session, kind, message)?;
     let tools = session.target.tools.known();
-    let mut unknown = Vec::new();
-    let is_visible = |name: &str| match kind {
-        ListKind::Tools => {
-            if let Some(tool) = tools.as_ref().and_then(|tools| tools.get(name)) {
-                return session.gate.may_see(tool);
+    let (mut unknown, mut has_others) = (Vec::new(), false);
+    let shown = |name: &str, element: Value<'_>| {
+        let is_visible = match kind {
+            ListKind::Tools => {
+                if let Some(tool) = tools.as_ref().and_then(|tools| tools.get(name)) {
+                    session.gate.may_see(tool)
+                } else {
+                    // A tool the gateway has not read the definition of cannot be called, so it is not shown.
+                    let is_known = tools.as_ref().is_some_and(|tools| tools.has(name));
+                    if !is_known && unknown.len() < MAX_UNKNOWN {
+                        unknown.push(name.into());
+                    }
+                    false
+                }
             }
-            // A tool the gateway has not read the definition of cannot be called, so it is not shown.
-            if unknown.len() < MAX_UNKNOWN {
-                unknown.push(name.into());
+            ListKind::Resources => session.gate.may_do(&Action::ResourceRead(name.into()), address),
+            ListKind::Prompts => session.gate.may_do(&Action::PromptGet(name.into()), address),
+            // A template names no resource yet: reading one is decided by its URI.
+            ListKind::ResourceTemplates => true,
+        };
+        let pin = tools.as_ref().filter(|_| is_visible && kind == ListKind::Tools).and_then(|tools| tools.pin(name));
+        match pin.map(|(_, pin)| (pin, pin.of_element(element))) {
+            _ if !is_visible => Shown::Not,
+            None | Some((_, Element::Accepted)) => Shown::AsItIs,
+            Some((pin, Element::Held)) => Shown::Instead(pin.shown.clone()),
+            Some((pin, Element::Other)) => {
+                has_others = true;
+                Shown::Instead(pin.shown.clone())
             }
-            false
         }
-        ListKind::Resources => session.gate.may_do(&Action::ResourceRead(name.into()), address),
-        ListKind::Prompts => session.gate.may_do(&Action::PromptGet(name.into()), address),
-        // A template names no resource yet: reading one is decided by its URI.
-        ListKind::ResourceTemplates => true,
     };
-    let filtered = lists::filter(message, kind, &json_limits(session), (cursor, is_visible))
-        .map_err(|error| not_a_list(&error))?;
+    let filtered =
+        lists::sift(message, kind, &json_limits(session), (cursor, shown)).map_err(|error| not_a_list(&error))?;
+    if has_others {
+        // The target has changed them, or shows this caller others: the gateway looks for itself.
+        session.target.tools.refresh();
+    }
     Ok(Sifted { filtered, unknown })
 }
 

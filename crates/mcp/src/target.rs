@@ -13,12 +13,37 @@ use crate::tools::KnownTools;
 /// How long it is believed that a target speaks an era, or does not.
 const ERAS_KEPT: Duration = Duration::from_mins(5);
 
+/// Whether a target's definitions are pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pinning {
+    /// They are not: whatever the target shows holds at once.
+    Off,
+    /// The first definition of a tool is trusted, later ones wait to be accepted.
+    #[default]
+    Record,
+    /// Each definition waits to be accepted, the first one too.
+    Strict,
+}
+
+impl Pinning {
+    /// The word in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Record => "record",
+            Self::Strict => "strict",
+        }
+    }
+}
+
 /// A target as the adapter sees it.
 pub struct Target {
     pub(crate) spec: Arc<TargetSpec>,
     pub(crate) upstream: Server,
     pub(crate) limits: Limits,
     pub(crate) tools: KnownTools,
+    /// Whether its definitions are pinned.
+    pub(crate) pins: Pinning,
     /// Whether the gateway reads it in the modern era first: as it was last read. Of a server not read yet clients of
     /// both eras try the modern one first (MCP 2026-07-28, "Versioning"); programs are spoken to in the legacy one.
     pub(crate) is_modern: AtomicBool,
@@ -87,7 +112,14 @@ impl Target {
     pub fn new(spec: Arc<TargetSpec>, upstream: impl Into<Server>, limits: Limits) -> Self {
         let upstream = upstream.into();
         let is_modern = AtomicBool::new(matches!(upstream, Server::Http(_)));
-        Self { spec, upstream, limits, tools: KnownTools::default(), is_modern, eras: Eras::default() }
+        let (tools, pins, eras) = (KnownTools::default(), Pinning::Off, Eras::default());
+        Self { spec, upstream, limits, tools, pins, is_modern, eras }
+    }
+
+    /// The same with its definitions pinned so.
+    #[must_use]
+    pub fn pinned(self, pins: Pinning) -> Self {
+        Self { pins, ..self }
     }
 
     /// Whether it was last read in the modern era.

@@ -93,10 +93,12 @@ pub(crate) fn digest(session: &McpSession, list: &List) -> u64 {
     let mut hasher = DefaultHasher::new();
     if list.kind == ListKind::Tools {
         let tools = session.target.tools.known();
-        let visible = tools.iter().flat_map(|tools| tools.all()).filter(|tool| session.gate.may_see(tool));
-        let mut names: Vec<&str> = visible.map(|tool| tool.name.as_str()).collect();
-        names.sort_unstable();
-        names.hash(&mut hasher);
+        let visible = tools.iter().flat_map(|tools| tools.all().map(move |tool| (tools, tool)));
+        let visible = visible.filter(|(_, tool)| session.gate.may_see(tool));
+        // What is accepted in the place of another definition makes it another list, too.
+        let mut shown: Vec<_> = visible.map(|(tools, tool)| (tool.name.as_str(), tools.accepted(&tool.name))).collect();
+        shown.sort_unstable();
+        shown.hash(&mut hasher);
     } else {
         session.gate.policy_hash().hash(&mut hasher);
     }

@@ -12,6 +12,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vidimus_core::ToolDefinition;
 
+use crate::pinned::ToolPin;
+
 /// The least time between the end of one reading of a target and the beginning of the next.
 pub(crate) const LEAST_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -27,19 +29,57 @@ const MAX_ABSENT: usize = 1_024;
 /// The tools of one target by name.
 #[derive(Debug)]
 pub struct Tools {
-    by_name: HashMap<String, ToolDefinition>,
-    read_at: Instant,
+    by_name: HashMap<String, Tool>,
+    /// None when they are those that an earlier process has left.
+    read_at: Option<Instant>,
+}
+
+/// A tool: the definition that is in force, if there is one, and its pin, where it has one.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Tool(Option<(ToolDefinition, Option<ToolPin>)>);
+
+impl Tool {
+    /// One without a pin.
+    pub(crate) const fn free(definition: ToolDefinition) -> Self {
+        Self(Some((definition, None)))
+    }
+
+    /// One with a pin and the accepted definition.
+    pub(crate) const fn pinned(definition: ToolDefinition, pin: ToolPin) -> Self {
+        Self(Some((definition, Some(pin))))
+    }
+
+    /// One of which no definition is accepted.
+    pub(crate) const fn hidden() -> Self {
+        Self(None)
+    }
 }
 
 impl Tools {
-    /// The definition of a tool.
+    /// The definition of a tool that is in force.
     pub fn get(&self, name: &str) -> Option<&ToolDefinition> {
-        self.by_name.get(name)
+        self.by_name.get(name)?.0.as_ref().map(|(definition, _)| definition)
     }
 
-    /// All definitions, in no order.
+    /// All definitions that are in force, in no order.
     pub fn all(&self) -> impl Iterator<Item = &ToolDefinition> {
-        self.by_name.values()
+        self.by_name.values().filter_map(|tool| tool.0.as_ref().map(|(definition, _)| definition))
+    }
+
+    /// Whether the target has a tool of this name, accepted or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// The accepted definition of a tool that has a pin, by its fingerprint.
+    pub(crate) fn accepted(&self, name: &str) -> Option<&str> {
+        self.pin(name).map(|(_, pin)| pin.accepted.as_str())
+    }
+
+    /// A tool that has a pin, with the definition that is in force.
+    pub(crate) fn pin(&self, name: &str) -> Option<(&ToolDefinition, &ToolPin)> {
+        let (definition, pin) = self.by_name.get(name)?.0.as_ref()?;
+        Some((definition, pin.as_ref()?))
     }
 }
 
@@ -85,6 +125,8 @@ pub(crate) struct About {
 #[derive(Debug)]
 pub(crate) struct KnownTools {
     known: ArcSwapOption<Tools>,
+    /// What an earlier process has left, for as long as the target was not read.
+    left: ArcSwapOption<Tools>,
     about: ArcSwapOption<About>,
     /// When a caller last waited for it in vain.
     missed: Mutex<Option<Instant>>,
@@ -110,6 +152,7 @@ impl Default for KnownTools {
     fn default() -> Self {
         Self {
             known: ArcSwapOption::empty(),
+            left: ArcSwapOption::empty(),
             about: ArcSwapOption::empty(),
             missed: Mutex::default(),
             asked: watch::Sender::new(0),
@@ -126,6 +169,11 @@ impl KnownTools {
         self.known.load_full()
     }
 
+    /// Takes what holds until the target was read, or for as long as it cannot be.
+    pub(crate) fn leave(&self, by_name: HashMap<String, Tool>) {
+        self.left.store(Some(Arc::new(Tools { by_name, read_at: None })));
+    }
+
     /// The tools as last read; read again beside it when they are old. While none are known, those of the reading that is
     /// asked for then, or of the one that runs, unless `gone` comes first: to wait takes a `place`.
     pub(crate) async fn get<P>(
@@ -134,7 +182,7 @@ impl KnownTools {
         place: impl FnOnce() -> Option<P>,
     ) -> Result<Arc<Tools>, DefinitionsError> {
         if let Some(tools) = self.known() {
-            if tools.read_at.elapsed() >= MAX_AGE {
+            if tools.read_at.is_none_or(|read_at| read_at.elapsed() >= MAX_AGE) {
                 self.refresh();
             }
             return Ok(tools);
@@ -168,7 +216,7 @@ impl KnownTools {
     /// Whether the target did not answer lately: the last reading failed, or a caller waited in vain after it. It is read
     /// again then, so that it is seen when it is back.
     pub(crate) fn is_down(&self) -> bool {
-        let read_at = self.known().map(|tools| tools.read_at);
+        let read_at = self.known().and_then(|tools| tools.read_at);
         let missed = *self.missed();
         let is_missed = missed.is_some_and(|missed| read_at.is_none_or(|read_at| read_at < missed));
         is_missed || self.ended.borrow().failed.is_some()
@@ -213,8 +261,7 @@ impl KnownTools {
         let known = self.known();
         let mut absent = self.absent();
         // Also when it failed: no list waits for the same name again.
-        absent
-            .extend(names.iter().filter(|name| known.as_ref().is_none_or(|tools| tools.get(name).is_none())).cloned());
+        absent.extend(names.iter().filter(|name| known.as_ref().is_none_or(|tools| !tools.has(name))).cloned());
         if absent.len() > MAX_ABSENT {
             absent.clear();
         }
@@ -235,20 +282,25 @@ impl KnownTools {
     }
 
     /// Takes what was read, which tells those that wait for any number up to this.
-    pub(crate) fn learn(&self, number: u64, read: Result<Vec<ToolDefinition>, DefinitionsError>) {
+    pub(crate) fn learn(&self, number: u64, read: Result<HashMap<String, Tool>, DefinitionsError>) {
         let was_down = self.is_down();
         let failed = match read {
-            Ok(definitions) => {
-                let by_name: HashMap<_, _> = definitions.into_iter().map(|tool| (tool.name.clone(), tool)).collect();
+            Ok(by_name) => {
                 self.absent().retain(|name| !by_name.contains_key(&**name));
                 let is_other = self.known().is_none_or(|known| known.by_name != by_name);
-                self.known.store(Some(Arc::new(Tools { by_name, read_at: Instant::now() })));
+                self.known.store(Some(Arc::new(Tools { by_name, read_at: Some(Instant::now()) })));
                 if is_other {
                     self.changed.send_replace(());
                 }
                 None
             }
-            Err(error) => Some((Instant::now(), error)),
+            Err(error) => {
+                if self.known().is_none() {
+                    // It may be down for long: what was accepted before is what it has, as far as anybody knows.
+                    self.known.store(self.left.load_full());
+                }
+                Some((Instant::now(), error))
+            }
         };
         self.ended.send_replace(Ended { number, failed });
         if was_down != self.is_down() {
@@ -277,9 +329,12 @@ mod tests {
 
     use super::*;
 
-    fn definition(name: &str) -> ToolDefinition {
-        let (annotations, input_schema) = (vidimus_core::ToolAnnotations::default(), "{}".into());
-        ToolDefinition { name: name.into(), annotations, input_schema, output_schema: None }
+    fn named(names: &[&str]) -> HashMap<String, Tool> {
+        let tool = |name: &&str| {
+            let (annotations, input_schema) = (vidimus_core::ToolAnnotations::default(), "{}".into());
+            Tool::free(ToolDefinition { name: (*name).into(), annotations, input_schema, output_schema: None })
+        };
+        names.iter().map(|name| ((*name).to_owned(), tool(name))).collect()
     }
 
     #[tokio::test]
@@ -292,10 +347,10 @@ mod tests {
         assert_eq!(tools.latest(), 1);
         // Who knows of something new while it runs wants another one.
         let again = tools.read_anew();
-        tools.learn(1, Ok(vec![definition("a")]));
+        tools.learn(1, Ok(named(&["a"])));
         assert!(tokio::time::timeout(Duration::from_millis(20), tools.until_ended(again)).await.is_err());
         tools.wanted().await;
-        tools.learn(tools.latest(), Ok(vec![definition("b")]));
+        tools.learn(tools.latest(), Ok(named(&["b"])));
         tools.until_ended(again).await;
         assert!(tokio::time::timeout(Duration::from_millis(20), tools.wanted()).await.is_err(), "nobody asked again");
         let known = tools.get(&CancellationToken::new(), || Some(())).await.unwrap();

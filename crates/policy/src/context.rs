@@ -60,7 +60,8 @@ pub(crate) fn of_request(
         | Action::RecordingExport
         | Action::RecordingErase
         | Action::RecordingHold
-        | Action::LogRead => {}
+        | Action::LogRead
+        | Action::Administer => {}
     }
     Ok((Context::from_pairs(pairs)?, unfit))
 }

@@ -18,7 +18,7 @@ use crate::reads::Reads;
 use crate::schema::{ApprovalRule, NamedTools, World};
 use crate::shape::Shape;
 use crate::vocabulary::{
-    APPROVE, CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT,
+    ADMINISTER, APPROVE, CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT,
     RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TOOLS_CALL, Vocabulary, tool_action,
 };
 
@@ -91,6 +91,7 @@ struct TargetRules {
     sampling: Site,
     elicitation: Site,
     roots: Site,
+    administer: Site,
     recordings: Recordings,
     named_tools: HashMap<String, ToolSite>,
     other_tools: ToolSite,
@@ -164,6 +165,7 @@ impl Rules {
             Action::Sampling => rules.map(|rules| &rules.sampling),
             Action::Elicitation(_) => rules.map(|rules| &rules.elicitation),
             Action::Roots => rules.map(|rules| &rules.roots),
+            Action::Administer => rules.map(|rules| &rules.administer),
             Action::ToolCall(tool) => self.tool(target, tool).map(|site| &site.call),
         }
     }
@@ -228,6 +230,7 @@ impl Slicer<'_> {
             sampling: self.site(SAMPLING, resource.clone())?,
             elicitation: self.site(ELICITATION, resource.clone())?,
             roots: self.site(ROOTS, resource.clone())?,
+            administer: self.named(ADMINISTER, resource.clone())?,
             recordings: self.recordings(&resource)?,
             named_tools,
             other_tools: self.tool(OTHER_TOOL, &resource, None)?,
@@ -325,7 +328,7 @@ impl Slicer<'_> {
     }
 }
 
-/// Whether a policy may reveal, erase or hold: one that permits must name the action.
+/// Whether a policy may reveal, erase, hold or administer: one that permits must name the action.
 fn names_action(policy: &Policy) -> bool {
     policy.effect() == Effect::Forbid || policy.action_constraint() != ActionConstraint::Any
 }

@@ -15,7 +15,7 @@ use vidimus_core::{Protocol, TargetName, ToolDefinition};
 use crate::facts;
 use crate::shape::Shape;
 use crate::vocabulary::{
-    APPROVAL_RULE, APPROVE, CONNECT, DATA_CLASS, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET,
+    ADMINISTER, APPROVAL_RULE, APPROVE, CONNECT, DATA_CLASS, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET,
     RECORDING_ERASE, RECORDING_EXPORT, RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TARGET,
     TOOLS_CALL, USER, WORKLOAD,
 };
@@ -81,6 +81,7 @@ fn fragment(tools: &NamedTools) -> Result<SchemaFragment, Box<cedar_policy::Sche
         (RECORDING_EXPORT, TARGET, json!({})),
         (RECORDING_ERASE, TARGET, json!({})),
         (RECORDING_HOLD, TARGET, json!({})),
+        (ADMINISTER, TARGET, json!({})),
         (LOG_READ, LOG, json!({})),
         (REVEAL, DATA_CLASS, json!({ "target": { "type": "Entity", "name": TARGET } })),
         (

@@ -1,6 +1,6 @@
 //! The words policies are written in: entity types and actions, each in one place.
 //!
-//! Design part 5, "Model". Words of later versions (`administer`, `sql:*`) are not here, so a policy that uses
+//! Design part 5, "Model". Words of later versions (`sql:*`) are not here, so a policy that uses
 //! them is refused instead of never matching.
 
 use std::str::FromStr;
@@ -32,11 +32,12 @@ pub(crate) const RECORDING_EXPORT: &str = "recording.export";
 pub(crate) const RECORDING_ERASE: &str = "recording.erase";
 pub(crate) const RECORDING_HOLD: &str = "recording.hold";
 pub(crate) const LOG_READ: &str = "log.read";
+pub(crate) const ADMINISTER: &str = "administer";
 pub(crate) const REVEAL: &str = "reveal";
 pub(crate) const APPROVE: &str = "approve";
 
 /// Every action a policy can name, besides the tools.
-pub(crate) const FIXED_ACTIONS: [&str; 14] = [
+pub(crate) const FIXED_ACTIONS: [&str; 15] = [
     CONNECT,
     TOOLS_CALL,
     RESOURCES_READ,
@@ -49,6 +50,7 @@ pub(crate) const FIXED_ACTIONS: [&str; 14] = [
     RECORDING_ERASE,
     RECORDING_HOLD,
     LOG_READ,
+    ADMINISTER,
     REVEAL,
     APPROVE,
 ];

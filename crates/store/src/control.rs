@@ -1,14 +1,16 @@
 //! What every store of control state promises (design 2, "State"): the boundary behind which a database stands.
 //!
-//! Control state is what people decided about evidence: now the custody of recordings. It is a projection of the log. A
+//! Control state is what people decided: about evidence, the custody of recordings; about servers, which definitions of
+//! tools are accepted. It is a projection of the log. A
 //! control event names the version it was decided on; a store applies it when that is the version still, and keeps it as
 //! void if not. So the log's order decides, nobody holds a lock while people think, and replay gives the same result.
 //! `tests/contract` holds every store to this, against a second telling of the rules.
 
-use vidimus_core::SessionId;
+use vidimus_core::{SessionId, TargetName};
 
 use crate::StoreError;
 use crate::custody::{Custody, Outcome};
+use crate::pins::{Pin, StoredDefinition};
 
 /// A store of control state, held by the one who writes it.
 ///
@@ -43,4 +45,10 @@ pub trait ControlState {
 
     /// The sessions whose recording is to be destroyed and is not yet, as far as the log says.
     fn erasures_under_way(&self) -> Result<Vec<SessionId>, StoreError>;
+
+    /// The pins of all tools, by target and tool.
+    fn pins(&self) -> Result<Vec<(TargetName, String, Pin)>, StoreError>;
+
+    /// A definition of a tool that its pin names; none when it names another one, or not all of it is applied yet.
+    fn definition(&self, target: &str, tool: &str, fingerprint: &str) -> Result<Option<StoredDefinition>, StoreError>;
 }

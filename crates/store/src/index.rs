@@ -13,7 +13,7 @@ use crate::control::ControlStore;
 use crate::leaf::{Described, Entry, Opened, What};
 use crate::operations::Operations;
 use crate::text::{self, Texts};
-use crate::{Reader, StoreError, approvals, custody, schema};
+use crate::{Reader, StoreError, approvals, custody, pins, schema};
 
 /// How many open sessions the writer remembers the row numbers of; past it, it forgets them all and asks again.
 const MAX_REMEMBERED: usize = 16_384;
@@ -219,6 +219,8 @@ fn write(
             What::Ended(Described { operation, outcome: Some(outcome), .. }) if operation.approval.is_some() => {
                 approvals::end(transaction, operation.approval.unwrap_or_default(), &outcome.status, leaf_index)?;
             }
+            What::Defined(told) => pins::define(transaction, &entry, told)?,
+            What::Pin(change) => pins::apply(transaction, &entry, change, leaf_index)?,
             What::Custody(_) | What::Ended(_) | What::Other => {}
         }
         let operation = operations.enter((number, seq, leaf_index), entry.time, &entry.what)?;

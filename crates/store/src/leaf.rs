@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use vidimus_core::event::CustodyStep;
+use vidimus_core::event::{CustodyStep, PinStep};
 use vidimus_core::{ApprovalId, EventId, SessionId};
 
 use crate::approval_step::{Ask, Quorum, Step};
@@ -44,6 +44,8 @@ pub(crate) enum What<'a> {
     Custody(Change<'a>),
     /// A step of a request for approval, with the version that it names.
     Approval(ApprovalId, u64, Step),
+    Defined(PinDefinition<'a>),
+    Pin(PinChange<'a>),
     Other,
 }
 
@@ -100,6 +102,31 @@ pub(crate) struct Change<'a> {
     pub(crate) confirmed_by: Option<Cow<'a, str>>,
 }
 
+/// A definition of a tool, or a part of it, in the event's member `definition`.
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct PinDefinition<'a> {
+    #[serde(borrow)]
+    pub(crate) tool: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) fingerprint: Cow<'a, str>,
+    pub(crate) part: u64,
+    pub(crate) of: u64,
+    #[serde(borrow)]
+    pub(crate) text: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) signs: Vec<Cow<'a, str>>,
+}
+
+/// A step in what is accepted of a tool, in the event's member `pin`.
+#[derive(Debug, PartialEq)]
+pub(crate) struct PinChange<'a> {
+    pub(crate) step: PinStep,
+    pub(crate) tool: Cow<'a, str>,
+    pub(crate) expects: u64,
+    pub(crate) fingerprint: Option<Cow<'a, str>>,
+    pub(crate) accepted: Option<Cow<'a, str>>,
+}
+
 /// What `session.opened` says besides whose session it is and on what.
 #[derive(Debug, PartialEq, Deserialize)]
 pub(crate) struct Opened<'a> {
@@ -136,11 +163,17 @@ impl<'a> Entry<'a> {
             "operation.denied" => What::Denied(serde_json::from_slice(leaf).ok()?),
             "operation.held" => What::Held(serde_json::from_slice(leaf).ok()?),
             "operation.outcome" => What::Ended(serde_json::from_slice(leaf).ok()?),
+            "pin.defined" => What::Defined(serde_json::from_slice::<Defining<'a>>(leaf).ok()?.definition),
             kind if kind.starts_with(APPROVAL) => read_approval(&head, leaf)?,
-            kind => match CustodyStep::ALL.into_iter().find(|step| step.name() == kind) {
-                Some(step) => What::Custody(Change::read(step, leaf)?),
-                None => What::Other,
-            },
+            kind => {
+                let custody = CustodyStep::ALL.into_iter().find(|step| step.name() == kind);
+                let pin = PinStep::ALL.into_iter().find(|step| step.name() == kind);
+                match (custody, pin) {
+                    (Some(step), _) => What::Custody(Change::read(step, leaf)?),
+                    (None, Some(step)) => What::Pin(PinChange::read(step, leaf)?),
+                    (None, None) => What::Other,
+                }
+            }
         };
         Some(Self {
             event: head.id.parse().ok()?,
@@ -221,6 +254,39 @@ fn read_approval<'a>(head: &Head<'a>, leaf: &'a [u8]) -> Option<What<'a>> {
         _ => return Some(What::Other),
     };
     Some(What::Approval(detail.id.parse().ok()?, detail.expects, step))
+}
+
+impl<'a> PinChange<'a> {
+    fn read(step: PinStep, leaf: &'a [u8]) -> Option<Self> {
+        let Pinning { pin } = serde_json::from_slice(leaf).ok()?;
+        let PinDetail { tool, expects, fingerprint, accepted } = pin;
+        Some(Self { step, tool, expects, fingerprint, accepted })
+    }
+}
+
+/// In `pin.defined` besides.
+#[derive(Deserialize)]
+struct Defining<'a> {
+    #[serde(borrow)]
+    definition: PinDefinition<'a>,
+}
+
+/// In the other events of pins besides.
+#[derive(Deserialize)]
+struct Pinning<'a> {
+    #[serde(borrow)]
+    pin: PinDetail<'a>,
+}
+
+#[derive(Deserialize)]
+struct PinDetail<'a> {
+    #[serde(borrow)]
+    tool: Cow<'a, str>,
+    expects: u64,
+    #[serde(borrow)]
+    fingerprint: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    accepted: Option<Cow<'a, str>>,
 }
 
 /// In the events of custody besides.

@@ -13,6 +13,7 @@ use crate::approvals::{self, Approval, ApprovalFilter};
 use crate::control::ControlState;
 use crate::custody::{self, Custody, Outcome};
 use crate::error::MIN_PREFIX;
+use crate::pins::{self, Pin, StoredDefinition};
 use crate::{StoreError, schema, text};
 
 /// The most sessions one list answers.
@@ -350,6 +351,14 @@ impl ControlState for Reader {
             self.connection.prepare("SELECT session FROM custody WHERE state = 'confirmed' ORDER BY session")?;
         let rows = statement.query_map((), |row| Ok(SessionId::from_bytes(row.get(0)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn pins(&self) -> Result<Vec<(TargetName, String, Pin)>, StoreError> {
+        Ok(pins::all(&self.connection)?)
+    }
+
+    fn definition(&self, target: &str, tool: &str, fingerprint: &str) -> Result<Option<StoredDefinition>, StoreError> {
+        Ok(pins::definition(&self.connection, target, tool, fingerprint)?)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{StoreError, text};
 /// Marks the file as ours (SQLite `PRAGMA application_id`): "VDMS".
 const APPLICATION_ID: i64 = 0x5644_4D53;
 /// The version of the tables below (SQLite `PRAGMA user_version`). Raise it with every change to them.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 /// How long a connection waits for a lock that another one holds for a moment.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -115,6 +115,27 @@ const TABLES: &str = "
         time    TEXT NOT NULL,
         void    INTEGER NOT NULL
     );
+    CREATE TABLE pins (
+        target      TEXT NOT NULL,
+        tool        TEXT NOT NULL,
+        version     INTEGER NOT NULL,
+        accepted    TEXT,
+        accepted_by TEXT,
+        pending     TEXT,
+        gone        INTEGER NOT NULL,
+        since       TEXT NOT NULL,
+        PRIMARY KEY (target, tool)
+    ) WITHOUT ROWID;
+    CREATE TABLE definitions (
+        target      TEXT NOT NULL,
+        tool        TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        part        INTEGER NOT NULL,
+        of          INTEGER NOT NULL,
+        text        TEXT NOT NULL,
+        signs       TEXT NOT NULL,
+        PRIMARY KEY (target, tool, fingerprint, part)
+    );
 ";
 
 const DROP_TABLES: &str = "
@@ -131,6 +152,8 @@ const DROP_TABLES: &str = "
     DROP TABLE IF EXISTS custody;
     DROP TABLE IF EXISTS approvals;
     DROP TABLE IF EXISTS steps;
+    DROP TABLE IF EXISTS pins;
+    DROP TABLE IF EXISTS definitions;
 ";
 
 /// Opens the file for the writer, making it and its tables when they are not there.

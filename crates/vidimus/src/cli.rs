@@ -7,6 +7,7 @@ mod approvals;
 mod keeping;
 mod policy;
 mod signing_in;
+mod tools;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ pub(crate) use self::approvals::{Approvals, Asked as ApprovalAsked};
 pub(crate) use self::keeping::{Erase, Hold, HoldChange, Retention};
 pub(crate) use self::policy::{Backtest, Explain, Policy};
 pub(crate) use self::signing_in::{Bridge, Login, Logout, Mcp};
+pub(crate) use self::tools::{Pinned, Tools};
 use crate::api;
 use crate::config::{Config, ConfigError};
 use crate::log_witness;
@@ -185,14 +187,7 @@ pub(crate) enum Command {
     ///
     /// Asks the running gateway, as its own user or root. The JSON is what `tools` in [targets.NAME] takes, for `check`.
     #[command(after_help = "Example:\n  vidimus tools crm --config vidimus.toml --json > crm.tools.json")]
-    Tools {
-        /// The target
-        target: TargetName,
-        #[command(flatten)]
-        gateway: Gateway,
-        #[command(flatten)]
-        output: Output,
-    },
+    Tools(Tools),
     /// Sign in to a gateway, for programs on this machine
     ///
     /// The gateway says who its identity provider is. Its token is kept in a file of your own, and replaced before it ends.

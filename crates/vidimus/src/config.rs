@@ -29,6 +29,7 @@ use vidimus_core::{Durability, Record, TargetName};
 use vidimus_gate::{Rule, Thresholds};
 use vidimus_identity::IssuerConfig;
 use vidimus_log::WitnessKey;
+use vidimus_mcp::Pinning;
 use vidimus_net::{Proxies, TargetTls, TlsFiles};
 use vidimus_policy::ApprovalRule;
 use vidimus_stdio::Confinement;
@@ -157,6 +158,8 @@ pub(crate) struct Target {
     pub(crate) scopes: Vec<String>,
     pub(crate) durability: Durability,
     pub(crate) record: Record,
+    /// Whether the definitions of its tools are pinned.
+    pub(crate) pins: Pinning,
     /// How long recordings are kept after their sessions end, where the target says it itself.
     pub(crate) retain: Option<Duration>,
     /// `[masking]` with `[targets.NAME.masking]` on top.

@@ -3,7 +3,8 @@
 //! The caller is who the kernel says it is (`SO_PEERCRED`): principal `User::"local|UID"`, in group `local/owner`
 //! when it is the gateway's own user or root. Policy decides on evidence as for anybody else, and every read is on record.
 //! Who changes the custody of a recording may say who it is by a token, and must to erase one.
-//! The tools of targets are no evidence: the gateway's own user and root may see them.
+//! The tools of targets are no evidence: the gateway's own user and root may see them, and how they stand to what is
+//! accepted; to accept more is decided by policy.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use http_body_util::{BodyExt as _, Full};
 use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
 use vidimus_core::{ErrorKind, EventId, Principal, PrincipalKind, TargetName};
-use vidimus_gate::{Caller, CustodyError, Gate, Notice, Rule, Selection, ViewError, Viewer};
+use vidimus_gate::{Caller, CustodyError, Gate, Notice, PinError, Rule, Selection, ViewError, Viewer};
 use vidimus_log::VerifierKey;
 use vidimus_mcp::Adapter;
 use vidimus_net::server::Peer;
@@ -30,6 +31,7 @@ use crate::approvals_api::ApprovalsApi;
 use crate::archive_stream::{self, ApiBody};
 use crate::config::{Config, LOCAL_ISSUER, Masking, OWN_ISSUER};
 use crate::integrity;
+use crate::pins_api::{self, PINS};
 use crate::witnesses::Watch;
 
 /// Answers the evidence socket. Cheap to clone.
@@ -58,6 +60,8 @@ enum Failure {
     View(ViewError),
     /// A recording's custody is as it was.
     Custody(CustodyError),
+    /// A definition is not accepted.
+    Pin(PinError),
     /// What is shown is not what this program writes.
     Foreign,
 }
@@ -159,6 +163,7 @@ impl EvidenceApi {
                 json(&RetentionStatus { rules: rules.into_iter().map(Into::into).collect() })
             }
             ["v1", "tools", target] => self.tools(principal, target).await,
+            ["v1", "pins", rest @ ..] if rest.len() <= 2 => self.pins(principal, rest).await,
             _ => Err(Failure::Bad(StatusCode::NOT_FOUND, "no such path".into())),
         }
     }
@@ -212,6 +217,13 @@ impl EvidenceApi {
             let person = person.and_then(|caller| self.gate.person(caller).map_err(|error| error.to_string()));
             person.map_err(|error| Failure::Bad(StatusCode::FORBIDDEN, error))
         };
+        if let Some(path) = request.uri().path().strip_prefix(&format!("{PINS}/")) {
+            if let Some(caller) = &caller {
+                let person = self.gate.person(caller);
+                person.map_err(|error| Failure::Bad(StatusCode::FORBIDDEN, error.to_string()))?;
+            }
+            return self.accepted(&principal, path, request.uri()).await;
+        }
         let (custodian, uri) = (self.gate.custodian(), request.uri());
         let reason = || api::reason(uri.query().unwrap_or_default()).map_err(bad);
         let path: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
@@ -265,10 +277,41 @@ impl EvidenceApi {
         Ok(SessionList { sessions: rows.into_iter().map(Into::into).collect(), next })
     }
 
-    async fn tools(&self, principal: &Principal, target: &str) -> Result<Bytes, Failure> {
-        if principal.groups.is_empty() {
-            return Err(Failure::Bad(StatusCode::FORBIDDEN, "only the gateway's user and root may see tools".into()));
+    /// How definitions stand to the accepted ones: of all targets, of one, or of one tool in full.
+    async fn pins(&self, principal: &Principal, path: &[&str]) -> Result<Bytes, Failure> {
+        may_see_tools(principal)?;
+        let (target, tool) = (path.first().map(|target| self.target(target)).transpose()?, path.get(1));
+        let tool = tool.map(|tool| decoded(tool)).transpose()?;
+        let list = pins_api::list(&self.gate.pins(), target.as_ref(), tool.as_deref()).await?;
+        if let (Some(tool), true) = (tool, list.pins.is_empty()) {
+            return Err(Failure::Bad(StatusCode::NOT_FOUND, format!("there is no tool `{tool}` that was ever seen")));
         }
+        json(&list)
+    }
+
+    /// Accepts a definition, and has the target read again, so that it is in force.
+    async fn accepted(&self, principal: &Principal, path: &str, uri: &Uri) -> Result<Bytes, Failure> {
+        let path: Vec<&str> = path.split('/').collect();
+        let [target, tool, "acceptance"] = path.as_slice() else {
+            return Err(Failure::Bad(StatusCode::NOT_FOUND, "no such path".into()));
+        };
+        let (target, tool) = (self.target(target)?, decoded(tool)?);
+        let query = uri.query().unwrap_or_default();
+        let state = pins_api::accept(&self.gate.pins(), principal, (&target, &tool), query).await;
+        let state = state.map_err(Failure::Pin)?;
+        self.adapter.read_anew(&target);
+        json(&state)
+    }
+
+    /// A target that pins may be of.
+    fn target(&self, name: &str) -> Result<TargetName, Failure> {
+        let pins = self.gate.pins();
+        let target = name.parse().ok().filter(|target| self.adapter.has_target(target) || !pins.of(target).is_empty());
+        target.ok_or_else(|| Failure::Bad(StatusCode::NOT_FOUND, format!("there is no target `{name}`")))
+    }
+
+    async fn tools(&self, principal: &Principal, target: &str) -> Result<Bytes, Failure> {
+        may_see_tools(principal)?;
         let unknown = || Failure::Bad(StatusCode::NOT_FOUND, format!("there is no target `{target}`"));
         let name: TargetName = target.parse().map_err(|_| unknown())?;
         match self.adapter.tools(&name).await {
@@ -277,6 +320,19 @@ impl EvidenceApi {
             Some(Err(error)) => Err(Failure::Bad(StatusCode::BAD_GATEWAY, error.to_string())),
         }
     }
+}
+
+fn may_see_tools(principal: &Principal) -> Result<(), Failure> {
+    if principal.groups.is_empty() {
+        return Err(Failure::Bad(StatusCode::FORBIDDEN, "only the gateway's user and root may see tools".into()));
+    }
+    Ok(())
+}
+
+/// A part of a path.
+fn decoded(part: &str) -> Result<String, Failure> {
+    let bad = || Failure::Bad(StatusCode::BAD_REQUEST, "the path is not percent-encoded UTF-8".into());
+    api::decode(part).ok_or_else(bad)
 }
 
 /// Why the custody is as it was. A session that is not there and one that policy keeps from the caller are told of in the same
@@ -337,6 +393,18 @@ fn failed(failure: &Failure) -> (StatusCode, Bytes) {
         Failure::Custody(error) => {
             let status = match error.kind() {
                 ErrorKind::Denied => StatusCode::FORBIDDEN,
+                ErrorKind::NotFound => StatusCode::NOT_FOUND,
+                ErrorKind::Malformed => StatusCode::CONFLICT,
+                _ => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            (status, error.to_string())
+        }
+        Failure::Pin(PinError::View(ViewError::Denied(message))) => {
+            help = Some("it takes a permit that names administer on the target");
+            (StatusCode::FORBIDDEN, message.clone())
+        }
+        Failure::Pin(error) => {
+            let status = match error.kind() {
                 ErrorKind::NotFound => StatusCode::NOT_FOUND,
                 ErrorKind::Malformed => StatusCode::CONFLICT,
                 _ => StatusCode::SERVICE_UNAVAILABLE,

@@ -18,6 +18,7 @@ mod client;
 mod clock;
 mod config;
 mod custody_commands;
+mod definition_diff;
 mod demo;
 mod discovery;
 mod evidence_api;
@@ -36,6 +37,8 @@ mod login;
 mod mask;
 mod output;
 mod panics;
+mod pins_api;
+mod pins_commands;
 mod policies;
 mod policy_backtest;
 mod policy_cases;
@@ -153,8 +156,8 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             index::rebuild(&file.config, resume, output.json, out)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Tools { target, gateway, output } => {
-            runtime()?.block_on(tools::run(&target, &gateway, &output, out))?;
+        Command::Tools(tools) => {
+            runtime()?.block_on(tools::run(tools, out))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Log(command) => {

@@ -71,12 +71,13 @@ fn escape(text: &str, keep: impl Fn(char) -> bool) -> String {
 }
 
 /// Characters that change the order of text, or hide in it: bidirectional controls (UAX #9), zero-width characters,
-/// line and paragraph separators, tags.
+/// line and paragraph separators, fillers, variation selectors, tags.
 const fn is_invisible(character: char) -> bool {
     matches!(
         character,
-        '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
-            | '\u{E0000}'..='\u{E007F}'
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}'
     )
 }
 

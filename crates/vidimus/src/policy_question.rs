@@ -110,6 +110,7 @@ fn action(name: &str, url: Option<&str>) -> Result<Action, String> {
         Action::RecordingErase,
         Action::RecordingHold,
         Action::LogRead,
+        Action::Administer,
     ];
     let names: Vec<_> = known.iter().map(|action| action.name("").into_owned()).collect();
     known.into_iter().find(|action| action.name("") == name).ok_or_else(|| {
@@ -194,13 +195,14 @@ impl Question {
             decision.effect == Effect::Allow
         };
         match &self.wish {
-            // Evidence is read outside of sessions.
+            // Evidence is read, and targets are administered, outside of sessions.
             Wish::Act(
                 action @ (Action::LogRead
                 | Action::RecordingView
                 | Action::RecordingExport
                 | Action::RecordingErase
-                | Action::RecordingHold),
+                | Action::RecordingHold
+                | Action::Administer),
             ) => drop(decide(action)),
             Wish::Act(Action::Connect) => drop(decide(&Action::Connect)),
             Wish::Act(action) => {

@@ -372,7 +372,7 @@ fn connect(
         }
     };
     let limits = Limits { silence: target.request_timeout, total: target.call_timeout, ..message_limits(config) };
-    Ok(Target::new(Arc::new(spec), server, limits))
+    Ok(Target::new(Arc::new(spec), server, limits).pinned(target.pins))
 }
 
 fn message_limits(config: &Config) -> Limits {

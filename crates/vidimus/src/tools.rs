@@ -5,23 +5,24 @@
 
 use std::io::{self, Write};
 
+use anyhow::Context as _;
 use serde_json::Value;
-use vidimus_core::TargetName;
 
 use crate::api::{self, Tool, ToolList};
-use crate::cli::{Gateway, Output};
+use crate::cli::Tools;
 use crate::client;
 use crate::output::{self, Table};
+use crate::pins_commands;
 
-/// Shows the tools of a target.
-pub(crate) async fn run(
-    target: &TargetName,
-    gateway: &Gateway,
-    as_json: &Output,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
+/// Shows the tools of a target, or how they stand to what is accepted.
+pub(crate) async fn run(tools: Tools, out: &mut impl Write) -> anyhow::Result<()> {
+    let Tools { command, target, gateway, output } = tools;
+    if let Some(command) = command {
+        return pins_commands::run(command, out).await;
+    }
+    let target = target.context("name a target")?;
     let list: ToolList = client::get(&gateway.places()?.1, &format!("{}/{target}", api::TOOLS)).await?;
-    Ok(if as_json.json { output::json(out, &list) } else { write_list(&list, out) }?)
+    Ok(if output.json { output::json(out, &list) } else { write_list(&list, out) }?)
 }
 
 fn write_list(list: &ToolList, out: &mut impl Write) -> io::Result<()> {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Approval, ApprovalStep, Body, Credential, CredentialStep, Custody, Damage, Decided, Ended, Event, Opened, Payload,
-    VERSION,
+    Approval, ApprovalStep, Body, Credential, CredentialStep, Custody, Damage, Decided, Definition, Ended, Event, Opened,
+    Payload, Pin, VERSION,
 };
 use crate::canonical::{ObjectWriter, write_string};
 use crate::clock::{Discipline, Step};
@@ -109,6 +109,7 @@ impl Event<'_> {
             Body::Approval(approval) => write_approval(object, approval),
             Body::Credential(credential) => write_credential(object, credential),
             Body::Custody(custody) => write_custody(object, custody),
+            Body::Defined(definition) => write_definition(object, definition),
             Body::LogCapacity { level, free, refused } => {
                 object.object("capacity", |out| {
                     out.integer("free", *free).string("level", level).integer("refused", *refused);
@@ -120,6 +121,7 @@ impl Event<'_> {
             | Body::PolicyRefused { .. }
             | Body::ProgramLogged(_)
             | Body::KeysOpened { .. }
+            | Body::Pin(_)
             | Body::RecordingViewed { .. } => {}
         }
         if let Body::AuthSucceeded { expires, .. } = &self.body {
@@ -190,6 +192,7 @@ impl Event<'_> {
                 });
                 write_payloads(object, ended.payloads);
             }
+            Body::Pin(pin) => write_pin(object, pin),
             Body::ProgramLogged(logged) => {
                 object.integer("left_out", logged.left_out);
                 object.counts("masked", counts(&logged.masking.masked));
@@ -205,6 +208,7 @@ impl Event<'_> {
             | Body::Approval(_)
             | Body::Credential(_)
             | Body::Custody(_)
+            | Body::Defined(_)
             | Body::ClockStatus { .. }
             | Body::ConfigLoaded { .. }
             | Body::AuthSucceeded { .. } => {}
@@ -333,6 +337,22 @@ fn write_custody(object: &mut ObjectWriter<'_>, custody: &Custody<'_>) {
         out.optional("expires", custody.expires.map(|expires| expires.to_string()).as_deref());
         out.string("reason", custody.reason).optional("requested_by", custody.requested_by);
         out.string("session", &custody.session.to_string());
+    });
+}
+
+fn write_definition(object: &mut ObjectWriter<'_>, definition: &Definition<'_>) {
+    object.object("definition", |out| {
+        out.string("fingerprint", definition.fingerprint).integer("of", definition.of);
+        out.integer("part", definition.part).strings("signs", definition.signs);
+        out.string("text", definition.text).string("tool", definition.tool);
+    });
+}
+
+fn write_pin(object: &mut ObjectWriter<'_>, pin: &Pin<'_>) {
+    object.object("pin", |out| {
+        out.optional("accepted", pin.accepted).integer("expects", pin.expects);
+        out.optional("fingerprint", pin.fingerprint).integer("left_out", pin.left_out);
+        out.optional("replaced", pin.replaced).string("tool", pin.tool);
     });
 }
 

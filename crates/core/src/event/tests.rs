@@ -51,6 +51,18 @@ fn approval(step: ApprovalStep<'_>) -> Body<'_> {
     Body::Approval(Approval { id: ApprovalId::from_bytes([4; 16]), expects: 1, policy: Some("sha256:00"), step })
 }
 
+fn pin(step: PinStep) -> Body<'static> {
+    Body::Pin(Pin {
+        step,
+        tool: "refund",
+        expects: 2,
+        fingerprint: Some("sha256:00ff"),
+        accepted: Some("sha256:00fe"),
+        replaced: Some("sha256:00fd"),
+        left_out: 3,
+    })
+}
+
 fn credential(step: CredentialStep<'static>) -> Body<'static> {
     let (kind, endpoint) = ("token-exchange", "https://idp.example.com/token");
     Body::Credential(Credential { kind, endpoint, audience: Some("crm"), is_refresh: false, step })
@@ -175,6 +187,19 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         custody(CustodyStep::EraseRequested),
         custody(CustodyStep::EraseConfirmed),
         custody(CustodyStep::Erased),
+        Body::Defined(Definition {
+            tool: "refund",
+            fingerprint: "sha256:00ff",
+            part: 0,
+            of: 2,
+            text: r#"{"description":"Pays "#,
+            signs: &["invisible"],
+        }),
+        pin(PinStep::Recorded),
+        pin(PinStep::Changed),
+        pin(PinStep::Gone),
+        pin(PinStep::Restored),
+        pin(PinStep::Accepted),
         Body::RecordingViewed { what: "recording", viewed: Some(SessionId::from_bytes([3; 16])) },
         Body::KeysOpened { kek: "local-0011", signing: &signing },
         Body::KeyChanged { what: "signing_added", key: "vidimus/gw-1+00+AA", at: "2026-11-20T23:47:40.000000000Z" },

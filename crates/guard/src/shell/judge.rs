@@ -19,6 +19,8 @@ use crate::MAX_NAMES;
 
 /// Scripts and programs inside one another that are followed.
 const MAX_NESTING: usize = 8;
+/// A directory with a longer name is not gone to: what follows is looked at with it, word by word.
+const MAX_DIRECTORY: usize = 256;
 /// Commands of one call that are followed.
 const MAX_COMMANDS: usize = 2_000;
 
@@ -29,6 +31,10 @@ pub(super) struct Judge {
     commands: usize,
     /// Names of files that were got from elsewhere.
     fetched: BTreeSet<String>,
+    /// Substitutions that are being read: what is printed there becomes words.
+    substitutions: usize,
+    /// Where `cd` went last.
+    directory: String,
 }
 
 /// Around a command.
@@ -51,7 +57,7 @@ impl Around<'_> {
 impl Judge {
     pub(super) const fn new() -> Self {
         let facts = ShellFacts { parsed: true, programs: BTreeSet::new(), dangerous: false };
-        Self { facts, commands: 0, fetched: BTreeSet::new() }
+        Self { facts, commands: 0, fetched: BTreeSet::new(), substitutions: 0, directory: String::new() }
     }
 
     pub(super) const fn unclear(&mut self) {
@@ -80,10 +86,12 @@ impl Judge {
         let Some(lexed) = lexer::lex_again(text).filter(|_| around.depth <= MAX_NESTING) else {
             return self.unclear();
         };
+        self.substitutions = self.substitutions.saturating_add(1);
         for (inner, is_written) in &lexed.nested {
             let fed = Fed { by_any: *is_written, ..Fed::default() };
             self.script(inner, Around { fed, ..Around::default().at(around.depth.saturating_add(1)) });
         }
+        self.substitutions = self.substitutions.saturating_sub(1);
         let around = Around { input: None, ..around };
         let walked = grammar::walk(lexed.tokens, &mut |command| self.command(&command, around));
         if walked.is_none() {
@@ -175,12 +183,16 @@ impl Judge {
 
     /// What any program's words may be.
     fn words_of(&mut self, program: &str, words: &[Word]) {
-        let prints = matches!(program, "echo" | "printf");
+        let prints = self.substitutions == 0 && matches!(program, "echo" | "printf");
         let shows_key = matches!(program, "ssh" | "scp" | "sftp" | "ssh-add" | "ssh-keygen" | "ssh-copy-id" | "rsync");
         let mut before = "";
         for word in words {
             let is_key = shows_key && before == "-i";
             self.facts.dangerous |= targets::is_connection(word) || (!prints && !is_key && targets::is_secret(word));
+            if !self.directory.is_empty() && !prints && !word.text.starts_with(['/', '-', '~']) {
+                let text = format!("{}/{}", self.directory, word.text);
+                self.facts.dangerous |= targets::is_secret(&Word { text, ..word.clone() });
+            }
             before = &word.text;
         }
     }
@@ -203,6 +215,14 @@ impl Judge {
         }
         self.facts.dangerous |= DANGEROUS.contains(&name) || name.starts_with("mkfs.");
         match name {
+            "cd" | "pushd" => {
+                let to = words.iter().find(|word| !word.text.starts_with('-')).map_or("", |word| &word.text);
+                if to.len() > MAX_DIRECTORY {
+                    self.unclear();
+                } else {
+                    to.trim_end_matches('/').clone_into(&mut self.directory);
+                }
+            }
             "eval" => self.evaluated(words, around),
             "." | "source" => return self.sourced(words, around),
             "trap" => {
@@ -218,7 +238,7 @@ impl Judge {
             "su" | "watch" | "ssh" => self.other_shell(name, words, around),
             _ => programs::judge(self, name, words, around),
         }
-        if programs::gets_file(name) {
+        if programs::gets_file(name) || (name == "tee" && around.fed.by_foreign) {
             let names = words.iter().map(|word| targets::name(word.text.split(['?', '#']).next().unwrap_or_default()));
             let names = names.filter(|name| !name.is_empty() && !name.starts_with('-')).map(str::to_owned);
             self.fetched.extend(names.take(MAX_NAMES));
@@ -344,7 +364,7 @@ impl Judge {
                 if around.is_repeated && text.text.contains("{}") {
                     self.unclear();
                 }
-                self.script(&text.text, Around { is_repeated: false, ..around }.deeper());
+                self.script(&text.text, around.deeper());
             }
             Some(file)
                 if !reads_input && !matches!(&*file.text, "-" | "/dev/stdin" | "/dev/fd/0" | "/proc/self/fd/0") =>
@@ -457,7 +477,8 @@ impl Judge {
                     ["proxycommand", "localcommand", "knownhostscommand"].iter().any(|option| lower.contains(option));
             }
             if name == "su" {
-                if text == "-c" || text == "--command" {
+                let is_cluster = text.starts_with('-') && !text.starts_with("--") && text.contains('c');
+                if is_cluster || text == "--command" {
                     let text = after.first().map_or("", |word| &word.text);
                     self.script(text, around.deeper());
                 }

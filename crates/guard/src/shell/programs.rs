@@ -32,6 +32,7 @@ pub(super) fn judge(judge: &mut Judge, name: &str, words: &[Word], around: Aroun
             deletes
                 || operands(words).last().into_iter().chain(goes_to).any(targets::is_spoilt_by_writing)
                 || words.iter().any(|word| word.text.starts_with("--rsync-path"))
+                || (name == "scp" && has(words, "-S"))
         }
         "tee" | "truncate" | "touch" | "sponge" => operands(words).any(targets::is_spoilt_by_writing),
         "curl" | "wget" | "fetch" | "aria2c" | "http" | "https" | "xh" | "dig" | "nslookup" | "host" | "ping" => {
@@ -47,6 +48,8 @@ pub(super) fn judge(judge: &mut Judge, name: &str, words: &[Word], around: Aroun
             text.contains("exec:") || text.contains("system:") || text.contains("shell:")
         }),
         "openssl" => around.fed.by_any && has(words, "s_client"),
+        "sftp" => has(words, "-S"),
+        "make" | "gmake" => words.iter().any(|word| word.text.starts_with("SHELL=")),
         "crontab" => !has(words, "-l"),
         "history" => has(words, "-c"),
         "kill" => words.len() > 1 && words.last().is_some_and(|word| word.text == "-1"),
@@ -192,6 +195,7 @@ fn commits(words: &[Word]) -> bool {
         text.starts_with("ext::")
             || text.starts_with("--upload-pack")
             || text.starts_with("--receive-pack")
+            || text.starts_with("--exec-path=")
             || [
                 "core.hookspath",
                 "core.sshcommand",

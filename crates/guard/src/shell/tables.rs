@@ -116,6 +116,7 @@ pub(super) const HARMLESS_MODULES: &[&str] = &[
 
 /// Programs that can be made to run anything, in languages or ways that are not read here.
 pub(super) const UNREADABLE: &[&str] = &[
+    "zmodload",
     "alias",
     "unalias",
     "hash",
@@ -367,6 +368,7 @@ pub(super) const KEPT: &[&str] = &[
     "/var/spool/cron/",
     "/root/",
     "/var/lib/",
+    "/var/log/",
     "/run/systemd/",
     "/Library/",
     "/System/",

@@ -109,6 +109,15 @@ fn what_is_dangerous() {
         "echo id > >(sh)",
         "kill -9 -1",
         "history -c",
+        "su -lc 'rm -rf x'",
+        "cd /etc; cat shadow",
+        "cat $(echo /etc/shadow)",
+        "curl x | tee a; sh a",
+        "ls | xargs -I% sh -c 'rm %'",
+        "truncate -s0 /var/log/x",
+        "git --exec-path=/tmp/x status",
+        "make SHELL=/tmp/x",
+        "scp -S ./x a b:",
     ] {
         let facts = judged(text);
         assert!(facts.dangerous || !facts.parsed, "{text}: {facts:?}");
@@ -186,6 +195,7 @@ fn what_is_harmless() {
         "npm ci && npm run build -- --mode=production",
         "psql -c 'SELECT 1'",
         "date +%Y-%m-%d",
+        "cd src && ls *.rs | xargs -I% sh -c 'wc -l %'",
         "export PATH=\"$HOME/bin:$PATH\"",
         "chmod 755 bin/run",
         "cp -r a b && mv c d",

@@ -187,7 +187,7 @@ fn may_run(text: &str) -> bool {
         }
         "prepare" => has_sign || has_word(&["as", "from", "transaction"]),
         "call" | "exec" | "execute" | "do" | "begin" | "declare" | "if" | "while" | "print" | "return" | "waitfor" => {
-            has_sign || is_short
+            has_sign || is_short || has_word(&["cursor"])
         }
         "set" | "reset" => {
             has_sign
@@ -195,12 +195,19 @@ fn may_run(text: &str) -> bool {
                 || has_word(&["to", "role", "session", "authorization", "transaction"]) && second != "the"
         }
         "copy" | "load" | "unload" | "export" | "import" | "install" | "attach" | "detach" | "put" | "get"
-        | "handler" => has_sign || is_short || matches!(second, "data" | "xml" | "database" | "schema"),
+        | "handler" => {
+            has_sign
+                || is_short
+                || matches!(second, "data" | "xml" | "database" | "schema" | "foreign")
+                || (first == "handler" && has_word(&["open", "read", "close"]))
+        }
         "pragma" | "vacuum" | "reindex" | "cluster" | "dbcc" | "bulk" | "backup" | "restore" | "reconfigure"
         | "shutdown" | "kill" | "lock" | "unlock" | "flush" | "purge" | "discard" | "deallocate" | "listen"
         | "notify" | "unlisten" | "checkpoint" | "commit" | "rollback" | "savepoint" | "release" | "start"
         | "abort" | "end" | "xa" | "optimize" | "repair" | "refresh" | "reassign" | "security" | "move" | "fetch"
-        | "close" | "open" | "use" | "help" | "values" | "table" | "from" => has_sign || is_short,
+        | "close" | "open" | "use" | "help" | "values" | "table" | "from" => {
+            has_sign || is_short || OBJECTS.contains(&second)
+        }
         _ => first.starts_with("xp_") || first.starts_with("sp_"),
     }
 }

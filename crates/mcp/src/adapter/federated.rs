@@ -26,7 +26,7 @@ use crate::federation::{self, Merged, Welcome};
 use crate::initialize::Revision;
 use crate::sessions::{Blame, McpSession};
 use crate::target::Target;
-use crate::{cursors, lists, members, modern};
+use crate::{cursors, lists, members, modern, offline};
 
 /// How long a list waits for one of its targets.
 const LIST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -318,6 +318,7 @@ impl Guest {
 
     /// The pages of a list, of all targets that the client may know of and that answer.
     pub(super) async fn gathered(&self, (kind, from): Wanted) -> Merged {
+        let is_whole = from.is_none();
         let from: Vec<(Arc<Target>, Option<String>)> = match from {
             None => self.targets().map(|target| (Arc::clone(target), None)).collect(),
             Some(from) => from
@@ -349,7 +350,14 @@ impl Guest {
                     }
                 }
                 Page::None => {}
-                Page::Unavailable => merged.lacks(name),
+                Page::Unavailable => {
+                    if let Some(accepted) = self.accepted(target, kind).filter(|_| is_whole)
+                        && let Err(error) = merged.add(name, &accepted, |_| false)
+                    {
+                        tracing::error!(target = %name, %error, "what is accepted of a target is no list");
+                    }
+                    merged.lacks(name);
+                }
             }
         }
         if merged.too_long() > 0 {
@@ -360,6 +368,16 @@ impl Guest {
             );
         }
         merged
+    }
+
+    /// What is accepted of the tools of a target that does not answer, for this client.
+    fn accepted(&self, target: &Target, kind: ListKind) -> Option<Bytes> {
+        let name = &target.spec.name;
+        if kind != ListKind::Tools || !self.has_scopes(name) {
+            return None;
+        }
+        let (id, gate) = (self.session.own_id(), &self.session.gate);
+        offline::list(target, &id, false, |tool| gate.may_see_at(name, tool))
     }
 
     /// One target's page of a list.

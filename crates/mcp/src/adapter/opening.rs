@@ -100,7 +100,7 @@ impl Guest {
         self.has_scopes(target) && self.session.gate.may_at(target, action, Some(self.caller.address()))
     }
 
-    fn has_scopes(&self, target: &TargetName) -> bool {
+    pub(super) fn has_scopes(&self, target: &TargetName) -> bool {
         !self.caller.lacks(self.adapter.0.resources.scopes_of(target))
     }
 

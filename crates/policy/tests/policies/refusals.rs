@@ -26,7 +26,7 @@ fn every_fault_of_every_file_is_reported_at_once() {
     let errors = Policies::compile(&sources, &[crm()], &super::classes()).unwrap_err();
     assert!(errors.iter().all(|error| error.kind() == ErrorKind::Configuration));
     insta::assert_snapshot!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), @r#"
-    a.cedar:2:8: attribute `nothing` in context for Action::"approve" not found; did you mean `time`?
+    a.cedar:2:8: attribute `nothing` in context for Action::"administer" not found; did you mean `time`?
     a.cedar:4:9: found an invalid variable in the policy scope: principl; policy scopes must contain a `principal`, `action`, and `resource` element in that order
     b.cedar:1:30: there is no action `conect`; did you mean `connect`?
     b.cedar:2:20: unexpected end of input
@@ -133,7 +133,7 @@ permit (principal == ?principal, action, resource);
     p.cedar:4:69: attribute `arguments.any` in context for Action::"crm/refund" not found; did you mean `tags`?
     p.cedar:5:69: attribute `arguments.amout` in context for Action::"crm/refund" not found; did you mean `amount`?
     p.cedar:6:69: arguments can be read only by a policy on named tools; name them: action == Action::"target/tool", or action in [Action::"target/tool", …]
-    p.cedar:7:45: attribute `tool` in context for Action::"approve" not found; did you mean `call`?
+    p.cedar:7:45: attribute `tool` in context for Action::"administer" not found; did you mean `time`?
     p.cedar:8:1: unable to find an applicable action given the policy scope constraints; no action in its scope applies to such principals and resources
     p.cedar:9:22: expected a static policy, got a template containing the slot ?principal; try removing the template slot(s) from this policy
     "#);

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod model;
+mod pins;
 
 use tempfile::TempDir;
 use vidimus_core::event::{Body, Custody as Step, CustodyStep};
@@ -306,6 +307,11 @@ macro_rules! contract {
                 for seed in 1..=SEEDS {
                     super::it_says_what_the_model_says::<$backend>(seed);
                 }
+            }
+
+            #[test]
+            fn it_says_what_the_model_says_of_pins() {
+                super::pins::it_says_what_the_model_says::<$backend>();
             }
         }
     };

@@ -6,8 +6,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use serde_json::Value;
-use vidimus_core::SessionId;
-use vidimus_store::{ControlState, ControlStore, Custody, Erasure, Outcome, Request, StoreError};
+use vidimus_core::{SessionId, TargetName};
+use vidimus_store::{
+    ControlState, ControlStore, Custody, Erasure, Outcome, Pin, Request, StoreError, StoredDefinition,
+};
 
 /// The events of a log, those that are none as null.
 #[derive(Default)]
@@ -67,6 +69,15 @@ impl ControlState for ModelState {
         sessions.dedup();
         sessions.retain(|session| matches!(self.replayed(*session).0.erasure, Erasure::Confirmed { .. }));
         Ok(sessions)
+    }
+
+    fn pins(&self) -> Result<Vec<(TargetName, String, Pin)>, StoreError> {
+        Ok(super::pins::replayed(&self.events.borrow()).0)
+    }
+
+    fn definition(&self, _: &str, tool: &str, fingerprint: &str) -> Result<Option<StoredDefinition>, StoreError> {
+        let told = super::pins::replayed(&self.events.borrow()).1;
+        Ok(told.get(&(tool.to_owned(), fingerprint.to_owned())).cloned())
     }
 }
 

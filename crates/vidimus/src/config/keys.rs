@@ -498,6 +498,14 @@ pub(super) const TARGET: Section = Section {
              under a legal hold; their events stay.",
         ),
         key(
+            "pins",
+            "`record`, `strict` or `off`",
+            Absent::Default("record"),
+            "Whether a definition of a tool that the server has changed waits until somebody accepts it, and calls of the \
+             tool with it. `record`: the first definition of a tool is trusted. `strict`: that waits too, and the tool is \
+             hidden until then. `off`: whatever the server shows holds at once.",
+        ),
+        key(
             "tools",
             "path",
             Absent::Means("policies that read arguments are checked against any arguments"),

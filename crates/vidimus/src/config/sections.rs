@@ -14,6 +14,7 @@ use toml::de::DeTable;
 use vidimus_core::{Durability, Record, TargetName};
 use vidimus_gate::Thresholds;
 use vidimus_identity::{Algorithm, ClaimRule, IssuerConfig};
+use vidimus_mcp::Pinning;
 use vidimus_net::{ClientHeader, Network, Proxies};
 
 use super::document::Document;
@@ -370,6 +371,9 @@ fn target<'a>(
         }
         one_of(text, &[Record::Sizes, Record::Masked].map(|record| (record.name(), record)))
     });
+    let pins = table.parsed("pins", |text| {
+        one_of(text, &[Pinning::Record, Pinning::Strict, Pinning::Off].map(|pins| (pins.name(), pins)))
+    });
     let retain = table.parsed("retain", value::days);
     let scopes = table.list("scopes", value::scope);
     let heading = format!("targets.{}.masking", name.get_ref());
@@ -423,6 +427,7 @@ fn target<'a>(
         scopes: scopes?,
         durability: durability?,
         record: record?,
+        pins: pins?,
         retain,
         masking: masking?,
         guard: guard?,

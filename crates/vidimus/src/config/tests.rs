@@ -107,6 +107,7 @@ requests = 7
 headers = { Authorization = { env = "CRM_TOKEN", format = "Bearer {}" }, X-Tenant = { file = "tenant" } }
 durability = "async"
 record = "masked"
+pins = "strict"
 retain = "90d"
 scopes = ["crm:use"]
 tools = "crm.tools.json"
@@ -270,6 +271,7 @@ fn every_key_is_understood() {
     assert_eq!(headers[0].1.format.as_deref(), Some("Bearer {}"));
     assert_eq!(headers[1].1.source, Source::File("/etc/vidimus/tenant".into()));
     assert_eq!((target.durability, target.record), (Durability::Async, Record::Masked));
+    assert_eq!(target.pins, Pinning::Strict);
     assert_eq!((target.retain, config.full_text), (Some(Duration::from_hours(90 * 24)), true));
     assert_eq!((config.capacity.warning, config.capacity.stop), (20 << 30, 512 << 20));
     assert_eq!(config.integrity_every, Duration::from_hours(6));

@@ -120,6 +120,10 @@ pub(crate) struct Quirks {
     pub(crate) more_tools: Vec<&'static str>,
     /// Tools that it has for callers alone.
     pub(crate) only_for_callers: Vec<&'static str>,
+    /// Members of definitions that it shows besides, or in the place of others; a tool with `null` is not listed.
+    pub(crate) definitions: BTreeMap<&'static str, Value>,
+    /// The same for callers alone.
+    pub(crate) definitions_for_callers: BTreeMap<&'static str, Value>,
     /// How many resources it lists.
     pub(crate) resources: usize,
     /// What it does when a caller asks for its tools.
@@ -342,7 +346,17 @@ impl State {
                     json!({ "name": "charge", "inputSchema": amount, "annotations": { "idempotentHint": true } });
                 let promise =
                     json!({ "name": "promise", "inputSchema": { "type": "object" }, "outputSchema": promised() });
-                result(id, &json!({ "tools": tools.chain([charge, promise]).collect::<Vec<Value>>() }))
+                let mut changed = quirks.definitions.clone();
+                changed.extend(if own { BTreeMap::new() } else { quirks.definitions_for_callers.clone() });
+                let tools = tools.chain([charge, promise]).filter_map(|mut tool| {
+                    match changed.get(tool["name"].as_str().unwrap()) {
+                        Some(Value::Null) => return None,
+                        Some(members) => tool.as_object_mut().unwrap().extend(members.as_object().unwrap().clone()),
+                        None => {}
+                    }
+                    Some(tool)
+                });
+                result(id, &json!({ "tools": tools.collect::<Vec<Value>>() }))
             }
             "tools/call" => self.call(id, &message["params"], &session).await,
             "resources/read" => {

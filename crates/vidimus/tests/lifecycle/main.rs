@@ -19,6 +19,7 @@ mod guardrails;
 mod integrity;
 mod keys;
 mod lists;
+mod pins;
 mod rebuild;
 mod secrets;
 mod verification;
