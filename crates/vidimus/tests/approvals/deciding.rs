@@ -91,6 +91,8 @@ async fn a_denial_says_why_and_takes_back_what_was_approved() {
     assert!(!denied.text.contains("ada@example.com"), "masked: {denied:?}");
     let anew = call(&alice, "echo", "{}").await;
     assert!(anew.reference != told.reference && anew.text.contains("waits for approval"), "{anew:?}");
+    // What is over is known from the index.
+    world.gateway.sessions();
     assert_eq!((world.api(Method::POST, &denial(3, why), &bob).await.0, world.reached()), (409, 0));
 }
 
