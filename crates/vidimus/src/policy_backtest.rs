@@ -24,6 +24,7 @@ use crate::client::{self, ClientError};
 use crate::config::Config;
 use crate::output::{self, Table, counted, printable};
 use crate::policies::Inputs;
+use crate::policy_files;
 use crate::policy_question::{Answer, Question, Wish};
 use crate::policy_record::{Recorded, Session};
 
@@ -70,7 +71,7 @@ pub(crate) async fn run(options: &Backtest, out: &mut impl Write) -> anyhow::Res
     Ok(is_same)
 }
 
-/// The definitions of the targets' tools, as the gateway knows them, where none are configured.
+/// The definitions of the targets' tools: as they are configured, or else as the gateway knows them.
 async fn tools(
     socket: &Path,
     config: &Config,
@@ -79,8 +80,12 @@ async fn tools(
 ) -> anyhow::Result<BTreeMap<String, Vec<ToolDefinition>>> {
     let mut known = BTreeMap::new();
     let asked = config.targets.iter().filter(|target| only.is_none_or(|only| *only == target.name));
-    for target in asked.filter(|target| target.tools.is_none()) {
+    for target in asked {
         let name = &target.name;
+        if let Some(configured) = policy_files::schema(target)?.tools {
+            known.insert(name.to_string(), configured);
+            continue;
+        }
         match client::get::<ToolList>(socket, &format!("{}/{name}", api::TOOLS)).await {
             Ok(list) => {
                 known.insert(name.to_string(), list.tools.into_iter().map(definition).collect());
