@@ -55,6 +55,14 @@ impl Fact {
     }
 }
 
+/// Of which classes of masking the values are secrets.
+const SECRET: &str = "SECRET_";
+
+/// The fact [`Fact::Secrets`], from how many values of each class masking found.
+pub fn secrets<'a>(found: impl Iterator<Item = (&'a str, u64)>) -> u64 {
+    found.filter(|(class, _)| class.starts_with(SECRET)).map(|(_, count)| count).fold(0, u64::saturating_add)
+}
+
 /// Some facts: those that policies read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FactSet(u8);

@@ -2,14 +2,11 @@
 
 use vidimus_core::event::Masking as Found;
 use vidimus_core::operation::Arguments;
-use vidimus_core::{Fact, FactSet, Facts, Operation};
+use vidimus_core::{Fact, FactSet, Facts, Operation, facts as core_facts};
 use vidimus_guard::Guard;
 
 /// Arguments up to this size are read where they arrive: a millisecond or so.
 const INLINE_BYTES: usize = 64 << 10;
-
-/// Of which classes of masking the values are secrets.
-const SECRET: &str = "SECRET_";
 
 /// The facts of an operation that are wanted. What cannot be had is not there.
 pub(crate) async fn facts(guard: &Guard, operation: &Operation, found: &Found, wanted: FactSet) -> Facts {
@@ -27,8 +24,7 @@ pub(crate) async fn facts(guard: &Guard, operation: &Operation, found: &Found, w
         })
     };
     if wanted.contains(Fact::Secrets) {
-        let secrets = found.masked.iter().filter(|(class, _)| class.starts_with(SECRET));
-        facts.secrets = Some(secrets.map(|(_, count)| *count).fold(0, u64::saturating_add));
+        facts.secrets = Some(core_facts::secrets(found.masked.iter().map(|(class, count)| (&**class, *count))));
     }
     facts
 }

@@ -39,10 +39,13 @@ pub use self::meeting::{Held, Pending};
 
 /// One principal's use of one target. Cheap to clone.
 #[derive(Clone)]
-pub struct Session(Arc<SessionContext>, Option<Arc<Subject>>, Counted);
-
-/// Whether what is asked counts towards its caller's limits.
-type Counted = bool;
+pub struct Session {
+    context: Arc<SessionContext>,
+    /// The token of who asks now, where it is exchanged for another.
+    subject: Option<Arc<Subject>>,
+    /// Whether what is asked counts towards its caller's limits.
+    is_counted: bool,
+}
 
 /// The id that stands for the gateway's own permissions in events.
 pub(crate) const OWN_POLICY: &str = "builtin:definitions";
@@ -146,61 +149,62 @@ pub struct Rejection<'a> {
 impl Session {
     pub(crate) fn new(context: SessionContext) -> Self {
         let subject = context.subject();
-        Self(Arc::new(context), subject, true)
+        Self { context: Arc::new(context), subject, is_counted: true }
     }
 
     /// The same for what its caller asks now: where tokens are exchanged, the one that came with that is; none for another
     /// caller than the session's.
     #[must_use]
     pub fn asked_by(&self, caller: &Caller) -> Self {
-        if !caller.principal.is_same(&self.0.party().principal) {
-            return Self(Arc::clone(&self.0), None, caller.is_counted);
+        if !caller.principal.is_same(&self.context.party().principal) {
+            return Self { context: Arc::clone(&self.context), subject: None, is_counted: caller.is_counted };
         }
-        self.0.keep_subject(caller.subject.as_ref());
-        Self(Arc::clone(&self.0), self.0.subject().and(caller.subject.clone()), caller.is_counted)
+        self.context.keep_subject(caller.subject.as_ref());
+        let subject = self.context.subject().and(caller.subject.clone());
+        Self { context: Arc::clone(&self.context), subject, is_counted: caller.is_counted }
     }
 
     /// The caller's token, where it is exchanged for another.
     pub(crate) const fn subject(&self) -> Option<&Arc<Subject>> {
-        self.1.as_ref()
+        self.subject.as_ref()
     }
 
     pub(crate) const fn is_counted(&self) -> bool {
-        self.2
+        self.is_counted
     }
 
     pub(crate) fn context(&self) -> &Arc<SessionContext> {
-        &self.0
+        &self.context
     }
 
     /// Its id.
     pub fn id(&self) -> SessionId {
-        self.0.id()
+        self.context.id()
     }
 
     /// Takes what a program writes to its standard error that is started for this session: masked, bounded, recorded.
     pub fn program_log(&self) -> LogSink {
-        program_log::sink(&self.0)
+        program_log::sink(&self.context)
     }
 
     /// Whose it is.
     pub fn principal(&self) -> &Arc<Principal> {
-        &self.0.party().principal
+        &self.context.party().principal
     }
 
     /// Whether it is the gateway's own, to read definitions.
     pub fn is_own(&self) -> bool {
-        self.0.party().kind == Kind::Own
+        self.context.party().kind == Kind::Own
     }
 
     /// The target's name.
     pub fn target(&self) -> &TargetName {
-        self.0.target()
+        self.context.target()
     }
 
     /// A place to wait for what a call is decided by; `None` when too many of the target wait already, or of its principal.
     pub fn undecided(&self) -> Option<Undecided> {
-        self.0.tasks().undecided()
+        self.context.tasks().undecided()
     }
 
     /// Decides on an operation and records the decision. Never waits for people.
@@ -219,7 +223,7 @@ impl Session {
     /// The same for an operation that listens for as long as its client does. It ends when the caller's token expires,
     /// when there is too little room for evidence, and when the gateway stops.
     pub async fn listen(&self, operation: Operation, caller: &Caller) -> Result<Admitted, Denied> {
-        let left = caller.expires.since(self.0.evidence().clock.now()).min(LONGEST_STREAM);
+        let left = caller.expires.since(self.context.evidence().clock.now()).min(LONGEST_STREAM);
         let length = Length::Stream { until: Instant::now() + left };
         match self.asked_by(caller).submitted(operation, length, None).await {
             Verdict::Admitted(admitted) => Ok(admitted),
@@ -229,7 +233,7 @@ impl Session {
     }
 
     async fn submitted(&self, operation: Operation, length: Length, waited_for: Option<ApprovalId>) -> Verdict {
-        if !self.0.shared().capacity.admits() {
+        if !self.context.shared().capacity.admits() {
             return Verdict::Denied(no_room());
         }
         let held = match self.counted(&operation, length).await {
@@ -237,16 +241,16 @@ impl Session {
             Err(denied) => return Verdict::Denied(denied),
         };
         // For the record alone: what goes to the target is what is evaluated.
-        let masked = match self.0.masked(&operation.wire, operation.members, ClassSet::EMPTY).await {
+        let masked = match self.context.masked(&operation.wire, operation.members, ClassSet::EMPTY).await {
             Ok(masked) => masked,
             Err(error) => return Verdict::Denied(self.unmaskable(&error, &operation.action).await),
         };
-        let standing = self.0.standing();
+        let standing = self.context.standing();
         let wanted = standing.policies.facts_read(&operation.action, self.target());
-        let facts = guarding::facts(&self.0.spec().guard, &operation, &masked.found, wanted).await;
+        let facts = guarding::facts(&self.context.spec().guard, &operation, &masked.found, wanted).await;
         let decision = self.decide(&standing, &operation, &facts);
         let policy = standing.policy_hash();
-        let action = self.0.masked_action(&operation.action).await;
+        let action = self.context.masked_action(&operation.action).await;
         if !decision.approvals.is_empty() {
             let (decision, policies) = (&decision, &standing.policies);
             let asked = Asked { decision, policies, action, masked: &masked, waited_for };
@@ -254,17 +258,21 @@ impl Session {
         }
         self.not_needed(&operation, &decision, policy);
         let body = self.body(&operation, (&action, &masked.found), &decision, policy);
-        self.0.metrics().decided(self.target(), decision.effect);
+        self.context.metrics().decided(self.target(), decision.effect);
         let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &operation.wire }];
         match decision.effect {
             Effect::Allow => {
-                let Some(permit) = self.0.tasks().permit(length, held) else {
+                let Some(permit) = self.context.tasks().permit(length, held) else {
                     return Verdict::Denied(self.too_many(operation).await);
                 };
-                let token = self.0.tasks().token();
-                match self.0.strand().append_with(self.0.evidence(), &request, Body::OperationAdmitted(body)) {
+                let token = self.context.tasks().token();
+                match self.context.strand().append_with(
+                    self.context.evidence(),
+                    &request,
+                    Body::OperationAdmitted(body),
+                ) {
                     Ok(written) => Verdict::Admitted(Admitted::new(
-                        (Arc::clone(&self.0), self.1.clone()),
+                        (Arc::clone(&self.context), self.subject.clone()),
                         (token, permit),
                         (written, length, None),
                         Operation { action, ..operation },
@@ -273,7 +281,7 @@ impl Session {
                 }
             }
             Effect::Deny | Effect::Hold => {
-                let written = self.0.strand().append_with(self.0.evidence(), &request, Body::OperationDenied(body));
+                let written = self.context.strand().append_with(self.context.evidence(), &request, Body::OperationDenied(body));
                 Verdict::Denied(self.denied(written, ErrorKind::Denied, "policy", decision.message).await)
             }
         }
@@ -281,7 +289,7 @@ impl Session {
 
     /// What policy says of an operation that is no call now, and the hash of the policy set that says it.
     pub(crate) fn decided(&self, operation: &Operation) -> (Decision, String) {
-        let standing = self.0.standing();
+        let standing = self.context.standing();
         (self.decide(&standing, operation, &Facts::default()), standing.policies.hash().to_owned())
     }
 
@@ -303,7 +311,7 @@ impl Session {
             policy,
             reason: None,
             approval: None,
-            durability: self.0.durability(),
+            durability: self.context.durability(),
             masking: found,
             payloads: &[],
         }
@@ -322,7 +330,7 @@ impl Session {
 
     /// Records an operation that the adapter refuses: it could not be understood, or names what is not there.
     pub async fn reject(&self, rejection: Rejection<'_>) -> Denied {
-        if !self.0.shared().capacity.admits() {
+        if !self.context.shared().capacity.admits() {
             return no_room();
         }
         match self.counted_rejection().await {
@@ -335,7 +343,7 @@ impl Session {
     pub(crate) async fn record_rejection(&self, rejection: Rejection<'_>) -> Denied {
         let Rejection { kind, reason, message, action, received } = rejection;
         let received = Bytes::copy_from_slice(received);
-        match self.0.masked(&received, Members::NONE, ClassSet::EMPTY).await {
+        match self.context.masked(&received, Members::NONE, ClassSet::EMPTY).await {
             Ok(masked) => {
                 let payload = Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &received };
                 self.rejected((kind, reason, message), &action, &masked.found, &[payload]).await
@@ -358,30 +366,30 @@ impl Session {
         found: &Found,
         payloads: &[Part<'_>],
     ) -> Denied {
-        let standing = self.0.standing();
-        self.0.metrics().decided(self.target(), Effect::Deny);
+        let standing = self.context.standing();
+        self.context.metrics().decided(self.target(), Effect::Deny);
         let body = Decided {
-            action: &self.0.masked_action(action).await,
+            action: &self.context.masked_action(action).await,
             method: None,
-            protocol: self.0.spec().protocol,
+            protocol: self.context.spec().protocol,
             trace: None,
             effect: Effect::Deny,
             policies: &[],
             policy: standing.policy_hash(),
             reason: Some(reason),
             approval: None,
-            durability: self.0.durability(),
+            durability: self.context.durability(),
             masking: found,
             payloads: &[],
         };
-        let written = self.0.strand().append_with(self.0.evidence(), payloads, Body::OperationDenied(body));
+        let written = self.context.strand().append_with(self.context.evidence(), payloads, Body::OperationDenied(body));
         self.denied(written, kind, reason, message).await
     }
 
     /// Whether the caller may know of a tool (design part 4, "Lists").
     pub fn may_see(&self, tool: &vidimus_core::ToolDefinition) -> bool {
-        let standing = self.0.standing();
-        match self.0.party().kind {
+        let standing = self.context.standing();
+        match self.context.party().kind {
             Kind::Caller => standing.policies.visible(&standing.subject, self.target(), tool),
             Kind::Own => true,
             Kind::Endpoint => false,
@@ -390,16 +398,16 @@ impl Session {
 
     /// The same of a tool of another target, for an endpoint that lists those of several.
     pub fn may_see_at(&self, target: &TargetName, tool: &vidimus_core::ToolDefinition) -> bool {
-        let standing = self.0.standing();
+        let standing = self.context.standing();
         standing.policies.visible(&standing.subject, target, tool)
     }
 
     /// Whether the caller, who is at `address` now, may do this, as far as that is known before it is asked for: for lists
     /// and streams. Without an address, from where it opened the session.
     pub fn may_do(&self, action: &Action, address: Option<IpAddr>) -> bool {
-        let standing = self.0.standing();
-        let facts = self.0.facts(address);
-        match self.0.party().kind {
+        let standing = self.context.standing();
+        let facts = self.context.facts(address);
+        match self.context.party().kind {
             Kind::Caller => {
                 let decision = standing.policies.decide(&standing.subject, &facts.request(action, self.target()));
                 decision.effect == Effect::Allow
@@ -412,37 +420,37 @@ impl Session {
     /// Whether the session's principal, who is at `address` now, may do this at another target, as far as that is known
     /// before it is asked for: for an endpoint that chooses between targets. What uses one is decided there.
     pub fn may_at(&self, target: &TargetName, action: &Action, address: Option<IpAddr>) -> bool {
-        let standing = self.0.standing();
-        let facts = self.0.facts(address);
+        let standing = self.context.standing();
+        let facts = self.context.facts(address);
         standing.policies.decide(&standing.subject, &facts.request(action, target)).effect == Effect::Allow
     }
 
     /// The hash of the policies in force.
     pub fn policy_hash(&self) -> String {
-        self.0.standing().policy_hash().to_owned()
+        self.context.standing().policy_hash().to_owned()
     }
 
     /// Tells of policies that come into force from now on.
     pub fn policy_changes(&self) -> PolicyChanges {
-        let changed = self.0.shared().policies_changed.subscribe();
+        let changed = self.context.shared().policies_changed.subscribe();
         PolicyChanges { changed, due: Instant::now() + RECONSIDERED }
     }
 
     /// Ends the session: cuts off what still runs in it, then records the end. Gives leave to tell the target; a second
     /// close fails.
     pub async fn close(&self, reason: &'static str) -> Result<Dial, EvidenceError> {
-        self.0.strand().begin_close();
-        self.0.tasks().cut_off().await;
-        let evidence = self.0.evidence();
-        let written = self.0.strand().close(evidence, |count| Body::SessionClosed { count, reason })?;
-        self.0.metrics().sessions.dec();
-        self.0.tasks().release_session();
-        evidence.settle(self.0.durability(), written.position).await?;
-        Ok(Dial(Arc::clone(&self.0)))
+        self.context.strand().begin_close();
+        self.context.tasks().cut_off().await;
+        let evidence = self.context.evidence();
+        let written = self.context.strand().close(evidence, |count| Body::SessionClosed { count, reason })?;
+        self.context.metrics().sessions.dec();
+        self.context.tasks().release_session();
+        evidence.settle(self.context.durability(), written.position).await?;
+        Ok(Dial(Arc::clone(&self.context)))
     }
 
     fn decide(&self, standing: &Standing, operation: &Operation, known: &Facts) -> Decision {
-        match (self.0.party().kind, &operation.action) {
+        match (self.context.party().kind, &operation.action) {
             (Kind::Own, Action::Method(method)) if OWN_METHODS.contains(&&**method) => Decision {
                 effect: Effect::Allow,
                 policies: vec![OWN_POLICY.into()],
@@ -468,7 +476,7 @@ impl Session {
                 approvals: Vec::new(),
             },
             (Kind::Caller, action) => {
-                let facts = self.0.facts(operation.address);
+                let facts = self.context.facts(operation.address);
                 let connect = standing.connect(self.target(), &facts);
                 if connect.effect == Effect::Deny || matches!(action, Action::Method(_)) {
                     return connect;
@@ -496,7 +504,9 @@ impl Session {
         message: String,
     ) -> Denied {
         let settled = match written {
-            Ok(written) => self.0.evidence().settle(self.0.durability(), written.position).await.map(|()| written),
+            Ok(written) => {
+                self.context.evidence().settle(self.context.durability(), written.position).await.map(|()| written)
+            }
             Err(error) => Err(error),
         };
         match settled {

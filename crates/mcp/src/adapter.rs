@@ -390,10 +390,7 @@ impl Adapter {
         gone: &CancellationToken,
     ) -> Result<Reply, Reply> {
         let outside = Visit { caller, target, session: None, gone };
-        if !headers::is_json(request.headers()) {
-            let denied = self.reject(&outside, ErrorKind::Malformed, "media_type", "", &[]).await;
-            return Err(evidenced(&denied, StatusCode::UNSUPPORTED_MEDIA_TYPE, Notice::MediaType));
-        }
+        self.must_be_json(&outside, request.headers()).await?;
         if !headers::accepts(request.headers(), JSON) || !headers::accepts(request.headers(), EVENT_STREAM) {
             let denied = self.reject(&outside, ErrorKind::Malformed, "not_acceptable", "", &[]).await;
             return Err(evidenced(&denied, StatusCode::NOT_ACCEPTABLE, Notice::NotAcceptable));
@@ -427,6 +424,15 @@ impl Adapter {
             return self.answered(&visit, &session, &message).await;
         }
         Box::pin(self.within(&visit, &session, &message)).await
+    }
+
+    /// Refuses what is not said to be JSON, on record.
+    async fn must_be_json(&self, visit: &Visit<'_>, headers: &HeaderMap) -> Result<(), Reply> {
+        if headers::is_json(headers) {
+            return Ok(());
+        }
+        let denied = self.reject(visit, ErrorKind::Malformed, "media_type", "", &[]).await;
+        Err(evidenced(&denied, StatusCode::UNSUPPORTED_MEDIA_TYPE, Notice::MediaType))
     }
 
     /// The whole body, within the limits, and the room it takes.

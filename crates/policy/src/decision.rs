@@ -95,8 +95,8 @@ fn considered(site: &Site, subject: &Subject, made: &Result<(Context, Vec<Unfit>
             Err(error) => Verdict::Fails(error.to_string()),
         };
         let permits = rule.policy.effect() == cedar_policy::Effect::Permit;
-        let of_the_call = OF_THE_CALL.into_iter().chain(Fact::ALL.into_iter().map(Fact::name));
-        let reads_call = of_the_call.into_iter().any(|name| rule.reads.attribute(name).is_some());
+        let mut of_the_call = OF_THE_CALL.into_iter().chain(Fact::ALL.into_iter().map(Fact::name));
+        let reads_call = of_the_call.any(|name| rule.reads.attribute(name).is_some());
         Considered {
             id: Arc::clone(&rule.id),
             place: rule.place.clone(),

@@ -27,7 +27,7 @@ pub(crate) fn attributes(
     reads: &Reads,
 ) -> Result<Vec<(String, RestrictedExpression)>, ExpressionConstructionError> {
     let mut attributes = Vec::new();
-    for fact in Fact::ALL.into_iter().filter(|fact| read(reads).contains(*fact)) {
+    for fact in Fact::ALL.into_iter().filter(|fact| reads.attribute(fact.name()).is_some()) {
         if let Some(value) = value(fact, facts)? {
             attributes.push((fact.name().to_owned(), value));
         }

@@ -24,7 +24,8 @@ use crate::client::{self, ClientError};
 use crate::config::Config;
 use crate::output::{self, Table, counted, printable};
 use crate::policies::Inputs;
-use crate::policy_question::{Question, Wish};
+use crate::policy_files;
+use crate::policy_question::{Answer, Question, Wish};
 use crate::policy_record::{Recorded, Session};
 
 /// How often it says how far it is; what takes less says nothing.
@@ -70,7 +71,7 @@ pub(crate) async fn run(options: &Backtest, out: &mut impl Write) -> anyhow::Res
     Ok(is_same)
 }
 
-/// The definitions of the targets' tools, as the gateway knows them, where none are configured.
+/// The definitions of the targets' tools: as they are configured, or else as the gateway knows them.
 async fn tools(
     socket: &Path,
     config: &Config,
@@ -79,8 +80,12 @@ async fn tools(
 ) -> anyhow::Result<BTreeMap<String, Vec<ToolDefinition>>> {
     let mut known = BTreeMap::new();
     let asked = config.targets.iter().filter(|target| only.is_none_or(|only| *only == target.name));
-    for target in asked.filter(|target| target.tools.is_none()) {
+    for target in asked {
         let name = &target.name;
+        if let Some(configured) = policy_files::schema(target)?.tools {
+            known.insert(name.to_string(), configured);
+            continue;
+        }
         match client::get::<ToolList>(socket, &format!("{}/{name}", api::TOOLS)).await {
             Ok(list) => {
                 known.insert(name.to_string(), list.tools.into_iter().map(definition).collect());
@@ -205,9 +210,9 @@ impl Trial<'_> {
                 self.tested.left_out += 1;
                 continue;
             }
-            let question = session.question(operation, self.annotations(&session, operation));
-            let reads_call =
-                question.ask(&self.policies, self.config, None).considered.iter().any(|one| one.reads_call);
+            let mut question = session.question(operation, self.annotations(&session, operation));
+            let mut answer = question.ask(&self.policies, self.config, None);
+            let reads_call = answer.considered.iter().any(|one| one.reads_call);
             let asked = match (reads_call, operation.is_masked) {
                 (false, _) => Asked::Known(None),
                 (true, true) => Asked::Unknown,
@@ -218,7 +223,12 @@ impl Trial<'_> {
                     arguments(recording.as_ref(), operation)
                 }
             };
-            self.decide(&session, operation, question, asked);
+            let is_known = matches!(asked, Asked::Known(_));
+            if let Asked::Known(Some(arguments)) = asked {
+                question.arguments = Some(arguments);
+                answer = question.ask(&self.policies, self.config, None);
+            }
+            self.enter(&session, operation, &question, answer, is_known);
         }
         Ok(())
     }
@@ -248,15 +258,8 @@ impl Trial<'_> {
         known.iter().find(|known| known.name == tool).map(|tool| tool.annotations)
     }
 
-    fn decide(&mut self, session: &Session, operation: &Recorded, mut question: Question, asked: Asked) {
-        let is_known = match asked {
-            Asked::Known(arguments) => {
-                question.arguments = arguments;
-                true
-            }
-            Asked::Unknown => false,
-        };
-        let answer = question.ask(&self.policies, self.config, None);
+    /// Enters what came of an operation; `is_known` says whether the answer is to what was asked for then.
+    fn enter(&mut self, session: &Session, operation: &Recorded, question: &Question, answer: Answer, is_known: bool) {
         let readers = if is_known { Vec::new() } else { undecidable(&answer.considered) };
         let tried = |would_be: Option<Effect>, by: Vec<String>, message| Tried {
             session: session.id.clone(),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 const NEVER: vidimus_core::Timestamp = vidimus_core::Timestamp::from_seconds(1);
 
 fn forge(principal: Arc<vidimus_core::Principal>, address: IpAddr) -> vidimus_gate::Caller {
-    vidimus_gate::Caller { principal, address, client: None, scopes: Arc::default(), expires: NEVER, subject: None }
+    let (scopes, expires) = (Arc::default(), NEVER);
+    vidimus_gate::Caller { principal, address, client: None, scopes, expires, subject: None, is_counted: true }
 }
 
 fn main() {

@@ -209,10 +209,7 @@ impl Adapter {
 
     /// Takes a message for a stream.
     async fn posted_beside(&self, outside: &Visit<'_>, request: Request<Incoming>, id: &str) -> Result<Reply, Reply> {
-        if !headers::is_json(request.headers()) {
-            let denied = self.reject(outside, ErrorKind::Malformed, "media_type", "", &[]).await;
-            return Err(evidenced(&denied, StatusCode::UNSUPPORTED_MEDIA_TYPE, Notice::MediaType));
-        }
+        self.must_be_json(outside, request.headers()).await?;
         let Some(stream) = self.0.event_streams.find(id, outside.caller.principal(), outside.target) else {
             let text = "the stream is unknown; open a new one with GET";
             let denied = self.reject(outside, ErrorKind::NotFound, "unknown_session", text, &[]).await;

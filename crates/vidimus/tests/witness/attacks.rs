@@ -26,7 +26,7 @@ const CALLS: u64 = 150;
 const FULL: usize = 256;
 
 /// Two events of the caller's calls, in the full bundle.
-const SWAPPED: (usize, usize) = (100, 120);
+const SWAPPED: (usize, usize) = (200, 220);
 
 /// Changes the data below a directory.
 type Edit = Box<dyn Fn(&Path)>;
