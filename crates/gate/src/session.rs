@@ -281,7 +281,8 @@ impl Session {
                 }
             }
             Effect::Deny | Effect::Hold => {
-                let written = self.context.strand().append_with(self.context.evidence(), &request, Body::OperationDenied(body));
+                let written =
+                    self.context.strand().append_with(self.context.evidence(), &request, Body::OperationDenied(body));
                 Verdict::Denied(self.denied(written, ErrorKind::Denied, "policy", decision.message).await)
             }
         }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Approval, ApprovalStep, Body, Credential, CredentialStep, Custody, Damage, Decided, Definition, Ended, Event, Opened,
-    Payload, Pin, VERSION,
+    Approval, ApprovalStep, Body, Credential, CredentialStep, Custody, Damage, Decided, Definition, Ended, Event,
+    Opened, Payload, Pin, VERSION,
 };
 use crate::canonical::{ObjectWriter, write_string};
 use crate::clock::{Discipline, Step};
