@@ -20,6 +20,7 @@ use crate::names::{self, Misnomer, did_you_mean};
 use crate::reads::Reads;
 use crate::rules::{Rule, Rules};
 use crate::schema::{self, NamedTools, TargetSchema, World};
+use crate::scope;
 use crate::shape::Shape;
 use crate::source::{Source, Statement};
 use crate::visibility;
@@ -66,7 +67,7 @@ pub(crate) fn compile(sources: &[Source], world: World<'_>) -> Result<Compiled, 
 
     let words = Vocabulary::new().map_err(|error| vec![internal(&*error)])?;
     let rules = drafts.into_iter().map(Draft::into_rule).collect::<Result<Vec<_>, _>>().map_err(|error| vec![error])?;
-    let rules = Rules::new(&rules, world, &named_tools, &words).map_err(|error| vec![internal(&*error)])?;
+    let rules = Rules::new(&rules, world, &named_tools, &words);
     Ok(Compiled { rules, words, warnings })
 }
 
@@ -91,6 +92,7 @@ impl Draft<'_> {
             message: self.policy.annotation(MESSAGE).map(str::to_owned),
             id: self.id,
             place: self.statement.place(0),
+            condition: scope::without(&self.tree).map_err(|error| internal(&error))?,
             policy: self.policy,
             visibility,
             approval,

@@ -7,13 +7,15 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Context, Entities, EntityUid, PolicySet, PrincipalConstraint, Response};
+use cedar_policy::{Authorizer, Context, EntityUid, PolicySet, Response};
 use vidimus_core::{Action, Effect, Fact, ToolAnnotations};
 
 use crate::context;
 use crate::request::{Considered, Decision, Moment, Request, Verdict};
-use crate::rules::{Rule, Rules, Site, Slice};
-use crate::subject::Subject;
+use crate::rules::{Rule, Rules, Site};
+use crate::scope;
+use crate::slice::{Applicable, Slice};
+use crate::subject::{Subject, World};
 use crate::value::Unfit;
 
 /// What of a context, besides facts, is made of what the caller asked for; the rest is who and when.
@@ -29,11 +31,13 @@ pub(crate) fn decide(rules: &Rules, subject: &Subject, request: &Request<'_>) ->
         return denied(Vec::new(), missing);
     };
     let evaluated = context(rules, site, subject, request).and_then(|(context, unfit)| {
-        let kept = site.slice.without_approvals.is_some().then(|| context.clone());
-        let response = evaluate(&site.slice, site, subject, context)?;
+        let world = subject.world(&site.entity, &site.slice)?;
+        let Applicable { policies, without_approvals } = &*world.applicable;
+        let kept = without_approvals.as_ref().map(|policies| (policies, context.clone()));
+        let response = evaluate(policies, &world, site, subject, context)?;
         let is_held = kept.is_some() && is_held(rules, &response);
         let is_permitted = match kept {
-            Some(context) if is_held => is_permitted(site, subject, context)?,
+            Some((policies, context)) if is_held => is_permitted(&evaluate(policies, &world, site, subject, context)?),
             _ => false,
         };
         Ok((Evaluated { response, is_held, is_permitted }, unfit))
@@ -63,12 +67,10 @@ fn is_held(rules: &Rules, response: &Response) -> bool {
         && forbids.all(|id| rules.by_id(id.as_ref()).is_some_and(|rule| rule.approval.is_some()))
 }
 
-/// Whether the policies that no approval lifts allow a request.
-fn is_permitted(site: &Site, subject: &Subject, context: Context) -> Result<bool, Box<dyn Error>> {
-    let Some(policies) = &site.slice.without_approvals else { return Ok(false) };
-    let response = evaluate_set(policies, &site.slice, site, subject, context)?;
+/// Whether policies allow a request, and none of them failed.
+fn is_permitted(response: &Response) -> bool {
     let has_failed = response.diagnostics().errors().next().is_some();
-    Ok(response.decision() == cedar_policy::Decision::Allow && !has_failed)
+    response.decision() == cedar_policy::Decision::Allow && !has_failed
 }
 
 /// What each policy that can apply to a request says of it by itself.
@@ -113,9 +115,10 @@ fn alone(rule: &Arc<Rule>, site: &Site, subject: &Subject, context: &Context, un
     if let Some(value) = unfit.iter().find(|value| cannot_judge(rule, value, subject)) {
         return Verdict::Fails(format!("the argument `{}` must be {}", value.path.join("."), value.expected));
     }
-    let evaluated = PolicySet::from_policies([rule.policy.clone()])
-        .map_err(Box::from)
-        .and_then(|policies| evaluate_set(&policies, &site.slice, site, subject, context.clone()));
+    let evaluated = PolicySet::from_policies([rule.policy.clone()]).map_err(Box::from).and_then(|policies| {
+        let world = subject.world(&site.entity, &site.slice)?;
+        evaluate(&policies, &world, site, subject, context.clone())
+    });
     match evaluated {
         Err(error) => Verdict::Fails(error.to_string()),
         Ok(response) => match response.diagnostics().errors().next() {
@@ -144,16 +147,14 @@ fn context(
 
 /// Whether a list shows a tool. A policy that fails hides it.
 pub(crate) fn lists(slice: &Slice, site: &Site, subject: &Subject, annotations: ToolAnnotations) -> bool {
-    let response = context::of_tool(annotations).ok().and_then(|context| evaluate(slice, site, subject, context).ok());
-    response.is_some_and(|response| {
-        response.decision() == cedar_policy::Decision::Allow && response.diagnostics().errors().next().is_none()
-    })
+    let context = context::of_tool(annotations);
+    context.and_then(|context| evaluate_slice(slice, site, subject, context)).is_ok_and(|found| is_permitted(&found))
 }
 
 /// Whether values of a data class are shown as they are. A policy that fails leaves them masked.
 pub(crate) fn reveals(site: &Site, subject: &Subject, target: &EntityUid, moment: &Moment<'_>) -> bool {
     let evaluated = context::of_moment(moment, target, &subject.amr, &site.slice.reads)
-        .and_then(|context| evaluate(&site.slice, site, subject, context));
+        .and_then(|context| evaluate_slice(&site.slice, site, subject, context));
     let response = match evaluated {
         Ok(response) => response,
         Err(error) => {
@@ -173,27 +174,22 @@ pub(crate) fn denied(policies: Vec<Arc<str>>, message: String) -> Decision {
     Decision { effect: Effect::Deny, policies, message, approvals: Vec::new() }
 }
 
-fn evaluate(slice: &Slice, site: &Site, subject: &Subject, context: Context) -> Result<Response, Box<dyn Error>> {
-    evaluate_set(&slice.policies, slice, site, subject, context)
+/// Evaluates the policies of a slice that can hold for the principal.
+fn evaluate_slice(slice: &Slice, site: &Site, subject: &Subject, context: Context) -> Result<Response, Box<dyn Error>> {
+    let world = subject.world(&site.entity, slice)?;
+    evaluate(&world.applicable.policies, &world, site, subject, context)
 }
 
-/// Evaluates some of a slice's policies.
-fn evaluate_set(
+fn evaluate(
     policies: &PolicySet,
-    slice: &Slice,
+    world: &World,
     site: &Site,
     subject: &Subject,
     context: Context,
 ) -> Result<Response, Box<dyn Error>> {
     let (principal, action, resource) = (subject.principal.clone(), site.action.clone(), site.resource.clone());
-    let entities = subject.world(&site.action, slice, || {
-        let named = slice.named_actions.iter().filter(|named| named.uid() != site.action);
-        // Without a schema: what is built here need not be checked against what it was built from.
-        Entities::from_entities([&subject.entity, &site.entity].into_iter().chain(named).cloned(), None)
-            .map_err(Box::new)
-    })?;
     let request = cedar_policy::Request::new(principal, action, resource, context, None)?;
-    Ok(Authorizer::new().is_authorized(&request, policies, &entities))
+    Ok(Authorizer::new().is_authorized(&request, policies, &world.entities))
 }
 
 fn conclude(
@@ -282,15 +278,7 @@ fn cannot_judge(rule: &Rule, value: &Unfit, subject: &Subject) -> bool {
 }
 
 fn admits_principal(rule: &Rule, subject: &Subject) -> bool {
-    let principal = &subject.principal;
-    let is_in = |group: &EntityUid| group == principal || subject.groups.contains(group);
-    match rule.policy.principal_constraint() {
-        PrincipalConstraint::Any => true,
-        PrincipalConstraint::Eq(named) => named == *principal,
-        PrincipalConstraint::In(group) => is_in(&group),
-        PrincipalConstraint::Is(kind) => kind == *principal.type_name(),
-        PrincipalConstraint::IsIn(kind, group) => kind == *principal.type_name() && is_in(&group),
-    }
+    scope::admits_principal(&rule.policy, &subject.principal, &subject.groups)
 }
 
 fn ids<'a>(rules: impl Iterator<Item = &'a Arc<Rule>>) -> Vec<Arc<str>> {

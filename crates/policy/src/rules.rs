@@ -7,16 +7,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use cedar_policy::{
-    ActionConstraint, Effect, Entity, EntityUid, Policy, PolicySet, PolicySetError, ResourceConstraint,
-};
+use cedar_policy::{Effect, Entity, EntityUid, Policy};
 use vidimus_core::{Action, TargetName};
 
 use crate::error::Place;
 use crate::hierarchy;
 use crate::reads::Reads;
 use crate::schema::{ApprovalRule, NamedTools, World};
+use crate::scope::{admits_action, admits_resource, names_action};
 use crate::shape::Shape;
+use crate::slice::Slice;
 use crate::vocabulary::{
     ADMINISTER, APPROVE, CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT,
     RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TOOLS_CALL, Vocabulary, tool_action,
@@ -29,25 +29,15 @@ pub(crate) struct Rule {
     /// Where it begins.
     pub(crate) place: Place,
     pub(crate) policy: Policy,
-    /// The policy as lists see it, when it has a say in them.
+    /// The policy without its scope.
+    pub(crate) condition: Policy,
+    /// The policy as lists see it, without its scope, when it has a say in them.
     pub(crate) visibility: Option<Policy>,
     pub(crate) reads: Reads,
     /// `@message`.
     pub(crate) message: Option<String>,
     /// `@approval`: what it forbids may pass when people approve it by this rule.
     pub(crate) approval: Option<Arc<str>>,
-}
-
-/// The policies that can apply in one place, and what they read.
-#[derive(Debug)]
-pub(crate) struct Slice {
-    pub(crate) policies: PolicySet,
-    /// Those that no approval lifts, where there are others too.
-    pub(crate) without_approvals: Option<PolicySet>,
-    pub(crate) rules: Vec<Arc<Rule>>,
-    pub(crate) reads: Reads,
-    /// The actions that their conditions name.
-    pub(crate) named_actions: Vec<Entity>,
 }
 
 /// An action on a resource, with the policies for it.
@@ -125,29 +115,29 @@ impl Rules {
         World { targets, classes, approvals }: World<'_>,
         named_tools: &NamedTools,
         words: &Vocabulary,
-    ) -> Result<Self, Box<PolicySetError>> {
+    ) -> Self {
         let mut slicer = Slicer { rules, words, made: HashMap::new() };
         // No policy can name a target without a name, so none is picked for it alone.
-        let former_recordings = slicer.recordings(&words.target(""))?;
-        let log = slicer.site(LOG_READ, words.log())?;
+        let former_recordings = slicer.recordings(&words.target(""));
+        let log = slicer.site(LOG_READ, words.log());
         let mut by_target = HashMap::new();
         for target in targets {
-            by_target.insert(target.name.clone(), slicer.target(&target.name, named_tools)?);
+            by_target.insert(target.name.clone(), slicer.target(&target.name, named_tools));
         }
         let mut reveals = Vec::new();
         for class in classes {
-            let site = slicer.reveal(class)?;
+            let site = slicer.reveal(class);
             if site.slice.rules.iter().any(|rule| rule.policy.effect() == Effect::Permit) {
                 reveals.push((Arc::clone(class), site));
             }
         }
         let mut by_rule = HashMap::new();
         for rule in approvals {
-            let site = slicer.named(APPROVE, words.approval_rule(&rule.name))?;
+            let site = slicer.named(APPROVE, words.approval_rule(&rule.name));
             by_rule.insert(Arc::clone(&rule.name), (rule.clone(), site));
         }
         let by_id = rules.iter().map(|rule| (Arc::clone(&rule.id), Arc::clone(rule))).collect();
-        Ok(Self { by_id, targets: by_target, former_recordings, log, reveals, approvals: by_rule })
+        Self { by_id, targets: by_target, former_recordings, log, reveals, approvals: by_rule }
     }
 
     /// Where an action on a target is decided; `None` when there is no such target.
@@ -214,66 +204,61 @@ enum Purpose {
 }
 
 impl Slicer<'_> {
-    fn target(&mut self, name: &TargetName, named: &NamedTools) -> Result<TargetRules, Box<PolicySetError>> {
+    fn target(&mut self, name: &TargetName, named: &NamedTools) -> TargetRules {
         let resource = self.words.target(name.as_str());
         let own_prefix = tool_action(name.as_str(), "");
         let mut named_tools = HashMap::new();
         for (action, shape) in named {
             if let Some(tool) = action.strip_prefix(&own_prefix) {
-                named_tools.insert(tool.to_owned(), self.tool(action, &resource, shape.clone())?);
+                named_tools.insert(tool.to_owned(), self.tool(action, &resource, shape.clone()));
             }
         }
-        Ok(TargetRules {
-            connect: self.site(CONNECT, resource.clone())?,
-            resources: self.site(RESOURCES_READ, resource.clone())?,
-            prompts: self.site(PROMPTS_GET, resource.clone())?,
-            sampling: self.site(SAMPLING, resource.clone())?,
-            elicitation: self.site(ELICITATION, resource.clone())?,
-            roots: self.site(ROOTS, resource.clone())?,
-            administer: self.named(ADMINISTER, resource.clone())?,
-            recordings: self.recordings(&resource)?,
+        TargetRules {
+            connect: self.site(CONNECT, resource.clone()),
+            resources: self.site(RESOURCES_READ, resource.clone()),
+            prompts: self.site(PROMPTS_GET, resource.clone()),
+            sampling: self.site(SAMPLING, resource.clone()),
+            elicitation: self.site(ELICITATION, resource.clone()),
+            roots: self.site(ROOTS, resource.clone()),
+            administer: self.named(ADMINISTER, resource.clone()),
+            recordings: self.recordings(&resource),
             named_tools,
-            other_tools: self.tool(OTHER_TOOL, &resource, None)?,
-        })
+            other_tools: self.tool(OTHER_TOOL, &resource, None),
+        }
     }
 
-    fn tool(
-        &mut self,
-        action: &str,
-        resource: &EntityUid,
-        shape: Option<Shape>,
-    ) -> Result<ToolSite, Box<PolicySetError>> {
+    fn tool(&mut self, action: &str, resource: &EntityUid, shape: Option<Shape>) -> ToolSite {
         let groups = [self.words.action(action), self.words.action(TOOLS_CALL)];
-        let call = self.slice(Purpose::Decide, &groups, resource)?;
-        let visibility = self.slice(Purpose::List, &groups, resource)?;
+        let call = self.slice(Purpose::Decide, &groups, resource);
+        let visibility = self.slice(Purpose::List, &groups, resource);
         let [action, _] = groups;
-        Ok(ToolSite { call: self.at(action, resource.clone(), call), visibility, shape })
+        ToolSite { call: self.at(action, resource.clone(), call), visibility, shape }
     }
 
-    fn recordings(&mut self, resource: &EntityUid) -> Result<Recordings, Box<PolicySetError>> {
-        Ok(Recordings {
-            view: self.site(RECORDING_VIEW, resource.clone())?,
-            export: self.site(RECORDING_EXPORT, resource.clone())?,
-            erase: self.named(RECORDING_ERASE, resource.clone())?,
-            hold: self.named(RECORDING_HOLD, resource.clone())?,
-        })
+    fn recordings(&mut self, resource: &EntityUid) -> Recordings {
+        Recordings {
+            view: self.site(RECORDING_VIEW, resource.clone()),
+            export: self.site(RECORDING_EXPORT, resource.clone()),
+            erase: self.named(RECORDING_ERASE, resource.clone()),
+            hold: self.named(RECORDING_HOLD, resource.clone()),
+        }
     }
 
-    fn reveal(&mut self, class: &str) -> Result<Site, Box<PolicySetError>> {
+    fn reveal(&mut self, class: &str) -> Site {
         self.named(REVEAL, self.words.data_class(class))
     }
 
     /// An action that a permit must name.
-    fn named(&mut self, action: &str, resource: EntityUid) -> Result<Site, Box<PolicySetError>> {
+    fn named(&mut self, action: &str, resource: EntityUid) -> Site {
         let action = self.words.action(action);
-        let slice = self.slice(Purpose::Named, std::slice::from_ref(&action), &resource)?;
-        Ok(self.at(action, resource, slice))
+        let slice = self.slice(Purpose::Named, std::slice::from_ref(&action), &resource);
+        self.at(action, resource, slice)
     }
 
-    fn site(&mut self, action: &str, resource: EntityUid) -> Result<Site, Box<PolicySetError>> {
+    fn site(&mut self, action: &str, resource: EntityUid) -> Site {
         let action = self.words.action(action);
-        let slice = self.slice(Purpose::Decide, std::slice::from_ref(&action), &resource)?;
-        Ok(self.at(action, resource, slice))
+        let slice = self.slice(Purpose::Decide, std::slice::from_ref(&action), &resource);
+        self.at(action, resource, slice)
     }
 
     fn at(&self, action: EntityUid, resource: EntityUid, slice: Arc<Slice>) -> Site {
@@ -282,71 +267,34 @@ impl Slicer<'_> {
     }
 
     /// The policies whose scope admits an action, given with the groups it is in, on a resource.
-    fn slice(
-        &mut self,
-        purpose: Purpose,
-        actions: &[EntityUid],
-        resource: &EntityUid,
-    ) -> Result<Arc<Slice>, Box<PolicySetError>> {
+    fn slice(&mut self, purpose: Purpose, actions: &[EntityUid], resource: &EntityUid) -> Arc<Slice> {
         let chosen: Vec<(usize, &Arc<Rule>, &Policy)> = self
             .rules
             .iter()
             .enumerate()
             .filter_map(|(index, rule)| {
-                let policy = match purpose {
-                    Purpose::Decide => Some(&rule.policy),
+                let condition = match purpose {
+                    Purpose::Decide => Some(&rule.condition),
                     Purpose::List => rule.visibility.as_ref(),
                     // A permit over all actions was not written with this one in mind.
-                    Purpose::Named => Some(&rule.policy).filter(|policy| names_action(policy)),
+                    Purpose::Named => Some(&rule.condition).filter(|_| names_action(&rule.policy)),
                 }?;
-                let applies = admits_action(policy, actions) && admits_resource(policy, resource);
-                applies.then_some((index, rule, policy))
+                let applies = admits_action(&rule.policy, actions) && admits_resource(&rule.policy, resource);
+                applies.then_some((index, rule, condition))
             })
             .collect();
         let key = (purpose, chosen.iter().map(|(index, ..)| *index).collect());
         if let Some(slice) = self.made.get(&key) {
-            return Ok(Arc::clone(slice));
+            return Arc::clone(slice);
         }
-        let mut reads = Reads::nothing();
-        for (_, rule, _) in &chosen {
-            reads.merge(&rule.reads);
-        }
-        let named = chosen.iter().flat_map(|(_, _, policy)| hierarchy::named_in_conditions(policy, self.words));
+        let named = chosen.iter().flat_map(|(_, _, condition)| hierarchy::named_in_conditions(condition, self.words));
         let named: HashSet<EntityUid> = named.collect();
-        let obliging = |rule: &Rule| rule.approval.is_some() && purpose != Purpose::List;
-        let plain = || chosen.iter().filter(|(_, rule, _)| !obliging(rule)).map(|(_, _, policy)| (*policy).clone());
-        let is_obliging = chosen.iter().any(|(_, rule, _)| obliging(rule));
-        let slice = Arc::new(Slice {
-            without_approvals: if is_obliging { Some(PolicySet::from_policies(plain())?) } else { None },
-            named_actions: named.iter().map(|action| hierarchy::entity(action, self.words)).collect(),
-            policies: PolicySet::from_policies(chosen.iter().map(|(_, _, policy)| (*policy).clone()))?,
-            rules: chosen.iter().map(|(_, rule, _)| Arc::clone(rule)).collect(),
-            reads,
-        });
+        let named_actions = named.iter().map(|action| hierarchy::entity(action, self.words)).collect();
+        let is_liftable = |rule: &Rule| rule.approval.is_some() && purpose != Purpose::List;
+        let rules =
+            chosen.iter().map(|(_, rule, condition)| (Arc::clone(rule), (*condition).clone(), is_liftable(rule)));
+        let slice = Arc::new(Slice::new(rules.collect(), named_actions));
         self.made.insert(key, Arc::clone(&slice));
-        Ok(slice)
-    }
-}
-
-/// Whether a policy may reveal, erase, hold or administer: one that permits must name the action.
-fn names_action(policy: &Policy) -> bool {
-    policy.effect() == Effect::Forbid || policy.action_constraint() != ActionConstraint::Any
-}
-
-fn admits_action(policy: &Policy, actions: &[EntityUid]) -> bool {
-    match policy.action_constraint() {
-        ActionConstraint::Any => true,
-        ActionConstraint::Eq(named) => actions.first() == Some(&named),
-        ActionConstraint::In(named) => actions.iter().any(|action| named.contains(action)),
-    }
-}
-
-fn admits_resource(policy: &Policy, resource: &EntityUid) -> bool {
-    match policy.resource_constraint() {
-        ResourceConstraint::Any => true,
-        // Targets, data classes and the log are in nothing but themselves.
-        ResourceConstraint::Eq(named) | ResourceConstraint::In(named) => named == *resource,
-        ResourceConstraint::Is(kind) => kind == *resource.type_name(),
-        ResourceConstraint::IsIn(kind, named) => kind == *resource.type_name() && named == *resource,
+        slice
     }
 }

@@ -1,13 +1,14 @@
 //! A principal as policies see it: its entity and its groups. Built once per session, and small.
 
 use std::collections::{HashMap, HashSet};
+use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
 use vidimus_core::{Principal, TargetName, ToolAnnotations};
 
-use crate::rules::Slice;
+use crate::slice::{Applicable, Slice};
 use crate::vocabulary::Vocabulary;
 
 /// A principal under one version of the policies.
@@ -18,18 +19,25 @@ pub struct Subject {
     pub(crate) amr: Vec<String>,
     version: Version,
     /// What Cedar was given for the last decisions.
-    worlds: Mutex<Vec<World>>,
+    worlds: Mutex<Vec<Known>>,
     /// What lists showed already. Bounded by the tools that policies name, times the sixteen sets of annotations.
     listed: Mutex<HashMap<Listed, bool>>,
 }
 
-/// The entities of a decision: the principal with its groups, the action, and those that conditions name. To put them together
-/// costs more than most decisions, since Cedar works out anew who is in what.
-struct World {
+/// What Cedar is given for a decision, besides the request: the entities (the principal with its groups, the action, and those
+/// that conditions name) and the policies. To put them together costs more than most decisions, since Cedar works out anew
+/// who is in what.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) entities: Entities,
+    pub(crate) applicable: Arc<Applicable>,
+}
+
+struct Known {
     action: EntityUid,
     /// Where the slice is. It stays there as long as its version of the policies, and so as long as the subject is used.
     slice: usize,
-    entities: Arc<Entities>,
+    world: Arc<World>,
 }
 
 /// Worlds that are kept: `connect`, and the last few operations. Each takes as much as the principal has groups.
@@ -61,25 +69,26 @@ impl Subject {
         Self { principal: id, entity, groups, amr, version, worlds: Mutex::default(), listed: Mutex::default() }
     }
 
-    /// The entities for an action and a slice, as they were put together before, or as `build` does it now.
-    pub(crate) fn world<E>(
-        &self,
-        action: &EntityUid,
-        slice: &Slice,
-        build: impl FnOnce() -> Result<Entities, E>,
-    ) -> Result<Arc<Entities>, E> {
-        let slice = std::ptr::from_ref(slice).addr();
+    /// The world for an action and a slice, as it was put together before, or as it is now.
+    pub(crate) fn world(&self, action: &Entity, slice: &Slice) -> Result<Arc<World>, Box<dyn Error>> {
+        let place = std::ptr::from_ref(slice).addr();
+        let uid = action.uid();
         let mut worlds = self.worlds.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = worlds.iter().find(|world| world.slice == slice && world.action == *action) {
-            return Ok(Arc::clone(&known.entities));
+        if let Some(known) = worlds.iter().find(|known| known.slice == place && known.action == uid) {
+            return Ok(Arc::clone(&known.world));
         }
-        let entities = Arc::new(build()?);
+        let named = slice.named_actions.iter().filter(|named| named.uid() != uid);
+        // Without a schema: what is built here need not be checked against what it was built from.
+        let entities = Entities::from_entities([&self.entity, action].into_iter().chain(named).cloned(), None)
+            .map_err(Box::new)?;
+        let applicable = slice.applicable(&self.principal, &self.groups)?;
+        let world = Arc::new(World { entities, applicable });
         if worlds.len() == WORLDS {
             // The oldest. `connect`, which is asked for before every operation, is soon there again.
             worlds.remove(0);
         }
-        worlds.push(World { action: action.clone(), slice, entities: Arc::clone(&entities) });
-        Ok(entities)
+        worlds.push(Known { action: uid, slice: place, world: Arc::clone(&world) });
+        Ok(world)
     }
 
     /// Whether it belongs to this version.
@@ -108,7 +117,7 @@ fn entity(
     principal: &Principal,
     id: &EntityUid,
     groups: HashSet<EntityUid>,
-) -> Result<Entity, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Entity, Box<dyn Error + Send + Sync>> {
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
     let actors = principal.actor_chain.iter().map(|actor| text(&format!("{}|{}", actor.issuer, actor.subject)));
     let mut attributes = HashMap::from([

@@ -6,14 +6,15 @@
 
 use std::sync::Arc;
 
-use cedar_policy::pst::{self, BinaryOp, Clause, Effect, Expr, PstConstructionError, StaticPolicy, Template};
+use cedar_policy::pst::{BinaryOp, Clause, Effect, Expr, PstConstructionError, Template};
 
 use crate::reads::Reads;
+use crate::scope;
 
 /// The attribute of the context that exists without a call.
 const TOOL: &str = "tool";
 
-/// The policy as lists see it; `None` when it has no say in them.
+/// The policy as lists see it, without its scope; `None` when it has no say in them.
 pub(crate) fn derive(policy: &Template) -> Result<Option<cedar_policy::Policy>, PstConstructionError> {
     let reads_call = Reads::of_policy(policy).more_than(TOOL);
     if reads_call && policy.effect == Effect::Forbid {
@@ -24,8 +25,7 @@ pub(crate) fn derive(policy: &Template) -> Result<Option<cedar_policy::Policy>, 
         !Reads::of_expression(expression).more_than(TOOL)
     });
     let derived = policy.clone().try_with_clauses(clauses.collect::<Vec<_>>())?;
-    let policy = StaticPolicy::try_from(derived).map_err(PstConstructionError::from)?;
-    cedar_policy::Policy::from_pst(pst::Policy::Static(policy)).map(Some)
+    scope::without(&derived).map(Some)
 }
 
 /// The conditions of a clause that must all hold: `when {a && b}` is `when {a} when {b}`, and `unless {a || b}` is
