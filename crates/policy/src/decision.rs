@@ -7,15 +7,16 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use cedar_policy::{Authorizer, Context, EntityUid, PolicySet, Response};
+use cedar_policy::{Authorizer, Context, EntityUid, PolicyId, PolicySet};
 use vidimus_core::{Action, Effect, Fact, ToolAnnotations};
 
 use crate::context;
+use crate::groups::Findings;
 use crate::request::{Considered, Decision, Moment, Request, Verdict};
 use crate::rules::{Rule, Rules, Site};
 use crate::scope;
 use crate::slice::{Applicable, Slice};
-use crate::subject::{Subject, World};
+use crate::subject::Subject;
 use crate::value::Unfit;
 
 /// What of a context, besides facts, is made of what the caller asked for; the rest is who and when.
@@ -34,13 +35,15 @@ pub(crate) fn decide(rules: &Rules, subject: &Subject, request: &Request<'_>) ->
         let world = subject.world(&site.entity, &site.slice)?;
         let Applicable { policies, without_approvals } = &*world.applicable;
         let kept = without_approvals.as_ref().map(|policies| (policies, context.clone()));
-        let response = evaluate(policies, &world, site, subject, context)?;
-        let is_held = kept.is_some() && is_held(rules, &response);
+        let findings = policies.ask(&asked(site, subject, context)?, &world.entities);
+        let is_held = kept.is_some() && is_held(rules, &findings);
         let is_permitted = match kept {
-            Some((policies, context)) if is_held => is_permitted(&evaluate(policies, &world, site, subject, context)?),
+            Some((policies, context)) if is_held => {
+                is_permitted(&policies.ask(&asked(site, subject, context)?, &world.entities))
+            }
             _ => false,
         };
-        Ok((Evaluated { response, is_held, is_permitted }, unfit))
+        Ok((Evaluated { findings, is_held, is_permitted }, unfit))
     });
     match evaluated {
         Ok((evaluated, unfit)) => conclude(rules, subject, request, site, &evaluated, &unfit),
@@ -53,24 +56,22 @@ pub(crate) fn decide(rules: &Rules, subject: &Subject, request: &Request<'_>) ->
 
 /// What Cedar says of a request.
 struct Evaluated {
-    response: Response,
+    findings: Findings,
     /// Whether every forbid that holds is one that people may lift, and there is one.
     is_held: bool,
     /// Whether it would be allowed without those. Asked only where that matters.
     is_permitted: bool,
 }
 
-fn is_held(rules: &Rules, response: &Response) -> bool {
-    let mut forbids = response.diagnostics().reason().peekable();
-    response.decision() == cedar_policy::Decision::Deny
-        && forbids.peek().is_some()
-        && forbids.all(|id| rules.by_id(id.as_ref()).is_some_and(|rule| rule.approval.is_some()))
+fn is_held(rules: &Rules, findings: &Findings) -> bool {
+    let reasons = findings.reasons();
+    let is_liftable = |id: &PolicyId| rules.by_id(id.as_ref()).is_some_and(|rule| rule.approval.is_some());
+    !findings.is_allowed() && !reasons.is_empty() && reasons.iter().all(is_liftable)
 }
 
 /// Whether policies allow a request, and none of them failed.
-fn is_permitted(response: &Response) -> bool {
-    let has_failed = response.diagnostics().errors().next().is_some();
-    response.decision() == cedar_policy::Decision::Allow && !has_failed
+const fn is_permitted(findings: &Findings) -> bool {
+    findings.is_allowed() && findings.errors.is_empty()
 }
 
 /// What each policy that can apply to a request says of it by itself.
@@ -115,10 +116,12 @@ fn alone(rule: &Arc<Rule>, site: &Site, subject: &Subject, context: &Context, un
     if let Some(value) = unfit.iter().find(|value| cannot_judge(rule, value, subject)) {
         return Verdict::Fails(format!("the argument `{}` must be {}", value.path.join("."), value.expected));
     }
-    let evaluated = PolicySet::from_policies([rule.policy.clone()]).map_err(Box::from).and_then(|policies| {
-        let world = subject.world(&site.entity, &site.slice)?;
-        evaluate(&policies, &world, site, subject, context.clone())
-    });
+    let evaluated: Result<_, Box<dyn Error>> =
+        PolicySet::from_policies([rule.policy.clone()]).map_err(Box::from).and_then(|policy| {
+            let world = subject.world(&site.entity, &site.slice)?;
+            let asked = asked(site, subject, context.clone())?;
+            Ok(Authorizer::new().is_authorized(&asked, &policy, &world.entities))
+        });
     match evaluated {
         Err(error) => Verdict::Fails(error.to_string()),
         Ok(response) => match response.diagnostics().errors().next() {
@@ -148,26 +151,25 @@ fn context(
 /// Whether a list shows a tool. A policy that fails hides it.
 pub(crate) fn lists(slice: &Slice, site: &Site, subject: &Subject, annotations: ToolAnnotations) -> bool {
     let context = context::of_tool(annotations);
-    context.and_then(|context| evaluate_slice(slice, site, subject, context)).is_ok_and(|found| is_permitted(&found))
+    context.and_then(|context| evaluate(slice, site, subject, context)).is_ok_and(|found| is_permitted(&found))
 }
 
 /// Whether values of a data class are shown as they are. A policy that fails leaves them masked.
 pub(crate) fn reveals(site: &Site, subject: &Subject, target: &EntityUid, moment: &Moment<'_>) -> bool {
     let evaluated = context::of_moment(moment, target, &subject.amr, &site.slice.reads)
-        .and_then(|context| evaluate_slice(&site.slice, site, subject, context));
-    let response = match evaluated {
-        Ok(response) => response,
+        .and_then(|context| evaluate(&site.slice, site, subject, context));
+    let findings = match evaluated {
+        Ok(findings) => findings,
         Err(error) => {
             tracing::error!(%error, "policy cannot be asked what to reveal, so nothing is");
             return false;
         }
     };
-    if let Some(cedar_policy::AuthorizationError::PolicyEvaluationError(error)) = response.diagnostics().errors().next()
-    {
+    if let Some(cedar_policy::AuthorizationError::PolicyEvaluationError(error)) = findings.errors.first() {
         tracing::warn!(policy = %error.policy_id(), error = %error.inner(), class = %site.resource, "a policy failed, so the class stays masked");
         return false;
     }
-    response.decision() == cedar_policy::Decision::Allow
+    findings.is_allowed()
 }
 
 pub(crate) fn denied(policies: Vec<Arc<str>>, message: String) -> Decision {
@@ -175,21 +177,14 @@ pub(crate) fn denied(policies: Vec<Arc<str>>, message: String) -> Decision {
 }
 
 /// Evaluates the policies of a slice that can hold for the principal.
-fn evaluate_slice(slice: &Slice, site: &Site, subject: &Subject, context: Context) -> Result<Response, Box<dyn Error>> {
+fn evaluate(slice: &Slice, site: &Site, subject: &Subject, context: Context) -> Result<Findings, Box<dyn Error>> {
     let world = subject.world(&site.entity, slice)?;
-    evaluate(&world.applicable.policies, &world, site, subject, context)
+    Ok(world.applicable.policies.ask(&asked(site, subject, context)?, &world.entities))
 }
 
-fn evaluate(
-    policies: &PolicySet,
-    world: &World,
-    site: &Site,
-    subject: &Subject,
-    context: Context,
-) -> Result<Response, Box<dyn Error>> {
+fn asked(site: &Site, subject: &Subject, context: Context) -> Result<cedar_policy::Request, Box<dyn Error>> {
     let (principal, action, resource) = (subject.principal.clone(), site.action.clone(), site.resource.clone());
-    let request = cedar_policy::Request::new(principal, action, resource, context, None)?;
-    Ok(Authorizer::new().is_authorized(&request, policies, &world.entities))
+    Ok(cedar_policy::Request::new(principal, action, resource, context, None)?)
 }
 
 fn conclude(
@@ -197,17 +192,16 @@ fn conclude(
     subject: &Subject,
     request: &Request<'_>,
     site: &Site,
-    Evaluated { response, is_held, is_permitted }: &Evaluated,
+    Evaluated { findings, is_held, is_permitted }: &Evaluated,
     unfit: &[Unfit],
 ) -> Decision {
-    let reasons = || response.diagnostics().reason().filter_map(|id| rules.by_id(id.as_ref()));
+    let reasons = || findings.reasons().iter().filter_map(|id| rules.by_id(id.as_ref()));
     let mut failed: Vec<&Arc<Rule>> = Vec::new();
-    for error in response.diagnostics().errors() {
+    for error in &findings.errors {
         let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
         failed.extend(rules.by_id(error.policy_id().as_ref()));
     }
-    if let Some(cedar_policy::AuthorizationError::PolicyEvaluationError(error)) = response.diagnostics().errors().next()
-    {
+    if let Some(cedar_policy::AuthorizationError::PolicyEvaluationError(error)) = findings.errors.first() {
         // Several policies fail on one value, with one reason.
         let policies = failed.len();
         tracing::warn!(policy = %error.policy_id(), policies, error = %error.inner(), "policies failed, so the request is denied");
@@ -218,8 +212,7 @@ fn conclude(
         (!rules.is_empty()).then_some((value, rules))
     });
 
-    let is_allowed = response.decision() == cedar_policy::Decision::Allow;
-    let has_failed = response.diagnostics().errors().next().is_some();
+    let (is_allowed, has_failed) = (findings.is_allowed(), !findings.errors.is_empty());
     if is_allowed && !has_failed && unjudged.is_none() {
         let (policies, message) = (ids(reasons()), String::new());
         return Decision { effect: Effect::Allow, policies, message, approvals: Vec::new() };

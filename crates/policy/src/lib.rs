@@ -12,6 +12,7 @@ mod decimal;
 mod decision;
 mod error;
 mod facts;
+mod groups;
 mod hierarchy;
 mod names;
 mod policies;

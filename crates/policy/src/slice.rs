@@ -1,10 +1,12 @@
 //! The policies that can apply in one place, and of those the ones that can hold for one principal.
 
 use std::collections::{HashMap, HashSet};
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cedar_policy::{Entity, EntityUid, Policy, PolicySet, PolicySetError};
+use cedar_policy::{Entity, EntityUid, Policy};
 
+use crate::groups::Grouped;
 use crate::reads::Reads;
 use crate::rules::Rule;
 use crate::scope;
@@ -28,9 +30,9 @@ pub(crate) struct Slice {
 /// The policies of a slice that can hold for a principal, without their scopes.
 #[derive(Debug)]
 pub(crate) struct Applicable {
-    pub(crate) policies: PolicySet,
+    pub(crate) policies: Grouped,
     /// Those that no approval lifts, where there are others too.
-    pub(crate) without_approvals: Option<PolicySet>,
+    pub(crate) without_approvals: Option<Grouped>,
 }
 
 impl Slice {
@@ -50,7 +52,7 @@ impl Slice {
         &self,
         principal: &EntityUid,
         groups: &HashSet<EntityUid>,
-    ) -> Result<Arc<Applicable>, Box<PolicySetError>> {
+    ) -> Result<Arc<Applicable>, Box<dyn Error>> {
         let admitted: Vec<bool> =
             self.rules.iter().map(|rule| scope::admits_principal(&rule.policy, principal, groups)).collect();
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,10 +60,9 @@ impl Slice {
             return Ok(Arc::clone(known));
         }
         let chosen = || self.conditions.iter().zip(&admitted).filter(|(_, admitted)| **admitted).map(|(rule, _)| rule);
-        let plain = chosen().filter(|(_, liftable)| !liftable).map(|(policy, _)| policy.clone());
-        let without_approvals =
-            if chosen().any(|(_, liftable)| *liftable) { Some(PolicySet::from_policies(plain)?) } else { None };
-        let policies = PolicySet::from_policies(chosen().map(|(policy, _)| policy.clone()))?;
+        let plain = chosen().filter(|(_, liftable)| !liftable).map(|(policy, _)| policy);
+        let without_approvals = if chosen().any(|(_, liftable)| *liftable) { Some(Grouped::new(plain)?) } else { None };
+        let policies = Grouped::new(chosen().map(|(policy, _)| policy))?;
         let applicable = Arc::new(Applicable { policies, without_approvals });
         if sets.len() >= SETS {
             sets.clear();

@@ -165,7 +165,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
     #[test]
     fn a_slice_decides_as_the_whole_does(
-        texts in prop::collection::vec(policy(), 1..12),
+        texts in prop_oneof![8 => prop::collection::vec(policy(), 1..12), 1 => prop::collection::vec(policy(), 24..60)],
         action in action(),
         target in prop::sample::select(&["crm", "orders"][..]),
         is_user: bool,
