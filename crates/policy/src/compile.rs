@@ -18,7 +18,8 @@ use cedar_policy::{
 use crate::error::{Place, PolicyError, Warning};
 use crate::names::{self, Misnomer, did_you_mean};
 use crate::reads::Reads;
-use crate::rules::{Rule, Rules};
+use crate::rule::Rule;
+use crate::rules::Rules;
 use crate::schema::{self, NamedTools, TargetSchema, World};
 use crate::scope;
 use crate::shape::Shape;

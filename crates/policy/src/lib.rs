@@ -18,6 +18,7 @@ mod names;
 mod policies;
 mod reads;
 mod request;
+mod rule;
 mod rules;
 mod schema;
 mod scope;

@@ -10,9 +10,8 @@ use std::sync::Arc;
 use cedar_policy::{Effect, Entity, EntityUid, Policy};
 use vidimus_core::{Action, TargetName};
 
-use crate::error::Place;
 use crate::hierarchy;
-use crate::reads::Reads;
+use crate::rule::Rule;
 use crate::schema::{ApprovalRule, NamedTools, World};
 use crate::scope::{admits_action, admits_resource, names_action};
 use crate::shape::Shape;
@@ -21,24 +20,6 @@ use crate::vocabulary::{
     ADMINISTER, APPROVE, CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT,
     RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TOOLS_CALL, Vocabulary, tool_action,
 };
-
-/// One policy in force.
-#[derive(Debug)]
-pub(crate) struct Rule {
-    pub(crate) id: Arc<str>,
-    /// Where it begins.
-    pub(crate) place: Place,
-    pub(crate) policy: Policy,
-    /// The policy without its scope.
-    pub(crate) condition: Policy,
-    /// The policy as lists see it, without its scope, when it has a say in them.
-    pub(crate) visibility: Option<Policy>,
-    pub(crate) reads: Reads,
-    /// `@message`.
-    pub(crate) message: Option<String>,
-    /// `@approval`: what it forbids may pass when people approve it by this rule.
-    pub(crate) approval: Option<Arc<str>>,
-}
 
 /// An action on a resource, with the policies for it.
 #[derive(Debug, Clone)]

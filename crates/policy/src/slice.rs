@@ -8,7 +8,7 @@ use cedar_policy::{Entity, EntityUid, Policy};
 
 use crate::groups::Grouped;
 use crate::reads::Reads;
-use crate::rules::Rule;
+use crate::rule::Rule;
 use crate::scope;
 
 /// Sets of one slice that are kept for principals who are in other groups. Most slices have one or two.
