@@ -65,6 +65,10 @@ function take({ client, call, listen }, recorder, [kind, ...rest]) {
       return tool(...rest);
     case "parallel":
       return Promise.all(rest[1].map((args) => tool(rest[0], args)));
+    case "wait":
+      return wait(tool, recorder, ...rest);
+    case "sleep":
+      return sleep(rest[0] * 1000).then(() => null);
     case "progress":
       return tool(...rest, { onprogress: (progress) => recorder.progress(progress) });
     case "read":
@@ -82,6 +86,16 @@ function take({ client, call, listen }, recorder, [kind, ...rest]) {
     default:
       throw new Error(`no such step: ${kind}`);
   }
+}
+
+/** A call that people must approve first: what came of it, and after how many seconds. */
+async function wait(tool, recorder, name, args, how) {
+  const begun = Date.now();
+  const progress = { onprogress: (progress) => recorder.progress(progress), resetTimeoutOnProgress: true };
+  const answer = await tool(name, args, { timeout: how.limit * 1000, ...(how.progress ? progress : {}) }).catch(failure);
+  const seen = recorder.seen.length;
+  recorder.seen = [];
+  return { answer, seconds: (Date.now() - begun) / 1000, progress: seen };
 }
 
 /** An error of the protocol as it came over the wire, any other one by its name. */

@@ -46,6 +46,7 @@ async def connect(given, recorder):
             list_roots_callback=recorder.roots,
             logging_callback=recorder.log,
         ) as client:
+            client.seconds = lambda seconds: timedelta(seconds=seconds)
             yield session.plain(await client.initialize()), client
 
 

@@ -44,6 +44,7 @@ async def connect(given, recorder):
             # Each step is to ask the server.
             cache=None,
         ) as client:
+            client.seconds = float
             opened = client.session.initialize_result if is_legacy else client.session.discover_result
             if opened is None:
                 raise RuntimeError(f"the server does not speak the {given['era']} era")

@@ -14,6 +14,7 @@ sent or asked during the step, in order. A step that fails does not end its sess
 import asyncio
 import json
 import sys
+import time
 
 import mcp.types as types
 
@@ -21,6 +22,8 @@ import mcp.types as types
 LIMIT_SECONDS = 60
 # A whole session may take this long: what has no limit of its own, opening and closing, has this one.
 SESSION_LIMIT_SECONDS = 6 * LIMIT_SECONDS
+# A step that waits for people may take this long.
+PATIENCE_SECONDS = 5 * LIMIT_SECONDS
 # What server-everything logs on its own stream: no order holds between that and the answers.
 UNORDERED = ("Roots updated", "Received Subscribe")
 
@@ -80,6 +83,10 @@ async def take(client, recorder, step):
             name, each = arguments
             answers = await asyncio.gather(*(client.call_tool(name, one) for one in each))
             return [plain(answer) for answer in answers]
+        case "wait":
+            return await wait(client, recorder, *arguments)
+        case "sleep":
+            return await asyncio.sleep(*arguments)
         case "progress":
             return plain(await client.call_tool(*arguments, progress_callback=recorder.progress))
         case "read":
@@ -97,6 +104,18 @@ async def take(client, recorder, step):
             async with client.listen(tools_list_changed=True) as subscription:
                 return plain(subscription.honored)
     raise SystemExit(f"no such step: {kind}")
+
+
+async def wait(client, recorder, name, given, how):
+    """A call that people must approve first: what came of it, and after how many seconds."""
+    begun = time.monotonic()
+    options = {"progress_callback": recorder.progress} if how.get("progress") else {}
+    try:
+        answer = plain(await client.call_tool(name, given, client.seconds(how["limit"]), **options))
+    except Exception as error:
+        answer = failure(error)
+    progress, recorder.seen = len(recorder.seen), []
+    return {"answer": answer, "seconds": round(time.monotonic() - begun, 1), "progress": progress}
 
 
 def causes(error):
@@ -128,7 +147,8 @@ async def one(session, connect):
             step = ["close"]
             for scripted in session["steps"]:
                 try:
-                    outcome = {"result": await asyncio.wait_for(take(client, recorder, scripted), LIMIT_SECONDS)}
+                    limit = PATIENCE_SECONDS if scripted[0] in ("wait", "sleep") else LIMIT_SECONDS
+                    outcome = {"result": await asyncio.wait_for(take(client, recorder, scripted), limit)}
                 except Exception as error:
                     outcome = {"error": failure(error)}
                 tell(scripted, outcome)

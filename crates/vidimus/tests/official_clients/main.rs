@@ -14,6 +14,7 @@ mod federated;
 mod rust;
 mod servers;
 mod sse;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
