@@ -68,7 +68,7 @@ pub use evidence::EvidenceError;
 pub use export::{Export, Exported, Selection};
 pub use flight::{Admitted, InFlight, Outcome, PartError};
 pub use gate::{Gate, Options, StartError};
-pub use holds::RestoreError;
+pub use holds::{ApprovalFeed, Heard, RestoreError};
 pub use integrity::{Findings, IntegrityCheck};
 pub use key_service::{Answer as KeyAnswer, KeyService, KeyServiceError, LocalKey};
 pub use keyring::{KeyChange, Keyring, KeyringError, Keys};

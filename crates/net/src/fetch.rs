@@ -1,4 +1,4 @@
-//! Guarded requests of the gateway's own: for identity providers' documents, and to token endpoints.
+//! Guarded requests of the gateway's own: for identity providers' documents, to token endpoints, and to webhooks.
 //!
 //! Refuses: plain HTTP and addresses that are not public unless allowed, redirects, answers that are too large or
 //! too slow. The address is checked after resolution and that very address is connected to, so a name that
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -37,7 +37,7 @@ pub struct Fetcher {
 pub enum FetchError {
     /// The address is not one that may be fetched.
     #[error(
-        "`{0}` may not be fetched: only https to public addresses; set allow_private for an issuer on a private network"
+        "`{0}` may not be fetched: only https to public addresses; set allow_private for what is on a private network"
     )]
     Forbidden(String),
     /// The server could not be reached or broke off.
@@ -116,6 +116,16 @@ impl Fetcher {
             None => request,
         };
         self.exchanged(url, request, Full::new(form)).await
+    }
+
+    /// Status of the answer to POST `url` with a JSON body and further headers.
+    pub async fn post_json(&self, url: &str, headers: HeaderMap, body: Bytes) -> Result<StatusCode, FetchError> {
+        let mut request =
+            Request::builder().method(Method::POST).header(header::CONTENT_TYPE, "application/json; charset=utf-8");
+        if let Some(known) = request.headers_mut() {
+            known.extend(headers);
+        }
+        Ok(self.exchanged(url, request, Full::new(body)).await?.0)
     }
 
     async fn exchanged(

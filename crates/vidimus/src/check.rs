@@ -20,6 +20,7 @@ use crate::output::{self, Table, counted, printable};
 use crate::policies::Inputs;
 use crate::problem::{Problem, did_you_mean};
 use crate::secret::SecretRef;
+use crate::webhooks::Signer;
 
 /// Checks the configuration at `path`. False when there are problems. A configuration that cannot be read at all is an
 /// error, but for `as_json`: whoever reads JSON finds every problem there.
@@ -128,8 +129,19 @@ impl Checked {
             }
             Server::Http { .. } => None,
         });
+        let webhooks = self.config.webhooks.iter().filter_map(|webhook| {
+            let error = Signer::of(&webhook.secret).err()?;
+            Some(format!("`serve` signs messages to webhook {}, and from here {error}", webhook.name))
+        });
         let policies = self.policies.iter().flat_map(Policies::warnings).map(ToString::to_string);
-        policies.chain(none).chain(self.missed.clone()).chain(headers).chain(oauth).chain(programs).collect()
+        policies
+            .chain(none)
+            .chain(self.missed.clone())
+            .chain(headers)
+            .chain(oauth)
+            .chain(programs)
+            .chain(webhooks)
+            .collect()
     }
 }
 

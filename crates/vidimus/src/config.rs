@@ -18,6 +18,7 @@ mod stdio;
 mod table;
 mod tls;
 mod value;
+mod webhooks;
 mod witnesses;
 
 use std::net::SocketAddr;
@@ -44,6 +45,7 @@ pub(crate) use reference::markdown;
 pub(crate) use sections::SOCKET;
 pub(crate) use stdio::{Program, ProgramError};
 pub(crate) use value::{LOCAL_ISSUER, OWN_ISSUER, is_loopback, private_url};
+pub(crate) use webhooks::Webhook;
 
 /// The largest configuration file, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -71,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) policy_dir: PathBuf,
     /// `[approvals.*]`, by name.
     pub(crate) approvals: Vec<ApprovalRule>,
+    /// `[webhooks.*]`, by name.
+    pub(crate) webhooks: Vec<Webhook>,
     /// `[masking]`
     pub(crate) masking: Masking,
     /// `[targets.*]`, at least one, by name.

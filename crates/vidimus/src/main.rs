@@ -61,6 +61,7 @@ mod target_metrics;
 mod token_http;
 mod tools;
 mod verify;
+mod webhooks;
 mod witness_client;
 mod witnesses;
 

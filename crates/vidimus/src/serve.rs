@@ -35,6 +35,7 @@ use crate::log_api::LogApi;
 use crate::resource_metadata::ResourceMetadata;
 use crate::target_metrics::Targets;
 use crate::token_http::TokenClient;
+use crate::webhooks::Webhook;
 use crate::witnesses::Witnesses;
 use crate::{capacity, certificates, clock, key, policies, retention, stdio_child};
 
@@ -121,6 +122,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let mut registry = Registry::with_prefix("vidimus");
     let gauges = policies::Gauges::register(&mut registry, config);
     let integrity = Integrity::new(config.integrity_every, &mut registry);
+    let webhooks = Webhook::all(config, &mut registry)?;
     let Opened { gate, mut registry, identity, in_force, witnesses } = open(config, registry).await?;
     capacity::observe(&gate, &config.capacity, &gateway.data_dir).context("cannot tell how much room data_dir has")?;
 
@@ -215,6 +217,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         tokio::spawn(clock::watch(gate.clone(), stopping.clone())),
         tokio::spawn(capacity::watch(gate.clone(), config.capacity, gateway.data_dir.clone(), stopping.clone())),
     ];
+    helpers.extend(webhooks.into_iter().map(|webhook| tokio::spawn(webhook.run(gate.clone(), stopping.clone()))));
     let certificates: Vec<_> = tls.map(Certificates::Listener).into_iter().chain(of_targets).collect();
     helpers.push(tokio::spawn(certificates::watch(certificates.clone(), stopping.clone())));
     for target in &config.targets {

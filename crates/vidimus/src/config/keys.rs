@@ -4,8 +4,10 @@
 //! from here. A test holds that every key here is read and every key read is here.
 
 mod limits;
+mod webhooks;
 
 pub(super) use limits::{LIMIT_RULE, LIMITS};
+pub(super) use webhooks::WEBHOOK;
 
 /// What happens when a key is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &WORKLOAD_WHEN,
     &POLICY,
     &APPROVAL,
+    &WEBHOOK,
     &MASKING,
     &CUSTOM_CLASS,
     &TARGET,
@@ -80,6 +83,7 @@ pub(super) const ROOT: Section = Section {
         key("identity", "table", Absent::Refused, "who vouches for callers"),
         key("policy", "table", Absent::Refused, "who may do what"),
         key("approvals", "table", Absent::Means("nothing can be approved"), "who must agree, by rule"),
+        key("webhooks", "table", Absent::Means("nobody is told"), "who is told of requests for approval"),
         key("masking", "table", Absent::Means("the defaults hold"), "what is masked"),
         key("targets", "table", Absent::Refused, "what the gateway fronts"),
         key("witnesses", "table", Absent::Means("nobody watches over the log"), "who watches over the log"),

@@ -21,7 +21,7 @@ use super::document::Document;
 use super::table::{Table, Value, secret};
 use super::{
     Config, Gateway, Issuer, Masking, Server, Target, approvals, facts, limits, masking, retention, stdio, tls, value,
-    witnesses,
+    webhooks, witnesses,
 };
 use super::{keys, oauth};
 
@@ -71,6 +71,8 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         Some(document.resolve(&dir?))
     });
     let approvals = approvals::read(document, root.table("approvals"));
+    let rules: Vec<String> = approvals.iter().flatten().map(|rule| rule.name.to_string()).collect();
+    let webhooks = webhooks::read(document, root.table("webhooks"), &rules);
     let masking = masking::read(document, root.table("masking"));
     // Where it is wrong, targets are still read: every problem is told at once.
     let for_targets = masking.clone().unwrap_or_else(masking::nothing);
@@ -95,6 +97,7 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         issuers: issuers?,
         policy_dir: policy_dir?,
         approvals: approvals?,
+        webhooks: webhooks?,
         masking: masking?,
         retention_delay: retention.delay,
         retention: retention.rules(&targets),

@@ -90,6 +90,12 @@ wait = "30s"
 justification = "required"
 message = "Finance agrees first."
 
+[webhooks.chat]
+url = "https://chat.example.com/hook"
+secret = { env = "CHAT_HOOK" }
+rules = ["finance"]
+allow_private = true
+
 [masking]
 classes = "default"
 operators = { EMAIL_ADDRESS = "token" }

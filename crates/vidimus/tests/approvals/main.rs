@@ -6,6 +6,7 @@ mod common;
 mod deciding;
 mod running;
 mod waiting;
+mod webhooks;
 
 use common::issuer::Issuer;
 use common::upstream::Upstream;
@@ -57,9 +58,13 @@ impl World {
     }
 
     pub(crate) async fn with(rules: &str, held: &str) -> Self {
+        Self::with_files(rules, held, &|_| {}).await
+    }
+
+    pub(crate) async fn with_files(rules: &str, held: &str, files: &dyn Fn(&std::path::Path)) -> Self {
         let (issuer, upstream) = (Issuer::start(), Upstream::start().await);
         let policies = format!("{ALLOW_ALL}{held}");
-        let setup = Setup { policies: &policies, tables: rules, ..Setup::new(upstream.url()) };
+        let setup = Setup { policies: &policies, tables: rules, files, ..Setup::new(upstream.url()) };
         let gateway = Gateway::start(&setup, issuer.url());
         Self { gateway, issuer, upstream }
     }
