@@ -19,7 +19,7 @@ pub use error::ErrorKind;
 pub use event::Event;
 pub use facts::{Fact, FactSet, Facts, PathFacts, ShellFacts, SizeFacts, SqlFacts, UrlFacts};
 pub use id::{ApprovalId, EventId, SessionId};
-pub use operation::{Action, Effect, Members, Operation, Protocol};
+pub use operation::{Action, Effect, Members, Operation, Protocol, Rewriting};
 pub use principal::{Actor, Principal, PrincipalKind};
 pub use target::{CredentialKind, Durability, Record, TargetName};
 pub use tool::{Fingerprint, ToolAnnotations, ToolDefinition};

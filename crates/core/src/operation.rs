@@ -124,6 +124,15 @@ impl Effect {
     }
 }
 
+/// A rewrite that a call needs so that it may pass, and who says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewriting {
+    /// The rewrite's name in configuration.
+    pub name: Arc<str>,
+    /// The ids of the policies that forbid the call unless it is rewritten so, sorted.
+    pub policies: Vec<Arc<str>>,
+}
+
 /// Which members of a message are the protocol's own: key paths from its root, indices of arrays left out; the
 /// name `*` stands for any one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -279,6 +279,7 @@ impl Approver {
                     policies: Vec::new(),
                     message: String::new(),
                     approvals: Vec::new(),
+                    rewrites: Vec::new(),
                 };
                 let denied = self.viewer.denied(principal, &action, None, &decision, Some("unknown_approval")).await;
                 match denied {
@@ -341,7 +342,9 @@ fn request(viewer: &Viewer, session: SessionId, held: u64) -> Result<(Option<Val
         }
     };
     let (opened, held) = (event(0)?, event(held)?);
-    let payload = held.as_ref().and_then(|event| event.pointer("/payloads/0/at")).and_then(Value::as_array);
+    // The last of them is what runs once it is approved.
+    let payloads = held.as_ref().and_then(|event| event.get("payloads")).and_then(Value::as_array);
+    let payload = payloads.and_then(|payloads| payloads.last()?.get("at")).and_then(Value::as_array);
     let place: Option<Vec<u64>> = payload.map(|at| at.iter().filter_map(Value::as_u64).collect());
     let place = place.and_then(|at| <[u64; 3]>::try_from(at).ok());
     let shared = viewer.shared();

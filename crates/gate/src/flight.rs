@@ -44,6 +44,7 @@ pub struct Admitted {
     flight: Box<InFlight>,
     answers: Answers,
     length: Length,
+    is_rewritten: bool,
 }
 
 /// The running operation. Dropped without [`Self::finish`], it records that it was cancelled.
@@ -159,7 +160,19 @@ impl Admitted {
             _token: token,
             permit,
         });
-        Self { wire, flight, answers, length }
+        Self { wire, flight, answers, length, is_rewritten: false }
+    }
+
+    /// Says whether it is another call than the one that was asked for.
+    pub(crate) const fn rewritten(mut self, is_rewritten: bool) -> Self {
+        self.is_rewritten = is_rewritten;
+        self
+    }
+
+    /// The call that will be sent, where that is another than the one that was asked for: what goes beside it must be made
+    /// of this one.
+    pub const fn rewritten_to(&self) -> Option<&Bytes> {
+        if self.is_rewritten { Some(self.wire.bytes()) } else { None }
     }
 
     /// Gives each message of the stream a position to go on after. Nothing of it is kept when payloads are not.

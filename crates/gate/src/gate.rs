@@ -487,6 +487,7 @@ impl Gate {
             policy: denial.policy,
             reason: denial.reason,
             approval: None,
+            rewrites: &[],
             durability,
             masking: Found::NONE,
             payloads: &[],

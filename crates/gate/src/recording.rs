@@ -54,6 +54,8 @@ const SEGMENT_BYTES: u64 = 256 << 20;
 pub enum PayloadName {
     /// What the caller sent.
     Request,
+    /// What was sent instead, where policies had it rewritten.
+    Rewritten,
     /// What the caller got, whole or last.
     Response,
     /// One part of a streamed result.
@@ -69,6 +71,7 @@ impl PayloadName {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Request => "request",
+            Self::Rewritten => "rewritten",
             Self::Response => "response",
             Self::Chunk => "chunk",
             Self::Chunks => "chunks",
@@ -83,6 +86,7 @@ impl PayloadName {
             Self::Chunk => 3,
             Self::Chunks => 4,
             Self::Log => 5,
+            Self::Rewritten => 6,
         }
     }
 
@@ -93,6 +97,7 @@ impl PayloadName {
             3 => Some(Self::Chunk),
             4 => Some(Self::Chunks),
             5 => Some(Self::Log),
+            6 => Some(Self::Rewritten),
             _ => None,
         }
     }

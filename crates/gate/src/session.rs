@@ -2,6 +2,7 @@
 
 mod leg;
 mod meeting;
+mod rewriting;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,7 +24,6 @@ use crate::authenticate::Caller;
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
 use crate::flight::Admitted;
-use crate::guarding;
 use crate::limits::Limited;
 use crate::masking::Unmaskable;
 use crate::program_log;
@@ -36,6 +36,7 @@ use crate::upstream::Dial;
 pub use self::leg::{Leg, LegEnd};
 use self::meeting::Asked;
 pub use self::meeting::{Held, Pending};
+use self::rewriting::Evaluated;
 
 /// One principal's use of one target. Cheap to clone.
 #[derive(Clone)]
@@ -240,50 +241,46 @@ impl Session {
             Ok(held) => held,
             Err(denied) => return Verdict::Denied(denied),
         };
-        // For the record alone: what goes to the target is what is evaluated.
-        let masked = match self.context.masked(&operation.wire, operation.members, ClassSet::EMPTY).await {
-            Ok(masked) => masked,
-            Err(error) => return Verdict::Denied(self.unmaskable(&error, &operation.action).await),
-        };
         let standing = self.context.standing();
-        let wanted = standing.policies.facts_read(&operation.action, self.target());
-        let facts = guarding::facts(&self.context.spec().guard, &operation, &masked.found, wanted).await;
-        let decision = self.decide(&standing, &operation, &facts);
+        let evaluated = match self.evaluated(&standing, operation).await {
+            Ok(evaluated) => evaluated,
+            Err(denied) => return Verdict::Denied(denied),
+        };
         let policy = standing.policy_hash();
-        let action = self.context.masked_action(&operation.action).await;
-        if !decision.approvals.is_empty() {
-            let (decision, policies) = (&decision, &standing.policies);
-            let asked = Asked { decision, policies, action, masked: &masked, waited_for };
-            return self.meet(operation, asked, held).await;
+        let action = self.context.masked_action(&evaluated.operation().action).await;
+        if !evaluated.decision.approvals.is_empty() {
+            let (evaluated, policies) = (&evaluated, &standing.policies);
+            return self.meet(Asked { evaluated, policies, action, waited_for }, held).await;
         }
-        self.not_needed(&operation, &decision, policy);
-        let body = self.body(&operation, (&action, &masked.found), &decision, policy);
+        let Evaluated { decision, rewrites, found, .. } = &evaluated;
+        self.not_needed(evaluated.operation(), decision, policy);
+        let body = Decided { rewrites, ..self.body(evaluated.operation(), (&action, found), decision, policy) };
         self.context.metrics().decided(self.target(), decision.effect);
-        let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &operation.wire }];
+        let parts = evaluated.parts();
         match decision.effect {
             Effect::Allow => {
                 let Some(permit) = self.context.tasks().permit(length, held) else {
-                    return Verdict::Denied(self.too_many(operation).await);
+                    return Verdict::Denied(self.too_many(evaluated.asked().clone()).await);
                 };
                 let token = self.context.tasks().token();
-                match self.context.strand().append_with(
-                    self.context.evidence(),
-                    &request,
-                    Body::OperationAdmitted(body),
-                ) {
-                    Ok(written) => Verdict::Admitted(Admitted::new(
-                        (Arc::clone(&self.context), self.subject.clone()),
-                        (token, permit),
-                        (written, length, None),
-                        Operation { action, ..operation },
-                    )),
+                match self.context.strand().append_with(self.context.evidence(), &parts, Body::OperationAdmitted(body))
+                {
+                    Ok(written) => {
+                        let admitted = Admitted::new(
+                            (Arc::clone(&self.context), self.subject.clone()),
+                            (token, permit),
+                            (written, length, None),
+                            Operation { action, ..evaluated.operation().clone() },
+                        );
+                        Verdict::Admitted(admitted.rewritten(evaluated.is_rewritten()))
+                    }
                     Err(error) => Verdict::Denied(self.unrecorded(&error)),
                 }
             }
             Effect::Deny | Effect::Hold => {
                 let written =
-                    self.context.strand().append_with(self.context.evidence(), &request, Body::OperationDenied(body));
-                Verdict::Denied(self.denied(written, ErrorKind::Denied, "policy", decision.message).await)
+                    self.context.strand().append_with(self.context.evidence(), &parts, Body::OperationDenied(body));
+                Verdict::Denied(self.denied(written, ErrorKind::Denied, "policy", decision.message.clone()).await)
             }
         }
     }
@@ -312,6 +309,7 @@ impl Session {
             policy,
             reason: None,
             approval: None,
+            rewrites: &[],
             durability: self.context.durability(),
             masking: found,
             payloads: &[],
@@ -379,6 +377,7 @@ impl Session {
             policy: standing.policy_hash(),
             reason: Some(reason),
             approval: None,
+            rewrites: &[],
             durability: self.context.durability(),
             masking: found,
             payloads: &[],
@@ -452,30 +451,22 @@ impl Session {
 
     fn decide(&self, standing: &Standing, operation: &Operation, known: &Facts) -> Decision {
         match (self.context.party().kind, &operation.action) {
-            (Kind::Own, Action::Method(method)) if OWN_METHODS.contains(&&**method) => Decision {
-                effect: Effect::Allow,
-                policies: vec![OWN_POLICY.into()],
-                message: String::new(),
-                approvals: Vec::new(),
-            },
-            (Kind::Own, _) => Decision {
-                effect: Effect::Deny,
-                policies: vec![OWN_POLICY.into()],
-                message: "the gateway itself only reads definitions".into(),
-                approvals: Vec::new(),
-            },
-            (Kind::Endpoint, Action::Method(_)) => Decision {
-                effect: Effect::Allow,
-                policies: vec![ENDPOINT_POLICY.into()],
-                message: String::new(),
-                approvals: Vec::new(),
-            },
-            (Kind::Endpoint, _) => Decision {
-                effect: Effect::Deny,
-                policies: vec![ENDPOINT_POLICY.into()],
-                message: "this is an operation on a target, and none of the endpoint itself".into(),
-                approvals: Vec::new(),
-            },
+            (Kind::Own, Action::Method(method)) if OWN_METHODS.contains(&&**method) => {
+                Decision::plain(Effect::Allow, vec![OWN_POLICY.into()], String::new())
+            }
+            (Kind::Own, _) => Decision::plain(
+                Effect::Deny,
+                vec![OWN_POLICY.into()],
+                "the gateway itself only reads definitions".into(),
+            ),
+            (Kind::Endpoint, Action::Method(_)) => {
+                Decision::plain(Effect::Allow, vec![ENDPOINT_POLICY.into()], String::new())
+            }
+            (Kind::Endpoint, _) => Decision::plain(
+                Effect::Deny,
+                vec![ENDPOINT_POLICY.into()],
+                "this is an operation on a target, and none of the endpoint itself".into(),
+            ),
             (Kind::Caller, action) => {
                 let facts = self.context.facts(operation.address);
                 let connect = standing.connect(self.target(), &facts);

@@ -274,6 +274,7 @@ impl Viewer {
                 policies: Vec::new(),
                 message: String::new(),
                 approvals: Vec::new(),
+                rewrites: Vec::new(),
             };
             let reason = hidden.is_none().then_some("unknown_session");
             let (target, decision) = hidden.unwrap_or_else(|| (None, unknown()));
@@ -343,6 +344,7 @@ impl Viewer {
                 policies: Vec::new(),
                 message: "the gateway's own sessions have no recording".into(),
                 approvals: Vec::new(),
+                rewrites: Vec::new(),
             },
             (None, _) => self.decide(principal, &Action::LogRead, GATEWAY),
         }
@@ -356,6 +358,7 @@ impl Viewer {
                 policies: Vec::new(),
                 message: "the session's target has no valid name".into(),
                 approvals: Vec::new(),
+                rewrites: Vec::new(),
             };
         };
         let subject = policies.subject(principal);
@@ -394,6 +397,7 @@ impl Viewer {
             policy: policies.hash(),
             reason,
             approval: None,
+            rewrites: &[],
             durability: Durability::Strict,
             masking: vidimus_core::event::Masking::NONE,
             payloads: &[],

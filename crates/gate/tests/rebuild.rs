@@ -63,6 +63,7 @@ fn write_log(directory: &Path) -> u64 {
                 policy: "sha256:ab",
                 reason: None,
                 approval: None,
+                rewrites: &[],
                 durability: Durability::Strict,
                 masking: Masking::NONE,
                 payloads: &[],

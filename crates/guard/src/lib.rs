@@ -2,14 +2,15 @@
 //!
 //! What is here reads and judges nothing but text: it resolves no name, opens no file and runs no command. It takes time
 //! linear in what it reads, never panics on it, and is bounded: where a bound is passed, the fact is absent, which denies
-//! where a policy reads it. Modules, from below: `readings`, `walk`, `lookup`, `hosts` · `urls`, `paths`, `shell`, `sql`, `hidden`,
-//! `size`.
+//! where a policy reads it. Besides, it changes arguments as policies ask (`rewrite`). Modules, from below: `readings`, `walk`,
+//! `lookup`, `hosts` · `urls`, `paths`, `shell`, `sql`, `hidden`, `size` · `rewrite`.
 
 mod hidden;
 mod hosts;
 mod lookup;
 mod paths;
 mod readings;
+mod rewrite;
 mod shell;
 mod size;
 mod sql;
@@ -19,9 +20,11 @@ mod walk;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 pub use lookup::{InvalidPath, Path};
+pub use rewrite::{Change, InvalidNumber, Number, Rewrite, RewriteError};
 pub use sql::{Dialect, UnknownDialect, facts as sql_facts};
-use vidimus_core::json::Value;
+use vidimus_core::json::{Document, Value};
 use vidimus_core::{Fact, FactSet, Facts};
 
 /// Names of one kind (hosts, paths, tables) in one call. With more, the fact cannot be had.
@@ -42,6 +45,8 @@ pub struct Settings {
     pub sql: Vec<Path>,
     /// Which SQL that is.
     pub dialect: Dialect,
+    /// How calls may be rewritten, where policies ask for it.
+    pub rewrites: Arc<[Rewrite]>,
 }
 
 impl Guard {
@@ -73,6 +78,17 @@ impl Guard {
             facts.paths = paths::of(arguments, &self.0.roots);
         }
         facts
+    }
+
+    /// A message with the rewrites of these names applied to the arguments that `path` leads to; itself, where none of them
+    /// changes anything. It is to be parsed again before it is used.
+    pub fn rewritten(&self, message: &Document, path: &[&str], names: &[&str]) -> Result<Bytes, RewriteError> {
+        let known = |name: &&str| {
+            let found = self.0.rewrites.iter().find(|rewrite| *rewrite.name == **name);
+            found.ok_or_else(|| RewriteError::Unknown((*name).into()))
+        };
+        let rewrites = names.iter().map(known).collect::<Result<Vec<_>, _>>()?;
+        rewrite::apply(message, path, &rewrites, self.0.dialect)
     }
 }
 

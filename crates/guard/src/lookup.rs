@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use vidimus_core::json::Value;
+use vidimus_core::json::{Value, same_ignoring_case};
 
 /// A path to arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,53 @@ impl std::str::FromStr for Path {
     }
 }
 
+/// A place that a path leads to: in this object or array.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) container: Value<'a>,
+    pub(crate) at: At<'a>,
+}
+
+/// Where in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum At<'a> {
+    /// Under this key.
+    Member(Value<'a>, Value<'a>),
+    /// An element.
+    Element(Value<'a>),
+    /// Under this name, which nothing stands under yet.
+    Absent(&'a str),
+}
+
+/// Beside a name that a path goes by stands one that differs from it in letter case only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Twin {
+    pub(crate) name: String,
+    pub(crate) twin: String,
+}
+
 impl Path {
+    /// The places that it leads to. The last name may be one that an object does not have.
+    pub(crate) fn places<'a>(&'a self, arguments: Value<'a>) -> Result<Vec<Place<'a>>, Twin> {
+        let Some((last, way)) = self.0.split_last() else { return Ok(Vec::new()) };
+        let mut containers = vec![arguments];
+        for step in way {
+            let mut next = Vec::new();
+            for place in containers.into_iter().map(|container| places(container, step)) {
+                next.extend(place?.into_iter().filter_map(|place| match place.at {
+                    At::Member(_, value) | At::Element(value) => Some(value),
+                    At::Absent(_) => None,
+                }));
+            }
+            containers = next;
+        }
+        let mut found = Vec::new();
+        for container in containers {
+            found.extend(places(container, last)?);
+        }
+        Ok(found)
+    }
+
     /// The values that it leads to.
     pub(crate) fn values<'a>(&self, arguments: Value<'a>) -> Vec<Value<'a>> {
         self.0.iter().fold(vec![arguments], |values, step| {
@@ -65,6 +111,30 @@ impl Path {
             });
             next.collect()
         })
+    }
+}
+
+/// The places that one step leads to.
+fn places<'a>(container: Value<'a>, step: &'a Step) -> Result<Vec<Place<'a>>, Twin> {
+    let place = |at| Place { container, at };
+    match step {
+        Step::Every => {
+            let members = container.entries().map(|(key, value)| At::Member(key, value));
+            Ok(members.chain(container.elements().map(At::Element)).map(place).collect())
+        }
+        Step::Member(name) if container.is_object() => {
+            let mut found = At::Absent(name);
+            for (key, value) in container.entries() {
+                let own = key.as_str().unwrap_or_default();
+                if own == *name {
+                    found = At::Member(key, value);
+                } else if same_ignoring_case(&own, name) {
+                    return Err(Twin { name: name.clone(), twin: own.into_owned() });
+                }
+            }
+            Ok(vec![place(found)])
+        }
+        Step::Member(_) => Ok(Vec::new()),
     }
 }
 

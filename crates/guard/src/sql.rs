@@ -8,6 +8,7 @@ mod ambiguity;
 mod conditions;
 mod functions;
 mod recognition;
+mod rows;
 mod statements;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use sqlparser::tokenizer::Tokenizer;
 use vidimus_core::SqlFacts;
 use vidimus_core::json::Value;
 
+pub(crate) use self::rows::capped;
 use crate::lookup::Path;
 use crate::walk::{Role, Texts};
 

@@ -94,6 +94,7 @@ fn theirs(line: &Value) -> Option<Case> {
         shell: paths("shell"),
         sql: paths("sql"),
         dialect: if line["dialect"].is_string() { Dialect::PostgreSql } else { Dialect::Any },
+        ..Settings::default()
     };
     Some(Case { fact, arguments: Bytes::from(line["arguments"].to_string()), settings })
 }

@@ -736,6 +736,10 @@ fn withheld(session: &Session) -> Vec<&'static str> {
 /// Starts the exchange in a task of the gate.
 fn run(admitted: Admitted, session: &Arc<McpSession>, call: Call) -> Answers {
     let session = Arc::clone(session);
+    let call = match admitted.rewritten_to() {
+        Some(message) => call.rewritten(message),
+        None => call,
+    };
     // Streams of the modern era are not resumable (MCP 2026-07-28, "Receiving Messages").
     // Nor are those of a client that has several targets: positions are a session's own.
     let admitted = if session.is_modern || session.is_beside() { admitted } else { admitted.resumable() };

@@ -13,6 +13,7 @@ use vidimus_gate::{EvidenceError, PartError, SendError, Unmaskable};
 use crate::changed::List;
 use crate::envelope::{Id, Message, Method, Sender};
 use crate::event_server::EventServerError;
+use crate::modern;
 use crate::sessions::{Blame, McpSession};
 
 /// What the answer to a message must be.
@@ -36,6 +37,8 @@ pub(crate) struct Call {
     pub(crate) expected: Expected,
     /// The headers that go along.
     pub(crate) head: HeaderMap,
+    /// The schema of the tool, where it has headers repeat arguments.
+    pub(crate) repeating: Option<Bytes>,
     /// Whether the answer goes on for as long as the client listens.
     pub(crate) endless: bool,
     /// The lists of whose changes the client asks to be told.
@@ -58,7 +61,25 @@ impl Call {
         let head = session.headers();
         let (lists, status) = (Vec::new(), Arc::default());
         let (name, answer_as, progress) = (None, None, None);
-        Self { expected, head, endless: false, lists, is_continued: false, name, answer_as, progress, status }
+        Self {
+            expected,
+            head,
+            repeating: None,
+            endless: false,
+            lists,
+            is_continued: false,
+            name,
+            answer_as,
+            progress,
+            status,
+        }
+    }
+
+    /// The same for a call that is sent with other arguments than the client's: headers that repeat arguments repeat those.
+    pub(crate) fn rewritten(self, message: &Bytes) -> Self {
+        let Some(schema) = &self.repeating else { return self };
+        let head = modern::head_of_arguments(self.head, message, schema);
+        Self { head, ..self }
     }
 
     /// Whether it does no harm to send it twice. A notification tells what is so, and twice is no more than once.

@@ -194,6 +194,27 @@ fn check_level(
     Ok(())
 }
 
+/// The headers of a call whose arguments are others now: those that repeat arguments are made anew.
+pub(crate) fn head_of_arguments(mut head: HeaderMap, message: &Bytes, schema: &Bytes) -> HeaderMap {
+    let repeated: Vec<HeaderName> =
+        head.keys().filter(|name| name.as_str().starts_with(PARAM_PREFIX)).cloned().collect();
+    for name in repeated {
+        head.remove(name);
+    }
+    let limits = Limits { max_bytes: usize::MAX, max_nodes: usize::MAX, ..Limits::default() };
+    if let (Ok(message), Ok(schema)) =
+        (Document::parse(message.clone(), &limits), Document::parse(schema.clone(), &Limits::default()))
+    {
+        write_level(&mut head, schema.root(), message.root().at(&["params", "arguments"]), MAX_SCHEMA_DEPTH);
+    }
+    head
+}
+
+/// Whether a tool has headers repeat its arguments.
+pub(crate) fn repeats_arguments(schema: &[u8]) -> bool {
+    memmem::find(schema, HEADER_KEY.as_bytes()).is_some()
+}
+
 /// The headers that repeat arguments, for a client of another era, which knows nothing of them.
 pub(crate) fn argument_headers(message: &Message, schema: &Bytes) -> HeaderMap {
     let mut headers = HeaderMap::new();

@@ -1,6 +1,6 @@
 //! From policy files to rules in force: parse, check, validate strictly, slice. All faults are reported at once.
 //!
-//! Refused here, besides what Cedar refuses: unknown annotations, and those this version would not enforce; names of
+//! Refused here, besides what Cedar refuses: unknown annotations, and those that stand where they mean nothing; names of
 //! nothing; duplicate ids; a permit that reads what a client merely claims; arguments read by policies over all tools;
 //! the context read as a whole. Design part 5.
 
@@ -37,9 +37,9 @@ const ID: &str = "id";
 const MESSAGE: &str = "message";
 
 const APPROVAL: &str = "approval";
+const REWRITE: &str = "rewrite";
 
-/// Annotations of a later version: a policy that carries one means "forbidden unless", which must not become less.
-const NOT_ENFORCED: [(&str, &str); 1] = [("rewrite", "rewrites")];
+const ANNOTATIONS: [&str; 4] = [ID, MESSAGE, APPROVAL, REWRITE];
 
 /// What the files compile to.
 pub(crate) struct Compiled {
@@ -83,9 +83,9 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     fn into_rule(self) -> Result<Arc<Rule>, PolicyError> {
-        let approval = self.policy.annotation(APPROVAL).map(Arc::from);
-        // What may be approved can be asked for, so lists show it.
-        let visibility = match approval {
+        let (approval, rewrite) = (self.annotated(APPROVAL), self.annotated(REWRITE));
+        // What may be approved can be asked for, and so can what passes rewritten: lists show it.
+        let visibility = match approval.as_ref().or(rewrite.as_ref()) {
             Some(_) => None,
             None => visibility::derive(&self.tree).map_err(|error| internal(&error))?,
         };
@@ -97,8 +97,13 @@ impl Draft<'_> {
             policy: self.policy,
             visibility,
             approval,
+            rewrite,
             reads: self.reads,
         }))
+    }
+
+    fn annotated(&self, name: &str) -> Option<Arc<str>> {
+        self.policy.annotation(name).map(Arc::from)
     }
 
     /// Whether a fault is one of this policy.
@@ -236,23 +241,27 @@ fn check_annotations(draft: &Draft<'_>, world: World<'_>) -> Vec<PolicyError> {
         let written = format!("@{name}");
         let mut refuse = |message: String, help: Option<String>| errors.push(draft.error(&[&written], message, help));
         let limit = if name == ID { MAX_ID } else { MAX_MESSAGE };
-        if let Some((_, what)) = NOT_ENFORCED.iter().find(|(later, _)| *later == name) {
-            refuse(
-                format!("{what} are not enforced by this version, so `{written}` would not hold"),
-                Some("remove the annotation: the forbid then stands as it is".into()),
-            );
-        } else if ![ID, MESSAGE, APPROVAL].contains(&name) {
-            let known = did_you_mean(name, [ID, MESSAGE, APPROVAL, "rewrite"].into_iter());
-            let help = known.or_else(|| Some(format!("known are `@{ID}`, `@{MESSAGE}` and `@{APPROVAL}`")));
+        if !ANNOTATIONS.contains(&name) {
+            let known = did_you_mean(name, ANNOTATIONS.into_iter());
+            let help =
+                known.or_else(|| Some(format!("known are `@{ID}`, `@{MESSAGE}`, `@{APPROVAL}` and `@{REWRITE}`")));
             refuse(format!("there is no annotation `{written}`"), help);
         } else if value.is_empty() || value.len() > limit || value.chars().any(char::is_control) {
             refuse(format!("`{written}` needs a text of 1 to {limit} bytes without control characters"), None);
         } else if name == APPROVAL && draft.policy.effect() == Effect::Permit {
             let help = "write `forbid` for what must be approved, beside the permit for who may ask for it";
             refuse(format!("`{written}` stands on a permit, which it would not narrow"), Some(help.into()));
-        } else if name == APPROVAL
-            && let Err(Misnomer { message, help }) = names::check_approval(value, world)
-        {
+        } else if name == REWRITE && draft.policy.effect() == Effect::Permit {
+            let help = "write `forbid` for what must be rewritten, beside the permit for who may ask for it";
+            refuse(format!("`{written}` stands on a permit, which it would not narrow"), Some(help.into()));
+        } else if name == REWRITE && draft.policy.annotation(APPROVAL).is_some() {
+            let help = "write two policies: what is approved is the call as it was rewritten";
+            refuse(format!("`{written}` and `@{APPROVAL}` stand on one policy"), Some(help.into()));
+        } else if let Err(Misnomer { message, help }) = match name {
+            APPROVAL => names::check_approval(value, world),
+            REWRITE => names::check_rewrite(value, world),
+            _ => Ok(()),
+        } {
             refuse(message, help);
         }
     }

@@ -1,14 +1,15 @@
 //! One decision: allowed if a permit holds, no forbid does, and no policy failed (design part 5, "Semantics" 1).
 //!
 //! Cedar skips a policy that errs, which would let a forbid on an absent argument fall through; here any error is a
-//! denial that names the policy. Where only forbids with `@approval` stand in the way of what a permit covers, the denial
-//! says by which rules people may lift it; for tool calls alone, since nothing else can wait. So is an argument that a policy reads but that Cedar cannot hold ([`crate::value`]).
+//! denial that names the policy. So is an argument that a policy reads but that Cedar cannot hold ([`crate::value`]). Where only
+//! forbids with `@approval` or `@rewrite` stand in the way of what a permit covers, the denial says what lifts it: rewrites,
+//! or else by which rules people may; for tool calls alone, since nothing else can wait or has arguments.
 
 use std::error::Error;
 use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Context, EntityUid, PolicyId, PolicySet};
-use vidimus_core::{Action, Effect, Fact, ToolAnnotations};
+use vidimus_core::{Action, Effect, Fact, Rewriting, ToolAnnotations};
 
 use crate::context;
 use crate::groups::Findings;
@@ -34,17 +35,17 @@ pub(crate) fn decide(rules: &Rules, subject: &Subject, request: &Request<'_>) ->
     };
     let evaluated = context(rules, site, subject, request).and_then(|(context, unfit)| {
         let world = subject.world(&site.entity, &site.slice)?;
-        let Applicable { policies, without_approvals } = &*world.applicable;
-        let kept = without_approvals.as_ref().map(|policies| (policies, context.clone()));
+        let Applicable { policies, without_liftable } = &*world.applicable;
+        let kept = without_liftable.as_ref().map(|policies| (policies, context.clone()));
         let findings = policies.ask(&asked(site, subject, context)?, &world.entities);
-        let is_held = kept.is_some() && is_held(rules, &findings);
+        let is_liftable = kept.is_some() && is_liftable(rules, &findings);
         let is_permitted = match kept {
-            Some((policies, context)) if is_held => {
+            Some((policies, context)) if is_liftable => {
                 is_permitted(&policies.ask(&asked(site, subject, context)?, &world.entities))
             }
             _ => false,
         };
-        Ok((Evaluated { findings, is_held, is_permitted }, unfit))
+        Ok((Evaluated { findings, is_liftable, is_permitted }, unfit))
     });
     match evaluated {
         Ok((evaluated, unfit)) => conclude(rules, subject, request, site, &evaluated, &unfit),
@@ -58,15 +59,15 @@ pub(crate) fn decide(rules: &Rules, subject: &Subject, request: &Request<'_>) ->
 /// What Cedar says of a request.
 struct Evaluated {
     findings: Findings,
-    /// Whether every forbid that holds is one that people may lift, and there is one.
-    is_held: bool,
+    /// Whether every forbid that holds is one that something can be done about, and there is one.
+    is_liftable: bool,
     /// Whether it would be allowed without those. Asked only where that matters.
     is_permitted: bool,
 }
 
-fn is_held(rules: &Rules, findings: &Findings) -> bool {
+fn is_liftable(rules: &Rules, findings: &Findings) -> bool {
     let reasons = findings.reasons();
-    let is_liftable = |id: &PolicyId| rules.by_id(id.as_ref()).is_some_and(|rule| rule.approval.is_some());
+    let is_liftable = |id: &PolicyId| rules.by_id(id.as_ref()).is_some_and(|rule| rule.is_liftable());
     !findings.is_allowed() && !reasons.is_empty() && reasons.iter().all(is_liftable)
 }
 
@@ -106,6 +107,7 @@ fn considered(site: &Site, subject: &Subject, made: &Result<(Context, Vec<Unfit>
             place: rule.place.clone(),
             permits,
             approval: rule.approval.clone(),
+            rewrite: rule.rewrite.clone(),
             reads_call: reads_call && admits_principal(rule, subject),
             verdict,
         }
@@ -174,7 +176,7 @@ pub(crate) fn reveals(site: &Site, subject: &Subject, target: &EntityUid, moment
 }
 
 pub(crate) fn denied(policies: Vec<Arc<str>>, message: String) -> Decision {
-    Decision { effect: Effect::Deny, policies, message, approvals: Vec::new() }
+    Decision::plain(Effect::Deny, policies, message)
 }
 
 /// Evaluates the policies of a slice that can hold for the principal.
@@ -193,7 +195,7 @@ fn conclude(
     subject: &Subject,
     request: &Request<'_>,
     site: &Site,
-    Evaluated { findings, is_held, is_permitted }: &Evaluated,
+    Evaluated { findings, is_liftable, is_permitted }: &Evaluated,
     unfit: &[Unfit],
 ) -> Decision {
     let reasons = || findings.reasons().iter().filter_map(|id| rules.by_id(id.as_ref()));
@@ -215,16 +217,15 @@ fn conclude(
 
     let (is_allowed, has_failed) = (findings.is_allowed(), !findings.errors.is_empty());
     if is_allowed && !has_failed && unjudged.is_none() {
-        let (policies, message) = (ids(reasons()), String::new());
-        return Decision { effect: Effect::Allow, policies, message, approvals: Vec::new() };
+        return Decision::plain(Effect::Allow, ids(reasons()), String::new());
     }
-    if *is_held && *is_permitted && !has_failed && unjudged.is_none() {
-        return held(rules, request, reasons().collect());
+    if *is_liftable && *is_permitted && !has_failed && unjudged.is_none() {
+        return lifted(rules, request, reasons().collect());
     }
 
-    // What people could lift does not say why this is denied.
+    // What could be lifted does not say why this is denied.
     let mut forbids: Vec<_> =
-        if is_allowed { Vec::new() } else { reasons().filter(|rule| rule.approval.is_none()).collect() };
+        if is_allowed { Vec::new() } else { reasons().filter(|rule| !rule.is_liftable()).collect() };
     forbids.sort_by(|a, b| a.id.cmp(&b.id));
     let messages: Vec<&str> = forbids.iter().filter_map(|rule| rule.message.as_deref()).collect();
     let action = request.action.name(request.target.as_str());
@@ -243,9 +244,14 @@ fn conclude(
     denied(ids(forbids.into_iter().chain(failed).chain(unjudging)), message)
 }
 
-/// The decision where only these forbids, each of which people may lift, stand in the way.
-fn held(rules: &Rules, request: &Request<'_>, mut forbids: Vec<&Arc<Rule>>) -> Decision {
+/// The decision where only these forbids, about each of which something can be done, stand in the way.
+fn lifted(rules: &Rules, request: &Request<'_>, mut forbids: Vec<&Arc<Rule>>) -> Decision {
     forbids.sort_by(|a, b| a.id.cmp(&b.id));
+    // What people are asked about is what comes of rewriting.
+    if forbids.iter().any(|rule| rule.rewrite.is_some()) {
+        forbids.retain(|rule| rule.rewrite.is_some());
+        return rewritten(request, &forbids);
+    }
     let mut approvals: Vec<Arc<str>> = forbids.iter().filter_map(|rule| rule.approval.clone()).collect();
     approvals.sort();
     approvals.dedup();
@@ -262,7 +268,27 @@ fn held(rules: &Rules, request: &Request<'_>, mut forbids: Vec<&Arc<Rule>>) -> D
         return denied(policies, message);
     }
     let message = if messages.is_empty() { format!("{action} needs approval ({names})") } else { messages.join(" ") };
-    Decision { effect: Effect::Deny, policies, message, approvals }
+    Decision { approvals, ..denied(policies, message) }
+}
+
+/// The decision where the call is to be rewritten as these forbids say.
+fn rewritten(request: &Request<'_>, forbids: &[&Arc<Rule>]) -> Decision {
+    let action = request.action.name(request.target.as_str());
+    let mut names: Vec<Arc<str>> = forbids.iter().filter_map(|rule| rule.rewrite.clone()).collect();
+    names.sort();
+    names.dedup();
+    let policies = ids(forbids.iter().copied());
+    if !matches!(request.action, Action::ToolCall(_)) {
+        let names = names.join(", ");
+        return denied(policies, format!("{action} needs to be rewritten ({names}), and only calls of tools can be"));
+    }
+    let wanting = |name: Arc<str>| {
+        let by = forbids.iter().copied().filter(|rule| rule.rewrite.as_ref() == Some(&name));
+        Rewriting { policies: ids(by), name }
+    };
+    let messages: Vec<&str> = forbids.iter().filter_map(|rule| rule.message.as_deref()).collect();
+    let message = if messages.is_empty() { format!("a policy forbids {action} as it is") } else { messages.join(" ") };
+    Decision { rewrites: names.into_iter().map(wanting).collect(), ..denied(policies, message) }
 }
 
 /// Whether a policy for this principal reads a value that it cannot be given.

@@ -76,6 +76,16 @@ pub(crate) fn check_approval(name: &str, world: World<'_>) -> Result<(), Misnome
     Err(Misnomer { message: format!("there is no approval rule `{name}`"), help: Some(help) })
 }
 
+/// Whether there is a rewrite of this name: a misspelt one would forbid what was meant to pass changed.
+pub(crate) fn check_rewrite(name: &str, world: World<'_>) -> Result<(), Misnomer> {
+    let known = || world.rewrites.iter().map(|rewrite| &**rewrite);
+    if known().any(|rewrite| rewrite == name) {
+        return Ok(());
+    }
+    let help = did_you_mean(name, known()).unwrap_or_else(|| format!("add `[rewrites.{name}]` to the configuration"));
+    Err(Misnomer { message: format!("there is no rewrite `{name}`"), help: Some(help) })
+}
+
 fn check_action(id: &str, targets: &[TargetSchema]) -> Result<(), Misnomer> {
     if FIXED_ACTIONS.contains(&id) {
         return Ok(());

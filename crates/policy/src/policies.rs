@@ -35,10 +35,10 @@ impl Policies {
         targets: &[TargetSchema],
         classes: &[Arc<str>],
     ) -> Result<Self, Vec<PolicyError>> {
-        Self::compile_in(sources, World { targets, classes, approvals: &[] })
+        Self::compile_in(sources, World { targets, classes, approvals: &[], rewrites: &[] })
     }
 
-    /// The same where there are approval rules that policies may name.
+    /// The same where there are approval rules and rewrites that policies may name.
     pub fn compile_in(sources: &[Source], world: World<'_>) -> Result<Self, Vec<PolicyError>> {
         let Compiled { rules, words, warnings } = compile::compile(sources, world)?;
         Ok(Self { hash: source::hash(sources), warnings, rules, words, version: Version::default() })

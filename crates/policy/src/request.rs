@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Place;
 use vidimus_core::json::Value;
-use vidimus_core::{Action, Effect, Facts, TargetName, Timestamp, ToolAnnotations};
+use vidimus_core::{Action, Effect, Facts, Rewriting, TargetName, Timestamp, ToolAnnotations};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +63,8 @@ pub struct Considered {
     pub reads_call: bool,
     /// The approval rule by which what it forbids may pass all the same.
     pub approval: Option<Arc<str>>,
+    /// The rewrite after which what it forbids may pass all the same.
+    pub rewrite: Option<Arc<str>>,
     /// What it says.
     pub verdict: Verdict,
 }
@@ -90,4 +92,38 @@ pub struct Decision {
     pub message: String,
     /// Approval rules, sorted: the denial stands unless people approve by every one of them. Empty where nobody can.
     pub approvals: Vec<Arc<str>>,
+    /// Rewrites, sorted by name: the denial stands unless the call is rewritten by every one of them, once, and then decided
+    /// again. Empty where that would not help. Approvals are asked for after that, so where there are rewrites there are none.
+    pub rewrites: Vec<Rewriting>,
+}
+
+impl Decision {
+    /// A denial, or leave to pass, that nothing is to be done about.
+    pub fn plain(effect: Effect, policies: Vec<Arc<str>>, message: String) -> Self {
+        Self { effect, policies, message, approvals: Vec::new(), rewrites: Vec::new() }
+    }
+
+    /// The decision on a call that was rewritten already: what wants a rewrite still denies it.
+    #[must_use]
+    pub fn once_rewritten(self, applied: &[Rewriting]) -> Self {
+        if self.rewrites.is_empty() {
+            return self;
+        }
+        let because = format!("{} changed it, and not so that it may pass: {}", names(applied), names(&self.rewrites));
+        self.not_rewritten(&because)
+    }
+
+    /// The decision on a call that cannot be rewritten as policies want; why.
+    #[must_use]
+    pub fn not_rewritten(self, because: &str) -> Self {
+        let message = format!("{} ({because})", self.message);
+        Self::plain(Effect::Deny, self.policies, message)
+    }
+}
+
+/// `the rewrite a`, `the rewrites a and b`.
+fn names(rewrites: &[Rewriting]) -> String {
+    let names: Vec<&str> = rewrites.iter().map(|rewrite| &*rewrite.name).collect();
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("the rewrite{plural} {}", names.join(" and "))
 }

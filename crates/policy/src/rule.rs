@@ -23,4 +23,13 @@ pub(crate) struct Rule {
     pub(crate) message: Option<String>,
     /// `@approval`: what it forbids may pass when people approve it by this rule.
     pub(crate) approval: Option<Arc<str>>,
+    /// `@rewrite`: what it forbids may pass when it is rewritten so.
+    pub(crate) rewrite: Option<Arc<str>>,
+}
+
+impl Rule {
+    /// Whether it is a forbid that something can be done about.
+    pub(crate) const fn is_liftable(&self) -> bool {
+        self.approval.is_some() || self.rewrite.is_some()
+    }
 }

@@ -93,7 +93,7 @@ impl Recordings {
 impl Rules {
     pub(crate) fn new(
         rules: &[Arc<Rule>],
-        World { targets, classes, approvals }: World<'_>,
+        World { targets, classes, approvals, .. }: World<'_>,
         named_tools: &NamedTools,
         words: &Vocabulary,
     ) -> Self {
@@ -271,7 +271,7 @@ impl Slicer<'_> {
         let named = chosen.iter().flat_map(|(_, _, condition)| hierarchy::named_in_conditions(condition, self.words));
         let named: HashSet<EntityUid> = named.collect();
         let named_actions = named.iter().map(|action| hierarchy::entity(action, self.words)).collect();
-        let is_liftable = |rule: &Rule| rule.approval.is_some() && purpose != Purpose::List;
+        let is_liftable = |rule: &Rule| rule.is_liftable() && purpose != Purpose::List;
         let rules =
             chosen.iter().map(|(_, rule, condition)| (Arc::clone(rule), (*condition).clone(), is_liftable(rule)));
         let slice = Arc::new(Slice::new(rules.collect(), named_actions));

@@ -57,6 +57,8 @@ pub struct World<'a> {
     pub classes: &'a [Arc<str>],
     /// The approval rules that policies may name.
     pub approvals: &'a [ApprovalRule],
+    /// The rewrites that policies may name.
+    pub rewrites: &'a [Arc<str>],
 }
 
 /// The tools that policies name, by action (`crm/refund`), with the shape of their arguments where it is known.

@@ -31,8 +31,8 @@ pub(crate) struct Slice {
 #[derive(Debug)]
 pub(crate) struct Applicable {
     pub(crate) policies: Grouped,
-    /// Those that no approval lifts, where there are others too.
-    pub(crate) without_approvals: Option<Grouped>,
+    /// Those that no approval and no rewrite lifts, where there are others too.
+    pub(crate) without_liftable: Option<Grouped>,
 }
 
 impl Slice {
@@ -61,9 +61,9 @@ impl Slice {
         }
         let chosen = || self.conditions.iter().zip(&admitted).filter(|(_, admitted)| **admitted).map(|(rule, _)| rule);
         let plain = chosen().filter(|(_, liftable)| !liftable).map(|(policy, _)| policy);
-        let without_approvals = if chosen().any(|(_, liftable)| *liftable) { Some(Grouped::new(plain)?) } else { None };
+        let without_liftable = if chosen().any(|(_, liftable)| *liftable) { Some(Grouped::new(plain)?) } else { None };
         let policies = Grouped::new(chosen().map(|(policy, _)| policy))?;
-        let applicable = Arc::new(Applicable { policies, without_approvals });
+        let applicable = Arc::new(Applicable { policies, without_liftable });
         if sets.len() >= SETS {
             sets.clear();
         }

@@ -65,6 +65,7 @@ fn leaf(session: SessionId, batch: u64, at: usize) -> Vec<u8> {
             policy: "sha256:abababababababababababababababababababababababababababababababab",
             reason: None,
             approval: None,
+            rewrites: &[],
             durability: Durability::Async,
             masking: Masking::NONE,
             payloads: &[payload],

@@ -158,6 +158,8 @@ pub(crate) struct RecordingFrame {
 pub(crate) enum Direction {
     /// From the caller.
     Request,
+    /// To the target, in place of what the caller sent.
+    Rewritten,
     /// To the caller, whole or last.
     Response,
     /// To the caller, one part of a streamed result.
@@ -417,6 +419,7 @@ impl RecordingFrame {
     fn new(frame: Frame, operations: &std::collections::BTreeMap<u64, Option<String>>) -> Option<Self> {
         let direction = match frame.name {
             PayloadName::Request => Direction::Request,
+            PayloadName::Rewritten => Direction::Rewritten,
             PayloadName::Response => Direction::Response,
             PayloadName::Chunk => Direction::Chunk,
             PayloadName::Log => Direction::Log,

@@ -13,6 +13,7 @@ mod masking;
 mod oauth;
 mod reference;
 mod retention;
+mod rewrites;
 mod sections;
 mod stdio;
 mod table;
@@ -23,11 +24,13 @@ mod witnesses;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, Uri};
 use vidimus_core::{Durability, Record, TargetName};
 use vidimus_gate::{Rule, Thresholds};
+use vidimus_guard::Rewrite;
 use vidimus_identity::IssuerConfig;
 use vidimus_log::WitnessKey;
 use vidimus_mcp::Pinning;
@@ -75,6 +78,8 @@ pub(crate) struct Config {
     pub(crate) approvals: Vec<ApprovalRule>,
     /// `[webhooks.*]`, by name.
     pub(crate) webhooks: Vec<Webhook>,
+    /// `[rewrites.*]`, by name.
+    pub(crate) rewrites: Arc<[Rewrite]>,
     /// `[masking]`
     pub(crate) masking: Masking,
     /// `[targets.*]`, at least one, by name.

@@ -35,6 +35,7 @@ pub(crate) struct Inputs {
     schemas: Vec<TargetSchema>,
     classes: Vec<Arc<str>>,
     approvals: Vec<ApprovalRule>,
+    rewrites: Vec<Arc<str>>,
     issuers: Vec<String>,
 }
 
@@ -82,6 +83,7 @@ impl Inputs {
             schemas: policy_files::schemas(config)?,
             classes: config.masking.names(),
             approvals: config.approvals.clone(),
+            rewrites: config.rewrites.iter().map(|rewrite| Arc::clone(&rewrite.name)).collect(),
             issuers: config.issuers.iter().map(|issuer| issuer.verification.name.clone()).collect(),
         })
     }
@@ -98,7 +100,12 @@ impl Inputs {
 
     /// Compiles policies, or says all that is wrong with them.
     pub(crate) fn compile(&self) -> Result<Policies, Problems> {
-        let world = World { targets: &self.schemas, classes: &self.classes, approvals: &self.approvals };
+        let world = World {
+            targets: &self.schemas,
+            classes: &self.classes,
+            approvals: &self.approvals,
+            rewrites: &self.rewrites,
+        };
         let compiled = Policies::compile_in(&self.sources, world);
         let mut problems = policy_faults::unknown_issuers(&self.sources, &self.issuers);
         match compiled {

@@ -172,9 +172,15 @@ struct Tried {
     /// What was decided, and by which policies.
     was: &'static str,
     was_by: Vec<String>,
+    /// The rewrites that were applied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    was_rewritten_by: Vec<String>,
     /// What would be; absent where that cannot be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     would_be: Option<&'static str>,
+    /// The rewrites that would be applied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    would_be_rewritten_by: Vec<String>,
     /// The policies that would decide; or those that read what is not on record.
     by: Vec<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -260,6 +266,7 @@ impl Trial<'_> {
 
     /// Enters what came of an operation; `is_known` says whether the answer is to what was asked for then.
     fn enter(&mut self, session: &Session, operation: &Recorded, question: &Question, answer: Answer, is_known: bool) {
+        let rewrites: Vec<String> = answer.rewrites.iter().map(|rewrite| rewrite.name.to_string()).collect();
         let readers = if is_known { Vec::new() } else { undecidable(&answer.considered) };
         let tried = |would_be: Option<Effect>, by: Vec<String>, message| Tried {
             session: session.id.clone(),
@@ -272,13 +279,16 @@ impl Trial<'_> {
             },
             was: operation.effect.name(),
             was_by: operation.policies.clone(),
+            was_rewritten_by: operation.rewrites.clone(),
+            would_be_rewritten_by: rewrites.clone(),
             would_be: would_be.map(Effect::name),
             by,
             message,
         };
         if !readers.is_empty() {
             self.tested.undecided.push(tried(None, readers, String::new()));
-        } else if answer.effect == operation.effect {
+        } else if answer.effect == operation.effect && (answer.effect == Effect::Deny || rewrites == operation.rewrites)
+        {
             let [allowed, denied] = &mut self.tested.same;
             *(if answer.effect == Effect::Allow { allowed } else { denied }) += 1;
         } else {
@@ -335,7 +345,11 @@ fn write_tested(tested: &Tested, notes: &[String], sessions: usize, out: &mut im
     for note in notes {
         writeln!(out, "note: {}", printable(note))?;
     }
-    let ways = [("allow", "deny", "allowed → denied"), ("deny", "allow", "denied → allowed")];
+    let ways = [
+        ("allow", "deny", "allowed → denied"),
+        ("deny", "allow", "denied → allowed"),
+        ("allow", "allow", "rewritten otherwise"),
+    ];
     let [allowed, denied] = tested.same;
     let mut table = Table::new(&["CHANGE", "OPERATIONS"]);
     table.row(["allowed as before", &allowed.to_string()]);

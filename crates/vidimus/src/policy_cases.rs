@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
+use vidimus_core::json::Document;
 use vidimus_core::{Actor, Clock as _, Effect, Principal, PrincipalKind, SystemClock, TargetName, ToolAnnotations};
 use vidimus_policy::Policies;
 
@@ -69,6 +70,8 @@ struct WrittenCase {
     address: Option<IpAddr>,
     time: Option<Spanned<String>>,
     expect: Expected,
+    rewrites: Option<Vec<String>>,
+    rewritten: Option<Spanned<toml::Value>>,
     by: Option<Vec<Spanned<String>>>,
     message: Option<String>,
 }
@@ -104,6 +107,10 @@ pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) question: Question,
     pub(crate) effect: Effect,
+    /// The rewrites that must be applied, and no others.
+    pub(crate) rewrites: Option<Vec<String>>,
+    /// What the arguments must have become.
+    pub(crate) rewritten: Option<Document>,
     /// Those that must decide it, and no others.
     pub(crate) by: Option<Vec<String>>,
     /// What the message must hold.
@@ -241,6 +248,10 @@ impl Reader<'_> {
         let arguments = case.arguments.as_ref().map(|written| {
             policy_question::arguments(json(written.get_ref())).map_err(|error| noted(written.span().start, error))
         });
+        let rewritten = case.rewritten.as_ref().and_then(|written| {
+            let read = policy_question::arguments(json(written.get_ref()));
+            read.map_err(|error| noted(written.span().start, error)).ok()
+        });
         let time = match &case.time {
             None => Some(SystemClock.now()),
             Some(time) => api::timestamp(time.get_ref()).or_else(|| {
@@ -283,6 +294,11 @@ impl Reader<'_> {
                 Expected::Deny => Effect::Deny,
                 Expected::Hold => Effect::Hold,
             },
+            rewrites: case.rewrites.clone().map(|mut names| {
+                names.sort();
+                names
+            }),
+            rewritten,
             by: case.by.as_ref().map(|ids| {
                 let mut ids: Vec<String> = ids.iter().map(|id| id.get_ref().clone()).collect();
                 ids.sort();

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use vidimus_core::json::Document;
 use vidimus_core::{Clock as _, Effect, SystemClock, TargetName, ToolDefinition};
 use vidimus_policy::{Considered, Place, Policies, Verdict};
 
@@ -73,13 +74,13 @@ fn test(config: &Path, files: Vec<PathBuf>, as_json: bool, out: &mut impl Write)
     let mut tried = Vec::new();
     let mut decided: BTreeSet<Arc<str>> = BTreeSet::new();
     for case in cases {
-        let Case { place, name, question, effect, by, message } = case;
+        let Case { place, name, question, effect, rewrites, rewritten, by, message } = case;
         let asked = loaded.ask(question);
         let (_, answer) = asked.map_err(|error| {
             Problems(vec![Problem { place: Some(place.clone()), ..Problem::new(output::causes(&error)) }])
         })?;
         decided.extend(answer.policies.iter().map(Arc::clone));
-        tried.push(Tried { place, name, effect, by, message, answer });
+        tried.push(Tried { place, name, effect, rewrites, rewritten, by, message, answer });
     }
     let undecided: Vec<_> = loaded.policies.places().into_iter().filter(|(id, _)| !decided.contains(id)).collect();
     let failed = tried.iter().filter(|tried| !tried.holds()).count();
@@ -96,6 +97,8 @@ struct Tried {
     place: String,
     name: String,
     effect: Effect,
+    rewrites: Option<Vec<String>>,
+    rewritten: Option<Document>,
     by: Option<Vec<String>>,
     message: Option<String>,
     answer: Answer,
@@ -108,19 +111,64 @@ impl Tried {
         let by =
             self.by.as_ref().is_none_or(|by| by.iter().map(String::as_str).eq(answer.deciding.iter().map(|id| &**id)));
         let message = self.message.as_ref().is_none_or(|message| answer.message.contains(message.as_str()));
-        answer.effect == self.effect && by && message
+        let rewrites = self.rewrites.as_ref().is_none_or(|expected| {
+            expected.iter().map(String::as_str).eq(answer.rewrites.iter().map(|rewrite| &*rewrite.name))
+        });
+        let rewritten = self.rewritten.as_ref().is_none_or(|expected| {
+            answer.rewritten.as_ref().is_some_and(|found| is_same(expected.root(), found.root()))
+        });
+        answer.effect == self.effect && by && message && rewrites && rewritten
     }
 
     fn expected(&self) -> String {
         let by = self.by.as_ref().map(|by| format!(" by {}", names(by))).unwrap_or_default();
         let message = self.message.as_ref().map(|message| format!(", saying {message:?}")).unwrap_or_default();
-        format!("{}{by}{message}", self.effect.name())
+        let rewrites = self.rewrites.as_ref().map(|rewrites| format!(", rewritten by {}", list(rewrites, "nothing")));
+        let to = self.rewritten.as_ref().map(|to| format!(", rewritten to {}", to.root().raw()));
+        let rewrites = rewrites.into_iter().chain(to).collect::<String>();
+        format!("{}{by}{rewrites}{message}", self.effect.name())
     }
+}
+
+/// Whether two values of JSON say the same: members in any order, numbers as they are written.
+fn is_same(one: vidimus_core::json::Value<'_>, other: vidimus_core::json::Value<'_>) -> bool {
+    match (one.as_str(), other.as_str()) {
+        (Some(one), Some(other)) => return one == other,
+        (None, None) => {}
+        _ => return false,
+    }
+    if one.kind() != other.kind() {
+        return false;
+    }
+    if one.is_object() {
+        let are_same = one.members().all(|(key, own)| other.get(&key).is_some_and(|found| is_same(own, found)));
+        return are_same && one.entries().count() == other.entries().count();
+    }
+    if one.is_array() {
+        let are_same = one.elements().zip(other.elements()).all(|(own, found)| is_same(own, found));
+        return are_same && one.elements().count() == other.elements().count();
+    }
+    one.raw() == other.raw()
 }
 
 /// Ids as a list.
 fn names(ids: &[impl AsRef<str>]) -> String {
-    if ids.is_empty() { "no policy".to_owned() } else { ids.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ") }
+    list(ids, "no policy")
+}
+
+/// Names as a list, or what stands for none.
+fn list(names: &[impl AsRef<str>], none: &str) -> String {
+    if names.is_empty() { none.to_owned() } else { names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ") }
+}
+
+/// The names of the rewrites that were applied.
+fn rewrites(answer: &Answer) -> Vec<&str> {
+    answer.rewrites.iter().map(|rewrite| &*rewrite.name).collect()
+}
+
+/// What the arguments have become.
+fn rewritten(answer: &Answer) -> Option<&str> {
+    answer.rewritten.as_ref().map(|rewritten| rewritten.root().raw())
 }
 
 /// What was decided, in a line.
@@ -128,14 +176,21 @@ fn decided(answer: &Answer) -> String {
     let message = if answer.message.is_empty() { String::new() } else { format!(", saying {:?}", answer.message) };
     let approvals =
         if answer.approvals.is_empty() { String::new() } else { format!(" for {}", names(&answer.approvals)) };
-    format!("{} of {} by {}{approvals}{message}", answer.effect.name(), answer.action, names(&answer.deciding))
+    let rewritten = rewritten(answer)
+        .map(|to| format!(", rewritten by {} to {to}", list(&rewrites(answer), "nothing")))
+        .unwrap_or_default();
+    let by = names(&answer.deciding);
+    format!("{} of {} by {by}{approvals}{rewritten}{message}", answer.effect.name(), answer.action)
 }
 
 fn tested(tried: &[Tried], undecided: &[(Arc<str>, Place)], failed: usize) -> Value {
     let cases = tried.iter().map(|tried| {
         json!({
             "place": tried.place, "name": tried.name, "holds": tried.holds(),
-            "expected": { "effect": tried.effect.name(), "by": tried.by, "message": tried.message },
+            "expected": {
+                "effect": tried.effect.name(), "by": tried.by, "message": tried.message, "rewrites": tried.rewrites,
+                "rewritten": tried.rewritten.as_ref().map(|rewritten| rewritten.root().raw()),
+            },
             "decided": answered(&tried.answer),
         })
     });
@@ -147,7 +202,7 @@ fn tested(tried: &[Tried], undecided: &[(Arc<str>, Place)], failed: usize) -> Va
 fn answered(answer: &Answer) -> Value {
     json!({
         "effect": answer.effect.name(), "action": answer.action, "by": answer.deciding, "message": answer.message,
-        "approvals": answer.approvals,
+        "approvals": answer.approvals, "rewrites": rewrites(answer), "rewritten": rewritten(answer),
     })
 }
 
@@ -232,7 +287,7 @@ fn said(verdict: &Verdict) -> String {
 fn considered(one: &Considered, answer: &Answer) -> Value {
     json!({
         "policy": one.id, "place": one.place.to_string(), "effect": if one.permits { "permit" } else { "forbid" },
-        "approval": one.approval,
+        "approval": one.approval, "rewrite": one.rewrite,
         "verdict": said(&one.verdict), "decides": answer.policies.contains(&one.id),
     })
 }
@@ -253,6 +308,10 @@ fn write_explained(question: &Question, answer: &Answer, out: &mut impl Write) -
     if !answer.approvals.is_empty() {
         writeln!(out, "  passes once approved by {}", printable(&names(&answer.approvals)))?;
     }
+    if let Some(to) = rewritten(answer) {
+        let by = list(&rewrites(answer), "nothing");
+        writeln!(out, "  rewritten by {} to {}", printable(&by), printable(to))?;
+    }
     if let Some(listed) = answer.listed {
         writeln!(out, "  lists {} the tool", if listed { "show" } else { "hide" })?;
     }
@@ -269,10 +328,11 @@ fn write_explained(question: &Question, answer: &Answer, out: &mut impl Write) -
             if answer.policies.contains(&one.id) { "*" } else { "" },
             &one.id,
             &one.place.to_string(),
-            match &one.approval {
-                Some(_) => "forbid unless approved",
-                None if one.permits => "permit",
-                None => "forbid",
+            match (&one.approval, &one.rewrite) {
+                (Some(_), _) => "forbid unless approved",
+                (None, Some(_)) => "forbid unless rewritten",
+                (None, None) if one.permits => "permit",
+                (None, None) => "forbid",
             },
             &said(&one.verdict),
         ]);

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use vidimus_core::json::{Document, Limits};
-use vidimus_core::{Action, Effect, Facts, Principal, TargetName, Timestamp, ToolAnnotations, ToolDefinition};
-use vidimus_policy::{Claimed, Considered, Moment, Policies, Request, Verdict};
+use vidimus_core::{
+    Action, Effect, Facts, Principal, Rewriting, TargetName, Timestamp, ToolAnnotations, ToolDefinition,
+};
+use vidimus_policy::{Claimed, Considered, Decision, Moment, Policies, Request, Subject, Verdict};
 
-use crate::config::Config;
+use crate::config::{Config, Target};
 use crate::policy_facts;
 use crate::problem::{Problem, Problems, did_you_mean};
 
@@ -66,6 +68,9 @@ pub(crate) struct Answer {
     pub(crate) message: String,
     /// The approval rules by which people may lift the denial.
     pub(crate) approvals: Vec<Arc<str>>,
+    /// The rewrites that were applied before it was decided, and what they made of the arguments.
+    pub(crate) rewrites: Vec<Rewriting>,
+    pub(crate) rewritten: Option<Document>,
     pub(crate) considered: Vec<Considered>,
     /// Whether lists show the tool.
     pub(crate) listed: Option<bool>,
@@ -156,21 +161,63 @@ impl Question {
         }
     }
 
-    /// The facts of the call that policies read.
-    fn facts(&self, policies: &Policies, config: &Config) -> Facts {
-        let target = config.targets.iter().find(|target| target.name == self.target);
-        match (&self.wish, target) {
+    /// The facts of the call, made with these arguments, that policies read.
+    fn facts(&self, policies: &Policies, config: &Config, arguments: Option<&Document>) -> Facts {
+        match (&self.wish, self.configured(config)) {
             (Wish::Act(action), Some(target)) => {
-                policy_facts::of(target, self.arguments.as_ref(), policies.facts_read(action, &self.target))
+                policy_facts::of(target, arguments, policies.facts_read(action, &self.target))
             }
             _ => Facts::default(),
         }
     }
 
+    fn configured<'a>(&self, config: &'a Config) -> Option<&'a Target> {
+        config.targets.iter().find(|target| target.name == self.target)
+    }
+
+    /// The arguments with rewrites applied, or why they cannot be.
+    fn rewritten(&self, config: &Config, rewrites: &[Rewriting]) -> Result<Document, String> {
+        let names: Vec<&str> = rewrites.iter().map(|rewrite| &*rewrite.name).collect();
+        let target = self.configured(config);
+        let (Some(target), Some(arguments)) = (target, self.arguments.as_ref()) else {
+            return Err("it has no arguments that could be rewritten".to_owned());
+        };
+        let changed = target.guard.rewritten(arguments, &[], &names).map_err(|error| error.to_string())?;
+        if changed == *arguments.bytes() {
+            let plural = if names.len() == 1 { "rewrite" } else { "rewrites" };
+            return Err(format!("the {plural} {} cannot change it", names.join(" and ")));
+        }
+        Document::parse(changed, &Limits::default()).map_err(|error| error.to_string())
+    }
+
+    /// What policies say of a request, and of what it is rewritten to where they want that.
+    fn decided(
+        &self,
+        (policies, subject, config): (&Policies, &Subject, &Config),
+        request: &Request<'_>,
+        answer: &mut Answer,
+    ) -> Decision {
+        let decision = policies.decide(subject, request);
+        if decision.rewrites.is_empty() {
+            return decision;
+        }
+        let rewritten = match self.rewritten(config, &decision.rewrites) {
+            Ok(rewritten) => rewritten,
+            Err(why) => return decision.not_rewritten(&why),
+        };
+        let facts = self.facts(policies, config, Some(&rewritten));
+        let again = Request { arguments: Some(rewritten.root()), facts: Some(&facts), ..*request };
+        let again = policies.decide(subject, &again).once_rewritten(&decision.rewrites);
+        answer.policies.extend(decision.policies);
+        answer.rewrites = decision.rewrites;
+        answer.rewritten = Some(rewritten);
+        again
+    }
+
     /// Puts it to policies, as the gateway would that is configured so. `tools` are the definitions of the target's tools, where they are known.
     pub(crate) fn ask(&self, policies: &Policies, config: &Config, tools: Option<&[ToolDefinition]>) -> Answer {
         let subject = policies.subject(&self.principal);
-        let facts = self.facts(policies, config);
+        let facts = self.facts(policies, config, self.arguments.as_ref());
         let mut answer = Answer {
             effect: Effect::Allow,
             action: String::new(),
@@ -178,13 +225,15 @@ impl Question {
             deciding: Vec::new(),
             message: String::new(),
             approvals: Vec::new(),
+            rewrites: Vec::new(),
+            rewritten: None,
             considered: Vec::new(),
             listed: None,
             facts: facts.clone(),
         };
         let mut decide = |action: &Action| {
             let request = self.request(action, &facts);
-            let decision = policies.decide(&subject, &request);
+            let decision = self.decided((policies, &subject, config), &request, &mut answer);
             answer.effect = if decision.approvals.is_empty() { decision.effect } else { Effect::Hold };
             answer.approvals = decision.approvals;
             answer.action = action.name(self.target.as_str()).into_owned();

@@ -32,6 +32,8 @@ pub(crate) struct Recorded {
     action: Action,
     pub(crate) effect: Effect,
     pub(crate) policies: Vec<String>,
+    /// The rewrites that were applied to it, sorted.
+    pub(crate) rewrites: Vec<String>,
     /// Whether policies decided it; else it was refused before, or is what every caller may do.
     pub(crate) is_by_policy: bool,
     /// Whether the record holds something of it masked.
@@ -83,6 +85,13 @@ struct Decision {
     #[serde(default)]
     policies: Vec<String>,
     reason: Option<String>,
+    #[serde(default)]
+    rewrites: Vec<Rewrite>,
+}
+
+#[derive(Deserialize)]
+struct Rewrite {
+    name: String,
 }
 
 impl Session {
@@ -115,6 +124,7 @@ impl Session {
                         action: operation.action(&session.target),
                         effect: if decision.effect == Effect::Allow.name() { Effect::Allow } else { Effect::Deny },
                         policies: decision.policies,
+                        rewrites: decision.rewrites.into_iter().map(|rewrite| rewrite.name).collect(),
                         is_by_policy,
                         is_masked: !event.masked.is_empty(),
                     });

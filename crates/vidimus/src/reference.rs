@@ -40,8 +40,10 @@ fn events() -> String {
         "\nOperation events count what masking found, by data class and never by value: `masked` is what the record holds \
          masked, `revealed` what of it the client was shown because policy reveals it. They stand in `outcome` where the \
          event is one, where `status` is `ok`, `error`, `upstream`, `withheld` (it could not be masked), `timeout`, \
-         `cancelled` or `unknown`. Each of `payloads` has the `commitment` to what is recorded and, where other bytes were \
-         sent or delivered, `delivered`, the commitment to those. `program.logged` counts the lines that were `left_out`.\n",
+         `cancelled` or `unknown`. Where policies had a call rewritten, `decision` has `rewrites`, each with its `name` and the \
+         policies it was wanted `by`, and `payloads` has `request` as it was asked and `rewritten` as it was decided on. Each of \
+         `payloads` has the `commitment` to what is recorded and, where other bytes were sent or delivered, `delivered`, the \
+         commitment to those. `program.logged` counts the lines that were `left_out`.\n",
     );
     page
 }

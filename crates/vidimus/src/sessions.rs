@@ -193,6 +193,7 @@ fn write_recording(recording: &Recording, out: &mut impl Write) -> io::Result<()
 fn write_frame(frame: &RecordingFrame, out: &mut impl Write) -> io::Result<()> {
     let direction = match frame.direction {
         Direction::Request => "-->",
+        Direction::Rewritten => "==>",
         Direction::Response => "<--",
         Direction::Chunk => "<..",
         Direction::Log => "log",

@@ -273,6 +273,10 @@ fn the_library_of_policies_decides_as_its_cases_say() {
         audience = "vidimus"
         [policy]
         dir = "{}"
+        [approvals.destructive]
+        [rewrites.cap-rows]
+        argument = "$.sql"
+        max_rows = 1000
         [targets.files]
         protocol = "mcp"
         url = "http://127.0.0.1:9/mcp"

@@ -14,7 +14,7 @@ use super::{
 use crate::canonical::{ObjectWriter, write_string};
 use crate::clock::{Discipline, Step};
 use crate::id::ApprovalId;
-use crate::operation::{Action, Effect, Protocol};
+use crate::operation::{Action, Effect, Protocol, Rewriting};
 
 impl Event<'_> {
     /// The leaf: canonical JSON (RFC 8785), keys in ascending order.
@@ -58,11 +58,12 @@ impl Event<'_> {
                         out.string("kind", credential.name());
                     });
                 }
-                write_decision(object, Effect::Allow, opened.policies, opened.policy, None);
+                write_decision(object, Effect::Allow, (opened.policies, opened.policy), None, &[]);
                 object.string("durability", opened.durability.name());
             }
             Body::OperationAdmitted(decided) | Body::OperationDenied(decided) | Body::OperationHeld(decided) => {
-                write_decision(object, decided.effect, decided.policies, decided.policy, decided.reason);
+                let Decided { effect, policies, policy, reason, rewrites, .. } = *decided;
+                write_decision(object, effect, (policies, policy), reason, rewrites);
                 object.string("durability", decided.durability.name());
             }
             Body::OperationOutcome(ended) => {
@@ -246,13 +247,20 @@ struct Described<'a> {
 fn write_decision(
     object: &mut ObjectWriter<'_>,
     effect: Effect,
-    policies: &[Arc<str>],
-    policy: &str,
+    (policies, policy): (&[Arc<str>], &str),
     reason: Option<&str>,
+    rewrites: &[Rewriting],
 ) {
     object.object("decision", |decision| {
         decision.string("effect", effect.name()).strings("policies", policies).string("policy", policy);
         decision.optional("reason", reason);
+        if !rewrites.is_empty() {
+            decision.array("rewrites", rewrites, |out, rewrite| {
+                let mut entry = ObjectWriter::new(out);
+                entry.strings("by", &rewrite.policies).string("name", &rewrite.name);
+                entry.end();
+            });
+        }
     });
 }
 

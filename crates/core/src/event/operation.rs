@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id::{ApprovalId, SessionId};
-use crate::operation::{Action, Effect, Protocol};
+use crate::operation::{Action, Effect, Protocol, Rewriting};
 use crate::principal::Principal;
 use crate::target::{CredentialKind, Durability, Record};
 
@@ -56,11 +56,13 @@ pub struct Decided<'a> {
     pub reason: Option<&'a str>,
     /// The request for approval that it waits for, or passes by.
     pub approval: Option<ApprovalId>,
+    /// The rewrites that were applied before it was decided on.
+    pub rewrites: &'a [Rewriting],
     /// The promise about evidence.
     pub durability: Durability,
-    /// What masking found in the request.
+    /// What masking found in the request, as it was asked and as it was rewritten.
     pub masking: &'a Masking,
-    /// Commitments to the request.
+    /// Commitments to the request, and to what it was rewritten to.
     pub payloads: &'a [Payload],
 }
 
@@ -163,7 +165,7 @@ impl Status {
 /// A commitment to a payload, and where the recording keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload {
-    /// `request`, `response`, `chunks` or `log`.
+    /// `request`, `rewritten`, `response`, `chunks` or `log`.
     pub name: &'static str,
     /// Base64 of the HMAC-SHA256 commitment to what is recorded (design part 3, "Event").
     pub commitment: String,

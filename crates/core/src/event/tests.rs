@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::id::ApprovalId;
-use crate::operation::{Action, Effect, Protocol};
+use crate::operation::{Action, Effect, Protocol, Rewriting};
 use crate::principal::{Actor, Principal, PrincipalKind};
 use crate::target::{CredentialKind, Durability, Record};
 
@@ -81,6 +81,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         masked: [("CREDIT_CARD".into(), 1), ("EMAIL_ADDRESS".into(), 12)].into(),
         revealed: [("CREDIT_CARD".into(), 1)].into(),
     };
+    let rewrites = [Rewriting { name: "cap-rows".into(), policies: vec!["agents-capped".into()] }];
     let decided = |effect, reason| Decided {
         action: &action,
         method: None,
@@ -90,6 +91,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         policies: &policies,
         policy: &hash,
         reason,
+        rewrites: if effect == Effect::Hold { &rewrites } else { &[] },
         approval: (effect == Effect::Hold).then(|| ApprovalId::from_bytes([4; 16])),
         durability: Durability::Strict,
         masking: &found,

@@ -10,19 +10,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use vidimus_core::event::{Approval as Told, ApprovalStep, Body, Decided, Masking as Found, Quorum as Wanted};
+use vidimus_core::event::{Approval as Told, ApprovalStep, Body, Decided, Quorum as Wanted};
 use vidimus_core::{Action, ApprovalId, Durability, Effect, ErrorKind, Operation, Timestamp};
 use vidimus_policy::{ApprovalRule, Decision, Policies};
 use vidimus_store::{Approval, ApprovalState, Ask, Quorum, Stamp, Step};
 
+use super::rewriting::Evaluated;
 use super::{Denied, Refusal, Session, Verdict};
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
 use crate::flight::Admitted;
 use crate::holds::{self, Digest, Places, Table};
 use crate::limits;
-use crate::masking::Masked;
-use crate::recording::{Part, PayloadName};
 use crate::released::Released;
 use crate::tasks::{Length, Permit};
 
@@ -53,10 +52,9 @@ pub struct Pending {
 
 /// What is asked, and what was decided on it.
 pub(crate) struct Asked<'a> {
-    pub(crate) decision: &'a Decision,
+    pub(crate) evaluated: &'a Evaluated,
     pub(crate) policies: &'a Arc<Policies>,
     pub(crate) action: Action,
-    pub(crate) masked: &'a Masked,
     /// The request that a leg has waited for: that one over, none is made anew.
     pub(crate) waited_for: Option<ApprovalId>,
 }
@@ -137,13 +135,13 @@ impl Held {
 
 impl Session {
     /// What becomes of a call that people may let pass.
-    pub(crate) async fn meet(&self, operation: Operation, asked: Asked<'_>, counted: limits::Held) -> Verdict {
-        let met = self.met(&operation, &asked, counted);
+    pub(crate) async fn meet(&self, asked: Asked<'_>, counted: limits::Held) -> Verdict {
+        let met = self.met(&asked, counted);
         let patience = shortest(&asked, |rule| rule.wait);
-        let Asked { decision, action, .. } = asked;
+        let Asked { evaluated, action, .. } = asked;
         match met {
             Err(error) => Verdict::Denied(self.unrecorded(&error)),
-            Ok(Met::Crowded) => Verdict::Denied(self.too_many(operation).await),
+            Ok(Met::Crowded) => Verdict::Denied(self.too_many(evaluated.asked().clone()).await),
             Ok(Met::Refused { written, kind, reason, message }) => {
                 Verdict::Denied(self.denied(Ok(written), kind, reason, message).await)
             }
@@ -153,10 +151,11 @@ impl Session {
                     return Verdict::Denied(self.unrecorded(&error));
                 }
                 let (reference, expires) = (approval.id.to_string(), approval.ask.expires);
-                let pending = Pending { reference, expires, message: decision.message.clone() };
+                let pending = Pending { reference, expires, message: evaluated.decision.message.clone() };
                 Verdict::Held(Box::new(Held {
                     session: self.clone(),
-                    operation,
+                    // As it came: it is rewritten anew when it is decided on again.
+                    operation: evaluated.asked().clone(),
                     approval: approval.id,
                     pending,
                     changes,
@@ -169,11 +168,11 @@ impl Session {
                     (Arc::clone(self.context()), self.subject().cloned()),
                     (self.context().tasks().token(), permit),
                     (written, Length::Call, Some(approval)),
-                    Operation { action, ..operation },
+                    Operation { action, ..evaluated.operation().clone() },
                 );
                 // Whatever the target's durability is: a power cut must not give an approval back.
                 match self.context().evidence().settle(Durability::Strict, used.position).await {
-                    Ok(()) => Verdict::Admitted(admitted),
+                    Ok(()) => Verdict::Admitted(admitted.rewritten(evaluated.is_rewritten())),
                     Err(error) => Verdict::Denied(self.unrecorded(&error)),
                 }
             }
@@ -205,11 +204,11 @@ impl Session {
     }
 
     /// Takes the step that follows, under the lock of the table.
-    fn met(&self, operation: &Operation, asked: &Asked<'_>, counted: limits::Held) -> Result<Met, EvidenceError> {
+    fn met(&self, asked: &Asked<'_>, counted: limits::Held) -> Result<Met, EvidenceError> {
         let shared = self.context().shared();
         let (evidence, control) = (&*shared.evidence, &shared.control);
         let quorums = quorums(asked);
-        let digest = self.digest(operation);
+        let digest = self.digest(asked.evaluated.operation());
         let now = evidence.clock.now();
         let mut table = shared.holds.table();
         if let Some(hold) = table.by_digest(&digest)
@@ -227,15 +226,15 @@ impl Session {
         });
         let Some((approval, changes)) = known else {
             return match asked.waited_for {
-                Some(id) => self.over(operation, asked, id),
-                None => self.request(&mut table, operation, asked, (digest, quorums, now)),
+                Some(id) => self.over(asked, id),
+                None => self.request(&mut table, asked, (digest, quorums, now)),
             };
         };
         match &approval.state {
             ApprovalState::Denied { by: _, reason } => {
                 table.remove(approval.id);
-                let message = format!("{} Denied: {reason}", asked.decision.message);
-                self.refuse(operation, asked, approval.id, "approval_denied", message)
+                let message = format!("{} Denied: {reason}", asked.evaluated.decision.message);
+                self.refuse(asked, approval.id, "approval_denied", message)
             }
             ApprovalState::Used { reference, .. } => {
                 table.remove(approval.id);
@@ -243,16 +242,16 @@ impl Session {
                     "this call was approved, and the approval was used by {reference}, whose outcome is unknown: look \
                      whether it was done before you ask again"
                 );
-                self.refuse(operation, asked, approval.id, "approval_spent", message)
+                self.refuse(asked, approval.id, "approval_spent", message)
             }
             ApprovalState::Open | ApprovalState::Approved if !covers(&approval, &quorums) => {
                 let reason = ("other_rules", Some(asked.policies.hash()));
                 table.cancel(approval.id, (evidence, control), reason)?;
-                self.request(&mut table, operation, asked, (digest, quorums, now))
+                self.request(&mut table, asked, (digest, quorums, now))
             }
-            ApprovalState::Approved => self.use_up(&mut table, operation, asked, (&approval, counted)),
+            ApprovalState::Approved => self.use_up(&mut table, asked, (&approval, counted)),
             ApprovalState::Open | ApprovalState::Expired | ApprovalState::Cancelled { .. } => {
-                let written = self.held(operation, asked, approval.id)?;
+                let written = self.held(asked, approval.id)?;
                 Ok(Met::Held { written, approval: Box::new(approval), changes })
             }
         }
@@ -262,18 +261,17 @@ impl Session {
     fn request(
         &self,
         table: &mut Table,
-        operation: &Operation,
         asked: &Asked<'_>,
         (digest, quorums, now): (Digest, Vec<Quorum>, Timestamp),
     ) -> Result<Met, EvidenceError> {
         let who = self.principal().id();
         if let Err(full) = table.room(&who) {
             let message = holds::told_why(full).to_owned();
-            let written = self.append(operation, asked, (None, Some("too_many_held")), Effect::Deny)?;
+            let written = self.append(asked, (None, Some("too_many_held")), Effect::Deny)?;
             return Ok(Met::Refused { written, kind: ErrorKind::Limit, reason: "too_many_held", message });
         }
         let id = ApprovalId::random();
-        let held = self.held(operation, asked, id)?;
+        let held = self.held(asked, id)?;
         let expires = now + shortest(asked, |rule| rule.expires);
         let barred: Vec<String> =
             self.principal().actor_chain.iter().map(|actor| format!("{}|{}", actor.issuer, actor.subject)).collect();
@@ -286,7 +284,7 @@ impl Session {
             held: held.seq,
             requested: now.to_string(),
             expires: expires.to_string(),
-            policies: asked.decision.policies.iter().map(ToString::to_string).collect(),
+            policies: asked.evaluated.decision.policies.iter().map(ToString::to_string).collect(),
             policy: asked.policies.hash().to_owned(),
             quorums,
             barred,
@@ -297,7 +295,7 @@ impl Session {
             action: &ask.action,
             digest: &ask.digest,
             expires,
-            policies: &asked.decision.policies,
+            policies: &asked.evaluated.decision.policies,
             quorums: &wanted,
             barred: &ask.barred,
             held: ask.held,
@@ -313,13 +311,12 @@ impl Session {
     fn use_up(
         &self,
         table: &mut Table,
-        operation: &Operation,
         asked: &Asked<'_>,
         (approval, counted): (&Approval, limits::Held),
     ) -> Result<Met, EvidenceError> {
         let context = self.context();
         let Some(permit) = context.tasks().permit(Length::Call, counted) else { return Ok(Met::Crowded) };
-        let written = self.append(operation, asked, (Some(approval.id), None), Effect::Allow)?;
+        let written = self.append(asked, (Some(approval.id), None), Effect::Allow)?;
         let (who, time) = (self.principal().id(), context.evidence().clock.now().to_string());
         let stamp = Stamp { time: &time, who: Some(&who), session: self.id() };
         let step = Step::Used { intent: written.seq };
@@ -334,70 +331,67 @@ impl Session {
             Ok(Some((_, used))) => Ok(Met::Admitted { written, used, permit, approval: approval.id }),
             // An intent is on record and nothing will be sent: say so.
             Ok(None) => {
-                self.give_up(operation, asked, (written, permit));
+                self.give_up(asked, (written, permit));
                 Err(EvidenceError::Closed)
             }
             Err(error) => {
-                self.give_up(operation, asked, (written, permit));
+                self.give_up(asked, (written, permit));
                 Err(error)
             }
         }
     }
 
     /// Records that an admitted call is not sent. Dropping what would have carried it does so.
-    fn give_up(&self, operation: &Operation, asked: &Asked<'_>, (intent, permit): (Written, Permit)) {
+    fn give_up(&self, asked: &Asked<'_>, (intent, permit): (Written, Permit)) {
         drop(Admitted::new(
             (Arc::clone(self.context()), None),
             (self.context().tasks().token(), permit),
             (intent, Length::Call, None),
-            Operation { action: asked.action.clone(), ..operation.clone() },
+            Operation { action: asked.action.clone(), ..asked.evaluated.operation().clone() },
         ));
     }
 
     /// Tells a leg that what it has waited for is over.
-    fn over(&self, operation: &Operation, asked: &Asked<'_>, id: ApprovalId) -> Result<Met, EvidenceError> {
+    fn over(&self, asked: &Asked<'_>, id: ApprovalId) -> Result<Met, EvidenceError> {
         let message = format!(
             "{} The request for approval {id} has ended without one; call again to ask anew",
-            asked.decision.message
+            asked.evaluated.decision.message
         );
-        self.refuse(operation, asked, id, "approval_expired", message)
+        self.refuse(asked, id, "approval_expired", message)
     }
 
     fn refuse(
         &self,
-        operation: &Operation,
         asked: &Asked<'_>,
         id: ApprovalId,
         reason: &'static str,
         message: String,
     ) -> Result<Met, EvidenceError> {
-        let written = self.append(operation, asked, (Some(id), Some(reason)), Effect::Deny)?;
+        let written = self.append(asked, (Some(id), Some(reason)), Effect::Deny)?;
         Ok(Met::Refused { written, kind: ErrorKind::Denied, reason, message })
     }
 
-    fn held(&self, operation: &Operation, asked: &Asked<'_>, id: ApprovalId) -> Result<Written, EvidenceError> {
-        self.append(operation, asked, (Some(id), None), Effect::Hold)
+    fn held(&self, asked: &Asked<'_>, id: ApprovalId) -> Result<Written, EvidenceError> {
+        self.append(asked, (Some(id), None), Effect::Hold)
     }
 
     /// Appends what became of the call, with its request.
     fn append(
         &self,
-        operation: &Operation,
         asked: &Asked<'_>,
         (approval, reason): (Option<ApprovalId>, Option<&str>),
         effect: Effect,
     ) -> Result<Written, EvidenceError> {
-        let found: &Found = &asked.masked.found;
-        let decided = self.body(operation, (&asked.action, found), asked.decision, asked.policies.hash());
-        let decided = Decided { approval, reason, effect, ..decided };
+        let Evaluated { decision, rewrites, found, .. } = asked.evaluated;
+        let decided = self.body(asked.evaluated.operation(), (&asked.action, found), decision, asked.policies.hash());
+        let decided = Decided { approval, reason, effect, rewrites, ..decided };
         let body = match effect {
             Effect::Allow => Body::OperationAdmitted(decided),
             Effect::Deny => Body::OperationDenied(decided),
             Effect::Hold => Body::OperationHeld(decided),
         };
-        let recorded = &asked.masked.recorded;
-        let request = [Part { name: PayloadName::Request, recorded, passed: &operation.wire }];
-        let written = self.context().strand().append_with(self.context().evidence(), &request, body)?;
+        let parts = asked.evaluated.parts();
+        let written = self.context().strand().append_with(self.context().evidence(), &parts, body)?;
         self.context().metrics().decided(self.target(), effect);
         Ok(written)
     }
@@ -409,7 +403,7 @@ fn quorums(asked: &Asked<'_>) -> Vec<Quorum> {
         rule: rule.to_string(),
         approvers: asked.policies.approval_rule(rule).map_or(u64::MAX, |rule| rule.approvers),
     };
-    asked.decision.approvals.iter().map(quorum).collect()
+    asked.evaluated.decision.approvals.iter().map(quorum).collect()
 }
 
 /// Whether a request asks for all that is needed now.
@@ -423,6 +417,6 @@ fn covers(approval: &Approval, quorums: &[Quorum]) -> bool {
 
 /// What the strictest of the rules says of a time.
 fn shortest(asked: &Asked<'_>, of: impl Fn(&ApprovalRule) -> Duration) -> Duration {
-    let rules = asked.decision.approvals.iter().filter_map(|rule| asked.policies.approval_rule(rule));
+    let rules = asked.evaluated.decision.approvals.iter().filter_map(|rule| asked.policies.approval_rule(rule));
     rules.map(of).min().unwrap_or_default()
 }

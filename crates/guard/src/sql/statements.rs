@@ -11,7 +11,7 @@ use vidimus_core::SqlFacts;
 
 use super::{CODE, conditions};
 
-const SELECT: &str = "select";
+pub(super) const SELECT: &str = "select";
 const INSERT: &str = "insert";
 const UPDATE: &str = "update";
 const DELETE: &str = "delete";
@@ -414,7 +414,7 @@ fn table(name: &ObjectName) -> String {
 }
 
 /// The largest number of rows of a query, where it is a number.
-fn limit_of(query: &Query) -> Option<u64> {
+pub(super) fn limit_of(query: &Query) -> Option<u64> {
     let clause = query.limit_clause.as_ref().and_then(|clause| match clause {
         LimitClause::LimitOffset { limit: Some(limit), limit_by, .. } if limit_by.is_empty() => number(limit),
         LimitClause::OffsetCommaLimit { limit, .. } => number(limit),

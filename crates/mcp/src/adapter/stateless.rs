@@ -137,12 +137,14 @@ impl Adapter {
         (id, method): (&Id, Method),
     ) -> Result<(Operation, Call, Patience), Reply> {
         let Some(session) = visit.session else { return Err(self.not_offered(visit, message).await) };
+        let mut repeating = None;
         let annotations = match method {
             Method::CallTool => {
                 let ToolDefinition { annotations, input_schema, .. } = self.tool(visit, session, message).await?;
                 if let Err(error) = modern::check_arguments(headers, message, &input_schema) {
                     return Err(self.not_modern(visit, message, &error).await);
                 }
+                repeating = Some(input_schema).filter(|schema| modern::repeats_arguments(schema));
                 Some(annotations)
             }
             Method::ListTools => {
@@ -200,6 +202,7 @@ impl Adapter {
         let call = Call {
             expected: Expected::Response { id: id.clone(), method },
             head,
+            repeating,
             endless: method == Method::ListenSubscriptions,
             lists: if method == Method::ListenSubscriptions { changed::asked(message) } else { Vec::new() },
             is_continued: is_continued(message),

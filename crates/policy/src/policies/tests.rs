@@ -11,7 +11,14 @@ use crate::reads::Reads;
 use crate::request::Claimed;
 use crate::vocabulary::{FIXED_ACTIONS, OTHER_TOOL};
 
-const EFFECTS: [&str; 4] = ["permit", "forbid", "@approval(\"finance\") forbid", "@approval(\"security\") forbid"];
+const EFFECTS: [&str; 6] = [
+    "permit",
+    "forbid",
+    "@approval(\"finance\") forbid",
+    "@approval(\"security\") forbid",
+    "@rewrite(\"small\") forbid",
+    "@rewrite(\"euro\") forbid",
+];
 const PRINCIPALS: [&str; 5] = [
     "principal",
     "principal in Group::\"demo/a\"",
@@ -115,7 +122,7 @@ fn whole(
     request: &Request<'_>,
     has_liftable: bool,
 ) -> (Effect, Vec<String>, Vec<String>) {
-    let kept = policies.rules.all().filter(|rule| has_liftable || rule.approval.is_none());
+    let kept = policies.rules.all().filter(|rule| has_liftable || !rule.is_liftable());
     let all = PolicySet::from_policies(kept.map(|rule| rule.policy.clone())).unwrap();
     let site = policies.rules.site(request.action, request.target).unwrap();
     let target = policies.rules.target(request.target);
@@ -134,7 +141,7 @@ fn whole(
         .collect();
     let is_allowed = response.decision() == cedar_policy::Decision::Allow;
     let reasons: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
-    let liftable = |id: &String| policies.rules.by_id(id).is_some_and(|rule| rule.approval.is_some());
+    let liftable = |id: &String| policies.rules.by_id(id).is_some_and(|rule| rule.is_liftable());
     let mut ids = failed.clone();
     if is_allowed && failed.is_empty() {
         ids.extend(reasons);
@@ -144,10 +151,14 @@ fn whole(
     if !is_allowed && failed.is_empty() && !reasons.is_empty() && reasons.iter().all(liftable) {
         return match whole(policies, subject, request, false) {
             (Effect::Allow, ..) => {
-                let rule = |id: &String| policies.rules.by_id(id).unwrap().approval.as_ref().unwrap().to_string();
+                let rewrite = |id: &String| policies.rules.by_id(id).unwrap().rewrite.as_ref().map(ToString::to_string);
+                let approval =
+                    |id: &String| policies.rules.by_id(id).unwrap().approval.as_ref().map(ToString::to_string);
                 let is_call = matches!(request.action, Action::ToolCall(_));
-                let rules: std::collections::BTreeSet<_> = reasons.iter().filter(|_| is_call).map(rule).collect();
-                let mut ids = reasons;
+                let is_rewritten = reasons.iter().any(|id| rewrite(id).is_some());
+                let lifts = |id: &String| if is_rewritten { rewrite(id) } else { approval(id) };
+                let mut ids: Vec<_> = reasons.into_iter().filter(|id| lifts(id).is_some()).collect();
+                let rules: std::collections::BTreeSet<_> = ids.iter().filter(|_| is_call).filter_map(lifts).collect();
                 ids.sort();
                 (Effect::Deny, ids, rules.into_iter().collect())
             }
@@ -190,7 +201,8 @@ proptest! {
             needs_reason: false,
             message: None,
         });
-        let world = World { targets: &targets, classes: &[], approvals: &approvals };
+        let rewrites = ["small".into(), "euro".into()];
+        let world = World { targets: &targets, classes: &[], approvals: &approvals, rewrites: &rewrites };
         let policies = Policies::compile_in(&[source], world).unwrap();
         let subject = policies.subject(&principal(is_user, groups, amr));
 
@@ -212,7 +224,8 @@ proptest! {
 
         let decision = policies.decide(&subject, &request);
         let ids: Vec<String> = decision.policies.iter().map(ToString::to_string).collect();
-        let rules = decision.approvals.iter().map(ToString::to_string).collect();
+        let rewrites = decision.rewrites.iter().map(|rewrite| &rewrite.name);
+        let rules = decision.approvals.iter().chain(rewrites).map(ToString::to_string).collect();
         prop_assert_eq!((decision.effect, ids, rules), whole(&policies, &subject, &request, true));
     }
 }

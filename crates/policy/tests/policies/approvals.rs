@@ -26,7 +26,7 @@ fn rule(name: &str) -> ApprovalRule {
 
 fn compiled(text: &str) -> Result<Policies, String> {
     let (targets, approvals) = ([crm()], ["finance", "security"].map(rule));
-    let world = World { targets: &targets, classes: &[], approvals: &approvals };
+    let world = World { targets: &targets, classes: &[], approvals: &approvals, rewrites: &[] };
     let errors = |errors: Vec<vidimus_policy::PolicyError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>();
     Policies::compile_in(&[source("p.cedar", text)], world).map_err(|found| errors(found).join("\n"))
 }

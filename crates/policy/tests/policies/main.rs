@@ -6,6 +6,7 @@ mod arguments;
 mod decisions;
 mod refusals;
 mod reveal;
+mod rewrites;
 mod samples;
 mod visibility;
 

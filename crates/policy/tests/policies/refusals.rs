@@ -86,10 +86,10 @@ forbid (principal, action, resource);
 @id forbid (principal, action, resource);
 "#), @r#"
     p.cedar:2:10: there is no approval rule `finance`; add `[approvals.finance]` to the configuration
-    p.cedar:4:1: rewrites are not enforced by this version, so `@rewrite` would not hold; remove the annotation: the forbid then stands as it is
+    p.cedar:4:1: there is no rewrite `cap-rows`; add `[rewrites.cap-rows]` to the configuration
     p.cedar:6:1: there is no annotation `@mesage`; did you mean `message`?
     p.cedar:7:1: there is no annotation `@aproval`; did you mean `approval`?
-    p.cedar:8:1: there is no annotation `@severity`; known are `@id`, `@message` and `@approval`
+    p.cedar:8:1: there is no annotation `@severity`; known are `@id`, `@message`, `@approval` and `@rewrite`
     p.cedar:9:1: `@message` needs a text of 1 to 1024 bytes without control characters
     p.cedar:10:1: `@id` needs a text of 1 to 128 bytes without control characters
     "#);

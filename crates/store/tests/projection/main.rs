@@ -108,6 +108,7 @@ fn decided<'a>(effect: Effect) -> Decided<'a> {
         policy: "sha256:ab",
         reason: None,
         approval: None,
+        rewrites: &[],
         durability: Durability::Strict,
         masking: Masking::NONE,
         payloads: &[],

@@ -1,9 +1,10 @@
 //! `[targets.NAME.facts]`: which arguments are commands, SQL and paths.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use toml::de::DeTable;
-use vidimus_guard::{Dialect, Guard, Path, Settings};
+use vidimus_guard::{Dialect, Guard, Path, Rewrite, Settings};
 
 use super::document::Document;
 use super::keys;
@@ -14,8 +15,12 @@ pub(super) fn of_target<'a>(
     document: &'a Document,
     heading: String,
     found: Option<(Range<usize>, &'a DeTable<'a>)>,
+    rewrites: &Arc<[Rewrite]>,
 ) -> Option<Guard> {
-    let Some((place, table)) = found else { return Some(Guard::default()) };
+    let rewrites = Arc::clone(rewrites);
+    let Some((place, table)) = found else {
+        return Some(Guard::new(Settings { rewrites, ..Settings::default() }));
+    };
     let table = Table::new(document, &keys::TARGET_FACTS, heading, place, table);
     let argument = |text: &str| text.parse::<Path>().map_err(|error| format!("{error}, not like `{text}`"));
     let shell = table.list("shell", argument);
@@ -26,7 +31,7 @@ pub(super) fn of_target<'a>(
     };
     let roots = table.list("roots", root);
     table.finish();
-    Some(Guard::new(Settings { shell: shell?, sql: sql?, dialect: dialect?, roots: roots? }))
+    Some(Guard::new(Settings { shell: shell?, sql: sql?, dialect: dialect?, roots: roots?, rewrites }))
 }
 
 fn root(text: &str) -> Result<String, String> {

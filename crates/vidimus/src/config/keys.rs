@@ -4,9 +4,11 @@
 //! from here. A test holds that every key here is read and every key read is here.
 
 mod limits;
+mod rewrites;
 mod webhooks;
 
 pub(super) use limits::{LIMIT_RULE, LIMITS};
+pub(super) use rewrites::REWRITE;
 pub(super) use webhooks::WEBHOOK;
 
 /// What happens when a key is left out.
@@ -57,6 +59,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &POLICY,
     &APPROVAL,
     &WEBHOOK,
+    &REWRITE,
     &MASKING,
     &CUSTOM_CLASS,
     &TARGET,
@@ -84,6 +87,7 @@ pub(super) const ROOT: Section = Section {
         key("policy", "table", Absent::Refused, "who may do what"),
         key("approvals", "table", Absent::Means("nothing can be approved"), "who must agree, by rule"),
         key("webhooks", "table", Absent::Means("nobody is told"), "who is told of requests for approval"),
+        key("rewrites", "table", Absent::Means("nothing can be rewritten"), "how calls are rewritten, by name"),
         key("masking", "table", Absent::Means("the defaults hold"), "what is masked"),
         key("targets", "table", Absent::Refused, "what the gateway fronts"),
         key("witnesses", "table", Absent::Means("nobody watches over the log"), "who watches over the log"),

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -13,6 +14,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 use vidimus_core::{Durability, Record, TargetName};
 use vidimus_gate::Thresholds;
+use vidimus_guard::Rewrite;
 use vidimus_identity::{Algorithm, ClaimRule, IssuerConfig};
 use vidimus_mcp::Pinning;
 use vidimus_net::{ClientHeader, Network, Proxies};
@@ -20,8 +22,8 @@ use vidimus_net::{ClientHeader, Network, Proxies};
 use super::document::Document;
 use super::table::{Table, Value, secret};
 use super::{
-    Config, Gateway, Issuer, Masking, Server, Target, approvals, facts, limits, masking, retention, stdio, tls, value,
-    webhooks, witnesses,
+    Config, Gateway, Issuer, Masking, Server, Target, approvals, facts, limits, masking, retention, rewrites, stdio,
+    tls, value, webhooks, witnesses,
 };
 use super::{keys, oauth};
 
@@ -73,15 +75,16 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
     let approvals = approvals::read(document, root.table("approvals"));
     let rules: Vec<String> = approvals.iter().flatten().map(|rule| rule.name.to_string()).collect();
     let webhooks = webhooks::read(document, root.table("webhooks"), &rules);
+    let rewrites = rewrites::read(document, root.table("rewrites"));
     let masking = masking::read(document, root.table("masking"));
     // Where it is wrong, targets are still read: every problem is told at once.
-    let for_targets = masking.clone().unwrap_or_else(masking::nothing);
+    let for_targets = (masking.clone().unwrap_or_else(masking::nothing), rewrites.clone().unwrap_or_default());
     let found = root.table("targets");
     let names: Vec<&str> = found.iter().flat_map(|(_, table)| table.keys()).map(|name| &**name.get_ref()).collect();
     let targets = found.and_then(|(place, table)| targets(document, place, table, &for_targets));
     let of_issuers = issuers.as_ref().map(|issuers| issuers.iter().map(|own| &*own.verification.name).collect());
     let limits = limits::read(document, root.table("limits"), &limits::Known { targets: names, issuers: of_issuers });
-    let retention = retention::read(document, root.table("retention"), &for_targets);
+    let retention = retention::read(document, root.table("retention"), &for_targets.0);
     let witnesses = witnesses::read(document, root.table("witnesses"));
     let is_log_public = is_log_public(document, root.table("log"));
     root.finish();
@@ -98,6 +101,7 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         policy_dir: policy_dir?,
         approvals: approvals?,
         webhooks: webhooks?,
+        rewrites: rewrites?,
         masking: masking?,
         retention_delay: retention.delay,
         retention: retention.rules(&targets),
@@ -328,11 +332,11 @@ fn targets<'a>(
     document: &'a Document,
     place: Range<usize>,
     table: &'a DeTable<'a>,
-    masking: &Masking,
+    shared: &(Masking, Arc<[Rewrite]>),
 ) -> Option<Vec<Target>> {
     let mut targets: Vec<Option<Target>> = Vec::new();
     for (name, value) in table {
-        targets.push(target(document, name, value, masking));
+        targets.push(target(document, name, value, shared));
     }
     if targets.is_empty() {
         document.problem(place, "no target in [targets]", Some("add a [targets.NAME]".to_owned()));
@@ -344,7 +348,7 @@ fn target<'a>(
     document: &'a Document,
     name: &'a Spanned<toml::de::DeString<'a>>,
     value: Value<'a>,
-    gateway: &Masking,
+    (gateway, rewrites): &(Masking, Arc<[Rewrite]>),
 ) -> Option<Target> {
     let own_name = name.get_ref().parse::<TargetName>();
     match &own_name {
@@ -382,7 +386,7 @@ fn target<'a>(
     let heading = format!("targets.{}.masking", name.get_ref());
     let masking = masking::of_target(document, heading, table.table("masking"), gateway);
     let heading = format!("targets.{}.facts", name.get_ref());
-    let guard = facts::of_target(document, heading, table.table("facts"));
+    let guard = facts::of_target(document, heading, table.table("facts"), rewrites);
     let tools = table.parsed("tools", value::text).map(|path| document.resolve(&path));
     let connect_timeout = table.parsed("connect_timeout", value::duration);
     let request_timeout = table.parsed("request_timeout", value::duration);

@@ -1,0 +1,168 @@
+//! A call as policies want it: decided on, rewritten where they ask for that, and decided on once more.
+//!
+//! Rewrites are applied once, all that are asked for at the same time, to the bytes for the target. What comes out is read
+//! again, and what is decided on then is a part of those bytes: they, and no others, may pass. Facts and masked forms are
+//! made anew of them. What still wants a rewrite is denied, and so is what cannot be rewritten. Both forms are recorded.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use vidimus_core::event::Masking as Found;
+use vidimus_core::json::{Document, Limits};
+use vidimus_core::operation::Arguments;
+use vidimus_core::{Operation, Rewriting};
+use vidimus_guard::{Guard, RewriteError};
+use vidimus_mask::ClassSet;
+use vidimus_policy::Decision;
+
+use super::{Denied, Session};
+use crate::guarding;
+use crate::masking::Masked;
+use crate::recording::{Part, PayloadName};
+use crate::standing::Standing;
+
+/// Messages up to this size are rewritten where they arrive: a millisecond or so.
+const INLINE_BYTES: usize = 64 << 10;
+
+/// An operation and what masking made of it for the record.
+struct Form {
+    operation: Operation,
+    masked: Masked,
+}
+
+/// What was decided on an operation, and on which form of it.
+pub(crate) struct Evaluated {
+    pub(crate) decision: Decision,
+    /// What was decided on last.
+    form: Form,
+    /// As it was asked for, where that is something else.
+    asked: Option<Box<Form>>,
+    /// The rewrites that were applied.
+    pub(crate) rewrites: Vec<Rewriting>,
+    /// What masking found in all that is recorded.
+    pub(crate) found: Found,
+}
+
+/// Why a call could not be rewritten, for its caller.
+struct NotRewritten(String);
+
+impl Form {
+    fn part(&self, name: PayloadName) -> Part<'_> {
+        Part { name, recorded: &self.masked.recorded, passed: &self.operation.wire }
+    }
+}
+
+impl Evaluated {
+    /// What may pass, if anything may.
+    pub(crate) const fn operation(&self) -> &Operation {
+        &self.form.operation
+    }
+
+    /// The operation as it was asked for.
+    pub(crate) fn asked(&self) -> &Operation {
+        self.asked.as_ref().map_or(&self.form.operation, |asked| &asked.operation)
+    }
+
+    /// Whether what may pass is something else than what was asked for.
+    pub(crate) const fn is_rewritten(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// What is recorded of it.
+    pub(crate) fn parts(&self) -> Vec<Part<'_>> {
+        match &self.asked {
+            None => vec![self.form.part(PayloadName::Request)],
+            Some(asked) => vec![asked.part(PayloadName::Request), self.form.part(PayloadName::Rewritten)],
+        }
+    }
+
+    fn as_asked(form: Form, decision: Decision) -> Self {
+        let found = form.masked.found.clone();
+        Self { decision, form, asked: None, rewrites: Vec::new(), found }
+    }
+}
+
+impl Session {
+    /// Decides on an operation, and on what it is rewritten to where policies want that. Nothing is recorded yet but that
+    /// it cannot be masked.
+    pub(crate) async fn evaluated(&self, standing: &Standing, operation: Operation) -> Result<Evaluated, Denied> {
+        let asked = self.form(operation).await?;
+        let decision = self.decided_on(standing, &asked).await;
+        if decision.rewrites.is_empty() {
+            return Ok(Evaluated::as_asked(asked, decision));
+        }
+        let operation = match self.rewritten(&asked.operation, &decision.rewrites).await {
+            Ok(operation) => operation,
+            Err(NotRewritten(why)) => return Ok(Evaluated::as_asked(asked, decision.not_rewritten(&why))),
+        };
+        let form = self.form(operation).await?;
+        let again = self.decided_on(standing, &form).await.once_rewritten(&decision.rewrites);
+        let mut found = asked.masked.found.clone();
+        found.add(&form.masked.found);
+        Ok(Evaluated { decision: again, form, asked: Some(Box::new(asked)), rewrites: decision.rewrites, found })
+    }
+
+    async fn form(&self, operation: Operation) -> Result<Form, Denied> {
+        // For the record alone: what goes to the target is what is evaluated.
+        match self.context().masked(&operation.wire, operation.members, ClassSet::EMPTY).await {
+            Ok(masked) => Ok(Form { operation, masked }),
+            Err(error) => Err(self.unmaskable(&error, &operation.action).await),
+        }
+    }
+
+    async fn decided_on(&self, standing: &Standing, form: &Form) -> Decision {
+        let wanted = standing.policies.facts_read(&form.operation.action, self.target());
+        let facts = guarding::facts(&self.context().spec().guard, &form.operation, &form.masked.found, wanted).await;
+        self.decide(standing, &form.operation, &facts)
+    }
+
+    /// The operation with rewrites applied: its bytes, and the arguments in them.
+    async fn rewritten(&self, operation: &Operation, rewrites: &[Rewriting]) -> Result<Operation, NotRewritten> {
+        let names: Vec<Arc<str>> = rewrites.iter().map(|rewrite| Arc::clone(&rewrite.name)).collect();
+        let (guard, wire) = (self.context().spec().guard.clone(), operation.wire.clone());
+        let Some(arguments) = operation.arguments.clone() else {
+            return Err(NotRewritten("it has no arguments that could be rewritten".to_owned()));
+        };
+        let rewriting = move || rewritten(&guard, &wire, &arguments, &names);
+        let done = if operation.wire.len() <= INLINE_BYTES {
+            rewriting()
+        } else {
+            let failed = || NotRewritten("it could not be rewritten; tell the operator of this gateway".to_owned());
+            tokio::task::spawn_blocking(rewriting).await.map_err(|_| failed())?
+        };
+        let arguments = done?;
+        Ok(Operation { wire: arguments.document.bytes().clone(), arguments: Some(arguments), ..operation.clone() })
+    }
+}
+
+/// The message with the rewrites applied, read again, and the place of its arguments.
+fn rewritten(
+    guard: &Guard,
+    wire: &Bytes,
+    evaluated: &Arguments,
+    names: &[Arc<str>],
+) -> Result<Arguments, NotRewritten> {
+    let failed = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "a call cannot be rewritten, so it is denied");
+        NotRewritten("it could not be rewritten; tell the operator of this gateway".to_owned())
+    };
+    let path = evaluated.path;
+    // What was read within the limits before, and the few bytes that rewrites add.
+    let limits = Limits { max_bytes: usize::MAX, max_nodes: usize::MAX, ..Limits::default() };
+    let message = Document::parse(wire.clone(), &limits).map_err(|error| failed(&error))?;
+    let raw = |document: &Document| document.root().at(path).map(|arguments| arguments.raw().to_owned());
+    if raw(&message) != raw(&evaluated.document) {
+        return Err(failed(&"its arguments are not those that were evaluated"));
+    }
+    let borrowed: Vec<&str> = names.iter().map(|name| &**name).collect();
+    let changed = guard.rewritten(&message, path, &borrowed).map_err(|error| match error {
+        RewriteError::Unknown(_) | RewriteError::Splice(_) => failed(&error),
+        RewriteError::Conflict(..) | RewriteError::Twin { .. } => NotRewritten(error.to_string()),
+    })?;
+    if changed == *wire {
+        let plural = if names.len() == 1 { "rewrite" } else { "rewrites" };
+        return Err(NotRewritten(format!("the {plural} {} cannot change it", borrowed.join(" and "))));
+    }
+    let document = Document::parse(changed, &limits).map_err(|error| failed(&error))?;
+    Ok(Arguments { document: Arc::new(document), path })
+}
