@@ -87,6 +87,8 @@ enum What {
     Gateway,
     /// The masking engine alone: MB per CPU-second of one core, on texts made from a seed.
     Mask,
+    /// Guardrails alone: what facts of a call take, by kind and size of its arguments.
+    Guard,
     /// Policy alone: what a decision takes, by how many of 500 policies can apply.
     Policy,
     /// The evidence log alone: appends beside a bare loop of group commits, size, start and verification of many events.
@@ -180,6 +182,9 @@ struct Usage {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.what == What::Mask {
         return parts::bench_crate(workspace, "vidimus-mask", "mask");
+    }
+    if arguments.what == What::Guard {
+        return parts::bench_crate(workspace, "vidimus-guard", "facts");
     }
     if arguments.what == What::Policy {
         return parts::bench_crate(workspace, "vidimus-policy", "decide");

@@ -145,6 +145,7 @@ impl Session {
                 status: Status::Ok,
                 microseconds: None,
                 bytes: 0,
+                hidden: 0,
                 durability: context.durability(),
                 masking: Found::NONE,
                 payloads: &[],

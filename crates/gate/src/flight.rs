@@ -22,6 +22,7 @@ use vidimus_log::AppendError;
 use crate::answers::{self, Answer, AnswerSender, Answers};
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
+use crate::guarding;
 use crate::masking::{Masked, OutputSchema, Unmaskable};
 use crate::questions::Pen;
 use crate::recording::{Part, PayloadName};
@@ -67,6 +68,8 @@ pub struct InFlight {
     part_deliveries: digest::Context,
     /// What masking found in the parts.
     found: Found,
+    /// Texts of the result with characters that people do not see.
+    hidden: u64,
     answers: AnswerSender,
     ended: bool,
     length: Length,
@@ -152,6 +155,7 @@ impl Admitted {
             part_commitments: digest::Context::new(&digest::SHA256),
             part_deliveries: digest::Context::new(&digest::SHA256),
             found: Found::default(),
+            hidden: 0,
             answers: sender,
             ended: false,
             length,
@@ -197,6 +201,7 @@ impl Admitted {
 impl InFlight {
     /// Masks and records one part of the result, then releases it. Waits for a slow client, not for one that is gone.
     pub async fn chunk(&mut self, body: Bytes, members: &'static Members) -> Result<(), PartError> {
+        self.look(&body).await;
         let Masked { recorded, shown, found } = self.masked(&body, members).await?;
         let part = Part { name: PayloadName::Chunk, recorded: &recorded, passed: &shown };
         let intent = (self.intent, self.session.durability());
@@ -210,6 +215,11 @@ impl InFlight {
         // A client that is gone does not end the exchange.
         self.release(shown, Some(written.at)).await;
         Ok(())
+    }
+
+    /// Counts what a part of the result hides. Nothing of it changes for that.
+    async fn look(&mut self, body: &Bytes) {
+        self.hidden = self.hidden.saturating_add(guarding::hidden_texts(body).await);
     }
 
     /// Masks what goes to the client, except what is revealed to it.
@@ -297,6 +307,7 @@ impl InFlight {
     /// `refused` makes of the reason.
     pub async fn finish(mut self: Box<Self>, outcome: Outcome, refused: impl FnOnce(&str) -> Bytes + Send) {
         let Outcome { mut status, body, members, schema } = outcome;
+        self.look(&body).await;
         let masked = self.masked(&body, members).await;
         let masked = match masked.and_then(|masked| masked.fitted(&body, schema.as_ref())) {
             Ok(masked) => masked,
@@ -368,6 +379,7 @@ impl InFlight {
                 status,
                 microseconds: Some(measured.microseconds),
                 bytes: measured.bytes,
+                hidden: self.hidden,
                 durability: self.session.durability(),
                 masking: &found,
                 payloads: &[],
@@ -380,6 +392,9 @@ impl InFlight {
                 self.session.shared().holds.table().remove(approval);
             }
             self.session.metrics().ended(self.session.target(), status, measured.microseconds);
+            if self.hidden > 0 {
+                self.session.metrics().hid(self.session.target());
+            }
         }
         written
     }

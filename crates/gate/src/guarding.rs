@@ -1,5 +1,7 @@
-//! Facts of a call, for policy: derived only where policies read them, those of large arguments on a thread of their own.
+//! Facts of a call, for policy: derived only where policies read them; and what results hide, for the record. What is large has a
+//! thread of its own.
 
+use bytes::Bytes;
 use vidimus_core::event::Masking as Found;
 use vidimus_core::operation::Arguments;
 use vidimus_core::{Fact, FactSet, Facts, Operation, facts as core_facts};
@@ -27,6 +29,19 @@ pub(crate) async fn facts(guard: &Guard, operation: &Operation, found: &Found, w
         facts.secrets = Some(core_facts::secrets(found.masked.iter().map(|(class, count)| (&**class, *count))));
     }
     facts
+}
+
+/// How many texts of a result hold characters that people do not see.
+pub(crate) async fn hidden_texts(result: &Bytes) -> u64 {
+    if result.len() <= INLINE_BYTES || !vidimus_guard::may_hide(result) {
+        return vidimus_guard::hidden_texts(result);
+    }
+    let result = result.clone();
+    let counted = tokio::task::spawn_blocking(move || vidimus_guard::hidden_texts(&result)).await;
+    counted.unwrap_or_else(|_| {
+        tracing::error!("a result could not be searched for hidden characters");
+        0
+    })
 }
 
 fn of(guard: &Guard, arguments: Option<&Arguments>, wanted: FactSet) -> Facts {

@@ -26,6 +26,7 @@ pub struct Metrics {
     pub(crate) sessions: Gauge<i64, std::sync::atomic::AtomicI64>,
     pub(crate) unauthenticated: Counter<u64, AtomicU64>,
     limited: Family<LimitLabels, Counter>,
+    hidden: Family<TargetLabels, Counter>,
     free: Gauge,
     level: Gauge,
 }
@@ -73,6 +74,7 @@ impl Metrics {
             sessions: Gauge::default(),
             unauthenticated: Counter::default(),
             limited: Family::default(),
+            hidden: Family::default(),
             free: Gauge::default(),
             level: Gauge::default(),
         };
@@ -86,6 +88,8 @@ impl Metrics {
         registry.register("sessions_open", "Sessions open now", metrics.sessions.clone());
         registry.register("unauthenticated", "Requests without a valid token", metrics.unauthenticated.clone());
         registry.register("limited", "Requests refused by a limit, by target and limit", metrics.limited.clone());
+        let about = "Results with characters in them that people do not see, by target";
+        registry.register("hidden_text_results", about, metrics.hidden.clone());
         registry.register_with_unit("free", "Room for evidence", Unit::Bytes, metrics.free.clone());
         let about =
             "0 while there is room for evidence, 1 below warning, 2 below alarm, 3 below stop: nothing new begins";
@@ -107,6 +111,11 @@ impl Metrics {
     pub(crate) fn limited(&self, target: Option<&str>, limit: &str) {
         let labels = LimitLabels { target: target.unwrap_or_default().to_owned(), limit: limit.to_owned() };
         self.limited.get_or_create(&labels).inc();
+    }
+
+    /// A result held characters that people do not see.
+    pub(crate) fn hid(&self, target: &TargetName) {
+        self.hidden.get_or_create(&TargetLabels { target: Name(target.clone()) }).inc();
     }
 
     pub(crate) fn ended(&self, target: &TargetName, status: Status, microseconds: u64) {

@@ -142,6 +142,7 @@ fn outcome(
             status,
             microseconds: Some(u64::try_from(question.since.elapsed().as_micros()).unwrap_or(u64::MAX)),
             bytes: answer.map_or(0, |(masked, _)| masked.recorded.len() as u64),
+            hidden: 0,
             durability: pen.durability,
             masking: answer.map_or(Found::NONE, |(masked, _)| &masked.found),
             payloads: &[],

@@ -203,6 +203,7 @@ fn close(evidence: &Evidence, open: &Open) -> Result<(), RecoveryError> {
                 status: Status::Unknown,
                 microseconds: None,
                 bytes: 0,
+                hidden: 0,
                 durability: Durability::Strict,
                 masking: Masking::NONE,
                 payloads: &[],

@@ -4,13 +4,34 @@
 //! emoji), bidirectional overrides, and embeddings and isolates that do not end, variation selectors one after another,
 //! terminals' escape sequences and other control characters, host names of mixed scripts.
 
-use vidimus_core::json::Value;
+use bytes::Bytes;
+use vidimus_core::json::{Document, Limits, Value};
 
 use crate::walk::Texts;
 
 /// Whether there are any in arguments, keys included.
 pub(crate) fn is_in(arguments: Option<Value<'_>>) -> bool {
     Texts::of(arguments).any(|text| is_hidden(&text.value))
+}
+
+/// Whether a payload could hold any, by its bytes: beyond ASCII, controls, escapes of JSON.
+pub fn may_hide(payload: &[u8]) -> bool {
+    let is_odd = |byte: &u8| !byte.is_ascii() || (byte.is_ascii_control() && !matches!(byte, b'\n' | b'\r' | b'\t'));
+    let is_escape = |pair: &[u8]| matches!(pair, [b'\\', b'u' | b'b']);
+    payload.iter().any(is_odd) || payload.windows(2).any(is_escape)
+}
+
+/// How many texts of a payload hold any: of JSON its strings and keys, else all of it.
+pub fn hidden_texts(payload: &Bytes) -> u64 {
+    if !may_hide(payload) {
+        return 0;
+    }
+    let limits = Limits { max_bytes: usize::MAX, max_nodes: usize::MAX, ..Limits::default() };
+    let count = match Document::parse(payload.clone(), &limits) {
+        Ok(document) => Texts::of(Some(document.root())).filter(|text| is_hidden(&text.value)).count(),
+        Err(_) => usize::from(is_hidden(&String::from_utf8_lossy(payload))),
+    };
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 fn is_hidden(text: &str) -> bool {
@@ -146,6 +167,21 @@ mod tests {
             "葛\u{E0100}\u{E0101}\u{E0102}",
         ] {
             assert!(is_hidden(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn texts_of_a_payload_are_counted() {
+        for (payload, count) in [
+            ("{\"a\":\"plain\",\"b\":[\"caf\u{e9}\",1]}", 0),
+            (r#"{"a":"ad\u00admin","b\u200b":["x\u202ey","\ttab\\u200b"]}"#, 3),
+            ("{\"a\":\"pass\u{200B}word\"}", 1),
+            (r#"{"a":"bell\b"}"#, 1),
+            ("no JSON, but \u{1B}[8mhidden", 1),
+            ("no JSON", 0),
+            ("", 0),
+        ] {
+            assert_eq!(hidden_texts(&Bytes::from(payload)), count, "{payload}");
         }
     }
 

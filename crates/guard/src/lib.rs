@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+pub use hidden::{hidden_texts, may_hide};
 pub use lookup::{InvalidPath, Path};
 pub use rewrite::{Change, InvalidNumber, Number, Rewrite, RewriteError};
 pub use sql::{Dialect, UnknownDialect, facts as sql_facts};

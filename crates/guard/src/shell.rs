@@ -7,6 +7,7 @@
 mod grammar;
 mod judge;
 mod lexer;
+mod printed;
 mod programs;
 mod scripts;
 mod tables;

@@ -43,7 +43,8 @@ fn events() -> String {
          `cancelled` or `unknown`. Where policies had a call rewritten, `decision` has `rewrites`, each with its `name` and the \
          policies it was wanted `by`, and `payloads` has `request` as it was asked and `rewritten` as it was decided on. Each of \
          `payloads` has the `commitment` to what is recorded and, where other bytes were sent or delivered, `delivered`, the \
-         commitment to those. `program.logged` counts the lines that were `left_out`.\n",
+         commitment to those. `outcome` counts as `hidden` the \
+         texts of a result with characters in them that people do not see, where there are any. `program.logged` counts the lines that were `left_out`.\n",
     );
     page
 }

@@ -184,7 +184,11 @@ impl Event<'_> {
                     &Described { action, approval, method, protocol, intent: Some(intent), trace: None },
                 );
                 object.object("outcome", |outcome| {
-                    outcome.integer("bytes", ended.bytes).counts("masked", counts(&ended.masking.masked));
+                    outcome.integer("bytes", ended.bytes);
+                    if ended.hidden > 0 {
+                        outcome.integer("hidden", ended.hidden);
+                    }
+                    outcome.counts("masked", counts(&ended.masking.masked));
                     outcome.counts("revealed", counts(&ended.masking.revealed));
                     outcome.string("status", ended.status.name());
                     if let Some(microseconds) = ended.microseconds {

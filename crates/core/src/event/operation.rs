@@ -85,6 +85,8 @@ pub struct Ended<'a> {
     pub microseconds: Option<u64>,
     /// Bytes of the result, as recorded.
     pub bytes: u64,
+    /// Texts of the result, as it came, with characters in them that people do not see.
+    pub hidden: u64,
     /// The promise about evidence.
     pub durability: Durability,
     /// What masking found in the result.

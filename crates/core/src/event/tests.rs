@@ -157,6 +157,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
             status: Status::Ok,
             microseconds: Some(8_123),
             bytes: 4_021,
+            hidden: 2,
             durability: Durability::Strict,
             masking: &shown,
             payloads: std::slice::from_ref(&payload),

@@ -9,12 +9,12 @@ use vidimus_core::ShellFacts;
 
 use super::grammar::{self, Command, Fed};
 use super::lexer::{self, Direction, UNKNOWN, Word};
-use super::programs;
 use super::tables::{
     CONNECTORS, DANGEROUS, DECODERS, DOWNLOADERS, HARMLESS_MODULES, INTERPRETERS, PLAIN_OPTIONS, RUNNING_VARIABLES,
     SHELLS, UNREADABLE, WRAPPERS,
 };
 use super::targets;
+use super::{printed, programs};
 use crate::MAX_NAMES;
 
 /// Scripts and programs inside one another that are followed.
@@ -185,6 +185,9 @@ impl Judge {
     fn words_of(&mut self, program: &str, words: &[Word]) {
         let prints = self.substitutions == 0 && matches!(program, "echo" | "printf");
         let shows_key = matches!(program, "ssh" | "scp" | "sftp" | "ssh-add" | "ssh-keygen" | "ssh-copy-id" | "rsync");
+        if program == "printf" && self.substitutions > 0 {
+            self.printed(words);
+        }
         let mut before = "";
         for word in words {
             let is_key = shows_key && before == "-i";
@@ -194,6 +197,16 @@ impl Judge {
                 self.facts.dangerous |= targets::is_secret(&Word { text, ..word.clone() });
             }
             before = &word.text;
+        }
+    }
+
+    /// What `printf` prints becomes words.
+    fn printed(&mut self, words: &[Word]) {
+        let Some(printed) = printed::by_printf(words) else { return self.unclear() };
+        let model = Word { is_pattern: words.iter().any(|word| word.is_pattern), ..Word::default() };
+        for text in printed.split_whitespace() {
+            let word = Word { text: text.to_owned(), ..model.clone() };
+            self.facts.dangerous |= targets::is_secret(&word);
         }
     }
 

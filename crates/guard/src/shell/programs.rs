@@ -53,7 +53,26 @@ pub(super) fn judge(judge: &mut Judge, name: &str, words: &[Word], around: Aroun
         "crontab" => !has(words, "-l"),
         "history" => has(words, "-c"),
         "kill" => words.len() > 1 && words.last().is_some_and(|word| word.text == "-1"),
-        "killall" | "pkill" => has(words, "-1"),
+        "killall" | "pkill" => has(words, "-1") || ends_all(words),
+        "killall5" => true,
+        "xterm"
+        | "uxterm"
+        | "lxterm"
+        | "rxvt"
+        | "urxvt"
+        | "xvt"
+        | "aterm"
+        | "eterm"
+        | "st"
+        | "alacritty"
+        | "kitty"
+        | "konsole"
+        | "gnome-terminal"
+        | "xfce4-terminal"
+        | "lxterminal"
+        | "mate-terminal"
+        | "terminator"
+        | "x-terminal-emulator" => terminal(judge, words, around),
         "systemctl" | "service" | "launchctl" => {
             ["stop", "disable", "mask", "poweroff", "reboot", "halt", "kill", "rescue", "bootout", "unload"]
                 .iter()
@@ -86,6 +105,57 @@ pub(super) fn judge(judge: &mut Judge, name: &str, words: &[Word], around: Aroun
     if is_dangerous {
         judge.danger();
     }
+}
+
+/// Whether all processes of somebody are ended, or of whoever looks after the machine, or whatever they are called.
+fn ends_all(words: &[Word]) -> bool {
+    const OF_WHOM: &[&str] = &["-u", "-U", "--euid", "--uid", "--user", "-g", "-G", "-s", "-t", "--pgroup", "--group"];
+    let option = |word: &Word| {
+        OF_WHOM.iter().any(|option| {
+            let is_short = option.len() == 2;
+            word.text == *option
+                || (is_short && word.text.starts_with(option) && !word.text.starts_with("--"))
+                || word.text.split_once('=').is_some_and(|(name, _)| name == *option)
+        })
+    };
+    let is_chosen = words.iter().any(option);
+    let mut names = Vec::new();
+    let mut is_value = false;
+    for word in words {
+        if !word.text.starts_with('-') && !is_value {
+            names.push(word.text.as_str());
+        }
+        is_value = OF_WHOM.contains(&&*word.text);
+    }
+    let is_any = |name: &&str| name.trim_matches(['^', '$', '*', '+', '?', '(', ')']).trim_matches('.').is_empty();
+    let of_root = words.iter().any(|word| {
+        let value = word.text.trim_start_matches('-').trim_start_matches(['u', 'U']);
+        value.split(['=', ',']).any(|user| matches!(user, "root" | "0"))
+    });
+    (is_chosen && (names.is_empty() || of_root)) || names.iter().any(is_any)
+}
+
+/// A window with a shell in it: where somebody else sees it, and what it runs instead.
+fn terminal(judge: &mut Judge, words: &[Word], around: Around<'_>) -> bool {
+    let mut before = "";
+    let mut is_elsewhere = false;
+    for (place, word) in words.iter().enumerate() {
+        let text = word.text.as_str();
+        let display = text
+            .strip_prefix("--display=")
+            .or_else(|| matches!(before, "-display" | "--display" | "-d").then_some(text));
+        is_elsewhere |= display.is_some_and(|display| !display.starts_with(':'));
+        if matches!(text, "-e" | "-x" | "--" | "--command" | "--execute") {
+            let rest = words.get(place.saturating_add(1)..).unwrap_or_default();
+            // Some take one text for a shell, some the words of a program.
+            let script = rest.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+            judge.script(&script, around.inner());
+            judge.run(rest, around.inner());
+            break;
+        }
+        before = text;
+    }
+    is_elsewhere
 }
 
 fn has(words: &[Word], text: &str) -> bool {

@@ -125,6 +125,7 @@ fn ended<'a>() -> Ended<'a> {
         status: Status::Ok,
         microseconds: Some(8_123),
         bytes: 4_021,
+        hidden: 0,
         durability: Durability::Strict,
         masking: Masking::NONE,
         payloads: &[],

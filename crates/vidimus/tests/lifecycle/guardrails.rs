@@ -52,6 +52,24 @@ async fn what_is_harmless_passes() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_results_hide_is_counted_and_passes_as_it_is() {
+    let world = World::start().await;
+    let client = world.client().await;
+    for (id, text) in [(1, "plain caf\u{e9}"), (2, "pay\u{200b}ment"), (3, "\u{202e}ecnalab")] {
+        let answer = client.call(id, "echo", &json!({ "text": text }).to_string()).await.unwrap();
+        assert!(answer.to_string().contains(text), "{answer}");
+    }
+    let is_last = |event: &Value| event["type"] == "operation.outcome" && event["operation"]["intent"] == json!(9);
+    let events = world.gateway.events_once(is_last);
+    let outcomes = events.iter().filter(|event| event["type"] == "operation.outcome");
+    let calls = outcomes.filter(|event| event["operation"]["action"] == "everything/echo");
+    let hidden: Vec<_> = calls.map(|event| event["outcome"].get("hidden").and_then(Value::as_u64)).collect();
+    assert_eq!(hidden, [None, Some(1), Some(1)]);
+    let page = world.gateway.admin_page("/metrics").unwrap();
+    assert!(page.contains("vidimus_hidden_text_results_total{target=\"everything\"} 2"), "{page}");
+}
+
 /// Policies of the library, those for agents for everybody.
 fn library() -> String {
     let policies = [
