@@ -7,6 +7,7 @@ pub mod clock;
 pub mod error;
 pub mod event;
 pub mod facts;
+pub mod hidden;
 pub mod id;
 pub mod json;
 pub mod operation;

@@ -11,6 +11,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use vidimus_core::hidden;
 use vidimus_core::json::Value;
 
 /// Characters nobody sees, or that change the order of others.
@@ -183,16 +184,16 @@ fn visit(value: Value<'_>, signs: &mut Vec<&'static str>) {
 
 /// Adds the signs in one text.
 fn look(text: &str, signs: &mut Vec<&'static str>) {
-    if has_invisible(text) {
+    if hidden::has_invisible(text) {
         signs.push(INVISIBLE);
     }
-    if text.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t')) {
+    if hidden::has_escapes(text) {
         signs.push(ESCAPES);
     }
     if has_blob(text) {
         signs.push(ENCODED);
     }
-    let visible: String = text.chars().filter(|character| !is_invisible(*character)).collect();
+    let visible: String = text.chars().filter(|character| !hidden::is_invisible(*character)).collect();
     let visible = visible.to_lowercase();
     signs.extend(MARKERS.iter().filter(|(_, marker)| visible.contains(marker)).map(|(sign, _)| sign));
     let words = words(&visible);
@@ -247,42 +248,6 @@ fn words(text: &str) -> Vec<String> {
         words.push(word);
     }
     words
-}
-
-/// Whether characters that nobody sees stand where no script and no picture needs them.
-fn has_invisible(text: &str) -> bool {
-    let mut before = None;
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        let after = characters.peek().copied();
-        // Joiners belong to Arabic and Indic scripts and to pictures, one variation selector to what stands before it.
-        let is_needed = match character {
-            '\u{200c}' | '\u{200d}' => before.is_some_and(is_joined) && after.is_some_and(is_joined),
-            '\u{fe00}'..='\u{fe0f}' => {
-                before.is_some_and(|before| !before.is_ascii_alphabetic() && !is_invisible(before))
-            }
-            '\u{feff}' => false,
-            _ => !is_invisible(character),
-        };
-        if !is_needed {
-            return true;
-        }
-        before = Some(character);
-    }
-    false
-}
-
-/// Letters beside which a joiner has a meaning, pictures, and what stands between two pictures.
-const fn is_joined(character: char) -> bool {
-    matches!(character, '\u{600}'..='\u{109f}' | '\u{1780}'..='\u{18af}' | '\u{fe00}'..='\u{fe0f}' | '\u{2190}'..='\u{2bff}'
-        | '\u{1f000}'..='\u{1faff}')
-}
-
-const fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Whether a run of base64 stands in a text: long, of small and capital letters and digits, and no path or name.
