@@ -192,6 +192,12 @@ impl Session {
         &self.context.party().principal
     }
 
+    /// Whether it is this caller's: the same principal, by the credential of the same grant or of none.
+    pub fn is_of(&self, caller: &Caller) -> bool {
+        let own = self.context.grant().map(|live| live.id);
+        self.principal().is_same(&caller.principal) && own == caller.grant()
+    }
+
     /// Whether it is the gateway's own, to read definitions.
     pub fn is_own(&self) -> bool {
         self.context.party().kind == Kind::Own
@@ -249,6 +255,13 @@ impl Session {
         let wanted = standing.policies.facts_read(&operation.action, self.target());
         let facts = guarding::facts(&self.context.spec().guard, &operation, &masked.found, wanted).await;
         let decision = self.decide(&standing, &operation, &facts);
+        // Broken glass: what people would be asked about passes, and says by what.
+        let glass = if decision.approvals.is_empty() { None } else { self.context.glass() };
+        let decision = match &glass {
+            Some(_) => Decision { effect: Effect::Allow, message: String::new(), approvals: Vec::new(), ..decision },
+            None => decision,
+        };
+        let glass = glass.map(|live| live.id);
         let policy = standing.policy_hash();
         let action = self.context.masked_action(&operation.action).await;
         if !decision.approvals.is_empty() {
@@ -258,6 +271,7 @@ impl Session {
         }
         self.not_needed(&operation, &decision, policy);
         let body = self.body(&operation, (&action, &masked.found), &decision, policy);
+        let body = Decided { approval: glass, ..body };
         self.context.metrics().decided(self.target(), decision.effect);
         let request = [Part { name: PayloadName::Request, recorded: &masked.recorded, passed: &operation.wire }];
         match decision.effect {
@@ -274,7 +288,7 @@ impl Session {
                     Ok(written) => Verdict::Admitted(Admitted::new(
                         (Arc::clone(&self.context), self.subject.clone()),
                         (token, permit),
-                        (written, length, None),
+                        (written, length, glass),
                         Operation { action, ..operation },
                     )),
                     Err(error) => Verdict::Denied(self.unrecorded(&error)),
@@ -444,6 +458,7 @@ impl Session {
         self.context.tasks().cut_off().await;
         let evidence = self.context.evidence();
         let written = self.context.strand().close(evidence, |count| Body::SessionClosed { count, reason })?;
+        self.context.leave_grants();
         self.context.metrics().sessions.dec();
         self.context.tasks().release_session();
         evidence.settle(self.context.durability(), written.position).await?;

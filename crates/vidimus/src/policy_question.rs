@@ -111,6 +111,7 @@ fn action(name: &str, url: Option<&str>) -> Result<Action, String> {
         Action::RecordingHold,
         Action::LogRead,
         Action::Administer,
+        Action::GrantRevoke,
     ];
     let names: Vec<_> = known.iter().map(|action| action.name("").into_owned()).collect();
     known.into_iter().find(|action| action.name("") == name).ok_or_else(|| {
@@ -151,6 +152,7 @@ impl Question {
             annotations: self.annotations,
             facts: Some(facts),
             claimed: Claimed { client: self.client.as_deref(), model: self.model.as_deref() },
+            grant: None,
             address: self.address,
             time: self.time,
         }
@@ -202,7 +204,8 @@ impl Question {
                 | Action::RecordingExport
                 | Action::RecordingErase
                 | Action::RecordingHold
-                | Action::Administer),
+                | Action::Administer
+                | Action::GrantRevoke),
             ) => drop(decide(action)),
             Wish::Act(Action::Connect) => drop(decide(&Action::Connect)),
             Wish::Act(action) => {
@@ -223,8 +226,8 @@ impl Question {
             }
             Wish::Reveal(class) => {
                 if decide(&Action::Connect) {
-                    let Request { target, claimed, address, time, .. } = self.request(&Action::Connect, &facts);
-                    let moment = Moment { target, claimed, address, time };
+                    let Request { target, claimed, grant, address, time, .. } = self.request(&Action::Connect, &facts);
+                    let moment = Moment { target, claimed, grant, address, time };
                     let is_revealed = policies.revealed(&subject, &moment).contains(class);
                     let considered = policies.consider_revealing(&subject, class, &moment);
                     // Those that speak for what came of it; none where nothing permits.
