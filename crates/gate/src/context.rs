@@ -132,11 +132,9 @@ impl SessionContext {
             return None;
         }
         let live = self.shared.grants.glass((&self.party.principal, self.target()), || self.shared.times())?;
-        if !live.join(self.id(), &self.tasks) {
-            return None;
-        }
+        // First, so that a session that is closed meanwhile leaves it again.
         self.glass.store(Some(Arc::clone(&live)));
-        Some(live)
+        live.join(self.id(), &self.tasks).then_some(live)
     }
 
     /// It is closed, on record.

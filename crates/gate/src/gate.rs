@@ -429,7 +429,7 @@ impl Gate {
                 address: &caller.address.to_string(),
                 client: client.as_deref(),
                 parent: parent.map(Session::id),
-                grant: caller.grant.as_ref().map(|live| live.id),
+                grant: caller.grant.as_ref().map(|live| (live.id, &*live.granted.name)),
                 protocol: target.protocol,
                 policies,
                 policy: standing.policy_hash(),

@@ -31,6 +31,9 @@ use crate::view::{ViewError, Viewer};
 use self::offered::NoRule;
 pub use self::offered::{GrantRule, GrantRules};
 
+/// How far the clock may be before the newest event at a start: less is no step (design part 3, "Catalogue").
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
+
 /// Takes what people and programs ask for. Cheap to clone.
 #[derive(Clone)]
 pub struct Granter {
@@ -161,7 +164,7 @@ impl Gate {
     /// be believed about, ends now.
     pub fn granter(&self, rules: GrantRules) -> Result<Granter, EvidenceError> {
         let shared = Arc::clone(self.shared());
-        let is_before = shared.newest.is_some_and(|newest| shared.evidence.clock.now() < newest);
+        let is_before = shared.newest.is_some_and(|newest| shared.evidence.clock.now() + CLOCK_TOLERANCE < newest);
         let times = shared.times();
         shared.grants.end_all(shared.books(), |live| {
             let is_offered = if live.is_break_glass() {

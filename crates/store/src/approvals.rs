@@ -263,7 +263,7 @@ impl ApprovalLog {
                 Some(outcome)
             }
             What::Opened(opened) => {
-                let id: ApprovalId = opened.grant?.parse().ok()?;
+                let id: ApprovalId = opened.grant?.id.parse().ok()?;
                 let entered = self.0.remove(&id)?.entered();
                 self.0.insert(id, entered);
                 None

@@ -204,8 +204,8 @@ fn write(
         match &entry.what {
             What::Opened(opened) => {
                 sessions.opened(number, opened)?;
-                if let Some(grant) = opened.grant {
-                    approvals::enter(transaction, grant, leaf_index)?;
+                if let Some(grant) = &opened.grant {
+                    approvals::enter(transaction, grant.id, leaf_index)?;
                 }
             }
             What::Closed { reason } => sessions.closed(number, entry.time, reason.as_deref())?,

@@ -145,9 +145,16 @@ pub(crate) struct Opened<'a> {
     #[serde(borrow)]
     pub(crate) parent: Option<Cow<'a, str>>,
     /// The grant that it was opened with.
-    pub(crate) grant: Option<&'a str>,
+    #[serde(borrow)]
+    pub(crate) grant: Option<OfGrant<'a>>,
     #[serde(borrow)]
     pub(crate) principal: Option<Identity<'a>>,
+}
+
+/// A grant that a session was opened with.
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct OfGrant<'a> {
+    pub(crate) id: &'a str,
 }
 
 /// The identity in `session.opened`, as far as a list shows it.

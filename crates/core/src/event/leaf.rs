@@ -27,7 +27,11 @@ impl Event<'_> {
         match &self.body {
             Body::Grant(grant) => write_grant(&mut object, grant),
             Body::SessionOpened(opened) => {
-                object.optional("grant", opened.grant.map(|id| id.to_string()).as_deref());
+                if let Some((id, name)) = opened.grant {
+                    object.object("grant", |grant| {
+                        grant.string("id", &id.to_string()).string("name", name);
+                    });
+                }
             }
             _ => {}
         }

@@ -21,8 +21,8 @@ pub struct Opened<'a> {
     pub client: Option<&'a str>,
     /// The session at the endpoint for all targets that it was opened for.
     pub parent: Option<SessionId>,
-    /// The grant that it was opened with.
-    pub grant: Option<ApprovalId>,
+    /// The grant that it was opened with, and its name.
+    pub grant: Option<(ApprovalId, &'a str)>,
     /// The protocol.
     pub protocol: Protocol,
     /// The policies that determined the decision.

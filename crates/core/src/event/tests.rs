@@ -147,7 +147,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
             address: "127.0.0.1",
             client: Some("test 1.0"),
             parent: None,
-            grant: Some(ApprovalId::from_bytes([4; 16])),
+            grant: Some((ApprovalId::from_bytes([4; 16]), "repair")),
             protocol: Protocol::Mcp,
             policies: &policies,
             policy: &hash,

@@ -167,10 +167,10 @@ impl Live {
         }
     }
 
-    /// Enters a session that is open already, once; false when the grant is over.
+    /// Enters a session that is open already, once; false when the grant or the session is over.
     pub(crate) fn join(&self, session: SessionId, tasks: &SessionTasks) -> bool {
         let mut uses = self.uses();
-        if uses.ended.is_some() {
+        if uses.ended.is_some() || tasks.is_cut_off() {
             return false;
         }
         if !uses.sessions.iter().any(|(known, _)| *known == session) {

@@ -46,7 +46,7 @@ async fn a_grant_is_asked_for_approved_fetched_once_and_used() {
     let text = serde_json::to_string(&events).unwrap();
     assert!(!text.contains(&token) && !world.gateway.process.log().contains(&token), "no record has the credential");
     let opened = of_type(&events, "session.opened");
-    let opened = opened.iter().find(|event| event["grant"] == json!(id)).unwrap();
+    let opened = opened.iter().find(|event| event["grant"] == json!({ "id": id, "name": "repair" })).unwrap();
     assert_eq!((&opened["who"], &opened["principal"]["groups"]), (&json!("corp|alice"), &json!(["corp/support"])));
     let granted = of_type(&events, "grant.granted");
     assert_eq!((granted.len(), &granted[0]["who"], &granted[0]["target"]), (1, &json!("corp|alice"), &json!("crm")));
