@@ -457,7 +457,7 @@ impl Granter {
     ) -> Result<(Approval, vidimus_log::Position), GrantError> {
         let Shared { evidence, control, grants, holds, metrics, .. } = &*self.shared;
         // One at a time: of two at once the second finds the first.
-        let _alone = holds.table();
+        let alone = holds.table();
         let (now, up) = (evidence.clock.now(), self.shared.up());
         if let Some(live) = grants.glass((asked.principal, target), || (now, up)) {
             return Err(GrantError::Already { id: live.id, until: live.until.to_string() });
@@ -486,6 +486,8 @@ impl Granter {
         let unread = || GrantError::Over("the override cannot be read back".to_owned());
         let approval = Approval::opened(id, ask, until.to_string()).ok_or_else(unread)?;
         grants.insert(approval.clone(), (now, up)).ok_or_else(unread)?;
+        alone.tell(&approval);
+        drop(alone);
         metrics.granted(target, "break_glass");
         metrics.break_glass.inc();
         Ok((approval, written.position))

@@ -122,7 +122,8 @@ impl Table {
         self.steps.subscribe()
     }
 
-    fn tell(&self, approval: &Approval) {
+    /// Tells those who listen of a step.
+    pub(crate) fn tell(&self, approval: &Approval) {
         if self.steps.receiver_count() > 0 {
             // Somebody listens, or did a moment ago.
             drop(self.steps.send(Arc::new(approval.clone())));
