@@ -9,6 +9,7 @@ mod approval;
 mod catalogue;
 mod credential;
 mod custody;
+mod grant;
 mod leaf;
 mod operation;
 mod pin;
@@ -22,6 +23,7 @@ pub use approval::{Approval, ApprovalStep, Quorum};
 pub use catalogue::{CATALOGUE, Entry};
 pub use credential::{Credential, CredentialStep};
 pub use custody::{Custody, CustodyStep, Retention};
+pub use grant::{Grant, GrantAsked, GrantEnd, GrantStep};
 pub use operation::{Decided, Ended, Logged, Masking, Opened, Payload, Status};
 pub use pin::{Definition, Pin, PinStep};
 
@@ -151,7 +153,7 @@ pub enum Body<'a> {
     SessionClosed {
         /// Events of the session, this one included.
         count: u64,
-        /// `client`, `idle`, `expired`, `budget`, `shutdown`, `policy`, `crash`, `upstream`.
+        /// `client`, `idle`, `expired`, `budget`, `grant`, `shutdown`, `policy`, `crash`, `upstream`.
         reason: &'a str,
     },
     /// An operation was allowed and recorded before it went to the target.
@@ -195,6 +197,8 @@ pub enum Body<'a> {
     Credential(Credential<'a>),
     /// Something was done about whether a held operation may pass.
     Approval(Approval<'a>),
+    /// Something was done about access for a time.
+    Grant(Grant<'a>),
     /// Something was done about whether a recording is kept.
     Custody(Custody<'a>),
     /// A definition of a tool was seen that is not known.
@@ -277,6 +281,7 @@ impl Body<'_> {
             Self::IntegrityFailed { .. } => "integrity.failed",
             Self::Credential(credential) => credential.step.name(),
             Self::Approval(approval) => approval.step.name(),
+            Self::Grant(grant) => grant.step.name(),
             Self::Custody(custody) => custody.step.name(),
             Self::Defined(_) => "pin.defined",
             Self::Pin(pin) => pin.step.name(),

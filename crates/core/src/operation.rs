@@ -64,6 +64,20 @@ pub enum Action {
         /// The name of the action that is held: `crm/refund`.
         call: Arc<str>,
     },
+    /// Ask for access to a target for a time.
+    GrantRequest {
+        /// The name of the grant in the configuration.
+        name: Arc<str>,
+        /// How long it is to last.
+        seconds: u64,
+    },
+    /// End somebody's grant, or break-glass.
+    GrantRevoke,
+    /// Have what needs approval pass without, for a time.
+    BreakGlass {
+        /// How long.
+        seconds: u64,
+    },
     /// Decide about a target itself: accept what its tools are.
     Administer,
 }
@@ -87,6 +101,9 @@ impl Action {
             Self::RecordingHold => "recording.hold".into(),
             Self::LogRead => "log.read".into(),
             Self::Approve { .. } => "approve".into(),
+            Self::GrantRequest { .. } => "grant.request".into(),
+            Self::GrantRevoke => "grant.revoke".into(),
+            Self::BreakGlass { .. } => "break_glass".into(),
             Self::Administer => "administer".into(),
         }
     }
@@ -97,6 +114,7 @@ impl Action {
             Self::ResourceRead(object) | Self::PromptGet(object) => Some(object),
             Self::Elicitation(url) => url.as_deref(),
             Self::Approve { rule, .. } => Some(rule),
+            Self::GrantRequest { name, .. } => Some(name),
             _ => None,
         }
     }

@@ -148,7 +148,11 @@ impl Approver {
         let before =
             self.viewer.reader()?.operations_before(&approval.ask.who, &approval.ask.requested, PAST_OPERATIONS)?;
         let (session, held) = (approval.ask.session, approval.ask.held);
-        let (opened, request) = self.viewer.blocking(move |viewer| request(viewer, session, held)).await?;
+        // A grant says itself who asks for what.
+        let (opened, request) = match &approval.ask.grant {
+            Some(_) => (None, None),
+            None => self.viewer.blocking(move |viewer| request(viewer, session, held)).await?,
+        };
         Ok(Shown { approval, session: opened, request, before, rules })
     }
 
@@ -231,6 +235,9 @@ impl Approver {
             ApprovalState::Approved => return Err(ApproverError::Over("enough people have approved it")),
             ApprovalState::Denied { .. } => return Err(ApproverError::Over("somebody has denied it")),
             ApprovalState::Used { .. } => return Err(ApproverError::Over("it was used")),
+            ApprovalState::Granted(_) | ApprovalState::Ended { .. } => {
+                return Err(ApproverError::Over("its credential was issued: revoke it (`vidimus grant revoke`)"));
+            }
             ApprovalState::Expired => return Err(ApproverError::Over("its time is up")),
             ApprovalState::Cancelled { .. } => return Err(ApproverError::Over("it was not needed any more")),
         }
@@ -292,7 +299,7 @@ impl Approver {
     }
 
     /// The rules of a request by which `principal` may approve it now.
-    fn rules(&self, principal: &Principal, approval: &Approval) -> Vec<String> {
+    pub(crate) fn rules(&self, principal: &Principal, approval: &Approval) -> Vec<String> {
         let call: Arc<str> = approval.ask.action.as_str().into();
         let may = |rule: &&str| {
             let action = Action::Approve { rule: (*rule).into(), call: Arc::clone(&call) };
@@ -318,7 +325,7 @@ fn missing(approval: &Approval) -> String {
 }
 
 /// A reason as it is recorded and told.
-fn worded(reason: &str, masking: &Masking) -> Result<String, ApproverError> {
+pub(crate) fn worded(reason: &str, masking: &Masking) -> Result<String, ApproverError> {
     let reason = reason.trim();
     if reason.is_empty() || reason.len() > MAX_REASON_BYTES {
         return Err(ApproverError::Reason);

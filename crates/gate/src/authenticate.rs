@@ -7,9 +7,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use vidimus_core::{Principal, Timestamp};
+use vidimus_core::{ApprovalId, Principal, Timestamp};
 use vidimus_credential::Subject;
 use vidimus_identity::{Identity, Verified};
+
+use crate::grants::Live;
 
 /// Tokens remembered as recorded. One that is forgotten is recorded once more.
 const TOKENS_REMEMBERED: usize = 65_536;
@@ -27,6 +29,8 @@ pub struct Caller {
     pub(crate) subject: Option<Arc<Subject>>,
     /// Whether what it asks counts towards its limits.
     pub(crate) is_counted: bool,
+    /// The grant whose credential it came with.
+    pub(crate) grant: Option<Arc<Live>>,
 }
 
 impl Caller {
@@ -38,6 +42,11 @@ impl Caller {
     /// Where it is.
     pub const fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// The id of the grant whose credential it came with.
+    pub fn grant(&self) -> Option<ApprovalId> {
+        self.grant.as_ref().map(|live| live.id)
     }
 
     /// Whether its token has not all of `scopes`.

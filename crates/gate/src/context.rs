@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use vidimus_core::{Action, CredentialKind, Durability, Members, Protocol, Record, SessionId, TargetName};
+use vidimus_core::{Action, CredentialKind, Durability, Members, Principal, Protocol, Record, SessionId, TargetName};
 use vidimus_credential::Subject;
 use vidimus_guard::Guard;
 use vidimus_mask::ClassSet;
+use vidimus_policy::Granted;
 
 use crate::evidence::{Evidence, Strand};
+use crate::grants::Live;
 use crate::limits::Allowance;
 use crate::masking::{Masked, MaskedLines, Masking, SessionMemory, Unmaskable};
 use crate::metrics::Metrics;
@@ -52,6 +54,10 @@ pub(crate) struct SessionContext {
     allowance: Allowance,
     questions: Questions,
     trails: Trails,
+    /// The grant whose credential it was opened with.
+    grant: Option<Arc<Live>>,
+    /// The break-glass that its calls were made under.
+    glass: ArcSwapOption<Live>,
 }
 
 impl TargetSpec {
@@ -70,9 +76,12 @@ impl SessionContext {
         (strand, tasks, allowance): (Strand, SessionTasks, Allowance),
         target: Arc<TargetSpec>,
         (party, subject): (Party, Option<Arc<Subject>>),
+        grant: Option<Arc<Live>>,
     ) -> Self {
+        let glass = ArcSwapOption::empty();
         let (memory, questions, trails) = (SessionMemory::default(), Questions::default(), Trails::default());
-        Self { shared, strand, target, party, subject: subject.into(), memory, tasks, allowance, questions, trails }
+        let subject = subject.into();
+        Self { shared, strand, target, party, subject, memory, tasks, allowance, questions, trails, grant, glass }
     }
 
     /// The caller's token as it last came, where it is exchanged for another.
@@ -101,7 +110,37 @@ impl SessionContext {
         Facts {
             address: address.unwrap_or(self.party.address),
             client: self.party.client.as_deref(),
+            grant: granted(&self.shared, self.grant.as_ref(), (&self.party.principal, self.target())),
             time: self.evidence().clock.now(),
+        }
+    }
+
+    /// The grant whose credential it was opened with.
+    pub(crate) const fn grant(&self) -> Option<&Arc<Live>> {
+        self.grant.as_ref()
+    }
+
+    /// Whether the grant that it was opened with, or the break-glass that its calls were made under, is over.
+    pub(crate) fn is_grant_over(&self) -> bool {
+        let is_over = |live: &Arc<Live>| live.is_over(self.shared.times());
+        self.grant.as_ref().is_some_and(is_over) || self.glass.load().as_ref().is_some_and(is_over)
+    }
+
+    /// The break-glass that is in force for its caller; it ends with that from now on.
+    pub(crate) fn glass(&self) -> Option<Arc<Live>> {
+        if self.party.kind != Kind::Caller {
+            return None;
+        }
+        let live = self.shared.grants.glass((&self.party.principal, self.target()), || self.shared.times())?;
+        // First, so that a session that is closed meanwhile leaves it again.
+        self.glass.store(Some(Arc::clone(&live)));
+        live.join(self.id(), &self.tasks).then_some(live)
+    }
+
+    /// It is closed, on record.
+    pub(crate) fn leave_grants(&self) {
+        for live in self.grant.iter().chain(self.glass.load().as_ref()) {
+            self.shared.grants.left(self.shared.books(), live, self.id());
         }
     }
 
@@ -191,5 +230,19 @@ impl SessionContext {
 
     pub(crate) const fn tasks(&self) -> &SessionTasks {
         &self.tasks
+    }
+}
+
+/// By which grant a caller is at a target, as policies see it.
+pub(crate) fn granted(
+    shared: &Shared,
+    grant: Option<&Arc<Live>>,
+    whose: (&Principal, &TargetName),
+) -> Option<Arc<Granted>> {
+    let glass = shared.grants.glass(whose, || shared.times());
+    match (grant, glass) {
+        (None, glass) => glass.map(|live| Arc::clone(&live.granted)),
+        (Some(live), None) => Some(Arc::clone(&live.granted)),
+        (Some(live), Some(_)) => Some(Arc::new(Granted { is_break_glass: true, ..Granted::clone(&live.granted) })),
     }
 }

@@ -24,10 +24,11 @@ use vidimus_store::{ControlState as _, Reader, StoreError};
 
 use crate::authenticate::{Authenticator, Caller};
 use crate::capacity::{Capacity, Level};
-use crate::context::{SessionContext, TargetSpec};
+use crate::context::{SessionContext, TargetSpec, granted};
 use crate::credential::TargetCredential;
 use crate::evidence::{Evidence, EvidenceError, Strand};
-use crate::holds::{self, Digests, Holds, RestoreError};
+use crate::grants::{self, Grants};
+use crate::holds::{self, Digests, Holds, RestoreError, Restored};
 use crate::keyring::{KeyChange, Keys};
 use crate::keys::{self, KeyEncryptionKey, KeyError, Secret};
 use crate::limits::{Allowance, CallerLimits, Exceeded, Limiter};
@@ -160,6 +161,7 @@ impl Gate {
         let wrapping = Arc::new(KeyEncryptionKey::new(&key)?);
         let sealer = Sealer::new(&key)?;
         let digests = Digests::new(&key)?;
+        let tokens = grants::Tokens::new(&key)?;
         let hmac_key = masking::hmac_key(&key)?;
         let token_names = hmac::Key::new(hmac::HMAC_SHA256, &keys::derived(&key, TOKEN_NAMES)?);
         let journal_key = keys::journal_key(&key)?;
@@ -183,7 +185,8 @@ impl Gate {
         let control = Strand::new(SessionId::random(), None, None, Record::Sizes, 0);
         // Asked before this process writes, so that its own control session is not among them.
         let unfinished = recover::unfinished(&evidence, &index_path, failure.get())?;
-        let left_open = holds::restored(&evidence, &index_path)?;
+        let (left_open, Restored { grants, newest }) = holds::restored(&evidence, &index_path)?;
+        let grants = Grants::new(tokens, grants, evidence.clock.now());
         // All of the log is in the index, or that was refused.
         let pins = PinBook::new(Reader::open(&index_path)?.pins()?);
         let (version, absent_witnesses) = (options.version, &absent_witnesses);
@@ -221,6 +224,8 @@ impl Gate {
             unauthenticated: Unauthenticated::default(),
             logged_custody: LoggedCustody::default(),
             holds: Holds::new(digests, left_open),
+            grants,
+            newest,
             pins,
             started,
             capacity: Capacity::default(),
@@ -248,6 +253,9 @@ impl Gate {
         let Some(token) = token else {
             return Err(self.refused(address, "missing", Notice::Unauthenticated));
         };
+        if grants::is_credential(token) {
+            return Err(self.refused(address, "grant_elsewhere", Notice::Unauthenticated));
+        }
         let authenticator = &self.shared.authenticator;
         match authenticator.identity.verify_for(token, resources).await {
             Ok(verified) => {
@@ -266,7 +274,8 @@ impl Gate {
                 let held = || self.shared.subjects.hold(*token_digest, token, &principal.id(), *expires);
                 let subject = self.shared.exchanges.load(Ordering::Relaxed).then(held);
                 let (principal, scopes) = (Arc::clone(principal), Arc::clone(scopes));
-                Ok(Caller { principal, address, client: None, scopes, expires: *expires, subject, is_counted: true })
+                let (client, expires, is_counted, grant) = (None, *expires, true, None);
+                Ok(Caller { principal, address, client, scopes, expires, subject, is_counted, grant })
             }
             Err(error) => {
                 tracing::debug!(%error, %address, "a token was refused");
@@ -320,8 +329,12 @@ impl Gate {
         if !shared.capacity.admits() {
             return Err(session::no_room());
         }
-        let facts =
-            Facts { address: caller.address, client: caller.client.as_deref(), time: shared.evidence.clock.now() };
+        let facts = Facts {
+            address: caller.address,
+            client: caller.client.as_deref(),
+            grant: granted(shared, caller.grant.as_ref(), (&caller.principal, &target.name)),
+            time: shared.evidence.clock.now(),
+        };
         let standing = Standing::new(shared.policies.load_full(), &caller.principal);
         let connect = standing.connect(&target.name, &facts);
         if connect.effect == Effect::Deny {
@@ -349,7 +362,8 @@ impl Gate {
         // The gateway knows for as long as it runs who it is.
         let expires = Timestamp::from_nanoseconds(u64::MAX);
         let (principal, scopes) = (Arc::new(principal), Arc::default());
-        let caller = Caller { principal, address, client: None, scopes, expires, subject: None, is_counted: false };
+        let (client, subject, is_counted, grant) = (None, None, false, None);
+        let caller = Caller { principal, address, client, scopes, expires, subject, is_counted, grant };
         let standing = Standing::new(self.shared.policies.load_full(), &caller.principal);
         let own = [Arc::from(session::OWN_POLICY)];
         self.opened(caller, target, (Kind::Own, None), standing, &own).await
@@ -387,6 +401,19 @@ impl Gate {
         if counts && let Err(exceeded) = allowance.check(shared.up()) {
             return Err(Box::pin(shared.limited(&who, Some(&target), exceeded)).await);
         }
+        let entered = match caller.grant.as_ref().map(|live| self.entered(live, &target)).transpose() {
+            Ok(entered) => entered,
+            Err(message) => {
+                let rejection = Rejection {
+                    kind: ErrorKind::Denied,
+                    reason: "grant",
+                    message,
+                    action: Action::Connect,
+                    received: &[],
+                };
+                return Err(Box::pin(self.reject(&caller.principal, Some(&target), rejection)).await);
+            }
+        };
         let Some(tasks) = shared.tasks.session(&who, target.name.as_str(), counts) else {
             let exceeded = Exceeded::of_sessions(shared.limits.sessions);
             return Err(Box::pin(shared.limited(&who, Some(&target), exceeded)).await);
@@ -402,6 +429,7 @@ impl Gate {
                 address: &caller.address.to_string(),
                 client: client.as_deref(),
                 parent: parent.map(Session::id),
+                grant: caller.grant.as_ref().map(|live| (live.id, &*live.granted.name)),
                 protocol: target.protocol,
                 policies,
                 policy: standing.policy_hash(),
@@ -416,10 +444,15 @@ impl Gate {
         };
         settled.map_err(|error| session::unrecorded(&error, id))?;
         shared.metrics.sessions.inc();
-        let Caller { principal, address, client, subject, .. } = caller;
+        let Caller { principal, address, client, subject, grant, .. } = caller;
         let subject = subject.filter(|_| target.credential == Some(CredentialKind::TokenExchange));
         let party = Party::new(principal, (address, client), kind, standing);
-        Ok(Session::new(SessionContext::new(Arc::clone(shared), (strand, tasks, allowance), target, (party, subject))))
+        let (shared, with) = (Arc::clone(shared), (strand, tasks, allowance));
+        let session = Session::new(SessionContext::new(shared, with, target, (party, subject), grant));
+        if let Some(entered) = entered {
+            entered.keep(id, session.context().tasks());
+        }
+        Ok(session)
     }
 
     async fn refuse_connect(
@@ -510,7 +543,7 @@ impl Gate {
     }
 
     /// Records that a token was accepted for the first time.
-    fn authenticated(&self, who: &str, address: IpAddr, expires: Timestamp) -> Result<(), EvidenceError> {
+    pub(crate) fn authenticated(&self, who: &str, address: IpAddr, expires: Timestamp) -> Result<(), EvidenceError> {
         let address = address.to_string();
         let body = Body::AuthSucceeded { address: &address, expires };
         self.shared.control.append_for(&self.shared.evidence, Some(who), None, body).map(drop)

@@ -1,4 +1,4 @@
-//! Calls that wait until people approve them (design part 5, "Approvals").
+//! Calls, and grants, that wait until people approve them (design part 5, "Approvals").
 //!
 //! A call that policy lets pass only with approval is not refused and not sent: a request for approval is on record, bound
 //! to exactly this call ([`digest`]), and whoever asks again gets the answer people have given. Approved, the call passes
@@ -17,7 +17,7 @@ pub use feed::{ApprovalFeed, Heard};
 pub use table::RestoreError;
 
 pub(crate) use digest::{Digest, Digests};
-pub(crate) use table::{Holds, Places, Table, hex, restored, told_why};
+pub(crate) use table::{Holds, Places, Restored, Table, hex, restored, told_why};
 
 #[cfg(test)]
 mod tests;

@@ -19,10 +19,13 @@ use crate::shared::Shared;
 use crate::tasks::Length;
 
 impl Session {
-    /// Why the session is to be closed, when it is: `expired` when it has lasted as long as it may, `budget` when it has used
+    /// Why the session is to be closed, when it is: `grant` when the grant that it is there by is over, `expired` when it has lasted as long as it may, `budget` when it has used
     /// what it may and nothing runs in it any more. Nothing begins in it then.
     pub fn end_due(&self) -> Option<&'static str> {
         let (allowance, shared) = (self.context().allowance(), self.context().shared());
+        if self.context().is_grant_over() {
+            return Some("grant");
+        }
         if allowance.is_expired(|| shared.up()) {
             return Some("expired");
         }
@@ -32,7 +35,7 @@ impl Session {
     /// Counts an operation towards its limits, before anything is written of it.
     pub(crate) async fn counted(&self, operation: &Operation, length: Length) -> Result<Held, Denied> {
         let (allowance, shared) = (self.context().allowance(), self.context().shared());
-        if allowance.is_expired(|| shared.up()) {
+        if allowance.is_expired(|| shared.up()) || self.context().is_grant_over() {
             return Err(self.unrecorded(&EvidenceError::Closed));
         }
         if !self.is_counted() {

@@ -29,6 +29,8 @@ pub struct Metrics {
     hidden: Family<TargetLabels, Counter>,
     free: Gauge,
     level: Gauge,
+    grants: Family<GrantLabels, Counter>,
+    pub(crate) break_glass: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,6 +42,12 @@ struct TargetLabels {
 struct DecisionLabels {
     target: Name,
     effect: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GrantLabels {
+    target: Name,
+    step: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -77,6 +85,8 @@ impl Metrics {
             hidden: Family::default(),
             free: Gauge::default(),
             level: Gauge::default(),
+            grants: Family::default(),
+            break_glass: Gauge::default(),
         };
         registry.register("decisions", "Decisions on operations, by target and effect", metrics.decisions.clone());
         registry.register("outcomes", "Ends of admitted operations, by target and status", metrics.outcomes.clone());
@@ -94,7 +104,14 @@ impl Metrics {
         let about =
             "0 while there is room for evidence, 1 below warning, 2 below alarm, 3 below stop: nothing new begins";
         registry.register("capacity_level", about, metrics.level.clone());
+        registry.register("grants", "Steps of grants and of break-glass, by target and step", metrics.grants.clone());
+        registry.register("break_glass_open", "Overrides by break-glass in force", metrics.break_glass.clone());
         metrics
+    }
+
+    /// A step of a grant: `requested`, `granted`, `break_glass`, or how one ended.
+    pub(crate) fn granted(&self, target: &TargetName, step: &'static str) {
+        self.grants.get_or_create(&GrantLabels { target: Name(target.clone()), step }).inc();
     }
 
     pub(crate) fn space(&self, free: u64, level: Level) {

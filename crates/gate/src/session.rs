@@ -193,6 +193,12 @@ impl Session {
         &self.context.party().principal
     }
 
+    /// Whether it is this caller's: the same principal, by the credential of the same grant or of none.
+    pub fn is_of(&self, caller: &Caller) -> bool {
+        let own = self.context.grant().map(|live| live.id);
+        self.principal().is_same(&caller.principal) && own == caller.grant()
+    }
+
     /// Whether it is the gateway's own, to read definitions.
     pub fn is_own(&self) -> bool {
         self.context.party().kind == Kind::Own
@@ -242,10 +248,19 @@ impl Session {
             Err(denied) => return Verdict::Denied(denied),
         };
         let standing = self.context.standing();
-        let evaluated = match self.evaluated(&standing, operation).await {
+        let mut evaluated = match self.evaluated(&standing, operation).await {
             Ok(evaluated) => evaluated,
             Err(denied) => return Verdict::Denied(denied),
         };
+        // Broken glass: what people would be asked about passes, and says by what.
+        let glass = if evaluated.decision.approvals.is_empty() { None } else { self.context.glass() };
+        let glass = glass.map(|live| {
+            let decision = &mut evaluated.decision;
+            decision.effect = Effect::Allow;
+            decision.message.clear();
+            decision.approvals.clear();
+            live.id
+        });
         let policy = standing.policy_hash();
         let action = self.context.masked_action(&evaluated.operation().action).await;
         if !evaluated.decision.approvals.is_empty() {
@@ -254,7 +269,8 @@ impl Session {
         }
         let Evaluated { decision, rewrites, found, .. } = &evaluated;
         self.not_needed(evaluated.operation(), decision, policy);
-        let body = Decided { rewrites, ..self.body(evaluated.operation(), (&action, found), decision, policy) };
+        let body = self.body(evaluated.operation(), (&action, found), decision, policy);
+        let body = Decided { rewrites, approval: glass, ..body };
         self.context.metrics().decided(self.target(), decision.effect);
         let parts = evaluated.parts();
         match decision.effect {
@@ -269,7 +285,7 @@ impl Session {
                         let admitted = Admitted::new(
                             (Arc::clone(&self.context), self.subject.clone()),
                             (token, permit),
-                            (written, length, None),
+                            (written, length, glass),
                             Operation { action, ..evaluated.operation().clone() },
                         );
                         Verdict::Admitted(admitted.rewritten(evaluated.is_rewritten()))
@@ -443,6 +459,7 @@ impl Session {
         self.context.tasks().cut_off().await;
         let evidence = self.context.evidence();
         let written = self.context.strand().close(evidence, |count| Body::SessionClosed { count, reason })?;
+        self.context.leave_grants();
         self.context.metrics().sessions.dec();
         self.context.tasks().release_session();
         evidence.settle(self.context.durability(), written.position).await?;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 use tokio::sync::watch;
+use vidimus_core::Timestamp;
 use vidimus_credential::Subjects;
 use vidimus_log::VerifierKey;
 use vidimus_policy::Policies;
@@ -15,6 +16,7 @@ use vidimus_policy::Policies;
 use crate::authenticate::Authenticator;
 use crate::capacity::Capacity;
 use crate::evidence::{Evidence, Strand};
+use crate::grants::{Books, Grants};
 use crate::holds::Holds;
 use crate::limits::{CallerLimits, Limiter};
 use crate::logged_custody::LoggedCustody;
@@ -60,6 +62,10 @@ pub(crate) struct Shared {
     pub(crate) unauthenticated: Unauthenticated,
     /// Calls that wait for approval.
     pub(crate) holds: Holds,
+    /// Access for a time that is in force.
+    pub(crate) grants: Grants,
+    /// When the newest event was written that was read at the start, if grants were.
+    pub(crate) newest: Option<Timestamp>,
     /// The custody of recordings, by the log.
     pub(crate) logged_custody: LoggedCustody,
     /// Which definition of each tool is accepted.
@@ -74,6 +80,17 @@ impl Shared {
     /// How the gateway itself is called in events: `vidimus|NAME`.
     pub(crate) fn own_id(&self) -> String {
         format!("{OWN_ISSUER}|{}", self.evidence.gateway)
+    }
+
+    /// Where the ends of grants are recorded.
+    pub(crate) fn books(&self) -> Books<'_> {
+        let Self { evidence, control, metrics, started, .. } = self;
+        Books { evidence, control, metrics, started: *started }
+    }
+
+    /// Now by the wall clock, and how long the gateway has run.
+    pub(crate) fn times(&self) -> (Timestamp, Duration) {
+        (self.evidence.clock.now(), self.up())
     }
 
     /// How long the gateway has run, by the monotonic clock.

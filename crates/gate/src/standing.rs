@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use vidimus_core::{Action, Principal, TargetName, Timestamp};
 use vidimus_mask::ClassSet;
-use vidimus_policy::{Claimed, Decision, Moment, Policies, Request, Subject};
+use vidimus_policy::{Claimed, Decision, Granted, Moment, Policies, Request, Subject};
 
 use crate::masking::Masking;
 
@@ -45,6 +45,8 @@ pub(crate) struct Standing {
 pub(crate) struct Facts<'a> {
     pub(crate) address: IpAddr,
     pub(crate) client: Option<&'a str>,
+    /// By which grant it is there, and whether it has broken the glass.
+    pub(crate) grant: Option<Arc<Granted>>,
     pub(crate) time: Timestamp,
 }
 
@@ -88,7 +90,8 @@ impl Standing {
     /// The classes that the caller is shown of a target.
     pub(crate) fn revealed(&self, target: &TargetName, masking: &Masking, facts: &Facts<'_>) -> ClassSet {
         let ask = || {
-            let moment = Moment { target, claimed: facts.claimed(), address: Some(facts.address), time: facts.time };
+            let (claimed, grant) = (facts.claimed(), facts.grant.as_deref());
+            let moment = Moment { target, claimed, grant, address: Some(facts.address), time: facts.time };
             masking.classes(&self.policies.revealed(&self.subject, &moment))
         };
         if self.policies.reveals_vary() { ask() } else { *self.revealed.get_or_init(ask) }
@@ -96,7 +99,7 @@ impl Standing {
 }
 
 impl<'a> Facts<'a> {
-    pub(crate) fn request(&self, action: &'a Action, target: &'a TargetName) -> Request<'a> {
+    pub(crate) fn request<'b>(&'b self, action: &'b Action, target: &'b TargetName) -> Request<'b> {
         Request {
             action,
             target,
@@ -104,6 +107,7 @@ impl<'a> Facts<'a> {
             annotations: None,
             facts: None,
             claimed: self.claimed(),
+            grant: self.grant.as_deref(),
             address: Some(self.address),
             time: self.time,
         }

@@ -292,6 +292,16 @@ impl SessionTasks {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// Whether what runs was cut off: the session ends.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.cut_off.is_cancelled()
+    }
+
+    /// Cuts off what still runs, and what begins from now on. Waits for nothing.
+    pub(crate) fn begin_cut_off(&self) {
+        self.cut_off.cancel();
+    }
+
     /// Cuts off what still runs, and waits until every operation has left its outcome.
     pub(crate) async fn cut_off(&self) {
         self.cut_off.cancel();

@@ -371,6 +371,7 @@ impl Viewer {
                 annotations: None,
                 facts: None,
                 claimed: Claimed { client: None, model: None },
+                grant: None,
                 address: None,
                 time: self.shared.evidence.clock.now(),
             },

@@ -211,11 +211,12 @@ impl Adapter {
         close(self.0.stateless.expire(idle), "idle").await;
     }
 
-    /// Closes sessions that have lasted as long as they may, or used what they may: to be called each second, since what
-    /// listens in them goes on until then. Nothing begins in one meanwhile.
-    pub async fn end_due(&self) {
+    /// Closes sessions that have lasted as long as they may, used what they may, or whose grant is over: to be called each
+    /// second, and when grants have ended, since what listens in them goes on until then. Nothing begins in one meanwhile.
+    /// Waits for no target. Must be called in a runtime.
+    pub fn end_due(&self) {
         for (reason, sessions) in self.0.sessions.due().into_iter().chain(self.0.stateless.due()) {
-            close(sessions, reason).await;
+            self.0.requests.spawn(close(sessions, reason));
         }
     }
 
@@ -459,7 +460,7 @@ impl Adapter {
     /// Records and answers what is no message. It belongs to the caller's session, when it names one.
     async fn malformed(&self, visit: &Visit<'_>, headers: &HeaderMap, error: &EnvelopeError, body: &[u8]) -> Reply {
         let named = headers::session_id(headers).ok().flatten();
-        let session = named.and_then(|id| self.0.sessions.find(id, visit.caller.principal(), visit.target));
+        let session = named.and_then(|id| self.0.sessions.find(id, visit.caller, visit.target));
         let visit = Visit { session: session.as_ref(), ..*visit };
         // What an era does not have is unknown in it, whatever its parameters are.
         if modern::names_revision(headers) && error.method().is_some_and(|method| !method.is_modern()) {
@@ -479,7 +480,7 @@ impl Adapter {
         message: Option<&Message>,
     ) -> Result<Arc<McpSession>, Reply> {
         let (status, reason, text) = match headers::session_id(headers) {
-            Ok(Some(id)) => match self.0.sessions.find(id, visit.caller.principal(), visit.target) {
+            Ok(Some(id)) => match self.0.sessions.find(id, visit.caller, visit.target) {
                 Some(session) if let Some(reason) = session.gate.end_due() => {
                     self.0.sessions.remove(id);
                     close(vec![session], reason).await;

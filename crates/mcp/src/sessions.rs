@@ -1,7 +1,7 @@
 //! The sessions of legacy clients: `Mcp-Session-Id` to a session, bound to the principal that opened it.
 //!
 //! An id is 256 random bits and authenticates nothing: whoever presents it must also be the principal the session
-//! belongs to, on the same target (MCP 2025-11-25, "Security Best Practices: Session Hijacking"). An unknown id and
+//! belongs to, by the same grant or by none, on the same target (MCP 2025-11-25, "Security Best Practices: Session Hijacking"). An unknown id and
 //! another's id answer alike.
 
 use std::collections::hash_map::{Entry, HashMap};
@@ -16,8 +16,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
-use vidimus_core::{Principal, TargetName};
-use vidimus_gate::Session;
+use vidimus_core::TargetName;
+use vidimus_gate::{Caller, Session};
 
 use crate::changed::Shown;
 use crate::envelope::Id;
@@ -510,10 +510,10 @@ impl Sessions {
         self.opening.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The session with this id, if it is this principal's on this target.
-    pub(crate) fn find(&self, id: &str, principal: &Principal, target: &Target) -> Option<Arc<McpSession>> {
+    /// The session with this id, if it is this caller's on this target.
+    pub(crate) fn find(&self, id: &str, caller: &Caller, target: &Target) -> Option<Arc<McpSession>> {
         let session = self.read().get(id).map(Arc::clone)?;
-        if !session.gate.principal().is_same(principal) || session.target.spec.name != target.spec.name {
+        if !session.gate.is_of(caller) || session.target.spec.name != target.spec.name {
             return None;
         }
         self.touch(&session);
@@ -534,12 +534,20 @@ impl Sessions {
 
     /// Takes out those that are to end, by the reasons why.
     pub(crate) fn due(&self) -> BTreeMap<&'static str, Vec<Arc<McpSession>>> {
+        let mut ended: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let due: Vec<_> = {
             let open = self.read();
+            // One beside another may be over by itself: by a grant.
+            for front in open.values().filter_map(|session| session.front()) {
+                for session in front.open() {
+                    let Some(reason) = session.gate.end_due() else { continue };
+                    front.forget(&session);
+                    ended.entry(reason).or_default().push(session);
+                }
+            }
             let due = open.iter().filter_map(|(id, session)| Some((id.clone(), session.gate.end_due()?)));
             due.collect()
         };
-        let mut ended: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (id, reason) in due {
             if let Some(session) = self.remove(&id) {
                 ended.entry(reason).or_default().push(session);

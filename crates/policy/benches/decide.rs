@@ -72,6 +72,7 @@ fn measure(slice: usize) -> Result<(Vec<Duration>, Duration), Box<dyn Error>> {
         annotations: Some(ToolAnnotations::default()),
         facts: None,
         claimed: Claimed { client: Some("agent 1.0"), model: None },
+        grant: None,
         address: Some([10, 0, 0, 7].into()),
         time: Timestamp::from_seconds(1_790_000_000),
     };

@@ -46,6 +46,7 @@ fn report(name: &str, policies: &str, tool: &str) -> Result<(), Box<dyn Error>> 
         annotations: Some(ToolAnnotations { read_only: tool != "refund", ..ToolAnnotations::default() }),
         facts: None,
         claimed: Claimed { client: Some("bench"), model: None },
+        grant: None,
         address: Some([10, 0, 0, 1].into()),
         time: Timestamp::from_seconds(1_795_000_000),
     };

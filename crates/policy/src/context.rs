@@ -18,8 +18,8 @@ pub(crate) fn of_request(
     shape: Option<&Shape>,
     reads: &Reads,
 ) -> Result<(Context, Vec<Unfit>), Box<dyn Error>> {
-    let moment =
-        Moment { target: request.target, claimed: request.claimed, address: request.address, time: request.time };
+    let Request { target: name, claimed, grant, address, time, .. } = *request;
+    let moment = Moment { target: name, claimed, grant, address, time };
     let mut pairs = circumstances(&moment, amr, reads)?;
     let mut add = |name: &str, value: RestrictedExpression| pairs.push((name.to_owned(), value));
     let is_read = |name| reads.attribute(name).is_some();
@@ -51,7 +51,13 @@ pub(crate) fn of_request(
             let target = target.ok_or("the target of the call is not there any more")?;
             add("target", RestrictedExpression::new_entity_uid(target.clone()));
         }
+        Action::GrantRequest { name, seconds } => {
+            add("name", text(name));
+            add("seconds", long(*seconds));
+        }
+        Action::BreakGlass { seconds } => add("seconds", long(*seconds)),
         Action::Elicitation(None)
+        | Action::GrantRevoke
         | Action::Sampling
         | Action::Roots
         | Action::Connect
@@ -102,6 +108,14 @@ fn circumstances(
     if is_read("time") {
         add("time", RestrictedExpression::new_datetime(milliseconds(moment.time)));
     }
+    if let Some(grant) = moment.grant.filter(|_| is_read("grant")) {
+        let fields = [
+            ("break_glass".to_owned(), RestrictedExpression::new_bool(grant.is_break_glass)),
+            ("id".to_owned(), text(&grant.id)),
+            ("name".to_owned(), text(&grant.name)),
+        ];
+        add("grant", RestrictedExpression::new_record(fields)?);
+    }
     if is_read("claimed") {
         let claims = [("client", moment.claimed.client), ("model", moment.claimed.model)];
         let fields = claims.into_iter().filter_map(|(name, claim)| Some((name.to_owned(), text(claim?))));
@@ -120,6 +134,10 @@ fn hints(annotations: ToolAnnotations) -> Result<RestrictedExpression, Expressio
     RestrictedExpression::new_record(
         hints.into_iter().map(|(name, hint)| (name.to_owned(), RestrictedExpression::new_bool(hint))),
     )
+}
+
+fn long(number: u64) -> RestrictedExpression {
+    RestrictedExpression::new_long(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 fn text(text: &str) -> RestrictedExpression {

@@ -32,7 +32,7 @@ mod vocabulary;
 
 pub use error::{Place, PolicyError, Warning};
 pub use policies::Policies;
-pub use request::{Claimed, Considered, Decision, Moment, Request, Verdict};
+pub use request::{Claimed, Considered, Decision, Granted, Moment, Request, Verdict};
 pub use schema::{ApprovalRule, TargetSchema, World};
 pub use source::Source;
 pub use subject::Subject;

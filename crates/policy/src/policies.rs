@@ -111,9 +111,11 @@ impl Policies {
         revealed.map(|(class, _)| Arc::clone(class)).collect()
     }
 
-    /// Whether what is revealed can change from one moment to the next: a policy reads the time or the address.
+    /// Whether what is revealed can change from one moment to the next: a policy reads the time, the address or
+    /// the grant, which may be break-glass.
     pub fn reveals_vary(&self) -> bool {
-        let reads = |site: &Site| ["address", "time"].iter().any(|name| site.slice.reads.attribute(name).is_some());
+        let reads =
+            |site: &Site| ["address", "grant", "time"].iter().any(|name| site.slice.reads.attribute(name).is_some());
         self.rules.reveals().iter().any(|(_, site)| reads(site))
     }
 

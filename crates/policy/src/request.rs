@@ -22,6 +22,8 @@ pub struct Request<'a> {
     pub facts: Option<&'a Facts>,
     /// What the client says of itself.
     pub claimed: Claimed<'a>,
+    /// The grant by which the caller is there, if it is by one.
+    pub grant: Option<&'a Granted>,
     /// Where the request came from.
     pub address: Option<IpAddr>,
     /// When it came. Policies see milliseconds.
@@ -35,10 +37,23 @@ pub struct Moment<'a> {
     pub target: &'a TargetName,
     /// What the client says of itself.
     pub claimed: Claimed<'a>,
+    /// The grant by which the caller is there, if it is by one.
+    pub grant: Option<&'a Granted>,
     /// Where the caller is.
     pub address: Option<IpAddr>,
     /// When it is asked.
     pub time: Timestamp,
+}
+
+/// Access that somebody was given for a time: `context.grant`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Granted {
+    /// Its name in the configuration; `break-glass` for that alone.
+    pub name: Arc<str>,
+    /// Its id in events.
+    pub id: Arc<str>,
+    /// Whether the caller has broken the glass at this target.
+    pub is_break_glass: bool,
 }
 
 /// What a client says of itself and nobody vouches for. A permit cannot read it.

@@ -17,8 +17,9 @@ use crate::scope::{admits_action, admits_resource, names_action};
 use crate::shape::Shape;
 use crate::slice::Slice;
 use crate::vocabulary::{
-    ADMINISTER, APPROVE, CONNECT, ELICITATION, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT,
-    RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TOOLS_CALL, Vocabulary, tool_action,
+    ADMINISTER, APPROVE, BREAK_GLASS, CONNECT, ELICITATION, GRANT_REQUEST, GRANT_REVOKE, LOG_READ, OTHER_TOOL,
+    PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT, RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS,
+    SAMPLING, TOOLS_CALL, Vocabulary, tool_action,
 };
 
 /// An action on a resource, with the policies for it.
@@ -63,9 +64,18 @@ struct TargetRules {
     elicitation: Site,
     roots: Site,
     administer: Site,
+    grants: Grants,
     recordings: Recordings,
     named_tools: HashMap<String, ToolSite>,
     other_tools: ToolSite,
+}
+
+/// What is asked for at a target, and ended, besides what needs no asking.
+#[derive(Debug)]
+struct Grants {
+    request: Site,
+    revoke: Site,
+    break_glass: Site,
 }
 
 /// What is done with the recordings of a target.
@@ -137,6 +147,9 @@ impl Rules {
             Action::Elicitation(_) => rules.map(|rules| &rules.elicitation),
             Action::Roots => rules.map(|rules| &rules.roots),
             Action::Administer => rules.map(|rules| &rules.administer),
+            Action::GrantRequest { .. } => rules.map(|rules| &rules.grants.request),
+            Action::GrantRevoke => rules.map(|rules| &rules.grants.revoke),
+            Action::BreakGlass { .. } => rules.map(|rules| &rules.grants.break_glass),
             Action::ToolCall(tool) => self.tool(target, tool).map(|site| &site.call),
         }
     }
@@ -202,6 +215,11 @@ impl Slicer<'_> {
             elicitation: self.site(ELICITATION, resource.clone()),
             roots: self.site(ROOTS, resource.clone()),
             administer: self.named(ADMINISTER, resource.clone()),
+            grants: Grants {
+                request: self.named(GRANT_REQUEST, resource.clone()),
+                revoke: self.named(GRANT_REVOKE, resource.clone()),
+                break_glass: self.named(BREAK_GLASS, resource.clone()),
+            },
             recordings: self.recordings(&resource),
             named_tools,
             other_tools: self.tool(OTHER_TOOL, &resource, None),

@@ -15,9 +15,9 @@ use vidimus_core::{Protocol, TargetName, ToolDefinition};
 use crate::facts;
 use crate::shape::Shape;
 use crate::vocabulary::{
-    ADMINISTER, APPROVAL_RULE, APPROVE, CONNECT, DATA_CLASS, ELICITATION, GROUP, LOG, LOG_READ, OTHER_TOOL,
-    PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT, RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS,
-    SAMPLING, TARGET, TOOLS_CALL, USER, WORKLOAD,
+    ADMINISTER, APPROVAL_RULE, APPROVE, BREAK_GLASS, CONNECT, DATA_CLASS, ELICITATION, GRANT_REQUEST, GRANT_REVOKE,
+    GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT, RECORDING_HOLD, RECORDING_VIEW,
+    RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TARGET, TOOLS_CALL, USER, WORKLOAD,
 };
 
 /// What policy must know of a target.
@@ -84,6 +84,9 @@ fn fragment(tools: &NamedTools) -> Result<SchemaFragment, Box<cedar_policy::Sche
         (RECORDING_ERASE, TARGET, json!({})),
         (RECORDING_HOLD, TARGET, json!({})),
         (ADMINISTER, TARGET, json!({})),
+        (GRANT_REQUEST, TARGET, json!({ "name": { "type": "String" }, "seconds": { "type": "Long" } })),
+        (GRANT_REVOKE, TARGET, json!({})),
+        (BREAK_GLASS, TARGET, json!({ "seconds": { "type": "Long" } })),
         (LOG_READ, LOG, json!({})),
         (REVEAL, DATA_CLASS, json!({ "target": { "type": "Entity", "name": TARGET } })),
         (
@@ -122,6 +125,11 @@ fn action(resource: &str, own: Value, groups: &Value) -> Value {
         "claimed": { "type": "Record", "attributes": {
             "client": { "type": "String", "required": false },
             "model": { "type": "String", "required": false },
+        } },
+        "grant": { "type": "Record", "required": false, "attributes": {
+            "break_glass": { "type": "Boolean" },
+            "id": { "type": "String" },
+            "name": { "type": "String" },
         } },
         "time": { "type": "Extension", "name": "datetime" },
     });

@@ -33,11 +33,14 @@ pub(crate) const RECORDING_ERASE: &str = "recording.erase";
 pub(crate) const RECORDING_HOLD: &str = "recording.hold";
 pub(crate) const LOG_READ: &str = "log.read";
 pub(crate) const ADMINISTER: &str = "administer";
+pub(crate) const GRANT_REQUEST: &str = "grant.request";
+pub(crate) const GRANT_REVOKE: &str = "grant.revoke";
+pub(crate) const BREAK_GLASS: &str = "break_glass";
 pub(crate) const REVEAL: &str = "reveal";
 pub(crate) const APPROVE: &str = "approve";
 
 /// Every action a policy can name, besides the tools.
-pub(crate) const FIXED_ACTIONS: [&str; 15] = [
+pub(crate) const FIXED_ACTIONS: [&str; 18] = [
     CONNECT,
     TOOLS_CALL,
     RESOURCES_READ,
@@ -51,6 +54,9 @@ pub(crate) const FIXED_ACTIONS: [&str; 15] = [
     RECORDING_HOLD,
     LOG_READ,
     ADMINISTER,
+    GRANT_REQUEST,
+    GRANT_REVOKE,
+    BREAK_GLASS,
     REVEAL,
     APPROVE,
 ];

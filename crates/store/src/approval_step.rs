@@ -31,6 +31,49 @@ pub struct Ask {
     pub quorums: Vec<Quorum>,
     /// Who may not approve besides who asks.
     pub barred: Vec<String>,
+    /// What is asked for, if it is access for a time and no call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Box<GrantAsk>>,
+}
+
+/// Access for a time, as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantAsk {
+    /// Its name in the configuration; `break-glass` for that.
+    pub name: String,
+    /// How long, from when the credential is issued.
+    pub seconds: u64,
+    /// Sessions that may be opened with it; of no account for break-glass.
+    pub sessions: u64,
+    /// Why.
+    pub reason: String,
+    /// Whether it is break-glass, which nobody approves and which has no credential.
+    pub is_break_glass: bool,
+    /// Who asks, in full.
+    pub principal: Grantee,
+    /// Where who asks is.
+    pub address: String,
+}
+
+/// A principal as events tell it in full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grantee {
+    /// `User` or `Workload`.
+    pub kind: String,
+    /// The configured name of the issuer.
+    pub issuer: String,
+    /// Its `sub` there.
+    pub subject: String,
+    /// Its groups, as `issuer/name`.
+    pub groups: Vec<String>,
+    /// Who acts for it, as `issuer|subject`, outermost first.
+    pub actors: Vec<String>,
+    /// How it has proved who it is.
+    pub amr: Vec<String>,
+    /// The client its token was issued to.
+    pub client_id: Option<String>,
+    /// For display alone.
+    pub display: Option<String>,
 }
 
 /// How many people must approve by one rule.
@@ -66,11 +109,40 @@ pub enum Step {
         /// Why.
         reason: String,
     },
+    /// The credential of a grant is issued to who asked.
+    Granted(Box<Issued>),
+    /// Somebody broke the glass: what follows is in force at once.
+    Opened(Box<Ask>, String),
+    /// A grant that was in force is over.
+    Ended {
+        /// How.
+        how: String,
+        /// Why, in the words of who revoked it.
+        reason: Option<String>,
+    },
     /// The operation is about to be sent.
     Used {
         /// The number of the event that admitted it, in the session of the step.
         intent: u64,
     },
+}
+
+/// A credential that was issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issued {
+    /// When the grant began.
+    pub since: String,
+    /// When it ends.
+    pub until: String,
+    /// HMAC-SHA-256 of the credential, in hex; none for break-glass, which has none.
+    pub token: Option<String>,
+    /// Whom it stands for.
+    pub principal: Grantee,
+    /// The scopes of the token that it was fetched with.
+    pub scopes: Vec<String>,
+    /// Sessions that were opened with it.
+    #[serde(default)]
+    pub opened: u64,
 }
 
 /// Ids as the text they are in events.

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use serde::{Deserialize, Serialize};
 use vidimus_core::{ApprovalId, SessionId};
 
-use crate::approval_step::{self, Ask, Quorum, Step};
+use crate::approval_step::{self, Ask, Issued, Quorum, Step};
 use crate::custody::Outcome;
 use crate::leaf::{Entry, What};
 
@@ -59,6 +59,17 @@ pub enum ApprovalState {
         /// Why.
         reason: String,
     },
+    /// The grant that was asked for is in force.
+    Granted(Box<Issued>),
+    /// It was, and is no more.
+    Ended {
+        /// How it ended: `revoked`, `expired`, `used`, …
+        how: String,
+        /// Who revoked it.
+        by: Option<String>,
+        /// Why.
+        reason: Option<String>,
+    },
     /// The operation was sent, or was about to be.
     Used {
         /// In which session, and under which number there.
@@ -78,6 +89,8 @@ impl ApprovalState {
             Self::Expired => "expired",
             Self::Cancelled { .. } => "cancelled",
             Self::Used { .. } => "used",
+            Self::Granted(_) => "granted",
+            Self::Ended { .. } => "ended",
         }
     }
 }
@@ -115,11 +128,35 @@ impl Approval {
         Self { id, version: 1, ask, given: Vec::new(), state: ApprovalState::Open }
     }
 
+    /// Break-glass as it begins: in force until then.
+    pub fn opened(id: ApprovalId, ask: Ask, until: String) -> Option<Self> {
+        let grant = ask.grant.as_ref().filter(|grant| grant.is_break_glass)?;
+        let principal = grant.principal.clone();
+        let issued =
+            Issued { since: ask.requested.clone(), until, token: None, principal, scopes: Vec::new(), opened: 0 };
+        Some(Self { id, version: 1, ask, given: Vec::new(), state: ApprovalState::Granted(Box::new(issued)) })
+    }
+
+    /// What an event makes of what was there before; none when it is void.
+    fn next(before: Option<&Self>, (id, expects): (ApprovalId, u64), step: &Step, stamp: Stamp<'_>) -> Option<Self> {
+        match (before, step) {
+            (None, Step::Requested(ask)) if expects == 0 => Some(Self::new(id, Ask::clone(ask))),
+            (None, Step::Opened(ask, until)) if expects == 0 => Self::opened(id, Ask::clone(ask), until.clone()),
+            (None, _) => None,
+            (Some(before), step) => before.after(expects, step, stamp),
+        }
+    }
+
     /// The request after a step; none when the step is void.
     #[must_use]
     pub fn after(&self, expects: u64, step: &Step, stamp: Stamp<'_>) -> Option<Self> {
+        if expects != self.version {
+            return None;
+        }
         let is_pending = matches!(self.state, ApprovalState::Open | ApprovalState::Approved);
-        if expects != self.version || !is_pending {
+        let is_in_force = matches!(self.state, ApprovalState::Granted(_));
+        let is_open = is_pending || is_in_force && matches!(step, Step::Ended { .. });
+        if !is_open {
             return None;
         }
         let mut given = self.given.clone();
@@ -142,10 +179,22 @@ impl Approval {
             Step::Denied { reason } => ApprovalState::Denied { by: stamp.who?.to_owned(), reason: reason.clone() },
             Step::Expired => ApprovalState::Expired,
             Step::Cancelled { reason } => ApprovalState::Cancelled { reason: reason.clone() },
-            Step::Used { intent } if self.state == ApprovalState::Approved => {
+            Step::Granted(issued) if self.state == ApprovalState::Approved => {
+                let is_own = self.ask.grant.is_some() && stamp.who == Some(&self.ask.who);
+                if !is_own || stamp.time >= self.ask.expires.as_str() {
+                    return None;
+                }
+                ApprovalState::Granted(issued.clone())
+            }
+            Step::Ended { how, reason } if is_in_force => {
+                ApprovalState::Ended { how: how.clone(), by: stamp.who.map(str::to_owned), reason: reason.clone() }
+            }
+            Step::Used { intent } if self.state == ApprovalState::Approved && self.ask.grant.is_none() => {
                 ApprovalState::Used { reference: format!("{}/{intent}", stamp.session), outcome: None }
             }
-            Step::Requested(_) | Step::Used { .. } => return None,
+            Step::Requested(_) | Step::Opened(..) | Step::Granted(_) | Step::Ended { .. } | Step::Used { .. } => {
+                return None;
+            }
         };
         Some(Self { id: self.id, version: self.version + 1, ask: self.ask.clone(), given, state })
     }
@@ -160,6 +209,14 @@ impl Approval {
     /// How many distinct people have approved by a rule. One person approves once, so each counts once.
     pub fn approved_by(&self, rule: &str) -> u64 {
         count(&self.given, rule)
+    }
+
+    /// The grant after one more session was opened with it.
+    fn entered(mut self) -> Self {
+        if let ApprovalState::Granted(issued) = &mut self.state {
+            issued.opened += 1;
+        }
+        self
     }
 
     /// The request after its operation ended.
@@ -193,21 +250,23 @@ impl ApprovalLog {
     /// Takes an entry of the log; every one that may hold a step must be given, in order. Says what became of the step in it,
     /// if it holds one.
     pub fn leaf(&mut self, leaf: &[u8]) -> Option<Outcome> {
-        if !leaf.windows(MEMBER.len()).any(|bytes| bytes == MEMBER) {
+        if !MEMBERS.iter().any(|member| leaf.windows(member.len()).any(|bytes| bytes == *member)) {
             return None;
         }
         let Entry { session, time, who, what, .. } = Entry::read(leaf)?;
         match what {
             What::Approval(id, expects, step) => {
                 let stamp = Stamp { time, who: who.as_deref(), session };
-                let after = match (self.0.get(&id), step) {
-                    (None, Step::Requested(ask)) if expects == 0 => Some(Approval::new(id, *ask)),
-                    (None, _) => None,
-                    (Some(before), step) => before.after(expects, &step, stamp),
-                };
+                let after = Approval::next(self.0.get(&id), (id, expects), &step, stamp);
                 let outcome = if after.is_some() { Outcome::Applied } else { Outcome::Void };
                 self.0.extend(after.map(|after| (id, after)));
                 Some(outcome)
+            }
+            What::Opened(opened) => {
+                let id: ApprovalId = opened.grant?.id.parse().ok()?;
+                let entered = self.0.remove(&id)?.entered();
+                self.0.insert(id, entered);
+                None
             }
             What::Ended(described) => {
                 let id: ApprovalId = described.operation.approval?.parse().ok()?;
@@ -224,16 +283,19 @@ impl ApprovalLog {
     /// known.
     pub fn left(self) -> impl Iterator<Item = Approval> {
         self.0.into_values().filter(|approval| match &approval.state {
-            ApprovalState::Open | ApprovalState::Approved | ApprovalState::Denied { .. } => true,
+            ApprovalState::Open
+            | ApprovalState::Approved
+            | ApprovalState::Denied { .. }
+            | ApprovalState::Granted(_) => true,
             ApprovalState::Used { outcome, .. } => outcome.as_deref().is_none_or(|outcome| outcome == UNKNOWN),
-            ApprovalState::Expired | ApprovalState::Cancelled { .. } => false,
+            ApprovalState::Expired | ApprovalState::Cancelled { .. } | ApprovalState::Ended { .. } => false,
         })
     }
 }
 
-/// What every leaf with a step has in it, and every outcome of an approved operation: canonical JSON has no other way to
-/// write this name.
-const MEMBER: &[u8] = b"\"approval\":";
+/// What every leaf with a step has in it, every outcome of an approved operation, and every session that was opened with a
+/// grant: canonical JSON has no other way to write these names.
+const MEMBERS: [&[u8]; 2] = [b"\"approval\":", b"\"grant\":"];
 
 /// Applies a step.
 pub(crate) fn apply(
@@ -243,16 +305,22 @@ pub(crate) fn apply(
     leaf: i64,
 ) -> Result<(), rusqlite::Error> {
     let stamp = Stamp { time: entry.time, who: entry.who.as_deref(), session: entry.session };
-    let after = match (read(transaction, id)?, step) {
-        (None, Step::Requested(ask)) if expects == 0 => Some(Approval::new(id, Ask::clone(ask))),
-        (None, _) => None,
-        (Some(before), step) => before.after(expects, step, stamp),
-    };
+    let before = read(transaction, id)?;
+    let after = Approval::next(before.as_ref(), (id, expects), step, stamp);
     let Some(after) = after else {
         tracing::warn!(leaf, approval = %id, "a step of an approval came too late: it is void");
         return Ok(());
     };
     write(transaction, &after, leaf)
+}
+
+/// Enters that a session was opened with a grant.
+pub(crate) fn enter(transaction: &Transaction<'_>, id: &str, leaf: i64) -> Result<(), rusqlite::Error> {
+    let Ok(id) = id.parse() else { return Ok(()) };
+    match read(transaction, id)? {
+        Some(grant) => write(transaction, &grant.entered(), leaf),
+        None => Ok(()),
+    }
 }
 
 /// Enters how an approved operation ended.
@@ -321,8 +389,11 @@ fn write(transaction: &Transaction<'_>, approval: &Approval, leaf: i64) -> Resul
     // What was read from JSON can be written as JSON.
     let Ok(body) = serde_json::to_string(approval) else { return Ok(()) };
     let is_over = match &approval.state {
-        ApprovalState::Open | ApprovalState::Approved => false,
-        ApprovalState::Denied { .. } | ApprovalState::Expired | ApprovalState::Cancelled { .. } => true,
+        ApprovalState::Open | ApprovalState::Approved | ApprovalState::Granted(_) => false,
+        ApprovalState::Denied { .. }
+        | ApprovalState::Expired
+        | ApprovalState::Cancelled { .. }
+        | ApprovalState::Ended { .. } => true,
         ApprovalState::Used { outcome, .. } => outcome.is_some(),
     };
     transaction.execute(

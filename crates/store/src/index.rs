@@ -202,7 +202,12 @@ fn write(
         let tally = tallies.entry(number).or_default();
         tally.events += 1;
         match &entry.what {
-            What::Opened(opened) => sessions.opened(number, opened)?,
+            What::Opened(opened) => {
+                sessions.opened(number, opened)?;
+                if let Some(grant) = &opened.grant {
+                    approvals::enter(transaction, grant.id, leaf_index)?;
+                }
+            }
             What::Closed { reason } => sessions.closed(number, entry.time, reason.as_deref())?,
             What::Admitted(_) | What::Held(_) => tally.operations += 1,
             What::Denied(_) => {

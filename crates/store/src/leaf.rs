@@ -10,10 +10,14 @@ use serde::Deserialize;
 use vidimus_core::event::{CustodyStep, PinStep};
 use vidimus_core::{ApprovalId, EventId, SessionId};
 
-use crate::approval_step::{Ask, Quorum, Step};
+use crate::approval_step::{Ask, GrantAsk, Grantee, Issued, Quorum, Step};
 
 /// What the types of all steps of approvals begin with.
 const APPROVAL: &str = "approval.";
+/// And those of grants.
+const GRANTS: [&str; 2] = ["grant.", "break_glass."];
+/// The name that break-glass has where grants have one.
+const BREAK_GLASS: &str = "break-glass";
 
 /// What the index takes from one leaf.
 #[derive(Debug, PartialEq)]
@@ -140,8 +144,17 @@ pub(crate) struct Opened<'a> {
     pub(crate) client: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub(crate) parent: Option<Cow<'a, str>>,
+    /// The grant that it was opened with.
+    #[serde(borrow)]
+    pub(crate) grant: Option<OfGrant<'a>>,
     #[serde(borrow)]
     pub(crate) principal: Option<Identity<'a>>,
+}
+
+/// A grant that a session was opened with.
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct OfGrant<'a> {
+    pub(crate) id: &'a str,
 }
 
 /// The identity in `session.opened`, as far as a list shows it.
@@ -165,6 +178,7 @@ impl<'a> Entry<'a> {
             "operation.outcome" => What::Ended(serde_json::from_slice(leaf).ok()?),
             "pin.defined" => What::Defined(serde_json::from_slice::<Defining<'a>>(leaf).ok()?.definition),
             kind if kind.starts_with(APPROVAL) => read_approval(&head, leaf)?,
+            kind if GRANTS.iter().any(|grants| kind.starts_with(grants)) => read_grant(&head, leaf)?,
             kind => {
                 let custody = CustodyStep::ALL.into_iter().find(|step| step.name() == kind);
                 let pin = PinStep::ALL.into_iter().find(|step| step.name() == kind);
@@ -245,6 +259,7 @@ fn read_approval<'a>(head: &Head<'a>, leaf: &'a [u8]) -> Option<What<'a>> {
             policy: detail.policy?,
             quorums: detail.quorums,
             barred: detail.barred,
+            grant: None,
         })),
         "approval.approved" => Step::Approved { rules: detail.rules, reason: detail.reason },
         "approval.denied" => Step::Denied { reason: detail.reason? },
@@ -254,6 +269,88 @@ fn read_approval<'a>(head: &Head<'a>, leaf: &'a [u8]) -> Option<What<'a>> {
         _ => return Some(What::Other),
     };
     Some(What::Approval(detail.id.parse().ok()?, detail.expects, step))
+}
+
+/// In the events of grants besides.
+#[derive(Deserialize)]
+struct Granting {
+    grant: GrantingDetail,
+}
+
+#[derive(Deserialize)]
+struct GrantingDetail {
+    id: String,
+    expects: u64,
+    name: Option<String>,
+    address: Option<String>,
+    digest: Option<String>,
+    expires: Option<String>,
+    how: Option<String>,
+    policy: Option<String>,
+    principal: Option<Grantee>,
+    reason: Option<String>,
+    seconds: Option<u64>,
+    sessions: Option<u64>,
+    token: Option<String>,
+    until: Option<String>,
+    #[serde(default)]
+    barred: Vec<String>,
+    #[serde(default)]
+    policies: Vec<String>,
+    #[serde(default)]
+    quorums: Vec<Quorum>,
+    #[serde(default)]
+    scopes: Vec<String>,
+}
+
+fn read_grant<'a>(head: &Head<'a>, leaf: &'a [u8]) -> Option<What<'a>> {
+    let Granting { grant: detail } = serde_json::from_slice(leaf).ok()?;
+    let (id, expects) = (detail.id.parse().ok()?, detail.expects);
+    let ask = |detail: GrantingDetail, is_break_glass| {
+        Some(Box::new(Ask {
+            who: head.who.as_deref()?.to_owned(),
+            target: head.target.as_deref()?.to_owned(),
+            action: format!("grant:{}", detail.name.as_deref()?),
+            digest: detail.digest.unwrap_or_default(),
+            session: head.session.parse().ok()?,
+            held: head.seq,
+            requested: head.time.to_owned(),
+            expires: detail.expires.or(detail.until)?,
+            policies: detail.policies,
+            policy: detail.policy?,
+            quorums: detail.quorums,
+            barred: detail.barred,
+            grant: Some(Box::new(GrantAsk {
+                name: detail.name?,
+                seconds: detail.seconds?,
+                sessions: detail.sessions.unwrap_or_default(),
+                reason: detail.reason?,
+                is_break_glass,
+                principal: detail.principal?,
+                address: detail.address?,
+            })),
+        }))
+    };
+    let step = match head.kind {
+        "grant.requested" if detail.name.as_deref() != Some(BREAK_GLASS) => Step::Requested(ask(detail, false)?),
+        "grant.granted" => Step::Granted(Box::new(Issued {
+            since: head.time.to_owned(),
+            until: detail.until?,
+            token: detail.token,
+            principal: detail.principal?,
+            scopes: detail.scopes,
+            opened: 0,
+        })),
+        "break_glass.opened" => {
+            let until = detail.until.clone()?;
+            Step::Opened(ask(detail, true)?, until)
+        }
+        "grant.revoked" | "grant.expired" | "grant.ended" | "break_glass.closed" => {
+            Step::Ended { how: detail.how?, reason: detail.reason }
+        }
+        _ => return Some(What::Other),
+    };
+    Some(What::Approval(id, expects, step))
 }
 
 impl<'a> PinChange<'a> {

@@ -22,7 +22,7 @@ mod retention_log;
 mod schema;
 mod text;
 
-pub use approval_step::{Ask, Quorum, Step};
+pub use approval_step::{Ask, GrantAsk, Grantee, Issued, Quorum, Step};
 pub use approvals::{Approval, ApprovalFilter, ApprovalLog, ApprovalState, Given, Stamp};
 pub use compare::{Difference, differences};
 pub use control::{ControlState, ControlStore};

@@ -42,6 +42,29 @@ pub(crate) struct Request {
     pub(crate) given: Vec<Given>,
     pub(crate) asked: String,
     pub(crate) expires: String,
+    /// Access for a time, if that is asked for, and no call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grant: Option<Box<GrantPart>>,
+}
+
+/// What is asked for where it is access for a time, and how far that is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct GrantPart {
+    pub(crate) name: String,
+    /// How long it lasts from when its credential is issued.
+    pub(crate) seconds: u64,
+    pub(crate) reason: String,
+    pub(crate) break_glass: bool,
+    /// Sessions that may be opened with it, and that were; absent for break-glass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sessions: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) opened: Option<u64>,
+    /// From when until when it is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<String>,
 }
 
 /// A rule by which people must approve.
@@ -102,8 +125,14 @@ impl From<Approval> for Request {
         };
         let rules = approval.ask.quorums.iter().map(rule).collect();
         let state = approval.state.name().to_owned();
+        let grant = approval.ask.grant.as_ref().map(|grant| Box::new(GrantPart::new(grant, &approval.state)));
         let detail = match approval.state {
-            ApprovalState::Open | ApprovalState::Approved | ApprovalState::Expired => None,
+            ApprovalState::Open | ApprovalState::Approved | ApprovalState::Expired | ApprovalState::Granted(_) => None,
+            ApprovalState::Ended { how, by, reason } => {
+                let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
+                let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+                Some(format!("{how}{by}{reason}"))
+            }
             ApprovalState::Denied { by, reason } => Some(format!("by {by}: {reason}")),
             ApprovalState::Cancelled { reason } => Some(reason),
             ApprovalState::Used { reference, outcome: Some(outcome) } => Some(format!("by {reference}: {outcome}")),
@@ -126,6 +155,26 @@ impl From<Approval> for Request {
             given: approval.given.into_iter().map(given).collect(),
             asked: approval.ask.requested,
             expires: approval.ask.expires,
+            grant,
+        }
+    }
+}
+
+impl GrantPart {
+    fn new(grant: &vidimus_store::GrantAsk, state: &ApprovalState) -> Self {
+        let issued = match state {
+            ApprovalState::Granted(issued) => Some(issued),
+            _ => None,
+        };
+        Self {
+            name: grant.name.clone(),
+            seconds: grant.seconds,
+            reason: grant.reason.clone(),
+            break_glass: grant.is_break_glass,
+            sessions: (!grant.is_break_glass).then_some(grant.sessions),
+            opened: issued.filter(|_| !grant.is_break_glass).map(|issued| issued.opened),
+            since: issued.map(|issued| issued.since.clone()),
+            until: issued.map(|issued| issued.until.clone()),
         }
     }
 }
@@ -139,6 +188,11 @@ impl TryFrom<Shown> for RequestDetail {
         let (client, address) = (text("client"), text("address"));
         let principal = opened.as_ref().and_then(|opened| opened.get("principal"));
         let principal = principal.map(serde_json::value::to_raw_value).transpose()?;
+        // Who asks for a grant is told by that itself.
+        let (principal, address) = match &approval.ask.grant {
+            Some(grant) => (Some(serde_json::value::to_raw_value(&grant.principal)?), Some(grant.address.clone())),
+            None => (principal, address),
+        };
         let past = |past: vidimus_store::PastOperation| Past {
             session: past.session.to_string(),
             seq: past.seq,

@@ -82,13 +82,13 @@ fn write_list(list: &ApprovalList, out: &mut impl Write) -> io::Result<()> {
     if list.approvals.is_empty() {
         return writeln!(out, "nothing waits for approval");
     }
-    let mut table = Table::new(&["REQUEST", "STATE", "WHO", "CALL", "RULES", "EXPIRES"]);
+    let mut table = Table::new(&["REQUEST", "STATE", "WHO", "FOR", "RULES", "EXPIRES"]);
     for request in &list.approvals {
         table.row([
             printable(&request.id),
             printable(&request.state),
             printable(&request.who),
-            printable(&request.action),
+            asked_for(request),
             rules(request),
             whole_seconds(&request.expires),
         ]);
@@ -96,7 +96,27 @@ fn write_list(list: &ApprovalList, out: &mut impl Write) -> io::Result<()> {
     table.write(out)
 }
 
-fn rules(request: &Request) -> String {
+/// The call, or the grant with where to and for how long.
+pub(crate) fn asked_for(request: &Request) -> String {
+    match &request.grant {
+        Some(grant) => {
+            let length = seconds(grant.seconds);
+            printable(&format!("grant {} on {} for {length}", grant.name, request.target))
+        }
+        None => printable(&request.action),
+    }
+}
+
+/// A time as it is asked for: `90m`, `1h`.
+pub(crate) fn seconds(seconds: u64) -> String {
+    match seconds {
+        seconds if seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
+        seconds if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        seconds => format!("{seconds}s"),
+    }
+}
+
+pub(crate) fn rules(request: &Request) -> String {
     let rule =
         |rule: &crate::approvals::Rule| format!("{} {}/{}", printable(&rule.name), rule.approved, rule.approvers);
     request.rules.iter().map(rule).collect::<Vec<_>>().join(", ")
@@ -104,9 +124,13 @@ fn rules(request: &Request) -> String {
 
 /// Says what holds now.
 fn write_state(request: &Request, out: &mut impl Write) -> io::Result<()> {
-    let (id, action) = (printable(&request.id), printable(&request.action));
+    let (id, action) = (printable(&request.id), asked_for(request));
     match (request.state.as_str(), &request.detail) {
         ("open", _) => writeln!(out, "request {id} ({action}) is approved in part: {}", rules(request)),
+        ("approved", _) if request.grant.is_some() => {
+            let expires = whole_seconds(&request.expires);
+            writeln!(out, "request {id} is approved: who asked can fetch the credential until {expires}")
+        }
         ("approved", _) => {
             let expires = whole_seconds(&request.expires);
             writeln!(out, "request {id} is approved: {action} may pass once, until {expires}")
@@ -118,7 +142,7 @@ fn write_state(request: &Request, out: &mut impl Write) -> io::Result<()> {
 
 fn write_detail(detail: &RequestDetail, gateway: &str, out: &mut impl Write) -> io::Result<()> {
     let RequestDetail { request, .. } = detail;
-    let mut line = |name: &str, text: &str| writeln!(out, "{name:<12}{text}");
+    let mut line = |name: &str, text: &str| writeln!(out, "{name:<13}{text}");
     line("request", &printable(&request.id))?;
     let state = request.detail.as_ref().map_or_else(String::new, |detail| format!(" ({})", printable(detail)));
     line("state", &format!("{}{state}, version {}", printable(&request.state), request.version))?;
@@ -126,13 +150,20 @@ fn write_detail(detail: &RequestDetail, gateway: &str, out: &mut impl Write) -> 
     if let Some(principal) = &detail.principal {
         line("identity", &printable(principal.get()))?;
     }
-    let client = detail.client.as_deref().unwrap_or("a client that says nothing of itself");
     let address = detail.address.as_deref().unwrap_or("an address that is not known");
-    line("from", &format!("{} (as it claims), at {}", printable(client), printable(address)))?;
-    line("call", &printable(&request.action))?;
-    let arguments = detail.arguments.as_ref().map_or("not recorded: the target keeps sizes only", |raw| raw.get());
-    line("arguments", printable_lines(arguments).trim_end())?;
-    line("held by", &printable(&request.policies.join(", ")))?;
+    if let Some(grant) = &request.grant {
+        line("from", &printable(address))?;
+        line("asks for", &asked_for(request))?;
+        line("reason", &printable(&grant.reason))?;
+        line("permitted by", &printable(&request.policies.join(", ")))?;
+    } else {
+        let client = detail.client.as_deref().unwrap_or("a client that says nothing of itself");
+        line("from", &format!("{} (as it claims), at {}", printable(client), printable(address)))?;
+        line("call", &printable(&request.action))?;
+        let arguments = detail.arguments.as_ref().map_or("not recorded: the target keeps sizes only", |raw| raw.get());
+        line("arguments", printable_lines(arguments).trim_end())?;
+        line("held by", &printable(&request.policies.join(", ")))?;
+    }
     line("rules", &rules(request))?;
     for given in &request.given {
         let why = given.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", printable(reason)));

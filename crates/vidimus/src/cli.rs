@@ -4,6 +4,7 @@
 //! policies are wrong. Results go to standard output, everything else to standard error.
 
 mod approvals;
+mod grants;
 mod keeping;
 mod policy;
 mod signing_in;
@@ -19,6 +20,7 @@ use vidimus_log::{FileSystem, VerifierKey};
 use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
 pub(crate) use self::approvals::{Approvals, Asked as ApprovalAsked};
+pub(crate) use self::grants::{Asked as GrantAsked, BreakGlass, Grant, Wanted as GrantWanted};
 pub(crate) use self::keeping::{Erase, Hold, HoldChange, Retention};
 pub(crate) use self::policy::{Backtest, Explain, Policy};
 pub(crate) use self::signing_in::{Bridge, Login, Logout, Mcp};
@@ -168,6 +170,19 @@ pub(crate) enum Command {
     /// Asks the running gateway; policy decides (`approve`). Decisions are made by persons, with their own token.
     #[command(subcommand)]
     Approvals(Approvals),
+    /// Ask for access to a target for a time, fetch its credential, end it
+    ///
+    /// Asks the running gateway; policy says who may ask (`grant.request`) and people decide (`vidimus approvals`).
+    #[command(subcommand)]
+    Grant(Grant),
+    /// Have your calls at a target pass without the approval they need, in an emergency, for a time
+    ///
+    /// Asks the running gateway; policy says who may (`break_glass`). It alarms, and each call is on record with it. What is
+    /// forbidden otherwise stays forbidden.
+    #[command(after_help = "Example:
+  \
+                            vidimus break-glass crm --for 15m --reason 'outage 0815' --config vidimus.toml")]
+    BreakGlass(BreakGlass),
     /// Keep a recording from being erased, by anybody and by retention, while a legal hold is on it
     #[command(subcommand)]
     Hold(Hold),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -85,9 +85,27 @@ pub(crate) async fn post<T: DeserializeOwned>(
     answered(socket, (Method::POST, path), token).await
 }
 
+/// The same with what is asked for in JSON.
+pub(crate) async fn post_json<T: DeserializeOwned>(
+    socket: &Path,
+    (path, body): (&str, &impl serde::Serialize),
+    token: Option<&str>,
+) -> Result<T, ClientError> {
+    let body = serde_json::to_vec(body).map_err(ClientError::Answer)?;
+    answered_to(socket, (Method::POST, path, body.into()), token).await
+}
+
 async fn answered<T: DeserializeOwned>(
     socket: &Path,
-    asked: (Method, &str),
+    (method, path): (Method, &str),
+    token: Option<&str>,
+) -> Result<T, ClientError> {
+    answered_to(socket, (method, path, Bytes::new()), token).await
+}
+
+async fn answered_to<T: DeserializeOwned>(
+    socket: &Path,
+    asked: (Method, &str, Bytes),
     token: Option<&str>,
 ) -> Result<T, ClientError> {
     let limit = if asked.0 == Method::GET { TIMEOUT } else { CHANGE_TIMEOUT };
@@ -107,7 +125,7 @@ pub(crate) async fn download(
     out: &mut impl std::io::Write,
     mut progress: impl FnMut(u64),
 ) -> Result<u64, ClientError> {
-    let response = tokio::time::timeout(TIMEOUT, send(socket, (Method::GET, path), None))
+    let response = tokio::time::timeout(TIMEOUT, send(socket, (Method::GET, path, Bytes::new()), None))
         .await
         .map_err(|_| ClientError::Timeout(TIMEOUT))??;
     let (head, mut body) = response.into_parts();
@@ -139,7 +157,7 @@ fn refused(status: StatusCode, body: &Bytes) -> ClientError {
 
 async fn exchange(
     socket: &Path,
-    asked: (Method, &str),
+    asked: (Method, &str, Bytes),
     token: Option<&str>,
 ) -> Result<(StatusCode, Bytes), ClientError> {
     let (head, body) = send(socket, asked, token).await?.into_parts();
@@ -153,7 +171,7 @@ async fn collected(socket: &Path, body: Incoming) -> Result<Bytes, ClientError> 
 
 async fn send(
     socket: &Path,
-    (method, path): (Method, &str),
+    (method, path, body): (Method, &str, Bytes),
     token: Option<&str>,
 ) -> Result<Response<Incoming>, ClientError> {
     let failed =
@@ -174,10 +192,13 @@ async fn send(
         .uri(path)
         .header(header::HOST, "localhost")
         .header(header::ACCEPT, "application/json");
+    if !body.is_empty() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
     if let Some(token) = token {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
-    let request = request.body(Empty::<Bytes>::new()).map_err(|error| failed(error.into()))?;
+    let request = request.body(Full::new(body)).map_err(|error| failed(error.into()))?;
     sender.send_request(request).await.map_err(|error| failed(error.into()))
 }
 

@@ -7,6 +7,7 @@
 mod approvals;
 mod document;
 mod facts;
+mod grants;
 mod keys;
 mod limits;
 mod masking;
@@ -29,7 +30,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Uri};
 use vidimus_core::{Durability, Record, TargetName};
-use vidimus_gate::{Rule, Thresholds};
+use vidimus_gate::{GrantRules, Rule, Thresholds};
 use vidimus_guard::Rewrite;
 use vidimus_identity::IssuerConfig;
 use vidimus_log::WitnessKey;
@@ -47,7 +48,7 @@ pub(crate) use oauth::Oauth;
 pub(crate) use reference::markdown;
 pub(crate) use sections::SOCKET;
 pub(crate) use stdio::{Program, ProgramError};
-pub(crate) use value::{LOCAL_ISSUER, OWN_ISSUER, is_loopback, private_url};
+pub(crate) use value::{LOCAL_ISSUER, OWN_ISSUER, duration, is_loopback, private_url};
 pub(crate) use webhooks::Webhook;
 
 /// The largest configuration file, in bytes.
@@ -80,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) webhooks: Vec<Webhook>,
     /// `[rewrites.*]`, by name.
     pub(crate) rewrites: Arc<[Rewrite]>,
+    /// `[grants.*]`, by name, and `[break_glass]`.
+    pub(crate) grants: GrantRules,
     /// `[masking]`
     pub(crate) masking: Masking,
     /// `[targets.*]`, at least one, by name.

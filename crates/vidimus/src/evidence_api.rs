@@ -19,6 +19,7 @@ use vidimus_core::{ErrorKind, EventId, Principal, PrincipalKind, TargetName};
 use vidimus_gate::{Caller, CustodyError, Gate, Notice, PinError, Rule, Selection, ViewError, Viewer};
 use vidimus_log::VerifierKey;
 use vidimus_mcp::Adapter;
+use vidimus_net::Incoming;
 use vidimus_net::server::Peer;
 use vidimus_store::{MAX_SESSIONS, SessionFilter, StoreError};
 
@@ -30,6 +31,7 @@ use crate::approvals;
 use crate::approvals_api::ApprovalsApi;
 use crate::archive_stream::{self, ApiBody};
 use crate::config::{Config, LOCAL_ISSUER, Masking, OWN_ISSUER};
+use crate::grants_api::GrantsApi;
 use crate::integrity;
 use crate::pins_api::{self, PINS};
 use crate::witnesses::Watch;
@@ -48,6 +50,8 @@ pub(crate) struct EvidenceApi {
     masking: Arc<Masking>,
     /// What waits for approval.
     approvals: ApprovalsApi,
+    /// Access for a time.
+    grants: GrantsApi,
     /// One export at a time: each holds a session's payloads in memory.
     exports: Arc<Semaphore>,
 }
@@ -92,7 +96,7 @@ impl EvidenceApi {
     /// targets.
     pub(crate) fn new(
         gate: &Gate,
-        (adapter, approvals): (Adapter, ApprovalsApi),
+        (adapter, approvals, grants): (Adapter, ApprovalsApi, GrantsApi),
         config: &Config,
         witnesses: watch::Receiver<Vec<Watch>>,
         integrity: watch::Receiver<integrity::Progress>,
@@ -100,11 +104,11 @@ impl EvidenceApi {
         let (keys, exports) = (gate.log_keys().into(), Arc::new(Semaphore::new(1)));
         let (rules, masking) = (config.retention.clone().into(), Arc::new(config.masking.clone()));
         let (gate, viewer) = (gate.clone(), gate.viewer());
-        Self { gate, viewer, keys, witnesses, adapter, integrity, rules, masking, approvals, exports }
+        Self { gate, viewer, keys, witnesses, adapter, integrity, rules, masking, approvals, grants, exports }
     }
 
     /// Answers one request.
-    pub(crate) async fn answer<B>(&self, peer: Peer, request: Request<B>) -> Response<ApiBody> {
+    pub(crate) async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<ApiBody> {
         let answered = match (peer, request.method()) {
             (Peer::Process { is_admitted: false, .. }, _) => Err(Failure::Bad(
                 StatusCode::FORBIDDEN,
@@ -118,6 +122,9 @@ impl EvidenceApi {
             }
             (Peer::Process { uid, .. }, _) if request.uri().path().starts_with(approvals::APPROVALS) => {
                 self.approval(uid, &request).await
+            }
+            (Peer::Process { uid, .. }, _) if GrantsApi::is_path(request.uri().path()) => {
+                self.grant(uid, request).await
             }
             (Peer::Process { uid, .. }, &Method::GET) => self.routed(&local_principal(uid), request.uri()).await,
             (Peer::Process { uid, .. }, &Method::POST) => self.changed(uid, &request).await,
@@ -182,6 +189,19 @@ impl EvidenceApi {
             (&Method::POST, caller) => self.approvals.decide(caller.as_ref(), path, query).await,
             _ => Err((StatusCode::METHOD_NOT_ALLOWED, "only GET and POST".to_owned())),
         };
+        answered.map_err(|(status, error)| Failure::Bad(status, error))
+    }
+
+    /// Access for a time, asked for, shown or ended. Whoever gives a token is whose it is.
+    async fn grant(&self, uid: u32, request: Request<Incoming>) -> Result<Bytes, Failure> {
+        let caller = match bearer(request.headers())? {
+            Some(token) => Some(self.authenticated(token).await?),
+            None => None,
+        };
+        let principal =
+            caller.as_ref().map_or_else(|| local_principal(uid), |caller| Principal::clone(caller.principal()));
+        let path = request.uri().path().to_owned();
+        let answered = self.grants.answered(&principal, caller.as_ref(), &path, request).await;
         answered.map_err(|(status, error)| Failure::Bad(status, error))
     }
 

@@ -24,6 +24,8 @@ mod discovery;
 mod evidence_api;
 mod exports;
 mod file_limit;
+mod grants_api;
+mod grants_commands;
 mod huge_pages;
 mod index;
 mod integrity;
@@ -138,6 +140,14 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         }
         Command::Approvals(command) => {
             runtime()?.block_on(approvals_commands::run(command, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Grant(command) => {
+            runtime()?.block_on(grants_commands::run(command, out))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::BreakGlass(command) => {
+            runtime()?.block_on(grants_commands::break_glass(command, out))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Erase(erase) => {

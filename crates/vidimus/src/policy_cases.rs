@@ -67,6 +67,10 @@ struct WrittenCase {
     annotations: Option<Hints>,
     client: Option<String>,
     model: Option<String>,
+    grant: Option<String>,
+    #[serde(default)]
+    break_glass: bool,
+    seconds: Option<u64>,
     address: Option<IpAddr>,
     time: Option<Spanned<String>>,
     expect: Expected,
@@ -240,7 +244,11 @@ impl Reader<'_> {
             action: case.action.as_deref(),
             reveal: case.reveal.as_deref(),
             url: case.url.as_deref(),
+            grant: case.grant.as_deref(),
+            seconds: case.seconds,
+            break_glass: case.break_glass,
         };
+        let grant = written.granted();
         let wish = written.wish(self.config).map_err(|error| noted(start, error)).ok();
         if case.arguments.is_some() && case.tool.is_none() {
             noted(start, "`arguments` are those of a tool".to_owned());
@@ -280,6 +288,7 @@ impl Reader<'_> {
             wish,
             arguments: arguments.and_then(Result::ok),
             annotations,
+            grant,
             client: case.client.clone(),
             model: case.model.clone(),
             address: case.address,

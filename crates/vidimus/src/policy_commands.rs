@@ -246,6 +246,9 @@ fn explain(options: &Explain, out: &mut impl Write) -> anyhow::Result<bool> {
         action: wish.action.as_deref(),
         reveal: wish.reveal.as_deref(),
         url: options.url.as_deref(),
+        grant: options.grant.as_deref(),
+        seconds: options.seconds,
+        break_glass: options.break_glass,
     };
     let question = Question {
         principal: policy_cases::principal(&who).map_err(wrong)?,
@@ -253,6 +256,7 @@ fn explain(options: &Explain, out: &mut impl Write) -> anyhow::Result<bool> {
         wish: written.wish(&loaded.config).map_err(wrong)?,
         arguments: options.arguments.clone().map(policy_question::arguments).transpose().map_err(wrong)?,
         annotations: None,
+        grant: written.granted(),
         client: options.client.clone(),
         model: options.model.clone(),
         address: options.address,

@@ -10,7 +10,7 @@ use vidimus_core::json::{Document, Limits};
 use vidimus_core::{
     Action, Effect, Facts, Principal, Rewriting, TargetName, Timestamp, ToolAnnotations, ToolDefinition,
 };
-use vidimus_policy::{Claimed, Considered, Decision, Moment, Policies, Request, Subject, Verdict};
+use vidimus_policy::{Claimed, Considered, Decision, Granted, Moment, Policies, Request, Subject, Verdict};
 
 use crate::config::{Config, Target};
 use crate::policy_facts;
@@ -38,6 +38,12 @@ pub(crate) struct Written<'a> {
     pub(crate) reveal: Option<&'a str>,
     /// For `elicitation/create`: where the user is sent.
     pub(crate) url: Option<&'a str>,
+    /// For `grant.request`: which grant. In any other, by which grant the caller is there.
+    pub(crate) grant: Option<&'a str>,
+    /// For `grant.request` and `break_glass`: how long.
+    pub(crate) seconds: Option<u64>,
+    /// Whether the caller has broken the glass.
+    pub(crate) break_glass: bool,
 }
 
 /// A question.
@@ -49,6 +55,8 @@ pub(crate) struct Question {
     pub(crate) arguments: Option<Document>,
     /// The definition of the tool, where the target's are configured; else these annotations.
     pub(crate) annotations: Option<ToolAnnotations>,
+    /// The grant by which the caller is there.
+    pub(crate) grant: Option<Granted>,
     pub(crate) client: Option<String>,
     pub(crate) model: Option<String>,
     pub(crate) address: Option<IpAddr>,
@@ -89,12 +97,16 @@ impl Written<'_> {
             self.tool.map(|tool| Ok(Wish::Act(Action::ToolCall(owned(tool))))),
             self.resource.map(|uri| Ok(Wish::Act(Action::ResourceRead(owned(uri))))),
             self.prompt.map(|prompt| Ok(Wish::Act(Action::PromptGet(owned(prompt))))),
-            self.action.map(|name| action(name, self.url).map(Wish::Act)),
+            self.action.map(|name| action(name, self).map(Wish::Act)),
             self.reveal.map(|class| match config.masking.class(class) {
                 Ok(_) => Ok(Wish::Reveal(owned(class))),
                 Err(error) => Err(error),
             }),
         ];
+        let for_a_time = ["grant.request", "break_glass"];
+        if self.seconds.is_some() && !self.action.is_some_and(|action| for_a_time.contains(&action)) {
+            return Err("`seconds` is for `grant.request` and `break_glass`".into());
+        }
         let mut wishes = wishes.into_iter().flatten();
         match (wishes.next(), wishes.next()) {
             (Some(wish), None) => wish,
@@ -103,12 +115,28 @@ impl Written<'_> {
     }
 }
 
+impl Written<'_> {
+    /// The grant by which the caller is there; `id` stands for one that there is not.
+    pub(crate) fn granted(&self) -> Option<Granted> {
+        let is_asked_for = self.action == Some("grant.request");
+        let name = match (self.grant.filter(|_| !is_asked_for), self.break_glass) {
+            (Some(name), _) => name,
+            (None, true) => "break-glass",
+            (None, false) => return None,
+        };
+        Some(Granted { name: name.into(), id: "none".into(), is_break_glass: self.break_glass })
+    }
+}
+
 /// An action by its name in policies.
-fn action(name: &str, url: Option<&str>) -> Result<Action, String> {
+fn action(name: &str, written: &Written<'_>) -> Result<Action, String> {
+    let seconds = written.seconds.unwrap_or_default();
     let known = [
+        Action::GrantRequest { name: written.grant.unwrap_or_default().into(), seconds },
+        Action::BreakGlass { seconds },
         Action::Connect,
         Action::Sampling,
-        Action::Elicitation(url.map(Arc::from)),
+        Action::Elicitation(written.url.map(Arc::from)),
         Action::Roots,
         Action::RecordingView,
         Action::RecordingExport,
@@ -116,9 +144,20 @@ fn action(name: &str, url: Option<&str>) -> Result<Action, String> {
         Action::RecordingHold,
         Action::LogRead,
         Action::Administer,
+        Action::GrantRevoke,
     ];
     let names: Vec<_> = known.iter().map(|action| action.name("").into_owned()).collect();
-    known.into_iter().find(|action| action.name("") == name).ok_or_else(|| {
+    let named = known.into_iter().find(|action| action.name("") == name);
+    match &named {
+        Some(Action::GrantRequest { .. }) if written.grant.is_none() || written.seconds.is_none() => {
+            return Err("`grant.request` needs `grant`, and how many `seconds`".into());
+        }
+        Some(Action::BreakGlass { .. }) if written.seconds.is_none() => {
+            return Err("`break_glass` needs how many `seconds`".into());
+        }
+        _ => {}
+    }
+    named.ok_or_else(|| {
         let help = did_you_mean(name, names.iter().map(String::as_str)).unwrap_or_else(|| names.join(", "));
         format!("there is no action `{name}`: {help}; tools, resources and prompts have keys of their own")
     })
@@ -156,6 +195,7 @@ impl Question {
             annotations: self.annotations,
             facts: Some(facts),
             claimed: Claimed { client: self.client.as_deref(), model: self.model.as_deref() },
+            grant: self.grant.as_ref(),
             address: self.address,
             time: self.time,
         }
@@ -234,8 +274,13 @@ impl Question {
         let mut decide = |action: &Action| {
             let request = self.request(action, &facts);
             let decision = self.decided((policies, &subject, config), &request, &mut answer);
-            answer.effect = if decision.approvals.is_empty() { decision.effect } else { Effect::Hold };
-            answer.approvals = decision.approvals;
+            let has_broken_glass = self.grant.as_ref().is_some_and(|grant| grant.is_break_glass);
+            answer.effect = match decision.approvals.is_empty() {
+                true => decision.effect,
+                false if has_broken_glass => Effect::Allow,
+                false => Effect::Hold,
+            };
+            answer.approvals = if has_broken_glass { Vec::new() } else { decision.approvals };
             answer.action = action.name(self.target.as_str()).into_owned();
             answer.message = decision.message;
             answer.policies.extend(decision.policies.iter().map(Arc::clone));
@@ -251,7 +296,10 @@ impl Question {
                 | Action::RecordingExport
                 | Action::RecordingErase
                 | Action::RecordingHold
-                | Action::Administer),
+                | Action::Administer
+                | Action::GrantRequest { .. }
+                | Action::BreakGlass { .. }
+                | Action::GrantRevoke),
             ) => drop(decide(action)),
             Wish::Act(Action::Connect) => drop(decide(&Action::Connect)),
             Wish::Act(action) => {
@@ -272,8 +320,8 @@ impl Question {
             }
             Wish::Reveal(class) => {
                 if decide(&Action::Connect) {
-                    let Request { target, claimed, address, time, .. } = self.request(&Action::Connect, &facts);
-                    let moment = Moment { target, claimed, address, time };
+                    let Request { target, claimed, grant, address, time, .. } = self.request(&Action::Connect, &facts);
+                    let moment = Moment { target, claimed, grant, address, time };
                     let is_revealed = policies.revealed(&subject, &moment).contains(class);
                     let considered = policies.consider_revealing(&subject, class, &moment);
                     // Those that speak for what came of it; none where nothing permits.

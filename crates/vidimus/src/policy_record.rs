@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use serde::Deserialize;
 use vidimus_core::{Action, Actor, Effect, Principal, PrincipalKind, TargetName, Timestamp, ToolAnnotations};
+use vidimus_policy::Granted;
 
 use crate::api;
 use crate::policy_question::{Question, Wish};
@@ -21,6 +22,8 @@ pub(crate) struct Session {
     principal: Principal,
     address: Option<IpAddr>,
     client: Option<String>,
+    /// The grant that it was opened with.
+    grant: Option<Granted>,
     pub(crate) operations: Vec<Recorded>,
 }
 
@@ -52,10 +55,18 @@ struct Event {
     principal: Option<Who>,
     address: Option<String>,
     client: Option<String>,
+    grant: Option<OfGrant>,
     operation: Option<Operation>,
     decision: Option<Decision>,
     #[serde(default)]
     masked: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct OfGrant {
+    id: String,
+    #[serde(default)]
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -112,6 +123,11 @@ impl Session {
                         principal: who.principal()?,
                         address: event.address.and_then(|address| address.parse().ok()),
                         client: event.client,
+                        grant: event.grant.map(|grant| Granted {
+                            name: grant.name.into(),
+                            id: grant.id.into(),
+                            is_break_glass: false,
+                        }),
                         operations: Vec::new(),
                     });
                 }
@@ -143,6 +159,7 @@ impl Session {
             wish: Wish::Act(operation.action.clone()),
             arguments: None,
             annotations,
+            grant: self.grant.clone(),
             client: self.client.clone(),
             model: None,
             address: self.address,

@@ -30,6 +30,7 @@ use crate::certificates::Certificates;
 use crate::config::{self, Config, SharedMasking};
 use crate::discovery::Discovery;
 use crate::evidence_api::{self, EvidenceApi};
+use crate::grants_api::GrantsApi;
 use crate::integrity::Integrity;
 use crate::log_api::LogApi;
 use crate::resource_metadata::ResourceMetadata;
@@ -139,6 +140,8 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let origins = origins(&gateway.public_url.to_string(), listen, &gateway.allowed_origins);
     let of_endpoint = masking.compile(&gate, &config.masking).context("the masking of the gateway")?;
     let approvals = ApprovalsApi::new(&gate, of_endpoint.clone(), origins.clone());
+    let granter = gate.granter(config.grants.clone())?;
+    let grants = GrantsApi::new(&gate, granter, of_endpoint.clone(), origins.clone());
     let endpoint = Target::endpoint(of_endpoint, message_limits(config));
     let log = LogApi::new(gate.clone(), origins.clone(), config.is_log_public);
     let resources = protected_resources(config);
@@ -155,7 +158,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
 
     let api = EvidenceApi::new(
         &gate,
-        (adapter.clone(), approvals.clone()),
+        (adapter.clone(), approvals.clone(), grants.clone()),
         config,
         witnesses.standing(),
         integrity.progress(),
@@ -168,7 +171,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         tokio::spawn(public.serve(
             move |peer, request| {
                 let (mcp, log, metadata) = (mcp.clone(), log.clone(), metadata.clone());
-                let approvals = approvals.clone();
+                let (approvals, grants) = (approvals.clone(), grants.clone());
                 async move {
                     match LogApi::path(request.uri()) {
                         _ if ResourceMetadata::is_asked(request.uri()) => {
@@ -176,6 +179,9 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
                         }
                         _ if ApprovalsApi::is_asked(request.uri()) => {
                             approvals.answer(peer, &request).await.map(Either::Right)
+                        }
+                        _ if GrantsApi::is_asked(request.uri()) => {
+                            grants.answer(peer, request).await.map(Either::Right)
                         }
                         Some(_) => log.answer(peer, &request).await.map(Either::Right),
                         None => mcp.answer(peer, request).await.map(Either::Left),
@@ -210,7 +216,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
             stopping.clone(),
         )),
         tokio::spawn(keep_house(gate.clone(), adapter.clone(), config.limits.session_idle, stopping.clone())),
-        tokio::spawn(end_sessions(adapter.clone(), stopping.clone())),
+        tokio::spawn(end_sessions(gate.clone(), adapter.clone(), stopping.clone())),
         tokio::spawn(keep_keys_fresh(identity, stopping.clone())),
         tokio::spawn(retention::keep(gate.clone(), config.retention.clone(), stopping.clone())),
         tokio::spawn(integrity.run(gate.clone(), stopping.clone())),
@@ -433,13 +439,19 @@ async fn keep_house(gate: Gate, adapter: Adapter, idle: Duration, mut stop: watc
     }
 }
 
-async fn end_sessions(adapter: Adapter, mut stop: watch::Receiver<bool>) {
+async fn end_sessions(gate: Gate, adapter: Adapter, mut stop: watch::Receiver<bool>) {
+    let mut ended = gate.grants_ended();
     loop {
         tokio::select! {
             () = tokio::time::sleep(ENDS_INTERVAL) => {}
+            // Somebody has revoked one.
+            _ = ended.changed() => {}
             () = stopped(&mut stop) => return,
         }
-        adapter.end_due().await;
+        if let Err(error) = gate.expire_grants() {
+            tracing::error!(%error, "The end of grants cannot be recorded yet");
+        }
+        adapter.end_due();
     }
 }
 

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use super::{
     Approval, ApprovalStep, Body, Credential, CredentialStep, Custody, Damage, Decided, Definition, Ended, Event,
-    Opened, Payload, Pin, VERSION,
+    Grant, GrantStep, Opened, Payload, Pin, Quorum, VERSION,
 };
 use crate::canonical::{ObjectWriter, write_string};
 use crate::clock::{Discipline, Step};
 use crate::id::ApprovalId;
 use crate::operation::{Action, Effect, Protocol, Rewriting};
+use crate::principal::Principal;
 
 impl Event<'_> {
     /// The leaf: canonical JSON (RFC 8785), keys in ascending order.
@@ -22,7 +23,19 @@ impl Event<'_> {
         let mut out = Vec::with_capacity(768);
         let mut object = ObjectWriter::new(&mut out);
         self.write_before_gateway(&mut object);
-        object.string("gateway", self.gateway).string("id", &self.id.to_string());
+        object.string("gateway", self.gateway);
+        match &self.body {
+            Body::Grant(grant) => write_grant(&mut object, grant),
+            Body::SessionOpened(opened) => {
+                if let Some((id, name)) = opened.grant {
+                    object.object("grant", |grant| {
+                        grant.string("id", &id.to_string()).string("name", name);
+                    });
+                }
+            }
+            _ => {}
+        }
+        object.string("id", &self.id.to_string());
         self.write_after_id(&mut object);
         object.integer("seq", self.seq).string("session", &self.session.to_string());
         object.optional("target", self.target).string("time", &self.time.to_string());
@@ -116,7 +129,8 @@ impl Event<'_> {
                     out.integer("free", *free).string("level", level).integer("refused", *refused);
                 });
             }
-            Body::PolicyLoaded { .. }
+            Body::Grant(_)
+            | Body::PolicyLoaded { .. }
             | Body::LimitExceeded { .. }
             | Body::RetentionLoaded { .. }
             | Body::PolicyRefused { .. }
@@ -211,6 +225,7 @@ impl Event<'_> {
             | Body::LogRecovered { .. }
             | Body::LogCapacity { .. }
             | Body::Approval(_)
+            | Body::Grant(_)
             | Body::Credential(_)
             | Body::Custody(_)
             | Body::Defined(_)
@@ -271,6 +286,11 @@ fn write_decision(
 fn write_opened(object: &mut ObjectWriter<'_>, opened: &Opened<'_>) {
     let principal = opened.principal;
     object.optional("parent", opened.parent.map(|parent| parent.to_string()).as_deref());
+    write_principal(object, principal);
+    object.string("protocol", opened.protocol.name()).string("record", opened.record.name());
+}
+
+fn write_principal(object: &mut ObjectWriter<'_>, principal: &Principal) {
     object.object("principal", |out| {
         out.array("actors", &principal.actor_chain, |out, actor| {
             write_string(out, &format!("{}|{}", actor.issuer, actor.subject));
@@ -280,7 +300,6 @@ fn write_opened(object: &mut ObjectWriter<'_>, opened: &Opened<'_>) {
         out.string("issuer", &principal.issuer).string("kind", principal.kind.name());
         out.string("subject", &principal.subject);
     });
-    object.string("protocol", opened.protocol.name()).string("record", opened.record.name());
 }
 
 fn write_credential(object: &mut ObjectWriter<'_>, credential: &Credential<'_>) {
@@ -326,11 +345,7 @@ fn write_approval(object: &mut ObjectWriter<'_>, approval: &Approval<'_>) {
         out.optional("policy", *policy);
         match step {
             ApprovalStep::Requested { quorums, .. } => {
-                out.array("quorums", quorums, |out, quorum| {
-                    let mut entry = ObjectWriter::new(out);
-                    entry.integer("approvers", quorum.approvers).string("rule", &quorum.rule);
-                    entry.end();
-                });
+                write_quorums(out, quorums);
             }
             ApprovalStep::Approved { rules, reason } => {
                 out.optional("reason", *reason).strings("rules", rules);
@@ -340,6 +355,65 @@ fn write_approval(object: &mut ObjectWriter<'_>, approval: &Approval<'_>) {
             }
             ApprovalStep::Expired | ApprovalStep::Used { .. } => {}
         }
+    });
+}
+
+fn write_grant(object: &mut ObjectWriter<'_>, grant: &Grant<'_>) {
+    object.object("grant", |out| {
+        let Grant { id, expects, step } = grant;
+        let asked = match step {
+            GrantStep::Requested { asked, .. } | GrantStep::Opened { asked, .. } => Some(asked),
+            GrantStep::Granted { .. } | GrantStep::Ended { .. } | GrantStep::Cut { .. } => None,
+        };
+        out.optional("address", asked.map(|asked| asked.address));
+        if let GrantStep::Requested { barred, digest, .. } = step {
+            out.strings("barred", barred).string("digest", digest);
+        }
+        out.integer("expects", *expects);
+        if let GrantStep::Requested { expires, .. } = step {
+            out.string("expires", &expires.to_string());
+        }
+        if let GrantStep::Ended { how, .. } = step {
+            out.string("how", how.name());
+        }
+        out.string("id", &id.to_string()).optional("name", asked.map(|asked| asked.name));
+        if let Some(asked) = asked {
+            out.strings("policies", asked.policies).string("policy", asked.policy);
+        }
+        match step {
+            GrantStep::Requested { asked, .. } | GrantStep::Opened { asked, .. } => {
+                write_principal(out, asked.principal);
+            }
+            GrantStep::Granted { principal, .. } => write_principal(out, principal),
+            GrantStep::Ended { .. } | GrantStep::Cut { .. } => {}
+        }
+        match step {
+            GrantStep::Requested { asked, quorums, sessions, .. } => {
+                write_quorums(out, quorums);
+                out.string("reason", asked.reason).integer("seconds", asked.seconds).integer("sessions", *sessions);
+            }
+            GrantStep::Granted { scopes, token, until, .. } => {
+                out.strings("scopes", scopes).string("token", token).string("until", &until.to_string());
+            }
+            GrantStep::Opened { asked, until } => {
+                out.string("reason", asked.reason).integer("seconds", asked.seconds);
+                out.string("until", &until.to_string());
+            }
+            GrantStep::Ended { reason, .. } => {
+                out.optional("reason", *reason);
+            }
+            GrantStep::Cut { sessions, microseconds } => {
+                out.integer("sessions", *sessions).integer("us", *microseconds);
+            }
+        }
+    });
+}
+
+fn write_quorums(object: &mut ObjectWriter<'_>, quorums: &[Quorum]) {
+    object.array("quorums", quorums, |out, quorum| {
+        let mut entry = ObjectWriter::new(out);
+        entry.integer("approvers", quorum.approvers).string("rule", &quorum.rule);
+        entry.end();
     });
 }
 

@@ -21,6 +21,8 @@ pub struct Opened<'a> {
     pub client: Option<&'a str>,
     /// The session at the endpoint for all targets that it was opened for.
     pub parent: Option<SessionId>,
+    /// The grant that it was opened with, and its name.
+    pub grant: Option<(ApprovalId, &'a str)>,
     /// The protocol.
     pub protocol: Protocol,
     /// The policies that determined the decision.
@@ -54,7 +56,7 @@ pub struct Decided<'a> {
     pub policy: &'a str,
     /// Why it was refused when no policy did: `malformed`, `unknown_tool`, `evidence`, …
     pub reason: Option<&'a str>,
-    /// The request for approval that it waits for, or passes by.
+    /// The request for approval that it waits for, or passes by; or the break-glass that lets it pass without one.
     pub approval: Option<ApprovalId>,
     /// The rewrites that were applied before it was decided on.
     pub rewrites: &'a [Rewriting],
@@ -77,7 +79,7 @@ pub struct Ended<'a> {
     pub protocol: Protocol,
     /// The `seq` of its `operation.admitted`.
     pub intent: u64,
-    /// The request for approval that it passed by.
+    /// The request for approval, or the break-glass, that it passed by.
     pub approval: Option<ApprovalId>,
     /// How it ended.
     pub status: Status,

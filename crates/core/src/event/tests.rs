@@ -51,6 +51,15 @@ fn approval(step: ApprovalStep<'_>) -> Body<'_> {
     Body::Approval(Approval { id: ApprovalId::from_bytes([4; 16]), expects: 1, policy: Some("sha256:00"), step })
 }
 
+fn grant(step: GrantStep<'_>) -> Body<'_> {
+    Body::Grant(Grant { id: ApprovalId::from_bytes([4; 16]), expects: 1, step })
+}
+
+fn ended(how: GrantEnd, is_break_glass: bool) -> Body<'static> {
+    let reason = (how == GrantEnd::Revoked).then_some("no longer needed");
+    grant(GrantStep::Ended { how, reason, is_break_glass })
+}
+
 fn pin(step: PinStep) -> Body<'static> {
     Body::Pin(Pin {
         step,
@@ -68,10 +77,16 @@ fn credential(step: CredentialStep<'static>) -> Body<'static> {
     Body::Credential(Credential { kind, endpoint, audience: Some("crm"), is_refresh: false, step })
 }
 
+fn asked<'a>(principal: &'a Principal, policies: &'a [Arc<str>]) -> GrantAsked<'a> {
+    let (address, policy) = ("192.0.2.7", "sha256:00");
+    GrantAsked { name: "support", principal, address, seconds: 900, reason: "ticket 4711", policies, policy }
+}
+
 /// One event of every type, for the tests below.
 fn leaves() -> Vec<(&'static str, Vec<u8>)> {
     let principal = principal();
     let policies: Vec<Arc<str>> = vec!["support-reads".into()];
+    let (one_rule, agents) = ([Quorum { rule: "finance".into(), approvers: 2 }], ["corp|agent".to_owned()]);
     let hash = format!("sha256:{}", "ab".repeat(32));
     let action = Action::ToolCall("get_customer".into());
     let payload =
@@ -134,6 +149,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
             address: "127.0.0.1",
             client: Some("test 1.0"),
             parent: None,
+            grant: Some((ApprovalId::from_bytes([4; 16]), "repair")),
             protocol: Protocol::Mcp,
             policies: &policies,
             policy: &hash,
@@ -185,6 +201,26 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
         approval(ApprovalStep::Expired),
         approval(ApprovalStep::Cancelled { reason: "policy" }),
         approval(ApprovalStep::Used { intent: 6, asked: (SessionId::from_bytes([3; 16]), 6) }),
+        grant(GrantStep::Requested {
+            asked: asked(&principal, &policies),
+            digest: "ab",
+            expires: Timestamp::from_seconds(1_795_218_460),
+            quorums: &one_rule,
+            barred: &agents,
+            sessions: 1,
+        }),
+        grant(GrantStep::Granted {
+            principal: &principal,
+            scopes: &agents,
+            token: "cd",
+            until: Timestamp::from_seconds(1_795_218_460),
+        }),
+        ended(GrantEnd::Revoked, false),
+        ended(GrantEnd::Expired, false),
+        ended(GrantEnd::Used, false),
+        grant(GrantStep::Cut { sessions: 2, microseconds: 1_234 }),
+        grant(GrantStep::Opened { asked: asked(&principal, &policies), until: Timestamp::from_seconds(1_795_218_460) }),
+        ended(GrantEnd::Revoked, true),
         custody(CustodyStep::HoldAdded),
         custody(CustodyStep::HoldRemoved),
         custody(CustodyStep::EraseRequested),

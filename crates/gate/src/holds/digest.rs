@@ -15,8 +15,10 @@ use crate::keys::{self, KeyError, Secret};
 const KEY_PURPOSE: &[u8] = b"vidimus.held-calls/1";
 /// What the bytes begin with.
 const VERSION: &[u8] = b"vidimus.held-call/1";
+/// The same of a grant that is asked for.
+const GRANT_VERSION: &[u8] = b"vidimus.grant/1";
 
-/// One call of one principal.
+/// One call of one principal, or access that it asks for.
 pub(crate) type Digest = [u8; 32];
 
 /// Makes digests.
@@ -36,8 +38,32 @@ impl Digests {
         action: &Action,
         arguments: Option<Value<'_>>,
     ) -> Digest {
+        let mut parts = self.begun(VERSION, principal, target);
+        parts.part(b'a', action.name(target.as_str()).as_bytes());
+        match arguments {
+            None => parts.count(b'-', 0),
+            Some(arguments) => parts.value(arguments),
+        }
+        parts.end()
+    }
+
+    /// The digest of access that is asked for: which grant, for how many seconds, and why.
+    pub(crate) fn of_grant(
+        &self,
+        principal: &Principal,
+        target: &TargetName,
+        (name, seconds, reason): (&str, u64, &str),
+    ) -> Digest {
+        let mut parts = self.begun(GRANT_VERSION, principal, target);
+        parts.part(b'n', name.as_bytes());
+        parts.count(b'l', usize::try_from(seconds).unwrap_or(usize::MAX));
+        parts.part(b'r', reason.as_bytes());
+        parts.end()
+    }
+
+    fn begun(&self, version: &[u8], principal: &Principal, target: &TargetName) -> Parts {
         let mut parts = Parts(hmac::Context::with_key(&self.0));
-        parts.part(b'v', VERSION);
+        parts.part(b'v', version);
         parts.part(b'k', principal.kind.name().as_bytes());
         parts.part(b'i', principal.issuer.as_bytes());
         parts.part(b's', principal.subject.as_bytes());
@@ -47,20 +73,19 @@ impl Digests {
             parts.part(b's', actor.subject.as_bytes());
         }
         parts.part(b't', target.as_str().as_bytes());
-        parts.part(b'a', action.name(target.as_str()).as_bytes());
-        match arguments {
-            None => parts.count(b'-', 0),
-            Some(arguments) => parts.value(arguments),
-        }
-        let mut digest = [0; 32];
-        digest.copy_from_slice(parts.0.sign().as_ref());
-        digest
+        parts
     }
 }
 
 struct Parts(hmac::Context);
 
 impl Parts {
+    fn end(self) -> Digest {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(self.0.sign().as_ref());
+        digest
+    }
+
     fn part(&mut self, kind: u8, bytes: &[u8]) {
         self.count(kind, bytes.len());
         self.0.update(bytes);

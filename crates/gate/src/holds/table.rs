@@ -122,7 +122,8 @@ impl Table {
         self.steps.subscribe()
     }
 
-    fn tell(&self, approval: &Approval) {
+    /// Tells those who listen of a step.
+    pub(crate) fn tell(&self, approval: &Approval) {
         if self.steps.receiver_count() > 0 {
             // Somebody listens, or did a moment ago.
             drop(self.steps.send(Arc::new(approval.clone())));
@@ -252,6 +253,14 @@ impl Hold {
     }
 }
 
+/// What the log has of grants in force at a start.
+#[derive(Debug, Default)]
+pub(crate) struct Restored {
+    pub(crate) grants: Vec<Approval>,
+    /// When the newest event of the log was written.
+    pub(crate) newest: Option<Timestamp>,
+}
+
 /// Why the requests that a stop left open are not known.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
@@ -263,22 +272,31 @@ pub enum RestoreError {
     Read(#[from] ReadError),
 }
 
-/// The requests that are not over, by the log: the index says only from where on to read. What it leaves out is asked for
-/// anew; nothing that it adds counts.
-pub(crate) fn restored(evidence: &Evidence, index: &Path) -> Result<Vec<Approval>, RestoreError> {
-    let Some(mut next) = Reader::open(index)?.oldest_open_approval()? else { return Ok(Vec::new()) };
+/// The requests that are not over, and the grants in force, by the log: the index says only from where on to read. What it
+/// leaves out is asked for anew; nothing that it adds counts.
+pub(crate) fn restored(evidence: &Evidence, index: &Path) -> Result<(Vec<Approval>, Restored), RestoreError> {
+    let Some(mut next) = Reader::open(index)?.oldest_open_approval()? else { return Ok(Default::default()) };
     let log = evidence.log.snapshot();
     let mut approvals = ApprovalLog::default();
+    let mut last = Vec::new();
     while next < log.checkpoint().size {
-        next = log.bundle(next, &mut |leaf| _ = approvals.leaf(leaf))?;
+        next = log.bundle(next, &mut |leaf| {
+            _ = approvals.leaf(leaf);
+            last.clear();
+            last.extend_from_slice(leaf);
+        })?;
     }
+    let newest = serde_json::from_slice::<serde_json::Value>(&last).ok();
+    let newest = newest.and_then(|event| event.get("time")?.as_str()?.parse().ok());
     let unknown = |mut approval: Approval| {
         if let ApprovalState::Used { outcome, .. } = &mut approval.state {
             *outcome = Some(Status::Unknown.name().to_owned());
         }
         approval
     };
-    Ok(approvals.left().map(unknown).collect())
+    let (grants, left): (Vec<_>, Vec<_>) =
+        approvals.left().partition(|approval| matches!(approval.state, ApprovalState::Granted(_)));
+    Ok((left.into_iter().map(unknown).collect(), Restored { grants, newest }))
 }
 
 /// A digest as it stands in events.

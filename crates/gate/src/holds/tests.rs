@@ -31,6 +31,7 @@ fn approval(number: usize) -> Approval {
             policy: format!("sha256:{}", "ab".repeat(32)),
             quorums: vec![Quorum { rule: "finance".into(), approvers: 2 }],
             barred: Vec::new(),
+            grant: None,
         },
     )
 }

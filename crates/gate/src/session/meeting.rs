@@ -250,7 +250,11 @@ impl Session {
                 self.request(&mut table, asked, (digest, quorums, now))
             }
             ApprovalState::Approved => self.use_up(&mut table, asked, (&approval, counted)),
-            ApprovalState::Open | ApprovalState::Expired | ApprovalState::Cancelled { .. } => {
+            ApprovalState::Open
+            | ApprovalState::Expired
+            | ApprovalState::Cancelled { .. }
+            | ApprovalState::Granted(_)
+            | ApprovalState::Ended { .. } => {
                 let written = self.held(asked, approval.id)?;
                 Ok(Met::Held { written, approval: Box::new(approval), changes })
             }
@@ -288,6 +292,7 @@ impl Session {
             policy: asked.policies.hash().to_owned(),
             quorums,
             barred,
+            grant: None,
         };
         let wanted = |quorum: &Quorum| Wanted { rule: quorum.rule.as_str().into(), approvers: quorum.approvers };
         let wanted: Vec<Wanted> = ask.quorums.iter().map(wanted).collect();

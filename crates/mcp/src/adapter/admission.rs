@@ -47,7 +47,12 @@ impl Adapter {
         let audiences = resources.audiences(path);
         let audiences: Vec<&str> = audiences.iter().map(String::as_str).collect();
         let token = bearer(request.headers());
-        self.0.gate.authenticate_for(token, address, &audiences).await.map_err(|notice| {
+        // The credential of a grant is for one target, whichever transport it is reached by.
+        let own_path = event_streams::beside(path);
+        let target = own_path.as_deref().unwrap_or(path).strip_prefix(PATH);
+        let target = target.and_then(|name| name.parse::<TargetName>().ok());
+        let place = (&*audiences, target.as_ref());
+        self.0.gate.authenticate_at(token, address, place).await.map_err(|notice| {
             let reply = refused(StatusCode::UNAUTHORIZED, notice);
             if reply.status != StatusCode::UNAUTHORIZED {
                 return reply;

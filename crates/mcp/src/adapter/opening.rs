@@ -138,11 +138,12 @@ impl Guest {
         }
         let known = front.place(&target.spec.name).get().map(Arc::clone);
         if let Some(known) = known {
-            if !known.is_lost() {
+            let over = known.gate.end_due().filter(|reason| *reason == "grant");
+            if !known.is_lost() && over.is_none() {
                 return Ok(known);
             }
             front.forget(&known);
-            close(vec![known], "upstream").await;
+            close(vec![known], over.unwrap_or("upstream")).await;
         }
         let (guest, target, place) = (self.clone(), Arc::clone(target), front.place(&target.spec.name));
         let opening = self.adapter.0.requests.spawn(async move {

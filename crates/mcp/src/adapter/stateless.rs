@@ -281,9 +281,8 @@ impl Adapter {
         client: Option<&str>,
         id: &Id,
     ) -> Result<Arc<McpSession>, Reply> {
-        let principal = visit.caller.principal();
         let key = key(visit, client);
-        if let Some(session) = self.0.stateless.find(&key, principal, visit.target) {
+        if let Some(session) = self.0.stateless.find(&key, visit.caller, visit.target) {
             let Some(reason) = session.gate.end_due() else { return Ok(session) };
             if self.0.stateless.remove_own(&key, &session) {
                 close(vec![session], reason).await;
@@ -302,7 +301,7 @@ impl Adapter {
         client: Option<&str>,
         (id, key): (&Id, &str),
     ) -> Result<Arc<McpSession>, Reply> {
-        let known = || self.0.stateless.find(key, visit.caller.principal(), visit.target);
+        let known = || self.0.stateless.find(key, visit.caller, visit.target);
         if let Some(session) = known() {
             return Ok(session);
         }
@@ -337,8 +336,8 @@ impl Adapter {
     }
 }
 
-/// What tells a session from others: everything policy may read of the caller, where from included, the target, the
-/// client's claim.
+/// What tells a session from others: everything policy may read of the caller, where from included, the grant it
+/// comes by, the target, the client's claim.
 fn key(visit: &Visit<'_>, client: Option<&str>) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     let principal = visit.caller.principal();
@@ -353,6 +352,7 @@ fn key(visit: &Visit<'_>, client: Option<&str>) -> String {
             &principal.amr,
             &principal.client_id,
             visit.caller.address(),
+            visit.caller.grant(),
             visit.target.spec.name.as_str(),
             client,
         )

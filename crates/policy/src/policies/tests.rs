@@ -217,7 +217,7 @@ proptest! {
             arguments: Some(document.root()),
             annotations: Some(ToolAnnotations { read_only, ..ToolAnnotations::default() }),
             facts: None,
-            claimed: Claimed { client: Some("c"), model: None },
+            claimed: Claimed { client: Some("c"), model: None }, grant: None,
             address: is_local.then_some([127, 0, 0, 1].into()),
             time: Timestamp::from_seconds(1),
         };

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use vidimus_core::{Action, Effect};
-use vidimus_policy::{ApprovalRule, Policies, World};
+use vidimus_core::{Action, Effect, Timestamp};
+use vidimus_policy::{ApprovalRule, Claimed, Granted, Policies, Request, World};
 
 use super::{Question, crm, definition, principal, shown, source, target};
 
@@ -73,6 +73,58 @@ fn what_fails_is_denied_and_held_for_nobody() {
         asked(&beside, r#"{"amount":1.5}"#),
         "deny large: policy cannot judge the argument `amount` of crm/refund: send an integer of 64 bits, without fraction or exponent"
     );
+}
+
+#[test]
+fn a_grant_is_seen_where_it_is_and_read_only_where_it_may_be_missing() {
+    let granted = |name: &str, is_break_glass| Granted { name: name.into(), id: "0199".into(), is_break_glass };
+    let policies = compiled(
+        "@id(\"repair\") permit (principal, action == Action::\"crm/refund\", resource)
+         when { context has grant && context.grant.name == \"repair\" };
+         @id(\"glass\") forbid (principal, action, resource) when { context has grant && context.grant.break_glass };",
+    );
+    let policies = policies.unwrap();
+    let alice = principal("alice", &[]);
+    let asked = |grant: Option<&Granted>| {
+        let (action, target) = (Action::ToolCall("refund".into()), target("crm"));
+        let request = Request {
+            action: &action,
+            target: &target,
+            arguments: None,
+            annotations: None,
+            facts: None,
+            claimed: Claimed::default(),
+            grant,
+            address: None,
+            time: Timestamp::from_seconds(1_795_176_000),
+        };
+        shown(&policies.decide(&policies.subject(&alice), &request))
+    };
+    assert_eq!(asked(None), "deny: no policy permits crm/refund");
+    assert_eq!(asked(Some(&granted("repair", false))), "allow repair");
+    assert_eq!(asked(Some(&granted("other", false))), "deny: no policy permits crm/refund");
+    assert_eq!(asked(Some(&granted("repair", true))), "deny glass: a policy forbids crm/refund");
+    let unsure =
+        "permit (principal, action == Action::\"connect\", resource) when { context.grant.name == \"repair\" };";
+    assert!(compiled(unsure).unwrap_err().contains("unable to guarantee safety of access to optional attribute"));
+}
+
+#[test]
+fn asking_and_breaking_the_glass_take_a_permit_that_names_them() {
+    let all = "permit (principal, action, resource);";
+    let named = "permit (principal, action == Action::\"grant.request\", resource == Target::\"crm\")
+         when { context.name == \"repair\" && context.seconds <= 3600 };
+         permit (principal, action in [Action::\"break_glass\", Action::\"grant.revoke\"], resource == Target::\"crm\");";
+    let alice = principal("alice", &[]);
+    let may = |text: &str, action: Action| {
+        let policies = compiled(text).unwrap();
+        Question::new(&policies, &alice).ask(&action, None).effect == Effect::Allow
+    };
+    let request = |name: &str, seconds| Action::GrantRequest { name: name.into(), seconds };
+    for action in [request("repair", 60), Action::GrantRevoke, Action::BreakGlass { seconds: 60 }] {
+        assert!(!may(all, action.clone()) && may(named, action.clone()), "{action:?}");
+    }
+    assert!(!may(named, request("repair", 3_601)) && !may(named, request("other", 60)));
 }
 
 #[test]

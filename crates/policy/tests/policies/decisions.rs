@@ -269,6 +269,7 @@ fn a_subject_of_another_version_is_denied() {
         annotations: None,
         facts: None,
         claimed: Claimed::default(),
+        grant: None,
         address: None,
         time: NOON,
     };

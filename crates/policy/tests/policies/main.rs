@@ -113,6 +113,7 @@ impl<'a> Question<'a> {
                 annotations: self.annotations,
                 facts: None,
                 claimed: self.claimed,
+                grant: None,
                 address: self.address.map(|address| address.parse().unwrap()),
                 time: self.time,
             },

@@ -8,6 +8,7 @@ fn revealed(policies: &Policies, groups: &[&str], name: &str, address: Option<&s
     let moment = Moment {
         target: &target(name),
         claimed: Claimed { client: Some("cli"), model: None },
+        grant: None,
         address: address.map(|address| address.parse().unwrap()),
         time: NOON,
     };
@@ -66,7 +67,7 @@ fn policies_that_read_the_moment_are_asked_anew() {
 fn a_subject_of_another_version_sees_nothing() {
     let policies = compile(r#"permit (principal, action == Action::"reveal", resource);"#).unwrap();
     let other = compile("").unwrap();
-    let moment = Moment { target: &target("crm"), claimed: Claimed::default(), address: None, time: NOON };
+    let moment = Moment { target: &target("crm"), claimed: Claimed::default(), grant: None, address: None, time: NOON };
     assert!(policies.revealed(&other.subject(&principal("u", &[])), &moment).is_empty());
 }
 

@@ -4,6 +4,7 @@ use vidimus_core::event::{Approval as Told, ApprovalStep, Body};
 use vidimus_core::{Event, EventId, Timestamp};
 
 use super::*;
+use crate::{GrantAsk, Grantee};
 
 const ASKED: &str = "2026-11-20T12:00:00.000000000Z";
 const SOON: &str = "2026-11-20T12:00:01.000000000Z";
@@ -34,6 +35,7 @@ fn asked(approvers: &[(&str, u64)]) -> Approval {
             policy: "sha256:00".into(),
             quorums: approvers.iter().map(quorum).collect(),
             barred: vec!["corp|agent".into()],
+            grant: None,
         },
     )
 }
@@ -181,4 +183,114 @@ fn the_log_alone_gives_the_same_and_void_steps_change_nothing() {
     let all = ApprovalFilter { is_over: true, limit: 10 };
     assert_eq!(reader.approvals(all, |_| true).unwrap(), left);
     assert!(reader.approval("0000", |_| true).is_err() && reader.approvals(all, |_| false).unwrap().is_empty());
+}
+
+fn asked_grant() -> Approval {
+    let mut request = asked(&[("finance", 1)]);
+    request.ask.grant = Some(Box::new(GrantAsk {
+        name: "repair".into(),
+        seconds: 3_600,
+        sessions: 1,
+        reason: "ticket".into(),
+        is_break_glass: false,
+        principal: grantee(),
+        address: "192.0.2.7".into(),
+    }));
+    request
+}
+
+fn grantee() -> Grantee {
+    Grantee {
+        kind: "User".into(),
+        issuer: "corp".into(),
+        subject: "alice".into(),
+        groups: Vec::new(),
+        actors: Vec::new(),
+        amr: Vec::new(),
+        client_id: None,
+        display: None,
+    }
+}
+
+fn granted() -> Step {
+    let (since, until, token) = (SOON.to_owned(), ENDS.to_owned(), Some("ab".to_owned()));
+    Step::Granted(Box::new(Issued { since, until, token, principal: grantee(), scopes: Vec::new(), opened: 0 }))
+}
+
+fn over(how: &str) -> Step {
+    Step::Ended { how: how.to_owned(), reason: None }
+}
+
+#[test]
+fn a_grant_is_issued_once_to_who_asked_when_it_is_approved_and_in_time() {
+    let open = asked_grant();
+    assert_eq!(open.after(1, &granted(), by("corp|alice")), None, "before it is approved");
+    let approved = open.after(1, &approved(&["finance"]), by("corp|bob")).unwrap();
+    assert_eq!(approved.after(2, &granted(), by("corp|bob")), None, "to who approved it");
+    let late = Stamp { time: ENDS, ..by("corp|alice") };
+    assert_eq!(approved.after(2, &granted(), late), None, "too late");
+    assert_eq!(approved.after(2, &Step::Used { intent: 9 }, by("corp|alice")), None, "it is no call");
+    assert_eq!(approved.after(2, &over("expired"), by("corp|bob")), None, "it is not in force");
+    let in_force = approved.after(2, &granted(), by("corp|alice")).unwrap();
+    assert_eq!((in_force.state.name(), in_force.version), ("granted", 3));
+    for step in [granted(), denied(), Step::Expired, Step::Used { intent: 9 }, Step::Cancelled { reason: "x".into() }] {
+        assert_eq!(in_force.after(3, &step, by("corp|alice")), None, "{step:?}");
+    }
+    let ended = in_force.after(3, &over("revoked"), by("corp|bob")).unwrap();
+    assert_eq!(ended.state.name(), "ended");
+    for step in [granted(), over("expired"), Step::Expired] {
+        assert_eq!(ended.after(4, &step, by("corp|alice")), None, "{step:?}");
+    }
+    let call = asked(&[("finance", 1)]).after(1, &self::approved(&["finance"]), by("corp|bob")).unwrap();
+    assert_eq!(call.after(2, &granted(), by("corp|alice")), None, "a call is no grant");
+}
+
+/// Steps in every order, by who may and who may not: what counts is what the log has first, and two readers of one log agree.
+#[test]
+fn the_order_of_the_log_decides_what_becomes_of_a_grant() {
+    let steps = [
+        approved(&["finance"]),
+        denied(),
+        granted(),
+        over("revoked"),
+        Step::Expired,
+        Step::Cancelled { reason: "x".into() },
+    ];
+    let mut in_force = 0;
+    for code in 0..steps.len().pow(4) {
+        let order: Vec<&Step> = (0..4).map(|at| &steps[code / steps.len().pow(at) % steps.len()]).collect();
+        for versions in [[1, 2, 3, 4], [1, 1, 2, 3], [1, 2, 2, 3]] {
+            let mut state = asked_grant();
+            let mut told = Vec::new();
+            for (step, expects) in order.iter().zip(versions) {
+                let who = if matches!(step, Step::Approved { .. }) { "corp|bob" } else { "corp|alice" };
+                if let Some(after) = state.after(expects, step, by(who)) {
+                    told.push(after.state.name());
+                    state = after;
+                }
+            }
+            let place = |name| told.iter().position(|told| *told == name);
+            if let Some(granted) = place("granted") {
+                in_force += 1;
+                assert_eq!(place("approved").map(|approved| approved + 1), Some(granted), "{order:?}");
+                assert!(
+                    told.len() <= granted + 2 && told[granted + 1..].iter().all(|told| *told == "ended"),
+                    "{told:?}"
+                );
+            }
+            assert_eq!(state.version, 1 + told.len() as u64);
+        }
+    }
+    assert!(in_force > 0, "orders in which nothing is granted show nothing");
+}
+
+#[test]
+fn break_glass_begins_in_force_and_only_as_what_it_is() {
+    let mut ask = asked_grant().ask;
+    assert_eq!(Approval::opened(id(), ask.clone(), ENDS.into()), None, "a grant that nobody approved");
+    ask.grant.as_mut().unwrap().is_break_glass = true;
+    let glass = Approval::opened(id(), ask, ENDS.into()).unwrap();
+    assert_eq!((glass.state.name(), glass.version), ("granted", 1));
+    assert_eq!(glass.after(1, &granted(), by("corp|alice")), None);
+    assert_eq!(glass.after(1, &over("expired"), by("corp|alice")).unwrap().state.name(), "ended");
 }

@@ -88,6 +88,7 @@ fn opening<'a>(principal: &'a Principal, client: Option<&'a str>) -> Body<'a> {
         address: "127.0.0.1",
         client,
         parent: None,
+        grant: None,
         protocol: Protocol::Mcp,
         policies: &[],
         policy: "sha256:ab",

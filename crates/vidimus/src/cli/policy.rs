@@ -108,6 +108,15 @@ pub(crate) struct Explain {
     /// Where the user is sent, for `elicitation/create`
     #[arg(long, value_name = "URL", requires = "action")]
     pub(crate) url: Option<String>,
+    /// The grant by which it is there, or that it asks for
+    #[arg(long, value_name = "NAME")]
+    pub(crate) grant: Option<String>,
+    /// For how long it asks, for `grant.request` and `break_glass`
+    #[arg(long, value_name = "SECONDS", requires = "action")]
+    pub(crate) seconds: Option<u64>,
+    /// It has broken the glass
+    #[arg(long)]
+    pub(crate) break_glass: bool,
     /// What the client says it is
     #[arg(long, value_name = "TEXT")]
     pub(crate) client: Option<String>,

@@ -3,10 +3,12 @@
 //! A key that is not here is refused. A default that stands here is the one that is used, because the reader takes it
 //! from here. A test holds that every key here is read and every key read is here.
 
+mod grants;
 mod limits;
 mod rewrites;
 mod webhooks;
 
+pub(super) use grants::{APPROVAL, BREAK_GLASS, GRANT};
 pub(super) use limits::{LIMIT_RULE, LIMITS};
 pub(super) use rewrites::REWRITE;
 pub(super) use webhooks::WEBHOOK;
@@ -60,6 +62,8 @@ pub(super) const SECTIONS: &[&Section] = &[
     &APPROVAL,
     &WEBHOOK,
     &REWRITE,
+    &GRANT,
+    &BREAK_GLASS,
     &MASKING,
     &CUSTOM_CLASS,
     &TARGET,
@@ -88,6 +92,8 @@ pub(super) const ROOT: Section = Section {
         key("approvals", "table", Absent::Means("nothing can be approved"), "who must agree, by rule"),
         key("webhooks", "table", Absent::Means("nobody is told"), "who is told of requests for approval"),
         key("rewrites", "table", Absent::Means("nothing can be rewritten"), "how calls are rewritten, by name"),
+        key("grants", "table", Absent::Means("nothing can be asked for"), "access for a time, by name"),
+        key("break_glass", "table", Absent::Means("nobody can break it"), "overriding the need for approval"),
         key("masking", "table", Absent::Means("the defaults hold"), "what is masked"),
         key("targets", "table", Absent::Refused, "what the gateway fronts"),
         key("witnesses", "table", Absent::Means("nobody watches over the log"), "who watches over the log"),
@@ -731,41 +737,6 @@ pub(super) const LOG: Section = Section {
         "Whether anybody may read the checkpoint and the tiles of hashes, which hold no content. Otherwise they need \
          `log.read` too.",
     )],
-};
-
-pub(super) const APPROVAL: Section = Section {
-    heading: "approvals.NAME",
-    about: "Who must agree before a call passes that a policy holds by `@approval(\"NAME\")`. A name that policies use must stand \
-            here: a misspelt one would hold calls that nobody could ever approve. Who may agree is a matter of policy: the action \
-            `approve` on `ApprovalRule::\"NAME\"`.",
-    keys: &[
-        key("approvers", "whole number", Absent::Default("1"), "How many distinct people must agree, at most 10."),
-        key(
-            "expires",
-            "duration",
-            Absent::Default("1h"),
-            "How long a request waits, and may be used once approved. After that the caller asks anew.",
-        ),
-        key(
-            "wait",
-            "duration",
-            Absent::Default("4m"),
-            "How long a caller is kept waiting at most before it is told to call again; less than `1s`: not at all. Clients that \
-             do not ask for progress, and those of MCP 2026-07-28, are answered within 50 and 45 seconds in any case.",
-        ),
-        key(
-            "justification",
-            "`required` or `optional`",
-            Absent::Default("optional"),
-            "Whether whoever approves must say why. Whoever denies always must.",
-        ),
-        key(
-            "message",
-            "text",
-            Absent::Means("the caller is told which rule it is"),
-            "What the caller is told while it waits, where the policy has no `@message`. At most 500 bytes.",
-        ),
-    ],
 };
 
 pub(super) const SECRET: Section = Section {

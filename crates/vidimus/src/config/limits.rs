@@ -202,7 +202,7 @@ fn group(text: &str, issuers: Option<&[&str]>) -> Result<String, String> {
     }
 }
 
-fn target(text: &str, targets: &[&str]) -> Result<TargetName, String> {
+pub(super) fn target(text: &str, targets: &[&str]) -> Result<TargetName, String> {
     if targets.contains(&text) {
         return text.parse().map_err(|_| format!("no target can be called `{text}`"));
     }

@@ -13,7 +13,7 @@ use http::uri::Scheme;
 use toml::Spanned;
 use toml::de::DeTable;
 use vidimus_core::{Durability, Record, TargetName};
-use vidimus_gate::Thresholds;
+use vidimus_gate::{GrantRules, Thresholds};
 use vidimus_guard::Rewrite;
 use vidimus_identity::{Algorithm, ClaimRule, IssuerConfig};
 use vidimus_mcp::Pinning;
@@ -22,7 +22,7 @@ use vidimus_net::{ClientHeader, Network, Proxies};
 use super::document::Document;
 use super::table::{Table, Value, secret};
 use super::{
-    Config, Gateway, Issuer, Masking, Server, Target, approvals, facts, limits, masking, retention, rewrites, stdio,
+    Config, Gateway, Issuer, Masking, Server, Target, approvals, facts, grants, limits, masking, retention, rewrites, stdio,
     tls, value, webhooks, witnesses,
 };
 use super::{keys, oauth};
@@ -81,6 +81,11 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
     let for_targets = (masking.clone().unwrap_or_else(masking::nothing), rewrites.clone().unwrap_or_default());
     let found = root.table("targets");
     let names: Vec<&str> = found.iter().flat_map(|(_, table)| table.keys()).map(|name| &**name.get_ref()).collect();
+    let of_rules = approvals.iter().flatten().map(|rule| &*rule.name).collect();
+    let known = grants::Known { targets: names.clone(), rules: approvals.as_ref().map(|_| of_rules) };
+    let grants_place = root.table("grants").map_or(0..0, |(place, _)| place);
+    let grants = grants::read(document, root.table("grants"), &known);
+    let break_glass = grants::break_glass(document, root.table("break_glass"));
     let targets = found.and_then(|(place, table)| targets(document, place, table, &for_targets));
     let of_issuers = issuers.as_ref().map(|issuers| issuers.iter().map(|own| &*own.verification.name).collect());
     let limits = limits::read(document, root.table("limits"), &limits::Known { targets: names, issuers: of_issuers });
@@ -88,6 +93,7 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
     let witnesses = witnesses::read(document, root.table("witnesses"));
     let is_log_public = is_log_public(document, root.table("log"));
     root.finish();
+    grants::check(document, &grants_place, grants.as_deref(), targets.as_deref());
     let (targets, retention) = (targets?, retention?);
     Some(Config {
         path: path.to_owned(),
@@ -102,6 +108,7 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         approvals: approvals?,
         webhooks: webhooks?,
         rewrites: rewrites?,
+        grants: GrantRules { grants: grants?, break_glass: break_glass? },
         masking: masking?,
         retention_delay: retention.delay,
         retention: retention.rules(&targets),

@@ -114,6 +114,14 @@ set = "EUR"
 [rewrites.plain]
 argument = "$.debug"
 remove = true
+[grants.repair]
+targets = ["crm"]
+approval = "finance"
+longest = "2h"
+sessions = 3
+
+[break_glass]
+longest = "30m"
 
 [masking]
 classes = "default"
@@ -431,6 +439,30 @@ fn witnesses_are_told_apart_by_their_keys_and_never_confused_with_logs() {
     ] {
         let error = with(&bad).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn grants_name_what_there_is_and_have_bounds() {
+    let with = |text: &str| parse(&format!("{SMALLEST}[approvals.finance]\n{text}"));
+    let config = with("[grants.repair]\ntargets = [\"crm\"]\napproval = \"finance\"\n[break_glass]\n").unwrap();
+    let grant = &config.grants.grants[0];
+    assert_eq!((&*grant.name, &*grant.approval, grant.longest), ("repair", "finance", Duration::from_hours(4)));
+    assert_eq!((grant.sessions, config.grants.break_glass), (1, Some(Duration::from_hours(1))));
+    assert_eq!(with("").unwrap().grants.break_glass, None, "off unless it is there");
+    for (bad, expected) in [
+        ("[grants.repair]\ntargets = [\"crm\"]\n", "The rule in `[approvals]`"),
+        ("[grants.repair]\ntargets = [\"crn\"]\napproval = \"finance\"\n", "did you mean `crm`"),
+        ("[grants.repair]\ntargets = []\napproval = \"finance\"\n", "lists none"),
+        ("[grants.repair]\ntargets = [\"crm\"]\napproval = \"finanse\"\n", "did you mean `finance`"),
+        ("[grants.repair]\ntargets = [\"crm\"]\napproval = \"finance\"\nlongest = \"2d\"\n", "at most a day"),
+        ("[grants.repair]\ntargets = [\"crm\"]\napproval = \"finance\"\nlongest = \"9ms\"\n", "at least \"1s\""),
+        ("[grants.repair]\ntargets = [\"crm\"]\napproval = \"finance\"\nsessions = 101\n", "more than 100"),
+        ("[grants.break-glass]\ntargets = [\"crm\"]\napproval = \"finance\"\n", "another name"),
+        ("[break_glass]\nshortest = \"1h\"\n", "unknown key"),
+    ] {
+        let error = with(bad).unwrap_err().to_string();
+        assert!(error.contains(expected), "{bad}: {error}");
     }
 }
 

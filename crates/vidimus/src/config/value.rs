@@ -14,7 +14,7 @@ const MAX_NAME: usize = 64;
 const MAX_SCOPE: usize = 256;
 
 /// `250ms`, `15s`, `5m`, `1h`: more than nothing, at most a day.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a duration of at most a day, such as \"250ms\", \"15s\", \"5m\" or \"1h\"".to_owned();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

@@ -53,7 +53,8 @@ impl Message {
 }
 
 /// The name of the event that the message tells of.
-const fn kind(approval: &Approval) -> &'static str {
+fn kind(approval: &Approval) -> &'static str {
+    let is_break_glass = approval.ask.grant.as_ref().is_some_and(|grant| grant.is_break_glass);
     match approval.state {
         ApprovalState::Open if approval.given.is_empty() => "approval.requested",
         ApprovalState::Open | ApprovalState::Approved => "approval.approved",
@@ -61,5 +62,9 @@ const fn kind(approval: &Approval) -> &'static str {
         ApprovalState::Expired => "approval.expired",
         ApprovalState::Cancelled { .. } => "approval.cancelled",
         ApprovalState::Used { .. } => "approval.used",
+        ApprovalState::Granted(_) if is_break_glass => "break_glass.opened",
+        ApprovalState::Granted(_) => "grant.granted",
+        ApprovalState::Ended { .. } if is_break_glass => "break_glass.closed",
+        ApprovalState::Ended { .. } => "grant.ended",
     }
 }
