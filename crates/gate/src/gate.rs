@@ -44,6 +44,7 @@ use crate::seal::Sealer;
 use crate::session::{self, Denied, Refusal, Rejection, Session};
 use crate::shared::{OWN_ISSUER, Shared};
 use crate::standing::{Facts, Kind, Party, Standing};
+use crate::steps::Steps;
 use crate::tasks::{Room, Tasks};
 use crate::unauthenticated::{Failures, Unauthenticated};
 use crate::upstream::{Transport, Upstream};
@@ -186,7 +187,8 @@ impl Gate {
         // Asked before this process writes, so that its own control session is not among them.
         let unfinished = recover::unfinished(&evidence, &index_path, failure.get())?;
         let (left_open, Restored { grants, newest }) = holds::restored(&evidence, &index_path)?;
-        let grants = Grants::new(tokens, grants, evidence.clock.now());
+        let steps = Steps::default();
+        let grants = Grants::new(tokens, grants, evidence.clock.now(), steps.clone());
         // All of the log is in the index, or that was refused.
         let pins = PinBook::new(Reader::open(&index_path)?.pins()?);
         let (version, absent_witnesses) = (options.version, &absent_witnesses);
@@ -223,7 +225,8 @@ impl Gate {
             authenticator: Authenticator::new(options.identity),
             unauthenticated: Unauthenticated::default(),
             logged_custody: LoggedCustody::default(),
-            holds: Holds::new(digests, left_open),
+            holds: Holds::new(digests, left_open, steps.clone()),
+            steps,
             grants,
             newest,
             pins,

@@ -10,10 +10,8 @@
 //! request; a second use.
 
 mod digest;
-mod feed;
 mod table;
 
-pub use feed::{ApprovalFeed, Heard};
 pub use table::RestoreError;
 
 pub(crate) use digest::{Digest, Digests};

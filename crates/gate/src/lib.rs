@@ -6,6 +6,7 @@
 //! Cancel safety: operations run in tasks of the gate; what an adapter drops is still recorded.
 
 mod answers;
+mod approval_feed;
 mod approver;
 mod ask;
 mod authenticate;
@@ -51,6 +52,7 @@ mod session;
 mod shared;
 mod shares;
 mod standing;
+mod steps;
 mod tasks;
 mod trail;
 mod unauthenticated;
@@ -59,6 +61,7 @@ mod upstream;
 mod view;
 
 pub use answers::{Answer, Answers};
+pub use approval_feed::{ApprovalFeed, Heard};
 pub use approver::{Approver, ApproverError, Deed, Shown};
 pub use ask::{Asked, Declined};
 pub use authenticate::Caller;
@@ -72,7 +75,7 @@ pub use export::{Export, Exported, Selection};
 pub use flight::{Admitted, InFlight, Outcome, PartError};
 pub use gate::{Gate, Options, StartError};
 pub use granter::{GrantError, GrantRule, GrantRules, GrantWanted, Granter, Issue};
-pub use holds::{ApprovalFeed, Heard, RestoreError};
+pub use holds::RestoreError;
 pub use integrity::{Findings, IntegrityCheck};
 pub use key_service::{Answer as KeyAnswer, KeyService, KeyServiceError, LocalKey};
 pub use keyring::{KeyChange, Keyring, KeyringError, Keys};

@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::pins::PinBook;
 use crate::refusals::Refusals;
 use crate::seal::Sealer;
+use crate::steps::Steps;
 use crate::tasks::Tasks;
 use crate::unauthenticated::Unauthenticated;
 
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) unauthenticated: Unauthenticated,
     /// Calls that wait for approval.
     pub(crate) holds: Holds,
+    /// Tells whoever listens of steps of requests and grants.
+    pub(crate) steps: Steps,
     /// Access for a time that is in force.
     pub(crate) grants: Grants,
     /// When the newest event was written that was read at the start, if grants were.

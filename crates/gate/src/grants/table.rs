@@ -14,6 +14,7 @@ use super::credential::Tokens;
 use super::live::{Left, Live};
 use crate::evidence::{Evidence, EvidenceError, Strand, Written};
 use crate::metrics::Metrics;
+use crate::steps::Steps;
 
 /// The grants of a gate.
 pub(crate) struct Grants {
@@ -23,6 +24,7 @@ pub(crate) struct Grants {
     glasses: AtomicUsize,
     /// Told when one has ended.
     pub(crate) ended: watch::Sender<()>,
+    steps: Steps,
 }
 
 #[derive(Default)]
@@ -78,9 +80,14 @@ impl Ending<'_> {
 }
 
 impl Grants {
-    pub(crate) fn new(tokens: Tokens, restored: Vec<Approval>, now: Timestamp) -> Self {
-        let grants =
-            Self { tokens, table: Mutex::default(), glasses: AtomicUsize::new(0), ended: watch::Sender::new(()) };
+    pub(crate) fn new(tokens: Tokens, restored: Vec<Approval>, now: Timestamp, steps: Steps) -> Self {
+        let grants = Self {
+            tokens,
+            table: Mutex::default(),
+            glasses: AtomicUsize::new(0),
+            ended: watch::Sender::new(()),
+            steps,
+        };
         for approval in restored {
             if grants.insert(approval, (now, Duration::ZERO)).is_none() {
                 tracing::error!("a grant on record cannot be read, so it is not in force");
@@ -99,6 +106,7 @@ impl Grants {
             table.by_token.insert(token.clone(), approval.id);
         }
         if live.is_break_glass() {
+            self.steps.tell(&approval);
             self.glasses.fetch_add(1, Ordering::AcqRel);
         }
         table.by_id.insert(approval.id, Entry { approval, live: Arc::clone(&live) });
@@ -169,6 +177,7 @@ impl Grants {
             let told = Told { id, expects: before, step: GrantStep::Ended { how, reason, is_break_glass } };
             let target = live.target.as_str();
             let written = books.control.append_for(books.evidence, by, Some(target), Body::Grant(told))?;
+            self.steps.tell(&after);
             table.by_id.remove(&id);
             table.by_token.retain(|_, of| *of != id);
             if is_break_glass {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use vidimus_core::event::{Approval as Told, ApprovalStep, Body, Status};
 use vidimus_core::{ApprovalId, Timestamp};
 use vidimus_log::ReadError;
@@ -12,6 +12,7 @@ use vidimus_store::{Approval, ApprovalLog, ApprovalState, Reader, Stamp, Step, S
 
 use super::digest::{Digest, Digests};
 use crate::evidence::{Evidence, EvidenceError, Strand, Written};
+use crate::steps::Steps;
 
 /// Requests that wait at once, over all principals.
 const MAX_HOLDS: usize = 10_000;
@@ -35,12 +36,10 @@ pub(crate) struct Places {
     _of: [OwnedSemaphorePermit; 2],
 }
 
-/// Steps that a listener may be behind before it misses some.
-const STEPS_BEHIND: usize = 1_024;
-
 /// What is not over, or was not told yet.
+#[derive(Default)]
 pub(crate) struct Table {
-    steps: broadcast::Sender<Arc<Approval>>,
+    steps: Steps,
     by_id: HashMap<ApprovalId, Hold>,
     by_digest: HashMap<Digest, ApprovalId>,
     by_end: BTreeSet<(String, ApprovalId)>,
@@ -66,8 +65,8 @@ pub(crate) enum Full {
 }
 
 impl Holds {
-    pub(crate) fn new(digests: Digests, left: impl IntoIterator<Item = Approval>) -> Self {
-        let mut table = Table::default();
+    pub(crate) fn new(digests: Digests, left: impl IntoIterator<Item = Approval>, steps: Steps) -> Self {
+        let mut table = Table { steps, ..Table::default() };
         for approval in left {
             table.insert(approval);
         }
@@ -104,32 +103,7 @@ impl Holds {
     }
 }
 
-impl Default for Table {
-    fn default() -> Self {
-        Self {
-            steps: broadcast::Sender::new(STEPS_BEHIND),
-            by_id: HashMap::new(),
-            by_digest: HashMap::new(),
-            by_end: BTreeSet::new(),
-            of_principals: HashMap::new(),
-        }
-    }
-}
-
 impl Table {
-    /// Hears each step from now on.
-    pub(super) fn listen(&self) -> broadcast::Receiver<Arc<Approval>> {
-        self.steps.subscribe()
-    }
-
-    /// Tells those who listen of a step.
-    pub(crate) fn tell(&self, approval: &Approval) {
-        if self.steps.receiver_count() > 0 {
-            // Somebody listens, or did a moment ago.
-            drop(self.steps.send(Arc::new(approval.clone())));
-        }
-    }
-
     /// Whether there is room for one more request of a principal.
     pub(crate) fn room(&self, who: &str) -> Result<(), Full> {
         match self.of_principals.get(who) {
@@ -142,7 +116,7 @@ impl Table {
     pub(crate) fn insert(&mut self, approval: Approval) {
         let Some(digest) = from_hex(&approval.ask.digest) else { return };
         let id = approval.id;
-        self.tell(&approval);
+        self.steps.tell(&approval);
         self.by_digest.insert(digest, id);
         self.by_end.insert((approval.ask.expires.clone(), id));
         *self.of_principals.entry(approval.ask.who.clone()).or_default() += 1;
@@ -195,7 +169,7 @@ impl Table {
         if after.state != ApprovalState::Open {
             hold.changed.send_replace(());
         }
-        self.tell(&after);
+        self.steps.tell(&after);
         Ok(Some((after, written)))
     }
 

@@ -8,6 +8,7 @@ use vidimus_store::{Approval, Ask, Quorum};
 use super::digest::Digests;
 use super::table::{Full, Holds, hex};
 use crate::keys::Secret;
+use crate::steps::Steps;
 
 const PRINCIPALS: usize = 100;
 const EACH: usize = 100;
@@ -41,7 +42,7 @@ fn ten_thousand_requests_are_open_at_once_and_no_principal_takes_them_all() {
     let approvals: Vec<_> = (0..PRINCIPALS * EACH).map(approval).collect();
     let first = approvals[0].clone();
     let begun = Instant::now();
-    let holds = Holds::new(Digests::new(&Secret::new([1; 32])).unwrap(), approvals.clone());
+    let holds = Holds::new(Digests::new(&Secret::new([1; 32])).unwrap(), approvals.clone(), Steps::default());
     let mut table = holds.table();
     assert_eq!(table.all().count(), 10_000);
     assert_eq!((table.room("corp|5"), table.room("corp|new")), (Err(Full::Principal), Err(Full::All)));
@@ -62,7 +63,7 @@ fn ten_thousand_requests_are_open_at_once_and_no_principal_takes_them_all() {
 #[test]
 fn a_later_request_for_the_same_call_takes_the_place_of_the_one_before() {
     let (old, new) = (approval(7), approval(7));
-    let holds = Holds::new(Digests::new(&Secret::new([1; 32])).unwrap(), [old.clone(), new.clone()]);
+    let holds = Holds::new(Digests::new(&Secret::new([1; 32])).unwrap(), [old.clone(), new.clone()], Steps::default());
     let mut table = holds.table();
     let mut digest = [0; 32];
     digest[7] = 7;

@@ -22,8 +22,8 @@ use vidimus_net::{ClientHeader, Network, Proxies};
 use super::document::Document;
 use super::table::{Table, Value, secret};
 use super::{
-    Config, Gateway, Issuer, Masking, Server, Target, approvals, facts, grants, limits, masking, retention, rewrites, stdio,
-    tls, value, webhooks, witnesses,
+    Config, Gateway, Issuer, Masking, Server, Target, approvals, facts, grants, limits, masking, retention, rewrites,
+    stdio, tls, value, webhooks, witnesses,
 };
 use super::{keys, oauth};
 

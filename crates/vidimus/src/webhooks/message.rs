@@ -54,17 +54,20 @@ impl Message {
 
 /// The name of the event that the message tells of.
 fn kind(approval: &Approval) -> &'static str {
-    let is_break_glass = approval.ask.grant.as_ref().is_some_and(|grant| grant.is_break_glass);
-    match approval.state {
+    let is_glass = approval.ask.grant.as_ref().is_some_and(|grant| grant.is_break_glass);
+    match &approval.state {
+        ApprovalState::Granted(_) if is_glass => "break_glass.opened",
+        ApprovalState::Ended { .. } if is_glass => "break_glass.closed",
+        ApprovalState::Open if approval.given.is_empty() && approval.ask.grant.is_some() => "grant.requested",
         ApprovalState::Open if approval.given.is_empty() => "approval.requested",
         ApprovalState::Open | ApprovalState::Approved => "approval.approved",
         ApprovalState::Denied { .. } => "approval.denied",
         ApprovalState::Expired => "approval.expired",
         ApprovalState::Cancelled { .. } => "approval.cancelled",
         ApprovalState::Used { .. } => "approval.used",
-        ApprovalState::Granted(_) if is_break_glass => "break_glass.opened",
         ApprovalState::Granted(_) => "grant.granted",
-        ApprovalState::Ended { .. } if is_break_glass => "break_glass.closed",
+        ApprovalState::Ended { how, .. } if how == "revoked" => "grant.revoked",
+        ApprovalState::Ended { how, .. } if how == "expired" => "grant.expired",
         ApprovalState::Ended { .. } => "grant.ended",
     }
 }

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::common::Client;
 use super::{HELD, RULES, World, call};
 
 const SECRET: &str = "a secret that receivers know too";
@@ -104,8 +105,14 @@ fn table(name: &str, port: u16, further: &str) -> String {
     )
 }
 
+/// Alice may break the glass.
+const GLASS: &str =
+    r#"@id("glass") permit (principal in Group::"corp/support", action == Action::"break_glass", resource);"#;
+
 async fn world(tables: &str) -> World {
-    World::with_files(&format!("{RULES}{tables}"), HELD, &|dir| std::fs::write(dir.join("hook"), SECRET).unwrap()).await
+    let tables = format!("{RULES}[break_glass]\nlongest = \"1h\"\n{tables}");
+    World::with_files(&tables, &format!("{HELD}{GLASS}"), &|dir| std::fs::write(dir.join("hook"), SECRET).unwrap())
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,4 +217,37 @@ async fn a_check_says_that_a_secret_is_too_short_or_missing() {
     assert!(checked().contains("webhook chat, and from here the secret is too short"), "{}", checked());
     std::fs::remove_file(&hook).unwrap();
     assert!(checked().contains("webhook chat, and from here cannot read the secret"), "{}", checked());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_glass_is_told_of_and_its_end_too() {
+    let receiver = Receiver::start(&[]).await;
+    let mut world = world(&table("all", receiver.port, "")).await;
+    let alice = world.issuer.token("alice");
+    let url = |path: &str| format!("http://127.0.0.1:{}/api/v1{path}", world.gateway.port);
+    let body = json!({ "target": "everything", "for": "15m", "reason": "outage 0815" }).to_string();
+    let post = async |url: String, body: String| {
+        let headers = [("content-type", "application/json")];
+        let answer = Client::new(url, &alice).send(Method::POST, &headers, body).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        serde_json::from_str::<Value>(&answer.text).unwrap()
+    };
+    let opened = post(url("/break-glass"), body).await;
+    let message = receiver.messages(1).await.remove(0);
+    assert!(message.is_signed());
+    assert_eq!(
+        (&message.json()["type"], &message.json()["data"]["request"]["who"]),
+        (&json!("break_glass.opened"), &json!("corp|alice"))
+    );
+
+    let again = {
+        world.gateway.process.kill().unwrap();
+        world.gateway.restart();
+        receiver.messages(2).await.remove(1)
+    };
+    assert_eq!(again.id(), message.id(), "it is in force still, so it is told again");
+    let path =
+        format!("http://127.0.0.1:{}/api/v1/grants/{}/revocation", world.gateway.port, opened["id"].as_str().unwrap());
+    post(path, json!({ "reason": "all is well" }).to_string()).await;
+    assert_eq!(receiver.messages(3).await[2].json()["type"], "break_glass.closed");
 }

@@ -1,4 +1,4 @@
-//! Steps of requests for approval as they are taken, for channels that tell people of them.
+//! Steps of requests for approval and of grants as they are taken, for channels that tell people of them.
 //!
 //! A listener that is too slow misses steps and hears that it did: nobody who waits for people waits for it.
 
@@ -10,7 +10,7 @@ use vidimus_store::{Approval, ApprovalState};
 use crate::gate::Gate;
 use crate::shared::Shared;
 
-/// Hears each step of each request from now on.
+/// Hears each step of each request and of each grant from now on.
 pub struct ApprovalFeed {
     steps: broadcast::Receiver<Arc<Approval>>,
     shared: Arc<Shared>,
@@ -29,15 +29,19 @@ impl Gate {
     /// Steps of requests for approval from now on.
     pub fn approval_feed(&self) -> ApprovalFeed {
         let shared = Arc::clone(self.shared());
-        let steps = shared.holds.table().listen();
+        let steps = shared.steps.listen();
         ApprovalFeed { steps, shared }
     }
 }
 
 impl ApprovalFeed {
-    /// The requests that people have still to decide on.
+    /// What people have still to know of: requests that wait for them, and broken glass.
     pub fn open(&self) -> Vec<Approval> {
-        self.shared.holds.table().all().filter(|approval| approval.state == ApprovalState::Open).cloned().collect()
+        let is_open = |approval: &&Approval| approval.state == ApprovalState::Open;
+        let mut open: Vec<Approval> = self.shared.holds.table().all().filter(is_open).cloned().collect();
+        let is_glass = |approval: &Approval| approval.ask.grant.as_ref().is_some_and(|grant| grant.is_break_glass);
+        open.extend(self.shared.grants.all().into_iter().filter(is_glass));
+        open
     }
 
     /// The next step. Cancel safe.
