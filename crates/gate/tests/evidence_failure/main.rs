@@ -4,6 +4,7 @@
 //! (NIST SP 800-53 AU-5). A full disk refuses and recovers; a failed write or sync ends the log until a restart.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod approvals;
 mod disk;
 mod world;
 

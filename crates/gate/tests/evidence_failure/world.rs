@@ -22,11 +22,11 @@ use vidimus_core::{
     Action, Clock, Durability, Members, Operation, Principal, PrincipalKind, Protocol, Record, SessionId, SystemClock,
     TargetName, Timestamp,
 };
-use vidimus_gate::{Caller, Gate, Notice, Options, Secret, Session, TargetSpec, Upstream};
-use vidimus_identity::{Fetch, FetchError, Identity, IssuerConfig};
+use vidimus_gate::{Caller, Gate, Masking, Notice, Options, Person, Secret, Session, TargetSpec, Upstream};
+use vidimus_identity::{ClaimRule, Fetch, FetchError, Identity, IssuerConfig};
 use vidimus_mask::{Selection, Settings};
 use vidimus_net::HttpTarget;
-use vidimus_policy::{Policies, Source, TargetSchema};
+use vidimus_policy::{ApprovalRule, Policies, Source, TargetSchema};
 use vidimus_store::SessionFilter;
 
 use super::disk::Disk;
@@ -38,6 +38,8 @@ const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const POLICIES: &str = r#"
 permit (principal in Group::"corp/support", action == Action::"connect", resource);
 permit (principal in Group::"corp/support", action in Action::"tools/call", resource);
+@approval("finance") forbid (principal, action == Action::"crm/pay", resource);
+permit (principal in Group::"corp/finance", action == Action::"approve", resource == ApprovalRule::"finance");
 permit (principal in Group::"local/owner", action == Action::"recording.view", resource);
 permit (principal in Group::"local/owner", action == Action::"log.read", resource);
 permit (principal in Group::"local/owner", action == Action::"recording.hold", resource);
@@ -55,8 +57,18 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap())
+    }
+
+    /// The same with its data in memory where the system offers that: what is synced thousands of times takes minutes on a disk.
+    pub(crate) fn start_in_memory() -> Self {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self::start_in(dir.unwrap())
+    }
+
+    fn start_in(dir: TempDir) -> Self {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        let (disk, dir, alice) = (Disk::default(), tempfile::tempdir().unwrap(), token(&key, "alice"));
+        let (disk, alice) = (Disk::default(), token(&key, "alice"));
         let mut world = Self { disk, dir, key, alice, gate: None };
         world.restart();
         world
@@ -76,10 +88,14 @@ impl World {
                 service: "local-test".into(),
                 changes: Vec::new(),
             },
-            policies: Policies::compile(
+            policies: Policies::compile_in(
                 &sources,
-                &[TargetSchema { name: name.clone(), protocol: Protocol::Mcp, tools: None }],
-                &[],
+                vidimus_policy::World {
+                    targets: &[TargetSchema { name: name.clone(), protocol: Protocol::Mcp, tools: None }],
+                    approvals: &[finance()],
+                    classes: &[],
+                    rewrites: &[],
+                },
             )
             .unwrap(),
             identity: Arc::new(self.identity()),
@@ -106,8 +122,12 @@ impl World {
         self.gate.as_ref().unwrap()
     }
 
+    pub(crate) fn masking(&self) -> Masking {
+        self.gate().masking(Settings::new(Selection::new(["default"]), [0; 32])).unwrap()
+    }
+
     pub(crate) fn spec(&self, durability: Durability) -> Arc<TargetSpec> {
-        let masking = self.gate().masking(Settings::new(Selection::new(["default"]), [0; 32])).unwrap();
+        let masking = self.masking();
         let (protocol, record) = (Protocol::Mcp, Record::Masked);
         Arc::new(TargetSpec {
             name: target_name(),
@@ -128,6 +148,13 @@ impl World {
     /// Somebody with a good token that was not seen before.
     pub(crate) async fn stranger(&self) -> Result<Caller, Notice> {
         self.gate().authenticate(Some(&token(&self.key, "stranger")), ADDRESS).await
+    }
+
+    /// Somebody of finance.
+    pub(crate) async fn approver(&self, who: &str) -> Person {
+        let token = token_of(&self.key, who, "finance");
+        let caller = self.gate().authenticate(Some(&token), ADDRESS).await.unwrap();
+        self.gate().person(&caller).unwrap()
     }
 
     /// What a caller without a token is told.
@@ -215,6 +242,7 @@ impl World {
         let jwk = json!({ "kty": "EC", "crv": "P-256", "kid": "k", "x": encoded(x), "y": encoded(y) });
         let mut config = IssuerConfig::new("corp", ISSUER, vec![AUDIENCE.into()]);
         config.groups_claim = Some("groups".into());
+        config.workload_when = Some(ClaimRule { claim: "kind".into(), equals: "service".into() });
         config.jwks_url = Some(format!("{ISSUER}/jwks"));
         let keys = Keys(json!({ "keys": [jwk] }).to_string().into());
         Identity::new(vec![config], Arc::new(keys), Arc::new(SystemClock)).unwrap()
@@ -236,12 +264,28 @@ pub(crate) fn owner() -> Principal {
 }
 
 fn token(key: &EcdsaKeyPair, who: &str) -> String {
+    token_of(key, who, "support")
+}
+
+fn token_of(key: &EcdsaKeyPair, who: &str, group: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let claims = json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": who, "groups": ["support"], "exp": now + 3600 });
+    let claims = json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": who, "groups": [group], "exp": now + 3600 });
     let header = json!({ "alg": "ES256", "kid": "k" });
     let signed = format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()));
     let signature = key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
     format!("{signed}.{}", encoded(signature.as_ref()))
+}
+
+/// One person of finance, and no waiting.
+fn finance() -> ApprovalRule {
+    ApprovalRule {
+        name: "finance".into(),
+        approvers: 1,
+        expires: Duration::from_hours(1),
+        wait: Duration::ZERO,
+        needs_reason: false,
+        message: None,
+    }
 }
 
 /// A key set that needs no network.
