@@ -130,6 +130,11 @@ impl Near {
         self.hits.is_empty()
     }
 
+    /// Adds the classes that the words name which were looked up last, wherever they count.
+    pub(super) fn all(&self, named: &mut ClassSet) {
+        self.hits.iter().for_each(|hit| named.extend(&hit.named));
+    }
+
     /// Whether no word near `at` names anything; the last word up to there has the number `word`.
     pub(super) fn is_silent(&self, at: usize, word: u32) -> bool {
         self.before(at, word).next().is_none()

@@ -73,6 +73,13 @@ impl Outlines {
         self.groups.may_match(text, at, digits, end)
     }
 
+    /// The classes of shapes that need context and may match at `at`, where no digit is, if they are known: what an open text
+    /// ends in may become anything.
+    pub(super) fn of_other(&self, text: &[u8], at: usize, end: End) -> Option<&ClassSet> {
+        let is_letter = end == End::Final && text.get(at).is_some_and(u8::is_ascii_alphabetic);
+        self.words.as_ref().filter(|_| is_letter).map(|words| &words.all)
+    }
+
     /// Whether a shape that says enough may match at `at`, or, where an open text ends first, could yet.
     pub(super) fn may_be_alone(&self, text: &[u8], at: usize, end: End) -> bool {
         let is_letter = text.get(at).is_some_and(u8::is_ascii_alphabetic);
@@ -121,6 +128,8 @@ struct Outline {
     at_end: Vec<Matched>,
     /// The sets of classes that match together.
     classes: Vec<ClassSet>,
+    /// All of them.
+    all: ClassSet,
     start: u16,
 }
 
@@ -302,7 +311,9 @@ impl Drawing<'_> {
                 *to |= MATCHED;
             }
         }
-        Some(Outline { kinds, next, shift, matched, at_end, classes: self.classes, start })
+        let mut all = ClassSet::EMPTY;
+        self.classes.iter().for_each(|classes| all.extend(classes));
+        Some(Outline { kinds, next, shift, matched, at_end, classes: self.classes, all, start })
     }
 
     fn number(&mut self, state: LazyStateID) -> Option<u16> {

@@ -48,6 +48,9 @@ pub(super) struct Pass<'a> {
     /// Before this place nothing names a class that is not named everywhere: from where that was asked last, and where
     /// nothing was masked since.
     silent_to: usize,
+    /// Classes of which no others are named up to a place.
+    at_most: ClassSet,
+    at_most_to: usize,
     /// Whether a class is named everywhere of which shapes need context.
     asks_everywhere: bool,
     /// The last masked part before the place of the pass.
@@ -55,6 +58,8 @@ pub(super) struct Pass<'a> {
     /// What another reading held last before the place of the pass, and how much of what it holds was passed.
     heard: Option<Previous>,
     passed_of_heard: usize,
+    /// Whether outlines were asked already about shapes that need no context.
+    is_sifted: bool,
     /// The end of the last mark: nothing in it is looked at.
     skip_to: usize,
     /// What masking may have kept of a value behind stars.
@@ -99,10 +104,13 @@ impl<'a> Pass<'a> {
             recent: [(Places::default(), 0); RECENT],
             looked_to: begin,
             silent_to: 0,
+            at_most: ClassSet::EMPTY,
+            at_most_to: 0,
             asks_everywhere: everywhere.intersects(&engine.contextual_classes),
             before: from.previous(),
             heard: from.heard(),
             passed_of_heard: 0,
+            is_sifted: false,
             skip_to: 0,
             kept: 0..0,
             unpassed,
@@ -159,6 +167,7 @@ impl<'a> Pass<'a> {
         if let Some(slot) = self.recent.first_mut() {
             *slot = (*places, 0);
         }
+        self.is_sifted = true;
         self.block(0, places, &Places::default(), candidates)
     }
 
@@ -190,7 +199,9 @@ impl<'a> Pass<'a> {
             if candidates.glued & lowest != 0 {
                 self.try_shapes(at, Tier::Glued)?;
             }
-            if candidates.alone & lowest != 0 {
+            if candidates.alone & lowest != 0
+                && (self.is_sifted || self.engine.outlines.may_be_alone(self.text, at, self.end))
+            {
                 self.try_shapes(at, Tier::Alone)?;
             }
             if candidates.contextual & lowest != 0 && (self.asks_everywhere || at >= self.silent_to) {
@@ -257,15 +268,21 @@ impl<'a> Pass<'a> {
     fn try_named(&mut self, at: usize, digits: Option<u64>) -> Result<(), Failed> {
         let Self { engine, text, end, .. } = *self;
         // What costs less comes first.
+        let classes = match digits {
+            Some(digits) => engine.outlines.of_number(text, at, digits, end).1,
+            None => engine.outlines.of_other(text, at, end).unwrap_or(&engine.contextual_classes),
+        };
+        if at < self.at_most_to && !self.at_most.intersects(classes) {
+            return Ok(());
+        }
         let is_known = at < self.silent_to || at < self.looked_to + FEW_UNKNOWN;
         if !is_known && !engine.outlines.may_be_in_context(text, at, end, &engine.contextual_classes) {
             return Ok(());
         }
         let Some(named) = self.named(at) else { return Ok(()) };
-        let classes = match digits {
-            Some(digits) => engine.outlines.of_number(text, at, digits, end).1,
-            None => &engine.contextual_classes,
-        };
+        self.at_most = named;
+        self.scan.near.all(&mut self.at_most);
+        self.at_most_to = self.looked_to.min(self.steady_to(at));
         if named.intersects(classes) && engine.outlines.may_be_in_context(text, at, end, &named) {
             self.try_shapes(at, Tier::Contextual(&named))?;
         }
@@ -351,6 +368,7 @@ impl<'a> Pass<'a> {
     /// Notes a masked part that ends behind the place of the pass.
     fn mask(&mut self, part: Previous) {
         self.silent_to = self.silent_to.min(part.end);
+        self.at_most_to = self.at_most_to.min(part.end);
         self.scan.upcoming.push(part);
     }
 

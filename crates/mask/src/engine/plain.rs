@@ -53,7 +53,7 @@ impl Engine {
         }
         let candidates = known.unwrap_or_else(|| {
             let near = places.near_digits(&Places::default());
-            self.candidates(text, 0, places, &Places::default(), near, End::Final)
+            self.candidates(text, 0, places, &Places::default(), near, End::Final).sifted(self, text)
         });
         let mut short = Short { engine: self, text, places, candidates, named, said: ClassSet::EMPTY };
         short.listen();
@@ -122,7 +122,9 @@ impl Short<'_> {
         let Self { engine, text, places, .. } = *self;
         let mut named = self.named;
         named.extend(&self.said);
-        found.iter().for_each(|finding| named.insert(finding.class));
+        for finding in found {
+            named.insert(finding.class);
+        }
         if let Some(class) = but {
             named.remove(class);
         }

@@ -111,19 +111,21 @@ impl Before {
 pub(super) struct Starts {
     /// The bytes that are no letters or digits and begin a shape, as ranges: the first and the last of each.
     opening: Vec<(u8, u8)>,
+    /// Those of them that stand in plain texts.
+    plain: Vec<(u8, u8)>,
 }
+
+/// Signs that stand in plain texts beside letters, digits and `@`, as ranges.
+const PLAIN_SIGNS: [(u8, u8); 5] = [(b' ', b'!'), (b'\'', b')'), (b'+', b'/'), (b':', b';'), (b'_', b'_')];
 
 impl Starts {
     /// `opening` are the bytes that are no letters or digits and begin a shape, in ascending order.
     pub(super) fn new(opening: impl IntoIterator<Item = u8>) -> Self {
-        let mut ranges: Vec<(u8, u8)> = Vec::new();
-        for byte in opening {
-            match ranges.last_mut().filter(|(_, last)| last.checked_add(1) == Some(byte)) {
-                Some((_, last)) => *last = byte,
-                None => ranges.push((byte, byte)),
-            }
-        }
-        Self { opening: ranges }
+        let opening: Vec<u8> = opening.into_iter().collect();
+        let is_plain =
+            |byte: &u8| *byte == b'@' || PLAIN_SIGNS.iter().any(|(first, last)| (*first..=*last).contains(byte));
+        let plain = ranges(opening.iter().copied().filter(is_plain));
+        Self { opening: ranges(opening), plain }
     }
 
     /// The places in a block. `before` tells of what is before it, and afterwards of its last bytes.
@@ -161,6 +163,18 @@ impl Starts {
     }
 }
 
+/// Bytes in ascending order as ranges.
+fn ranges(bytes: impl IntoIterator<Item = u8>) -> Vec<(u8, u8)> {
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for byte in bytes {
+        match ranges.last_mut().filter(|(_, last)| last.checked_add(1) == Some(byte)) {
+            Some((_, last)) => *last = byte,
+            None => ranges.push((byte, byte)),
+        }
+    }
+    ranges
+}
+
 /// A text of one block that holds no mark, no escape and no other spelling of a character.
 pub(super) struct Plain {
     pub(super) places: Places,
@@ -178,13 +192,13 @@ impl Starts {
         let (small, capital, digits) = (block.within(b'a', b'z'), block.within(b'A', b'Z'), block.within(b'0', b'9'));
         let letters = small | capital;
         let (all, ats) = (letters | digits, block.is(b'@'));
-        let others = block.within_any(&[(b' ', b'!'), (b'\'', b')'), (b'+', b'/'), (b':', b';'), (b'_', b'_')]);
+        let others = block.within_any(&PLAIN_SIGNS);
         if usize::try_from((all | others | ats).count_ones()) != Ok(text.len()) {
             return None;
         }
         let places = Places {
             words: all & !(all << 1),
-            opening: block.within_any(&self.opening),
+            opening: block.within_any(&self.plain),
             inner: capital & small << 1,
             escaped: 0,
             marked: 0,

@@ -28,8 +28,9 @@ static KNOWN: LazyLock<Vec<[u64; 3]>> = LazyLock::new(|| {
     let names = DELEGATED.split_ascii_whitespace().chain(PRIVATE.split_ascii_whitespace());
     let mut known = vec![[0; 3]; PLACES];
     for name in names.filter_map(|name| number(name.as_bytes())) {
-        let free = (place(name)..).map(|at| at % PLACES).find(|at| known.get(*at).is_some_and(|name| *name == [0; 3]));
-        if let Some(slot) = free.and_then(|at| known.get_mut(at)) {
+        let from = place(name);
+        let (before, behind) = known.split_at_mut(from);
+        if let Some(slot) = behind.iter_mut().chain(before).find(|known| **known == [0; 3]) {
             *slot = name;
         }
     }
@@ -47,8 +48,7 @@ fn place(name: [u64; 3]) -> usize {
 fn is_known(name: [u64; 3]) -> bool {
     let from = place(name);
     let (before, behind) = KNOWN.split_at(from.min(KNOWN.len()));
-    let run = behind.iter().chain(before).take_while(|known| **known != [0; 3]);
-    run.into_iter().any(|known| *known == name)
+    behind.iter().chain(before).take_while(|known| **known != [0; 3]).any(|known| *known == name)
 }
 
 /// A name in lower case as a number, if it is short enough to be a top-level domain.
