@@ -150,8 +150,7 @@ impl Short<'_> {
     /// in all of them. Outlines are asked again, with all digits at once.
     fn of_all_alike(&self, candidates: &Candidates) -> Option<Candidates> {
         let Self { engine, text, places, .. } = *self;
-        let has_plain_words =
-            candidates.is_empty() || places.parts_words_from_digits() && !engine.words.begin_with_digits();
+        let has_plain_words = candidates.is_empty() || places.parts_words_from_digits() && engine.words.ignore_digits();
         let begin_alike = || places_of(places.begin_before_digits()).all(|at| engine.begins_alike(text, at));
         if !has_plain_words || !begin_alike() {
             return None;
@@ -212,11 +211,12 @@ impl Short<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::LazyLock;
+    use std::sync::{LazyLock, Mutex};
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::custom::CustomClass;
     use crate::selection::Selection;
     use crate::spelling::Reading;
 
@@ -224,6 +224,8 @@ mod tests {
         [&["default", "secrets"][..], &["all"]]
             .map(|classes| Engine::new(&Selection::new(classes.iter().copied())).unwrap())
     });
+
+    static SCANS: LazyLock<Mutex<[Scan; 2]>> = LazyLock::new(Mutex::default);
 
     const KEYS: [&str; 8] = ["id", "name", "ssn", "phone", "api_key", "token", "github_token", "<US_SSN>"];
 
@@ -239,6 +241,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn digits_that_name_a_class_are_told_from_others() {
+        for phrase in ["form 7 number", "form 7", "7"] {
+            let mut class = CustomClass::new("FORM_NUMBER");
+            class.patterns.push("[0-9]{6}".to_owned());
+            class.context.push(phrase.to_owned());
+            class.needs_context = true;
+            let engine = Engine::build(&Selection::new(["default"]), &[class], &[]).unwrap();
+            let mut scan = Scan::default();
+            for (digit, found) in [(8, 0), (7, 1), (8, 0), (6, 0), (7, 1)] {
+                let text = format!("{} 123456", phrase.replace('7', &digit.to_string()));
+                assert!(engine.scan_plain(text.as_bytes(), &["note"], &mut scan));
+                assert_eq!(scan.findings().len(), found, "{text}");
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4_000))]
         #[test]
@@ -247,10 +266,17 @@ mod tests {
                 ([A-Z]{0,2}[0-9]{0,9} ?){1,5}|(1[. -]?)?\\(?[2-9][0-8][0-9]\\)?[. -]?[2-9][0-9]{2}[. -]?[0-9]{4}( ?x?[0-9 .-]{1,6})?|\
                 [0-8][0-9]{2}[ -]?[0-9]{2}[ -]?[0-9]{4}([ .-]?[0-9]{1,6})?|((ssn|card|AWS|key|tel|a@b\\.org)?[ =:]?[0-9A-Za-z]{1,12}[ -]?){1,4}",
             key in prop::sample::select(&KEYS[..]),
+            add in 0..9_u8,
         ) {
-            for engine in &*ENGINES {
-                let (mut plain, mut any) = (Scan::default(), Scan::default());
-                if engine.scan_plain(text.as_bytes(), &[key], &mut plain) {
+            // What is remembered of a text that differs in its digits makes no difference, and so what is of others.
+            let other: Vec<u8> = text
+                .bytes()
+                .map(|byte| if byte.is_ascii_digit() { b'0' + (byte - b'0' + add) % 10 } else { byte })
+                .collect();
+            for (engine, plain) in ENGINES.iter().zip(&mut *SCANS.lock().unwrap()) {
+                let mut any = Scan::default();
+                engine.scan_plain(&other, &[key], plain);
+                if engine.scan_plain(text.as_bytes(), &[key], plain) {
                     engine.scan(text.as_bytes(), &[key], End::Final, &mut any);
                     prop_assert_eq!(plain.findings(), any.findings());
                     prop_assert!(Reading::of(text.as_bytes()).is_none());

@@ -129,6 +129,7 @@ impl Starts {
     }
 
     /// The places in a block. `before` tells of what is before it, and afterwards of its last bytes.
+    #[inline(never)]
     pub(super) fn of(&self, block: &[u8], before: &mut Before) -> Places {
         // A short text costs as much as it has parts.
         let places = match block.len() {
