@@ -244,7 +244,7 @@ impl Outline {
     }
 
     /// Whether what matched stands there, and is of a class that is named, if names count.
-    #[inline]
+    #[inline(never)]
     fn stands(&self, matched: Matched, text: &[u8], at: Range<usize>, named: Option<&ClassSet>) -> bool {
         let classes = self.classes.get(usize::from(matched.classes));
         named.is_none_or(|named| classes.is_none_or(|classes| classes.intersects(named)))

@@ -272,11 +272,11 @@ impl<'a> Pass<'a> {
     fn try_named(&mut self, at: usize, digits: Option<u64>) -> Result<(), Failed> {
         let Self { engine, text, end, .. } = *self;
         // What costs less comes first.
-        let classes = match digits {
+        let classes = || match digits {
             Some(digits) => engine.outlines.of_number(text, at, digits, end).1,
             None => engine.outlines.of_other(text, at, end).unwrap_or(&engine.contextual_classes),
         };
-        if at < self.at_most_to && !self.at_most.intersects(classes) {
+        if at < self.at_most_to && !self.at_most.intersects(classes()) {
             return Ok(());
         }
         let is_known = at < self.silent_to || at < self.looked_to + FEW_UNKNOWN;
@@ -287,7 +287,7 @@ impl<'a> Pass<'a> {
         self.at_most = named;
         self.scan.near.all(&mut self.at_most);
         self.at_most_to = self.looked_to.min(self.steady_to(at));
-        if named.intersects(classes) && engine.outlines.may_be_in_context(text, at, end, &named) {
+        if named.intersects(classes()) && engine.outlines.may_be_in_context(text, at, end, &named) {
             self.try_shapes(at, Tier::Contextual(&named))?;
         }
         Ok(())
