@@ -43,7 +43,7 @@ impl<const COUNT: usize> Block<COUNT> {
     /// Where one of some bytes stands.
     #[inline]
     pub(crate) fn is_any<const BYTES: usize>(&self, bytes: [u8; BYTES]) -> u64 {
-        self.bits(|part| bytes.iter().fold(u8x16::ZERO, |any, byte| any | part.simd_eq(u8x16::splat(*byte))))
+        self.bits(|part| is_any(part, bytes))
     }
 
     /// Where a byte from `first` to `last` stands.
@@ -62,15 +62,44 @@ impl<const COUNT: usize> Block<COUNT> {
         Self(found).bits(|part| part)
     }
 
-    /// The same with every capital a small letter; other bytes may become others.
-    pub(crate) fn lowered(&self) -> Self {
-        Self(self.0.map(|part| part | u8x16::splat(0x20)))
+    /// The text with all its digits alike, if it is short.
+    pub(crate) fn alike(&self) -> Option<Alike> {
+        let mut parts = [u8x16::ZERO; ALIKE];
+        for (slot, part) in parts.iter_mut().zip(&self.0) {
+            *slot = between(*part, b'0', b'9').select(u8x16::splat(b'0'), *part);
+        }
+        (COUNT <= ALIKE).then_some(Alike(parts))
     }
 
     fn bits(&self, holds: impl Fn(u8x16) -> u8x16) -> u64 {
         let bits = self.0.iter().map(|part| u64::from(holds(*part).to_bitmask()));
         bits.zip((0_u32..).step_by(PART)).fold(0, |all, (bits, place)| all | bits << place)
     }
+}
+
+/// Parts of a text of which is told which others are like it.
+const ALIKE: usize = 2;
+
+/// A short text with all its digits alike, zeros behind it: two such texts differ in digits only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Alike([u8x16; ALIKE]);
+
+/// Where the first of some bytes stands in a text that is expected to have one near its beginning.
+#[inline]
+pub(crate) fn first_of<const BYTES: usize>(text: &[u8], bytes: [u8; BYTES]) -> Option<usize> {
+    let (parts, rest) = text.as_chunks::<PART>();
+    for (number, part) in parts.iter().enumerate() {
+        let found = is_any(u8x16::new(*part), bytes).to_bitmask();
+        if found != 0 {
+            return Some(number * PART + usize::try_from(found.trailing_zeros()).unwrap_or(0));
+        }
+    }
+    let found = rest.iter().position(|byte| bytes.contains(byte))?;
+    Some(parts.len() * PART + found)
+}
+
+fn is_any<const BYTES: usize>(part: u8x16, bytes: [u8; BYTES]) -> u8x16 {
+    bytes.iter().fold(u8x16::ZERO, |any, byte| any | part.simd_eq(u8x16::splat(*byte)))
 }
 
 fn between(part: u8x16, first: u8, last: u8) -> u8x16 {
@@ -89,6 +118,7 @@ mod tests {
         fn bits_stand_where_the_bytes_do(text in prop::collection::vec(any::<u8>(), 0..80), byte: u8, one: u8, other: u8) {
             let block = <Block>::new(&text);
             let (first, last) = (one.min(other), one.max(other));
+            prop_assert_eq!(first_of(&text, [byte, one]), text.iter().position(|here| *here == byte || *here == one));
             for at in 0..BLOCK {
                 let here = text.get(at).copied().unwrap_or(0);
                 let bit = |bits: u64| bits >> at & 1 == 1;
@@ -96,7 +126,6 @@ mod tests {
                 prop_assert_eq!(bit(block.is_any([byte, one])), here == byte || here == one);
                 prop_assert_eq!(bit(block.within(first, last)), (first..=last).contains(&here));
                 prop_assert_eq!(bit(block.within_any(&[(byte, byte), (first, last)])), here == byte || (first..=last).contains(&here));
-                prop_assert_eq!(bit(block.lowered().within(b'a', b'z')), here.is_ascii_alphabetic());
             }
         }
     }

@@ -205,6 +205,8 @@ pub(crate) struct ClassSpec {
     /// Other words, lower-case ASCII, that a function reads on from, wherever they stand.
     pub(crate) anchors: &'static [(&'static str, Reader)],
     pub(crate) check: Option<Check>,
+    /// Whether the check can prove a value; if not, it only tells what is none.
+    pub(crate) proves: bool,
     /// What the check is, for people: `Luhn, issuer ranges`. Empty without one.
     pub(crate) checked_by: &'static str,
     /// Words that name it: lower-case ASCII, one to three words each, as they stand in text and in keys.
@@ -227,6 +229,7 @@ impl ClassSpec {
         values: Values::Forms(&[]),
         anchors: &[],
         check: None,
+        proves: true,
         checked_by: "",
         context: &[],
         example: "",
@@ -273,6 +276,13 @@ impl ClassSet {
     pub fn insert(&mut self, class: ClassId) {
         if let Some(word) = self.words.get_mut(class.index() / 64) {
             *word |= 1 << (class.index() % 64);
+        }
+    }
+
+    /// Takes a class away.
+    pub(crate) fn remove(&mut self, class: ClassId) {
+        if let Some(word) = self.words.get_mut(class.index() / 64) {
+            *word &= !(1 << (class.index() % 64));
         }
     }
 

@@ -123,6 +123,7 @@ impl CustomClass {
             values: Values::Forms(&[]),
             anchors: &[],
             check,
+            proves: true,
             context,
             in_default: true,
         })

@@ -7,6 +7,7 @@
 mod automaton;
 mod beginnings;
 mod caches;
+mod candidates;
 mod context;
 mod cut;
 mod digits;
@@ -30,7 +31,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use self::automaton::{Entry, Hit};
+use self::automaton::{Entry, Failed, Hit};
 use self::beginnings::Beginnings;
 use self::caches::{Pool, Shapes, Tiers};
 use self::context::{Near, Previous, Words};
@@ -40,7 +41,6 @@ use self::marks::Marks;
 use self::outline::Outlines;
 use self::pass::Pass;
 use self::paths::{Paths, Told};
-use self::plain::Signs;
 use self::starts::Starts;
 use crate::allow::{Allow, AllowList};
 use crate::class::{ClassId, ClassSet, Finder};
@@ -105,6 +105,30 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// Forgets what was found in the text before.
+    fn begin(&mut self, text: &[u8]) {
+        self.findings.clear();
+        self.runs.clear();
+        self.live_from = text.len();
+    }
+
+    /// Forgets what a pass over the text before found, and hears what was told of this one.
+    fn forget(&mut self) {
+        self.heard.clear();
+        std::mem::swap(&mut self.heard, &mut self.to_hear);
+        self.shorter.clear();
+        self.near.clear();
+        self.upcoming.clear();
+        self.runs.clear();
+        self.matched.clear();
+    }
+
+    /// Forgets what a pass over the same text found, but not what finders did (`by_finders` many).
+    fn again(&mut self, by_finders: usize) {
+        self.findings.truncate(by_finders);
+        self.forget();
+    }
+
     /// What was found, by start; of one class none overlap, of two they may.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
@@ -145,6 +169,8 @@ pub struct Engine {
     tiers: Arc<Tiers>,
     caches: Pool,
     contextual_classes: ClassSet,
+    /// By class, the most that a match of it in context may score.
+    scores_in_context: Vec<u8>,
     words: Words,
     marks: Marks,
     starts: Starts,
@@ -173,8 +199,10 @@ impl Engine {
         let mut contextual_classes = ClassSet::EMPTY;
         let mut finders = Vec::new();
         let mut reaches_back = 0;
+        let mut scores_in_context = Vec::with_capacity(classes.len());
         for (id, chosen) in ids(&classes) {
             marks.add(&chosen.class.name, id);
+            scores_in_context.push(pass::most_in_context(&chosen.class));
             if !chosen.detect {
                 continue;
             }
@@ -191,7 +219,8 @@ impl Engine {
                     }
                 }
             }
-            for phrase in &chosen.class.context {
+            // What names a class changes what its shapes are worth, and nothing else.
+            for phrase in chosen.class.context.iter().filter(|_| !chosen.class.shapes.is_empty()) {
                 words.add(phrase, id);
             }
             finders.extend(chosen.class.finder.map(|finder| (finder, id)));
@@ -223,6 +252,7 @@ impl Engine {
             tiers,
             caches,
             contextual_classes,
+            scores_in_context,
             words,
             marks,
             starts,
@@ -263,24 +293,9 @@ impl Engine {
 
     /// The same where everything before a cut was scanned already; [`LOOK_BEHIND`] bytes before it must still be there.
     pub fn scan_from(&self, text: &[u8], from: Cut, path: &Path<'_>, end: End, scan: &mut Scan) {
-        self.scan_with(text, from, None, path, end, scan);
-    }
-
-    /// The same with what the signs of a whole text tell, if they are known.
-    fn scan_with(&self, text: &[u8], from: Cut, signs: Option<&Signs>, path: &Path<'_>, end: End, scan: &mut Scan) {
-        scan.findings.clear();
-        scan.shorter.clear();
-        scan.heard.clear();
-        std::mem::swap(&mut scan.heard, &mut scan.to_hear);
-        scan.near.clear();
-        scan.upcoming.clear();
-        scan.runs.clear();
-        scan.matched.clear();
-        scan.live_from = text.len();
+        scan.begin(text);
         for (finder, class) in &self.finders {
-            if signs.is_none_or(|signs| signs.may_hold(*finder)) {
-                finders::find(*finder, *class, text, from.at(), end, scan);
-            }
+            finders::find(*finder, *class, text, from.at(), end, scan);
         }
         let told = self.told(path, &mut scan.paths);
         let mut named = told.named;
@@ -289,7 +304,7 @@ impl Engine {
             self.keywords.find_keyed(key, text, &self.marks, end, scan);
         }
         self.keywords.find(text, from.at(), &self.marks, end, scan);
-        scan.runs.clear();
+        scan.forget();
         if end == End::Open {
             let tail = text.iter().rev().take(self.reaches_back).take_while(|byte| Set::Token.has(**byte)).count();
             scan.live_from = scan.live_from.min(text.len() - tail);
@@ -297,7 +312,20 @@ impl Engine {
         scan.findings.retain(|finding| finding.start >= from.at());
         scan.findings.sort_unstable_by_key(|finding| (finding.end, finding.start));
         let by_finders = scan.findings.len();
-        if Pass::new(self, text, named, end, scan, from).run().is_err() {
+        let passed = Pass::new(self, text, named, end, scan, from).run();
+        self.conclude(passed, text, (from, end), by_finders, scan);
+    }
+
+    /// Settles what was found in a text up to an end: first by finders (`by_finders` many), then by shapes.
+    fn conclude(
+        &self,
+        passed: Result<(), Failed>,
+        text: &[u8],
+        (from, end): (Cut, End),
+        by_finders: usize,
+        scan: &mut Scan,
+    ) {
+        if passed.is_err() {
             // Nothing is known of such a text, so all of it counts as found.
             scan.findings.clear();
             scan.findings.push(Finding { class: ClassId(0), start: from.at(), end: text.len(), score: PROVEN });

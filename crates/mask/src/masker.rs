@@ -164,6 +164,17 @@ impl Masker {
         Found { parts: self.parts(scan.findings(), revealed, tally), reading: None }
     }
 
+    /// The part to be masked because of the only finding.
+    pub(crate) fn part(&self, finding: &Finding, revealed: &ClassSet, tally: &mut Tally) -> Option<Part> {
+        let Finding { class, start, end, score } = *finding;
+        if !self.is_masked(finding) {
+            return None;
+        }
+        let counted = if revealed.contains(class) { &mut tally.revealed } else { &mut tally.masked };
+        *counted.entry(class).or_default() += 1;
+        (!revealed.contains(class)).then_some(Part { class, start, end, score, mixed: false })
+    }
+
     /// A text with something in the place of what was found in it.
     pub(crate) fn masked(&self, text: &[u8], found: &Found, memory: &mut Memory) -> Vec<u8> {
         let mut out = Vec::with_capacity(text.len() + 16);

@@ -103,6 +103,7 @@ pub(crate) struct Class {
     pub(crate) values: Values,
     pub(crate) anchors: &'static [(&'static str, Reader)],
     pub(crate) check: Option<Check>,
+    pub(crate) proves: bool,
     pub(crate) context: Vec<Cow<'static, str>>,
     pub(crate) in_default: bool,
 }
@@ -139,6 +140,7 @@ impl From<&'static ClassSpec> for Chosen {
             values: spec.values,
             anchors: spec.anchors,
             check: spec.check,
+            proves: spec.proves,
             context: spec.context.iter().map(|phrase| Cow::Borrowed(*phrase)).collect(),
             in_default: spec.in_default,
         };

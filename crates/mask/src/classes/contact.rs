@@ -23,6 +23,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
         about: "telephone number: international, or as countries write theirs",
         shapes: phone::SHAPES,
         check: Some(phone::check),
+        proves: false,
         checked_by: "calling codes and lengths (ITU-T E.164), North American numbering plan",
         context: &[
             "phone",

@@ -2,6 +2,9 @@
 
 use std::sync::LazyLock;
 
+use proptest::prelude::*;
+
+use crate::class::Verdict;
 use crate::engine::{End, Engine, Scan};
 use crate::selection::Selection;
 
@@ -35,5 +38,15 @@ pub(super) fn assert_found(genuine: &[(&str, &str)], others: &[(&str, &str)]) {
     }
     for (class, value) in others {
         assert_eq!(found(class, value), [""; 0], "{class}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_check_that_proves_nothing_never_does(value in "\\(?[+]?[0-9]{1,4}\\)?([ ./-]?[0-9]{1,3}){1,4}") {
+        for spec in super::all().filter(|spec| !spec.proves) {
+            let verdict = spec.check.map(|check| check(value.as_bytes()));
+            prop_assert!(matches!(verdict, Some(Verdict::Invalid | Verdict::Unproven)), "{}", spec.name);
+        }
     }
 }

@@ -26,6 +26,7 @@ pub(super) const CLASSES: &[ClassSpec] = &[
             Shape::in_context(r"[0-8][0-9]{4}-?[0-9]{4}", 5).isolated(),
         ],
         check: Some(ssn),
+        proves: false,
         checked_by: "area, group and serial in use",
         context: &["ssn", "social security", "ssns", "ssid", "ss number", "soc sec"],
         example: "536-90-4399",

@@ -42,6 +42,8 @@ pub(super) struct Words {
     fourth: Vec<u64>,
     /// Whether some word begins with a digit.
     digits: bool,
+    /// Whether a word before the last of some phrase has one.
+    digits_before: bool,
 }
 
 #[derive(Debug)]
@@ -130,6 +132,11 @@ impl Near {
         self.hits.is_empty()
     }
 
+    /// Adds the classes that the words name which were looked up last, wherever they count.
+    pub(super) fn all(&self, named: &mut ClassSet) {
+        self.hits.iter().for_each(|hit| named.extend(&hit.named));
+    }
+
     /// Whether no word near `at` names anything; the last word up to there has the number `word`.
     pub(super) fn is_silent(&self, at: usize, word: u32) -> bool {
         self.before(at, word).next().is_none()
@@ -175,6 +182,7 @@ impl Words {
         begins.iter_mut().zip(last.bytes()).for_each(|(slot, byte)| *slot = byte);
         set(&mut self.known, known(u64::from_le_bytes(begins), last.len()));
         let before: Vec<Box<[u8]>> = before.iter().rev().take(MAX_BEFORE).map(|word| word.as_bytes().into()).collect();
+        self.digits_before |= before.iter().any(|word| word.iter().any(u8::is_ascii_digit));
         let phrases = self.by_last.entry(last.as_bytes().into()).or_default();
         if let Some(phrase) = phrases.iter_mut().find(|phrase| phrase.before == before) {
             phrase.classes.insert(class);
@@ -206,6 +214,11 @@ impl Words {
     /// Whether some word begins with a digit.
     pub(super) fn begin_with_digits(&self) -> bool {
         self.digits
+    }
+
+    /// Whether what a text's words name depends on digits only where one directly follows a letter.
+    pub(super) fn ignore_digits(&self) -> bool {
+        !self.digits && !self.digits_before
     }
 
     /// What the word that begins at `start` names, as it stands or as the first part of a camel-case word; phrases are

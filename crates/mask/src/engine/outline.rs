@@ -7,6 +7,7 @@
 mod groups;
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, Config, DFA};
@@ -36,6 +37,9 @@ const MATCHED: u16 = 1 << 15;
 /// The state in a transition.
 const STATE: u16 = MATCHED - 1;
 
+/// States that are followed at once, at most, to tell of texts that differ in their digits.
+const MAX_ALIKE: usize = 32;
+
 /// The state that nothing leads away from.
 const DEAD: u16 = 0;
 
@@ -64,8 +68,16 @@ impl Outlines {
 
     /// Of which tiers shapes may match at `at`, where a digit is, and of which classes those that need context. A bit of `digits` is set for each of the 64 bytes from
     /// there on that is a digit, or may be one once more of an open text is there.
+    #[inline]
     pub(super) fn of_number(&self, text: &[u8], at: usize, digits: u64, end: End) -> (u8, &ClassSet) {
         self.groups.may_match(text, at, digits, end)
+    }
+
+    /// The classes of shapes that need context and may match at `at`, where no digit is, if they are known: what an open text
+    /// ends in may become anything.
+    pub(super) fn of_other(&self, text: &[u8], at: usize, end: End) -> Option<&ClassSet> {
+        let is_letter = end == End::Final && text.get(at).is_some_and(u8::is_ascii_alphabetic);
+        self.words.as_ref().filter(|_| is_letter).map(|words| &words.all)
     }
 
     /// Whether a shape that says enough may match at `at`, or, where an open text ends first, could yet.
@@ -79,6 +91,19 @@ impl Outlines {
         let is_letter = text.get(at).is_some_and(u8::is_ascii_alphabetic);
         let outline = if is_letter { &self.words } else { &self.numbers };
         outline.as_ref().is_none_or(|outline| outline.may_match(text, at, end, Some(named)))
+    }
+
+    /// The same as [`Self::may_be_alone`], whatever digits stand in the place of those of a whole text.
+    pub(super) fn may_be_alone_alike(&self, text: &[u8], at: usize) -> bool {
+        let is_letter = text.get(at).is_some_and(u8::is_ascii_alphabetic);
+        self.alone.as_ref().filter(|_| !is_letter).is_none_or(|outline| outline.may_match_alike(text, at, None))
+    }
+
+    /// The same as [`Self::may_be_in_context`], whatever digits stand in the place of those of a whole text.
+    pub(super) fn may_be_in_context_alike(&self, text: &[u8], at: usize, named: &ClassSet) -> bool {
+        let is_letter = text.get(at).is_some_and(u8::is_ascii_alphabetic);
+        let outline = if is_letter { &self.words } else { &self.numbers };
+        outline.as_ref().is_none_or(|outline| outline.may_match_alike(text, at, Some(named)))
     }
 
     /// Bytes that they take.
@@ -103,6 +128,8 @@ struct Outline {
     at_end: Vec<Matched>,
     /// The sets of classes that match together.
     classes: Vec<ClassSet>,
+    /// All of them.
+    all: ClassSet,
     start: u16,
 }
 
@@ -169,11 +196,6 @@ impl Outline {
 
     /// Whether a shape may match at `at`, or, where an open text ends first, could yet.
     fn may_match(&self, text: &[u8], at: usize, end: End, named: Option<&ClassSet>) -> bool {
-        let stands = |matched: &Matched, end: usize| {
-            let classes = self.classes.get(usize::from(matched.classes));
-            named.is_none_or(|named| classes.is_none_or(|classes| classes.intersects(named)))
-                && matched.stands(text, at, end)
-        };
         let mut state = self.start;
         let rest = text.get(at..).unwrap_or_default();
         for (place, byte) in rest.iter().enumerate() {
@@ -184,14 +206,49 @@ impl Outline {
                 continue;
             }
             let matched = self.matched.get(usize::from(state)).filter(|_| state != to);
-            if matched.is_some_and(|matched| stands(matched, at + place)) {
+            if matched.is_some_and(|matched| self.stands(*matched, text, at..at + place, named)) {
                 return true;
             }
             if state == DEAD {
                 return false;
             }
         }
-        end == End::Open || self.at_end.get(usize::from(state)).is_some_and(|matched| stands(matched, text.len()))
+        let last = self.at_end.get(usize::from(state));
+        end == End::Open || last.is_some_and(|matched| self.stands(*matched, text, at..text.len(), named))
+    }
+
+    /// Whether a shape may match at `at` in a whole text with any digits in the place of its own.
+    fn may_match_alike(&self, text: &[u8], at: usize, named: Option<&ClassSet>) -> bool {
+        let (mut states, mut next) = (vec![self.start], Vec::new());
+        for (place, byte) in text.iter().enumerate().skip(at) {
+            let bytes = if byte.is_ascii_digit() { &b"01"[..] } else { std::slice::from_ref(byte) };
+            next.clear();
+            for (state, byte) in states.iter().flat_map(|state| bytes.iter().map(move |byte| (state, byte))) {
+                let to = self.to(*state, self.kind(*byte));
+                let state = to & STATE;
+                let matched = self.matched.get(usize::from(state)).filter(|_| state != to);
+                if matched.is_some_and(|matched| self.stands(*matched, text, at..place, named)) {
+                    return true;
+                }
+                if state != DEAD && !next.contains(&state) {
+                    next.push(state);
+                }
+            }
+            std::mem::swap(&mut states, &mut next);
+            if states.len() > MAX_ALIKE {
+                return true;
+            }
+        }
+        let last = states.iter().filter_map(|state| self.at_end.get(usize::from(*state)));
+        last.copied().any(|matched| self.stands(matched, text, at..text.len(), named))
+    }
+
+    /// Whether what matched stands there, and is of a class that is named, if names count.
+    #[inline(never)]
+    fn stands(&self, matched: Matched, text: &[u8], at: Range<usize>, named: Option<&ClassSet>) -> bool {
+        let classes = self.classes.get(usize::from(matched.classes));
+        named.is_none_or(|named| classes.is_none_or(|classes| classes.intersects(named)))
+            && matched.stands(text, at.start, at.end)
     }
 
     fn kind(&self, byte: u8) -> u8 {
@@ -254,7 +311,9 @@ impl Drawing<'_> {
                 *to |= MATCHED;
             }
         }
-        Some(Outline { kinds, next, shift, matched, at_end, classes: self.classes, start })
+        let mut all = ClassSet::EMPTY;
+        self.classes.iter().for_each(|classes| all.extend(classes));
+        Some(Outline { kinds, next, shift, matched, at_end, classes: self.classes, all, start })
     }
 
     fn number(&mut self, state: LazyStateID) -> Option<u16> {

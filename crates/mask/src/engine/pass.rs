@@ -5,8 +5,8 @@
 use std::ops::Range;
 
 use super::automaton::{Failed, Hit};
-use super::beginnings::{ALONE, CONTEXTUAL, without_digits};
 use super::caches::Guard;
+use super::candidates::{Candidates, place};
 use super::context::{NEAR_BYTES, NEAR_WORDS, Previous};
 use super::cut::{Cut, LOOK_BEHIND};
 use super::marks::Marks;
@@ -15,6 +15,7 @@ use super::{End, Engine, Finding, PROVEN, Scan};
 use crate::bits::BLOCK;
 use crate::class::{ClassSet, Edges, Verdict};
 use crate::form::Set;
+use crate::selection::Class;
 
 /// What context adds to a score, and the least it makes of it (Presidio's figures).
 const CONTEXT_ADDS: u8 = 35;
@@ -47,6 +48,9 @@ pub(super) struct Pass<'a> {
     /// Before this place nothing names a class that is not named everywhere: from where that was asked last, and where
     /// nothing was masked since.
     silent_to: usize,
+    /// Classes of which no others are named up to a place.
+    at_most: ClassSet,
+    at_most_to: usize,
     /// Whether a class is named everywhere of which shapes need context.
     asks_everywhere: bool,
     /// The last masked part before the place of the pass.
@@ -54,6 +58,10 @@ pub(super) struct Pass<'a> {
     /// What another reading held last before the place of the pass, and how much of what it holds was passed.
     heard: Option<Previous>,
     passed_of_heard: usize,
+    /// Whether outlines were asked already about shapes that need no context.
+    is_sifted: bool,
+    /// The end of the last mark: nothing in it is looked at.
+    skip_to: usize,
     /// What masking may have kept of a value behind stars.
     kept: Range<usize>,
     /// The finders' findings not yet passed.
@@ -96,10 +104,14 @@ impl<'a> Pass<'a> {
             recent: [(Places::default(), 0); RECENT],
             looked_to: begin,
             silent_to: 0,
+            at_most: ClassSet::EMPTY,
+            at_most_to: 0,
             asks_everywhere: everywhere.intersects(&engine.contextual_classes),
             before: from.previous(),
             heard: from.heard(),
             passed_of_heard: 0,
+            is_sifted: false,
+            skip_to: 0,
             kept: 0..0,
             unpassed,
         }
@@ -121,7 +133,6 @@ impl<'a> Pass<'a> {
         let beyond = if end == End::Open { Places::ANYTHING } else { Places::default() };
         let mut upcoming = next();
         let (mut number, mut words) = (0, 0_u32);
-        let mut skip_to = 0;
         while let Some(places) = upcoming {
             upcoming = next();
             let behind = upcoming.as_ref().unwrap_or(&beyond);
@@ -131,39 +142,87 @@ impl<'a> Pass<'a> {
             }
             words = words.wrapping_add(places.words.count_ones());
             let block_at = self.begin + number * BLOCK;
-            let candidates = self.candidates(&places, behind, near, block_at);
-            let mut left = candidates.alone | candidates.contextual | candidates.glued | places.marked;
-            while left != 0 {
-                let lowest = left & left.wrapping_neg();
-                left ^= lowest;
-                let place = lowest.trailing_zeros();
-                let at = block_at + usize::try_from(place).unwrap_or(0);
-                if at < skip_to {
-                    continue;
-                }
-                if places.marked & lowest != 0
-                    && let Some(end) = self.mark(at)
-                {
-                    skip_to = end;
-                    continue;
-                }
-                if at < self.from {
-                    continue;
-                }
-                if candidates.glued & lowest != 0 {
-                    self.try_shapes(at, Tier::Glued)?;
-                }
-                if candidates.alone & lowest != 0 && engine.outlines.may_be_alone(text, at, end) {
-                    self.try_shapes(at, Tier::Alone)?;
-                }
-                if candidates.contextual & lowest != 0 && (self.asks_everywhere || at >= self.silent_to) {
-                    let digits = places.digits & lowest != 0;
-                    self.try_named(at, digits.then(|| places.digits_from(place, behind)))?;
-                }
+            let candidates = engine.candidates(text, block_at, &places, behind, near, end);
+            if end == End::Open {
+                self.may_go_on(&places, near, block_at);
+            }
+            if !candidates.is_empty() || places.marked != 0 {
+                self.block(block_at, &places, behind, candidates)?;
             }
             number += 1;
         }
         Ok(())
+    }
+
+    /// Says that no word of the text names anything, and that finders found nothing.
+    pub(super) fn hears_nothing(&mut self) {
+        (self.looked_to, self.silent_to) = (self.text.len(), usize::MAX);
+    }
+
+    /// What was found so far.
+    pub(super) fn found(&self) -> &[Finding] {
+        &self.scan.findings
+    }
+
+    /// A pass over a text of one block, whose places and candidates are known, or some of them.
+    pub(super) fn run_alone(&mut self, places: &Places, candidates: Candidates) -> Result<(), Failed> {
+        if let Some(slot) = self.recent.first_mut() {
+            *slot = (*places, 0);
+        }
+        self.is_sifted = true;
+        self.block(0, places, &Places::default(), candidates)
+    }
+
+    /// Passes over a block with candidates or marks; `behind` are the places of the next one.
+    #[expect(clippy::inline_always, reason = "measured: what a call takes for each block is a twentieth of a pass")]
+    #[inline(always)]
+    fn block(
+        &mut self,
+        block_at: usize,
+        places: &Places,
+        behind: &Places,
+        candidates: Candidates,
+    ) -> Result<(), Failed> {
+        let mut left = candidates.alone | candidates.contextual | candidates.glued | places.marked;
+        while left != 0 {
+            let lowest = left & left.wrapping_neg();
+            left ^= lowest;
+            let at = place(block_at, lowest);
+            if at < self.skip_to {
+                continue;
+            }
+            if places.marked & lowest != 0
+                && let Some(end) = self.mark(at)
+            {
+                self.skip_to = end;
+                continue;
+            }
+            if at < self.from {
+                continue;
+            }
+            if candidates.glued & lowest != 0 {
+                self.try_shapes(at, Tier::Glued)?;
+            }
+            if candidates.alone & lowest != 0
+                && (self.is_sifted || self.engine.outlines.may_be_alone(self.text, at, self.end))
+            {
+                self.try_shapes(at, Tier::Alone)?;
+            }
+            if candidates.contextual & lowest != 0 && (self.asks_everywhere || at >= self.silent_to) {
+                let digits = places.digits & lowest != 0;
+                self.try_named(at, digits.then(|| places.digits_from(lowest.trailing_zeros(), behind)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The last byte of an open text may go on with anything.
+    fn may_go_on(&mut self, places: &Places, near: u64, block_at: usize) {
+        let last = self.text.len() - 1;
+        let all = places.words | places.opening | places.escaped;
+        if last < block_at + BLOCK && (all & near) >> (last - block_at) & 1 == 1 {
+            self.lives(last);
+        }
     }
 
     /// The end of the mark that begins at `at`.
@@ -209,62 +268,26 @@ impl<'a> Pass<'a> {
         self.heard.filter(|heard| heard.end + NEAR_BYTES >= at)
     }
 
-    /// The places of a block at which shapes may begin. One kind of place after the other, so that what is decided at one
-    /// is seldom a surprise at the next.
-    fn candidates(&mut self, places: &Places, behind: &Places, near: u64, block_at: usize) -> Candidates {
-        let engine = self.engine;
-        let all = places.words | places.opening | places.escaped;
-        let place_of = |lowest: u64| block_at + usize::try_from(lowest.trailing_zeros()).unwrap_or(0);
-        let digits = all & places.digits;
-        let of_number = |lowest: u64| {
-            let digits = places.digits_from(lowest.trailing_zeros(), behind);
-            engine.outlines.of_number(self.text, place_of(lowest), digits, self.end).0
-        };
-        let (alone, contextual) = of_each::<1>(digits, of_number);
-        // What may follow a letter is among the shapes that say enough.
-        let (glued, _) = of_each::<1>(places.glued(behind), of_number);
-        let quiet = all & !near;
-        let may_be_free = |lowest: u64| {
-            let first = self.text.get(place_of(lowest)..).and_then(<[u8]>::first_chunk);
-            u8::from(first.is_none_or(|first| engine.begins.may_be_free(*first)))
-        };
-        let is_one = quiet & quiet.wrapping_sub(1) == 0;
-        let (free, _) = if is_one { of_each::<1>(quiet, may_be_free) } else { of_each::<8>(quiet, may_be_free) };
-        let (words_alone, words_contextual) = of_each::<2>((all & near & !digits) | free, |lowest| {
-            let begins = self.begins(place_of(lowest));
-            if near & lowest != 0 { begins } else { without_digits(begins) }
-        });
-        let (alone, contextual) = (alone | words_alone, contextual | words_contextual);
-        // A last byte may go on with anything.
-        let last = self.text.len() - 1;
-        if self.end == End::Open && last < block_at + BLOCK && (all & near) >> (last - block_at) & 1 == 1 {
-            self.lives(last);
-        }
-        Candidates { alone, contextual, glued }
-    }
-
-    /// What may begin with the bytes at `at`; a single one is not enough.
-    fn begins(&self, at: usize) -> u8 {
-        match self.text.get(at..) {
-            Some([first, second, rest @ ..]) => self.engine.begins.of(*first, *second, rest.first().copied()),
-            _ => 0,
-        }
-    }
-
     /// Tries the shapes of classes that something names; `digits` are those from the place on if a digit is there.
     fn try_named(&mut self, at: usize, digits: Option<u64>) -> Result<(), Failed> {
         let Self { engine, text, end, .. } = *self;
         // What costs less comes first.
+        let classes = || match digits {
+            Some(digits) => engine.outlines.of_number(text, at, digits, end).1,
+            None => engine.outlines.of_other(text, at, end).unwrap_or(&engine.contextual_classes),
+        };
+        if at < self.at_most_to && !self.at_most.intersects(classes()) {
+            return Ok(());
+        }
         let is_known = at < self.silent_to || at < self.looked_to + FEW_UNKNOWN;
         if !is_known && !engine.outlines.may_be_in_context(text, at, end, &engine.contextual_classes) {
             return Ok(());
         }
         let Some(named) = self.named(at) else { return Ok(()) };
-        let classes = match digits {
-            Some(digits) => engine.outlines.of_number(text, at, digits, end).1,
-            None => &engine.contextual_classes,
-        };
-        if named.intersects(classes) && engine.outlines.may_be_in_context(text, at, end, &named) {
+        self.at_most = named;
+        self.scan.near.all(&mut self.at_most);
+        self.at_most_to = self.looked_to.min(self.steady_to(at));
+        if named.intersects(classes()) && engine.outlines.may_be_in_context(text, at, end, &named) {
             self.try_shapes(at, Tier::Contextual(&named))?;
         }
         Ok(())
@@ -349,6 +372,7 @@ impl<'a> Pass<'a> {
     /// Notes a masked part that ends behind the place of the pass.
     fn mask(&mut self, part: Previous) {
         self.silent_to = self.silent_to.min(part.end);
+        self.at_most_to = self.at_most_to.min(part.end);
         self.scan.upcoming.push(part);
     }
 
@@ -427,11 +451,7 @@ impl<'a> Pass<'a> {
                 Verdict::Invalid => continue,
                 Verdict::Unproven => {
                     let context = *context.get_or_insert_with(|| self.named(at).unwrap_or_default());
-                    if context.contains(class) {
-                        hit.score.saturating_add(CONTEXT_ADDS).clamp(CONTEXT_MAKES, PROVEN)
-                    } else {
-                        hit.score
-                    }
+                    if context.contains(class) { in_context(hit.score) } else { hit.score }
                 }
             };
             let finding = Finding { class, start, end: hit.end, score };
@@ -463,31 +483,16 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// The places of a block at which shapes may begin.
-struct Candidates {
-    /// Shapes that need no context.
-    alone: u64,
-    /// Shapes that need some.
-    contextual: u64,
-    /// Shapes that may follow a letter.
-    glued: u64,
+/// The most that a match of a class may score that needs context.
+pub(super) fn most_in_context(class: &Class) -> u8 {
+    let may_be_proven = class.check.is_some() && class.proves;
+    let shapes = class.shapes.iter().filter(|shape| shape.needs_context);
+    shapes.map(|shape| if may_be_proven { PROVEN } else { in_context(shape.score) }).max().unwrap_or(0)
 }
 
-/// Of some bits those at which shapes that need no context may begin, and those at which others may. So many are asked
-/// about at a time, whether there are as many or not: that costs less than a loop whose end nobody foresees.
-#[inline]
-fn of_each<const AT_ONCE: usize>(bits: u64, tiers: impl Fn(u64) -> u8) -> (u64, u64) {
-    let (mut left, mut alone, mut contextual) = (bits, 0, 0);
-    while left != 0 {
-        for _ in 0..AT_ONCE {
-            let lowest = left & left.wrapping_neg();
-            left ^= lowest;
-            let tiers = tiers(lowest);
-            alone |= lowest & 0_u64.wrapping_sub(u64::from(tiers & ALONE));
-            contextual |= lowest & 0_u64.wrapping_sub(u64::from(tiers & CONTEXTUAL != 0));
-        }
-    }
-    (alone, contextual)
+/// What a shape's score becomes where something names its class.
+fn in_context(score: u8) -> u8 {
+    score.saturating_add(CONTEXT_ADDS).clamp(CONTEXT_MAKES, PROVEN)
 }
 
 /// Bits for the places of a block up to one.

@@ -1,9 +1,12 @@
-//! What paths tell, remembered: in JSON and in rows the same few come again and again.
+//! What paths tell, remembered: in JSON and in rows the same few come again and again, and below them values that differ in
+//! their digits only.
 //!
 //! A path is known by its innermost names in full, so another that shares a place with it takes nothing from it, and by
 //! the engine that was asked. Few paths are remembered, and no long ones: whoever chooses the keys fills a few kilobytes.
 
+use super::candidates::Candidates;
 use super::context::{HASH_BASIS, NEAR_SEGMENTS, Path, hash_step};
+use crate::bits::Alike;
 use crate::class::ClassSet;
 
 /// Paths that are remembered, at most.
@@ -11,6 +14,12 @@ const MAX_PATHS: usize = 64;
 
 /// Bytes of a path that is remembered, at most.
 const MAX_BYTES: usize = 96;
+
+/// Texts that are remembered for each path, by all but their digits.
+const MAX_ALIKE: usize = 2;
+
+/// Texts of a path of which it could not be told what those like them hold, until it is no longer asked.
+const MAX_UNTOLD: usize = 16;
 
 /// Ends every name; no UTF-8 has it.
 const END: u8 = 0xFF;
@@ -31,6 +40,8 @@ pub(super) struct Paths {
     known: Vec<Known>,
     /// What the path told that was asked for last, if it is none to remember.
     passing: Told,
+    /// The place of the path that was asked for last, if it is remembered.
+    last: Option<usize>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -38,21 +49,35 @@ struct Known {
     /// The names that count, the innermost first.
     path: Vec<u8>,
     told: Told,
+    /// The place of the path that came after it last time: objects of a document are mostly alike.
+    next: usize,
+    /// Where shapes may begin in texts below it, whatever their digits are, and which of them is forgotten next.
+    alike: [(Alike, Candidates); MAX_ALIKE],
+    oldest: usize,
+    /// Texts below it of which that could not be told.
+    untold: usize,
 }
 
 impl Paths {
     /// What a path tells, by `tell` if it is not known yet. Engines are told apart by a number.
     pub(super) fn told(&mut self, engine: u64, path: &Path<'_>, tell: impl FnOnce() -> Told) -> &Told {
         if path.is_empty() {
+            self.last = None;
             self.passing = Told::default();
             return &self.passing;
         }
         if self.engine != engine {
             self.known.clear();
-            self.engine = engine;
+            (self.engine, self.last) = (engine, None);
         }
         if self.known.is_empty() {
             self.known.resize(MAX_PATHS, Known::default());
+        }
+        let before = self.last.take();
+        let guess = before.and_then(|before| self.known.get(before)).map_or(0, |known| known.next);
+        if self.known.get(guess).is_some_and(|known| known.is(path)) {
+            self.last = Some(guess);
+            return self.known.get(guess).map_or(&self.passing, |known| &known.told);
         }
         // Each path has two places, so that two that share one do not take it from each other again and again.
         let place = place(path);
@@ -74,9 +99,35 @@ impl Paths {
                 slot.path.extend_from_slice(name.as_bytes());
                 slot.path.push(END);
             }
-            slot.told = told;
+            (slot.told, slot.next, slot.untold) = (told, 0, 0);
+            slot.alike = Default::default();
         }
-        &slot.told
+        self.last = Some(place);
+        if let Some(known) = before.and_then(|before| self.known.get_mut(before)) {
+            known.next = place;
+        }
+        self.known.get(place).map_or(&self.passing, |known| &known.told)
+    }
+
+    /// Where shapes may begin in a text below the path that was asked for last, if one like it was remembered.
+    pub(super) fn candidates(&self, text: &Alike) -> Option<Candidates> {
+        let known = self.known.get(self.last?)?;
+        known.alike.iter().find(|(known, _)| known == text).map(|(_, candidates)| *candidates)
+    }
+
+    /// Remembers where shapes may begin in texts like one below the path that was asked for last, if `tell` can say. Where
+    /// that cannot be told of many, it is no longer asked.
+    pub(super) fn remember(&mut self, text: Alike, tell: impl FnOnce() -> Option<Candidates>) {
+        let known = self.last.and_then(|last| self.known.get_mut(last));
+        let Some(known) = known.filter(|known| known.untold < MAX_UNTOLD) else { return };
+        let Some(candidates) = tell() else {
+            known.untold += 1;
+            return;
+        };
+        if let Some(slot) = known.alike.get_mut(known.oldest) {
+            *slot = (text, candidates);
+        }
+        known.oldest = (known.oldest + 1) % MAX_ALIKE;
     }
 }
 

@@ -3,7 +3,7 @@
 //! Every byte of every text passes here, so it has no branch per byte.
 
 use super::digits::NEAR;
-use crate::bits::Block;
+use crate::bits::{Alike, Block};
 
 /// Each step doubles the bytes that a place sees, the last by as much as [`NEAR`] wants.
 const NEAR_STEPS: [usize; 4] = [1, 2, 4, 5];
@@ -35,6 +35,17 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// Whether no letter stands directly before a digit, so that no word of letters holds one.
+    pub(super) fn parts_words_from_digits(&self) -> bool {
+        self.behind_letters == 0
+    }
+
+    /// Where something else than a digit begins, and a digit is among its first three bytes.
+    pub(super) fn begin_before_digits(&self) -> u64 {
+        let begins = (self.words | self.opening) & !self.digits;
+        begins & (self.digits >> 1 | self.digits >> 2)
+    }
+
     /// Places with a digit among the [`NEAR`] bytes from there; `next` are the places of the block behind.
     pub(super) fn near_digits(&self, next: &Self) -> u64 {
         let (mut here, mut beyond) = (self.digits, next.digits);
@@ -100,22 +111,25 @@ impl Before {
 pub(super) struct Starts {
     /// The bytes that are no letters or digits and begin a shape, as ranges: the first and the last of each.
     opening: Vec<(u8, u8)>,
+    /// Those of them that stand in plain texts.
+    plain: Vec<(u8, u8)>,
 }
+
+/// Signs that stand in plain texts beside letters, digits and `@`, as ranges.
+const PLAIN_SIGNS: [(u8, u8); 5] = [(b' ', b'!'), (b'\'', b')'), (b'+', b'/'), (b':', b';'), (b'_', b'_')];
 
 impl Starts {
     /// `opening` are the bytes that are no letters or digits and begin a shape, in ascending order.
     pub(super) fn new(opening: impl IntoIterator<Item = u8>) -> Self {
-        let mut ranges: Vec<(u8, u8)> = Vec::new();
-        for byte in opening {
-            match ranges.last_mut().filter(|(_, last)| last.checked_add(1) == Some(byte)) {
-                Some((_, last)) => *last = byte,
-                None => ranges.push((byte, byte)),
-            }
-        }
-        Self { opening: ranges }
+        let opening: Vec<u8> = opening.into_iter().collect();
+        let is_plain =
+            |byte: &u8| *byte == b'@' || PLAIN_SIGNS.iter().any(|(first, last)| (*first..=*last).contains(byte));
+        let plain = ranges(opening.iter().copied().filter(is_plain));
+        Self { opening: ranges(opening), plain }
     }
 
     /// The places in a block. `before` tells of what is before it, and afterwards of its last bytes.
+    #[inline(never)]
     pub(super) fn of(&self, block: &[u8], before: &mut Before) -> Places {
         // A short text costs as much as it has parts.
         let places = match block.len() {
@@ -147,6 +161,52 @@ impl Starts {
             digits,
             behind_letters: digits & (letters << 1 | u64::from(before.last.is_ascii_alphabetic())) & !escaped,
         }
+    }
+}
+
+/// Bytes in ascending order as ranges.
+fn ranges(bytes: impl IntoIterator<Item = u8>) -> Vec<(u8, u8)> {
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for byte in bytes {
+        match ranges.last_mut().filter(|(_, last)| last.checked_add(1) == Some(byte)) {
+            Some((_, last)) => *last = byte,
+            None => ranges.push((byte, byte)),
+        }
+    }
+    ranges
+}
+
+/// A text of one block that holds no mark, no escape and no other spelling of a character.
+pub(super) struct Plain {
+    pub(super) places: Places,
+    pub(super) colons: u64,
+    pub(super) ats: u64,
+    pub(super) dots: u64,
+    /// The text with all its digits alike, if it is short enough to be remembered.
+    pub(super) alike: Option<Alike>,
+}
+
+impl Starts {
+    /// The places of a text of one block, whose bytes are these, if it is plain.
+    pub(super) fn plain<const COUNT: usize>(&self, text: &[u8]) -> Option<Plain> {
+        let block = Block::<COUNT>::new(text);
+        let (small, capital, digits) = (block.within(b'a', b'z'), block.within(b'A', b'Z'), block.within(b'0', b'9'));
+        let letters = small | capital;
+        let (all, ats) = (letters | digits, block.is(b'@'));
+        let others = block.within_any(&PLAIN_SIGNS);
+        if usize::try_from((all | others | ats).count_ones()) != Ok(text.len()) {
+            return None;
+        }
+        let places = Places {
+            words: all & !(all << 1),
+            opening: block.within_any(&self.plain),
+            inner: capital & small << 1,
+            escaped: 0,
+            marked: 0,
+            digits,
+            behind_letters: digits & letters << 1,
+        };
+        Some(Plain { places, colons: block.is(b':'), ats, dots: block.is(b'.'), alike: block.alike() })
     }
 }
 

@@ -30,6 +30,14 @@ pub(super) enum Outcome {
     Text(Vec<u8>),
 }
 
+/// What becomes of a decoded value whose only part that is to be masked may be written where it stands.
+#[derive(Debug)]
+pub(super) enum Value {
+    /// A part of a plain text is masked by something as plain.
+    Part(Part),
+    Other(Outcome),
+}
+
 /// Whether null may stand for a text as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Null {
@@ -87,16 +95,56 @@ impl Work<'_> {
 
     /// A decoded string that `path` leads to, `level` strings deep.
     pub(super) fn string(&mut self, text: &[u8], path: &Path<'_>, level: usize) -> Result<Outcome, MaskError> {
+        Ok(match self.value(text, path, level)? {
+            Value::Part(part) => {
+                let mut out = Vec::with_capacity(text.len() + 16);
+                self.write_part(&part, text, &mut out);
+                Outcome::Text(out)
+            }
+            Value::Other(outcome) => outcome,
+        })
+    }
+
+    /// The same where the caller writes what is plain.
+    pub(super) fn value(&mut self, text: &[u8], path: &Path<'_>, level: usize) -> Result<Value, MaskError> {
+        let is_blob = path.last() == Some(&"blob");
+        let may_be_plain = (MIN_VALUE..=BLOCK).contains(&text.len()) && level < MAX_NESTED;
+        if may_be_plain && !base64::may_be_in(text, is_blob) && self.scan_plain(text, path) {
+            return Ok(self.plain_value(text));
+        }
+        self.other(text, path, level, is_blob).map(Value::Other)
+    }
+
+    /// What becomes of the plain text that was scanned last.
+    fn plain_value(&mut self, text: &[u8]) -> Value {
+        match self.memory.scan.findings() {
+            [] => Value::Other(Outcome::Same),
+            [finding] => match self.masker.part(finding, self.scope.revealed, self.tally) {
+                None => Value::Other(Outcome::Same),
+                Some(part) if self.is_nullified(&part, text) => Value::Other(Outcome::Null),
+                Some(part) => Value::Part(part),
+            },
+            _ => {
+                let found = self.plainly_found();
+                Value::Other(self.outcome(text, &found, Null::Allowed))
+            }
+        }
+    }
+
+    /// Writes a text with its only part masked.
+    pub(super) fn write_part(&mut self, part: &Part, text: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(text.get(..part.start).unwrap_or_default());
+        self.masker.write(part, text.get(part.start..part.end).unwrap_or_default(), self.memory, out);
+        out.extend_from_slice(text.get(part.end..).unwrap_or_default());
+    }
+
+    /// A string that is not plain.
+    fn other(&mut self, text: &[u8], path: &Path<'_>, level: usize, is_blob: bool) -> Result<Outcome, MaskError> {
         if text.len() < MIN_VALUE {
             return Ok(Outcome::Same);
         }
         if level >= MAX_NESTED {
             return Ok(self.text(text, path, Null::Allowed));
-        }
-        let is_blob = path.last() == Some(&"blob");
-        if text.len() <= BLOCK && !base64::may_be_in(text, is_blob) && self.scan_plain(text, path) {
-            let found = self.plainly_found();
-            return Ok(self.outcome(text, &found, Null::Allowed));
         }
         if let Some(outcome) = self.structured(text, path, level + 1)? {
             return Ok(outcome);

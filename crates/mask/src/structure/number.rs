@@ -21,7 +21,14 @@ impl Work<'_> {
         let Some(digits) = digits(lexeme).filter(|digits| digits.len() >= super::nested::MIN_VALUE - 1) else {
             return Outcome::Same;
         };
-        let found = if self.scan_plain(&digits, path) { self.plainly_found() } else { self.found(&digits, path) };
+        let found = if self.scan_plain(&digits, path) {
+            if self.memory.scan.findings().is_empty() {
+                return Outcome::Same;
+            }
+            self.plainly_found()
+        } else {
+            self.found(&digits, path)
+        };
         match found.parts.first() {
             Some(part) => self.masked_number(&digits, part),
             None => Outcome::Same,

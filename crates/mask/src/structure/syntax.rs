@@ -4,6 +4,8 @@
 //! may be half of a surrogate pair, and bytes need not be UTF-8. Whatever it accepts is walked token by token; whatever it
 //! refuses is masked as text.
 
+use crate::bits;
+
 /// Objects and arrays inside one another; what is deeper is text.
 pub(super) const MAX_DEPTH: usize = 256;
 
@@ -154,24 +156,13 @@ pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<Quoted> {
     }
 }
 
-/// The first quote or backslash from `at` on, or the end. Most strings are short, so it begins eight bytes at a time.
+/// The first quote or backslash from `at` on, or the end. Most strings are short.
 fn plain_end(bytes: &[u8], at: usize) -> usize {
     const SHORT: usize = 64;
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = ONES << 7;
     let rest = bytes.get(at..).unwrap_or_default();
     let (near, far) = rest.split_at(rest.len().min(SHORT));
-    let (words, tail) = near.as_chunks::<8>();
-    for (position, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let (quote, backslash) = (word ^ (ONES * 0x22), word ^ (ONES * 0x5C));
-        let special = (quote.wrapping_sub(ONES) & !quote | backslash.wrapping_sub(ONES) & !backslash) & TOPS;
-        if special != 0 {
-            return at + position * 8 + usize::try_from(special.trailing_zeros() / 8).unwrap_or(0);
-        }
-    }
-    match tail.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
-        Some(in_tail) => at + words.len() * 8 + in_tail,
+    match bits::first_of(near, *b"\"\\") {
+        Some(place) => at + place,
         None => at + near.len() + memchr::memchr2(b'"', b'\\', far).unwrap_or(far.len()),
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::MaskError;
 use super::keys::{self, Key, Known, Names, Role};
-use super::nested::{MIN_VALUE, Outcome, Work};
+use super::nested::{MIN_VALUE, Outcome, Value, Work};
 use super::syntax::{self, EscapedNames, Quoted};
 use crate::class::ClassId;
 use crate::engine::Path;
@@ -351,9 +351,17 @@ impl<'d> Walk<'_, '_, 'd> {
         } else {
             raw
         };
-        let outcome = match ruled {
-            Some(class) => self.work.ruled(text, class),
-            None => self.scanned(|work, path, level| work.string(text, path, level))?,
+        let value = match ruled {
+            Some(class) => Value::Other(self.work.ruled(text, class)),
+            None => self.scanned(|work, path, level| work.value(text, path, level))?,
+        };
+        let outcome = match value {
+            Value::Part(part) => {
+                self.replace(start, quoted.end - 1);
+                self.work.write_part(&part, text, &mut self.out);
+                Outcome::Same
+            }
+            Value::Other(outcome) => outcome,
         };
         self.decoded = decoded;
         match outcome {
@@ -398,11 +406,15 @@ impl<'d> Walk<'_, '_, 'd> {
     }
 
     /// Scans a value under the path that leads to it; where its key says nothing of it, a column or a sibling may.
-    fn scanned(
+    fn scanned<T>(
         &mut self,
-        scan: impl FnOnce(&mut Work<'_>, &Path<'_>, usize) -> Result<Outcome, MaskError>,
-    ) -> Result<Outcome, MaskError> {
+        scan: impl FnOnce(&mut Work<'_>, &Path<'_>, usize) -> Result<T, MaskError>,
+    ) -> Result<T, MaskError> {
         let frame = self.frames.last();
+        let is_row = frame.is_some_and(|frame| frame.table == Table::Row);
+        if self.wrappers == 0 && !is_row && !self.role.is_wrapper() {
+            return scan(self.work, &self.path, self.level);
+        }
         let column = frame.filter(|frame| frame.table == Table::Row).and_then(|frame| self.columns.get(frame.index));
         let siblings = match frame.filter(|_| column.is_none() && self.role.is_wrapper()) {
             None => [None, None],

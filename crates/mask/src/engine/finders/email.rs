@@ -28,8 +28,8 @@ pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mu
         }
         let domain = after.get(..domain).unwrap_or_default();
         // Letters of another script may follow without a space.
-        let latin = domain.iter().position(|byte| !byte.is_ascii()).and_then(|end| domain.get(..end));
-        let Some(domain) = hosts::name(domain).or_else(|| hosts::name(latin?)) else { continue };
+        let latin = || domain.iter().position(|byte| !byte.is_ascii()).and_then(|end| domain.get(..end));
+        let Some(domain) = hosts::name(domain).or_else(|| hosts::name(latin()?)) else { continue };
         if start < at {
             scan.findings.push(Finding { class, start, end: at + 1 + domain, score: SCORE });
         }
@@ -44,7 +44,11 @@ pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mu
 fn local(text: &[u8]) -> usize {
     let run = text.iter().rev().take_while(|byte| is_local(**byte)).count();
     let run = text.get(text.len() - run..).unwrap_or_default();
-    let other_script = run.iter().rposition(|byte| *byte == 0xC2 || *byte >= 0xE0).map_or(0, |lead| lead + 1);
+    let other_script = if run.is_ascii() {
+        0
+    } else {
+        run.iter().rposition(|byte| *byte == 0xC2 || *byte >= 0xE0).map_or(0, |lead| lead + 1)
+    };
     let begins = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0xC3;
     let rest = run.get(other_script..).unwrap_or_default();
     rest.iter().position(begins).map_or(0, |skipped| rest.len() - skipped)

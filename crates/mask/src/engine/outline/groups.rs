@@ -80,6 +80,7 @@ impl Groups {
 
     /// Of which tiers shapes may match at `at`, and of which classes those that need context; a bit of `digits` is set for
     /// each byte from there on that is a digit.
+    #[inline]
     pub(super) fn may_match(&self, text: &[u8], at: usize, digits: u64, end: End) -> (u8, &ClassSet) {
         let entry = self.entry(text, at, digits, end).unwrap_or(SAYS_ENOUGH | EVERY_CLASS) | self.untold;
         let alone = if entry & SAYS_ENOUGH != 0 { ALONE } else { 0 };
@@ -88,6 +89,7 @@ impl Groups {
     }
 
     /// None where it cannot be told.
+    #[inline]
     fn entry(&self, text: &[u8], at: usize, digits: u64, end: End) -> Option<u16> {
         let first = usize::try_from(digits.trailing_ones()).ok().filter(|first| *first <= MAX_FIRST)?;
         let kind = self.kind(text, at + first, end)?;
@@ -107,6 +109,7 @@ impl Groups {
     }
 
     /// The kind of the byte at a place; of a text that goes on behind its end that is not known.
+    #[inline]
     fn kind(&self, text: &[u8], at: usize, end: End) -> Option<usize> {
         match text.get(at) {
             Some(byte) => self.kinds.get(usize::from(*byte)).copied().map(usize::from),
