@@ -127,11 +127,7 @@ pub(super) fn place(block_at: usize, lowest: u64) -> usize {
 
 /// Of some bits those at which shapes that need no context may begin, and those at which others may. So many are asked
 /// about at a time, whether there are as many or not: that costs less than a loop whose end nobody foresees.
-#[expect(
-    clippy::inline_always,
-    reason = "measured: a call for each kind of place of each block costs a twentieth of a pass"
-)]
-#[inline(always)]
+#[inline]
 fn of_each<const AT_ONCE: usize>(bits: u64, tiers: impl Fn(u64) -> u8) -> (u64, u64) {
     let (mut left, mut alone, mut contextual) = (bits, 0, 0);
     while left != 0 {

@@ -174,8 +174,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Passes over a block with candidates or marks; `behind` are the places of the next one.
-    #[expect(clippy::inline_always, reason = "measured: what a call takes for each block is a twentieth of a pass")]
-    #[inline(always)]
+    #[inline]
     fn block(
         &mut self,
         block_at: usize,

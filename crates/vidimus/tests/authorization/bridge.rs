@@ -114,8 +114,9 @@ async fn official_clients_of_both_eras_get_by_the_bridge_what_they_get_over_http
                 continue;
             };
             let differing = official::differing(http, bridge)?;
-            let differing: Vec<_> =
-                differing.into_iter().filter(|(http, bridge)| !lost_progress(http, bridge)).collect();
+            let may_lose = matches!(sdk, Sdk::TypeScript1 | Sdk::TypeScript2);
+            let is_lost = |(http, bridge): &(&Value, &Value)| may_lose && lost_progress(http, bridge);
+            let differing: Vec<_> = differing.into_iter().filter(|pair| !is_lost(pair)).collect();
             let (steps, same) = (http.len(), http.len() - differing.len());
             writeln!(table, "{} {target}: {same} of {steps} the same", sdk.name())?;
             assert!(differing.is_empty() && http.len() > 10, "{table}{differing:#?}");
@@ -126,13 +127,12 @@ async fn official_clients_of_both_eras_get_by_the_bridge_what_they_get_over_http
 }
 
 /// Whether all that differs is progress at the end: TypeScript's clients forget who waits for it as they read an answer, and
-/// over standard input and output they read what comes at once at once.
+/// over standard input and output they read what comes at once at once. On a busy machine that may be all of it.
 fn lost_progress(http: &Value, bridge: &Value) -> bool {
     let seen = |answer: &Value| answer["seen"].as_array().cloned().unwrap_or_default();
     let without = |answer: &Value| json!([answer["step"], answer["result"], answer["error"]]);
     official::label(http).starts_with("progress ")
         && without(http) == without(bridge)
-        && !seen(bridge).is_empty()
         && seen(http).starts_with(&seen(bridge))
 }
 
