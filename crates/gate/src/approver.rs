@@ -145,13 +145,18 @@ impl Approver {
     pub async fn show(&self, principal: &Principal, id: &str) -> Result<Shown, ApproverError> {
         let (approval, rules) = self.found(principal, id).await?;
         self.looked(principal, "approval").await?;
-        let before =
-            self.viewer.reader()?.operations_before(&approval.ask.who, &approval.ask.requested, PAST_OPERATIONS)?;
+        let before = self.viewer.reader()?.operations_before(
+            (&approval.ask.who, &approval.ask.target),
+            &approval.ask.requested,
+            PAST_OPERATIONS,
+        )?;
         let (session, held) = (approval.ask.session, approval.ask.held);
         // A grant says itself who asks for what.
-        let (opened, request) = match &approval.ask.grant {
-            Some(_) => (None, None),
-            None => self.viewer.blocking(move |viewer| request(viewer, session, held)).await?,
+        let (opened, request) = if approval.ask.grant.is_some() {
+            (None, None)
+        } else {
+            let asked = (approval.id.to_string(), approval.ask.who.clone());
+            self.viewer.blocking(move |viewer| request(viewer, (session, held), &asked)).await?
         };
         Ok(Shown { approval, session: opened, request, before, rules })
     }
@@ -273,8 +278,11 @@ impl Approver {
         };
         match found {
             Ok(approval) => {
-                // The index is behind by a moment.
+                // The index is behind by a moment; and what it says of who it concerns is not believed where the gateway knows.
                 let waiting = self.shared.holds.table().by_id(approval.id).map(|hold| hold.approval.clone());
+                if waiting.as_ref().is_some_and(|waiting| !may_see(waiting)) {
+                    return Err(StoreError::NoApproval(approval.id.to_string()).into());
+                }
                 let approval = waiting.unwrap_or(approval);
                 let rules = self.rules(principal, &approval);
                 Ok((approval, rules))
@@ -335,7 +343,11 @@ pub(crate) fn worded(reason: &str, masking: &Masking) -> Result<String, Approver
 
 /// The event that opened a session, and the message of its operation of this number. Waits until a checkpoint covers it, so it
 /// blocks.
-fn request(viewer: &Viewer, session: SessionId, held: u64) -> Result<(Option<Value>, Option<String>), ViewError> {
+fn request(
+    viewer: &Viewer,
+    (session, held): (SessionId, u64),
+    (id, who): &(String, String),
+) -> Result<(Option<Value>, Option<String>), ViewError> {
     let limit = Instant::now() + CHECKPOINT_LIMIT;
     let event = |seq: u64| loop {
         let leaves = viewer.reader()?.leaves_of(session)?;
@@ -349,6 +361,15 @@ fn request(viewer: &Viewer, session: SessionId, held: u64) -> Result<(Option<Val
         }
     };
     let (opened, held) = (event(0)?, event(held)?);
+    // Whoever can write to the index could name any operation there: the log has to say that it is this request's.
+    let is_its_own = held.as_ref().and_then(|event| event.pointer("/operation/approval")?.as_str()) == Some(id);
+    let asked_by = |opened: &Value| {
+        let of = |key: &str| opened.pointer(&format!("/principal/{key}")).and_then(Value::as_str);
+        Some(format!("{}|{}", of("issuer")?, of("subject")?))
+    };
+    if !is_its_own || opened.as_ref().and_then(asked_by).as_deref() != Some(who) {
+        return Ok((None, None));
+    }
     // The last of them is what runs once it is approved.
     let payloads = held.as_ref().and_then(|event| event.get("payloads")).and_then(Value::as_array);
     let payload = payloads.and_then(|payloads| payloads.last()?.get("at")).and_then(Value::as_array);

@@ -189,6 +189,8 @@ impl Gate {
         let (left_open, Restored { grants, newest }) = holds::restored(&evidence, &index_path)?;
         let steps = Steps::default();
         let grants = Grants::new(tokens, grants, evidence.clock.now(), steps.clone());
+        let metrics = Metrics::register(registry);
+        metrics.break_glass.set(i64::try_from(grants.glasses()).unwrap_or(i64::MAX));
         // All of the log is in the index, or that was refused.
         let pins = PinBook::new(Reader::open(&index_path)?.pins()?);
         let (version, absent_witnesses) = (options.version, &absent_witnesses);
@@ -210,7 +212,7 @@ impl Gate {
             policies: ArcSwap::from_pointee(options.policies),
             policies_changed: watch::Sender::new(()),
             control,
-            metrics: Metrics::register(registry),
+            metrics,
             tasks: Tasks::new(options.limits.sessions),
             limiter: Limiter::new(options.limits.rules.clone()),
             limits: options.limits,

@@ -364,7 +364,8 @@ impl Granter {
         let may_see = |approval: &Approval| approval.ask.grant.is_some() && self.may_end(principal, approval);
         if filter.is_over {
             let found = self.viewer.reader()?.approvals(filter, may_see)?;
-            return Ok(found.into_iter().map(|found| self.now(found.id).unwrap_or(found)).collect());
+            let now = found.into_iter().map(|found| self.now(found.id).unwrap_or(found));
+            return Ok(now.filter(may_see).collect());
         }
         let is_open = |approval: &&Approval| matches!(approval.state, ApprovalState::Open | ApprovalState::Approved);
         let mut known: Vec<Approval> = self.shared.holds.table().all().filter(is_open).cloned().collect();
@@ -405,9 +406,12 @@ impl Granter {
                 Ok(approval)
             }
             ApprovalState::Open | ApprovalState::Approved if found.ask.who == who => {
-                let mut table = holds.table();
-                table.cancel(found.id, (evidence, control), (&reason, None))?;
-                Ok(Approval { state: ApprovalState::Cancelled { reason }, version: found.version + 1, ..found })
+                let cancelled = holds.table().cancel(found.id, (evidence, control), (&reason, None))?;
+                let Some((approval, written)) = cancelled else {
+                    return Err(GrantError::Over("it has changed just now: look at it, then try again".to_owned()));
+                };
+                evidence.settle(Durability::Strict, written.position).await?;
+                Ok(approval)
             }
             ApprovalState::Open | ApprovalState::Approved => {
                 Err(GrantError::Over("it is not in force yet: deny it (`vidimus approvals deny`)".to_owned()))
@@ -522,6 +526,10 @@ impl Granter {
         }
         match self.viewer.reader()?.approval(id, may_see) {
             // The index is behind by a moment.
+            // What the index says of who it concerns is not believed where the gateway knows better.
+            Ok(found) if self.now(found.id).is_some_and(|now| !may_see(&now)) => {
+                Err(StoreError::NoApproval(found.id.to_string()).into())
+            }
             Ok(found) => Ok(self.now(found.id).unwrap_or(found)),
             Err(StoreError::NoApproval(id)) => {
                 let decision = Decision {

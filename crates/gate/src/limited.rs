@@ -8,6 +8,7 @@
 use vidimus_core::event::Body;
 use vidimus_core::{Durability, ErrorKind, Operation, Principal};
 
+use crate::authenticate::Caller;
 use crate::capacity::Level;
 use crate::context::TargetSpec;
 use crate::evidence::EvidenceError;
@@ -105,6 +106,15 @@ impl Shared {
 }
 
 impl Gate {
+    /// Counts a request of people for evidence's own interfaces, each of which leaves an event: those of whoever has a token must
+    /// not fill the disk. None begins when there is too little room.
+    pub async fn counted_request(&self, caller: &Caller) -> Result<(), Denied> {
+        if !self.shared().capacity.admits() {
+            return Err(session::no_room());
+        }
+        self.counted_outside(caller.principal(), None).await
+    }
+
     /// Counts what a caller sends outside any session and is refused for another reason, which is recorded too.
     pub(crate) async fn counted_outside(
         &self,

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use vidimus_core::event::{Body, Decided, Masking as Found};
 use vidimus_core::{
-    Action, ApprovalId, Effect, ErrorKind, Facts, Members, Operation, Principal, SessionId, TargetName,
+    Action, ApprovalId, Effect, ErrorKind, Facts, Members, Operation, Principal, SessionId, TargetName, Timestamp,
 };
 use vidimus_credential::Subject;
 use vidimus_mask::ClassSet;
@@ -46,6 +46,8 @@ pub struct Session {
     subject: Option<Arc<Subject>>,
     /// Whether what is asked counts towards its caller's limits.
     is_counted: bool,
+    /// When the token of who asks now is no longer good; none for the gateway itself.
+    expires: Option<Timestamp>,
 }
 
 /// The id that stands for the gateway's own permissions in events.
@@ -150,7 +152,7 @@ pub struct Rejection<'a> {
 impl Session {
     pub(crate) fn new(context: SessionContext) -> Self {
         let subject = context.subject();
-        Self { context: Arc::new(context), subject, is_counted: true }
+        Self { context: Arc::new(context), subject, is_counted: true, expires: None }
     }
 
     /// The same for what its caller asks now: where tokens are exchanged, the one that came with that is; none for another
@@ -158,16 +160,23 @@ impl Session {
     #[must_use]
     pub fn asked_by(&self, caller: &Caller) -> Self {
         if !caller.principal.is_same(&self.context.party().principal) {
-            return Self { context: Arc::clone(&self.context), subject: None, is_counted: caller.is_counted };
+            let (context, expires) = (Arc::clone(&self.context), Some(caller.expires));
+            return Self { context, subject: None, is_counted: caller.is_counted, expires };
         }
         self.context.keep_subject(caller.subject.as_ref());
         let subject = self.context.subject().and(caller.subject.clone());
-        Self { context: Arc::clone(&self.context), subject, is_counted: caller.is_counted }
+        let (context, expires) = (Arc::clone(&self.context), Some(caller.expires));
+        Self { context, subject, is_counted: caller.is_counted, expires }
     }
 
     /// The caller's token, where it is exchanged for another.
     pub(crate) const fn subject(&self) -> Option<&Arc<Subject>> {
         self.subject.as_ref()
+    }
+
+    /// For how long the token of who asks is good.
+    pub(crate) fn token_left(&self) -> Duration {
+        self.expires.map_or(Duration::MAX, |expires| expires.since(self.context.evidence().clock.now()))
     }
 
     pub(crate) const fn is_counted(&self) -> bool {

@@ -304,15 +304,20 @@ impl Reader {
         Ok(approvals::oldest_open(&self.connection)?)
     }
 
-    /// The last operations of a principal's before this time, the latest first.
-    pub fn operations_before(&self, who: &str, time: &str, limit: u32) -> Result<Vec<PastOperation>, StoreError> {
+    /// The last operations of a principal's at a target before this time, the latest first.
+    pub fn operations_before(
+        &self,
+        (who, target): (&str, &str),
+        time: &str,
+        limit: u32,
+    ) -> Result<Vec<PastOperation>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT sessions.id, seq, time, name, operations.denied, status FROM operations \
              JOIN sessions ON sessions.number = operations.session JOIN actions ON actions.number = operations.action \
-             WHERE sessions.number IN (SELECT number FROM sessions WHERE who = ?1 ORDER BY opened DESC LIMIT 50) \
-             AND time < ?2 ORDER BY time DESC LIMIT ?3",
+             WHERE sessions.number IN (SELECT number FROM sessions WHERE who = ?1 AND target = ?2 \
+             ORDER BY opened DESC LIMIT 50) AND time < ?3 ORDER BY time DESC LIMIT ?4",
         )?;
-        let rows = statement.query_map((who, time, limit), |row| {
+        let rows = statement.query_map((who, target, time, limit), |row| {
             Ok(PastOperation {
                 session: SessionId::from_bytes(row.get(0)?),
                 seq: count(row.get(1)?),

@@ -1,6 +1,8 @@
 //! Requests for approval as both sides of the gateway's interfaces know them: JSON over the socket, and below
 //! `/api/v1/approvals` over HTTP.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use vidimus_gate::{Deed, Shown};
@@ -99,6 +101,9 @@ pub(crate) struct RequestDetail {
     pub(crate) seq: u64,
     /// The arguments of the call, masked as they are recorded; absent where the target keeps sizes only.
     pub(crate) arguments: Option<Box<RawValue>>,
+    /// What else the call says, such as answers to the server's questions: masked likewise.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) further: BTreeMap<String, Box<RawValue>>,
     /// What the same principal did before, the latest first.
     pub(crate) before: Vec<Past>,
     /// The rules by which whoever looks may approve it.
@@ -200,6 +205,9 @@ impl TryFrom<Shown> for RequestDetail {
             action: past.action,
             status: if past.is_denied { Some("denied".to_owned()) } else { past.status },
         };
+        let mut further = request.as_deref().map(parameters).unwrap_or_default();
+        let arguments = further.remove("arguments");
+        further.retain(|name, _| !["name", "requestState", "_meta"].contains(&name.as_str()));
         Ok(Self {
             session: approval.ask.session.to_string(),
             seq: approval.ask.held,
@@ -207,24 +215,21 @@ impl TryFrom<Shown> for RequestDetail {
             principal,
             client,
             address,
-            arguments: request.as_deref().and_then(arguments),
+            arguments,
+            further,
             before: before.into_iter().map(past).collect(),
             yours: rules,
         })
     }
 }
 
-/// The arguments in a recorded call, as they stand there: numbers are not read.
-fn arguments(message: &str) -> Option<Box<RawValue>> {
+/// What stands in the parameters of a recorded call, as it stands there: numbers are not read.
+fn parameters(message: &str) -> BTreeMap<String, Box<RawValue>> {
     #[derive(Deserialize)]
     struct Message {
-        params: Params,
+        params: BTreeMap<String, Box<RawValue>>,
     }
-    #[derive(Deserialize)]
-    struct Params {
-        arguments: Box<RawValue>,
-    }
-    serde_json::from_str(message).ok().map(|message: Message| message.params.arguments)
+    serde_json::from_str(message).map(|message: Message| message.params).unwrap_or_default()
 }
 
 /// Which requests a query asks for: `all=true` for those that are over too.
@@ -276,7 +281,7 @@ mod tests {
     #[test]
     fn arguments_are_shown_as_they_were_written() {
         let message = r#"{"jsonrpc":"2.0","params":{"name":"refund","arguments":{"n":9007199254740993,"m":1.0}}}"#;
-        assert_eq!(arguments(message).unwrap().get(), r#"{"n":9007199254740993,"m":1.0}"#);
-        assert!(arguments("{}").is_none() && arguments("").is_none());
+        assert_eq!(parameters(message)["arguments"].get(), r#"{"n":9007199254740993,"m":1.0}"#);
+        assert!(parameters("{}").is_empty() && parameters("").is_empty());
     }
 }

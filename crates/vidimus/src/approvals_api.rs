@@ -65,6 +65,12 @@ impl ApprovalsApi {
                 return response;
             }
         };
+        if let Err(denied) = self.gate.counted_request(&caller).await {
+            let is_limit = denied.refusal().kind == ErrorKind::Limit;
+            let status = if is_limit { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
+            let body = ErrorBody { error: denied.refusal().message.clone(), help: None };
+            return response(status, serde_json::to_vec(&body).unwrap_or_default().into());
+        }
         let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
         let query = request.uri().query().unwrap_or_default();
         let answered = match *request.method() {

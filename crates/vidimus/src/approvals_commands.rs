@@ -162,6 +162,9 @@ fn write_detail(detail: &RequestDetail, gateway: &str, out: &mut impl Write) -> 
         line("call", &printable(&request.action))?;
         let arguments = detail.arguments.as_ref().map_or("not recorded: the target keeps sizes only", |raw| raw.get());
         line("arguments", printable_lines(arguments).trim_end())?;
+        for (name, value) in &detail.further {
+            line(&printable(name), printable_lines(value.get()).trim_end())?;
+        }
         line("held by", &printable(&request.policies.join(", ")))?;
     }
     line("rules", &rules(request))?;

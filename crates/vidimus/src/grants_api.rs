@@ -122,6 +122,12 @@ impl GrantsApi {
                 return response;
             }
         };
+        if let Err(denied) = self.gate.counted_request(&caller).await {
+            let is_limit = denied.refusal().kind == ErrorKind::Limit;
+            let status = if is_limit { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
+            let body = ErrorBody { error: denied.refusal().message.clone(), help: None };
+            return response(status, serde_json::to_vec(&body).unwrap_or_default().into());
+        }
         let path = request.uri().path().strip_prefix(OVER_HTTP).unwrap_or_default().to_owned();
         match self.answered(caller.principal(), Some(&caller), &path, request).await {
             Ok(body) => response(StatusCode::OK, body),

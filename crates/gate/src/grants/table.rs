@@ -96,6 +96,11 @@ impl Grants {
         grants
     }
 
+    /// How many are break-glass.
+    pub(crate) fn glasses(&self) -> usize {
+        self.glasses.load(Ordering::Acquire)
+    }
+
     /// Enters a grant that is in force, on record.
     pub(crate) fn insert(&self, approval: Approval, times: (Timestamp, Duration)) -> Option<Arc<Live>> {
         let live = Arc::new(Live::of(&approval, times)?);

@@ -14,9 +14,13 @@ use crate::keys::{self, KeyError, Secret};
 /// The purpose of the key (RFC 5869 §3.2).
 const KEY_PURPOSE: &[u8] = b"vidimus.held-calls/1";
 /// What the bytes begin with.
-const VERSION: &[u8] = b"vidimus.held-call/1";
+const VERSION: &[u8] = b"vidimus.held-call/2";
 /// The same of a grant that is asked for.
 const GRANT_VERSION: &[u8] = b"vidimus.grant/1";
+
+/// What stands beside arguments and is not bound: what is bound as the action or as arguments, what the gateway itself has sealed,
+/// and what clients make anew for each request, of which policies know nothing either (MCP, `params` of `tools/call`).
+const NOT_BOUND: [&str; 4] = ["name", "arguments", "requestState", "_meta"];
 
 /// One call of one principal, or access that it asks for.
 pub(crate) type Digest = [u8; 32];
@@ -30,19 +34,29 @@ impl Digests {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &keys::derived(secret, KEY_PURPOSE)?)))
     }
 
-    /// The digest of a call.
+    /// The digest of a call: its arguments, and what stands `beside` them in the message, such as answers to a server's
+    /// questions.
     pub(crate) fn of(
         &self,
         principal: &Principal,
         target: &TargetName,
         action: &Action,
         arguments: Option<Value<'_>>,
+        beside: Option<Value<'_>>,
     ) -> Digest {
         let mut parts = self.begun(VERSION, principal, target);
         parts.part(b'a', action.name(target.as_str()).as_bytes());
         match arguments {
             None => parts.count(b'-', 0),
             Some(arguments) => parts.value(arguments),
+        }
+        let beside = beside.as_ref().into_iter().flat_map(Value::members);
+        let mut beside: Vec<_> = beside.filter(|(key, _)| !NOT_BOUND.contains(&&**key)).collect();
+        beside.sort_by(|(a, _), (b, _)| a.cmp(b));
+        parts.count(b'+', beside.len());
+        for (key, value) in beside {
+            parts.part(b'"', key.as_bytes());
+            parts.value(value);
         }
         parts.end()
     }
@@ -147,7 +161,24 @@ mod tests {
         let parse = |text: &str| Document::parse(text.to_owned().into(), &Limits::default()).unwrap();
         let document = arguments.map(parse);
         let action = Action::ToolCall(tool.into());
-        digests.of(principal, &target.parse().unwrap(), &action, document.as_ref().map(Document::root))
+        digests.of(principal, &target.parse().unwrap(), &action, document.as_ref().map(Document::root), None)
+    }
+
+    #[test]
+    fn what_stands_beside_arguments_is_bound_too_but_for_what_each_request_has_anew() {
+        let digests = Digests::new(&Secret::new([1; 32])).unwrap();
+        let of = |params: &str| {
+            let document = Document::parse(params.to_owned().into(), &Limits::default()).unwrap();
+            let (action, root) = (Action::ToolCall("refund".into()), document.root());
+            digests.of(&alice(), &"crm".parse().unwrap(), &action, root.at(&["arguments"]), Some(root))
+        };
+        let plain = of(r#"{"name":"refund","arguments":{"a":1}}"#);
+        let meta = r#"{"_meta":{"progressToken":7},"requestState":"s","arguments":{"a":1},"name":"refund"}"#;
+        assert_eq!(plain, of(meta));
+        let yes = of(r#"{"name":"refund","arguments":{"a":1},"inputResponses":{"sure":{"action":"accept"}}}"#);
+        let no = of(r#"{"name":"refund","arguments":{"a":1},"inputResponses":{"sure":{"action":"decline"}}}"#);
+        let task = of(r#"{"name":"refund","arguments":{"a":1},"task":{"ttl":1}}"#);
+        assert!(plain != yes && plain != no && yes != no && task != plain);
     }
 
     #[test]

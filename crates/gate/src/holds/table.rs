@@ -179,7 +179,7 @@ impl Table {
         id: ApprovalId,
         (evidence, control): (&Evidence, &Strand),
         (reason, policy): (&str, Option<&str>),
-    ) -> Result<(), EvidenceError> {
+    ) -> Result<Option<(Approval, Written)>, EvidenceError> {
         let step = Step::Cancelled { reason: reason.to_owned() };
         self.end(id, (evidence, control), &step, (ApprovalStep::Cancelled { reason }, policy))
     }
@@ -191,7 +191,7 @@ impl Table {
         evidence: &Evidence,
         control: &Strand,
     ) -> Result<(), EvidenceError> {
-        self.end(id, (evidence, control), &Step::Expired, (ApprovalStep::Expired, None))
+        self.end(id, (evidence, control), &Step::Expired, (ApprovalStep::Expired, None)).map(drop)
     }
 
     fn end(
@@ -200,7 +200,7 @@ impl Table {
         (evidence, control): (&Evidence, &Strand),
         step: &Step,
         (told, policy): (ApprovalStep<'_>, Option<&str>),
-    ) -> Result<(), EvidenceError> {
+    ) -> Result<Option<(Approval, Written)>, EvidenceError> {
         let target = self.by_id.get(&id).map(|hold| hold.approval.ask.target.clone());
         let time = evidence.clock.now().to_string();
         let stamp = Stamp { time: &time, who: None, session: control.session() };
@@ -209,9 +209,9 @@ impl Table {
             control.append_for(evidence, None, target.as_deref(), body)
         };
         // What was denied or used is over already, and only forgotten.
-        self.step(id, (step, stamp), append)?;
+        let ended = self.step(id, (step, stamp), append)?;
         self.remove(id);
-        Ok(())
+        Ok(ended)
     }
 }
 
@@ -252,16 +252,14 @@ pub(crate) fn restored(evidence: &Evidence, index: &Path) -> Result<(Vec<Approva
     let Some(mut next) = Reader::open(index)?.oldest_open_approval()? else { return Ok(Default::default()) };
     let log = evidence.log.snapshot();
     let mut approvals = ApprovalLog::default();
-    let mut last = Vec::new();
+    let mut newest: Option<Timestamp> = None;
     while next < log.checkpoint().size {
         next = log.bundle(next, &mut |leaf| {
             _ = approvals.leaf(leaf);
-            last.clear();
-            last.extend_from_slice(leaf);
+            // Not the last one's: a clock that was set back has written that.
+            newest = newest.max(time_of(leaf));
         })?;
     }
-    let newest = serde_json::from_slice::<serde_json::Value>(&last).ok();
-    let newest = newest.and_then(|event| event.get("time")?.as_str()?.parse().ok());
     let unknown = |mut approval: Approval| {
         if let ApprovalState::Used { outcome, .. } = &mut approval.state {
             *outcome = Some(Status::Unknown.name().to_owned());
@@ -271,6 +269,15 @@ pub(crate) fn restored(evidence: &Evidence, index: &Path) -> Result<(Vec<Approva
     let (grants, left): (Vec<_>, Vec<_>) =
         approvals.left().partition(|approval| matches!(approval.state, ApprovalState::Granted(_)));
     Ok((left.into_iter().map(unknown).collect(), Restored { grants, newest }))
+}
+
+/// When an event was recorded.
+fn time_of(leaf: &[u8]) -> Option<Timestamp> {
+    #[derive(serde::Deserialize)]
+    struct Stamped<'a> {
+        time: &'a str,
+    }
+    serde_json::from_slice::<Stamped<'_>>(leaf).ok()?.time.parse().ok()
 }
 
 /// A digest as it stands in events.

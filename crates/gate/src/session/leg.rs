@@ -79,10 +79,11 @@ impl Held {
         let context = Arc::clone(self.context());
         let ends = context.tasks().ends();
         context.tasks().spawn_beyond(async move {
+            let cancelled = leg.cancelled.clone();
             let waited = waited(self, (leg, Instant::now() + patience), &ends, &sender).await;
-            drop((places, guard));
+            drop(places);
             if let Some(held) = waited {
-                settled(held, sender, (run, told), may_wait).await;
+                settled(held, sender, (run, told), may_wait, (guard, cancelled)).await;
             }
         });
         Ok(answers)
@@ -122,8 +123,14 @@ async fn waited(
 }
 
 /// Decides on the call once more where people have, and gives the client what comes of it.
-async fn settled<R, T>(held: Box<Held>, sender: AnswerSender, (run, told): (R, T), may_wait: bool)
-where
+/// `guard` is where the client's taking the call back arrives, until it runs.
+async fn settled<R, T, G>(
+    held: Box<Held>,
+    sender: AnswerSender,
+    (run, told): (R, T),
+    may_wait: bool,
+    (guard, cancelled): (G, CancellationToken),
+) where
     R: FnOnce(Admitted) -> Answers,
     T: FnOnce(LegEnd<'_>) -> Bytes,
 {
@@ -131,7 +138,12 @@ where
     let verdict = if held.has_given_up() { Verdict::Held(held) } else { held.again().await };
     // A client that has gone by now does not keep the call from its outcome.
     let sent = match verdict {
-        Verdict::Admitted(admitted) => return passed(run(admitted), sender).await,
+        // Taken back while the use of the approval was being recorded: what is dropped is recorded as not done.
+        Verdict::Admitted(_) if cancelled.is_cancelled() => return,
+        Verdict::Admitted(admitted) => {
+            drop(guard);
+            return passed(run(admitted), sender).await;
+        }
         Verdict::Denied(denied) if denied.refusal().reference.is_none() => sender.send(Answer::Unrecorded).await,
         Verdict::Denied(denied) => sender.send(last(denied.release(|refusal| told(LegEnd::Denied(refusal))))).await,
         Verdict::Held(held) => {

@@ -86,8 +86,9 @@ impl Held {
         self.operation.wire.len()
     }
 
-    pub(super) const fn patience(&self) -> Duration {
-        self.patience
+    /// How long its caller may be kept waiting: what it asks must not run when its token is no longer good.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience.min(self.session.token_left())
     }
 
     pub(super) fn places(&self) -> Option<Places> {
@@ -199,8 +200,11 @@ impl Session {
     }
 
     fn digest(&self, operation: &Operation) -> Digest {
-        let arguments = operation.arguments.as_ref().and_then(|arguments| arguments.document.root().at(arguments.path));
-        self.context().shared().holds.digests.of(self.principal(), self.target(), &operation.action, arguments)
+        let root = operation.arguments.as_ref().map(|arguments| (arguments.document.root(), arguments.path));
+        let arguments = root.as_ref().and_then(|(root, path)| root.at(path));
+        let beside = root.as_ref().and_then(|(root, path)| root.at(path.split_last()?.1));
+        let digests = &self.context().shared().holds.digests;
+        digests.of(self.principal(), self.target(), &operation.action, arguments, beside)
     }
 
     /// Takes the step that follows, under the lock of the table.
