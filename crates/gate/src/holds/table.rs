@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use vidimus_core::event::{Approval as Told, ApprovalStep, Body, Status};
@@ -53,6 +54,9 @@ pub(crate) struct Hold {
     /// Told when somebody decided.
     changed: watch::Sender<()>,
     legs: Arc<Semaphore>,
+    /// When its whole time has passed since it was made, or since the gateway knows of it: a clock that is set back gives it no
+    /// more than that. None where no clock reaches so far.
+    ends: Option<Instant>,
 }
 
 /// Why no request can be made.
@@ -99,6 +103,12 @@ impl Holds {
             table.expire(id, evidence, control)?;
             ended += 1;
         }
+        let past = Instant::now();
+        let by_run_time = table.by_id.values().filter(|hold| hold.ends.is_some_and(|ends| ends <= past));
+        for id in by_run_time.map(|hold| hold.approval.id).collect::<Vec<_>>() {
+            table.expire(id, evidence, control)?;
+            ended += 1;
+        }
         Ok(ended)
     }
 }
@@ -120,10 +130,9 @@ impl Table {
         self.by_digest.insert(digest, id);
         self.by_end.insert((approval.ask.expires.clone(), id));
         *self.of_principals.entry(approval.ask.who.clone()).or_default() += 1;
-        self.by_id.insert(
-            id,
-            Hold { approval, digest, changed: watch::Sender::new(()), legs: Arc::new(Semaphore::new(MAX_OF_REQUEST)) },
-        );
+        let (changed, legs) = (watch::Sender::new(()), Arc::new(Semaphore::new(MAX_OF_REQUEST)));
+        let ends = whole_time(&approval).and_then(|time| Instant::now().checked_add(time));
+        self.by_id.insert(id, Hold { approval, digest, changed, legs, ends });
     }
 
     pub(crate) fn by_digest(&self, digest: &Digest) -> Option<&Hold> {
@@ -223,7 +232,7 @@ impl Hold {
 
     /// Whether its time is up.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        self.approval.ask.expires <= now.to_string()
+        self.approval.ask.expires <= now.to_string() || self.ends.is_some_and(|ends| ends <= Instant::now())
     }
 }
 
@@ -269,6 +278,12 @@ pub(crate) fn restored(evidence: &Evidence, index: &Path) -> Result<(Vec<Approva
     let (grants, left): (Vec<_>, Vec<_>) =
         approvals.left().partition(|approval| matches!(approval.state, ApprovalState::Granted(_)));
     Ok((left.into_iter().map(unknown).collect(), Restored { grants, newest }))
+}
+
+/// How long a request may wait in all.
+fn whole_time(approval: &Approval) -> Option<Duration> {
+    let at = |time: &str| time.parse::<Timestamp>().ok();
+    Some(at(&approval.ask.expires)?.since(at(&approval.ask.requested)?))
 }
 
 /// When an event was recorded.

@@ -73,3 +73,16 @@ fn a_later_request_for_the_same_call_takes_the_place_of_the_one_before() {
     table.remove(new.id);
     assert!(table.by_digest(&digest).is_none());
 }
+
+#[test]
+fn a_clock_that_is_set_back_gives_a_request_no_more_than_its_time() {
+    let mut brief = approval(1);
+    brief.ask.expires = (Timestamp::from_seconds(1_795_176_000) + Duration::from_millis(50)).to_string();
+    let id = brief.id;
+    let holds = Holds::new(Digests::new(&Secret::new([1; 32])).unwrap(), [brief], Steps::default());
+    // An hour before it was asked for.
+    let now = Timestamp::from_seconds(1_795_172_400);
+    assert!(!holds.table().by_id(id).unwrap().is_over(now));
+    std::thread::sleep(Duration::from_millis(60));
+    assert!(holds.table().by_id(id).unwrap().is_over(now));
+}
