@@ -133,6 +133,13 @@ impl Checked {
             let error = Signer::of(&webhook.secret).err()?;
             Some(format!("`serve` signs messages to webhook {}, and from here {error}", webhook.name))
         });
+        let has_approvers = self.config.issuers.iter().any(|issuer| issuer.verification.workload_when.is_some());
+        let needs_persons = !self.config.approvals.is_empty() || self.config.grants.break_glass.is_some();
+        let nobody = (needs_persons && !has_approvers).then(|| {
+            "nobody can approve anything, nor break the glass: nothing tells which tokens are programs', so none counts as a \
+             person's; set `workload_when` in [identity.oidc.NAME]"
+                .to_owned()
+        });
         let policies = self.policies.iter().flat_map(Policies::warnings).map(ToString::to_string);
         policies
             .chain(none)
@@ -141,6 +148,7 @@ impl Checked {
             .chain(oauth)
             .chain(programs)
             .chain(webhooks)
+            .chain(nobody)
             .collect()
     }
 }

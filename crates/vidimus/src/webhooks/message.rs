@@ -38,9 +38,12 @@ impl Message {
     pub(crate) fn of(approval: &Approval, gateway: &str, public_url: &str) -> Self {
         let kind = kind(approval);
         let timestamp = approval.given.last().map_or(&approval.ask.requested, |given| &given.time);
+        // Whoever may end a grant sees it there, and need not be an approver.
+        let is_grant = approval.ask.grant.is_some() && !matches!(approval.state, ApprovalState::Open);
+        let kind_of = if is_grant { "grants" } else { "approvals" };
         let data = Data {
             gateway,
-            url: format!("{public_url}/api/v1/approvals/{}", approval.id),
+            url: format!("{public_url}/api/v1/{kind_of}/{}", approval.id),
             request: Request::from(approval.clone()),
         };
         let envelope = Envelope { kind, timestamp, data };

@@ -14,7 +14,8 @@ pub(in crate::config) const WEBHOOK: Section = Section {
             "secret",
             "secret",
             Absent::Refused,
-            "What bodies are signed with (HMAC-SHA-256): at least 24 bytes, or `whsec_` and their base64.",
+            "What bodies are signed with (HMAC-SHA-256): `whsec_` and the base64 of at least 24 bytes, as libraries for Standard \
+             Webhooks take it, or those bytes as they are.",
         ),
         key(
             "rules",
