@@ -4,21 +4,19 @@
 //! the local account, which decides on nothing, or whose token is given. Refused: other `Host` and `Origin` than the
 //! gateway's own, other methods than GET and POST, and decisions of whoever is no person.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use vidimus_core::{ErrorKind, Principal};
-use vidimus_gate::{Approver, ApproverError, Caller, Gate, Masking, Notice};
+use vidimus_gate::{Approver, ApproverError, Caller, Gate, Masking};
+use vidimus_net::OriginPolicy;
 use vidimus_net::server::Peer;
-use vidimus_net::{OriginPolicy, bearer};
 use vidimus_store::StoreError;
 
-use crate::api::ErrorBody;
 use crate::approvals::{self, ApprovalList, RequestDetail};
+use crate::people_api::{self, Refused};
 
 /// Where the requests are over HTTP.
 const PREFIX: &str = "/api/v1/approvals";
@@ -33,9 +31,6 @@ pub(crate) struct ApprovalsApi {
     origins: Arc<OriginPolicy>,
 }
 
-/// Why a request was not answered: the status, and what to say.
-pub(crate) type Refused = (StatusCode, String);
-
 impl ApprovalsApi {
     pub(crate) fn new(gate: &Gate, masking: Masking, origins: OriginPolicy) -> Self {
         Self { gate: gate.clone(), approver: gate.approver(), masking, origins: Arc::new(origins) }
@@ -48,29 +43,11 @@ impl ApprovalsApi {
 
     /// Answers one request over HTTP.
     pub(crate) async fn answer<B>(&self, peer: Peer, request: &Request<B>) -> Response<Full<Bytes>> {
-        let (headers, address): (_, IpAddr) = (request.headers(), peer.address());
-        if let Err(error) = self.origins.check(headers) {
-            let notice = self.gate.refused(address, error.label(), Notice::ForeignOrigin);
-            return response(StatusCode::FORBIDDEN, Bytes::from_static(notice.text().as_bytes()));
-        }
-        let caller = match self.gate.authenticate(bearer(headers), address).await {
+        let caller = people_api::caller(&self.gate, &self.origins, request.headers(), peer.address()).await;
+        let caller = match caller {
             Ok(caller) => caller,
-            Err(notice) => {
-                let is_unknown = notice == Notice::Unauthenticated;
-                let status = if is_unknown { StatusCode::UNAUTHORIZED } else { StatusCode::SERVICE_UNAVAILABLE };
-                let mut response = response(status, Bytes::from_static(notice.text().as_bytes()));
-                if is_unknown {
-                    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                }
-                return response;
-            }
+            Err(response) => return *response,
         };
-        if let Err(denied) = self.gate.counted_request(&caller).await {
-            let is_limit = denied.refusal().kind == ErrorKind::Limit;
-            let status = if is_limit { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
-            let body = ErrorBody { error: denied.refusal().message.clone(), help: None };
-            return response(status, serde_json::to_vec(&body).unwrap_or_default().into());
-        }
         let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default();
         let query = request.uri().query().unwrap_or_default();
         let answered = match *request.method() {
@@ -78,12 +55,7 @@ impl ApprovalsApi {
             Method::POST => self.decide(Some(&caller), path, query).await,
             _ => Err((StatusCode::METHOD_NOT_ALLOWED, "only GET and POST".to_owned())),
         };
-        match answered {
-            Ok(body) => response(StatusCode::OK, body),
-            Err((status, error)) => {
-                response(status, serde_json::to_vec(&ErrorBody { error, help: None }).unwrap_or_default().into())
-            }
-        }
+        people_api::answer(answered)
     }
 
     /// The list, or one request: `path` is what follows the list's own.
@@ -139,14 +111,4 @@ fn refused(error: &ApproverError) -> Refused {
         error => error.to_string(),
     };
     (status, text)
-}
-
-fn response(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
-    response
 }

@@ -5,24 +5,22 @@
 //! Bodies are JSON, small and strict. A credential is in one answer, which is never stored. Refused: other `Host` and
 //! `Origin` than the gateway's own, other methods than GET and POST, and the credential of a grant in the place of a token.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use serde::{Deserialize, Serialize};
 use vidimus_core::{ErrorKind, Principal};
-use vidimus_gate::{Caller, Gate, GrantError, GrantWanted, Granter, Issue, Masking, Notice, ViewError};
+use vidimus_gate::{Caller, Gate, GrantError, GrantWanted, Granter, Issue, Masking, ViewError};
 use vidimus_net::server::Peer;
-use vidimus_net::{Incoming, OriginPolicy, bearer};
+use vidimus_net::{Incoming, OriginPolicy};
 use vidimus_store::StoreError;
 
-use crate::api::ErrorBody;
 use crate::approvals::{self, Request as Asked};
 use crate::config;
+use crate::people_api::{self, Refused};
 
 /// Where grants are on the socket; over HTTP the same below `/api`.
 pub(crate) const GRANTS: &str = "/v1/grants";
@@ -83,9 +81,6 @@ pub(crate) struct GrantsApi {
     origins: Arc<OriginPolicy>,
 }
 
-/// Why a request was not answered: the status, and what to say.
-type Refused = (StatusCode, String);
-
 impl GrantsApi {
     pub(crate) fn new(gate: &Gate, granter: Granter, masking: Masking, origins: OriginPolicy) -> Self {
         Self { gate: gate.clone(), granter, masking, origins: Arc::new(origins) }
@@ -105,36 +100,13 @@ impl GrantsApi {
 
     /// Answers one request over HTTP.
     pub(crate) async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (headers, address): (_, IpAddr) = (request.headers(), peer.address());
-        if let Err(error) = self.origins.check(headers) {
-            let notice = self.gate.refused(address, error.label(), Notice::ForeignOrigin);
-            return response(StatusCode::FORBIDDEN, Bytes::from_static(notice.text().as_bytes()));
-        }
-        let caller = match self.gate.authenticate(bearer(headers), address).await {
+        let caller = people_api::caller(&self.gate, &self.origins, request.headers(), peer.address()).await;
+        let caller = match caller {
             Ok(caller) => caller,
-            Err(notice) => {
-                let is_unknown = notice == Notice::Unauthenticated;
-                let status = if is_unknown { StatusCode::UNAUTHORIZED } else { StatusCode::SERVICE_UNAVAILABLE };
-                let mut response = response(status, Bytes::from_static(notice.text().as_bytes()));
-                if is_unknown {
-                    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                }
-                return response;
-            }
+            Err(response) => return *response,
         };
-        if let Err(denied) = self.gate.counted_request(&caller).await {
-            let is_limit = denied.refusal().kind == ErrorKind::Limit;
-            let status = if is_limit { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
-            let body = ErrorBody { error: denied.refusal().message.clone(), help: None };
-            return response(status, serde_json::to_vec(&body).unwrap_or_default().into());
-        }
         let path = request.uri().path().strip_prefix(OVER_HTTP).unwrap_or_default().to_owned();
-        match self.answered(caller.principal(), Some(&caller), &path, request).await {
-            Ok(body) => response(StatusCode::OK, body),
-            Err((status, error)) => {
-                response(status, serde_json::to_vec(&ErrorBody { error, help: None }).unwrap_or_default().into())
-            }
-        }
+        people_api::answer(self.answered(caller.principal(), Some(&caller), &path, request).await)
     }
 
     /// Answers a request for what is at `path`, as it is on the socket. Without a caller it is the local account's.
@@ -236,16 +208,6 @@ fn refused(error: &GrantError) -> Refused {
         error => error.to_string(),
     };
     (status, text)
-}
-
-fn response(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
-    response
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ mod login;
 mod mask;
 mod output;
 mod panics;
+mod people_api;
 mod pins_api;
 mod pins_commands;
 mod policies;
