@@ -276,26 +276,22 @@ impl Approver {
             Some(approval) => Ok(approval),
             None => self.viewer.reader()?.approval(id, may_see),
         };
+        // The index is behind by a moment; and what it says of who it concerns is not believed where the gateway knows.
+        let found = found.and_then(|found| {
+            let waiting = self.shared.holds.table().by_id(found.id).map(|hold| hold.approval.clone());
+            match waiting {
+                Some(waiting) if !may_see(&waiting) => Err(StoreError::NoApproval(found.id.to_string())),
+                waiting => Ok(waiting.unwrap_or(found)),
+            }
+        });
         match found {
             Ok(approval) => {
-                // The index is behind by a moment; and what it says of who it concerns is not believed where the gateway knows.
-                let waiting = self.shared.holds.table().by_id(approval.id).map(|hold| hold.approval.clone());
-                if waiting.as_ref().is_some_and(|waiting| !may_see(waiting)) {
-                    return Err(StoreError::NoApproval(approval.id.to_string()).into());
-                }
-                let approval = waiting.unwrap_or(approval);
                 let rules = self.rules(principal, &approval);
                 Ok((approval, rules))
             }
             Err(StoreError::NoApproval(id)) => {
                 let action = Action::Approve { rule: "unknown".into(), call: "unknown".into() };
-                let decision = Decision {
-                    effect: Effect::Deny,
-                    policies: Vec::new(),
-                    message: String::new(),
-                    approvals: Vec::new(),
-                    rewrites: Vec::new(),
-                };
+                let decision = Decision::plain(Effect::Deny, Vec::new(), String::new());
                 let denied = self.viewer.denied(principal, &action, None, &decision, Some("unknown_approval")).await;
                 match denied {
                     ViewError::Evidence(error) => Err(error.into()),

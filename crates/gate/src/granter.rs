@@ -524,21 +524,15 @@ impl Granter {
         if let Some(found) = id.parse().ok().and_then(|id| self.now(id)).filter(may_see) {
             return Ok(found);
         }
-        match self.viewer.reader()?.approval(id, may_see) {
-            // The index is behind by a moment.
-            // What the index says of who it concerns is not believed where the gateway knows better.
-            Ok(found) if self.now(found.id).is_some_and(|now| !may_see(&now)) => {
-                Err(StoreError::NoApproval(found.id.to_string()).into())
-            }
-            Ok(found) => Ok(self.now(found.id).unwrap_or(found)),
+        // The index is behind by a moment; and what it says of who it concerns is not believed where the gateway knows.
+        let found = self.viewer.reader()?.approval(id, may_see).and_then(|found| match self.now(found.id) {
+            Some(now) if !may_see(&now) => Err(StoreError::NoApproval(found.id.to_string())),
+            now => Ok(now.unwrap_or(found)),
+        });
+        match found {
+            Ok(found) => Ok(found),
             Err(StoreError::NoApproval(id)) => {
-                let decision = Decision {
-                    effect: Effect::Deny,
-                    policies: Vec::new(),
-                    message: String::new(),
-                    approvals: Vec::new(),
-                    rewrites: Vec::new(),
-                };
+                let decision = Decision::plain(Effect::Deny, Vec::new(), String::new());
                 let (action, reason) = (Action::GrantRevoke, Some("unknown_grant"));
                 match self.viewer.denied(principal, &action, None, &decision, reason).await {
                     ViewError::Evidence(error) => Err(error.into()),

@@ -269,13 +269,7 @@ impl Viewer {
             })
             .await?;
         if let Err(StoreError::NotFound(_)) = &row {
-            let unknown = || Decision {
-                effect: Effect::Deny,
-                policies: Vec::new(),
-                message: String::new(),
-                approvals: Vec::new(),
-                rewrites: Vec::new(),
-            };
+            let unknown = || Decision::plain(Effect::Deny, Vec::new(), String::new());
             let reason = hidden.is_none().then_some("unknown_session");
             let (target, decision) = hidden.unwrap_or_else(|| (None, unknown()));
             let denied = self.denied(principal, &action, target.as_deref(), &decision, reason).await;
@@ -339,13 +333,9 @@ impl Viewer {
     fn decide_row(&self, principal: &Principal, row: &SessionRow, action: &Action) -> Decision {
         match (row.target.as_deref(), action) {
             (Some(target), action) => self.decide(principal, action, target),
-            (None, Action::RecordingErase | Action::RecordingHold) => Decision {
-                effect: Effect::Deny,
-                policies: Vec::new(),
-                message: "the gateway's own sessions have no recording".into(),
-                approvals: Vec::new(),
-                rewrites: Vec::new(),
-            },
+            (None, Action::RecordingErase | Action::RecordingHold) => {
+                Decision::plain(Effect::Deny, Vec::new(), "the gateway's own sessions have no recording".into())
+            }
             (None, _) => self.decide(principal, &Action::LogRead, GATEWAY),
         }
     }
@@ -353,13 +343,7 @@ impl Viewer {
     pub(crate) fn decide(&self, principal: &Principal, action: &Action, target: &str) -> Decision {
         let policies = self.shared.policies.load_full();
         let Ok(target) = target.parse::<TargetName>() else {
-            return Decision {
-                effect: Effect::Deny,
-                policies: Vec::new(),
-                message: "the session's target has no valid name".into(),
-                approvals: Vec::new(),
-                rewrites: Vec::new(),
-            };
+            return Decision::plain(Effect::Deny, Vec::new(), "the session's target has no valid name".into());
         };
         let subject = policies.subject(principal);
         policies.decide(
