@@ -73,6 +73,12 @@ impl FactSet {
         self.0 & fact.bit() != 0
     }
 
+    /// These and those.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether it has none.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

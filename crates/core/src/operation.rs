@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::facts::SqlFacts;
 use crate::json::Document;
+use crate::sql::SqlKinds;
 use crate::tool::ToolAnnotations;
 
 /// The protocol an operation came in.
@@ -14,6 +16,8 @@ use crate::tool::ToolAnnotations;
 pub enum Protocol {
     /// Model Context Protocol.
     Mcp,
+    /// PostgreSQL's frontend/backend protocol.
+    Postgres,
     /// The gateway's own administration (reading evidence).
     Admin,
 }
@@ -23,6 +27,7 @@ impl Protocol {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mcp => "mcp",
+            Self::Postgres => "postgres",
             Self::Admin => "admin",
         }
     }
@@ -39,6 +44,8 @@ pub enum Action {
     ResourceRead(Arc<str>),
     /// `prompts/get` of this name.
     PromptGet(Arc<str>),
+    /// Statements of SQL; each kind of what they do is an action of its own, and must be permitted.
+    Sql(SqlKinds),
     /// The target asks the client's model to write something (`sampling/createMessage`).
     Sampling,
     /// The target asks the user for something (`elicitation/create`): in a form, or at this URL.
@@ -91,6 +98,7 @@ impl Action {
             Self::ToolCall(tool) => format!("{target}/{tool}").into(),
             Self::ResourceRead(_) => "resources/read".into(),
             Self::PromptGet(_) => "prompts/get".into(),
+            Self::Sql(kinds) => kinds.gravest().action().into(),
             Self::Sampling => "sampling/createMessage".into(),
             Self::Elicitation(_) => "elicitation/create".into(),
             Self::Roots => "roots/list".into(),
@@ -180,10 +188,14 @@ pub struct Operation {
     pub method: Option<&'static str>,
     /// The bytes for the target when it is admitted: what was evaluated, nothing else.
     pub wire: Bytes,
-    /// Which members of `wire` are the protocol's own.
+    /// What stands in the record for `wire` where that is no text: the same, as JSON.
+    pub record: Option<Bytes>,
+    /// Which members of what is recorded are the protocol's own.
     pub members: &'static Members,
     /// The parsed message and the place of the arguments in it, when the action has arguments policy may read.
     pub arguments: Option<Arguments>,
+    /// What the statements of it would do, for SQL.
+    pub sql: Option<Arc<SqlFacts>>,
     /// The accepted definition's annotations, for a tool call.
     pub annotations: Option<ToolAnnotations>,
     /// Where the caller is now; `None` for the gateway's own operations.

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use vidimus_core::event::Masking as Found;
 use vidimus_core::operation::Arguments;
-use vidimus_core::{Fact, FactSet, Facts, Operation, facts as core_facts};
+use vidimus_core::{Fact, FactSet, Facts, Operation, SqlFacts, facts as core_facts};
 use vidimus_guard::Guard;
 
 /// Arguments up to this size are read where they arrive: a millisecond or so.
@@ -15,16 +15,24 @@ pub(crate) async fn facts(guard: &Guard, operation: &Operation, found: &Found, w
     if wanted.is_empty() {
         return Facts::default();
     }
+    // Of a statement it is known; of arguments it has to be found first.
+    let is_sought = |fact: &Fact| wanted.contains(*fact) && !(*fact == Fact::Sql && operation.sql.is_some());
+    let sought = Fact::ALL.into_iter().filter(is_sought).collect();
     let mut facts = if operation.wire.len() <= INLINE_BYTES {
-        of(guard, operation.arguments.as_ref(), wanted)
+        of(guard, operation.arguments.as_ref(), sought)
     } else {
         let (guard, arguments) = (guard.clone(), operation.arguments.clone());
-        let derived = tokio::task::spawn_blocking(move || of(&guard, arguments.as_ref(), wanted)).await;
+        let derived = tokio::task::spawn_blocking(move || of(&guard, arguments.as_ref(), sought)).await;
         derived.unwrap_or_else(|_| {
             tracing::error!("facts of a call cannot be derived, so policies that read them deny it");
             Facts::default()
         })
     };
+    if wanted.contains(Fact::Sql)
+        && let Some(sql) = &operation.sql
+    {
+        facts.sql = Some(SqlFacts::clone(sql));
+    }
     if wanted.contains(Fact::Secrets) {
         facts.secrets = Some(core_facts::secrets(found.masked.iter().map(|(class, count)| (&**class, *count))));
     }

@@ -297,6 +297,8 @@ async fn ask_once(
         action: Action::Method(asked.method_name().into()),
         method: None,
         wire: body,
+        record: None,
+        sql: None,
         members: members::of_request(method),
         arguments: None,
         annotations: None,

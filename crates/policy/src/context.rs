@@ -25,15 +25,15 @@ pub(crate) fn of_request(
     let is_read = |name| reads.attribute(name).is_some();
     let mut unfit = Vec::new();
 
+    if let (Action::ToolCall(_) | Action::Sql(_), Some(known)) = (request.action, request.facts) {
+        for (name, fact) in facts::attributes(known, reads)? {
+            add(&name, fact);
+        }
+    }
     match request.action {
         Action::ToolCall(_) => {
             if is_read("tool") {
                 add("tool", hints(request.annotations.unwrap_or_default())?);
-            }
-            if let Some(known) = request.facts {
-                for (name, fact) in facts::attributes(known, reads)? {
-                    add(&name, fact);
-                }
             }
             if let Some(reads) = reads.attribute("arguments") {
                 let (arguments, left_out) = value::arguments(request.arguments, shape, reads);
@@ -58,6 +58,7 @@ pub(crate) fn of_request(
         Action::BreakGlass { seconds } => add("seconds", long(*seconds)),
         Action::Elicitation(None)
         | Action::GrantRevoke
+        | Action::Sql(_)
         | Action::Sampling
         | Action::Roots
         | Action::Connect

@@ -3,7 +3,7 @@
 //! Cedar skips a policy that errs, which would let a forbid on an absent argument fall through; here any error is a
 //! denial that names the policy. So is an argument that a policy reads but that Cedar cannot hold ([`crate::value`]). Where only
 //! forbids with `@approval` or `@rewrite` stand in the way of what a permit covers, the denial says what lifts it: rewrites,
-//! or else by which rules people may; for tool calls alone, since nothing else can wait or has arguments.
+//! or else by which rules people may; for tool calls and statements alone, since nothing else can wait or be rewritten.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -24,7 +24,21 @@ use crate::value::Unfit;
 /// What of a context, besides facts, is made of what the caller asked for; the rest is who and when.
 const OF_THE_CALL: [&str; 4] = ["arguments", "uri", "prompt", "url"];
 
+/// Decides. Statements of SQL pass if each kind of what they do may.
 pub(crate) fn decide(rules: &Rules, subject: &Subject, request: &Request<'_>) -> Decision {
+    match request.action {
+        Action::Sql(kinds) if kinds.iter().nth(1).is_some() => {
+            let alone = kinds.iter().map(|kind| {
+                let action = Action::Sql([kind].into_iter().collect());
+                decide_one(rules, subject, &Request { action: &action, ..*request })
+            });
+            alone.reduce(Decision::and).unwrap_or_else(|| denied(Vec::new(), String::new()))
+        }
+        _ => decide_one(rules, subject, request),
+    }
+}
+
+fn decide_one(rules: &Rules, subject: &Subject, request: &Request<'_>) -> Decision {
     let site = rules.site(request.action, request.target);
     let Some(site) = site else {
         let missing = match request.action {
@@ -263,12 +277,18 @@ fn lifted(rules: &Rules, request: &Request<'_>, mut forbids: Vec<&Arc<Rule>>) ->
     }
     let names = approvals.join(", ");
     let policies = ids(forbids.iter().copied());
-    if !matches!(request.action, Action::ToolCall(_)) {
-        let message = format!("{action} needs approval ({names}), and only calls of tools can wait for that");
+    if !can_wait(request.action) {
+        let message =
+            format!("{action} needs approval ({names}), and only calls of tools and statements can wait for that");
         return denied(policies, message);
     }
     let message = if messages.is_empty() { format!("{action} needs approval ({names})") } else { messages.join(" ") };
     Decision { approvals, ..denied(policies, message) }
+}
+
+/// Whether something can be done about what stands in the way: the rest is not waited for, and has nothing to rewrite.
+const fn can_wait(action: &Action) -> bool {
+    matches!(action, Action::ToolCall(_) | Action::Sql(_))
 }
 
 /// The decision where the call is to be rewritten as these forbids say.
@@ -278,9 +298,12 @@ fn rewritten(request: &Request<'_>, forbids: &[&Arc<Rule>]) -> Decision {
     names.sort();
     names.dedup();
     let policies = ids(forbids.iter().copied());
-    if !matches!(request.action, Action::ToolCall(_)) {
+    if !can_wait(request.action) {
         let names = names.join(", ");
-        return denied(policies, format!("{action} needs to be rewritten ({names}), and only calls of tools can be"));
+        return denied(
+            policies,
+            format!("{action} needs to be rewritten ({names}), and only calls of tools and statements can be"),
+        );
     }
     let wanting = |name: Arc<str>| {
         let by = forbids.iter().copied().filter(|rule| rule.rewrite.as_ref() == Some(&name));

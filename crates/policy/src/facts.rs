@@ -1,6 +1,6 @@
 //! Facts of a call in Cedar: their types in the schema, their values in a context, and which of them policies read.
 //!
-//! Every tool call has them, whatever the tool. A fact that could not be had is absent although the schema says that it is
+//! Every tool call has them, whatever the tool; statements of SQL have some. A fact that could not be had is absent although the schema says that it is
 //! there: a policy that reads it fails, which denies.
 
 use std::collections::BTreeSet;
@@ -16,9 +16,12 @@ pub(crate) fn read(reads: &Reads) -> FactSet {
     Fact::ALL.into_iter().filter(|fact| reads.attribute(fact.name()).is_some()).collect()
 }
 
-/// The attributes of a tool call's context, in Cedar's JSON schema format.
-pub(crate) fn schema() -> Vec<(String, Value)> {
-    Fact::ALL.into_iter().map(|fact| (fact.name().to_owned(), typed(fact))).collect()
+/// The facts that statements of SQL have.
+pub(crate) const OF_STATEMENTS: [Fact; 4] = [Fact::Sql, Fact::Hidden, Fact::Secrets, Fact::Size];
+
+/// The attributes of a context that has these, in Cedar's JSON schema format.
+pub(crate) fn schema_of(facts: &[Fact]) -> Vec<(String, Value)> {
+    facts.iter().map(|fact| (fact.name().to_owned(), typed(*fact))).collect()
 }
 
 /// The facts that are there and read, as attributes.

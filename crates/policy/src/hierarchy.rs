@@ -9,14 +9,13 @@ use std::collections::HashSet;
 use cedar_policy::{Entity, EntityUid, Policy};
 use serde_json::Value;
 
-use crate::vocabulary::{ACTION, FIXED_ACTIONS, TOOLS_CALL, Vocabulary};
+use crate::vocabulary::{ACTION, Vocabulary, group_of};
 
 /// An action, with what it is in.
 pub(crate) fn entity(action: &EntityUid, words: &Vocabulary) -> Entity {
-    if FIXED_ACTIONS.contains(&action.id().unescaped()) {
-        Entity::with_uid(action.clone())
-    } else {
-        Entity::new_no_attrs(action.clone(), HashSet::from([words.action(TOOLS_CALL)]))
+    match group_of(action.id().unescaped()) {
+        Some(group) => Entity::new_no_attrs(action.clone(), HashSet::from([words.action(group)])),
+        None => Entity::with_uid(action.clone()),
     }
 }
 

@@ -74,8 +74,17 @@ impl Policies {
 
     /// The facts of a call that policies read for this action on this target. Nothing else need be derived.
     pub fn facts_read(&self, action: &Action, target: &TargetName) -> FactSet {
-        let site = self.rules.site(action, target).filter(|_| matches!(action, Action::ToolCall(_)));
-        site.map(|site| facts::read(&site.slice.reads)).unwrap_or_default()
+        let read = |action: &Action| {
+            self.rules.site(action, target).map(|site| facts::read(&site.slice.reads)).unwrap_or_default()
+        };
+        match action {
+            Action::ToolCall(_) => read(action),
+            Action::Sql(kinds) => kinds
+                .iter()
+                .map(|kind| read(&Action::Sql([kind].into_iter().collect())))
+                .fold(FactSet::default(), FactSet::and),
+            _ => FactSet::default(),
+        }
     }
 
     /// What each policy that can apply to a request says of it by itself, in the order of their files. For explanations:

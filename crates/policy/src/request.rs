@@ -118,6 +118,50 @@ impl Decision {
         Self { effect, policies, message, approvals: Vec::new(), rewrites: Vec::new() }
     }
 
+    /// The decision on what is two things at once, each decided by itself: what either denies is denied, and what lifts a
+    /// denial must lift both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let mut both = match (self.stands(), other.stands()) {
+            (true, false) => return self,
+            (false, true) => return other,
+            _ if self.effect == Effect::Allow && other.effect == Effect::Deny => return other,
+            _ if self.effect == Effect::Deny && other.effect == Effect::Allow => return self,
+            _ => self,
+        };
+        if both.message != other.message {
+            let separator = if both.message.is_empty() || other.message.is_empty() { "" } else { " " };
+            both.message = format!("{}{separator}{}", both.message, other.message);
+        }
+        both.policies.extend(other.policies);
+        both.policies.sort();
+        both.policies.dedup();
+        for rewriting in other.rewrites {
+            match both.rewrites.iter_mut().find(|known| known.name == rewriting.name) {
+                Some(known) => {
+                    known.policies.extend(rewriting.policies);
+                    known.policies.sort();
+                    known.policies.dedup();
+                }
+                None => both.rewrites.push(rewriting),
+            }
+        }
+        both.rewrites.sort_by(|one, other| one.name.cmp(&other.name));
+        // People are asked about what comes of rewriting.
+        both.approvals.extend(other.approvals);
+        both.approvals.sort();
+        both.approvals.dedup();
+        if !both.rewrites.is_empty() {
+            both.approvals.clear();
+        }
+        both
+    }
+
+    /// Whether it is a denial that nothing lifts.
+    fn stands(&self) -> bool {
+        self.effect == Effect::Deny && self.approvals.is_empty() && self.rewrites.is_empty()
+    }
+
     /// The decision on a call that was rewritten already: what wants a rewrite still denies it.
     #[must_use]
     pub fn once_rewritten(self, applied: &[Rewriting]) -> Self {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cedar_policy::{Effect, Entity, EntityUid, Policy};
-use vidimus_core::{Action, TargetName};
+use vidimus_core::{Action, SqlKind, TargetName};
 
 use crate::hierarchy;
 use crate::rule::Rule;
@@ -19,7 +19,7 @@ use crate::slice::Slice;
 use crate::vocabulary::{
     ADMINISTER, APPROVE, BREAK_GLASS, CONNECT, ELICITATION, GRANT_REQUEST, GRANT_REVOKE, LOG_READ, OTHER_TOOL,
     PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT, RECORDING_HOLD, RECORDING_VIEW, RESOURCES_READ, REVEAL, ROOTS,
-    SAMPLING, TOOLS_CALL, Vocabulary, tool_action,
+    SAMPLING, SQL_KINDS, TOOLS_CALL, Vocabulary, tool_action,
 };
 
 /// An action on a resource, with the policies for it.
@@ -64,6 +64,8 @@ struct TargetRules {
     elicitation: Site,
     roots: Site,
     administer: Site,
+    /// For each kind of statement that has an action of its own.
+    statements: Vec<(SqlKind, Site)>,
     grants: Grants,
     recordings: Recordings,
     named_tools: HashMap<String, ToolSite>,
@@ -131,7 +133,7 @@ impl Rules {
         Self { by_id, targets: by_target, former_recordings, log, reveals, approvals: by_rule }
     }
 
-    /// Where an action on a target is decided; `None` when there is no such target.
+    /// Where an action on a target is decided, of several kinds of statements the gravest; `None` when there is no such target.
     pub(crate) fn site(&self, action: &Action, target: &TargetName) -> Option<&Site> {
         let rules = self.targets.get(target);
         match action {
@@ -143,6 +145,13 @@ impl Rules {
             Action::Connect | Action::Method(_) => rules.map(|rules| &rules.connect),
             Action::ResourceRead(_) => rules.map(|rules| &rules.resources),
             Action::PromptGet(_) => rules.map(|rules| &rules.prompts),
+            Action::Sql(kinds) => {
+                let gravest = kinds.gravest();
+                rules.map(|rules| {
+                    let own = rules.statements.iter().find(|(kind, _)| *kind == gravest);
+                    own.map_or(&rules.connect, |(_, site)| site)
+                })
+            }
             Action::Sampling => rules.map(|rules| &rules.sampling),
             Action::Elicitation(_) => rules.map(|rules| &rules.elicitation),
             Action::Roots => rules.map(|rules| &rules.roots),
@@ -215,6 +224,7 @@ impl Slicer<'_> {
             elicitation: self.site(ELICITATION, resource.clone()),
             roots: self.site(ROOTS, resource.clone()),
             administer: self.named(ADMINISTER, resource.clone()),
+            statements: SQL_KINDS.map(|kind| (kind, self.statement(kind, &resource))).into(),
             grants: Grants {
                 request: self.named(GRANT_REQUEST, resource.clone()),
                 revoke: self.named(GRANT_REVOKE, resource.clone()),
@@ -232,6 +242,13 @@ impl Slicer<'_> {
         let visibility = self.slice(Purpose::List, &groups, resource);
         let [action, _] = groups;
         ToolSite { call: self.at(action, resource.clone(), call), visibility, shape }
+    }
+
+    fn statement(&mut self, kind: SqlKind, resource: &EntityUid) -> Site {
+        let mut actions = vec![self.words.action(kind.action())];
+        actions.extend(kind.group().map(|group| self.words.action(group)));
+        let slice = self.slice(Purpose::Decide, &actions, resource);
+        self.at(self.words.action(kind.action()), resource.clone(), slice)
     }
 
     fn recordings(&mut self, resource: &EntityUid) -> Recordings {

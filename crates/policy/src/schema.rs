@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use cedar_policy::{Schema, SchemaFragment};
 use serde_json::{Value, json};
-use vidimus_core::{Protocol, TargetName, ToolDefinition};
+use vidimus_core::{Fact, Protocol, TargetName, ToolDefinition};
 
 use crate::facts;
 use crate::shape::Shape;
 use crate::vocabulary::{
     ADMINISTER, APPROVAL_RULE, APPROVE, BREAK_GLASS, CONNECT, DATA_CLASS, ELICITATION, GRANT_REQUEST, GRANT_REVOKE,
     GROUP, LOG, LOG_READ, OTHER_TOOL, PROMPTS_GET, RECORDING_ERASE, RECORDING_EXPORT, RECORDING_HOLD, RECORDING_VIEW,
-    RESOURCES_READ, REVEAL, ROOTS, SAMPLING, TARGET, TOOLS_CALL, USER, WORKLOAD,
+    RESOURCES_READ, REVEAL, ROOTS, SAMPLING, SQL_KINDS, SQL_READ, SQL_WRITE, TARGET, TOOLS_CALL, USER, WORKLOAD,
 };
 
 /// What policy must know of a target.
@@ -97,12 +97,20 @@ fn fragment(tools: &NamedTools) -> Result<SchemaFragment, Box<cedar_policy::Sche
     ] {
         actions.insert(name.into(), action(resource, own, &json!([])));
     }
+    for group in [SQL_READ, SQL_WRITE] {
+        actions.insert(group.into(), json!({}));
+    }
+    for kind in SQL_KINDS {
+        let own: serde_json::Map<_, _> = facts::schema_of(&facts::OF_STATEMENTS).into_iter().collect();
+        let groups: Vec<_> = kind.group().into_iter().map(|group| json!({ "id": group })).collect();
+        actions.insert(kind.action().into(), action(TARGET, own.into(), &groups.into()));
+    }
     let others = [(OTHER_TOOL, None)];
     let named = tools.iter().map(|(name, shape)| (name.as_str(), shape.as_ref()));
     for (name, shape) in named.chain(others) {
         let mut own = json!({ "tool": hints() });
         if let Some(attributes) = own.as_object_mut() {
-            attributes.extend(facts::schema());
+            attributes.extend(facts::schema_of(&Fact::ALL));
             attributes.extend(shape.map(|shape| ("arguments".to_owned(), shape.to_cedar())));
         }
         actions.insert(name.into(), action(TARGET, own, &json!([{ "id": TOOLS_CALL }])));

@@ -1,12 +1,11 @@
 //! The words policies are written in: entity types and actions, each in one place.
 //!
-//! Design part 5, "Model". Words of later versions (`sql:*`) are not here, so a policy that uses
-//! them is refused instead of never matching.
+//! Design part 5, "Model". What is not here is refused in a policy instead of never matching.
 
 use std::str::FromStr;
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, ParseErrors};
-use vidimus_core::{Principal, PrincipalKind};
+use vidimus_core::{Principal, PrincipalKind, SqlKind};
 
 pub(crate) const USER: &str = "User";
 pub(crate) const WORKLOAD: &str = "Workload";
@@ -39,8 +38,35 @@ pub(crate) const BREAK_GLASS: &str = "break_glass";
 pub(crate) const REVEAL: &str = "reveal";
 pub(crate) const APPROVE: &str = "approve";
 
+/// The groups of statements of SQL.
+pub(crate) const SQL_READ: &str = "sql:read";
+pub(crate) const SQL_WRITE: &str = "sql:write";
+
+/// The kinds of statements that have an action of their own: all but those that touch the session alone.
+pub(crate) const SQL_KINDS: [SqlKind; 10] = [
+    SqlKind::Select,
+    SqlKind::Insert,
+    SqlKind::Update,
+    SqlKind::Delete,
+    SqlKind::Merge,
+    SqlKind::Truncate,
+    SqlKind::Ddl,
+    SqlKind::Admin,
+    SqlKind::Code,
+    SqlKind::Other,
+];
+
+/// The group that an action is in, if it is in one.
+pub(crate) fn group_of(action: &str) -> Option<&'static str> {
+    match SQL_KINDS.into_iter().find(|kind| kind.action() == action) {
+        Some(kind) => kind.group(),
+        None if FIXED_ACTIONS.contains(&action) => None,
+        None => Some(TOOLS_CALL),
+    }
+}
+
 /// Every action a policy can name, besides the tools.
-pub(crate) const FIXED_ACTIONS: [&str; 18] = [
+pub(crate) const FIXED_ACTIONS: [&str; 30] = [
     CONNECT,
     TOOLS_CALL,
     RESOURCES_READ,
@@ -59,6 +85,18 @@ pub(crate) const FIXED_ACTIONS: [&str; 18] = [
     BREAK_GLASS,
     REVEAL,
     APPROVE,
+    SQL_READ,
+    SQL_WRITE,
+    SqlKind::Select.action(),
+    SqlKind::Insert.action(),
+    SqlKind::Update.action(),
+    SqlKind::Delete.action(),
+    SqlKind::Merge.action(),
+    SqlKind::Truncate.action(),
+    SqlKind::Ddl.action(),
+    SqlKind::Admin.action(),
+    SqlKind::Code.action(),
+    SqlKind::Other.action(),
 ];
 
 /// Stands for every tool that no policy names: policies cannot tell those apart, so one action does for all of them.

@@ -183,7 +183,9 @@ impl Session {
     /// Ends the request for a call that needs no approval any more, or could not pass with one.
     pub(crate) fn not_needed(&self, operation: &Operation, decision: &Decision, policy: &str) {
         let shared = self.context().shared();
-        if !matches!(operation.action, Action::ToolCall(_)) || !shared.holds.has_any(&self.principal().id()) {
+        if !matches!(operation.action, Action::ToolCall(_) | Action::Sql(_))
+            || !shared.holds.has_any(&self.principal().id())
+        {
             return;
         }
         let digest = self.digest(operation);

@@ -104,7 +104,8 @@ impl Session {
 
     async fn form(&self, operation: Operation) -> Result<Form, Denied> {
         // For the record alone: what goes to the target is what is evaluated.
-        match self.context().masked(&operation.wire, operation.members, ClassSet::EMPTY).await {
+        let text = operation.record.as_ref().unwrap_or(&operation.wire);
+        match self.context().masked(text, operation.members, ClassSet::EMPTY).await {
             Ok(masked) => Ok(Form { operation, masked }),
             Err(error) => Err(self.unmaskable(&error, &operation.action).await),
         }
@@ -119,6 +120,9 @@ impl Session {
     /// The operation with rewrites applied: its bytes, and the arguments in them.
     async fn rewritten(&self, operation: &Operation, rewrites: &[Rewriting]) -> Result<Operation, NotRewritten> {
         let names: Vec<Arc<str>> = rewrites.iter().map(|rewrite| Arc::clone(&rewrite.name)).collect();
+        if operation.record.is_some() {
+            return Err(NotRewritten("statements of this protocol are not rewritten".to_owned()));
+        }
         let (guard, wire) = (self.context().spec().guard.clone(), operation.wire.clone());
         let Some(arguments) = operation.arguments.clone() else {
             return Err(NotRewritten("it has no arguments that could be rewritten".to_owned()));

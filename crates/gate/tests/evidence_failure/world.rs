@@ -346,6 +346,8 @@ pub(crate) fn operation(text: &str) -> Operation {
         action: Action::ToolCall("echo".into()),
         method: None,
         wire: Bytes::copy_from_slice(text.as_bytes()),
+        record: None,
+        sql: None,
         members: Members::NONE,
         arguments: None,
         annotations: None,

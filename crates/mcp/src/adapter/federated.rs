@@ -235,6 +235,8 @@ impl Guest {
             action: Action::Method(message.method_name().into()),
             method: None,
             wire: message.bytes().clone(),
+            record: None,
+            sql: None,
             members: members::of_request(method),
             arguments: None,
             annotations: None,

@@ -69,6 +69,8 @@ impl Adapter {
             action: Action::Method("initialize".into()),
             method: None,
             wire,
+            record: None,
+            sql: None,
             members: members::of_request(Method::Initialize),
             arguments: None,
             annotations: None,

@@ -83,6 +83,8 @@ impl Guest {
         let operation = Operation {
             action: Action::Method(message.method_name().into()),
             wire: message.bytes().clone(),
+            record: None,
+            sql: None,
             members: members::of_request(Method::ListenSubscriptions),
             trace: message.traceparent(),
             ..listening_to(visit)
@@ -279,6 +281,8 @@ fn listening_to(visit: &Visit<'_>) -> Operation {
         action: Action::Method(LISTEN.into()),
         method: None,
         wire: Bytes::new(),
+        record: None,
+        sql: None,
         members: Members::NONE,
         arguments: None,
         annotations: None,

@@ -191,6 +191,8 @@ impl Adapter {
             action,
             method: method_beside_action(message),
             wire,
+            record: None,
+            sql: None,
             members: members::of_request(method),
             arguments: message.operation_arguments(),
             annotations,

@@ -137,7 +137,7 @@ fn only_calls_can_wait() {
     let decision = Question::new(&policies, &alice).ask(&Action::Connect, None);
     assert_eq!(
         shown(&decision),
-        "deny held: connect needs approval (finance), and only calls of tools can wait for that"
+        "deny held: connect needs approval (finance), and only calls of tools and statements can wait for that"
     );
     assert!(decision.approvals.is_empty());
 }

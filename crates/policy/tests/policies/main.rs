@@ -8,13 +8,14 @@ mod refusals;
 mod reveal;
 mod rewrites;
 mod samples;
+mod statements;
 mod visibility;
 
 use std::sync::Arc;
 
 use vidimus_core::json::{Document, Limits};
 use vidimus_core::{
-    Action, Effect, Principal, PrincipalKind, Protocol, TargetName, Timestamp, ToolAnnotations, ToolDefinition,
+    Action, Effect, Facts, Principal, PrincipalKind, Protocol, TargetName, Timestamp, ToolAnnotations, ToolDefinition,
 };
 use vidimus_policy::{Claimed, Decision, Policies, Request, Source, TargetSchema};
 
@@ -103,6 +104,14 @@ impl<'a> Question<'a> {
     }
 
     fn ask(&self, action: &Action, arguments: Option<&str>) -> Decision {
+        self.ask_with(action, arguments, None)
+    }
+
+    fn ask_of(&self, action: &Action, facts: &Facts) -> Decision {
+        self.ask_with(action, None, Some(facts))
+    }
+
+    fn ask_with(&self, action: &Action, arguments: Option<&str>, facts: Option<&Facts>) -> Decision {
         let document = arguments.map(|text| Document::parse(text.to_owned().into(), &Limits::default()).unwrap());
         self.policies.decide(
             &self.policies.subject(self.principal),
@@ -111,7 +120,7 @@ impl<'a> Question<'a> {
                 target: &target(self.target),
                 arguments: document.as_ref().map(Document::root),
                 annotations: self.annotations,
-                facts: None,
+                facts,
                 claimed: self.claimed,
                 grant: None,
                 address: self.address.map(|address| address.parse().unwrap()),

@@ -43,7 +43,7 @@ forbid (principal in Group::"support", action, resource);
 forbid (principal == User::"alice", action, resource);
 forbid (principal, action, resource) when { principal == Workload::"|x" };
 permit (principal, action == Action::"log.read", resource == Log::"gate");
-permit (principal, action == Action::"sql:select", resource);
+permit (principal, action == Action::"sql:selct", resource);
 permit (principal, action == Action::"*/*", resource);
 permit (principal in Team::"a/b", action, resource);
 "#), @r#"
@@ -54,7 +54,7 @@ permit (principal in Team::"a/b", action, resource);
     p.cedar:6:22: `alice` can be nobody's name; a user is named `issuer|subject`, as in User::"corp|248289761001"
     p.cedar:7:58: `|x` can be nobody's name; a workload is named `issuer|subject`, as in Workload::"corp|nightly-report"
     p.cedar:8:62: there is no log `gate`; did you mean `gateway`?
-    p.cedar:9:30: there is no action `sql:select`; a tool's action is `target/tool`; all tools are in `tools/call`
+    p.cedar:9:30: there is no action `sql:selct`; did you mean `sql:select`?
     p.cedar:10:30: there is no action `*/*`; a tool's action is `target/tool`; all tools are in `tools/call`
     p.cedar:11:22: unrecognized entity type `Team`; known are User, Workload, Group, Target, Log, DataClass, ApprovalRule, Action
     "#);

@@ -92,7 +92,10 @@ fn only_calls_of_tools_are_rewritten() {
     let policies = compiled(&text).unwrap();
     let alice = principal("alice", &[]);
     let decision = Question::new(&policies, &alice).ask(&Action::Connect, None);
-    assert_eq!(shown(&decision), "deny r: connect needs to be rewritten (small), and only calls of tools can be");
+    assert_eq!(
+        shown(&decision),
+        "deny r: connect needs to be rewritten (small), and only calls of tools and statements can be"
+    );
     assert!(decision.rewrites.is_empty());
 }
 
