@@ -74,7 +74,7 @@ pub fn target_dir() -> Result<PathBuf> {
 }
 
 /// Runs `install` in an empty directory, unless a finished installation of the same `keys` is there.
-fn once(name: &str, keys: &[&[u8]], install: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+pub(crate) fn once(name: &str, keys: &[&[u8]], install: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     once_below(&target_dir()?.join("testkit"), name, keys, install)
 }
 
@@ -109,7 +109,7 @@ fn version_of(program: &str) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let output = command.output().with_context(|| format!("cannot start {}", command.get_program().display()))?;
     if !output.status.success() {
         bail!(

@@ -126,12 +126,18 @@ impl Process {
 
     /// Asks it to end (SIGTERM) and waits.
     pub fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
+        self.signal(Signal::TERM)?;
+        self.wait(limit)
+    }
+
+    /// Sends it `signal`, unless it has ended.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
         if self.child.try_wait()?.is_none() {
             // The child is not reaped yet, so its id cannot have become another process's.
             let pid = i32::try_from(self.id()).ok().and_then(Pid::from_raw).context("a process id out of range")?;
-            kill_process(pid, Signal::TERM)?;
+            kill_process(pid, signal)?;
         }
-        self.wait(limit)
+        Ok(())
     }
 
     /// Kills it at once (SIGKILL): what a crash looks like.

@@ -1,4 +1,4 @@
-//! What the other steps need: compilers, Node, Python, Go, cargo tools, and the pinned programs that tests start.
+//! What the other steps need: compilers, Node, Python, PostgreSQL, Go, cargo tools, and the pinned programs that tests start.
 //!
 //! On Debian and as root, missing packages are installed with `apt-get`; otherwise each missing one is named with the
 //! command that gets it. Rust itself is there, or this would not run; `rust-toolchain.toml` pins it.
@@ -36,6 +36,15 @@ const PROGRAMS: &[Program] = &[
         what: "Python 3.10 or later",
         probe: &["python3", "-c", "import sys; sys.exit(sys.version_info < (3, 10))"],
         packages: &["python3"],
+    },
+    Program {
+        what: "PostgreSQL with its client programs",
+        probe: &[
+            "sh",
+            "-c",
+            "ls /usr/lib/postgresql/*/bin/initdb && ls /usr/lib/postgresql/*/bin/pgbench && setpriv -V",
+        ],
+        packages: &["postgresql", "postgresql-client", "util-linux"],
     },
     // What `VERIFY.md` in an archive tells an auditor to use.
     Program { what: "unzip", probe: &["unzip", "-v"], packages: &["unzip"] },
