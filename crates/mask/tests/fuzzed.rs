@@ -78,6 +78,10 @@ fn masked_again_nothing_changes() {
         // A mark joins what it stands for, whatever hyphen does.
         ("row 192.0.2.7\u{2013}07%38-05-1121", "row [REDACTED]\u{2013}07%38-05-1121"),
         ("row 07%38-05-1121\u{2013}192.0.2.7", "row 07%38-05-1121\u{2013}[REDACTED]"),
+        // Behind an address in what is none another may begin, as it does behind its mark.
+        ("0b8::10.21.0.0:821b::7", "0b8::[REDACTED]:[REDACTED]"),
+        ("x::10.21.0.0:821b::7", "x::[REDACTED]:[REDACTED]"),
+        ("1::2::4111111111111111:821b::7", "1::2::<CREDIT_CARD>:[REDACTED]"),
         // A mark is part of the value that it stands in.
         ("pwd=DE.@<EMAIL_ADDRESS_1>i$1", "pwd=DE.@<EMAIL_ADDRESS_1>i$1"),
         ("pwd=<US_SSN>\u{a0}\u{e4}", "pwd=<US_SSN>\u{a0}\u{e4}"),

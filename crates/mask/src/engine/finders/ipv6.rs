@@ -44,8 +44,10 @@ pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mu
         let (start, whole) = beginning(text, colon, found_to);
         let rest = text.get(start..).unwrap_or_default();
         let run = rest.iter().take(MAX_ADDRESS + 1).take_while(|byte| goes_on(Some(byte)) || **byte == b'.').count();
-        passed = (start + run).max(colon + 1);
+        let spelled = rest.get(..run).unwrap_or_default();
+        let behind_label = || next_label(spelled).map_or(start + run, |label| start + label).max(colon + 1);
         if !whole {
+            passed = behind_label();
             continue;
         }
         let behind = rest.get(run..).unwrap_or_default();
@@ -59,11 +61,30 @@ pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mu
             scan.findings.push(Finding { class, start, end: start + address + suffix, score });
             passed = start + address + suffix;
             found_to = passed;
+        } else {
+            passed = behind_label();
         }
     }
     if end == End::Open {
         live(text, from, scan);
     }
+}
+
+/// The place of the first colon in the spelling of what is no address behind which one may begin all the same: the colon
+/// stands behind an IPv4 address or a number too long for a group, which may be masked and then is a label.
+fn next_label(spelled: &[u8]) -> Option<usize> {
+    let (mut group, mut is_dotted) = (0, false);
+    for (at, byte) in spelled.iter().enumerate() {
+        match byte {
+            b':' if (is_dotted && group > 0 || group > MAX_GROUP) && spelled.get(at + 1) != Some(&b':') => {
+                return Some(at);
+            }
+            b':' => (group, is_dotted) = (0, false),
+            b'.' => (group, is_dotted) = (0, group > 0),
+            _ => group += 1,
+        }
+    }
+    None
 }
 
 /// The length of what follows a colon and may be of an address, if it has too few colons for one, as a time of day and a
