@@ -87,8 +87,11 @@ impl Reading {
             let Some(skipped) = text.get(from..).and_then(|rest| first(rest, ascii)) else { break };
             from += skipped;
         }
+        if reading.places.is_empty() {
+            return None;
+        }
         reading.text.extend_from_slice(text.get(copied..).unwrap_or_default());
-        (!reading.places.is_empty()).then_some(reading)
+        Some(reading)
     }
 
     /// The same finding, by its place in the text as it stands.
