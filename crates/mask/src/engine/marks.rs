@@ -23,14 +23,33 @@ pub(super) const MAX_MARK: usize = MAX_NAME + HASH_LETTERS + 2;
 pub(crate) const MAX_KEPT: usize = 6;
 
 /// The names that marks carry.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Marks {
     names: HashMap<Box<[u8]>, ClassId>,
+    /// A bit for the first two bytes of each: most words behind a `<` are no class's.
+    begins: [u64; 64],
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self { names: HashMap::new(), begins: [0; 64] }
+    }
 }
 
 impl Marks {
     pub(super) fn add(&mut self, name: &str, class: ClassId) {
         self.names.insert(name.as_bytes().into(), class);
+        let [first, rest @ ..] = name.as_bytes() else { return };
+        if let Some(seconds) = self.begins.get_mut(usize::from(first & 63)) {
+            // A name of one letter is followed by anything.
+            *seconds |= rest.first().map_or(u64::MAX, |second| 1 << (second & 63));
+        }
+    }
+
+    /// Whether a name may begin with the first bytes of a text.
+    fn may_name(&self, text: &[u8]) -> bool {
+        let [first, second, ..] = text else { return false };
+        self.begins.get(usize::from(first & 63)).is_some_and(|seconds| seconds >> (second & 63) & 1 == 1)
     }
 
     /// The end of the mark whose first word begins at `start`, and the class it names.
@@ -63,7 +82,8 @@ impl Marks {
 
     /// A whole `<…>` mark whose name begins at `start`: its end and its class.
     fn named(&self, text: &[u8], start: usize) -> Option<(usize, ClassId)> {
-        let inner = text.get(start..)?.get(..MAX_MARK).or_else(|| text.get(start..))?;
+        let rest = text.get(start..).filter(|rest| self.may_name(rest))?;
+        let inner = rest.get(..MAX_MARK).unwrap_or(rest);
         let inner = inner.get(..inner.iter().position(|byte| *byte == b'>')?)?;
         let class = self.names.get(inner).or_else(|| {
             let number = inner.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
