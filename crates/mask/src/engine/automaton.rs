@@ -47,7 +47,7 @@ pub(super) struct Automaton {
 }
 
 /// A state of one cache, until that cache is used for something else.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct State(LazyStateID);
 
 /// A match of a shape, not yet judged.
@@ -104,6 +104,11 @@ impl Automaton {
     pub(super) fn after(&self, cache: &mut Cache, state: State, byte: u8) -> Option<State> {
         let next = self.dfa.next_state(cache, state.0, byte).ok()?;
         (!next.is_dead()).then_some(State(next))
+    }
+
+    /// Whether a shape ended before the last byte that led to a state.
+    pub(super) fn has_ended(state: State) -> bool {
+        state.0.is_match()
     }
 
     /// Tries all shapes at `at` and adds what matches, shortest first; of the classes that are `named`, if names count.

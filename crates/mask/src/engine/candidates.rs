@@ -53,9 +53,10 @@ impl Engine {
             let digits = places.digits_from(lowest.trailing_zeros(), behind);
             self.outlines.of_number(text, place(block_at, lowest), digits, end).0
         };
-        let (alone, contextual) = of_each::<1>(digits, of_number);
+        let (alone, contextual) = if digits == 0 { (0, 0) } else { of_each::<1>(digits, of_number) };
         // What may follow a letter is among the shapes that say enough.
-        let (glued, _) = of_each::<1>(places.glued(behind), of_number);
+        let behind_letters = places.glued(behind);
+        let glued = if behind_letters == 0 { 0 } else { of_each::<1>(behind_letters, of_number).0 };
         let quiet = all & !near;
         let may_be_free = |lowest: u64| {
             let first = text.get(place(block_at, lowest)..).and_then(<[u8]>::first_chunk);
@@ -64,8 +65,18 @@ impl Engine {
         let is_one = quiet & quiet.wrapping_sub(1) == 0;
         let (free, _) = if is_one { of_each::<1>(quiet, may_be_free) } else { of_each::<8>(quiet, may_be_free) };
         let (words_alone, words_contextual) = of_each::<2>((all & near & !digits) | free, |lowest| {
-            let begins = self.begins(text, place(block_at, lowest));
-            if near & lowest != 0 { begins } else { without_digits(begins) }
+            let at = place(block_at, lowest);
+            let tiers = if near & lowest != 0 {
+                self.begins(text, at) & (ALONE | CONTEXTUAL)
+            } else if self.begins.may_go_on_free(text.get(at..).unwrap_or_default()) {
+                without_digits(self.begins(text, at))
+            } else {
+                0
+            };
+            if tiers == 0 || !places.is_letter(lowest) {
+                return tiers;
+            }
+            tiers & self.of_word(text, block_at, lowest, places, behind, end).0
         });
         let (alone, contextual) = (alone | words_alone, contextual | words_contextual);
         Candidates { alone, contextual, glued, outlined: 0 }
@@ -82,11 +93,30 @@ impl Engine {
         behind: &Places,
         end: End,
     ) -> &ClassSet {
-        if places.digits & lowest == 0 {
-            return self.outlines.of_other(text, place(block_at, lowest), end).unwrap_or(&self.contextual_classes);
+        if places.digits & lowest != 0 {
+            let digits = places.digits_from(lowest.trailing_zeros(), behind);
+            self.outlines.of_number(text, place(block_at, lowest), digits, end).1
+        } else if places.is_letter(lowest) {
+            self.of_word(text, block_at, lowest, places, behind, end).1
+        } else {
+            &self.contextual_classes
         }
-        let digits = places.digits_from(lowest.trailing_zeros(), behind);
-        self.outlines.of_number(text, place(block_at, lowest), digits, end).1
+    }
+
+    /// Of which tiers shapes may match at a place of a block where a letter is, and of which classes those that need context.
+    #[inline]
+    fn of_word(
+        &self,
+        text: &[u8],
+        block_at: usize,
+        lowest: u64,
+        places: &Places,
+        behind: &Places,
+        end: End,
+    ) -> (u8, &ClassSet) {
+        let bit = lowest.trailing_zeros();
+        let (letters, digits) = (places.letters_from(bit, behind), places.digits_from(bit, behind));
+        self.outlines.of_word(text, place(block_at, lowest), letters, digits, end)
     }
 
     /// Whether what may begin at a place that is no digit stays the same with any digits in the place of those there.

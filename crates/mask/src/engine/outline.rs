@@ -53,31 +53,72 @@ pub(super) struct Outlines {
     numbers: Option<Outline>,
     /// The same at letters.
     words: Option<Outline>,
-    /// What the first digits of a number tell of both.
-    groups: Groups,
+    /// What the first digits of a number tell of both, by what is before it.
+    numbers_told: [Groups; 3],
+    /// What the letters that a word begins with tell, and the digits behind them.
+    words_told: Groups,
+}
+
+/// What is before a number may make it a part of a longer one.
+#[derive(Debug, Clone, Copy)]
+enum Before {
+    Anything,
+    /// A digit and a dot.
+    Dotted,
+    /// A digit and a hyphen or a slash.
+    Joined,
+}
+
+impl Before {
+    fn of(text: &[u8], at: usize) -> Self {
+        match at.checked_sub(2).and_then(|from| text.get(from..at)) {
+            Some([b'0'..=b'9', b'.']) => Self::Dotted,
+            Some([b'0'..=b'9', b'-' | b'/']) => Self::Joined,
+            _ => Self::Anything,
+        }
+    }
+
+    /// The edges of shapes that bear it: a bit for each of [`ALL_EDGES`], and one for shapes that end anywhere.
+    fn edges(self) -> u8 {
+        let bears = |edges: Edges| match self {
+            Self::Anything => true,
+            Self::Dotted => !edges.joints().contains(&b'.'),
+            Self::Joined => !edges.joints().contains(&b'-'),
+        };
+        (0..).zip(ALL_EDGES).filter(|(_, edges)| bears(*edges)).fold(ANYWHERE, |all, (bit, _)| all | 1 << bit)
+    }
 }
 
 impl Outlines {
     /// Draws them.
     pub(super) fn new(alone: &[(Entry, &str)], contextual: &[(Entry, &str)]) -> Self {
-        let alone = Outline::new(alone, |byte| !byte.is_ascii_alphabetic());
+        let alone_numbers = Outline::new(alone, |byte| !byte.is_ascii_alphabetic());
         let numbers = Outline::new(contextual, |byte| !byte.is_ascii_alphabetic());
-        let groups = Groups::new(alone.as_ref(), numbers.as_ref());
-        Self { alone, numbers, words: Outline::new(contextual, |byte| byte.is_ascii_alphabetic()), groups }
+        let numbers_told = [Before::Anything, Before::Dotted, Before::Joined]
+            .map(|before| Groups::new(alone_numbers.as_ref(), numbers.as_ref(), groups::DIGITS, before.edges()));
+        let words = Outline::new(contextual, |byte| byte.is_ascii_alphabetic());
+        let words_told = Groups::new(None, words.as_ref(), groups::LETTERS, Before::Anything.edges());
+        Self { alone: alone_numbers, numbers, words, numbers_told, words_told }
     }
 
-    /// Of which tiers shapes may match at `at`, where a digit is, and of which classes those that need context. A bit of `digits` is set for each of the 64 bytes from
-    /// there on that is a digit, or may be one once more of an open text is there.
+    /// Of which tiers shapes may match at `at`, where a digit is, and of which classes those that need context. A bit of
+    /// `digits` is set for each of the 64 bytes from there on that is a digit, or may be one once more of an open text is
+    /// there.
     #[inline]
     pub(super) fn of_number(&self, text: &[u8], at: usize, digits: u64, end: End) -> (u8, &ClassSet) {
-        self.groups.may_match(text, at, digits, end)
+        let [anything, dotted, joined] = &self.numbers_told;
+        let groups = match Before::of(text, at) {
+            Before::Anything => anything,
+            Before::Dotted => dotted,
+            Before::Joined => joined,
+        };
+        groups.may_match(text, at, digits, digits, end)
     }
 
-    /// The classes of shapes that need context and may match at `at`, where no digit is, if they are known: what an open text
-    /// ends in may become anything.
-    pub(super) fn of_other(&self, text: &[u8], at: usize, end: End) -> Option<&ClassSet> {
-        let is_letter = end == End::Final && text.get(at).is_some_and(u8::is_ascii_alphabetic);
-        self.words.as_ref().filter(|_| is_letter).map(|words| &words.all)
+    /// The same where a letter is; a bit of `letters` is set for each of the 64 bytes from there on that is a letter.
+    #[inline]
+    pub(super) fn of_word(&self, text: &[u8], at: usize, letters: u64, digits: u64, end: End) -> (u8, &ClassSet) {
+        self.words_told.may_match(text, at, letters, digits, end)
     }
 
     /// Whether a shape that says enough may match at `at`, or, where an open text ends first, could yet.
@@ -109,7 +150,8 @@ impl Outlines {
     /// Bytes that they take.
     pub(super) fn memory(&self) -> usize {
         let outlines = [&self.alone, &self.numbers, &self.words].into_iter().flatten().map(Outline::memory);
-        outlines.sum::<usize>() + self.groups.memory()
+        let told = self.numbers_told.iter().chain([&self.words_told]).map(Groups::memory);
+        outlines.sum::<usize>() + told.sum::<usize>()
     }
 }
 
@@ -128,8 +170,6 @@ struct Outline {
     at_end: Vec<Matched>,
     /// The sets of classes that match together.
     classes: Vec<ClassSet>,
-    /// All of them.
-    all: ClassSet,
     start: u16,
 }
 
@@ -311,9 +351,7 @@ impl Drawing<'_> {
                 *to |= MATCHED;
             }
         }
-        let mut all = ClassSet::EMPTY;
-        self.classes.iter().for_each(|classes| all.extend(classes));
-        Some(Outline { kinds, next, shift, matched, at_end, classes: self.classes, all, start })
+        Some(Outline { kinds, next, shift, matched, at_end, classes: self.classes, start })
     }
 
     fn number(&mut self, state: LazyStateID) -> Option<u16> {

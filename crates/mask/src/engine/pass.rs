@@ -208,8 +208,7 @@ impl<'a> Pass<'a> {
                 self.try_shapes(at, Tier::Alone)?;
             }
             if candidates.contextual & lowest != 0 && (self.asks_everywhere || at >= self.silent_to) {
-                let digits = places.digits & lowest != 0;
-                self.try_named(at, digits.then(|| places.digits_from(lowest.trailing_zeros(), behind)))?;
+                self.try_named(block_at, lowest, places, behind)?;
             }
         }
         Ok(())
@@ -267,15 +266,14 @@ impl<'a> Pass<'a> {
         self.heard.filter(|heard| heard.end + NEAR_BYTES >= at)
     }
 
-    /// Tries the shapes of classes that something names; `digits` are those from the place on if a digit is there.
-    fn try_named(&mut self, at: usize, digits: Option<u64>) -> Result<(), Failed> {
+    /// Tries the shapes of classes that something names at a place of a block.
+    fn try_named(&mut self, block_at: usize, lowest: u64, places: &Places, behind: &Places) -> Result<(), Failed> {
         let Self { engine, text, end, .. } = *self;
+        let at = place(block_at, lowest);
         // What costs less comes first.
-        let classes = || match digits {
-            Some(digits) => engine.outlines.of_number(text, at, digits, end).1,
-            None => engine.outlines.of_other(text, at, end).unwrap_or(&engine.contextual_classes),
-        };
-        if at < self.at_most_to && !self.at_most.intersects(classes()) {
+        let classes = || engine.in_context(text, block_at, lowest, places, behind, end);
+        let known = (at < self.at_most_to).then(classes);
+        if known.is_some_and(|classes| !self.at_most.intersects(classes)) {
             return Ok(());
         }
         let is_known = at < self.silent_to || at < self.looked_to + FEW_UNKNOWN;
@@ -286,7 +284,7 @@ impl<'a> Pass<'a> {
         self.at_most = named;
         self.scan.near.all(&mut self.at_most);
         self.at_most_to = self.looked_to.min(self.steady_to(at));
-        if named.intersects(classes()) && engine.outlines.may_be_in_context(text, at, end, &named) {
+        if named.intersects(known.unwrap_or_else(classes)) && engine.outlines.may_be_in_context(text, at, end, &named) {
             self.try_shapes(at, Tier::Contextual(&named))?;
         }
         Ok(())

@@ -30,6 +30,7 @@ pub(super) struct Places {
     /// Words behind `<`, `[` or `*`: they may be a mark's.
     pub(super) marked: u64,
     pub(super) digits: u64,
+    letters: u64,
     /// Digits directly behind a letter that is no escape's.
     behind_letters: u64,
 }
@@ -49,6 +50,9 @@ impl Places {
     /// Places with a digit among the [`NEAR`] bytes from there; `next` are the places of the block behind.
     pub(super) fn near_digits(&self, next: &Self) -> u64 {
         let (mut here, mut beyond) = (self.digits, next.digits);
+        if here | beyond == 0 {
+            return 0;
+        }
         for step in NEAR_STEPS {
             here |= here >> step | beyond << (64 - step);
             beyond |= beyond >> step;
@@ -68,6 +72,16 @@ impl Places {
         self.digits >> bit | (next.digits << (63 - bit)) << 1
     }
 
+    /// The same of letters.
+    pub(super) fn letters_from(&self, bit: u32, next: &Self) -> u64 {
+        self.letters >> bit | (next.letters << (63 - bit)) << 1
+    }
+
+    /// Whether a letter is at the place of a bit.
+    pub(super) fn is_letter(&self, lowest: u64) -> bool {
+        self.letters & lowest != 0
+    }
+
     /// The places of a text's last block, of so many bytes, where more of the text may follow.
     pub(super) fn open_ended(self, length: usize) -> Self {
         let beyond = u32::try_from(length).ok().and_then(|length| u64::MAX.checked_shl(length)).unwrap_or(0);
@@ -76,7 +90,7 @@ impl Places {
 
     /// What may stand behind an open text's last block.
     pub(super) const ANYTHING: Self =
-        Self { digits: u64::MAX, words: 0, opening: 0, inner: 0, escaped: 0, marked: 0, behind_letters: 0 };
+        Self { digits: u64::MAX, letters: 0, words: 0, opening: 0, inner: 0, escaped: 0, marked: 0, behind_letters: 0 };
 }
 
 /// The last two bytes before a block; 0 where there is none.
@@ -159,6 +173,7 @@ impl Starts {
             escaped: escaped & all,
             marked: words & (marks << 1 | u64::from(MARK_BEGINS.contains(&before.last))),
             digits,
+            letters,
             behind_letters: digits & (letters << 1 | u64::from(before.last.is_ascii_alphabetic())) & !escaped,
         }
     }
@@ -204,6 +219,7 @@ impl Starts {
             escaped: 0,
             marked: 0,
             digits,
+            letters,
             behind_letters: digits & letters << 1,
         };
         Some(Plain { places, colons: block.is(b':'), ats, dots: block.is(b'.'), alike: block.alike() })

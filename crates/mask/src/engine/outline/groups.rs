@@ -1,8 +1,9 @@
-//! What the first two groups of digits of a number tell: most numbers are no shape's, and their lengths and what stands
-//! behind them say so, without a walk through an outline whose every step waits for the one before.
+//! What the first two groups of digits of a number tell, or the letters of a word and the digits behind them: most are no
+//! shape's, and their lengths and what stands behind them say so, without a walk through an outline whose every step waits
+//! for the one before.
 //!
 //! The figures are drawn from the outlines themselves, by following all their states at once. They rule out only what no
-//! outline accepts: whoever passes is looked at as before.
+//! outline accepts: whoever passes is looked at as before. Which digits there are makes no difference.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,11 @@ use crate::class::{ClassId, ClassSet, MAX_CLASSES};
 use crate::engine::End;
 use crate::engine::beginnings::{ALONE, CONTEXTUAL};
 
-/// Digits of the first and the second group, at most: longer ones are not told apart.
+/// Bytes that stand for all of a group: of a number, or of the letters that a word begins with.
+pub(super) const DIGITS: &[u8] = b"01";
+pub(super) const LETTERS: &[u8] = b"Aa";
+
+/// Bytes of the first and the second group, at most: longer ones are not told apart.
 const MAX_FIRST: usize = 20;
 const MAX_SECOND: usize = 8;
 
@@ -34,7 +39,7 @@ pub(super) struct Groups {
     kinds: Box<[u8; 256]>,
     /// Kinds of bytes, and the end of the text, which is the last.
     count: usize,
-    /// By the digits of the first group and the kind behind it; nothing matches where it is the first row.
+    /// By the length of the first group and the kind behind it; nothing matches where it is the first row.
     rows: Vec<u16>,
     /// By row, the digits of the second group and the kind behind it.
     entries: Vec<u16>,
@@ -44,14 +49,18 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Follows the outlines of the shapes that say enough and of those that need context.
-    pub(super) fn new(alone: Option<&Outline>, contextual: Option<&Outline>) -> Self {
+    /// Follows the outlines of the shapes that say enough and of those that need context, of which the first group is made of
+    /// these bytes, as far as they may stand where they begin: a bit of `edges` is set for each of [`super::ALL_EDGES`] that
+    /// bears what is before.
+    pub(super) fn new(alone: Option<&Outline>, contextual: Option<&Outline>, group: &[u8], edges: u8) -> Self {
         let (kinds, examples) = kinds([alone, contextual]);
         let count = examples.len() + 1;
         let mut every = ClassSet::EMPTY;
         (0..).map(ClassId).take(MAX_CLASSES).for_each(|class| every.insert(class));
         let mut drawing = Drawing {
             examples: &examples,
+            group,
+            edges,
             sets: vec![ClassSet::EMPTY, every],
             numbers: HashMap::from([(ClassSet::EMPTY, NO_CLASS), (every, EVERY_CLASS)]),
             rows: vec![vec![0; SECONDS * count]; (MAX_FIRST + 1) * count],
@@ -78,11 +87,11 @@ impl Groups {
         Self { kinds, count, rows, entries, sets: drawing.sets, untold }
     }
 
-    /// Of which tiers shapes may match at `at`, and of which classes those that need context; a bit of `digits` is set for
-    /// each byte from there on that is a digit.
+    /// Of which tiers shapes may match at `at`, and of which classes those that need context; a bit of `group` is set for
+    /// each byte from there on that may be of the first group, and of `digits` for each that is a digit.
     #[inline]
-    pub(super) fn may_match(&self, text: &[u8], at: usize, digits: u64, end: End) -> (u8, &ClassSet) {
-        let entry = self.entry(text, at, digits, end).unwrap_or(SAYS_ENOUGH | EVERY_CLASS) | self.untold;
+    pub(super) fn may_match(&self, text: &[u8], at: usize, group: u64, digits: u64, end: End) -> (u8, &ClassSet) {
+        let entry = self.entry(text, at, group, digits, end).unwrap_or(SAYS_ENOUGH | EVERY_CLASS) | self.untold;
         let alone = if entry & SAYS_ENOUGH != 0 { ALONE } else { 0 };
         let contextual = if entry & SET == NO_CLASS { 0 } else { CONTEXTUAL };
         (alone | contextual, self.sets.get(usize::from(entry & SET)).unwrap_or(&ClassSet::EMPTY))
@@ -90,8 +99,8 @@ impl Groups {
 
     /// None where it cannot be told.
     #[inline]
-    fn entry(&self, text: &[u8], at: usize, digits: u64, end: End) -> Option<u16> {
-        let first = usize::try_from(digits.trailing_ones()).ok().filter(|first| *first <= MAX_FIRST)?;
+    fn entry(&self, text: &[u8], at: usize, group: u64, digits: u64, end: End) -> Option<u16> {
+        let first = usize::try_from(group.trailing_ones()).ok().filter(|first| *first <= MAX_FIRST)?;
         let kind = self.kind(text, at + first, end)?;
         let row = self.rows.get(first * self.count + kind).copied().map(usize::from)?;
         if row == 0 {
@@ -118,13 +127,14 @@ impl Groups {
     }
 }
 
-/// The kind of every byte, which no outline tells apart further, and a byte of every kind.
+/// The kind of every byte, which no outline tells apart further unless it is a digit, and a byte of every kind.
 fn kinds(outlines: [Option<&Outline>; 2]) -> (Box<[u8; 256]>, Vec<u8>) {
     let mut known = HashMap::new();
     let mut examples = Vec::new();
     let mut kinds = Box::new([0; 256]);
     for (byte, kind) in (0..=u8::MAX).zip(kinds.iter_mut()) {
-        let told_by = outlines.map(|outline| outline.map(|outline| outline.kind(byte)));
+        let own = |outline: &Outline| if byte.is_ascii_digit() { 0 } else { outline.kind(byte) };
+        let told_by = outlines.map(|outline| outline.map(own));
         let told_by = (told_by, byte.is_ascii_alphanumeric(), byte.is_ascii_digit());
         *kind = *known.entry(told_by).or_insert_with(|| {
             examples.push(byte);
@@ -138,6 +148,8 @@ fn kinds(outlines: [Option<&Outline>; 2]) -> (Box<[u8; 256]>, Vec<u8>) {
 /// Rows in the making: one for each length of the first group and kind behind it.
 struct Drawing<'a> {
     examples: &'a [u8],
+    group: &'a [u8],
+    edges: u8,
     sets: Vec<ClassSet>,
     numbers: HashMap<ClassSet, u16>,
     rows: Vec<Vec<u16>>,
@@ -147,14 +159,14 @@ impl Drawing<'_> {
     /// Adds what an outline tells: one bit, or the classes where the entry is made of sets.
     fn follow(&mut self, outline: &Outline, entry: u16) {
         let count = self.examples.len() + 1;
-        let follower = Follower { outline, leads_to: outline.leads_to() };
+        let follower = Follower { outline, edges: self.edges, leads_to: outline.leads_to(self.edges) };
         let mut first = Reached { states: vec![outline.start], matched: ClassSet::EMPTY };
-        for digits in 1..=MAX_FIRST {
-            first = follower.step(&first, b"01", digits > 1);
+        for length in 1..=MAX_FIRST {
+            first = follower.step(&first, self.group, length > 1);
             for kind in 0..count {
-                let Some(mut row) = self.rows.get_mut(digits * count + kind).map(std::mem::take) else { continue };
+                let Some(mut row) = self.rows.get_mut(length * count + kind).map(std::mem::take) else { continue };
                 self.draw(&follower, &first, kind, entry, &mut row);
-                if let Some(slot) = self.rows.get_mut(digits * count + kind) {
+                if let Some(slot) = self.rows.get_mut(length * count + kind) {
                     *slot = row;
                 }
             }
@@ -171,7 +183,7 @@ impl Drawing<'_> {
             return;
         };
         let is_word = byte.is_ascii_alphanumeric();
-        let mut second = follower.step(first, &[byte], is_word);
+        let mut second = follower.step(first, any_digit(&byte), is_word);
         for (digits, row) in row.chunks_mut(self.examples.len() + 1).enumerate() {
             if second.states.is_empty() && second.matched.is_empty() {
                 return;
@@ -180,13 +192,13 @@ impl Drawing<'_> {
             for (kind, slot) in row.iter_mut().enumerate() {
                 let classes = match self.examples.get(kind) {
                     Some(next) => {
-                        follower.may(&follower.step(&second, &[*next], behind && next.is_ascii_alphanumeric()))
+                        follower.may(&follower.step(&second, any_digit(next), behind && next.is_ascii_alphanumeric()))
                     }
                     None => follower.ends(&second),
                 };
                 *slot |= self.entry(&classes, entry);
             }
-            second = follower.step(&second, b"01", behind);
+            second = follower.step(&second, DIGITS, behind);
         }
     }
 
@@ -210,6 +222,11 @@ impl Drawing<'_> {
     }
 }
 
+/// What a byte of a kind may be.
+fn any_digit(example: &u8) -> &[u8] {
+    if example.is_ascii_digit() { DIGITS } else { std::slice::from_ref(example) }
+}
+
 /// All states that some bytes lead to.
 #[derive(Debug, Default)]
 struct Reached {
@@ -221,6 +238,7 @@ struct Reached {
 /// Follows an outline.
 struct Follower<'a> {
     outline: &'a Outline,
+    edges: u8,
     /// By state, the classes that may yet match.
     leads_to: Vec<ClassSet>,
 }
@@ -235,7 +253,8 @@ impl Follower<'_> {
                 let to = outline.to(*state, outline.kind(*byte));
                 let state = to & STATE;
                 // Within a word only what ends anywhere stands.
-                let stands = |matched: &&Matched| !in_word || matched.edges & ANYWHERE != 0;
+                let ends = if in_word { ANYWHERE } else { u8::MAX };
+                let stands = |matched: &&Matched| matched.edges & self.edges & ends != 0;
                 if let Some(matched) = outline.matched.get(usize::from(state)).filter(stands) {
                     reached.matched.extend(&outline.classes_of(*matched));
                 }
@@ -261,7 +280,8 @@ impl Follower<'_> {
     fn ends(&self, reached: &Reached) -> ClassSet {
         let mut classes = reached.matched;
         for state in &reached.states {
-            if let Some(matched) = self.outline.at_end.get(usize::from(*state)) {
+            let matched = self.outline.at_end.get(usize::from(*state));
+            if let Some(matched) = matched.filter(|matched| matched.edges & self.edges != 0) {
                 classes.extend(&self.outline.classes_of(*matched));
             }
         }
@@ -274,9 +294,11 @@ impl Outline {
         self.classes.get(usize::from(matched.classes)).copied().unwrap_or_default()
     }
 
-    /// By state, the classes that match somewhere behind it.
-    fn leads_to(&self) -> Vec<ClassSet> {
-        let at_end = self.at_end.iter().map(|matched| self.classes_of(*matched));
+    /// By state, the classes that match somewhere behind it with one of some edges.
+    fn leads_to(&self, edges: u8) -> Vec<ClassSet> {
+        let classes_of =
+            |matched: Matched| if matched.edges & edges == 0 { ClassSet::EMPTY } else { self.classes_of(matched) };
+        let at_end = self.at_end.iter().map(|matched| classes_of(*matched));
         let mut leads_to: Vec<ClassSet> = at_end.collect();
         let mut changed = true;
         while changed {
@@ -286,7 +308,7 @@ impl Outline {
                 for to in next {
                     let to = usize::from(to & STATE);
                     let matched = self.matched.get(to).copied().unwrap_or_default();
-                    classes.extend(&self.classes_of(matched));
+                    classes.extend(&classes_of(matched));
                     classes.extend(&leads_to.get(to).copied().unwrap_or_default());
                 }
                 if let Some(slot) = leads_to.get_mut(state).filter(|slot| **slot != classes) {
@@ -311,16 +333,29 @@ mod tests {
 
     static ALL: LazyLock<Engine> = LazyLock::new(|| Engine::new(&Selection::new(["all"])).unwrap());
 
-    fn told(text: &str, end: End) -> (u8, ClassSet) {
+    /// What the number or the word tells that begins at a place.
+    fn told_at(text: &str, at: usize, end: End) -> (u8, ClassSet) {
+        let own = &text[at..];
         let beyond =
-            if end == End::Open { u64::MAX.checked_shl(u32::try_from(text.len()).unwrap()).unwrap_or(0) } else { 0 };
-        let digits = text.bytes().take(64).rev().fold(0, |bits, byte| bits << 1 | u64::from(byte.is_ascii_digit()));
-        let (tiers, classes) = ALL.outlines.of_number(text.as_bytes(), 0, digits | beyond, end);
+            if end == End::Open { u64::MAX.checked_shl(u32::try_from(own.len()).unwrap()).unwrap_or(0) } else { 0 };
+        let bits =
+            |is: fn(&u8) -> bool| own.bytes().take(64).rev().fold(0, |bits, byte| bits << 1 | u64::from(is(&byte)));
+        let digits = bits(u8::is_ascii_digit) | beyond;
+        let letters = bits(u8::is_ascii_alphabetic);
+        let text = text.as_bytes();
+        let (tiers, classes) = match text[at] {
+            b'0'..=b'9' => ALL.outlines.of_number(text, at, digits, end),
+            _ => ALL.outlines.of_word(text, at, letters, digits, end),
+        };
         (tiers, *classes)
     }
 
-    fn accepts(outline: Option<&Outline>, text: &str, end: End, named: Option<&ClassSet>) -> bool {
-        outline.is_none_or(|outline| outline.may_match(text.as_bytes(), 0, end, named))
+    fn told(text: &str, end: End) -> (u8, ClassSet) {
+        told_at(text, 0, end)
+    }
+
+    fn accepts(outline: Option<&Outline>, text: &str, at: usize, named: Option<&ClassSet>) -> bool {
+        outline.is_none_or(|outline| outline.may_match(text.as_bytes(), at, End::Final, named))
     }
 
     #[test]
@@ -333,24 +368,55 @@ mod tests {
         assert_eq!(told("12", End::Open).0, ALONE | CONTEXTUAL, "it may go on");
     }
 
+    #[test]
+    fn what_is_before_a_number_and_the_letters_of_a_word_tell_too() {
+        let alone = |text: &str, at: usize| told_at(text, at, End::Final).0 & ALONE != 0;
+        assert!(alone("10.123.45.67", 0));
+        assert!(!alone("10.123.45.67", 3), "a part of a longer one");
+        assert!(!alone("1-123-45-6789", 2));
+        assert!(alone("x-123-45-6789", 2));
+        for text in ["status=200 ", "because ", "len() > 4", "INFO http", "request=0f3a"] {
+            assert_eq!(told(text, End::Final).1, ClassSet::EMPTY, "{text}");
+        }
+        assert!(!told("x1112 ", End::Final).1.is_empty(), "a driver's license, if something names one");
+    }
+
+    /// Of an open text nothing may be ruled out that it becomes.
+    fn nothing_is_ruled_out(text: &str, at: usize, more: Option<&str>) -> Result<(), TestCaseError> {
+        let (tiers, classes) = told_at(text, at, if more.is_some() { End::Open } else { End::Final });
+        let whole = format!("{text}{}", more.unwrap_or_default());
+        let (outlines, all) = (&ALL.outlines, &ALL.contextual_classes);
+        let is_number = text.as_bytes()[at].is_ascii_digit();
+        let contextual = if is_number { &outlines.numbers } else { &outlines.words };
+        let in_context = |named: &ClassSet| accepts(contextual.as_ref(), &whole, at, Some(named));
+        if is_number {
+            prop_assert!(tiers & ALONE != 0 || !accepts(outlines.alone.as_ref(), &whole, at, None));
+        }
+        prop_assert!(tiers & CONTEXTUAL != 0 || !in_context(all));
+        for id in (0..).map(ClassId).take(MAX_CLASSES).filter(|id| all.contains(*id)) {
+            let mut class = ClassSet::EMPTY;
+            class.insert(id);
+            prop_assert!(classes.contains(id) || !in_context(&class), "{id:?}");
+        }
+        Ok(())
+    }
+
     proptest! {
         #[test]
-        fn nothing_is_ruled_out_that_an_outline_accepts(
+        fn nothing_is_ruled_out_of_numbers_that_an_outline_accepts(
+            before in "([0-9a-z]?[ ./:(-])?",
             text in "[0-9]{1,21}[ ./:_()A-Za-z,\\-]?[0-9]{0,10}[ ./:_()A-Za-z,\\-]{0,2}[0-9A-Z ./-]{0,30}",
             more in prop::option::of("[0-9A-Z ./:-]{0,12}"),
         ) {
-            // Of an open text nothing may be ruled out that it becomes.
-            let (tiers, classes) = told(&text, if more.is_some() { End::Open } else { End::Final });
-            let whole = text + more.as_deref().unwrap_or_default();
-            let (outlines, all) = (&ALL.outlines, &ALL.contextual_classes);
-            let in_context = |named: &ClassSet| accepts(outlines.numbers.as_ref(), &whole, End::Final, Some(named));
-            prop_assert!(tiers & ALONE != 0 || !accepts(outlines.alone.as_ref(), &whole, End::Final, None));
-            prop_assert!(tiers & CONTEXTUAL != 0 || !in_context(all));
-            for id in (0..).map(ClassId).take(MAX_CLASSES).filter(|id| all.contains(*id)) {
-                let mut class = ClassSet::EMPTY;
-                class.insert(id);
-                prop_assert!(classes.contains(id) || !in_context(&class), "{id:?}");
-            }
+            nothing_is_ruled_out(&format!("{before}{text}"), before.len(), more.as_deref())?;
+        }
+
+        #[test]
+        fn nor_of_words(
+            text in "([A-Z]{1,6}|[a-z]{1,6}|[A-Za-z]{1,24})[ ./:_A-Za-z-]?[0-9]{0,10}[ ./:_A-Za-z-]{0,2}[0-9A-Z ./-]{0,30}",
+            more in prop::option::of("[0-9A-Z ./:-]{0,12}"),
+        ) {
+            nothing_is_ruled_out(&text, 0, more.as_deref())?;
         }
     }
 }
