@@ -225,7 +225,7 @@ impl Engine {
             }
             finders.extend(chosen.class.finder.map(|finder| (finder, id)));
         }
-        let outlines = Outlines::new(&shapes.alone, &shapes.contextual);
+        let outlines = Outlines::new(&shapes);
         let tiers = Arc::new(Tiers::new(&shapes)?);
         shapes.alone.retain(|(_, pattern)| may_be_free_of_digits(pattern));
         shapes.contextual.retain(|(_, pattern)| may_be_free_of_digits(pattern));

@@ -49,14 +49,13 @@ impl Engine {
     ) -> Candidates {
         let all = places.words | places.opening | places.escaped;
         let digits = all & places.digits;
-        let of_number = |lowest: u64| {
-            let digits = places.digits_from(lowest.trailing_zeros(), behind);
-            self.outlines.of_number(text, place(block_at, lowest), digits, end).0
-        };
+        let digits_from = |lowest: u64| places.digits_from(lowest.trailing_zeros(), behind);
+        let of_number =
+            |lowest: u64| self.outlines.of_number(text, place(block_at, lowest), digits_from(lowest), end).0;
+        let of_glued = |lowest: u64| self.outlines.of_glued(text, place(block_at, lowest), digits_from(lowest), end);
         let (alone, contextual) = if digits == 0 { (0, 0) } else { of_each::<1>(digits, of_number) };
-        // What may follow a letter is among the shapes that say enough.
         let behind_letters = places.glued(behind);
-        let glued = if behind_letters == 0 { 0 } else { of_each::<1>(behind_letters, of_number).0 };
+        let glued = if behind_letters == 0 { 0 } else { of_each::<1>(behind_letters, of_glued).0 };
         let quiet = all & !near;
         let may_be_free = |lowest: u64| {
             let first = text.get(place(block_at, lowest)..).and_then(<[u8]>::first_chunk);

@@ -223,16 +223,27 @@ impl Words {
 
     /// What the word that begins at `start` names, as it stands or as the first part of a camel-case word; phrases are
     /// read back a bounded way.
+    #[inline]
     pub(super) fn at(&self, text: &[u8], start: usize) -> Option<ClassSet> {
-        let rest = text.get(start..)?;
-        let [first, second, third, fourth] = match rest {
-            [first, second, third, fourth, ..] => [first, second, third, fourth].map(|byte| letter(*byte)),
-            _ => [0, 1, 2, 3].map(|at| rest.get(at).copied().map_or(0, letter)),
+        if self.may_name(text.get(start..)?) { self.at_possible(text, start) } else { None }
+    }
+
+    /// Whether the first letters are those of a word that names something: most words are told by them.
+    #[inline]
+    fn may_name(&self, word: &[u8]) -> bool {
+        let (place, fourth) = if let [first, second, third, fourth, ..] = word {
+            (sieve(letter(*first), letter(*second), letter(*third)), letter(*fourth))
+        } else {
+            let at = |place: usize| word.get(place).copied().map_or(0, letter);
+            (sieve(at(0), at(1), at(2)), at(3))
         };
-        let place = sieve(first, second, third);
-        if !is_set(&self.sieve, place) || !is_set(&self.fourth, with_fourth(place, fourth)) {
-            return None;
-        }
+        is_set(&self.sieve, place) && is_set(&self.fourth, with_fourth(place, fourth))
+    }
+
+    /// What the word names that may name something.
+    #[inline(never)]
+    fn at_possible(&self, text: &[u8], start: usize) -> Option<ClassSet> {
+        let rest = text.get(start..)?;
         let measured = Measured::of(rest);
         let word = rest.get(..measured.length)?;
         let floor = start.saturating_sub(PHRASE_BYTES);

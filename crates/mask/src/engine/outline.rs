@@ -19,6 +19,7 @@ use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind, Repeti
 
 use self::groups::Groups;
 use super::automaton::Entry;
+use super::caches::Shapes;
 use super::{End, is_word};
 use crate::class::{ClassSet, Edges};
 
@@ -55,6 +56,8 @@ pub(super) struct Outlines {
     words: Option<Outline>,
     /// What the first digits of a number tell of both, by what is before it.
     numbers_told: [Groups; 3],
+    /// What the first digits tell of shapes that may follow a letter.
+    glued_told: Groups,
     /// What the letters that a word begins with tell, and the digits behind them.
     words_told: Groups,
 }
@@ -91,14 +94,17 @@ impl Before {
 
 impl Outlines {
     /// Draws them.
-    pub(super) fn new(alone: &[(Entry, &str)], contextual: &[(Entry, &str)]) -> Self {
+    pub(super) fn new(shapes: &Shapes<'_>) -> Self {
+        let Shapes { alone, contextual, glued } = shapes;
         let alone_numbers = Outline::new(alone, |byte| !byte.is_ascii_alphabetic());
         let numbers = Outline::new(contextual, |byte| !byte.is_ascii_alphabetic());
         let numbers_told = [Before::Anything, Before::Dotted, Before::Joined]
             .map(|before| Groups::new(alone_numbers.as_ref(), numbers.as_ref(), groups::DIGITS, before.edges()));
+        let glued = Outline::new(glued, |byte| byte.is_ascii_digit());
+        let glued_told = Groups::new(glued.as_ref(), None, groups::DIGITS, Before::Anything.edges());
         let words = Outline::new(contextual, |byte| byte.is_ascii_alphabetic());
         let words_told = Groups::new(None, words.as_ref(), groups::LETTERS, Before::Anything.edges());
-        Self { alone: alone_numbers, numbers, words, numbers_told, words_told }
+        Self { alone: alone_numbers, numbers, words, numbers_told, glued_told, words_told }
     }
 
     /// Of which tiers shapes may match at `at`, where a digit is, and of which classes those that need context. A bit of
@@ -115,7 +121,13 @@ impl Outlines {
         groups.may_match(text, at, digits, digits, end)
     }
 
-    /// The same where a letter is; a bit of `letters` is set for each of the 64 bytes from there on that is a letter.
+    /// The tiers, where a letter is before the digit, of shapes that may follow one: either all that need no context or none.
+    #[inline]
+    pub(super) fn of_glued(&self, text: &[u8], at: usize, digits: u64, end: End) -> u8 {
+        self.glued_told.may_match(text, at, digits, digits, end).0
+    }
+
+    /// As [`Self::of_number`] where a letter is; a bit of `letters` is set for each of the 64 bytes from there on that is a letter.
     #[inline]
     pub(super) fn of_word(&self, text: &[u8], at: usize, letters: u64, digits: u64, end: End) -> (u8, &ClassSet) {
         self.words_told.may_match(text, at, letters, digits, end)
@@ -150,7 +162,7 @@ impl Outlines {
     /// Bytes that they take.
     pub(super) fn memory(&self) -> usize {
         let outlines = [&self.alone, &self.numbers, &self.words].into_iter().flatten().map(Outline::memory);
-        let told = self.numbers_told.iter().chain([&self.words_told]).map(Groups::memory);
+        let told = self.numbers_told.iter().chain([&self.glued_told, &self.words_told]).map(Groups::memory);
         outlines.sum::<usize>() + told.sum::<usize>()
     }
 }

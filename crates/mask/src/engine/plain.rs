@@ -99,6 +99,7 @@ struct Short<'a> {
 
 impl Short<'_> {
     /// Looks up what all its words name.
+    #[inline(never)]
     fn listen(&mut self) {
         if self.candidates.is_empty() {
             return;
