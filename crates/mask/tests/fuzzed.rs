@@ -79,13 +79,15 @@ fn masked_again_nothing_changes() {
         ("row 192.0.2.7\u{2013}07%38-05-1121", "row [REDACTED]\u{2013}07%38-05-1121"),
         ("row 07%38-05-1121\u{2013}192.0.2.7", "row 07%38-05-1121\u{2013}[REDACTED]"),
         // Behind an address in what is none another may begin, as it does behind its mark.
-        ("0b8::10.21.0.0:821b::7", "0b8::[REDACTED]:[REDACTED]"),
+        ("0b8::10.21.0.0:821b::7", "[REDACTED]:[REDACTED]"),
+        ("201:db8::4:200.20.0.21:db8::4:200.20.0.21", "[REDACTED]:[REDACTED]"),
+        ("2001:db8::4:4111111111111111 x", "[REDACTED]:<CREDIT_CARD> x"),
         ("x::10.21.0.0:821b::7", "x::[REDACTED]:[REDACTED]"),
         ("1::2::4111111111111111:821b::7", "1::2::<CREDIT_CARD>:[REDACTED]"),
         // A mark is part of the value that it stands in.
         ("pwd=DE.@<EMAIL_ADDRESS_1>i$1", "pwd=DE.@<EMAIL_ADDRESS_1>i$1"),
         ("pwd=<US_SSN>\u{a0}\u{e4}", "pwd=<US_SSN>\u{a0}\u{e4}"),
-        ("01:db8::10.21.0.21:db8::10.2", "01:db8::[REDACTED]:db8::10.2"),
+        ("01:db8::10.21.0.21:db8::10.2", "[REDACTED]:db8::10.2"),
         (r#"{"passwd0'::%5h8m0@er8colone":"078-05-112"}"#, r#"{"passwd0'::<SECRET_PASSWORD>":"078-05-112"}"#),
         ("pwd=|\u{e4} 17 ana@x.org", "pwd=|\u{e4} 17 <EMAIL_ADDRESS_1>"),
         ("pwd=|Ab<EMAIL_ADDRESS_1>17", "pwd=|Ab<EMAIL_ADDRESS_1>17"),

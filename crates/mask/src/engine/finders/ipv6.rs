@@ -55,7 +55,7 @@ pub(super) fn find(class: ClassId, text: &[u8], from: usize, end: End, scan: &mu
             // It may become a mark.
             scan.live_from = scan.live_from.min(start);
         }
-        if let Some(address) = longest_address(rest, run) {
+        if let Some(address) = longest_address(rest, run).or_else(|| before_number(spelled, run <= MAX_ADDRESS)) {
             let score = score(rest.get(..address).unwrap_or_default());
             let suffix = suffix(rest.get(address..).unwrap_or_default());
             scan.findings.push(Finding { class, start, end: start + address + suffix, score });
@@ -187,6 +187,23 @@ fn longest_address(text: &[u8], run: usize) -> Option<usize> {
     // What is one beyond doubt and ends in `::` may have a word behind it, even another value.
     let address = text.get(..run).filter(|address| address.ends_with(b"::"))?;
     (score(address) == SCORE && parses(address)).then_some(run)
+}
+
+/// The length of an address that stands before a number in the spelling of what is none: once the number is masked, the
+/// address stands alone. What is before another colon may end in an IPv4 address.
+fn before_number(spelled: &[u8], is_whole: bool) -> Option<usize> {
+    let is_address = |end: &usize| spelled.get(..*end).is_some_and(parses);
+    let mut from = 0;
+    loop {
+        let colon = memchr::memchr(b':', spelled.get(from..)?).map(|length| from + length);
+        let group = spelled.get(from..colon.unwrap_or(spelled.len()))?;
+        let is_ipv4 = || std::str::from_utf8(group).is_ok_and(|group| group.parse::<Ipv4Addr>().is_ok());
+        let is_number = group.len() > MAX_GROUP && (group.iter().all(u8::is_ascii_digit) || is_ipv4());
+        if is_number && (colon.is_some() || is_whole) {
+            return colon.into_iter().chain(from.checked_sub(1)).find(is_address);
+        }
+        from = colon? + 1;
+    }
 }
 
 /// Whether a text ends like a mark that names a class, or none.
