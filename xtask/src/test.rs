@@ -222,6 +222,10 @@ fn finish(mut command: Command) -> Result<()> {
 fn cargo_command(workspace: &Workspace, arguments: &[&str]) -> Command {
     let mut command = tool_command(workspace, Path::new(&cargo()));
     command.args(arguments);
+    // In a fresh clone nothing is built a second time: what that would need takes gigabytes, and time to write.
+    if !workspace.target.join("debug/incremental").is_dir() {
+        command.env("CARGO_INCREMENTAL", "0");
+    }
     command
 }
 
