@@ -1,0 +1,96 @@
+//! What a value can derive from: everything that is named in its expression.
+
+use postgresql_cst_parser::syntax_kind::SyntaxKind as S;
+
+use super::harmless::is_harmless;
+use super::origin::Origin;
+use super::reader::{Reader, is_system_column};
+use super::scope::Scope;
+use crate::names;
+use crate::tree::Cursor;
+
+impl Reader<'_> {
+    /// What can be in the value of an expression, or of all expressions below a node.
+    pub(super) fn value(&mut self, expression: Cursor<'_>, scope: &Scope<'_>) -> Origin {
+        let mut origin = Origin::none();
+        let mut id = expression.id();
+        while id < expression.end() {
+            if !self.step(1) {
+                return Origin::Unknown;
+            }
+            let at = expression.at(id);
+            id = id.saturating_add(1);
+            match at.kind() {
+                S::columnref => {
+                    let column = self.column(at, scope);
+                    if !self.step(column.size()) {
+                        return Origin::Unknown;
+                    }
+                    origin.add(&column);
+                }
+                S::select_with_parens => {
+                    id = at.end();
+                    let rows = self.query(at, scope);
+                    // `EXISTS` tells whether there are rows, which is inferred, not what is in them.
+                    if !expression.at(at.id().saturating_sub(1)).is(S::EXISTS) {
+                        origin.add(&rows.whole);
+                    }
+                }
+                S::func_application => {
+                    let name = at.child(S::func_name).map(names::parts).unwrap_or_default();
+                    if !self.is_known(&name) {
+                        origin = Origin::Unknown;
+                    }
+                }
+                S::qual_Op | S::subquery_Op | S::any_operator if !is_own_operator(at) => origin = Origin::Unknown,
+                S::over_clause | S::window_specification => origin.add(&scope.windows),
+                _ => {}
+            }
+        }
+        origin
+    }
+
+    fn is_known(&self, name: &[String]) -> bool {
+        let own = match name {
+            [name] => name,
+            [schema, name] if schema == "pg_catalog" => name,
+            [schema, name] => return self.catalog.has_function(&format!("{schema}.{name}")),
+            _ => return false,
+        };
+        is_harmless(own) || self.catalog.has_function(own)
+    }
+
+    /// What the name of a column, or of a row, stands for.
+    pub(super) fn column(&mut self, name: Cursor<'_>, scope: &Scope<'_>) -> Origin {
+        if !self.step(scope.size()) {
+            return Origin::Unknown;
+        }
+        let parts = names::parts(name);
+        if names::has_star(name) {
+            return scope.source(&parts).map_or(Origin::Unknown, |rows| rows.whole.clone());
+        }
+        match parts.as_slice() {
+            [] => Origin::Unknown,
+            [only] => match scope.name(only) {
+                Some(origin) => origin,
+                None if is_system_column(only) => Origin::none(),
+                None => Origin::Unknown,
+            },
+            [of @ .., last] => {
+                let Some(rows) = scope.source(of) else { return Origin::Unknown };
+                match rows.column(last) {
+                    Some(origin) => origin,
+                    None if is_system_column(last) => Origin::none(),
+                    // A function of the row, written like a column.
+                    None => Origin::Unknown,
+                }
+            }
+        }
+    }
+}
+
+/// Whether an operator is not of a schema other than PostgreSQL's own.
+fn is_own_operator(at: Cursor<'_>) -> bool {
+    let mut names = at.descendants().filter(|below| below.is(S::ColId));
+    names.all(|schema| schema.value() == "pg_catalog")
+}
