@@ -145,6 +145,22 @@ impl SqlFacts {
             limit: None,
         }
     }
+
+    /// These, and what others would do beside them. Limited to what the least limited of them is.
+    pub fn add(&mut self, other: &Self) {
+        self.limit = match (self.statements, other.statements) {
+            (0, _) => other.limit,
+            (_, 0) => self.limit,
+            _ => self.limit.zip(other.limit).map(|(one, other)| one.max(other)),
+        };
+        self.parsed &= other.parsed;
+        self.unbounded |= other.unbounded;
+        self.statements = self.statements.saturating_add(other.statements);
+        self.kinds.extend(other.kinds.iter().cloned());
+        self.reads.extend(other.reads.iter().cloned());
+        self.writes.extend(other.writes.iter().cloned());
+        self.functions.extend(other.functions.iter().cloned());
+    }
 }
 
 /// What shell commands would do. No command at all is `parsed` and empty.

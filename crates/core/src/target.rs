@@ -92,6 +92,8 @@ pub enum CredentialKind {
     ClientCredentials,
     /// A token for the caller, in exchange for its own (RFC 8693).
     TokenExchange,
+    /// A user and a password that the operator set.
+    Password,
 }
 
 impl CredentialKind {
@@ -101,6 +103,7 @@ impl CredentialKind {
             Self::Headers => "headers",
             Self::ClientCredentials => "client-credentials",
             Self::TokenExchange => "token-exchange",
+            Self::Password => "password",
         }
     }
 }

@@ -14,11 +14,12 @@ use vidimus_policy::Granted;
 use crate::evidence::{Evidence, Strand};
 use crate::grants::Live;
 use crate::limits::Allowance;
-use crate::masking::{Masked, MaskedLines, Masking, SessionMemory, Unmaskable};
+use crate::masking::{Masked, MaskedLines, MaskedTable, Masking, SessionMemory, Unmaskable};
 use crate::metrics::Metrics;
 use crate::questions::Questions;
 use crate::shared::Shared;
 use crate::standing::{Facts, Kind, Party, Standing};
+use crate::table::Table;
 use crate::tasks::SessionTasks;
 use crate::trail::Trails;
 
@@ -35,6 +36,8 @@ pub struct TargetSpec {
     pub record: Record,
     /// How its payloads are masked.
     pub masking: Masking,
+    /// How many rows of a result are kept; of the rest, how many there were and their digest.
+    pub rows_kept: u64,
     /// What facts of its calls are made by.
     pub guard: Guard,
     /// What the gateway shows it.
@@ -66,7 +69,16 @@ impl TargetSpec {
     pub fn endpoint(protocol: Protocol, masking: Masking) -> Self {
         let (durability, record) = (Durability::Strict, Record::Sizes);
         let guard = Guard::default();
-        Self { name: TargetName::federation(), protocol, durability, record, masking, guard, credential: None }
+        Self {
+            name: TargetName::federation(),
+            protocol,
+            durability,
+            record,
+            masking,
+            guard,
+            credential: None,
+            rows_kept: 0,
+        }
     }
 }
 
@@ -165,13 +177,34 @@ impl SessionContext {
         members: &'static Members,
         address: Option<IpAddr>,
     ) -> Result<Masked, Unmaskable> {
-        let revealed = match self.party.kind {
+        // Made of what was masked for the same caller, target by target; nothing of it is kept.
+        if self.party.kind == Kind::Endpoint {
+            return Ok(Masked::passed(payload.clone()));
+        }
+        self.masked(payload, members, self.revealed(address)).await
+    }
+
+    /// The same of a table.
+    pub(crate) async fn masked_table_for_client(
+        &self,
+        table: Arc<dyn Table>,
+        address: Option<IpAddr>,
+    ) -> Result<MaskedTable, Unmaskable> {
+        let revealed = self.revealed(address);
+        self.masking().table(&self.memory, table, revealed).await
+    }
+
+    /// The same of what nothing is revealed of.
+    pub(crate) async fn masked_table(&self, table: Arc<dyn Table>) -> Result<MaskedTable, Unmaskable> {
+        self.masking().table(&self.memory, table, ClassSet::EMPTY).await
+    }
+
+    /// The classes that policy in force now reveals to the caller.
+    fn revealed(&self, address: Option<IpAddr>) -> ClassSet {
+        match self.party.kind {
             Kind::Caller => self.standing().revealed(self.target(), self.masking(), &self.facts(address)),
-            Kind::Own => ClassSet::EMPTY,
-            // Made of what was masked for the same caller, target by target; nothing of it is kept.
-            Kind::Endpoint => return Ok(Masked::passed(payload.clone())),
-        };
-        self.masked(payload, members, revealed).await
+            Kind::Own | Kind::Endpoint => ClassSet::EMPTY,
+        }
     }
 
     /// An action with what its object holds masked, for the record.

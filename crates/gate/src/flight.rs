@@ -23,10 +23,12 @@ use crate::answers::{self, Answer, AnswerSender, Answers};
 use crate::context::SessionContext;
 use crate::evidence::{EvidenceError, Written};
 use crate::guarding;
-use crate::masking::{Masked, OutputSchema, Unmaskable};
+use crate::masking::{Masked, MaskedTable, OutputSchema, Unmaskable};
 use crate::questions::Pen;
 use crate::recording::{Part, PayloadName};
 use crate::released::Released;
+use crate::rows::Rows;
+use crate::table::{Sent, Table};
 use crate::tasks::{Length, Permit};
 use crate::trail::{Place, StreamPosition, Trail};
 use crate::upstream::Wire;
@@ -70,6 +72,8 @@ pub struct InFlight {
     found: Found,
     /// Texts of the result with characters that people do not see.
     hidden: u64,
+    /// The rows of the result that are not kept.
+    rows: Rows,
     answers: AnswerSender,
     ended: bool,
     length: Length,
@@ -156,6 +160,7 @@ impl Admitted {
             part_deliveries: digest::Context::new(&digest::SHA256),
             found: Found::default(),
             hidden: 0,
+            rows: Rows::default(),
             answers: sender,
             ended: false,
             length,
@@ -202,7 +207,11 @@ impl InFlight {
     /// Masks and records one part of the result, then releases it. Waits for a slow client, not for one that is gone.
     pub async fn chunk(&mut self, body: Bytes, members: &'static Members) -> Result<(), PartError> {
         self.look(&body).await;
-        let Masked { recorded, shown, found } = self.masked(&body, members).await?;
+        let masked = self.masked(&body, members).await?;
+        self.part(masked).await
+    }
+
+    async fn part(&mut self, Masked { recorded, shown, found }: Masked) -> Result<(), PartError> {
         let part = Part { name: PayloadName::Chunk, recorded: &recorded, passed: &shown };
         let intent = (self.intent, self.session.durability());
         let written = self.session.strand().append_chunk(self.session.evidence(), intent, part)?;
@@ -215,6 +224,37 @@ impl InFlight {
         // A client that is gone does not end the exchange.
         self.release(shown, Some(written.at)).await;
         Ok(())
+    }
+
+    /// The same of a part that is a table.
+    pub async fn table(&mut self, table: Arc<dyn Table>) -> Result<(), PartError> {
+        let masked = self.masked_table(table).await?;
+        self.part(masked).await
+    }
+
+    /// Records what the caller sends of its own in the course of the operation, masked as a row of the record; leave to send
+    /// it, when that is durable.
+    pub async fn carry(&mut self, sent: Bytes, text: Bytes) -> Result<Wire, PartError> {
+        let MaskedTable { masked, lines } = self.session.masked_table(Arc::new(Sent(text))).await?;
+        let recorded = self.rows.kept(masked.recorded, &lines, self.session.spec().rows_kept);
+        let part = Part { name: PayloadName::Chunk, recorded: &recorded, passed: &sent };
+        let intent = (self.intent, self.session.durability());
+        let written = self.session.strand().append_chunk(self.session.evidence(), intent, part)?;
+        self.parts += 1;
+        self.part_bytes += recorded.len() as u64;
+        self.part_commitments.update(&written.commitment);
+        self.part_deliveries.update(&written.delivered);
+        self.found.add(&masked.found);
+        Ok(Wire::new(sent, (Arc::clone(&self.session), self.subject.clone()), written.position))
+    }
+
+    /// Masks a table, and leaves out of the record what is more than it keeps.
+    async fn masked_table(&mut self, table: Arc<dyn Table>) -> Result<Masked, Unmaskable> {
+        let masked = self.session.masked_table_for_client(table, self.address).await?;
+        let MaskedTable { masked: Masked { recorded, shown, found }, lines } = masked;
+        self.look(&recorded).await;
+        let recorded = self.rows.kept(recorded, &lines, self.session.spec().rows_kept);
+        Ok(Masked { recorded, shown, found })
     }
 
     /// Counts what a part of the result hides. Nothing of it changes for that.
@@ -306,18 +346,35 @@ impl InFlight {
     /// withheld and the record is tried again until there is. What cannot be masked is withheld too; the client gets what
     /// `refused` makes of the reason.
     pub async fn finish(mut self: Box<Self>, outcome: Outcome, refused: impl FnOnce(&str) -> Bytes + Send) {
-        let Outcome { mut status, body, members, schema } = outcome;
+        let Outcome { status, body, members, schema } = outcome;
         self.look(&body).await;
         let masked = self.masked(&body, members).await;
-        let masked = match masked.and_then(|masked| masked.fitted(&body, schema.as_ref())) {
-            Ok(masked) => masked,
-            Err(error) => {
-                tracing::error!(%error, session = %self.session.id(), "a result is withheld");
-                status = Status::Withheld;
-                let told = refused(error.public_message());
-                Masked { recorded: told.clone(), shown: told, found: Found::default() }
-            }
-        };
+        let masked = masked.and_then(|masked| masked.fitted(&body, schema.as_ref()));
+        self.end(status, masked, refused).await;
+    }
+
+    /// The same where what came last is a table.
+    pub async fn finish_table(
+        mut self: Box<Self>,
+        (status, table): (Status, Arc<dyn Table>),
+        refused: impl FnOnce(&str) -> Bytes + Send,
+    ) {
+        let masked = self.masked_table(table).await.map(|masked| self.rows.told(masked));
+        self.end(status, masked, refused).await;
+    }
+
+    async fn end(
+        mut self: Box<Self>,
+        mut status: Status,
+        masked: Result<Masked, Unmaskable>,
+        refused: impl FnOnce(&str) -> Bytes + Send,
+    ) {
+        let masked = masked.unwrap_or_else(|error| {
+            tracing::error!(%error, session = %self.session.id(), "a result is withheld");
+            status = Status::Withheld;
+            let told = refused(error.public_message());
+            Masked { recorded: told.clone(), shown: told, found: Found::default() }
+        });
         let mut recorded = self.record(status, Some(&masked));
         if let Err(EvidenceError::Append(AppendError::Full { .. })) = recorded {
             self.permit.release();

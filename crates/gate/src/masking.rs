@@ -5,6 +5,7 @@
 //! withholds it. Large payloads have a thread of their own, so that they keep no other session waiting.
 
 mod lines;
+mod table;
 
 use std::cell::Cell;
 use std::fmt;
@@ -18,6 +19,7 @@ use vidimus_core::{Action, ErrorKind, Members};
 use vidimus_mask::{ClassId, ClassSet, ConfigError, Form, Masker, Memory, Scan, Scope, Settings, Tally, schema};
 
 pub(crate) use self::lines::{Certain, MaskedLines};
+pub(crate) use self::table::MaskedTable;
 use crate::keys::{self, KeyError, Secret};
 
 /// The purpose of the key under which `hmac` makes values equal without telling them (RFC 5869 §3.2).

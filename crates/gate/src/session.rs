@@ -187,6 +187,11 @@ impl Session {
         &self.context
     }
 
+    /// Leave to talk to the target beside operations.
+    pub fn dial(&self) -> Dial {
+        Dial(Arc::clone(&self.context))
+    }
+
     /// Its id.
     pub fn id(&self) -> SessionId {
         self.context.id()

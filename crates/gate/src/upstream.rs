@@ -61,7 +61,7 @@ impl Wire {
         &self.session.party().principal
     }
 
-    async fn ready(&self) -> Result<(), EvidenceError> {
+    pub(crate) async fn ready(&self) -> Result<(), EvidenceError> {
         match self.intent {
             Some(position) => self.session.evidence().settle(self.session.durability(), position).await,
             None => Ok(()),

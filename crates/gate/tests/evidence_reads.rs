@@ -72,6 +72,7 @@ async fn open(gate: &Gate, target: &str) -> String {
     let (durability, record) = (Durability::Strict, Record::Sizes);
     let masking = gate.masking(Settings::new(Selection::new(["EMAIL_ADDRESS"]), [0; 32])).unwrap();
     let spec = TargetSpec {
+        rows_kept: 1_000,
         name: name(target),
         protocol: Protocol::Mcp,
         durability,

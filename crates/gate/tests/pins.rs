@@ -82,7 +82,7 @@ fn spec(gate: &Gate) -> Arc<TargetSpec> {
     let masking = gate.masking(Settings::new(Selection::new(["EMAIL_ADDRESS"]), [0; 32])).unwrap();
     let (durability, record) = (Durability::Strict, Record::Sizes);
     let (name, protocol, guard) = (crm(), Protocol::Mcp, Guard::default());
-    Arc::new(TargetSpec { name, protocol, durability, record, masking, credential: None, guard })
+    Arc::new(TargetSpec { rows_kept: 1_000, name, protocol, durability, record, masking, credential: None, guard })
 }
 
 /// A tool whose definition is told from others by a number.

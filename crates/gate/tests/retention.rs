@@ -109,6 +109,7 @@ async fn opened(gate: &Gate) -> Session {
     let masking = gate.masking(Settings::new(Selection::new(["EMAIL_ADDRESS"]), [0; 32])).unwrap();
     let (durability, record) = (Durability::Strict, Record::Sizes);
     let spec = TargetSpec {
+        rows_kept: 1_000,
         name: crm(),
         protocol: Protocol::Mcp,
         durability,

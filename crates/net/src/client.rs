@@ -26,8 +26,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vidimus_core::ErrorKind;
 
+use self::connector::Connector;
+pub(crate) use self::connector::causes;
 pub use self::connector::{ClientTls, ConnectError, TargetTls};
-use self::connector::{Connector, causes};
 use crate::pem::TlsError;
 /// A name that a certificate is for.
 pub use rustls::pki_types::ServerName;

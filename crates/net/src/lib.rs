@@ -8,6 +8,7 @@ mod bearer;
 pub mod client;
 mod exchanged;
 pub mod fetch;
+pub mod line;
 pub mod origin;
 mod pem;
 pub mod server;
@@ -19,6 +20,7 @@ pub use client::{ClientTls, HttpTarget, Repeat, TargetBody, TargetOptions, Targe
 pub use fetch::{FetchError, Fetcher};
 /// The body of a message that is arriving.
 pub use hyper::body::Incoming;
+pub use line::{Line, LineLimits, LineReader, LineServer, LineWriter};
 pub use origin::{OriginError, OriginPolicy};
 pub use pem::TlsError;
 pub use server::{ClientHeader, HttpLimits, Network, NetworkError, Proxies, Server};

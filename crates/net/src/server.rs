@@ -29,7 +29,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use self::connection::{Connection, stopped};
+use self::connection::Connection;
+pub(crate) use self::connection::stopped;
 pub use self::forwarded::{ClientHeader, Network, NetworkError, Proxies};
 use crate::tls::ServerTls;
 
@@ -202,7 +203,7 @@ impl Server {
     }
 }
 
-async fn pause(error: &std::io::Error) {
+pub(crate) async fn pause(error: &std::io::Error) {
     tracing::error!(%error, "a connection cannot be accepted; raise the limit on open files if this repeats");
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }

@@ -29,6 +29,11 @@ impl<T> StallGuard<T> {
         Self { stream, limit, waiting: None, activity: None }
     }
 
+    /// The stream.
+    pub(crate) const fn get_ref(&self) -> &T {
+        &self.stream
+    }
+
     /// The same, which says where its peer takes bytes.
     pub(crate) fn counted(self, activity: Activity) -> Self {
         Self { activity: Some(activity), ..self }

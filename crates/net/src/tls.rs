@@ -42,16 +42,22 @@ pub struct ServerTls(Arc<Inner>);
 
 struct Inner {
     files: TlsFiles,
+    alpn: &'static [&'static [u8]],
     config: Exchanged<ServerConfig>,
 }
 
 impl ServerTls {
-    /// Reads the files.
+    /// Reads the files, for HTTP.
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
+        Self::load_for(files, &[H2, HTTP_1_1])
+    }
+
+    /// Reads the files, for these protocols as ALPN names them. A client that offers none is served as well.
+    pub fn load_for(files: TlsFiles, alpn: &'static [&'static [u8]]) -> Result<Self, TlsError> {
         let paths = [Some(&files.certificate), Some(&files.key), files.client_ca.as_ref()];
         let paths = paths.into_iter().flatten().cloned().collect();
-        let config = Exchanged::load(paths, || config(&files))?;
-        Ok(Self(Arc::new(Inner { files, config })))
+        let config = Exchanged::load(paths, || config(&files, alpn))?;
+        Ok(Self(Arc::new(Inner { files, alpn, config })))
     }
 
     /// The files.
@@ -63,7 +69,7 @@ impl ServerTls {
     /// last look. After an error what was in force stays so, and the error is told once for each state of the files.
     /// Blocks for as long as the files take to read.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        self.0.config.reload(|| config(&self.0.files))
+        self.0.config.reload(|| config(&self.0.files, self.0.alpn))
     }
 
     /// What takes the next connection.
@@ -83,7 +89,7 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-fn config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
+fn config(files: &TlsFiles, alpn: &[&[u8]]) -> Result<ServerConfig, TlsError> {
     let builder =
         ServerConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS).map_err(TlsError::Library)?;
     let builder = match &files.client_ca {
@@ -101,6 +107,6 @@ fn config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
         key: files.key.clone(),
         source,
     })?;
-    config.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(config)
 }

@@ -223,13 +223,18 @@ impl TryFrom<Shown> for RequestDetail {
     }
 }
 
-/// What stands in the parameters of a recorded call, as it stands there: numbers are not read.
+/// What stands in the parameters of a recorded call, as it stands there: numbers are not read. A statement of SQL is all
+/// argument.
 fn parameters(message: &str) -> BTreeMap<String, Box<RawValue>> {
-    #[derive(Deserialize)]
-    struct Message {
-        params: BTreeMap<String, Box<RawValue>>,
+    type Members = BTreeMap<String, Box<RawValue>>;
+    let members: Members = serde_json::from_str(message).unwrap_or_default();
+    match members.get("params") {
+        Some(params) => serde_json::from_str(params.get()).unwrap_or_default(),
+        None if members.contains_key("sql") => serde_json::from_str(message)
+            .map(|whole| Members::from([("arguments".to_owned(), whole)]))
+            .unwrap_or_default(),
+        None => Members::new(),
     }
-    serde_json::from_str(message).map(|message: Message| message.params).unwrap_or_default()
 }
 
 /// Which requests a query asks for: `all=true` for those that are over too.
@@ -282,6 +287,9 @@ mod tests {
     fn arguments_are_shown_as_they_were_written() {
         let message = r#"{"jsonrpc":"2.0","params":{"name":"refund","arguments":{"n":9007199254740993,"m":1.0}}}"#;
         assert_eq!(parameters(message)["arguments"].get(), r#"{"n":9007199254740993,"m":1.0}"#);
+        let statement = r#"{"sql":"select $1","parameters":["1.0"]}"#;
+        assert_eq!(parameters(statement)["arguments"].get(), statement);
+        assert!(parameters("{}").is_empty() && parameters("[]").is_empty());
         assert!(parameters("{}").is_empty() && parameters("").is_empty());
     }
 }

@@ -8,13 +8,14 @@ use std::io::Write;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use vidimus_core::Protocol;
 use vidimus_credential::Endpoint;
 use vidimus_gate::LimitRule;
 use vidimus_net::ServerTls;
 use vidimus_policy::Policies;
 use vidimus_stdio::Isolation;
 
-use crate::config::{Config, ConfigError, Issuer, Masking, Oauth, ProgramError, Server, Target};
+use crate::config::{Config, ConfigError, Database, Issuer, Masking, Oauth, ProgramError, Server, Target};
 use crate::key;
 use crate::output::{self, Table, counted, printable};
 use crate::policies::Inputs;
@@ -79,12 +80,23 @@ impl Checked {
                 problems.push(Problem::new(format!("target {}: {error}", target.name)));
             }
         }
+        if let Some(files) = config.postgres.as_ref().and_then(|listener| listener.tls.as_ref())
+            && let Err(error) = ServerTls::load(files.clone())
+        {
+            problems.push(Problem::new(format!("[listeners.postgres]: {error}")));
+        }
+        for database in &config.databases {
+            if let Some(Err(error)) = database.tls.as_ref().map(|tls| tls.check()) {
+                problems.push(Problem::new(format!("target {}: {error}", database.name)));
+            }
+        }
         let mut checked: Vec<&Masking> = Vec::new();
-        for target in &config.targets {
-            if !checked.contains(&&target.masking) {
-                checked.push(&target.masking);
-                if let Err(error) = target.masking.check() {
-                    problems.push(Problem::new(format!("the masking of target {}: {error}", target.name)));
+        let of_servers = config.targets.iter().map(|target| (&target.name, &target.masking));
+        for (name, masking) in of_servers.chain(config.databases.iter().map(|own| (&own.name, &own.masking))) {
+            if !checked.contains(&masking) {
+                checked.push(masking);
+                if let Err(error) = masking.check() {
+                    problems.push(Problem::new(format!("the masking of target {name}: {error}")));
                 }
             }
         }
@@ -122,6 +134,12 @@ impl Checked {
             let error = oauth.client_secret.resolve_text().err()?;
             Some(format!("`serve` needs the client_secret of target {}, and from here {error}", target.name))
         });
+        let passwords = self.config.databases.iter().filter_map(|database| {
+            let error = database.password.as_ref()?.resolve_text().err()?;
+            Some(format!("`serve` needs the password of target {}, and from here {error}", database.name))
+        });
+        let nowhere = (self.config.postgres.is_none() && !self.config.databases.is_empty())
+            .then(|| "no client can reach the databases: add [listeners.postgres]".to_owned());
         let programs = self.config.targets.iter().filter_map(|target| match &target.server {
             Server::Program(program) => {
                 let error: ProgramError = self.config.confinement(program).err()?;
@@ -149,6 +167,8 @@ impl Checked {
             .chain(programs)
             .chain(webhooks)
             .chain(nobody)
+            .chain(passwords)
+            .chain(nowhere)
             .collect()
     }
 }
@@ -271,6 +291,7 @@ fn described(checked: &Checked) -> Value {
         },
         "issuers": config.issuers.iter().map(described_issuer).collect::<Vec<_>>(),
         "targets": config.targets.iter().map(described_target).collect::<Vec<_>>(),
+        "databases": config.databases.iter().map(described_database).collect::<Vec<_>>(),
         "policy": { "dir": config.policy_dir, "files": files, "hash": policies.as_ref().map(Policies::hash) },
     })
 }
@@ -286,6 +307,21 @@ fn described_rule(rule: &LimitRule) -> Value {
         "kind": rule.kind.map(|kind| kind.name().to_lowercase()),
         "target": rule.target.as_ref().map(vidimus_core::TargetName::as_str),
         "tools": rule.tools,
+    })
+}
+
+fn described_database(database: &Database) -> Value {
+    json!({
+        "name": database.name.as_str(),
+        "protocol": Protocol::Postgres.name(),
+        "address": format!("{}:{}", database.host, database.port),
+        "user": database.user,
+        "database": database.catalog,
+        "tls": database.tls.is_some(),
+        "durability": database.durability.name(),
+        "record": database.record.name(),
+        "rows": database.rows,
+        "scopes": database.scopes,
     })
 }
 

@@ -5,6 +5,7 @@
 //! file. Secrets stay references here and are read when they are used (see `secret.rs`).
 
 mod approvals;
+mod databases;
 mod document;
 mod facts;
 mod grants;
@@ -41,6 +42,7 @@ use vidimus_stdio::Confinement;
 
 use crate::problem::Problem;
 use crate::secret::{SecretRef, Source};
+pub(crate) use databases::{Database, PostgresListener};
 use document::Document;
 pub(crate) use limits::Limits;
 pub(crate) use masking::{Masking, Shared as SharedMasking};
@@ -85,8 +87,12 @@ pub(crate) struct Config {
     pub(crate) grants: GrantRules,
     /// `[masking]`
     pub(crate) masking: Masking,
-    /// `[targets.*]`, at least one, by name.
+    /// `[targets.*]` that are MCP servers, by name.
     pub(crate) targets: Vec<Target>,
+    /// `[targets.*]` that are databases, by name.
+    pub(crate) databases: Vec<Database>,
+    /// `[listeners.postgres]`
+    pub(crate) postgres: Option<PostgresListener>,
     /// What `[retention]` and the targets' `retain` say of how long recordings are kept.
     pub(crate) retention: Vec<Rule>,
     /// How long before less of them, or of holds, comes into force.
@@ -128,13 +134,16 @@ impl Config {
             Source::File(path) => Some(path),
             Source::Env(_) => None,
         };
-        let tls = self.gateway.tls.as_ref();
-        let of_targets = self.targets.iter().filter_map(|target| match &target.server {
+        let of_postgres = self.postgres.as_ref().and_then(|listener| listener.tls.as_ref());
+        let tls: Vec<&TlsFiles> = self.gateway.tls.iter().chain(of_postgres).collect();
+        let of_servers = self.targets.iter().filter_map(|target| match &target.server {
             Server::Http { tls, .. } => Some(&**tls),
             Server::Program(_) => None,
         });
+        let of_databases = self.databases.iter().filter_map(|database| database.tls.as_deref());
+        let of_targets = of_servers.chain(of_databases);
         let own_keys = of_targets.clone().filter_map(|tls| tls.identity.as_ref().map(|(_, key)| key));
-        let keys = key.into_iter().chain(tls.map(|tls| &tls.key)).chain(own_keys);
+        let keys = key.into_iter().chain(tls.iter().map(|tls| &tls.key)).chain(own_keys);
         let forbidden = std::iter::once(&self.gateway.data_dir).chain(keys);
         let mut confinement = program.confinement(forbidden.map(absolute))?;
         let certificates = tls.into_iter().flat_map(|tls| std::iter::once(&tls.certificate).chain(&tls.client_ca));

@@ -18,6 +18,7 @@ mod client;
 mod clock;
 mod config;
 mod custody_commands;
+mod databases;
 mod definition_diff;
 mod demo;
 mod discovery;
@@ -117,7 +118,8 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             file_limit::raise().warn_below(config.limits.connections);
             runtime()?.block_on(async {
                 let running = serve::start(&config).await?;
-                tracing::info!(listen = %running.listen, admin = %running.admin, "Serving");
+                let postgres = running.postgres.map(tracing::field::display);
+                tracing::info!(listen = %running.listen, admin = %running.admin, postgres, "Serving");
                 running.until_told().await
             })?;
             Ok(ExitCode::SUCCESS)

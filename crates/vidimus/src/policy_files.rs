@@ -75,7 +75,11 @@ pub(crate) fn files(dir: &Path, is_meant: impl Fn(&Path) -> bool) -> Result<Vec<
 
 /// What policies must know of the configured targets.
 pub(crate) fn schemas(config: &Config) -> Result<Vec<TargetSchema>, PolicyFilesError> {
-    config.targets.iter().map(schema).collect()
+    let databases = config.databases.iter().map(|database| {
+        // It has no tools, and that is known.
+        Ok(TargetSchema { name: database.name.clone(), protocol: Protocol::Postgres, tools: Some(Vec::new()) })
+    });
+    config.targets.iter().map(schema).chain(databases).collect()
 }
 
 pub(crate) fn schema(target: &Target) -> Result<TargetSchema, PolicyFilesError> {

@@ -38,7 +38,7 @@ use crate::target_metrics::Targets;
 use crate::token_http::TokenClient;
 use crate::webhooks::Webhook;
 use crate::witnesses::Witnesses;
-use crate::{capacity, certificates, clock, key, policies, retention, stdio_child};
+use crate::{capacity, certificates, clock, databases, key, policies, retention, stdio_child};
 
 /// How long the gateway's own tasks may take to end at shutdown.
 const HELPER_GRACE: Duration = Duration::from_secs(5);
@@ -58,6 +58,8 @@ pub(crate) struct Running {
     pub(crate) listen: SocketAddr,
     /// Where metrics and health are.
     pub(crate) admin: SocketAddr,
+    /// Where clients of PostgreSQL reach it.
+    pub(crate) postgres: Option<SocketAddr>,
     /// The choke point.
     pub(crate) gate: Gate,
     adapter: Adapter,
@@ -118,7 +120,9 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let tls = gateway.tls.clone().map(ServerTls::load).transpose().context("no TLS on gateway.listen")?;
     let listener = bind(gateway.listen, "gateway.listen").await?;
     let admin_listener = bind(gateway.admin, "gateway.admin").await?;
+    let databases = databases::Listener::bind(config).await?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
+    let postgres = databases.as_ref().map(databases::Listener::address).transpose()?;
 
     let mut registry = Registry::with_prefix("vidimus");
     let gauges = policies::Gauges::register(&mut registry, config);
@@ -136,6 +140,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         connect(&gate, config, (target, masking), &programs, &mut of_targets)
     });
     let targets = targets.collect::<anyhow::Result<_>>()?;
+    let of_databases = databases::targets(&gate, config, &mut masking, &mut of_targets)?;
     let origins = if tls.is_some() { OriginPolicy::over_tls } else { OriginPolicy::new };
     let origins = origins(&gateway.public_url.to_string(), listen, &gateway.allowed_origins);
     let of_endpoint = masking.compile(&gate, &config.masking).context("the masking of the gateway")?;
@@ -167,7 +172,9 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let admin_page = Admin::new(gate.clone(), Arc::clone(&identity), admin, registry);
     let mcp = adapter.clone();
     let public = Server::tcp(listener, limits.clone()).over_tls(tls.clone()).behind(gateway.proxies.clone());
-    let servers = vec![
+    of_targets.extend(databases.as_ref().and_then(databases::Listener::certificates));
+    let databases = databases.map(|listener| listener.serve(&gate, of_databases, stopping.clone()));
+    let mut servers = vec![
         tokio::spawn(public.serve(
             move |peer, request| {
                 let (mcp, log, metadata) = (mcp.clone(), log.clone(), metadata.clone());
@@ -205,6 +212,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
             stopping.clone(),
         )),
     ];
+    servers.extend(databases);
     let witnesses = tokio::spawn(witnesses.run(gate.clone(), gate.witnessing(), stopping.clone()));
     let mut helpers = vec![
         tokio::spawn(policies::watch(
@@ -230,7 +238,20 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
         helpers.push(tokio::spawn(read_definitions(adapter.clone(), target.name.clone(), stopping.clone())));
     }
     let grace = config.limits.shutdown_grace;
-    Ok(Running { listen, admin, gate, adapter, programs, stop, servers, helpers, witnesses, certificates, grace })
+    Ok(Running {
+        listen,
+        admin,
+        postgres,
+        gate,
+        adapter,
+        programs,
+        stop,
+        servers,
+        helpers,
+        witnesses,
+        certificates,
+        grace,
+    })
 }
 
 /// Opens the log and asks its witnesses before anything is written. Blocks; called from a thread for that.
@@ -330,6 +351,7 @@ fn connect(
         config::Server::Http { .. } | config::Server::Program(_) => None,
     };
     let spec = TargetSpec {
+        rows_kept: 1_000,
         name: target.name.clone(),
         protocol: Protocol::Mcp,
         durability: target.durability,

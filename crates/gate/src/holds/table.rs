@@ -296,7 +296,7 @@ fn time_of(leaf: &[u8]) -> Option<Timestamp> {
 }
 
 /// A digest as it stands in events.
-pub(crate) fn hex(digest: &Digest) -> String {
+pub(crate) fn hex(digest: &[u8]) -> String {
     digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 

@@ -130,6 +130,7 @@ impl World {
         let masking = self.masking();
         let (protocol, record) = (Protocol::Mcp, Record::Masked);
         Arc::new(TargetSpec {
+            rows_kept: 1_000,
             name: target_name(),
             protocol,
             durability,

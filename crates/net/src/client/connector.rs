@@ -41,7 +41,7 @@ pub struct TargetTls {
 impl TargetTls {
     /// Whether its files can be used.
     pub fn check(&self) -> Result<(), TlsError> {
-        config(self, false).map(drop)
+        config(self, false, &[]).map(drop)
     }
 }
 
@@ -53,15 +53,26 @@ pub struct ClientTls(Arc<Inner>);
 struct Inner {
     tls: TargetTls,
     is_https: bool,
+    alpn: &'static [&'static [u8]],
     config: Exchanged<ClientConfig>,
 }
 
 impl ClientTls {
-    fn load(tls: &TargetTls, is_https: bool) -> Result<Self, TlsError> {
+    /// Reads the files for a protocol that agrees on nothing by ALPN.
+    pub fn plain(tls: &TargetTls) -> Result<Self, TlsError> {
+        Self::load(tls, true, &[])
+    }
+
+    /// What the next connection is made with.
+    pub(crate) fn current(&self) -> Arc<ClientConfig> {
+        self.0.config.current()
+    }
+
+    fn load(tls: &TargetTls, is_https: bool, alpn: &'static [&'static [u8]]) -> Result<Self, TlsError> {
         let (certificate, key) = tls.identity.clone().unzip();
         let paths = [tls.ca.clone(), certificate, key].into_iter().flatten().collect();
-        let config = Exchanged::load(paths, || config(tls, is_https))?;
-        Ok(Self(Arc::new(Inner { tls: tls.clone(), is_https, config })))
+        let config = Exchanged::load(paths, || config(tls, is_https, alpn))?;
+        Ok(Self(Arc::new(Inner { tls: tls.clone(), is_https, alpn, config })))
     }
 
     /// The files; none when the system's authorities are trusted and nothing is shown.
@@ -73,7 +84,7 @@ impl ClientTls {
     /// last look. After an error what was in force stays so, and the error is told once for each state of the files.
     /// Blocks for as long as the files take to read.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        self.0.config.reload(|| config(&self.0.tls, self.0.is_https))
+        self.0.config.reload(|| config(&self.0.tls, self.0.is_https, self.0.alpn))
     }
 }
 
@@ -142,7 +153,7 @@ impl Connector {
         tcp.set_nodelay(true);
         let is_https = url.scheme() == Some(&Scheme::HTTPS);
         let server_name = tls.server_name.clone();
-        Ok(Self { tcp, tls: ClientTls::load(tls, is_https)?, server_name, target, limit })
+        Ok(Self { tcp, tls: ClientTls::load(tls, is_https, &[H2, HTTP_1_1])?, server_name, target, limit })
     }
 
     /// The TLS that connections are made with.
@@ -151,7 +162,7 @@ impl Connector {
     }
 }
 
-fn config(tls: &TargetTls, is_https: bool) -> Result<ClientConfig, TlsError> {
+fn config(tls: &TargetTls, is_https: bool, alpn: &[&[u8]]) -> Result<ClientConfig, TlsError> {
     let builder =
         ClientConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS).map_err(TlsError::Library)?;
     let builder = match &tls.ca {
@@ -172,7 +183,7 @@ fn config(tls: &TargetTls, is_https: bool) -> Result<ClientConfig, TlsError> {
             })?
         }
     };
-    config.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(config)
 }
 
@@ -220,7 +231,7 @@ fn name(url: &Uri) -> Result<ServerName<'static>, String> {
 }
 
 /// The error with its causes: the library's own words name only the step that failed.
-pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {

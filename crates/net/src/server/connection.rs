@@ -200,7 +200,7 @@ where
 }
 
 /// Waits until shutdown is asked for, or whoever could ask is gone.
-pub(super) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 

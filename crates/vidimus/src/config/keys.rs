@@ -3,11 +3,13 @@
 //! A key that is not here is refused. A default that stands here is the one that is used, because the reader takes it
 //! from here. A test holds that every key here is read and every key read is here.
 
+mod databases;
 mod grants;
 mod limits;
 mod rewrites;
 mod webhooks;
 
+pub(super) use databases::{DATABASE, LISTENER_POSTGRES};
 pub(super) use grants::{APPROVAL, BREAK_GLASS, GRANT};
 pub(super) use limits::{LIMIT_RULE, LIMITS};
 pub(super) use rewrites::REWRITE;
@@ -51,6 +53,7 @@ const fn key(name: &'static str, form: &'static str, absent: Absent, about: &'st
 pub(super) const SECTIONS: &[&Section] = &[
     &GATEWAY,
     &GATEWAY_TLS,
+    &LISTENER_POSTGRES,
     &LIMITS,
     &LIMIT_RULE,
     &CAPACITY,
@@ -67,6 +70,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &MASKING,
     &CUSTOM_CLASS,
     &TARGET,
+    &DATABASE,
     &TARGET_OAUTH,
     &TARGET_TLS,
     &TARGET_MASKING,
@@ -82,6 +86,7 @@ pub(super) const ROOT: Section = Section {
     about: "",
     keys: &[
         key("gateway", "table", Absent::Refused, "the gateway itself"),
+        key("listeners", "table", Absent::Means("MCP alone"), "where clients of other protocols connect"),
         key("limits", "table", Absent::Means("the defaults hold"), "bounds"),
         key("capacity", "table", Absent::Means("the defaults hold"), "room for evidence"),
         key("integrity", "table", Absent::Means("the defaults hold"), "how often all evidence is checked"),
@@ -99,6 +104,13 @@ pub(super) const ROOT: Section = Section {
         key("witnesses", "table", Absent::Means("nobody watches over the log"), "who watches over the log"),
         key("log", "table", Absent::Means("the defaults hold"), "who may read the log over HTTP"),
     ],
+};
+
+/// `[listeners]` holds a table for each protocol.
+pub(super) const LISTENERS: Section = Section {
+    heading: "listeners",
+    about: "",
+    keys: &[key("postgres", "table", Absent::Means("nobody"), "clients of PostgreSQL")],
 };
 
 /// `[identity]` holds tables of issuers only.

@@ -23,7 +23,11 @@ pub(crate) fn markdown() -> String {
 }
 
 fn write_section(page: &mut String, section: &Section) {
-    let heading = if section.heading == "secrets" { "Secrets".to_owned() } else { format!("`[{}]`", section.heading) };
+    let heading = match section.heading.split_once(' ') {
+        _ if section.heading == "secrets" => "Secrets".to_owned(),
+        Some((heading, kind)) => format!("`[{heading}]` {kind}"),
+        None => format!("`[{}]`", section.heading),
+    };
     // Writing into a string cannot fail.
     let _ = writeln!(page, "\n## {heading}\n\n{}\n", section.about);
     page.push_str("| key | value | if left out | meaning |\n|---|---|---|---|\n");

@@ -4,13 +4,14 @@ use std::ops::Range;
 use std::time::Duration;
 
 use toml::de::DeTable;
+use vidimus_core::TargetName;
 use vidimus_gate::Rule;
 use vidimus_store::Covered;
 
 use super::document::Document;
 use super::masking::{Masking, pairs};
 use super::table::Table;
-use super::{Target, keys, value};
+use super::{keys, value};
 
 /// What the table says, before targets are known.
 #[derive(Debug, Default)]
@@ -41,12 +42,12 @@ pub(super) fn read<'a>(
 }
 
 impl Retention {
-    /// The rules on these targets and on data classes.
-    pub(super) fn rules(self, targets: &[Target]) -> Vec<Rule> {
-        let of_target = |target: &Target| {
-            Some(Rule { covered: Covered::Target(target.name.clone()), keep: target.retain.or(self.recordings)? })
+    /// The rules on these targets, each with what it says itself, and on data classes.
+    pub(super) fn rules<'a>(self, targets: impl Iterator<Item = (&'a TargetName, Option<Duration>)>) -> Vec<Rule> {
+        let of_target = |(name, retain): (&TargetName, Option<Duration>)| {
+            Some(Rule { covered: Covered::Target(name.clone()), keep: retain.or(self.recordings)? })
         };
         let of_class = |(name, keep)| Rule { covered: Covered::Class(name), keep };
-        targets.iter().filter_map(of_target).chain(self.classes.into_iter().map(of_class)).collect()
+        targets.filter_map(of_target).chain(self.classes.into_iter().map(of_class)).collect()
     }
 }

@@ -20,10 +20,10 @@ use vidimus_mcp::Pinning;
 use vidimus_net::{ClientHeader, Network, Proxies};
 
 use super::document::Document;
-use super::table::{Table, Value, secret};
+use super::table::{Table, secret};
 use super::{
-    Config, Gateway, Issuer, Masking, Server, Target, approvals, facts, grants, limits, masking, retention, rewrites,
-    stdio, tls, value, webhooks, witnesses,
+    Config, Database, Gateway, Issuer, Masking, Server, Target, approvals, databases, facts, grants, limits, masking,
+    retention, rewrites, stdio, tls, value, webhooks, witnesses,
 };
 use super::{keys, oauth};
 
@@ -88,13 +88,15 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
     let break_glass = grants::break_glass(document, root.table("break_glass"));
     let targets = found.and_then(|(place, table)| targets(document, place, table, &for_targets));
     let of_issuers = issuers.as_ref().map(|issuers| issuers.iter().map(|own| &*own.verification.name).collect());
+    let postgres = databases::listener(document, root.table("listeners"));
     let limits = limits::read(document, root.table("limits"), &limits::Known { targets: names, issuers: of_issuers });
     let retention = retention::read(document, root.table("retention"), &for_targets.0);
     let witnesses = witnesses::read(document, root.table("witnesses"));
     let is_log_public = is_log_public(document, root.table("log"));
     root.finish();
+    let (targets, databases) = targets.unzip();
     grants::check(document, &grants_place, grants.as_deref(), targets.as_deref());
-    let (targets, retention) = (targets?, retention?);
+    let (targets, databases, retention) = (targets?, databases?, retention?);
     Some(Config {
         path: path.to_owned(),
         hash,
@@ -111,8 +113,15 @@ pub(super) fn read(document: &Document, path: &Path, hash: String) -> Option<Con
         grants: GrantRules { grants: grants?, break_glass: break_glass? },
         masking: masking?,
         retention_delay: retention.delay,
-        retention: retention.rules(&targets),
+        retention: retention.rules(
+            targets
+                .iter()
+                .map(|target| (&target.name, target.retain))
+                .chain(databases.iter().map(|database| (&database.name, database.retain))),
+        ),
         targets,
+        databases,
+        postgres: postgres?,
         witnesses: witnesses?,
         is_log_public: is_log_public?,
     })
@@ -340,23 +349,32 @@ fn targets<'a>(
     place: Range<usize>,
     table: &'a DeTable<'a>,
     shared: &(Masking, Arc<[Rewrite]>),
-) -> Option<Vec<Target>> {
-    let mut targets: Vec<Option<Target>> = Vec::new();
+) -> Option<(Vec<Target>, Vec<Database>)> {
+    let (mut targets, mut databases): (Vec<Option<Target>>, Vec<Option<Database>>) = Default::default();
     for (name, value) in table {
-        targets.push(target(document, name, value, shared));
+        let own_name = target_name(document, name);
+        let Some(table) = value.get_ref().as_table() else {
+            document.strike(value.span());
+            document.problem(value.span(), format!("`{}` in [targets] must be a table", name.get_ref()), None);
+            targets.push(None);
+            continue;
+        };
+        let protocol = table.iter().find(|(key, _)| key.get_ref() == "protocol");
+        if protocol.is_some_and(|(_, protocol)| protocol.get_ref().as_str() == Some("postgres")) {
+            databases.push(databases::database(document, (own_name, name), table, &shared.0));
+        } else {
+            targets.push(target(document, (own_name, name), table, shared));
+        }
     }
-    if targets.is_empty() {
+    if targets.is_empty() && databases.is_empty() {
         document.problem(place, "no target in [targets]", Some("add a [targets.NAME]".to_owned()));
     }
-    targets.into_iter().collect()
+    let targets = targets.into_iter().collect::<Option<Vec<_>>>();
+    let databases = databases.into_iter().collect::<Option<Vec<_>>>();
+    targets.zip(databases)
 }
 
-fn target<'a>(
-    document: &'a Document,
-    name: &'a Spanned<toml::de::DeString<'a>>,
-    value: Value<'a>,
-    (gateway, rewrites): &(Masking, Arc<[Rewrite]>),
-) -> Option<Target> {
+fn target_name(document: &Document, name: &Spanned<toml::de::DeString<'_>>) -> Option<TargetName> {
     let own_name = name.get_ref().parse::<TargetName>();
     match &own_name {
         Err(error) => document.problem(name.span(), error.to_string(), None),
@@ -366,13 +384,17 @@ fn target<'a>(
         }
         Ok(_) => {}
     }
-    let Some(table) = value.get_ref().as_table() else {
-        document.strike(value.span());
-        document.problem(value.span(), format!("`{}` in [targets] must be a table", name.get_ref()), None);
-        return None;
-    };
+    own_name.ok()
+}
+
+fn target<'a>(
+    document: &'a Document,
+    (own_name, name): (Option<TargetName>, &'a Spanned<toml::de::DeString<'a>>),
+    table: &'a DeTable<'a>,
+    (gateway, rewrites): &(Masking, Arc<[Rewrite]>),
+) -> Option<Target> {
     let table = Table::new(document, &keys::TARGET, format!("targets.{}", name.get_ref()), name.span(), table);
-    let protocol = table.parsed("protocol", |text| one_of(text, &[("mcp", ())]));
+    let protocol = table.parsed("protocol", |text| one_of(text, &[("mcp", 0), ("postgres", 1)]));
     let url = table.parsed("url", value::url);
     let is_sse = table.parsed("transport", |text| one_of(text, &[("http", false), ("sse", true)]));
     let headers = table.table("headers").map_or(Some(Vec::new()), |(_, found)| headers(document, found));
@@ -436,7 +458,7 @@ fn target<'a>(
     table.finish();
     protocol?;
     Some(Target {
-        name: own_name.ok()?,
+        name: own_name?,
         server: server?,
         scopes: scopes?,
         durability: durability?,

@@ -1,5 +1,7 @@
 //! Configurations that hold, configurations that do not, and what is said about them.
 
+mod databases;
+
 use vidimus_guard::{Change, Number};
 
 use super::*;
@@ -130,6 +132,29 @@ fields = { "*_badge" = "BADGE" }
 allow = ["*@example.org", "CREDIT_CARD=4111 1111 1111 1111"]
 custom = { BADGE = { patterns = ["EMP-[0-9]{5}"], words = ["blue badge"], validator = "luhn", context = ["badge"], score = 50, needs_context = true, operator = "redact" } }
 
+[listeners.postgres]
+listen = "0.0.0.0:6432"
+certificate = "tls/pg.pem"
+key = "/etc/vidimus/pg.key"
+client_ca = "tls/people.pem"
+connections = 50
+
+[targets.orders]
+protocol = "postgres"
+address = "db.internal:5432"
+user = "gateway"
+password = { env = "ORDERS_PASSWORD" }
+database = "shop"
+sslmode = "verify-full"
+tls = { ca = "tls/db.pem", server_name = "db" }
+durability = "async"
+record = "sizes"
+rows = 5
+retain = "30d"
+scopes = ["sql"]
+masking = { classes = "secrets" }
+connect_timeout = "1s"
+
 [targets.crm]
 protocol = "mcp"
 masking = { classes = ["default", "BADGE"], operators = { US_SSN = "keep_last(4)" }, fields = { "$.customers[*].ssn" = "US_SSN" }, allow = ["10.0.0.0/8"] }
@@ -255,7 +280,7 @@ fn a_target_may_be_a_program() {
     assert!(matches!(config.confinement(program), Err(ProgramError::Secret(name, _)) if name == "KEY"));
     // It reaches neither the data nor the key, and changes nothing that the gateway is told.
     let confinement = config.confinement(&Program { env: Vec::new(), ..program.as_ref().clone() }).unwrap();
-    let keys = ["/etc/vidimus/kek", "/etc/vidimus/key.pem", "/etc/vidimus/tls/own.key"];
+    let keys = ["/etc/vidimus/kek", "/etc/vidimus/key.pem", "/etc/vidimus/pg.key", "/etc/vidimus/tls/own.key"];
     assert_eq!(confinement.forbidden[0], Path::new("/var/lib/vidimus"));
     assert_eq!(confinement.forbidden[1..], keys.map(Path::new));
     let told = [
@@ -264,8 +289,11 @@ fn a_target_may_be_a_program() {
         "/run/vidimus.sock",
         "/etc/vidimus/tls/chain.pem",
         "/etc/vidimus/tls/clients.pem",
+        "/etc/vidimus/tls/pg.pem",
+        "/etc/vidimus/tls/people.pem",
         "/etc/vidimus/tls/ca.pem",
         "/etc/vidimus/tls/own.pem",
+        "/etc/vidimus/tls/db.pem",
         "/etc/vidimus/crm.tools.json",
     ];
     assert_eq!(confinement.unwritable, told.map(Path::new));
@@ -324,6 +352,7 @@ fn retention_is_by_target_and_by_data_class() {
             "retention of target files: 400 days",
             "retention of target vault: 400 days",
             "retention of target wiki: 400 days",
+            "retention of target orders: 30 days",
             "retention of data class BADGE: 7 days",
             "retention of data class US_SSN: 30 days"
         ]
@@ -564,7 +593,7 @@ algorithms = ["HS256", "none"]
 workload_when = { claim = "azp" }
 
 [targets.CRM]
-protocol = "postgres"
+protocol = "mysql"
 url = "http://user:hunter2@crm/mcp"
 headers = { Authorization = "Bearer hunter2", X-Key = { env = "sk-hunter2" }, Host = { env = "H" }, host = { env = "H" } }
 durability = "maybe"

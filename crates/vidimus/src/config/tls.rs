@@ -68,7 +68,7 @@ pub(super) fn target<'a>(
 }
 
 /// A path relative to the configuration. A key that stands in its place is never shown.
-fn path<'a>(document: &'a Document, table: &Table<'a>, name: &'static str) -> Option<PathBuf> {
+pub(super) fn path<'a>(document: &'a Document, table: &Table<'a>, name: &'static str) -> Option<PathBuf> {
     let path = table.parsed(name, |text| {
         if !text.contains(PASTED) {
             return value::text(text);

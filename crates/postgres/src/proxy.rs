@@ -1,0 +1,321 @@
+//! A session between a client and its server: what each says is read, decided on, recorded, masked and passed on.
+//!
+//! An operation is what the server runs: a simple query, or an `Execute` with what was sent before it in the same batch
+//! (`Parse`, `Bind`, `Describe`); or these alone, where they are not run. One that is refused is put to the server as a
+//! statement that is none, so that the batch and the transaction fail as if the server had refused it, and the server's
+//! error is replaced by the reason. Cancel safety: dropping the future ends the connection; what runs is recorded as cut off.
+
+mod answering;
+mod asking;
+mod result;
+mod running;
+mod statements;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use vidimus_core::{Action, SqlKind};
+use vidimus_gate::{
+    ClientReader, ClientWriter, LineError, Rejection, Released, Session, Signal, TargetReader, TargetWriter,
+};
+
+use self::running::{Slot, Withheld};
+use self::statements::{Known, Statements};
+use crate::backend::{self, TransactionStatus};
+use crate::error::ProtocolError;
+use crate::frontend::{self, Named};
+use crate::names::Names;
+use crate::order::{Order, RequestId};
+use crate::shared::{Guest, Inner};
+use crate::{say, tell};
+
+/// How often it is looked whether the session is to end.
+const TICK: Duration = Duration::from_secs(1);
+/// Requests that may wait for their answers before more of them are read.
+const MOST_PENDING: usize = 1_024;
+
+/// Settings of the server that clients are told at the beginning.
+const TOLD: [&str; 12] = [
+    "server_version",
+    "server_encoding",
+    "client_encoding",
+    "DateStyle",
+    "IntervalStyle",
+    "TimeZone",
+    "integer_datetimes",
+    "standard_conforming_strings",
+    "in_hot_standby",
+    "default_transaction_read_only",
+    "is_superuser",
+    "scram_iterations",
+];
+
+/// How long a part of an answer waits for more.
+const LINGER: Duration = Duration::from_millis(20);
+
+/// What has happened.
+enum Event {
+    Target(Result<(), LineError>),
+    Client(io::Result<usize>),
+    Cut,
+    Lingered,
+    Tick,
+    Stop,
+}
+
+/// Why a session ends.
+#[derive(Debug)]
+enum End {
+    /// The client has gone, or said good-bye.
+    Client,
+    /// The server has gone, or is not to be trusted.
+    Target,
+    /// The client broke the protocol.
+    Protocol(ProtocolError),
+    /// The gate has withheld something.
+    Withheld,
+    /// The session is over, or the gateway stops.
+    Over(&'static str),
+}
+
+impl From<Withheld> for End {
+    fn from(_: Withheld) -> Self {
+        Self::Withheld
+    }
+}
+
+impl From<LineError> for End {
+    fn from(error: LineError) -> Self {
+        tracing::warn!(%error, "the connection to a database has ended");
+        match error {
+            LineError::Evidence(_) => Self::Withheld,
+            _ => Self::Target,
+        }
+    }
+}
+
+/// What of a batch was read and is not sent yet.
+#[derive(Default)]
+struct Gathered {
+    wire: BytesMut,
+    last: Option<RequestId>,
+    statements: Vec<Arc<Known>>,
+}
+
+/// What is read from.
+struct Lines<'a> {
+    client: &'a mut ClientReader,
+    target: &'a mut TargetReader,
+}
+
+/// A connection from its first `ReadyForQuery` on.
+struct Proxy {
+    session: Session,
+    address: IpAddr,
+    client: ClientWriter,
+    target: TargetWriter,
+    order: Order,
+    names: Names,
+    statements: Statements,
+    gathered: Gathered,
+    slots: VecDeque<Slot>,
+    /// Requests to describe something: what, and the types of its parameters so far.
+    described: VecDeque<(RequestId, Named, Option<Vec<u32>>)>,
+    /// Nobody takes what is passed on any more; what runs comes to its end all the same.
+    is_client_gone: bool,
+}
+
+/// Serves a guest to its end; why that came.
+pub(crate) async fn run(
+    adapter: &Arc<Inner>,
+    guest: Guest,
+    address: IpAddr,
+    closing: watch::Receiver<bool>,
+) -> &'static str {
+    let Guest { mut client, session, target, reader, writer, ready } = guest;
+    let key = adapter.cancels.give(&session, &target.way, ready.key.as_ref());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let settings = ready.parameters.iter().map(|setting| (text(&setting.name), text(&setting.value)));
+    let told = settings.filter(|(name, _)| TOLD.contains(&name.as_str()));
+    let mut welcome = told.fold(say::let_in(), |all, (name, value)| all.then(&say::setting(&name, &value)));
+    if let Some(key) = &key {
+        welcome = welcome.then(&say::key(key.process, key.secret));
+    }
+    if client.say(&welcome.then(&say::ready(TransactionStatus::Idle))).await.is_err() {
+        return "client";
+    }
+    let (mut from_client, client) = client.split();
+    let mut proxy = Proxy {
+        session,
+        address,
+        client,
+        target: writer,
+        order: Order::new(),
+        names: Names::default(),
+        statements: Statements::default(),
+        gathered: Gathered::default(),
+        slots: VecDeque::new(),
+        described: VecDeque::new(),
+        is_client_gone: false,
+    };
+    let mut from_target = reader;
+    let end = proxy.serve(&mut Lines { client: &mut from_client, target: &mut from_target }, closing).await;
+    proxy.farewell(end, &mut from_target).await
+}
+
+impl Proxy {
+    async fn serve(&mut self, lines: &mut Lines<'_>, mut closing: watch::Receiver<bool>) -> End {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            if let Err(end) = self.hear_client(lines).await {
+                return end;
+            }
+            let (is_idle, may_read) = (self.slots.is_empty(), self.order.pending() < MOST_PENDING);
+            let lingers = matches!(self.slots.front(), Some(Slot::Running(running)) if !running.batch.is_empty());
+            let cut = async {
+                match self.slots.front_mut() {
+                    Some(Slot::Running(running)) => running.cut_off().await,
+                    _ => std::future::pending().await,
+                }
+            };
+            let event = tokio::select! {
+                received = lines.target.receive() => Event::Target(received),
+                received = lines.client.receive(), if may_read => Event::Client(received),
+                () = cut => Event::Cut,
+                () = tokio::time::sleep(LINGER), if lingers => Event::Lingered,
+                _ = tick.tick() => Event::Tick,
+                stopped = closing.wait_for(|closing| *closing), if is_idle => {
+                    drop(stopped);
+                    Event::Stop
+                }
+            };
+            let heard = match event {
+                Event::Target(Ok(())) => self.hear_target(lines.target).await,
+                Event::Target(Err(error)) => Err(error.into()),
+                Event::Client(Ok(0) | Err(_)) => Err(End::Client),
+                Event::Client(Ok(_)) => Ok(()),
+                Event::Cut => Err(End::Over("closed")),
+                Event::Lingered => self.pass_on_front().await,
+                Event::Tick => self.session.end_due().map_or(Ok(()), |reason| Err(End::Over(reason))),
+                Event::Stop => Err(End::Over("shutdown")),
+            };
+            if let Err(end) = heard {
+                return end;
+            }
+        }
+    }
+
+    /// Reads what the client has sent so far.
+    async fn hear_client(&mut self, lines: &mut Lines<'_>) -> Result<(), End> {
+        while self.order.pending() < MOST_PENDING {
+            let decoded = frontend::decode(lines.client.received(), &frontend::Limits::default());
+            let Some((message, frame)) = decoded.map_err(End::Protocol)? else { return Ok(()) };
+            self.said(message, &frame, lines).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what the server has sent so far.
+    async fn hear_target(&mut self, from_target: &mut TargetReader) -> Result<(), End> {
+        loop {
+            let decoded = backend::decode(from_target.received(), &backend::Limits::default());
+            let decoded = decoded.map_err(|error| {
+                tracing::error!(%error, session = %self.session.id(), "the database broke its protocol");
+                End::Target
+            })?;
+            let Some((message, frame)) = decoded else { break };
+            self.answered(message, frame).await?;
+        }
+        self.pass_on_parts().await
+    }
+
+    async fn pass_on(&mut self, released: &Released, after: Option<&Signal>) -> Result<(), End> {
+        let written = match after {
+            _ if self.is_client_gone => return Ok(()),
+            None => self.client.send(released).await,
+            Some(signal) => self.client.send_and_say(released, signal).await,
+        };
+        written.map_err(|_| End::Client)
+    }
+
+    async fn say(&mut self, signal: &Signal) -> Result<(), End> {
+        if self.is_client_gone {
+            return Ok(());
+        }
+        self.client.say(signal).await.map_err(|_| End::Client)
+    }
+
+    /// Ends the connection; what runs comes to its end where that can be.
+    async fn farewell(mut self, end: End, from_target: &mut TargetReader) -> &'static str {
+        tracing::debug!(?end, session = %self.session.id(), "a connection ends");
+        let (told, reason) = match &end {
+            End::Client => (None, "client"),
+            End::Target => (Some(say::fatal("08006", "the connection to the database has ended")), "upstream"),
+            End::Withheld => {
+                let text =
+                    "the gateway withholds this, and ends the connection: it cannot be recorded, or not be masked";
+                (Some(say::fatal("58000", text)), "withheld")
+            }
+            End::Over(reason) => (Some(say::fatal_about("57P01", "the session has ended: ", reason)), *reason),
+            End::Protocol(error) => {
+                let message = error.public_message();
+                let (kind, action) = (error.kind(), Action::Sql([SqlKind::Other].into_iter().collect()));
+                let rejection = Rejection { kind, reason: "protocol", message, action, received: &[] };
+                let denied = self.session.reject(rejection).await;
+                let told = denied.release(|refusal| tell::fatal(error.sqlstate(), &refusal.message));
+                let _ = self.client.send(&told).await;
+                (None, "protocol")
+            }
+        };
+        if let Some(told) = told {
+            let _ = self.client.say(&told).await;
+        }
+        let _ = self.client.end().await;
+        self.is_client_gone = true;
+        if matches!(end, End::Client | End::Protocol(_)) {
+            self.let_finish(from_target).await;
+        }
+        for slot in std::mem::take(&mut self.slots) {
+            if let (Slot::Running(running), End::Target) = (slot, &end) {
+                running.broken().await;
+            }
+        }
+        if self.target.say(&say::terminate()).await.is_ok() {
+            let _ = self.target.end().await;
+        }
+        reason
+    }
+
+    /// Lets the server finish what the client has asked for before it went.
+    async fn let_finish(&mut self, from_target: &mut TargetReader) {
+        if self.order.is_copy_in() {
+            let _ = self.target.say(&say::copy_fail()).await;
+        }
+        while let Some(Slot::Running(running)) = self.slots.front_mut() {
+            // What is complete waits for a `Sync` that will not come.
+            if running.is_complete {
+                if self.finish_front(None).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            let heard = tokio::select! {
+                received = from_target.receive() => match received {
+                    Ok(()) => self.hear_target(from_target).await,
+                    Err(error) => Err(error.into()),
+                },
+                () = running.cut_off() => return,
+            };
+            if heard.is_err() {
+                return;
+            }
+        }
+    }
+}

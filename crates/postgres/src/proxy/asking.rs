@@ -1,0 +1,257 @@
+//! What a client asks: read as operations, decided on, and sent or refused.
+
+use std::time::Duration;
+
+use vidimus_core::{Action, ErrorKind, Operation, SqlKind};
+use vidimus_gate::{Admitted, Denied, Held, Rejection, Verdict};
+
+use super::running::{DENIED, Running, Slot};
+use super::statements::{self, Known};
+use super::{End, Gathered, Lines, Proxy, TICK};
+use crate::error::{FEATURE_NOT_SUPPORTED, PROTOCOL_VIOLATION};
+use crate::frame::Frame;
+use crate::frontend::{FrontendMessage, Named};
+use crate::names::{Lookup, NameError};
+use crate::order::{Origin, Request, RequestKind, Sent};
+use crate::read::Text;
+use crate::{say, tell};
+
+/// How often a client that waits for people is told that it still does.
+const STILL_WAITING: Duration = Duration::from_secs(20);
+/// How much is read of a client that waits for people.
+const MOST_READ_AHEAD: usize = 1 << 20;
+
+impl Proxy {
+    /// A message of the client.
+    pub(super) async fn said(
+        &mut self,
+        message: FrontendMessage,
+        frame: &Frame,
+        lines: &mut Lines<'_>,
+    ) -> Result<(), End> {
+        // What the server drops is about nothing.
+        let mut checked = if self.order.is_failed() { Ok(()) } else { self.names.check(&message) };
+        while matches!(checked, Err(NameError::Unsettled(_))) {
+            lines.target.receive().await?;
+            self.hear_target(lines.target).await?;
+            checked = self.names.check(&message);
+        }
+        match self.order.sends(&message, Origin::Client).map_err(End::Protocol)? {
+            Sent::Dropped => Ok(()),
+            Sent::Passed => self.passed(message, frame, lines).await,
+            Sent::Request(request) => {
+                if let Err(error) = checked {
+                    let denied = self.reject("name", error.to_string(), frame).await;
+                    return self.refuse(request, &denied, error.sqlstate()).await;
+                }
+                self.names.sent(request, &message);
+                self.requested(request, message, frame, lines).await
+            }
+        }
+    }
+
+    /// A request of the client.
+    async fn requested(
+        &mut self,
+        request: Request,
+        message: FrontendMessage,
+        frame: &Frame,
+        lines: &mut Lines<'_>,
+    ) -> Result<(), End> {
+        match message {
+            FrontendMessage::Sync => {
+                self.prepare(lines).await?;
+                Ok(self.target.say(&say::sync()).await?)
+            }
+            FrontendMessage::Query(text) => {
+                self.prepare(lines).await?;
+                let known = self.statements.known(&text);
+                if let Some(setting) = known.misreads() {
+                    let denied = self.reject("unsafe_setting", misread(setting), frame).await;
+                    return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
+                }
+                self.forget(&known);
+                let operation = statements::operation(&[known], None, frame.bytes().clone(), self.address);
+                self.submit((request, None), operation, lines).await
+            }
+            FrontendMessage::Execute(execute) => {
+                let Lookup::Known(portal) = self.names.portal(&execute.portal) else {
+                    let denied = self.reject("name", "there is no portal of this name".to_owned(), frame).await;
+                    return self.refuse(request, &denied, "34000").await;
+                };
+                let known = self.statements.known(&portal.statement.text);
+                if let Some(setting) = known.misreads() {
+                    let denied = self.reject("unsafe_setting", misread(setting), frame).await;
+                    return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
+                }
+                let Gathered { mut wire, mut statements, .. } = std::mem::take(&mut self.gathered);
+                self.forget(&known);
+                statements.insert(0, known);
+                wire.extend_from_slice(frame.bytes());
+                let operation = statements::operation(&statements, Some(&portal), wire.freeze(), self.address);
+                self.submit((request, Some(execute.portal.detached())), operation, lines).await
+            }
+            FrontendMessage::FunctionCall(_) => {
+                let message = "calls of functions by number are not supported; use SELECT".to_owned();
+                let denied = self.reject("function_call", message, frame).await;
+                self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await
+            }
+            message => {
+                if let Some(text) = self.text_of(&message) {
+                    let known = self.statements.known(&text);
+                    self.gathered.statements.push(known);
+                }
+                if let FrontendMessage::Describe(named) = message {
+                    self.described.push_back((request.id, named, None));
+                }
+                self.gathered.wire.extend_from_slice(frame.bytes());
+                self.gathered.last = Some(request.id);
+                Ok(())
+            }
+        }
+    }
+
+    /// Forgets what names stand for that a statement may give to something else.
+    fn forget(&mut self, known: &Known) {
+        if known.renames_statements() {
+            self.names.forget_statements();
+        }
+        if known.moves_cursors() {
+            self.names.forget_portals();
+        }
+    }
+
+    /// The statement that a message is about.
+    fn text_of(&self, message: &FrontendMessage) -> Option<Text> {
+        let of_statement = |name: &Text| match self.names.statement(name) {
+            Lookup::Known(statement) => Some(statement.text.clone()),
+            Lookup::Unknown | Lookup::Unsettled => None,
+        };
+        match message {
+            FrontendMessage::Parse(parse) => Some(parse.text.detached()),
+            FrontendMessage::Bind(bind) => of_statement(&bind.statement),
+            FrontendMessage::Describe(Named::Statement(name)) => of_statement(name),
+            FrontendMessage::Describe(Named::Portal(name)) => match self.names.portal(name) {
+                Lookup::Known(portal) => Some(portal.statement.text.clone()),
+                Lookup::Unknown | Lookup::Unsettled => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// A message of the client that is no request.
+    async fn passed(&mut self, message: FrontendMessage, frame: &Frame, lines: &mut Lines<'_>) -> Result<(), End> {
+        match message {
+            FrontendMessage::Terminate => Err(End::Client),
+            FrontendMessage::CopyDone => Ok(self.target.say(&say::copy_done()).await?),
+            FrontendMessage::CopyFail(_) => Ok(self.target.say(&say::copy_fail()).await?),
+            FrontendMessage::CopyData(data) => {
+                let Some(Slot::Running(running)) = self.slots.front_mut() else { return Ok(()) };
+                let wire = running.carry(frame.bytes().clone(), data).await?;
+                Ok(self.target.send(wire).await?)
+            }
+            // Flush
+            _ => {
+                self.prepare(lines).await?;
+                Ok(self.target.say(&say::flush()).await?)
+            }
+        }
+    }
+
+    /// Sends what was gathered and is not run.
+    async fn prepare(&mut self, lines: &mut Lines<'_>) -> Result<(), End> {
+        let Gathered { wire, last, statements } = std::mem::take(&mut self.gathered);
+        let Some(id) = last else { return Ok(()) };
+        let operation = statements::preparation(&statements, wire.freeze(), self.address);
+        let request = Request { id, kind: RequestKind::Parse, origin: Origin::Client };
+        self.submit((request, None), operation, lines).await
+    }
+
+    /// Has an operation decided, waits for people where it must, and sends it or has it refused.
+    async fn submit(
+        &mut self,
+        (request, portal): (Request, Option<Text>),
+        operation: Operation,
+        lines: &mut Lines<'_>,
+    ) -> Result<(), End> {
+        let mut verdict = self.session.submit(operation).await;
+        loop {
+            match verdict {
+                Verdict::Admitted(admitted) => return self.send(request, portal, admitted).await,
+                Verdict::Denied(denied) if denied.refusal().reason == "session_closed" => {
+                    return Err(End::Over("closed"));
+                }
+                Verdict::Denied(denied) => return self.refuse(request, &denied, sqlstate(denied.refusal().kind)).await,
+                Verdict::Held(held) => verdict = self.wait(held, lines).await?,
+            }
+        }
+    }
+
+    async fn send(&mut self, request: Request, portal: Option<Text>, admitted: Admitted) -> Result<(), End> {
+        let Some((running, wire)) = Running::take(admitted, Some(request.id), portal).await else {
+            return Err(End::Over("closed"));
+        };
+        self.slots.push_back(Slot::Running(Box::new(running)));
+        Ok(self.target.send(wire).await?)
+    }
+
+    /// Has the server refuse what the gateway refuses.
+    async fn refuse(&mut self, request: Request, denied: &Denied, code: &str) -> Result<(), End> {
+        let refusal = denied.refusal();
+        let detail = refusal.reference.as_ref().map(|reference| format!("On record as {reference}."));
+        let told = denied.release(|refusal| tell::error(code, &refusal.message, detail.as_deref()));
+        // What was gathered goes with it: the server would drop it too.
+        self.gathered = Gathered::default();
+        self.slots.push_back(Slot::Refused { last: request.id, told: Some(told) });
+        let failing = match request.kind {
+            RequestKind::Query | RequestKind::FunctionCall => say::failing_query(),
+            _ => say::failing_parse(),
+        };
+        Ok(self.target.say(&failing).await?)
+    }
+
+    async fn reject(&self, reason: &'static str, message: String, frame: &Frame) -> Denied {
+        let (kind, action) = (ErrorKind::Malformed, Action::Sql([SqlKind::Other].into_iter().collect()));
+        self.session.reject(Rejection { kind, reason, message, action, received: frame.bytes() }).await
+    }
+
+    /// Waits for people, while all else goes on.
+    async fn wait(&mut self, mut held: Box<Held>, lines: &mut Lines<'_>) -> Result<Verdict, End> {
+        let mut told = tokio::time::interval(STILL_WAITING);
+        let mut tick = tokio::time::interval(TICK);
+        let reference = held.pending().reference.clone();
+        loop {
+            let has_room = lines.client.received().len() < MOST_READ_AHEAD;
+            tokio::select! {
+                () = held.decided() => return Ok(held.again().await),
+                _ = told.tick() => self.say(&say::notice("this statement waits for approval: ", &reference)).await?,
+                _ = tick.tick() => if let Some(reason) = self.session.end_due() {
+                    return Err(End::Over(reason));
+                },
+                received = lines.target.receive() => {
+                    received?;
+                    self.hear_target(lines.target).await?;
+                }
+                received = lines.client.receive(), if has_room => match received {
+                    Ok(0) | Err(_) => return Err(End::Client),
+                    Ok(_) => {}
+                },
+            }
+        }
+    }
+}
+
+/// Why a statement is refused that changes this setting.
+fn misread(setting: &str) -> String {
+    format!("this would change {setting}, and the gateway could not read what follows: it stays as it is")
+}
+
+/// What a client is told of a refusal, by whose fault it is.
+const fn sqlstate(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Limit => "53400",
+        ErrorKind::Malformed => PROTOCOL_VIOLATION,
+        ErrorKind::Evidence | ErrorKind::Internal => "58000",
+        _ => DENIED,
+    }
+}

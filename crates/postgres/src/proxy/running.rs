@@ -1,0 +1,137 @@
+//! Operations in flight on one connection, in the order in which the server answers them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use vidimus_core::event::Status;
+use vidimus_gate::{Admitted, Answer, Answers, InFlight, Outcome, Released, Wire};
+
+use super::result::Batch;
+use crate::order::RequestId;
+use crate::read::Text;
+use crate::tell;
+
+/// How much of a result goes on at a time.
+pub(crate) const BATCH_BYTES: usize = 128 << 10;
+
+/// SQLSTATE `insufficient_privilege`.
+pub(crate) const DENIED: &str = "42501";
+
+/// What was asked of the server, and becomes of its answer.
+pub(crate) enum Slot {
+    /// An operation that the server carries out.
+    Running(Box<Running>),
+    /// One that was refused: the client is told so where the answer would have been.
+    Refused { last: RequestId, told: Option<Released> },
+}
+
+/// An operation that the server carries out.
+pub(crate) struct Running {
+    /// The last request of it; none where the server was asked nothing.
+    pub(crate) last: Option<RequestId>,
+    /// The portal that is run, where it is one.
+    pub(crate) portal: Option<Text>,
+    flight: Option<Box<InFlight>>,
+    answers: Answers,
+    /// Lets the gate's task end, which stands for this one.
+    _kept: oneshot::Sender<()>,
+    /// Resolves when the gate has cut it off.
+    cut: oneshot::Receiver<()>,
+    pub(crate) batch: Batch,
+    pub(crate) is_complete: bool,
+    pub(crate) has_failed: bool,
+}
+
+/// The gate has withheld something, or the client cannot be told what happened: the connection ends.
+#[derive(Debug)]
+pub(crate) struct Withheld;
+
+impl Slot {
+    pub(crate) const fn last(&self) -> Option<RequestId> {
+        match self {
+            Self::Running(running) => running.last,
+            Self::Refused { last, .. } => Some(*last),
+        }
+    }
+}
+
+impl Running {
+    /// Takes an admitted operation, and the wire that is to be sent.
+    pub(crate) async fn take(
+        admitted: Admitted,
+        last: Option<RequestId>,
+        portal: Option<Text>,
+    ) -> Option<(Self, Wire)> {
+        let (given, taken) = oneshot::channel();
+        let (kept, let_go) = oneshot::channel::<()>();
+        let (running, cut) = oneshot::channel::<()>();
+        let answers = admitted.run(move |wire, flight| async move {
+            // Dropped when the gate cuts it off.
+            let _running = running;
+            if given.send((wire, flight)).is_ok() {
+                let _ = let_go.await;
+            }
+        });
+        let (wire, flight) = taken.await.ok()?;
+        let batch = Batch::default();
+        let flight = Some(flight);
+        let (is_complete, has_failed) = (false, false);
+        let own = Self { last, portal, flight, answers, _kept: kept, cut, batch, is_complete, has_failed };
+        Some((own, wire))
+    }
+
+    /// Resolves when the gate has cut it off. Cancel safe.
+    pub(crate) async fn cut_off(&mut self) {
+        let _ = (&mut self.cut).await;
+    }
+
+    /// What may go to the client of what has come so far.
+    pub(crate) async fn part(&mut self) -> Result<Option<Released>, Withheld> {
+        if self.batch.is_empty() {
+            return Ok(None);
+        }
+        let table = Arc::new(self.batch.take());
+        let Some(flight) = &mut self.flight else { return Err(Withheld) };
+        if let Err(error) = flight.table(table).await {
+            tracing::error!(%error, "a part of a result is withheld");
+            return Err(Withheld);
+        }
+        match self.answers.next().await {
+            Some(Answer::Chunk(released)) => Ok(Some(released)),
+            _ => Err(Withheld),
+        }
+    }
+
+    /// What may go to the client of the rest.
+    pub(crate) async fn finish(mut self) -> Result<Released, Withheld> {
+        let Some(flight) = self.flight.take() else { return Err(Withheld) };
+        let status = if self.has_failed { Status::Error } else { Status::Ok };
+        let table = Arc::new(self.batch.take());
+        flight.finish_table((status, table), withheld).await;
+        match self.answers.next().await {
+            Some(Answer::Last { released, .. }) => Ok(released),
+            _ => Err(Withheld),
+        }
+    }
+
+    /// Records that the server did not answer.
+    pub(crate) async fn broken(mut self) {
+        if let Some(flight) = self.flight.take() {
+            flight.finish(Outcome::silent(Status::Upstream), |_| Bytes::new()).await;
+        }
+    }
+
+    /// The record of what the client sends of its own in the course of it, and leave to send it.
+    pub(crate) async fn carry(&mut self, sent: Bytes, record: Bytes) -> Result<Wire, Withheld> {
+        let Some(flight) = &mut self.flight else { return Err(Withheld) };
+        flight.carry(sent, record).await.map_err(|error| {
+            tracing::error!(%error, "what a client sends cannot be recorded, so it is not sent");
+            Withheld
+        })
+    }
+}
+
+fn withheld(message: &str) -> Bytes {
+    tell::error("58000", message, None)
+}

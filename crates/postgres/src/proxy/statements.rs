@@ -1,0 +1,158 @@
+//! Statements as operations of the gate's: what they would do, and how they stand in the record.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use vidimus_core::json::{Document, Limits};
+use vidimus_core::operation::Arguments;
+use vidimus_core::{Action, Members, Operation, Protocol, SqlFacts, SqlKind, SqlKinds};
+use vidimus_gate::Statements as Read;
+
+use crate::names::Portal;
+use crate::read::{Format, Text};
+use crate::value;
+
+/// Texts whose statements are remembered on one connection.
+const REMEMBERED: usize = 1_024;
+/// How many bytes they may have together.
+const REMEMBERED_BYTES: usize = 4 << 20;
+
+/// What a text says, and what its statements would do.
+#[derive(Debug)]
+pub(crate) struct Known {
+    text: Text,
+    read: Read,
+}
+
+impl Known {
+    /// A setting that must stay as it is, and would not.
+    pub(crate) const fn misreads(&self) -> Option<&'static str> {
+        self.read.misreads
+    }
+
+    /// Whether prepared statements may stand for something else after it.
+    pub(crate) const fn renames_statements(&self) -> bool {
+        self.read.renames_statements
+    }
+
+    /// The same of cursors.
+    pub(crate) const fn moves_cursors(&self) -> bool {
+        self.read.moves_cursors
+    }
+}
+
+/// Texts that were read before.
+#[derive(Debug, Default)]
+pub(crate) struct Statements {
+    known: HashMap<Text, Arc<Known>>,
+    bytes: usize,
+}
+
+impl Statements {
+    /// What the statements of a text would do.
+    pub(crate) fn known(&mut self, text: &Text) -> Arc<Known> {
+        if let Some(known) = self.known.get(text) {
+            return Arc::clone(known);
+        }
+        if self.known.len() >= REMEMBERED || self.bytes >= REMEMBERED_BYTES {
+            self.known.clear();
+            self.bytes = 0;
+        }
+        let text = text.detached();
+        self.bytes += text.as_bytes().len();
+        let known = Arc::new(Known { read: Read::of_postgres(text.as_str()), text: text.clone() });
+        self.known.insert(text, Arc::clone(&known));
+        known
+    }
+}
+
+/// The first of these is run, with the values of a portal; the others are sent before it in the same batch.
+pub(crate) fn operation(statements: &[Arc<Known>], portal: Option<&Portal>, wire: Bytes, address: IpAddr) -> Operation {
+    of(statements, portal, wire, None, address)
+}
+
+/// Statements that are prepared, described or bound, and not run.
+pub(crate) fn preparation(statements: &[Arc<Known>], wire: Bytes, address: IpAddr) -> Operation {
+    of(statements, None, wire, Some("prepare"), address)
+}
+
+/// What a server says between operations.
+pub(crate) fn remark(address: IpAddr) -> Operation {
+    Operation { action: Action::Method("remark".into()), ..of(&[], None, Bytes::new(), None, address) }
+}
+
+fn of(
+    statements: &[Arc<Known>],
+    portal: Option<&Portal>,
+    wire: Bytes,
+    method: Option<&'static str>,
+    address: IpAddr,
+) -> Operation {
+    let mut kinds: SqlKinds = statements.iter().flat_map(|known| known.read.kinds.iter()).collect();
+    if kinds == SqlKinds::default() && !statements.is_empty() {
+        kinds.insert(SqlKind::Session);
+    }
+    let mut record = serde_json::Map::new();
+    if let Some(first) = statements.first() {
+        record.insert("sql".into(), first.text.as_str().into());
+    }
+    if let Some(portal) = portal {
+        let values: Vec<Value> =
+            portal.values().map(|(type_id, format, value)| parameter(type_id, format, value)).collect();
+        if !values.is_empty() {
+            record.insert("parameters".into(), values.into());
+        }
+    }
+    let rest: Vec<&str> = statements.iter().skip(1).map(|known| known.text.as_str()).collect();
+    let others: Vec<&str> = rest.into_iter().filter(|text| record.get("sql").is_none_or(|sql| sql != text)).collect();
+    if !others.is_empty() {
+        record.insert("prepared".into(), json!(others));
+    }
+    let record = Bytes::from(Value::Object(record).to_string());
+    let limits = Limits { max_bytes: usize::MAX, max_nodes: usize::MAX, ..Limits::default() };
+    let document = Document::parse(record.clone(), &limits).ok();
+    Operation {
+        protocol: Protocol::Postgres,
+        action: Action::Sql(kinds),
+        method,
+        wire,
+        record: Some(record),
+        members: Members::NONE,
+        arguments: document.map(|document| Arguments { document: Arc::new(document), path: &[] }),
+        sql: Some(facts(statements)),
+        annotations: None,
+        address: Some(address),
+        trace: None,
+    }
+}
+
+/// The facts of all of them together.
+fn facts(statements: &[Arc<Known>]) -> Arc<SqlFacts> {
+    match statements {
+        [only] => Arc::clone(&only.read.facts),
+        several => {
+            let mut all = SqlFacts::none();
+            for known in several {
+                all.add(&known.read.facts);
+            }
+            Arc::new(all)
+        }
+    }
+}
+
+/// A value as it stands in the record.
+fn parameter(type_id: u32, format: Format, value: Option<&Bytes>) -> Value {
+    let read = value.and_then(|value| value::to_text(type_id, format, value));
+    match (format, value) {
+        (_, None) => Value::Null,
+        _ if read.is_some() => read.into(),
+        (Format::Text, Some(text)) => String::from_utf8_lossy(text).into(),
+        // PostgreSQL's own way to write bytes down.
+        (Format::Binary, Some(bytes)) => {
+            bytes.iter().fold("\\x".to_owned(), |hex, byte| hex + &format!("{byte:02x}")).into()
+        }
+    }
+}

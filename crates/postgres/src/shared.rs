@@ -1,0 +1,44 @@
+//! What all connections have in common, and what one begins with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use vidimus_core::TargetName;
+use vidimus_gate::{ClientLine, Gate, LineTarget, Session, TargetReader, TargetSpec, TargetWriter};
+use vidimus_net::ServerTls;
+
+use crate::cancel::Cancels;
+use crate::upstream::Ready;
+
+/// A server that clients reach by the gateway.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What the gate must know of it.
+    pub spec: Arc<TargetSpec>,
+    /// The way there.
+    pub way: LineTarget,
+    /// The database there.
+    pub database: String,
+    /// Scopes that a token must have.
+    pub scopes: Vec<String>,
+}
+
+/// What all connections have in common.
+pub(crate) struct Inner {
+    pub(crate) gate: Gate,
+    pub(crate) targets: HashMap<TargetName, Target>,
+    /// None where clients speak in plain text, on loopback.
+    pub(crate) tls: Option<ServerTls>,
+    pub(crate) cancels: Cancels,
+}
+
+/// A client in its session, and its server, which is ready.
+pub(crate) struct Guest {
+    pub(crate) client: ClientLine,
+    pub(crate) session: Session,
+    pub(crate) target: Target,
+    pub(crate) reader: TargetReader,
+    pub(crate) writer: TargetWriter,
+    /// What the server said until it was ready.
+    pub(crate) ready: Ready,
+}

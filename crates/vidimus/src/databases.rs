@@ -1,0 +1,114 @@
+//! Databases: how they are reached, and the listener for their clients.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use vidimus_core::{CredentialKind, Protocol};
+use vidimus_gate::{Gate, LineTarget, Masking, Password, TargetSpec, Way, serve_lines};
+use vidimus_net::client::ServerName;
+use vidimus_net::{ClientTls, LineLimits, LineServer, ServerTls};
+use vidimus_postgres::{Adapter, Target};
+
+use crate::certificates::Certificates;
+use crate::config::{Config, Database, SharedMasking};
+use crate::secret::SecretRef;
+
+/// PostgreSQL as ALPN names it.
+const ALPN: &[&[u8]] = &[b"postgresql"];
+
+/// Clients of databases, and where they connect.
+pub(crate) struct Listener {
+    socket: TcpListener,
+    tls: Option<ServerTls>,
+    limits: LineLimits,
+}
+
+impl Listener {
+    /// Binds the listener, where there is one.
+    pub(crate) async fn bind(config: &Config) -> anyhow::Result<Option<Self>> {
+        let Some(own) = &config.postgres else { return Ok(None) };
+        let tls = own.tls.clone().map(|files| ServerTls::load_for(files, ALPN)).transpose();
+        let tls = tls.context("no TLS on listeners.postgres")?;
+        let listener = TcpListener::bind(own.listen);
+        let listener =
+            listener.await.with_context(|| format!("cannot listen on {} (listeners.postgres)", own.listen))?;
+        let limits =
+            LineLimits { connections: own.connections, grace: config.limits.shutdown_grace, ..LineLimits::default() };
+        Ok(Some(Self { socket: listener, tls, limits }))
+    }
+
+    /// Its certificate.
+    pub(crate) fn certificates(&self) -> Option<Certificates> {
+        self.tls.clone().map(Certificates::Listener)
+    }
+
+    /// Where clients connect.
+    pub(crate) fn address(&self) -> anyhow::Result<std::net::SocketAddr> {
+        Ok(self.socket.local_addr()?)
+    }
+
+    /// Serves clients of these targets.
+    pub(crate) fn serve(self, gate: &Gate, targets: Vec<Target>, stopping: watch::Receiver<bool>) -> JoinHandle<()> {
+        let adapter = Adapter::new(gate.clone(), targets, self.tls);
+        let server = LineServer::new(self.socket, self.limits);
+        let serve = move |line, address, closing| adapter.clone().serve(line, address, closing);
+        tokio::spawn(serve_lines(server, serve, stopping))
+    }
+}
+
+/// All databases as targets.
+pub(crate) fn targets(
+    gate: &Gate,
+    config: &Config,
+    masking: &mut SharedMasking,
+    certificates: &mut Vec<Certificates>,
+) -> anyhow::Result<Vec<Target>> {
+    let targets = config.databases.iter().map(|database| {
+        let masking = masking.compile(gate, &database.masking);
+        let masking = masking.with_context(|| format!("the masking of target {}", database.name))?;
+        target(database, masking, certificates).with_context(|| format!("target {}", database.name))
+    });
+    targets.collect()
+}
+
+fn target(database: &Database, masking: Masking, certificates: &mut Vec<Certificates>) -> anyhow::Result<Target> {
+    let password = database.password.as_ref().map(SecretRef::resolve_text).transpose()?;
+    let tls = match &database.tls {
+        None => None,
+        Some(own) => {
+            let tls = ClientTls::plain(own)?;
+            if !tls.paths().is_empty() {
+                certificates.push(Certificates::Target(database.name.clone(), tls.clone()));
+            }
+            let name = match &own.server_name {
+                Some(name) => name.clone(),
+                None => ServerName::try_from(database.host.clone())?,
+            };
+            Some((tls, name))
+        }
+    };
+    let spec = TargetSpec {
+        name: database.name.clone(),
+        protocol: Protocol::Postgres,
+        durability: database.durability,
+        record: database.record,
+        masking,
+        rows_kept: database.rows,
+        guard: vidimus_guard::Guard::default(),
+        credential: password.is_some().then_some(CredentialKind::Password),
+    };
+    let limits = LineLimits { handshake_timeout: database.connect_timeout, ..LineLimits::default() };
+    let way = LineTarget::new(Way {
+        host: database.host.clone(),
+        port: database.port,
+        tls,
+        user: database.user.clone(),
+        password: password.map(Password::new),
+        limits,
+    });
+    let (database_there, scopes) = (database.catalog.clone(), database.scopes.clone());
+    Ok(Target { spec: Arc::new(spec), way, database: database_there, scopes })
+}

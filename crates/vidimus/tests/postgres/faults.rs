@@ -1,0 +1,181 @@
+//! Clients that break the protocol, say who they are not, or go away; and a server that does.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{World, told};
+
+/// A connection that says just what it is told.
+struct Raw(TcpStream);
+
+impl Raw {
+    fn new(world: &World) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", world.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Self(stream)
+    }
+
+    /// In a session as Alice.
+    fn ready(world: &World) -> Self {
+        let mut raw = Self::new(world);
+        raw.start(&[("user", "alice"), ("database", "orders")]);
+        raw.message(b'p', format!("{}\0", world.issuer.token("alice")).as_bytes());
+        raw.until(b'Z');
+        raw
+    }
+
+    fn start(&mut self, parameters: &[(&str, &str)]) {
+        let parameters = parameters.iter();
+        let body = parameters.fold(String::new(), |body, (name, value)| format!("{body}{name}\0{value}\0"));
+        let length = u32::try_from(body.len() + 9).unwrap();
+        self.0
+            .write_all(&[&length.to_be_bytes()[..], &196_608_u32.to_be_bytes(), body.as_bytes(), &[0]].concat())
+            .unwrap();
+    }
+
+    fn message(&mut self, tag: u8, body: &[u8]) {
+        let length = u32::try_from(body.len() + 4).unwrap();
+        self.0.write_all(&[&[tag][..], &length.to_be_bytes(), body].concat()).unwrap();
+    }
+
+    /// The next message.
+    fn next(&mut self) -> Option<(u8, String)> {
+        let mut head = [0; 5];
+        self.0.read_exact(&mut head).ok()?;
+        let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
+        let mut body = vec![0; usize::try_from(length).unwrap() - 4];
+        self.0.read_exact(&mut body).ok()?;
+        Some((head[0], String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    /// The next message of a type.
+    fn until(&mut self, tag: u8) -> String {
+        loop {
+            let (found, body) = self.next().unwrap();
+            if found == tag {
+                return body;
+            }
+        }
+    }
+
+    /// What comes until the connection ends: the errors.
+    fn rest(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.next()).filter(|(tag, _)| *tag == b'E').map(|(_, body)| body).collect()
+    }
+}
+
+#[test]
+fn who_breaks_the_protocol_is_told_so_and_the_server_hears_nothing() {
+    let world = World::start("");
+    let broken: [(&str, &[u8]); 7] = [
+        ("an unknown type", b"?\0\0\0\x04"),
+        ("a length below its own", b"Q\0\0\0\x01"),
+        ("a query without an end", b"Q\0\0\0\x0cselect 1"),
+        ("bytes after the end", b"Q\0\0\0\x0eselect 1\0x"),
+        ("a length beyond the limit", b"Q\x7f\xff\xff\xff"),
+        ("COPY data without a COPY", b"d\0\0\0\x05x"),
+        ("a password in the middle", b"p\0\0\0\x05\0"),
+    ];
+    for (what, bytes) in broken {
+        let mut raw = Raw::ready(&world);
+        raw.0.write_all(bytes).unwrap();
+        let errors = raw.rest();
+        assert!(
+            errors.len() == 1 && errors[0].contains("VFATAL") && errors[0].contains("C08P01"),
+            "{what}: {errors:?}"
+        );
+    }
+    let events = world.recorded();
+    let refused =
+        events.iter().filter(|event| event["decision"]["reason"] == "protocol" || event["reason"] == "protocol");
+    assert_eq!(refused.count(), broken.len(), "{events:#?}");
+    assert!(!events.iter().any(|event| event["type"] == "operation.admitted" && event["target"] == "orders"));
+}
+
+#[test]
+fn nobody_gets_in_by_another_name_or_without_a_token() {
+    let world = World::start("");
+    let refused = |parameters: &[(&str, &str)], password: &str| {
+        let mut raw = Raw::new(&world);
+        raw.start(parameters);
+        raw.message(b'p', format!("{password}\0").as_bytes());
+        raw.rest().join("\n")
+    };
+    let alice = world.issuer.token("alice");
+    let stranger = world.issuer.token_with(json!({ "sub": "alice", "groups": ["nobody"] }));
+    let orders = [("user", "alice"), ("database", "orders")];
+    assert!(refused(&orders, "").contains("C28P01"));
+    assert!(refused(&orders, "guess").contains("C28P01"));
+    assert!(refused(&orders, &stranger).contains("no policy permits connect"));
+    assert!(refused(&[("user", "root"), ("database", "orders")], &alice).contains("the user must be you"));
+    assert!(refused(&[("user", "alice"), ("database", "secrets")], &alice).contains("C3D000"));
+    assert!(refused(&[("user", "alice"), ("database", "everything")], &alice).contains("C3D000"));
+    for name in ["options", "search_path", "role", "replication"] {
+        let mut raw = Raw::new(&world);
+        raw.start(&[("user", "alice"), ("database", "orders"), (name, "x")]);
+        assert!(raw.rest().join("\n").contains("cannot be set by a client"), "{name}");
+    }
+}
+
+#[test]
+fn a_server_that_goes_away_ends_the_session_and_the_outcome_says_so() {
+    let world = World::start("");
+    let mut raw = Raw::ready(&world);
+    raw.message(b'Q', b"select count(*) from generate_series(1, 20000000000)\0");
+    let server = vidimus_testkit::Postgres::shared().unwrap();
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+               where query like 'select count(%' and state = 'active' and datname = current_database() and pid <> pg_backend_pid()";
+    let begun = Instant::now();
+    while server.sql(&world.database, end).unwrap().trim() != "1" {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let errors = raw.rest().join("\n");
+    assert!(errors.contains("57P01") && errors.contains("the connection to the database has ended"), "{errors}");
+    let events = world.gateway.events();
+    let outcome =
+        events.iter().find(|event| event["type"] == "operation.outcome" && event["target"] == "orders").unwrap();
+    assert_eq!(outcome["outcome"]["status"], "error", "{outcome}");
+    let closed = events.iter().find(|event| event["type"] == "session.closed" && event["target"] == "orders").unwrap();
+    assert_eq!(closed["reason"], "upstream", "{closed}");
+}
+
+#[test]
+fn what_a_client_that_goes_away_has_asked_for_is_done_and_recorded() {
+    let world = World::start("");
+    let mut raw = Raw::ready(&world);
+    raw.message(b'Q', b"insert into lines select count(*), '' from generate_series(1, 20000000)\0");
+    std::thread::sleep(Duration::from_millis(300));
+    drop(raw);
+    let done = |event: &serde_json::Value| event["type"] == "operation.outcome" && event["target"] == "orders";
+    let events = world.gateway.events_once(done);
+    assert_eq!(events.iter().find(|event| done(event)).unwrap()["outcome"]["status"], "ok");
+    assert_eq!(world.psql(&["select count(*) from lines"]).0, "1");
+}
+
+#[test]
+fn a_pipeline_with_a_refused_statement_in_it_changes_nothing() {
+    let world = World::start("");
+    let mut raw = Raw::ready(&world);
+    let mut run = |sql: &str| {
+        raw.message(b'P', format!("\0{sql}\0\0\0").as_bytes());
+        raw.message(b'B', b"\0\0\0\0\0\0\0\0");
+        raw.message(b'E', b"\0\0\0\0\0");
+    };
+    run("insert into lines values (1, 'x')");
+    run("drop table lines");
+    run("insert into lines values (2, 'y')");
+    raw.message(b'S', b"");
+    let error = raw.until(b'E');
+    assert!(error.contains("no policy permits sql:ddl"), "{error}");
+    assert_eq!(raw.until(b'Z'), "I");
+    assert_eq!(world.psql(&["select count(*) from lines"]).0, "0");
+    // The same connection goes on.
+    raw.message(b'Q', b"select 1\0");
+    assert!(raw.until(b'C').starts_with("SELECT 1"));
+    let (_, err) = told(&world.program("psql").args(["-X", "-c", "select 1"]).output().unwrap());
+    assert!(err.is_empty(), "{err}");
+}
