@@ -21,7 +21,7 @@ use vidimus_log::AppendError;
 
 use crate::answers::{self, Answer, AnswerSender, Answers};
 use crate::context::SessionContext;
-use crate::evidence::{EvidenceError, Written};
+use crate::evidence::{EvidenceError, Written, WrittenChunk};
 use crate::guarding;
 use crate::masking::{Masked, MaskedTable, OutputSchema, Unmaskable};
 use crate::questions::Pen;
@@ -212,18 +212,24 @@ impl InFlight {
     }
 
     async fn part(&mut self, Masked { recorded, shown, found }: Masked) -> Result<(), PartError> {
-        let part = Part { name: PayloadName::Chunk, recorded: &recorded, passed: &shown };
+        let written = self.written(&recorded, &shown, &found)?;
+        self.session.evidence().settle(self.session.durability(), written.position).await?;
+        // A client that is gone does not end the exchange.
+        self.release(shown, Some(written.at)).await;
+        Ok(())
+    }
+
+    /// Records one part.
+    fn written(&mut self, recorded: &[u8], passed: &[u8], found: &Found) -> Result<WrittenChunk, EvidenceError> {
+        let part = Part { name: PayloadName::Chunk, recorded, passed };
         let intent = (self.intent, self.session.durability());
         let written = self.session.strand().append_chunk(self.session.evidence(), intent, part)?;
         self.parts += 1;
         self.part_bytes += recorded.len() as u64;
         self.part_commitments.update(&written.commitment);
         self.part_deliveries.update(&written.delivered);
-        self.found.add(&found);
-        self.session.evidence().settle(self.session.durability(), written.position).await.map_err(PartError::from)?;
-        // A client that is gone does not end the exchange.
-        self.release(shown, Some(written.at)).await;
-        Ok(())
+        self.found.add(found);
+        Ok(written)
     }
 
     /// The same of a part that is a table.
@@ -232,19 +238,12 @@ impl InFlight {
         self.part(masked).await
     }
 
-    /// Records what the caller sends of its own in the course of the operation, masked as a row of the record; leave to send
-    /// it, when that is durable.
-    pub async fn carry(&mut self, sent: Bytes, text: Bytes) -> Result<Wire, PartError> {
-        let MaskedTable { masked, lines } = self.session.masked_table(Arc::new(Sent(text))).await?;
+    /// Records what the caller sends of its own in the course of the operation: rows of one cell, each masked, none where it
+    /// cannot be read; leave to send it, when that is durable.
+    pub async fn carry(&mut self, sent: Bytes, rows: Option<Vec<Bytes>>) -> Result<Wire, PartError> {
+        let MaskedTable { masked, lines } = self.session.masked_table(Arc::new(Sent(rows))).await?;
         let recorded = self.rows.kept(masked.recorded, &lines, self.session.spec().rows_kept);
-        let part = Part { name: PayloadName::Chunk, recorded: &recorded, passed: &sent };
-        let intent = (self.intent, self.session.durability());
-        let written = self.session.strand().append_chunk(self.session.evidence(), intent, part)?;
-        self.parts += 1;
-        self.part_bytes += recorded.len() as u64;
-        self.part_commitments.update(&written.commitment);
-        self.part_deliveries.update(&written.delivered);
-        self.found.add(&masked.found);
+        let written = self.written(&recorded, &sent, &masked.found)?;
         Ok(Wire::new(sent, (Arc::clone(&self.session), self.subject.clone()), written.position))
     }
 

@@ -32,7 +32,11 @@ impl Statements {
         let (mut renames_statements, mut moves_cursors, mut misreads) = (false, false, None);
         for statement in script.statements() {
             statement.kinds().into_iter().for_each(|kind| kinds.insert(kind.into()));
-            facts.add(&statement.facts());
+            let own = statement.facts();
+            // A rule makes a setting of what is written there.
+            let sets = own.writes.iter().any(|table| table.rsplit('.').next() == Some("pg_settings"));
+            misreads = misreads.or(sets.then_some("settings by pg_settings"));
+            facts.add(&own);
             for effect in statement.effects() {
                 renames_statements |=
                     matches!(effect, Effect::Prepare(_) | Effect::Deallocate(_) | Effect::Discard(Discarded::All));
@@ -115,6 +119,12 @@ mod tests {
             assert_eq!(misreads(text), Some(setting), "{text}");
         }
         assert!(misreads("select set_config(a, b, false) from t").is_some());
+        assert!(
+            misreads("update pg_settings set setting = 'off' where name = 'standard_conforming_strings'").is_some()
+        );
+        assert!(
+            misreads("with x as (update pg_catalog.pg_settings set setting = 'off' returning 1) select 1").is_some()
+        );
         assert!(misreads("select set_config(a, 'L-A-T-I-N-1', false) from t").is_some());
         assert!(misreads("select set_config(a, 'view, foreign-table', false) from t").is_none());
     }

@@ -35,6 +35,8 @@ pub enum Line<'a> {
     Heads(Vec<Cow<'a, [u8]>>),
     /// One row.
     Row(Vec<Value<'a>>),
+    /// One row that is a text, whatever the columns are.
+    Text(Cow<'a, [u8]>),
     /// What the target says of the operation, in fields: an error, a remark, how it ended. The name of it, then each field
     /// with its own.
     Said(&'static str, Vec<(&'static str, Cow<'a, [u8]>)>),
@@ -53,8 +55,8 @@ pub enum Value<'a> {
     Unreadable,
 }
 
-/// What a caller sends, as a row of one cell: for the record alone.
-pub(crate) struct Sent(pub(crate) Bytes);
+/// What a caller sends, as rows of one cell, for the record alone; one row where it cannot be read.
+pub(crate) struct Sent(pub(crate) Option<Vec<Bytes>>);
 
 impl Table for Sent {
     fn columns(&self) -> Vec<Column<'_>> {
@@ -62,11 +64,12 @@ impl Table for Sent {
     }
 
     fn len(&self) -> usize {
-        1
+        self.0.as_ref().map_or(1, Vec::len)
     }
 
-    fn line(&self, _: usize) -> Line<'_> {
-        Line::Row(vec![Value::Text(Cow::Borrowed(&self.0))])
+    fn line(&self, index: usize) -> Line<'_> {
+        let text = self.0.as_ref().and_then(|rows| rows.get(index));
+        Line::Row(vec![text.map_or(Value::Unreadable, |text| Value::Text(Cow::Borrowed(text)))])
     }
 
     fn encode(&self, _: usize, _: &[Cell], _: &mut BytesMut) {}

@@ -26,6 +26,7 @@ struct Cancel {
 /// A key in force, until it is dropped.
 pub(crate) struct Key<'a> {
     cancels: &'a Cancels,
+    own: Cancel,
     pub(crate) process: u32,
     pub(crate) secret: u32,
 }
@@ -38,8 +39,8 @@ impl Cancels {
         let cancel = Cancel { session: session.clone(), way: way.clone(), process: own.process, key };
         let random = uuid::Uuid::new_v4().as_u64_pair();
         let given = (u32::try_from(random.0 >> 32).ok()?, u32::try_from(random.1 & 0xFFFF_FFFF).ok()?);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(given, cancel);
-        Some(Key { cancels: self, process: given.0, secret: given.1 })
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(given, cancel.clone());
+        Some(Key { cancels: self, own: cancel, process: given.0, secret: given.1 })
     }
 
     /// Cancels what the session runs that this key is of. Nobody is told whether there is one.
@@ -71,6 +72,15 @@ impl Cancels {
             let status = if sent.is_ok() { Status::Ok } else { Status::Upstream };
             flight.finish(Outcome::silent(status), |_| bytes::Bytes::new()).await;
         });
+    }
+}
+
+impl Key<'_> {
+    /// Cancels what the session runs, for the gateway.
+    pub(crate) async fn cancel(&self) {
+        if let Err(error) = self.own.send(&self.own.session.dial()).await {
+            tracing::warn!(%error, "what a session runs could not be cancelled");
+        }
     }
 }
 

@@ -151,6 +151,11 @@ impl Order {
         self.pending.len()
     }
 
+    /// Whether the server still has to answer a request: not if it has, or if it has dropped it.
+    pub fn is_pending(&self, id: RequestId) -> bool {
+        self.pending.binary_search_by_key(&id, |request| request.id).is_ok()
+    }
+
     /// The request that the server is answering, or answers next.
     pub fn current(&self) -> Option<Request> {
         self.pending.front().copied()

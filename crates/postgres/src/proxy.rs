@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 use vidimus_core::{Action, SqlKind};
 use vidimus_gate::{
     ClientReader, ClientWriter, LineError, Rejection, Released, Session, Signal, TargetReader, TargetWriter,
@@ -28,17 +28,22 @@ use vidimus_gate::{
 use self::running::{Slot, Withheld};
 use self::statements::{Known, Statements};
 use crate::backend::{self, TransactionStatus};
+use crate::cancel::Key;
 use crate::error::ProtocolError;
 use crate::frontend::{self, Named};
-use crate::names::Names;
+use crate::names::{Names, Portal};
 use crate::order::{Order, RequestId};
 use crate::shared::{Guest, Inner};
 use crate::{say, tell};
 
 /// How often it is looked whether the session is to end.
 const TICK: Duration = Duration::from_secs(1);
-/// Requests that may wait for their answers before more of them are read.
+/// Requests, and operations, that may wait for their answers before more of them are read.
 const MOST_PENDING: usize = 1_024;
+const MOST_RUNNING: usize = 64;
+/// How long what a client has asked for before it went may take, and what is cancelled.
+const LAST_ANSWERS: Duration = Duration::from_mins(5);
+const CANCELLED: Duration = Duration::from_secs(10);
 
 /// Settings of the server that clients are told at the beginning.
 const TOLD: [&str; 12] = [
@@ -100,12 +105,26 @@ impl From<LineError> for End {
     }
 }
 
+/// What may be read of the client, while something runs that may change settings in a way that its text does not tell: a
+/// statement that comes after it would be read otherwise than the server does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Everything.
+    Free,
+    /// No statements, until the end of the batch.
+    Guarded,
+    /// Nothing, until the server is ready.
+    Waiting,
+}
+
 /// What of a batch was read and is not sent yet.
 #[derive(Default)]
 struct Gathered {
     wire: BytesMut,
     last: Option<RequestId>,
     statements: Vec<Arc<Known>>,
+    /// What was bound.
+    portals: Vec<Portal>,
 }
 
 /// What is read from.
@@ -127,6 +146,9 @@ struct Proxy {
     slots: VecDeque<Slot>,
     /// Requests to describe something: what, and the types of its parameters so far.
     described: VecDeque<(RequestId, Named, Option<Vec<u32>>)>,
+    reading: Reading,
+    /// Whether the server was asked for what it has to say, since more was read.
+    is_flushed: bool,
     /// Nobody takes what is passed on any more; what runs comes to its end all the same.
     is_client_gone: bool,
 }
@@ -162,11 +184,14 @@ pub(crate) async fn run(
         gathered: Gathered::default(),
         slots: VecDeque::new(),
         described: VecDeque::new(),
+        reading: Reading::Free,
+        is_flushed: false,
         is_client_gone: false,
     };
     let mut from_target = reader;
     let end = proxy.serve(&mut Lines { client: &mut from_client, target: &mut from_target }, closing).await;
-    proxy.farewell(end, &mut from_target).await
+    drop(from_client);
+    proxy.farewell(end, &mut from_target, key.as_ref()).await
 }
 
 impl Proxy {
@@ -177,7 +202,7 @@ impl Proxy {
             if let Err(end) = self.hear_client(lines).await {
                 return end;
             }
-            let (is_idle, may_read) = (self.slots.is_empty(), self.order.pending() < MOST_PENDING);
+            let (is_idle, may_read) = (self.slots.is_empty(), self.has_room());
             let lingers = matches!(self.slots.front(), Some(Slot::Running(running)) if !running.batch.is_empty());
             let cut = async {
                 match self.slots.front_mut() {
@@ -212,14 +237,51 @@ impl Proxy {
         }
     }
 
+    /// Whether more of the client may be read.
+    fn has_room(&self) -> bool {
+        self.order.pending() < MOST_PENDING
+            && self.slots.len() < MOST_RUNNING
+            && (self.reading != Reading::Waiting || self.order.is_copy_in())
+    }
+
     /// Reads what the client has sent so far.
     async fn hear_client(&mut self, lines: &mut Lines<'_>) -> Result<(), End> {
-        while self.order.pending() < MOST_PENDING {
+        while self.has_room() {
             let decoded = frontend::decode(lines.client.received(), &frontend::Limits::default());
             let Some((message, frame)) = decoded.map_err(End::Protocol)? else { return Ok(()) };
+            self.is_flushed = false;
             self.said(message, &frame, lines).await?;
         }
+        if self.reading != Reading::Waiting && !self.is_flushed {
+            // The server keeps small answers back, and room comes of answers.
+            self.prepare(lines).await?;
+            self.is_flushed = true;
+            self.target.say(&say::flush()).await?;
+        }
         Ok(())
+    }
+
+    /// Waits for more of the server, while the session lasts.
+    async fn hear_more(&mut self, from_target: &mut TargetReader) -> Result<(), End> {
+        let cut = async {
+            match self.slots.front_mut() {
+                Some(Slot::Running(running)) => running.cut_off().await,
+                _ => std::future::pending().await,
+            }
+        };
+        let event = tokio::select! {
+            received = from_target.receive() => Event::Target(received),
+            () = cut => Event::Cut,
+            () = tokio::time::sleep(TICK) => Event::Tick,
+        };
+        match event {
+            Event::Target(received) => {
+                received?;
+                self.hear_target(from_target).await
+            }
+            Event::Cut => Err(End::Over("closed")),
+            _ => self.session.end_due().map_or(Ok(()), |reason| Err(End::Over(reason))),
+        }
     }
 
     /// Reads what the server has sent so far.
@@ -253,7 +315,7 @@ impl Proxy {
     }
 
     /// Ends the connection; what runs comes to its end where that can be.
-    async fn farewell(mut self, end: End, from_target: &mut TargetReader) -> &'static str {
+    async fn farewell(mut self, end: End, from_target: &mut TargetReader, key: Option<&Key<'_>>) -> &'static str {
         tracing::debug!(?end, session = %self.session.id(), "a connection ends");
         let (told, reason) = match &end {
             End::Client => (None, "client"),
@@ -279,8 +341,14 @@ impl Proxy {
         }
         let _ = self.client.end().await;
         self.is_client_gone = true;
-        if matches!(end, End::Client | End::Protocol(_)) {
-            self.let_finish(from_target).await;
+        let is_asked_for = matches!(end, End::Client | End::Protocol(_));
+        if !matches!(end, End::Target) && !self.slots.is_empty() {
+            let answered = is_asked_for && timeout(LAST_ANSWERS, self.let_finish(from_target)).await.is_ok();
+            // What the client may not have any more, or nobody waits for, is not to go on unseen.
+            if let (false, Some(key)) = (answered && self.slots.is_empty(), key) {
+                key.cancel().await;
+                let _ = timeout(CANCELLED, self.let_finish(from_target)).await;
+            }
         }
         for slot in std::mem::take(&mut self.slots) {
             if let (Slot::Running(running), End::Target) = (slot, &end) {
@@ -295,24 +363,15 @@ impl Proxy {
 
     /// Lets the server finish what the client has asked for before it went.
     async fn let_finish(&mut self, from_target: &mut TargetReader) {
-        if self.order.is_copy_in() {
-            let _ = self.target.say(&say::copy_fail()).await;
+        let stop = if self.order.is_copy_in() { say::copy_fail() } else { say::flush() };
+        // A `Sync` would end what the client has not ended.
+        if self.target.say(&stop).await.is_err() {
+            return;
         }
-        while let Some(Slot::Running(running)) = self.slots.front_mut() {
+        while let Some(front) = self.slots.front_mut() {
             // What is complete waits for a `Sync` that will not come.
-            if running.is_complete {
-                if self.finish_front(None).await.is_err() {
-                    return;
-                }
-                continue;
-            }
-            let heard = tokio::select! {
-                received = from_target.receive() => match received {
-                    Ok(()) => self.hear_target(from_target).await,
-                    Err(error) => Err(error.into()),
-                },
-                () = running.cut_off() => return,
-            };
+            let is_complete = matches!(front, Slot::Running(running) if running.is_complete);
+            let heard = if is_complete { self.finish_front(None).await } else { self.hear_more(from_target).await };
             if heard.is_err() {
                 return;
             }

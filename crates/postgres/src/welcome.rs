@@ -14,8 +14,9 @@ use vidimus_gate::{
     Caller, ClientLine, Denied, LineError, Notice as Told, Rejection, Session, Signal, TargetReader, TargetWriter,
 };
 
+use crate::backend::ParameterStatus;
 use crate::error::{FEATURE_NOT_SUPPORTED, PROTOCOL_VIOLATION};
-use crate::frontend::{self, FrontendMessage};
+use crate::frontend::{self, FrontendMessage, MAX_SMALL_BYTES};
 use crate::login::ServerLogin;
 use crate::say;
 use crate::shared::{Guest, Inner, Target};
@@ -27,6 +28,9 @@ use crate::upstream::{Encryption, Ready};
 const GREETING_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest `application_name` (PostgreSQL's `NAMEDATALEN` less one).
 const MAX_APPLICATION_NAME: usize = 63;
+/// Who is not known yet says little.
+const BEFORE_LOGIN: frontend::Limits =
+    frontend::Limits { statement: MAX_SMALL_BYTES, bind: MAX_SMALL_BYTES, copy_data: MAX_SMALL_BYTES };
 /// SQLSTATE `invalid_authorization_specification`.
 const INVALID_AUTHORIZATION: &str = "28000";
 /// SQLSTATE `invalid_password`.
@@ -169,7 +173,7 @@ async fn greeted(adapter: &Arc<Inner>, mut client: ClientLine) -> io::Result<Opt
 /// The next message of a client.
 async fn told(client: &mut ClientLine) -> io::Result<Result<FrontendMessage, crate::ProtocolError>> {
     loop {
-        match frontend::decode(client.received(), &frontend::Limits::default()) {
+        match frontend::decode(client.received(), &BEFORE_LOGIN) {
             Ok(Some((message, _))) => return Ok(Ok(message)),
             Ok(None) if client.receive().await? == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(None) => {}
@@ -195,8 +199,15 @@ async fn connected(
     let encryption = if target.way.is_secure() { Encryption::Request } else { Encryption::None };
     let mut login = ServerLogin::new(target.database.clone(), parameters, encryption);
     let line = target.way.dial(&session.dial()).await?.log_in(&mut login).await?;
+    let ready = *login.ready.unwrap_or_default();
+    let is_set = |name: &[u8]| ready.parameters.iter().any(|setting| *setting.name == *name);
+    let is_meant = ready.parameters.iter().all(ParameterStatus::keeps_meaning);
+    if !is_meant || !is_set(b"client_encoding") || !is_set(b"standard_conforming_strings") {
+        let why = "statements would be misread: client_encoding must be UTF8, and standard_conforming_strings on";
+        return Err(LineError::Refused(why.to_owned()));
+    }
     let (reader, writer) = line.split();
-    Ok((*login.ready.unwrap_or_default(), reader, writer))
+    Ok((ready, reader, writer))
 }
 
 /// `vidimus:SESSION APPLICATION`, as far as there is room.

@@ -15,8 +15,8 @@ pub mod oidc_provider;
 pub mod port;
 pub mod postgres;
 pub mod process;
-pub mod python;
 pub mod script;
+pub mod scripts;
 pub mod sigstore;
 
 pub use certificates::Authority;
@@ -28,5 +28,5 @@ pub use oidc_provider::OidcProvider;
 pub use port::free_port;
 pub use postgres::Postgres;
 pub use process::Process;
-pub use python::python_client;
+pub use scripts::{node_script, python_client, python_script};
 pub use tempfile::{TempDir, tempdir};

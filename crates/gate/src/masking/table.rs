@@ -61,7 +61,7 @@ impl Masking {
             let line = table.line(index);
             let mut tally = Tally::default();
             let cells = work.cells(&line, &ClassSet::EMPTY, &mut tally).map_err(unmaskable)?;
-            let is_row = matches!(line, Line::Row(_));
+            let is_row = matches!(line, Line::Row(_) | Line::Text(_));
             if write_line(&mut recorded, &line, &cells).is_err() {
                 return Err(Unmaskable::Failed("a row cannot be written down".to_owned()));
             }
@@ -97,6 +97,7 @@ impl Work<'_> {
     fn cells(&mut self, line: &Line<'_>, revealed: &ClassSet, tally: &mut Tally) -> Result<Vec<Cell>, MaskError> {
         match line {
             Line::Mark => Ok(Vec::new()),
+            Line::Text(text) => self.texts(std::iter::once(&**text), revealed, tally),
             Line::Heads(names) => self.texts(names.iter().map(|name| &**name), revealed, tally),
             Line::Said(_, fields) => self.texts(fields.iter().map(|(_, text)| &**text), revealed, tally),
             Line::Row(values) => {
@@ -147,6 +148,7 @@ fn write_line(out: &mut Vec<u8>, line: &Line<'_>, cells: &[Cell]) -> serde_json:
     match line {
         Line::Mark => return Ok(()),
         Line::Row(values) => write_array(out, values.iter().map(text), cells)?,
+        Line::Text(text) => write_array(out, std::iter::once(Some(&**text)), cells)?,
         Line::Heads(names) => {
             out.extend_from_slice(b"{\"columns\":");
             write_array(out, names.iter().map(|name| Some(&**name)), cells)?;

@@ -4,9 +4,9 @@ use vidimus_gate::{Signal, Verdict};
 
 use super::result::Columns;
 use super::running::{BATCH_BYTES, Running, Slot};
-use super::{End, Proxy, statements};
+use super::{End, Proxy, Reading, statements};
 use crate::backend::BackendMessage;
-use crate::error::ProtocolError;
+use crate::error::{Peer, ProtocolError};
 use crate::frame::Frame;
 use crate::frontend::Named;
 use crate::names::Described;
@@ -17,9 +17,12 @@ use crate::say;
 impl Proxy {
     /// A message of the server.
     pub(super) async fn answered(&mut self, message: BackendMessage, frame: Frame) -> Result<(), End> {
-        let untrusted = |error: ProtocolError| {
-            tracing::error!(%error, "a database broke its protocol");
-            End::Target
+        let untrusted = |error: ProtocolError| match error.peer() {
+            Peer::Client => End::Protocol(error),
+            Peer::Server => {
+                tracing::error!(%error, "a database broke its protocol");
+                End::Target
+            }
         };
         let answer = self.order.receives(&message).map_err(untrusted)?;
         self.names.answered(&message, &answer);
@@ -75,6 +78,7 @@ impl Proxy {
     ) -> Result<(), End> {
         if let BackendMessage::ReadyForQuery(status) = &message {
             let ready = say::ready(*status);
+            self.reading = Reading::Free;
             if let Some(Slot::Running(running)) = self.slots.front_mut()
                 && running.last == Some(request.id)
             {
@@ -104,11 +108,13 @@ impl Proxy {
                 }
             }
             Some(Slot::Running(running)) => {
-                let starts = matches!(message, BackendMessage::RowDescription(_) | BackendMessage::CopyOutResponse(_));
+                // Rows are masked by the columns that were told before them.
+                let starts = matches!(message, BackendMessage::RowDescription(_) | BackendMessage::DataRow(_))
+                    && !(running.is_described && matches!(message, BackendMessage::DataRow(_)));
                 if starts && running.batch.has_rows() {
                     self.pass_on_front().await?;
                 }
-                self.add(message, frame)?;
+                self.add(request, message, frame)?;
                 if let Some(Slot::Running(running)) = self.slots.front_mut() {
                     running.has_failed |= has_failed;
                     if has_failed && request.kind != RequestKind::Query {
@@ -131,25 +137,30 @@ impl Proxy {
     }
 
     /// Adds a message to the answer that is being given.
-    fn add(&mut self, message: BackendMessage, frame: Frame) -> Result<(), End> {
+    fn add(&mut self, request: Request, message: BackendMessage, frame: Frame) -> Result<(), End> {
         let Some(Slot::Running(running)) = self.slots.front_mut() else { return Ok(()) };
         match &message {
-            BackendMessage::RowDescription(description) => running.batch.describe(Columns::of(description)),
-            BackendMessage::CopyOutResponse(copy) if copy.format == Format::Text => {
-                running.batch.describe(Columns::unknown(1, &[]));
+            // What is told of another portal or statement says nothing of the rows that follow.
+            BackendMessage::RowDescription(description) if request.kind == RequestKind::Query => {
+                running.batch.describe(Columns::of(description));
+                running.is_described = true;
             }
-            BackendMessage::CopyOutResponse(_) => {
+            BackendMessage::CopyOutResponse(copy) if copy.format == Format::Binary => {
                 tracing::warn!(session = %self.session.id(), "binary COPY cannot be masked, so it is withheld");
                 return Err(End::Withheld);
             }
+            BackendMessage::CopyInResponse(copy) => running.copy_format = copy.format,
             BackendMessage::CopyBothResponse(_) => return Err(End::Target),
-            BackendMessage::DataRow(row) if running.batch.columns().len() != row.len() => {
-                let portal = running.portal.as_ref().and_then(|name| self.names.answering_portal(name));
+            BackendMessage::DataRow(row) if !running.is_described || running.batch.columns().len() != row.len() => {
+                let run = running.portal.as_ref().filter(|run| !run.is_of_cursor);
+                let portal = run.and_then(|run| self.names.answering_portal(&run.name));
                 let described = portal.and_then(|portal| portal.columns().flatten());
-                let formats = portal.map(|portal| portal.bind.result_formats.as_slice()).unwrap_or_default();
                 let described = described.filter(|described| described.columns.len() == row.len());
+                let formats = running.portal.as_ref().map(|run| run.formats.as_slice()).unwrap_or_default();
                 let unknown = || Columns::unknown(row.len(), formats);
-                running.batch.describe(described.as_ref().map_or_else(unknown, Columns::of));
+                let columns = described.as_ref().map_or_else(unknown, Columns::of);
+                running.batch.describe(columns);
+                running.is_described = true;
             }
             _ => {}
         }

@@ -2,24 +2,28 @@
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use vidimus_core::{Action, ErrorKind, Operation, SqlKind};
 use vidimus_gate::{Admitted, Denied, Held, Rejection, Verdict};
 
-use super::running::{DENIED, Running, Slot};
+use super::running::{DENIED, Run, Running, Slot};
 use super::statements::{self, Known};
-use super::{End, Gathered, Lines, Proxy, TICK};
+use super::{End, Gathered, Lines, Proxy, Reading, TICK};
 use crate::error::{FEATURE_NOT_SUPPORTED, PROTOCOL_VIOLATION};
 use crate::frame::Frame;
 use crate::frontend::{FrontendMessage, Named};
 use crate::names::{Lookup, NameError};
 use crate::order::{Origin, Request, RequestKind, Sent};
-use crate::read::Text;
+use crate::read::{Format, Text};
 use crate::{say, tell};
 
 /// How often a client that waits for people is told that it still does.
 const STILL_WAITING: Duration = Duration::from_secs(20);
 /// How much is read of a client that waits for people.
 const MOST_READ_AHEAD: usize = 1 << 20;
+
+/// The longest line of COPY data that is kept together.
+const LONGEST_LINE: usize = 1 << 20;
 
 impl Proxy {
     /// A message of the client.
@@ -32,15 +36,16 @@ impl Proxy {
         // What the server drops is about nothing.
         let mut checked = if self.order.is_failed() { Ok(()) } else { self.names.check(&message) };
         while matches!(checked, Err(NameError::Unsettled(_))) {
-            lines.target.receive().await?;
-            self.hear_target(lines.target).await?;
+            self.hear_more(lines.target).await?;
             checked = self.names.check(&message);
         }
         match self.order.sends(&message, Origin::Client).map_err(End::Protocol)? {
             Sent::Dropped => Ok(()),
-            Sent::Passed => self.passed(message, frame, lines).await,
+            Sent::Passed => self.passed(message, lines).await,
             Sent::Request(request) => {
-                if let Err(error) = checked {
+                // A cursor of SQL is described as a portal, which runs nothing.
+                let is_cursor = matches!(message, FrontendMessage::Describe(Named::Portal(_)));
+                if let Err(error) = checked.or_else(|error| if is_cursor { Ok(()) } else { Err(error) }) {
                     let denied = self.reject("name", error.to_string(), frame).await;
                     return self.refuse(request, &denied, error.sqlstate()).await;
                 }
@@ -61,7 +66,15 @@ impl Proxy {
         match message {
             FrontendMessage::Sync => {
                 self.prepare(lines).await?;
+                if self.reading == Reading::Guarded {
+                    self.reading = Reading::Waiting;
+                }
                 Ok(self.target.say(&say::sync()).await?)
+            }
+            FrontendMessage::Query(_) | FrontendMessage::Parse(_) if self.reading != Reading::Free => {
+                let message = "a statement that runs code ends its batch: send Sync after it".to_owned();
+                let denied = self.reject("after_code", message, frame).await;
+                self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await
             }
             FrontendMessage::Query(text) => {
                 self.prepare(lines).await?;
@@ -71,7 +84,11 @@ impl Proxy {
                     return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
                 }
                 self.forget(&known);
-                let operation = statements::operation(&[known], None, frame.bytes().clone(), self.address);
+                // What follows is read when it is certain that it means what it says.
+                if known.may_change_settings() {
+                    self.reading = Reading::Waiting;
+                }
+                let operation = statements::operation(&[known], &[], frame.bytes().clone(), self.address);
                 self.submit((request, None), operation, lines).await
             }
             FrontendMessage::Execute(execute) => {
@@ -84,14 +101,25 @@ impl Proxy {
                     let denied = self.reject("unsafe_setting", misread(setting), frame).await;
                     return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
                 }
-                let Gathered { mut wire, mut statements, .. } = std::mem::take(&mut self.gathered);
+                let Gathered { mut wire, mut statements, mut portals, .. } = std::mem::take(&mut self.gathered);
                 self.forget(&known);
+                if known.may_change_settings() {
+                    self.reading = Reading::Guarded;
+                }
+                let run = Run {
+                    name: execute.portal.detached(),
+                    formats: portal.bind.result_formats.clone(),
+                    is_of_cursor: known.moves_cursors(),
+                };
                 statements.insert(0, known);
+                portals.retain(|bound| bound.bind.portal != portal.bind.portal);
+                portals.insert(0, portal);
                 wire.extend_from_slice(frame.bytes());
-                let operation = statements::operation(&statements, Some(&portal), wire.freeze(), self.address);
-                self.submit((request, Some(execute.portal.detached())), operation, lines).await
+                let operation = statements::operation(&statements, &portals, wire.freeze(), self.address);
+                self.submit((request, Some(run)), operation, lines).await
             }
             FrontendMessage::FunctionCall(_) => {
+                self.prepare(lines).await?;
                 let message = "calls of functions by number are not supported; use SELECT".to_owned();
                 let denied = self.reject("function_call", message, frame).await;
                 self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await
@@ -100,6 +128,11 @@ impl Proxy {
                 if let Some(text) = self.text_of(&message) {
                     let known = self.statements.known(&text);
                     self.gathered.statements.push(known);
+                }
+                if let FrontendMessage::Bind(bind) = &message
+                    && let Lookup::Known(portal) = self.names.portal(&bind.portal)
+                {
+                    self.gathered.portals.push(portal);
                 }
                 if let FrontendMessage::Describe(named) = message {
                     self.described.push_back((request.id, named, None));
@@ -140,16 +173,15 @@ impl Proxy {
     }
 
     /// A message of the client that is no request.
-    async fn passed(&mut self, message: FrontendMessage, frame: &Frame, lines: &mut Lines<'_>) -> Result<(), End> {
+    async fn passed(&mut self, message: FrontendMessage, lines: &mut Lines<'_>) -> Result<(), End> {
         match message {
             FrontendMessage::Terminate => Err(End::Client),
-            FrontendMessage::CopyDone => Ok(self.target.say(&say::copy_done()).await?),
-            FrontendMessage::CopyFail(_) => Ok(self.target.say(&say::copy_fail()).await?),
-            FrontendMessage::CopyData(data) => {
-                let Some(Slot::Running(running)) = self.slots.front_mut() else { return Ok(()) };
-                let wire = running.carry(frame.bytes().clone(), data).await?;
-                Ok(self.target.send(wire).await?)
+            FrontendMessage::CopyDone => {
+                self.copy(BytesMut::new(), true).await?;
+                Ok(self.target.say(&say::copy_done()).await?)
             }
+            FrontendMessage::CopyFail(_) => Ok(self.target.say(&say::copy_fail()).await?),
+            FrontendMessage::CopyData(data) => self.copy(data.into(), false).await,
             // Flush
             _ => {
                 self.prepare(lines).await?;
@@ -158,11 +190,34 @@ impl Proxy {
         }
     }
 
+    /// Records COPY data of the client and sends it: lines whole, so that no value goes by in two halves.
+    async fn copy(&mut self, data: BytesMut, is_last: bool) -> Result<(), End> {
+        let Some(Slot::Running(running)) = self.slots.front_mut() else { return Ok(()) };
+        running.copied.unsplit(data);
+        let end = match memchr::memrchr(b'\n', &running.copied) {
+            _ if is_last || running.copy_format == Format::Binary || running.copied.len() > LONGEST_LINE => {
+                running.copied.len()
+            }
+            Some(end) => end + 1,
+            None => 0,
+        };
+        if end == 0 {
+            return Ok(());
+        }
+        let data = running.copied.split_to(end).freeze();
+        let lines = || data.split_inclusive(|byte| *byte == b'\n').map(|line| data.slice_ref(line)).collect();
+        let rows = (running.copy_format == Format::Text).then(lines);
+        let mut message = BytesMut::new();
+        FrontendMessage::CopyData(data).encode(&mut message).map_err(End::Protocol)?;
+        let wire = running.carry(message.freeze(), rows).await?;
+        Ok(self.target.send(wire).await?)
+    }
+
     /// Sends what was gathered and is not run.
-    async fn prepare(&mut self, lines: &mut Lines<'_>) -> Result<(), End> {
-        let Gathered { wire, last, statements } = std::mem::take(&mut self.gathered);
+    pub(super) async fn prepare(&mut self, lines: &mut Lines<'_>) -> Result<(), End> {
+        let Gathered { wire, last, statements, portals } = std::mem::take(&mut self.gathered);
         let Some(id) = last else { return Ok(()) };
-        let operation = statements::preparation(&statements, wire.freeze(), self.address);
+        let operation = statements::preparation(&statements, &portals, wire.freeze(), self.address);
         let request = Request { id, kind: RequestKind::Parse, origin: Origin::Client };
         self.submit((request, None), operation, lines).await
     }
@@ -170,13 +225,15 @@ impl Proxy {
     /// Has an operation decided, waits for people where it must, and sends it or has it refused.
     async fn submit(
         &mut self,
-        (request, portal): (Request, Option<Text>),
+        (request, portal): (Request, Option<Run>),
         operation: Operation,
         lines: &mut Lines<'_>,
     ) -> Result<(), End> {
         let mut verdict = self.session.submit(operation).await;
         loop {
             match verdict {
+                // The server has dropped it while it waited: it is not sent, and nobody answers it.
+                Verdict::Admitted(_) | Verdict::Denied(_) if !self.order.is_pending(request.id) => return Ok(()),
                 Verdict::Admitted(admitted) => return self.send(request, portal, admitted).await,
                 Verdict::Denied(denied) if denied.refusal().reason == "session_closed" => {
                     return Err(End::Over("closed"));
@@ -187,7 +244,7 @@ impl Proxy {
         }
     }
 
-    async fn send(&mut self, request: Request, portal: Option<Text>, admitted: Admitted) -> Result<(), End> {
+    async fn send(&mut self, request: Request, portal: Option<Run>, admitted: Admitted) -> Result<(), End> {
         let Some((running, wire)) = Running::take(admitted, Some(request.id), portal).await else {
             return Err(End::Over("closed"));
         };

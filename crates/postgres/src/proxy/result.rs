@@ -42,10 +42,15 @@ impl Columns {
         Self(own.collect())
     }
 
-    /// Of rows that nobody has described, in these formats.
+    /// Of rows that nobody has described, in these formats: what is in binary cannot be read, since its type is not known.
     pub(crate) fn unknown(count: usize, formats: &[Format]) -> Self {
         let format = |place| crate::frontend::format_at(formats, place);
-        Self((0..count).map(|place| Own { name: String::new(), type_id: TEXT, format: format(place) }).collect())
+        let type_id = |place| if format(place) == Format::Text { TEXT } else { 0 };
+        Self(
+            (0..count)
+                .map(|place| Own { name: String::new(), type_id: type_id(place), format: format(place) })
+                .collect(),
+        )
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -83,7 +88,7 @@ impl Batch {
         self.messages.is_empty()
     }
 
-    /// Whether rows with these columns can be added.
+    /// Whether there are rows, which have the columns that were told before them.
     pub(crate) fn has_rows(&self) -> bool {
         self.messages.iter().any(|(message, _)| matches!(message, BackendMessage::DataRow(_)))
     }
@@ -133,7 +138,7 @@ impl Table for Batch {
                 });
                 Line::Row(values.collect())
             }
-            BackendMessage::CopyData(line) => Line::Row(vec![Value::Text(Cow::Borrowed(line))]),
+            BackendMessage::CopyData(line) => Line::Text(Cow::Borrowed(line)),
             BackendMessage::CommandComplete(tag) => Line::Said("done", vec![("tag", text(&tag.0))]),
             BackendMessage::ErrorResponse(notice) => Line::Said("error", fields(notice)),
             BackendMessage::NoticeResponse(notice) => Line::Said("notice", fields(notice)),
@@ -192,6 +197,7 @@ impl Table for Batch {
             }
             BackendMessage::NotificationResponse(told) => {
                 let mut told = told.clone();
+                told.channel = without_nul(now(0, &told.channel));
                 told.payload = without_nul(now(1, &told.payload));
                 BackendMessage::NotificationResponse(told).encode(out)
             }

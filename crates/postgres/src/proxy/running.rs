@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::oneshot;
 use vidimus_core::event::Status;
 use vidimus_gate::{Admitted, Answer, Answers, InFlight, Outcome, Released, Wire};
 
 use super::result::Batch;
 use crate::order::RequestId;
-use crate::read::Text;
+use crate::read::{Format, Text};
 use crate::tell;
 
 /// How much of a result goes on at a time.
@@ -31,16 +31,33 @@ pub(crate) struct Running {
     /// The last request of it; none where the server was asked nothing.
     pub(crate) last: Option<RequestId>,
     /// The portal that is run, where it is one.
-    pub(crate) portal: Option<Text>,
+    pub(crate) portal: Option<Run>,
+    /// Whether the columns of its rows are known.
+    pub(crate) is_described: bool,
     flight: Option<Box<InFlight>>,
     answers: Answers,
     /// Lets the gate's task end, which stands for this one.
-    _kept: oneshot::Sender<()>,
+    #[expect(dead_code, reason = "held until the operation ends")]
+    guard: oneshot::Sender<()>,
     /// Resolves when the gate has cut it off.
     cut: oneshot::Receiver<()>,
     pub(crate) batch: Batch,
+    /// What the client sends by COPY, and has not ended a line of.
+    pub(crate) copied: BytesMut,
+    /// The form of that.
+    pub(crate) copy_format: Format,
     pub(crate) is_complete: bool,
     pub(crate) has_failed: bool,
+}
+
+/// A portal that is run.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) name: Text,
+    /// The formats that its values were asked for in.
+    pub(crate) formats: Vec<Format>,
+    /// Whether what was told of its columns may be of another cursor: `FETCH`.
+    pub(crate) is_of_cursor: bool,
 }
 
 /// The gate has withheld something, or the client cannot be told what happened: the connection ends.
@@ -58,11 +75,7 @@ impl Slot {
 
 impl Running {
     /// Takes an admitted operation, and the wire that is to be sent.
-    pub(crate) async fn take(
-        admitted: Admitted,
-        last: Option<RequestId>,
-        portal: Option<Text>,
-    ) -> Option<(Self, Wire)> {
+    pub(crate) async fn take(admitted: Admitted, last: Option<RequestId>, portal: Option<Run>) -> Option<(Self, Wire)> {
         let (given, taken) = oneshot::channel();
         let (kept, let_go) = oneshot::channel::<()>();
         let (running, cut) = oneshot::channel::<()>();
@@ -75,9 +88,23 @@ impl Running {
         });
         let (wire, flight) = taken.await.ok()?;
         let batch = Batch::default();
-        let flight = Some(flight);
-        let (is_complete, has_failed) = (false, false);
-        let own = Self { last, portal, flight, answers, _kept: kept, cut, batch, is_complete, has_failed };
+        let (copied, copy_format) = (BytesMut::new(), Format::Text);
+        let (is_described, is_complete, has_failed) = (false, false, false);
+        let (flight, guard) = (Some(flight), kept);
+        let own = Self {
+            last,
+            portal,
+            is_described,
+            flight,
+            answers,
+            guard,
+            cut,
+            batch,
+            copied,
+            copy_format,
+            is_complete,
+            has_failed,
+        };
         Some((own, wire))
     }
 
@@ -123,9 +150,9 @@ impl Running {
     }
 
     /// The record of what the client sends of its own in the course of it, and leave to send it.
-    pub(crate) async fn carry(&mut self, sent: Bytes, record: Bytes) -> Result<Wire, Withheld> {
+    pub(crate) async fn carry(&mut self, sent: Bytes, rows: Option<Vec<Bytes>>) -> Result<Wire, Withheld> {
         let Some(flight) = &mut self.flight else { return Err(Withheld) };
-        flight.carry(sent, record).await.map_err(|error| {
+        flight.carry(sent, rows).await.map_err(|error| {
             tracing::error!(%error, "what a client sends cannot be recorded, so it is not sent");
             Withheld
         })

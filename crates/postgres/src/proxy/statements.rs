@@ -1,6 +1,7 @@
 //! Statements as operations of the gate's: what they would do, and how they stand in the record.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -31,6 +32,11 @@ impl Known {
     /// A setting that must stay as it is, and would not.
     pub(crate) const fn misreads(&self) -> Option<&'static str> {
         self.read.misreads
+    }
+
+    /// Whether it may change settings in a way that its text does not tell.
+    pub(crate) fn may_change_settings(&self) -> bool {
+        self.read.kinds.contains(SqlKind::Code) || self.read.kinds.contains(SqlKind::Other)
     }
 
     /// Whether prepared statements may stand for something else after it.
@@ -69,24 +75,24 @@ impl Statements {
     }
 }
 
-/// The first of these is run, with the values of a portal; the others are sent before it in the same batch.
-pub(crate) fn operation(statements: &[Arc<Known>], portal: Option<&Portal>, wire: Bytes, address: IpAddr) -> Operation {
-    of(statements, portal, wire, None, address)
+/// The first of these is run, with the values of the first portal; the others are sent before it in the same batch.
+pub(crate) fn operation(statements: &[Arc<Known>], portals: &[Portal], wire: Bytes, address: IpAddr) -> Operation {
+    of(statements, portals, wire, None, address)
 }
 
 /// Statements that are prepared, described or bound, and not run.
-pub(crate) fn preparation(statements: &[Arc<Known>], wire: Bytes, address: IpAddr) -> Operation {
-    of(statements, None, wire, Some("prepare"), address)
+pub(crate) fn preparation(statements: &[Arc<Known>], portals: &[Portal], wire: Bytes, address: IpAddr) -> Operation {
+    of(statements, portals, wire, Some("prepare"), address)
 }
 
 /// What a server says between operations.
 pub(crate) fn remark(address: IpAddr) -> Operation {
-    Operation { action: Action::Method("remark".into()), ..of(&[], None, Bytes::new(), None, address) }
+    Operation { action: Action::Method("remark".into()), ..of(&[], &[], Bytes::new(), None, address) }
 }
 
 fn of(
     statements: &[Arc<Known>],
-    portal: Option<&Portal>,
+    portals: &[Portal],
     wire: Bytes,
     method: Option<&'static str>,
     address: IpAddr,
@@ -99,12 +105,15 @@ fn of(
     if let Some(first) = statements.first() {
         record.insert("sql".into(), first.text.as_str().into());
     }
-    if let Some(portal) = portal {
-        let values: Vec<Value> =
-            portal.values().map(|(type_id, format, value)| parameter(type_id, format, value)).collect();
-        if !values.is_empty() {
-            record.insert("parameters".into(), values.into());
-        }
+    let values = |portal: &Portal| -> Vec<Value> {
+        portal.values().map(|(type_id, format, value)| parameter(type_id, format, value)).collect()
+    };
+    if let Some(values) = portals.first().map(values).filter(|values| !values.is_empty()) {
+        record.insert("parameters".into(), values.into());
+    }
+    let bound: Vec<Value> = portals.iter().skip(1).map(|portal| values(portal).into()).collect();
+    if !bound.is_empty() {
+        record.insert("bound".into(), bound.into());
     }
     let rest: Vec<&str> = statements.iter().skip(1).map(|known| known.text.as_str()).collect();
     let others: Vec<&str> = rest.into_iter().filter(|text| record.get("sql").is_none_or(|sql| sql != text)).collect();
@@ -152,7 +161,13 @@ fn parameter(type_id: u32, format: Format, value: Option<&Bytes>) -> Value {
         (Format::Text, Some(text)) => String::from_utf8_lossy(text).into(),
         // PostgreSQL's own way to write bytes down.
         (Format::Binary, Some(bytes)) => {
-            bytes.iter().fold("\\x".to_owned(), |hex, byte| hex + &format!("{byte:02x}")).into()
+            let mut hex = String::with_capacity(2 + 2 * bytes.len());
+            hex.push_str("\\x");
+            for byte in bytes {
+                // Writing into a string cannot fail.
+                let _ = write!(hex, "{byte:02x}");
+            }
+            hex.into()
         }
     }
 }

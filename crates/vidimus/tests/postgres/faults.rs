@@ -156,6 +156,84 @@ fn what_a_client_that_goes_away_has_asked_for_is_done_and_recorded() {
     assert_eq!(world.psql(&["select count(*) from lines"]).0, "1");
 }
 
+/// A parsed and bound statement, all of whose columns come in this format.
+fn bind(raw: &mut Raw, name: &str, sql: &str, format: u8) {
+    raw.message(b'P', format!("{name}\0{sql}\0\0\0").as_bytes());
+    raw.message(b'B', &[b"\0".as_slice(), name.as_bytes(), &[0, 0, 0, 0, 0, 0, 1, 0, format]].concat());
+}
+
+#[test]
+fn rows_are_masked_by_their_own_columns_whatever_else_is_described() {
+    let world = World::start("");
+    let mut raw = Raw::ready(&world);
+    // Another statement's columns are numbers.
+    bind(&mut raw, "emails", "select email from people order by id", 0);
+    raw.message(b'P', b"numbers\0select 1\0\0\0");
+    raw.message(b'D', b"Snumbers\0");
+    raw.message(b'E', b"\0\0\0\0\0");
+    raw.message(b'S', b"");
+    assert!(raw.until(b'D').ends_with("<EMAIL_ADDRESS>"));
+    assert_eq!(raw.until(b'Z'), "I");
+    // A statement is described in text, and its values come in binary.
+    bind(&mut raw, "cards", "select 4111111111111111::int8 as card", 1);
+    raw.message(b'D', b"Scards\0");
+    raw.message(b'E', b"\0\0\0\0\0");
+    raw.message(b'S', b"");
+    let row = raw.until(b'D');
+    assert!(!row.as_bytes().ends_with(&4_111_111_111_111_111_i64.to_be_bytes()), "{row:?}");
+    assert_eq!(raw.until(b'Z'), "I");
+    // What follows a COPY in the same message has other columns.
+    raw.message(b'Q', b"copy (select email from people order by id) to stdout; select 1\0");
+    assert_eq!((raw.until(b'd').as_str(), raw.until(b'd').as_str()), ("<EMAIL_ADDRESS>\n", "<EMAIL_ADDRESS>\n"));
+    assert_eq!(raw.until(b'Z'), "I");
+}
+
+#[test]
+fn settings_are_not_changed_by_writing_to_them() {
+    let world = World::start("");
+    let (_, err) = world
+        .psql(&["update pg_settings set setting = 'off' where name = 'standard_conforming_strings'", "select 'a\\'"]);
+    assert!(err.contains("it stays as it is"), "{err}");
+}
+
+#[test]
+fn a_long_pipeline_is_done_and_one_without_an_end_is_not_kept() {
+    let world = World::start("durability = \"async\"");
+    let mut raw = Raw::ready(&world);
+    raw.message(b'P', b"add\0insert into lines values (1, 'x')\0\0\0");
+    for _ in 0..300 {
+        raw.message(b'B', b"\0add\0\0\0\0\0\0\0");
+        raw.message(b'E', b"\0\0\0\0\0");
+    }
+    raw.message(b'S', b"");
+    assert_eq!(raw.until(b'Z'), "I");
+    assert_eq!(world.psql(&["select count(*) from lines"]).0, "300");
+    // A client that goes away in the middle leaves nothing behind.
+    raw.message(b'B', b"\0add\0\0\0\0\0\0\0");
+    raw.message(b'E', b"\0\0\0\0\0");
+    drop(raw);
+    let closed = |event: &serde_json::Value| event["type"] == "session.closed" && event["target"] == "orders";
+    let limit = Instant::now() + Duration::from_secs(20);
+    while world.gateway.events().iter().filter(|event| closed(event)).count() < 2 {
+        assert!(Instant::now() < limit, "the session is not closed");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(world.psql(&["select count(*) from lines"]).0, "300", "what was not ended is not done");
+}
+
+#[test]
+fn binary_values_that_nobody_has_described_are_null() {
+    let world = World::start("");
+    let mut raw = Raw::ready(&world);
+    raw.message(b'P', b"\0select 4111111111111111::int8\0\0\0");
+    // All columns in binary.
+    raw.message(b'B', b"\0\0\0\0\0\0\0\x01\0\x01");
+    raw.message(b'E', b"\0\0\0\0\0");
+    raw.message(b'S', b"");
+    assert_eq!(raw.until(b'D').as_bytes()[..3], [0, 1, 0xEF], "one column, whose length is -1");
+    assert_eq!(raw.until(b'Z'), "I");
+}
+
 #[test]
 fn a_pipeline_with_a_refused_statement_in_it_changes_nothing() {
     let world = World::start("");

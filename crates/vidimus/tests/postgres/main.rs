@@ -5,6 +5,7 @@ mod approval;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
+mod drivers;
 mod faults;
 mod record;
 
