@@ -1,4 +1,4 @@
-//! The PostgreSQL adapter: the frontend/backend protocol 3.0 as a proxy needs it, without I/O.
+//! The PostgreSQL adapter: its clients ([`Adapter`]), and the frontend/backend protocol 3.0, read and kept in order without I/O.
 //!
 //! The stable part, for whoever drives a session with it:
 //!
