@@ -318,12 +318,6 @@ impl TargetWriter {
         Ok(self.0.write(&wire.bytes).await?)
     }
 
-    /// The same, and says something without content after it, at once.
-    pub async fn send_and_say(&mut self, wire: Wire, signal: &Signal) -> Result<(), LineError> {
-        wire.ready().await?;
-        Ok(self.0.write(&[&wire.bytes, signal.bytes()].concat()).await?)
-    }
-
     /// Says something without content.
     pub async fn say(&mut self, signal: &Signal) -> Result<(), LineError> {
         Ok(self.0.write(signal.bytes()).await?)

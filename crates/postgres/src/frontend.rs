@@ -18,7 +18,7 @@ pub const MAX_PASSWORD_BYTES: usize = 65_535;
 pub const DEFAULT_LARGE_BYTES: usize = 64 << 20;
 
 /// A statement that is none in any version: what the server's log has of a refusal.
-const REFUSED: &str = "VIDIMUS REFUSED THIS STATEMENT";
+pub(crate) const REFUSED: &str = "VIDIMUS REFUSED THIS STATEMENT";
 
 /// The longest body of each message that can be long, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,7 +29,7 @@ use self::running::{Slot, Withheld};
 use self::statements::{Known, Statements};
 use crate::backend::{self, TransactionStatus};
 use crate::cancel::Key;
-use crate::error::ProtocolError;
+use crate::error::{Peer, ProtocolError};
 use crate::frontend::{self, Named};
 use crate::names::{Names, Portal};
 use crate::order::{Order, RequestId};
@@ -204,16 +204,10 @@ impl Proxy {
             }
             let (is_idle, may_read) = (self.slots.is_empty(), self.has_room());
             let lingers = matches!(self.slots.front(), Some(Slot::Running(running)) if !running.batch.is_empty());
-            let cut = async {
-                match self.slots.front_mut() {
-                    Some(Slot::Running(running)) => running.cut_off().await,
-                    _ => std::future::pending().await,
-                }
-            };
             let event = tokio::select! {
                 received = lines.target.receive() => Event::Target(received),
                 received = lines.client.receive(), if may_read => Event::Client(received),
-                () = cut => Event::Cut,
+                () = running::cut_off(&mut self.slots) => Event::Cut,
                 () = tokio::time::sleep(LINGER), if lingers => Event::Lingered,
                 _ = tick.tick() => Event::Tick,
                 stopped = closing.wait_for(|closing| *closing), if is_idle => {
@@ -263,15 +257,9 @@ impl Proxy {
 
     /// Waits for more of the server, while the session lasts.
     async fn hear_more(&mut self, from_target: &mut TargetReader) -> Result<(), End> {
-        let cut = async {
-            match self.slots.front_mut() {
-                Some(Slot::Running(running)) => running.cut_off().await,
-                _ => std::future::pending().await,
-            }
-        };
         let event = tokio::select! {
             received = from_target.receive() => Event::Target(received),
-            () = cut => Event::Cut,
+            () = running::cut_off(&mut self.slots) => Event::Cut,
             () = tokio::time::sleep(TICK) => Event::Tick,
         };
         match event {
@@ -288,14 +276,21 @@ impl Proxy {
     async fn hear_target(&mut self, from_target: &mut TargetReader) -> Result<(), End> {
         loop {
             let decoded = backend::decode(from_target.received(), &backend::Limits::default());
-            let decoded = decoded.map_err(|error| {
-                tracing::error!(%error, session = %self.session.id(), "the database broke its protocol");
-                End::Target
-            })?;
-            let Some((message, frame)) = decoded else { break };
+            let Some((message, frame)) = decoded.map_err(|error| self.broken_by(error))? else { break };
             self.answered(message, frame).await?;
         }
         self.pass_on_parts().await
+    }
+
+    /// How a connection ends on which one side broke the protocol.
+    fn broken_by(&self, error: ProtocolError) -> End {
+        match error.peer() {
+            Peer::Client => End::Protocol(error),
+            Peer::Server => {
+                tracing::error!(%error, session = %self.session.id(), "the database broke its protocol");
+                End::Target
+            }
+        }
     }
 
     async fn pass_on(&mut self, released: &Released, after: Option<&Signal>) -> Result<(), End> {

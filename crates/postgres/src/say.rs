@@ -3,9 +3,7 @@
 use vidimus_gate::Signal;
 
 use crate::backend::{NegotiateProtocolVersion, TransactionStatus};
-
-/// A statement that is none in any version: what the server's log has of a refusal.
-pub(crate) const REFUSED: &str = "VIDIMUS REFUSED THIS STATEMENT";
+use crate::frontend::REFUSED;
 
 /// A message of this type with this body.
 fn message(tag: u8, body: &Signal) -> Signal {

@@ -6,7 +6,6 @@ use super::result::Columns;
 use super::running::{BATCH_BYTES, Running, Slot};
 use super::{End, Proxy, Reading, statements};
 use crate::backend::BackendMessage;
-use crate::error::{Peer, ProtocolError};
 use crate::frame::Frame;
 use crate::frontend::Named;
 use crate::names::Described;
@@ -17,14 +16,7 @@ use crate::say;
 impl Proxy {
     /// A message of the server.
     pub(super) async fn answered(&mut self, message: BackendMessage, frame: Frame) -> Result<(), End> {
-        let untrusted = |error: ProtocolError| match error.peer() {
-            Peer::Client => End::Protocol(error),
-            Peer::Server => {
-                tracing::error!(%error, "a database broke its protocol");
-                End::Target
-            }
-        };
-        let answer = self.order.receives(&message).map_err(untrusted)?;
+        let answer = self.order.receives(&message).map_err(|error| self.broken_by(error))?;
         self.names.answered(&message, &answer);
         match answer {
             Answer::Unasked => self.unasked(message, frame).await,

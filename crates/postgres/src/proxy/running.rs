@@ -1,5 +1,6 @@
 //! Operations in flight on one connection, in the order in which the server answers them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -64,6 +65,14 @@ pub(crate) struct Run {
 #[derive(Debug)]
 pub(crate) struct Withheld;
 
+/// Resolves when the gate has cut off what the server is carrying out. Cancel safe.
+pub(crate) async fn cut_off(slots: &mut VecDeque<Slot>) {
+    match slots.front_mut() {
+        Some(Slot::Running(running)) => drop((&mut running.cut).await),
+        _ => std::future::pending().await,
+    }
+}
+
 impl Slot {
     pub(crate) const fn last(&self) -> Option<RequestId> {
         match self {
@@ -106,11 +115,6 @@ impl Running {
             has_failed,
         };
         Some((own, wire))
-    }
-
-    /// Resolves when the gate has cut it off. Cancel safe.
-    pub(crate) async fn cut_off(&mut self) {
-        let _ = (&mut self.cut).await;
     }
 
     /// What may go to the client of what has come so far.
