@@ -13,6 +13,8 @@ mod changes;
 mod expression;
 mod from;
 mod harmless;
+mod objects;
+mod of_catalog;
 mod origin;
 mod query;
 mod reader;
@@ -37,7 +39,8 @@ pub struct Lineage {
     pub outputs: Outputs,
     /// Columns that decide which rows come, or in which order.
     pub inferred: Origin,
-    /// Of what is put elsewhere, to be read later: by `INSERT`, `UPDATE`, `MERGE`, `CREATE TABLE AS`, `CREATE VIEW`.
+    /// Of what is put elsewhere, to be read later: by `INSERT`, `UPDATE`, `MERGE`, `CREATE TABLE AS`, `CREATE VIEW`, and by
+    /// functions of which nothing is known. What `UPDATE` derives a column from itself is not among it.
     pub stored: Origin,
     /// Tables of the catalog that are read or changed, those beneath views included.
     pub tables: BTreeSet<Table>,
@@ -104,7 +107,11 @@ fn outputs(reader: &mut Reader<'_>, own: Cursor<'_>) -> Outputs {
         },
         S::CopyStmt => copied(reader, own, &root),
         S::ExplainStmt => {
-            let shown = inner(own).map_or(Outputs::All(Origin::Unknown), |inner| outputs(reader, inner));
+            let shown = inner(own).map_or(Outputs::All(Origin::Unknown), |inner| {
+                // What was prepared is not known here, and may be run.
+                reader.store(if inner.is(S::ExecuteStmt) { &Origin::Unknown } else { const { &Origin::none() } });
+                outputs(reader, inner)
+            });
             let origin = match shown {
                 Outputs::Columns(columns) => columns.into_iter().fold(Origin::none(), |mut all, column| {
                     all.add(&column.origin);
@@ -137,14 +144,23 @@ fn outputs(reader: &mut Reader<'_>, own: Cursor<'_>) -> Outputs {
         | S::LockStmt
         | S::VacuumStmt
         | S::AnalyzeStmt => Outputs::Columns(Vec::new()),
+        // What is fetched was stored by nothing, what is run by the statement that was prepared.
+        S::FetchStmt => Outputs::All(Origin::Unknown),
+        S::ExecuteStmt => {
+            let arguments = own.child(S::execute_param_clause).map(|given| reader.value(given, &root));
+            let keeps = own.has(S::create_as_target) || arguments == Some(Origin::Unknown);
+            reader.store(if keeps { &Origin::Unknown } else { const { &Origin::none() } });
+            Outputs::All(Origin::Unknown)
+        }
         // Rows or messages of anything.
-        S::CallStmt | S::DoStmt | S::ExecuteStmt | S::FetchStmt => {
+        S::CallStmt | S::DoStmt => {
             reader.store(&Origin::Unknown);
             Outputs::All(Origin::Unknown)
         }
         // No rows, but afterwards names may stand for something else.
         _ => {
-            reader.store(&Origin::Unknown);
+            let made = reader.made(own, &root);
+            reader.store(&made);
             Outputs::Columns(Vec::new())
         }
     }

@@ -57,6 +57,11 @@ impl Catalog {
         self.functions.insert(name.to_owned());
     }
 
+    /// All there are.
+    pub fn relations(&self) -> impl Iterator<Item = (&Table, &Relation)> {
+        self.relations.iter()
+    }
+
     pub(super) fn has_function(&self, name: &str) -> bool {
         self.functions.contains(name)
     }

@@ -62,7 +62,8 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        self.store(&kept);
+        let elsewhere = self.elsewhere(statement, &own, &here, &kept);
+        self.store(&elsewhere);
         let Some(list) = statement.child(S::returning_clause).and_then(|clause| clause.child(S::target_list)) else {
             return Rows::none();
         };
@@ -91,6 +92,24 @@ impl Reader<'_> {
         let mut inner = Scope::inside(&returned);
         inner.sources = here.sources;
         self.targets(list, &all, &inner)
+    }
+
+    /// What is kept in other columns than it comes of: that a column is changed by what it was keeps nothing anywhere else.
+    fn elsewhere(&mut self, statement: Cursor<'_>, own: &Rows, here: &Scope<'_>, kept: &Origin) -> Origin {
+        let Some(clauses) = statement.child(S::set_clause_list).filter(|_| statement.is(S::UpdateStmt)) else {
+            return kept.clone();
+        };
+        let mut elsewhere = Origin::none();
+        for clause in clauses.items() {
+            let mut value = self.value(clause, here);
+            let target = clause.child(S::set_target).and_then(|target| target.child(S::ColId));
+            let same = target.and_then(|target| own.column(target.value()));
+            if let (Origin::Columns(columns), Some(Origin::Columns(same))) = (&mut value, same) {
+                columns.retain(|column| !same.contains(column));
+            }
+            elsewhere.add(&value);
+        }
+        elsewhere
     }
 
     /// The table that is changed, by the name it has in the statement.

@@ -3,9 +3,11 @@
 use postgresql_cst_parser::syntax_kind::SyntaxKind as S;
 
 use super::harmless::is_harmless;
+use super::of_catalog::tells_of_catalog;
 use super::origin::Origin;
 use super::reader::{Reader, is_system_column};
 use super::scope::Scope;
+use crate::functions::runs_code;
 use crate::names;
 use crate::tree::Cursor;
 
@@ -39,7 +41,8 @@ impl Reader<'_> {
                 S::func_application => {
                     let name = at.child(S::func_name).map(names::parts).unwrap_or_default();
                     if !self.is_known(&name) {
-                        origin = Origin::Unknown;
+                        id = at.end();
+                        origin.add(&self.unknown_function(&name, at, scope));
                     }
                 }
                 S::qual_Op | S::subquery_Op | S::any_operator if !is_own_operator(at) => origin = Origin::Unknown,
@@ -50,14 +53,37 @@ impl Reader<'_> {
         origin
     }
 
+    /// A function that may do anything, with what it gets: one that runs code does, any other may keep it.
+    fn unknown_function(&mut self, name: &[String], call: Cursor<'_>, scope: &Scope<'_>) -> Origin {
+        let mut given = Origin::none();
+        for child in call.children() {
+            given.add(&self.value(child, scope));
+        }
+        self.store(&given);
+        if matches!(name, [name] if keeps(name)) || matches!(name, [schema, name] if schema == "pg_catalog" && keeps(name)) {
+            return given;
+        }
+        if runs_code(name) {
+            self.store(&Origin::Unknown);
+        }
+        Origin::Unknown
+    }
+
+    /// Whether all functions below a node are known to read nothing but their arguments.
+    pub(super) fn calls_only_known(&self, node: Cursor<'_>) -> bool {
+        let mut calls = node.descendants().filter(|at| at.is(S::func_application));
+        calls.all(|call| self.is_known(&call.child(S::func_name).map(names::parts).unwrap_or_default()))
+    }
+
     fn is_known(&self, name: &[String]) -> bool {
         let own = match name {
             [name] => name,
             [schema, name] if schema == "pg_catalog" => name,
+            [schema, name] if schema == "information_schema" => return name.starts_with("_pg_"),
             [schema, name] => return self.catalog.has_function(&format!("{schema}.{name}")),
             _ => return false,
         };
-        is_harmless(own) || self.catalog.has_function(own)
+        is_harmless(own) || tells_of_catalog(own) || self.catalog.has_function(own)
     }
 
     /// What the name of a column, or of a row, stands for.
@@ -87,6 +113,13 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Whether a function of PostgreSQL's own keeps or tells what it gets, and does nothing else.
+fn keeps(name: &str) -> bool {
+    matches!(name, "set_config" | "setval" | "pg_notify" | "pg_sleep")
+        || name.starts_with("pg_advisory_")
+        || name.starts_with("pg_try_advisory_")
 }
 
 /// Whether an operator is not of a schema other than PostgreSQL's own.
