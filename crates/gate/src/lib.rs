@@ -32,6 +32,7 @@ mod keys;
 mod lane;
 mod limited;
 mod limits;
+mod lineage;
 mod lines;
 mod logged_custody;
 mod logged_session;
@@ -87,6 +88,7 @@ pub use keyring::{KeyChange, Keyring, KeyringError, Keys};
 pub use keys::{KEY_BYTES, KeyEncryptionKey, KeyError, Secret};
 pub use lane::Lane;
 pub use limits::{CallerLimits, LimitRule, Limited, Rate};
+pub use lineage::{Catalogue, Inferred, LookedUp, Messages, Traced, Tracer, Visible};
 pub use lines::{
     ClientLine, ClientReader, ClientWriter, Handshake, LineError, LineTarget, Login, Next, Password, TargetLine,
     TargetReader, TargetWriter, Way, serve_lines,

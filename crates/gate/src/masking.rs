@@ -16,7 +16,9 @@ use tokio::task::JoinError;
 use vidimus_core::event::Masking as Found;
 use vidimus_core::json::{Document, Limits, Value, splice};
 use vidimus_core::{Action, ErrorKind, Members};
-use vidimus_mask::{ClassId, ClassSet, ConfigError, Form, Masker, Memory, Scan, Scope, Settings, Tally, schema};
+use vidimus_mask::{
+    ClassId, ClassSet, ConfigError, FieldRules, Form, Masker, Memory, Scan, Scope, Settings, Tally, schema,
+};
 
 pub(crate) use self::lines::{Certain, MaskedLines};
 pub(crate) use self::table::MaskedTable;
@@ -145,6 +147,11 @@ impl Masking {
             set.insert(class);
         }
         set
+    }
+
+    /// The rules that say by its place what a value is.
+    pub(crate) fn field_rules(&self) -> &FieldRules {
+        self.0.fields()
     }
 
     /// Masks a payload, except for the client what is `revealed`.

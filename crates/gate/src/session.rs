@@ -54,7 +54,8 @@ pub struct Session {
 pub(crate) const OWN_POLICY: &str = "builtin:definitions";
 
 /// What the gateway's own sessions may do.
-const OWN_METHODS: [&str; 4] = ["initialize", "notifications/initialized", "server/discover", "tools/list"];
+const OWN_METHODS: [&str; 5] =
+    ["initialize", "notifications/initialized", "server/discover", "tools/list", "catalogue"];
 
 /// The id that stands in events for what every caller may do at the endpoint for all targets.
 pub(crate) const ENDPOINT_POLICY: &str = "builtin:federation";

@@ -108,6 +108,11 @@ impl FieldRules {
         self.paths.is_empty() && self.keys.is_empty() && self.patterns.is_empty() && self.columns.is_empty()
     }
 
+    /// Whether there are rules that can be of columns.
+    pub fn has_columns(&self) -> bool {
+        !(self.keys.is_empty() && self.patterns.is_empty() && self.columns.is_empty())
+    }
+
     /// The class of the value at a path, if a rule holds for it or for something it is in.
     pub fn at(&self, path: &[Step<'_>]) -> Option<ClassId> {
         if let Some((_, class)) = self.paths.iter().find(|(rule, _)| rule.holds(path)) {

@@ -26,6 +26,11 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// A message that was written here.
+    pub(crate) const fn of(bytes: Bytes) -> Self {
+        Self { bytes }
+    }
+
     /// The type byte.
     pub fn tag(&self) -> u8 {
         self.bytes.first().copied().unwrap_or_default()

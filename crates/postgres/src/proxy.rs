@@ -10,6 +10,7 @@ mod asking;
 mod result;
 mod running;
 mod statements;
+mod tracer;
 
 use std::collections::VecDeque;
 use std::io;
@@ -27,6 +28,7 @@ use vidimus_gate::{
 
 use self::running::{Slot, Withheld};
 use self::statements::{Known, Statements};
+use self::tracer::Tracing;
 use crate::backend::{self, TransactionStatus};
 use crate::cancel::Key;
 use crate::error::{Peer, ProtocolError};
@@ -147,6 +149,8 @@ struct Proxy {
     /// Requests to describe something: what, and the types of its parameters so far.
     described: VecDeque<(RequestId, Named, Option<Vec<u32>>)>,
     reading: Reading,
+    /// What is protected by column; none where no rule can protect one.
+    tracing: Option<Tracing>,
     /// Whether the server was asked for what it has to say, since more was read.
     is_flushed: bool,
     /// Nobody takes what is passed on any more; what runs comes to its end all the same.
@@ -172,7 +176,14 @@ pub(crate) async fn run(
     if client.say(&welcome.then(&say::ready(TransactionStatus::Idle))).await.is_err() {
         return "client";
     }
-    let (mut from_client, client) = client.split();
+    let (mut from_client, mut client) = client.split();
+    let tracing = match Tracing::begin(&adapter.gate, &target, &session).await {
+        Ok(tracing) => tracing,
+        Err(denied) => {
+            let _ = client.send(&denied.release(|refusal| tell::fatal("58000", &refusal.message))).await;
+            return "withheld";
+        }
+    };
     let mut proxy = Proxy {
         session,
         address,
@@ -185,6 +196,7 @@ pub(crate) async fn run(
         slots: VecDeque::new(),
         described: VecDeque::new(),
         reading: Reading::Free,
+        tracing,
         is_flushed: false,
         is_client_gone: false,
     };
@@ -241,6 +253,9 @@ impl Proxy {
     /// Reads what the client has sent so far.
     async fn hear_client(&mut self, lines: &mut Lines<'_>) -> Result<(), End> {
         while self.has_room() {
+            if self.must_look_up() && !lines.client.received().is_empty() {
+                self.look_up(lines.target).await?;
+            }
             let decoded = frontend::decode(lines.client.received(), &frontend::Limits::default());
             let Some((message, frame)) = decoded.map_err(End::Protocol)? else { return Ok(()) };
             self.is_flushed = false;
@@ -349,6 +364,9 @@ impl Proxy {
             if let (Slot::Running(running), End::Target) = (slot, &end) {
                 running.broken().await;
             }
+        }
+        if let Some(tracing) = self.tracing.take() {
+            tracing.end().await;
         }
         if self.target.say(&say::terminate()).await.is_ok() {
             let _ = self.target.end().await;

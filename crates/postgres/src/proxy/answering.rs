@@ -22,7 +22,7 @@ impl Proxy {
             Answer::Unasked => self.unasked(message, frame).await,
             Answer::End => {
                 if let Some(Slot::Running(running)) = self.slots.front_mut() {
-                    running.batch.push(message, frame);
+                    running.hear(message, frame).map_err(End::Protocol)?;
                     running.has_failed = true;
                     running.is_complete = true;
                     self.finish_complete(None).await?;
@@ -42,7 +42,7 @@ impl Proxy {
             return Err(End::Over("unsafe_setting"));
         }
         if let Some(Slot::Running(running)) = self.slots.front_mut() {
-            running.batch.push(message, frame);
+            running.hear(message, frame).map_err(End::Protocol)?;
             return Ok(());
         }
         // Between operations: it becomes one of its own, which asks the server for nothing.
@@ -134,11 +134,18 @@ impl Proxy {
         match &message {
             // What is told of another portal or statement says nothing of the rows that follow.
             BackendMessage::RowDescription(description) if request.kind == RequestKind::Query => {
-                running.batch.describe(Columns::of(description));
+                let columns = Columns::of(description).guarded(Some(description), running.guarded.as_ref());
+                running.batch.describe(columns);
                 running.is_described = true;
             }
             BackendMessage::CopyOutResponse(copy) if copy.format == Format::Binary => {
                 tracing::warn!(session = %self.session.id(), "binary COPY cannot be masked, so it is withheld");
+                return Err(End::Withheld);
+            }
+            BackendMessage::CopyOutResponse(_)
+                if running.guarded.as_ref().is_some_and(|guarded| !guarded.may_show_all()) =>
+            {
+                tracing::warn!(session = %self.session.id(), "lines of COPY may hold protected columns, so they are withheld");
                 return Err(End::Withheld);
             }
             BackendMessage::CopyInResponse(copy) => running.copy_format = copy.format,
@@ -151,12 +158,13 @@ impl Proxy {
                 let formats = running.portal.as_ref().map(|run| run.formats.as_slice()).unwrap_or_default();
                 let unknown = || Columns::unknown(row.len(), formats);
                 let columns = described.as_ref().map_or_else(unknown, Columns::of);
+                let columns = columns.guarded(described.as_ref(), running.guarded.as_ref());
                 running.batch.describe(columns);
                 running.is_described = true;
             }
             _ => {}
         }
-        running.batch.push(message, frame);
+        running.hear(message, frame).map_err(End::Protocol)?;
         Ok(())
     }
 

@@ -7,7 +7,8 @@ use vidimus_core::{Action, ErrorKind, Operation, SqlKind};
 use vidimus_gate::{Admitted, Denied, Held, Rejection, Verdict};
 
 use super::running::{DENIED, Run, Running, Slot};
-use super::statements::{self, Known};
+use super::statements::{self, Asked, Known};
+use super::tracer::Guarded;
 use super::{End, Gathered, Lines, Proxy, Reading, TICK};
 use crate::error::{FEATURE_NOT_SUPPORTED, PROTOCOL_VIOLATION};
 use crate::frame::Frame;
@@ -83,13 +84,22 @@ impl Proxy {
                     let denied = self.reject("unsafe_setting", misread(setting), frame).await;
                     return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
                 }
-                self.forget(&known);
+                let guarded = match self.traced(&known, &[]) {
+                    Ok(guarded) => guarded,
+                    Err(reason) => return self.protect(request, reason, frame).await,
+                };
+                self.forget(&known, guarded.as_ref());
                 // What follows is read when it is certain that it means what it says.
-                if known.may_change_settings() {
+                if known.may_change_settings() || guarded.as_ref().is_some_and(Guarded::changes_names) {
                     self.reading = Reading::Waiting;
                 }
-                let operation = statements::operation(&[known], &[], frame.bytes().clone(), self.address);
-                self.submit((request, None), operation, lines).await
+                let asked = Asked {
+                    statements: &[known],
+                    portals: &[],
+                    inferred: guarded.as_ref().and_then(Guarded::inferred),
+                };
+                let operation = statements::operation(&asked, frame.bytes().clone(), self.address);
+                self.submit((request, None, guarded), operation, lines).await
             }
             FrontendMessage::Execute(execute) => {
                 let Lookup::Known(portal) = self.names.portal(&execute.portal) else {
@@ -101,9 +111,13 @@ impl Proxy {
                     let denied = self.reject("unsafe_setting", misread(setting), frame).await;
                     return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
                 }
+                let guarded = match self.traced(&known, &self.gathered.statements.clone()) {
+                    Ok(guarded) => guarded,
+                    Err(reason) => return self.protect(request, reason, frame).await,
+                };
                 let Gathered { mut wire, mut statements, mut portals, .. } = std::mem::take(&mut self.gathered);
-                self.forget(&known);
-                if known.may_change_settings() {
+                self.forget(&known, guarded.as_ref());
+                if known.may_change_settings() || guarded.as_ref().is_some_and(Guarded::changes_names) {
                     self.reading = Reading::Guarded;
                 }
                 let run = Run {
@@ -115,8 +129,10 @@ impl Proxy {
                 portals.retain(|bound| bound.bind.portal != portal.bind.portal);
                 portals.insert(0, portal);
                 wire.extend_from_slice(frame.bytes());
-                let operation = statements::operation(&statements, &portals, wire.freeze(), self.address);
-                self.submit((request, Some(run)), operation, lines).await
+                let inferred = guarded.as_ref().and_then(Guarded::inferred);
+                let asked = Asked { statements: &statements, portals: &portals, inferred };
+                let operation = statements::operation(&asked, wire.freeze(), self.address);
+                self.submit((request, Some(run), guarded), operation, lines).await
             }
             FrontendMessage::FunctionCall(_) => {
                 self.prepare(lines).await?;
@@ -145,13 +161,19 @@ impl Proxy {
     }
 
     /// Forgets what names stand for that a statement may give to something else.
-    fn forget(&mut self, known: &Known) {
+    fn forget(&mut self, known: &Known, guarded: Option<&Guarded>) {
         if known.renames_statements() {
             self.names.forget_statements();
         }
-        if known.moves_cursors() {
+        if known.moves_cursors() || guarded.is_some_and(Guarded::changes_names) {
             self.names.forget_portals();
         }
+    }
+
+    /// Refuses what would get round the rules of columns.
+    async fn protect(&mut self, request: Request, reason: String, frame: &Frame) -> Result<(), End> {
+        let denied = self.reject("protected_columns", reason, frame).await;
+        self.refuse(request, &denied, DENIED).await
     }
 
     /// The statement that a message is about.
@@ -217,15 +239,17 @@ impl Proxy {
     pub(super) async fn prepare(&mut self, lines: &mut Lines<'_>) -> Result<(), End> {
         let Gathered { wire, last, statements, portals } = std::mem::take(&mut self.gathered);
         let Some(id) = last else { return Ok(()) };
-        let operation = statements::preparation(&statements, &portals, wire.freeze(), self.address);
+        let asked = Asked { statements: &statements, portals: &portals, inferred: None };
+        let operation = statements::preparation(&asked, wire.freeze(), self.address);
         let request = Request { id, kind: RequestKind::Parse, origin: Origin::Client };
-        self.submit((request, None), operation, lines).await
+        let guarded = self.traced_unrun(&statements);
+        self.submit((request, None, guarded), operation, lines).await
     }
 
     /// Has an operation decided, waits for people where it must, and sends it or has it refused.
     async fn submit(
         &mut self,
-        (request, portal): (Request, Option<Run>),
+        (request, portal, guarded): (Request, Option<Run>, Option<Guarded>),
         operation: Operation,
         lines: &mut Lines<'_>,
     ) -> Result<(), End> {
@@ -234,7 +258,7 @@ impl Proxy {
             match verdict {
                 // The server has dropped it while it waited: it is not sent, and nobody answers it.
                 Verdict::Admitted(_) | Verdict::Denied(_) if !self.order.is_pending(request.id) => return Ok(()),
-                Verdict::Admitted(admitted) => return self.send(request, portal, admitted).await,
+                Verdict::Admitted(admitted) => return self.send(request, (portal, guarded), admitted).await,
                 Verdict::Denied(denied) if denied.refusal().reason == "session_closed" => {
                     return Err(End::Over("closed"));
                 }
@@ -244,10 +268,16 @@ impl Proxy {
         }
     }
 
-    async fn send(&mut self, request: Request, portal: Option<Run>, admitted: Admitted) -> Result<(), End> {
-        let Some((running, wire)) = Running::take(admitted, Some(request.id), portal).await else {
+    async fn send(
+        &mut self,
+        request: Request,
+        (portal, guarded): (Option<Run>, Option<Guarded>),
+        admitted: Admitted,
+    ) -> Result<(), End> {
+        let Some((mut running, wire)) = Running::take(admitted, Some(request.id), portal).await else {
             return Err(End::Over("closed"));
         };
+        running.guarded = guarded;
         self.slots.push_back(Slot::Running(Box::new(running)));
         Ok(self.target.send(wire).await?)
     }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::{Bytes, BytesMut};
 use vidimus_gate::{Cell, Column, ColumnKind, Line, Table, Value};
 
+use super::tracer::Guarded;
 use crate::backend::BackendMessage;
 use crate::frame::Frame;
 use crate::notice::{Notice, field};
@@ -29,6 +30,17 @@ struct Own {
     name: String,
     type_id: u32,
     format: Format,
+    /// The column that a rule names, where it is that: schema, table, name.
+    ruled: Option<[Box<str>; 3]>,
+    /// Whether it is shown to nobody.
+    is_hidden: bool,
+}
+
+impl Own {
+    fn column(&self) -> Column<'_> {
+        let [schema, table, name] = self.ruled.as_ref().map_or([""; 3], |names| names.each_ref().map(|name| &**name));
+        Column { schema, table, name, label: &self.name, kind: kind_of(self.type_id) }
+    }
 }
 
 impl Columns {
@@ -38,8 +50,23 @@ impl Columns {
             name: String::from_utf8_lossy(&column.name).into_owned(),
             type_id: column.type_id,
             format: column.format,
+            ruled: None,
+            is_hidden: false,
         });
         Self(own.collect())
+    }
+
+    /// The same, as far as they may be shown.
+    pub(crate) fn guarded(mut self, description: Option<&RowDescription>, guarded: Option<&Guarded>) -> Self {
+        let Some(guarded) = guarded else { return self };
+        let count = self.0.len();
+        for (place, own) in self.0.iter_mut().enumerate() {
+            let described = description.and_then(|description| description.columns.get(place));
+            let ruled = described.and_then(|column| guarded.ruled(column.table, column.attribute));
+            own.is_hidden = ruled.is_none() && !guarded.may_show(place, count);
+            own.ruled = ruled.map(|names| names.map(Into::into));
+        }
+        self
     }
 
     /// Of rows that nobody has described, in these formats: what is in binary cannot be read, since its type is not known.
@@ -48,13 +75,23 @@ impl Columns {
         let type_id = |place| if format(place) == Format::Text { TEXT } else { 0 };
         Self(
             (0..count)
-                .map(|place| Own { name: String::new(), type_id: type_id(place), format: format(place) })
+                .map(|place| Own {
+                    name: String::new(),
+                    type_id: type_id(place),
+                    format: format(place),
+                    ruled: None,
+                    is_hidden: false,
+                })
                 .collect(),
         )
     }
 
     pub(crate) const fn len(&self) -> usize {
         self.0.len()
+    }
+
+    fn is_hidden(&self, place: usize) -> bool {
+        self.0.get(place).is_none_or(|own| own.is_hidden)
     }
 
     /// Type and format of a cell.
@@ -116,8 +153,7 @@ impl Batch {
 impl Table for Batch {
     fn columns(&self) -> Vec<Column<'_>> {
         let own = self.columns.0.iter();
-        own.map(|own| Column { schema: "", table: "", name: "", label: &own.name, kind: kind_of(own.type_id) })
-            .collect()
+        own.map(Own::column).collect()
     }
 
     fn len(&self) -> usize {
@@ -134,6 +170,7 @@ impl Table for Batch {
             BackendMessage::DataRow(cells) => {
                 let values = cells.cells().enumerate().map(|(place, cell)| match cell {
                     None => Value::Null,
+                    Some(_) if self.columns.is_hidden(place) => Value::Unreadable,
                     Some(value) => read(self.columns.form(place), value),
                 });
                 Line::Row(values.collect())

@@ -5,10 +5,15 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::oneshot;
+use vidimus_core::Members;
 use vidimus_core::event::Status;
 use vidimus_gate::{Admitted, Answer, Answers, InFlight, Outcome, Released, Wire};
 
 use super::result::Batch;
+use super::tracer::Guarded;
+use crate::backend::BackendMessage;
+use crate::error::ProtocolError;
+use crate::frame::Frame;
 use crate::order::RequestId;
 use crate::read::{Format, Text};
 use crate::tell;
@@ -33,6 +38,8 @@ pub(crate) struct Running {
     pub(crate) last: Option<RequestId>,
     /// The portal that is run, where it is one.
     pub(crate) portal: Option<Run>,
+    /// What of its answer may be shown; all, where nothing is protected by column.
+    pub(crate) guarded: Option<Guarded>,
     /// Whether the columns of its rows are known.
     pub(crate) is_described: bool,
     flight: Option<Box<InFlight>>,
@@ -103,6 +110,7 @@ impl Running {
         let own = Self {
             last,
             portal,
+            guarded: None,
             is_described,
             flight,
             answers,
@@ -115,6 +123,22 @@ impl Running {
             has_failed,
         };
         Some((own, wire))
+    }
+
+    /// Takes a message of its answer, as far as the client may know of it.
+    pub(crate) fn hear(&mut self, message: BackendMessage, frame: Frame) -> Result<(), ProtocolError> {
+        let is_end = matches!(message, BackendMessage::CommandComplete(_) | BackendMessage::EmptyQueryResponse);
+        match &mut self.guarded {
+            None => self.batch.push(message, frame),
+            Some(guarded) => {
+                let (message, frame) = guarded.told(message, frame)?;
+                self.batch.push(message, frame);
+                if is_end {
+                    guarded.next_statement();
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What may go to the client of what has come so far.
@@ -143,6 +167,14 @@ impl Running {
         match self.answers.next().await {
             Some(Answer::Last { released, .. }) => Ok(released),
             _ => Err(Withheld),
+        }
+    }
+
+    /// Records how an operation of the gateway's own has ended.
+    pub(crate) async fn told(mut self, status: Status, body: Bytes) {
+        if let Some(flight) = self.flight.take() {
+            let outcome = Outcome { status, body, members: Members::NONE, schema: None };
+            flight.finish(outcome, |_| Bytes::new()).await;
         }
     }
 

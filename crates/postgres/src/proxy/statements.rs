@@ -29,6 +29,11 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// What it says.
+    pub(crate) fn text(&self) -> &str {
+        self.text.as_str()
+    }
+
     /// A setting that must stay as it is, and would not.
     pub(crate) const fn misreads(&self) -> Option<&'static str> {
         self.read.misreads
@@ -75,28 +80,37 @@ impl Statements {
     }
 }
 
-/// The first of these is run, with the values of the first portal; the others are sent before it in the same batch.
-pub(crate) fn operation(statements: &[Arc<Known>], portals: &[Portal], wire: Bytes, address: IpAddr) -> Operation {
-    of(statements, portals, wire, None, address)
+/// What is asked for.
+pub(crate) struct Asked<'a> {
+    /// The first of these is run; the others are sent before it in the same batch.
+    pub(crate) statements: &'a [Arc<Known>],
+    /// The portal that is run, and what was bound besides.
+    pub(crate) portals: &'a [Portal],
+    /// Protected columns that decide which rows come.
+    pub(crate) inferred: Option<Value>,
+}
+
+impl Asked<'_> {
+    const NOTHING: Self = Self { statements: &[], portals: &[], inferred: None };
+}
+
+/// Something that is run.
+pub(crate) fn operation(asked: &Asked<'_>, wire: Bytes, address: IpAddr) -> Operation {
+    of(asked, wire, None, address)
 }
 
 /// Statements that are prepared, described or bound, and not run.
-pub(crate) fn preparation(statements: &[Arc<Known>], portals: &[Portal], wire: Bytes, address: IpAddr) -> Operation {
-    of(statements, portals, wire, Some("prepare"), address)
+pub(crate) fn preparation(asked: &Asked<'_>, wire: Bytes, address: IpAddr) -> Operation {
+    of(asked, wire, Some("prepare"), address)
 }
 
 /// What a server says between operations.
 pub(crate) fn remark(address: IpAddr) -> Operation {
-    Operation { action: Action::Method("remark".into()), ..of(&[], &[], Bytes::new(), None, address) }
+    Operation { action: Action::Method("remark".into()), ..of(&Asked::NOTHING, Bytes::new(), None, address) }
 }
 
-fn of(
-    statements: &[Arc<Known>],
-    portals: &[Portal],
-    wire: Bytes,
-    method: Option<&'static str>,
-    address: IpAddr,
-) -> Operation {
+fn of(asked: &Asked<'_>, wire: Bytes, method: Option<&'static str>, address: IpAddr) -> Operation {
+    let (statements, portals) = (asked.statements, asked.portals);
     let mut kinds: SqlKinds = statements.iter().flat_map(|known| known.read.kinds.iter()).collect();
     if kinds == SqlKinds::default() && !statements.is_empty() {
         kinds.insert(SqlKind::Session);
@@ -119,6 +133,9 @@ fn of(
     let others: Vec<&str> = rest.into_iter().filter(|text| record.get("sql").is_none_or(|sql| sql != text)).collect();
     if !others.is_empty() {
         record.insert("prepared".into(), json!(others));
+    }
+    if let Some(inferred) = &asked.inferred {
+        record.insert("inferred".into(), inferred.clone());
     }
     let record = Bytes::from(Value::Object(record).to_string());
     let limits = Limits { max_bytes: usize::MAX, max_nodes: usize::MAX, ..Limits::default() };

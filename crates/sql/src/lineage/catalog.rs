@@ -12,6 +12,7 @@ pub struct Catalog {
     relations: BTreeMap<Table, Relation>,
     search_path: Vec<Arc<str>>,
     functions: BTreeSet<String>,
+    doubted: BTreeSet<String>,
 }
 
 /// A table, or what is read as one.
@@ -52,9 +53,18 @@ impl Catalog {
         self.relations.insert(Table { schema: schema.into(), name: name.into() }, relation);
     }
 
-    /// Says that a function reads nothing but its arguments: `name` of one in `pg_catalog`, or `schema.name`.
+    /// Says that a function reads nothing but its arguments: `name` of one that is found without a schema, or `schema.name`.
     pub fn add_function(&mut self, name: &str) {
         self.functions.insert(name.to_owned());
+    }
+
+    /// Says that without a schema this name may stand for a function that reads anything, whatever others are called so.
+    pub fn doubt_function(&mut self, name: &str) {
+        self.doubted.insert(name.to_owned());
+    }
+
+    pub(super) fn doubts(&self, name: &str) -> bool {
+        self.doubted.contains(name)
     }
 
     /// All there are.

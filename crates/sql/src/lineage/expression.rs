@@ -32,8 +32,10 @@ impl Reader<'_> {
                 }
                 S::select_with_parens => {
                     id = at.end();
-                    let rows = self.query(at, scope);
-                    // `EXISTS` tells whether there are rows, which is inferred, not what is in them.
+                    let (rows, decided) = self.inner_query(at, scope);
+                    // Which rows there are decides what its value is.
+                    origin.add(&decided);
+                    // `EXISTS` tells whether there are rows, not what is in them.
                     if !expression.at(at.id().saturating_sub(1)).is(S::EXISTS) {
                         origin.add(&rows.whole);
                     }
@@ -60,7 +62,9 @@ impl Reader<'_> {
             given.add(&self.value(child, scope));
         }
         self.store(&given);
-        if matches!(name, [name] if keeps(name)) || matches!(name, [schema, name] if schema == "pg_catalog" && keeps(name)) {
+        if matches!(name, [name] if keeps(name))
+            || matches!(name, [schema, name] if schema == "pg_catalog" && keeps(name))
+        {
             return given;
         }
         if runs_code(name) {
@@ -77,6 +81,7 @@ impl Reader<'_> {
 
     fn is_known(&self, name: &[String]) -> bool {
         let own = match name {
+            [name] if self.catalog.doubts(name) => return false,
             [name] => name,
             [schema, name] if schema == "pg_catalog" => name,
             [schema, name] if schema == "information_schema" => return name.starts_with("_pg_"),

@@ -73,6 +73,7 @@ const OF_CATALOG: &[&str] = &[
     "pg_indexam_has_property",
     "pg_indexes_size",
     "pg_is_other_temp_schema",
+    "pg_listening_channels",
     "pg_opclass_is_visible",
     "pg_operator_is_visible",
     "pg_opfamily_is_visible",

@@ -28,8 +28,6 @@ const TELLTALES: &[&str] = &[
     "pg_stat_activity",
     "pg_stat_statements",
     "pg_largeobject",
-    "pg_cursors",
-    "pg_prepared_statements",
 ];
 
 /// Columns of every table that hold nothing of a row.
@@ -69,6 +67,15 @@ impl<'c> Reader<'c> {
 
     pub(super) fn infer(&mut self, origin: &Origin) {
         self.inferred.add(origin);
+    }
+
+    /// The rows of a query whose value stands in an expression, and what decides which rows they are.
+    pub(super) fn inner_query(&mut self, query: Cursor<'_>, scope: &Scope<'_>) -> (Rows, Origin) {
+        let before = std::mem::replace(&mut self.inferred, Origin::none());
+        let rows = self.query(query, scope);
+        let decided = std::mem::replace(&mut self.inferred, before);
+        self.infer(&decided);
+        (rows, decided)
     }
 
     pub(super) fn store(&mut self, origin: &Origin) {

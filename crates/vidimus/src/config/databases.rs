@@ -115,10 +115,13 @@ pub(super) fn database<'a>(
     let own_masking = table.table("masking");
     if let Some((_, fields)) =
         own_masking.as_ref().and_then(|(_, own)| own.iter().find(|(key, _)| key.get_ref() == "fields"))
+        && let Some(rules) = fields.get_ref().as_table()
     {
-        let message = "`fields` of a database are not applied: a column's values would pass under another name";
-        let help = "leave them out: what classes find is masked, and nothing is masked by its column alone";
-        document.problem(fields.span(), message, Some(help.to_owned()));
+        for (rule, _) in rules.iter().filter(|(rule, _)| rule.get_ref().starts_with('$')) {
+            let message =
+                "a path says nothing of a database: its columns are `schema.table.column`, or `column` in any table";
+            document.problem(rule.span(), message, None);
+        }
     }
     let masking = masking::of_target(document, format!("{heading}.masking"), own_masking, gateway);
     let connect_timeout = table.parsed("connect_timeout", value::duration);

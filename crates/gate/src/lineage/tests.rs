@@ -1,0 +1,220 @@
+//! Sessions of statements, by what a catalogue says.
+
+use std::sync::Arc;
+
+use vidimus_mask::{ClassId, FieldRules};
+
+use super::*;
+
+const RULES: [(&str, &str); 2] = [("hr.people.ssn", "US_SSN"), ("*.*.badge", "US_SSN")];
+
+fn rules() -> FieldRules {
+    let engine = vidimus_mask::Engine::new(&vidimus_mask::Selection::new(["US_SSN"])).unwrap();
+    let class: ClassId = engine.class("US_SSN").unwrap();
+    let rules = RULES.map(|(rule, class)| (rule.to_owned(), class.to_owned())).into();
+    FieldRules::new(&rules, |_| Ok(class)).unwrap()
+}
+
+fn looked_up() -> LookedUp {
+    serde_json::from_value(serde_json::json!({
+        "path": ["pg_catalog", "public"],
+        "relations": [
+            [10, "hr", "people", null, [[1, "id"], [2, "name"], [4, "ssn"]]],
+            [11, "public", "people", null, [[1, "id"], [2, "ssn"]]],
+            [12, "public", "staff", null, [[1, "badge"], [2, "name"]]],
+            [13, "public", "old_staff", null, [[1, "badge"], [2, "name"], [3, "left"]]],
+            [14, "public", "all_staff", null, [[1, "badge"], [2, "name"]]],
+            [15, "hr", "numbers", " SELECT people.id, people.ssn AS number FROM hr.people;", [[1, "id"], [2, "number"]]],
+            [16, "pg_catalog", "pg_class", null, [[1, "oid"], [2, "badge"]]],
+            [17, "public", "empty", null, null],
+            [18, "public", "part", null, [[1, "k"], [2, "v"]]],
+            [19, "hr", "whole", null, [[1, "k"], [2, "v"]]],
+        ],
+        "inherits": [[13, 12], [18, 19], [99, 12]],
+        "functions": [
+            ["public", "shout", " SELECT upper($1) || '!' ", false],
+            ["public", "louder", "select public.shout($1)", false],
+            ["public", "peek", "select ssn from hr.people where id = $1", false],
+            ["public", "lower", "select ssn from hr.people where name = $1", false],
+            ["public", "twice", "select 1; select 2", false],
+            ["public", "opaque", null, false],
+            ["public", "similar", null, true],
+        ],
+    }))
+    .unwrap()
+}
+
+fn tracer() -> Tracer {
+    let mut tracer = Tracer::default();
+    tracer.looked_up(Arc::new(Catalogue::new(looked_up(), &rules())), false);
+    tracer
+}
+
+/// What may be shown of the last statement, or why it is refused.
+fn shown(tracer: &mut Tracer, text: &str) -> String {
+    let traced = tracer.run(text).unwrap();
+    match (&traced.refused, traced.shown.last()) {
+        (Some(reason), _) => reason.split(':').next().unwrap().to_owned(),
+        (None, Some(Visible::Columns(columns))) => columns.iter().map(|may| if *may { 'y' } else { 'n' }).collect(),
+        (None, _) => "nothing".to_owned(),
+    }
+}
+
+#[test]
+fn rules_protect_what_they_name_and_what_shares_its_rows() {
+    let catalogue = Catalogue::new(looked_up(), &rules());
+    assert!(catalogue.protects() && !catalogue.is_empty());
+    assert_eq!(catalogue.protected(10, 4), Some(["hr", "people", "ssn"]));
+    assert_eq!(catalogue.protected(10, 2), None);
+    // By a wildcard each has a rule of its own; the system's own tables have none.
+    assert_eq!(catalogue.protected(13, 1), Some(["public", "old_staff", "badge"]));
+    assert_eq!((catalogue.protected(16, 2), catalogue.protected(11, 2)), (None, None));
+
+    // A rule of the parent is a rule of its parts, and the other way round.
+    for rule in ["hr.whole.v", "public.part.v"] {
+        let class =
+            vidimus_mask::Engine::new(&vidimus_mask::Selection::new(["US_SSN"])).unwrap().class("US_SSN").unwrap();
+        let rules = FieldRules::new(&[(rule.to_owned(), "US_SSN".to_owned())].into(), |_| Ok(class)).unwrap();
+        let catalogue = Catalogue::new(looked_up(), &rules);
+        assert_eq!(catalogue.protected(18, 2).map(|names| names.join(".")).as_deref(), Some(rule));
+        assert_eq!(catalogue.protected(19, 2).map(|names| names.join(".")).as_deref(), Some(rule));
+    }
+    let none = Catalogue::new(looked_up(), &FieldRules::none());
+    assert!(!none.protects());
+    let mut tracer = Tracer::default();
+    tracer.looked_up(Arc::new(none), false);
+    assert_eq!(tracer.run("select ssn from hr.people"), None);
+}
+
+#[test]
+fn values_are_followed_to_what_is_shown() {
+    let mut tracer = tracer();
+    for (text, expected) in [
+        ("select id, name from hr.people", "yy"),
+        ("select * from hr.people", "yyn"),
+        ("select * from people", "yy"),
+        ("select number, id from hr.numbers", "ny"),
+        ("select upper(badge), name from staff", "ny"),
+        ("select shout(name), louder(name), public.louder(name), similar(name) from hr.people", "yyyy"),
+        ("select public.shout(ssn) from hr.people", "n"),
+        ("select peek(1)", "n"),
+        ("select lower('x'), pg_catalog.lower('x')", "ny"),
+        ("select twice(), opaque()", "nn"),
+        ("select * from empty", ""),
+        ("select * from unheard_of", "nothing"),
+        ("copy hr.people (id, name) to stdout", "yy"),
+        ("copy hr.people to stdout", "COPY cannot show protected columns, or what derives from them"),
+        ("insert into staff values ('b', 'n') returning *", "ny"),
+        ("create temp table x as select name from hr.people", ""),
+        (
+            "create temp table x as select ssn from hr.people",
+            "this would keep values of protected columns where no rule protects them",
+        ),
+        (
+            "do 'begin end'",
+            "this could keep values of protected columns where no rule protects them, or change what names stand for, in a way that \
+             the gateway cannot follow",
+        ),
+        ("this is no sql", "it cannot be read, in a database with protected columns"),
+        ("select 1; select ssn from hr.people", "n"),
+        (
+            "set search_path = hr; select ssn from people",
+            "a statement that changes what names stand for must be sent by itself, where columns are protected",
+        ),
+    ] {
+        assert_eq!(shown(&mut tracer, text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_decides_which_rows_come_is_told() {
+    let mut tracer = tracer();
+    let inferred = |tracer: &mut Tracer, text: &str| tracer.run(text).unwrap().inferred.clone();
+    let ssn = Inferred::Columns(["hr.people.ssn".to_owned()].into());
+    assert_eq!(inferred(&mut tracer, "select id from hr.people where ssn like '1%'"), ssn);
+    assert_eq!(inferred(&mut tracer, "select id from hr.people order by ssn"), ssn);
+    assert_eq!(inferred(&mut tracer, "select ssn from hr.people where id = 1"), Inferred::Columns([].into()));
+    assert_eq!(inferred(&mut tracer, "select id from hr.people where peek(id) = '1'"), Inferred::Unknown);
+}
+
+#[test]
+fn messages_are_told_as_far_as_they_can_tell_no_values() {
+    let mut tracer = tracer();
+    let messages = |tracer: &mut Tracer, text: &str| tracer.run(text).unwrap().messages;
+    for (text, expected) in [
+        ("select 1", Messages::Open),
+        ("select id from people", Messages::Open),
+        ("select id from hr.people", Messages::Values),
+        ("commit", Messages::Values),
+        ("select peek(1)", Messages::Anything),
+        ("select id from people; select peek(1)", Messages::Anything),
+    ] {
+        assert_eq!(messages(&mut tracer, text), expected, "{text}");
+    }
+}
+
+#[test]
+fn cursors_and_prepared_statements_are_what_may_go_by_their_names() {
+    let mut tracer = tracer();
+    let mut show = |text: &str| shown(&mut tracer, text);
+    assert_eq!(show("fetch all from c"), "nothing");
+    show("declare c cursor with hold for select id, name from hr.people");
+    assert_eq!(show("fetch all from c"), "yy");
+    // Whether the second was declared, or failed since the first still is there, nobody knows.
+    show("declare c cursor for select ssn, ssn from hr.people");
+    assert_eq!(show("fetch all from c"), "nothing");
+    show("close c");
+    assert_eq!(show("fetch all from c"), "nothing");
+
+    let unknown = "which statement was prepared by this name is not known, in a database with protected columns";
+    assert_eq!(show("execute p"), unknown);
+    show("prepare p as select name from hr.people where id = $1");
+    assert_eq!(show("execute p (1)"), "y");
+    assert_eq!(
+        show("execute p (peek(1))").split(',').next(),
+        Some("this could keep values of protected columns where no rule protects them")
+    );
+    show("deallocate p");
+    show("prepare p as select ssn from hr.people");
+    assert_eq!(show("execute p"), "nothing");
+    assert_eq!(show("prepare q as create table x as select ssn from hr.people").split(' ').next(), Some("it"));
+    // Only looked at: nothing has that name now.
+    let looked_at = tracer.prepare("declare d cursor for select id from hr.people");
+    assert!(looked_at.is_some());
+    assert_eq!(shown(&mut tracer, "fetch all from d"), "nothing");
+}
+
+#[test]
+fn what_names_stand_for_is_asked_again_after_what_changes_it() {
+    let changes = |tracer: &mut Tracer, text: &str| tracer.run(text).unwrap().changes_names;
+    let mut tracer = tracer();
+    for (text, expected) in [
+        ("select 1", false),
+        ("begin", false),
+        ("commit", false),
+        ("set statement_timeout = 5", false),
+        ("listen x", false),
+        ("set search_path = hr", true),
+        ("reset search_path", true),
+        ("select set_config('search_path', 'hr', true)", true),
+        ("select set_config(name, 'hr', true) from hr.people", true),
+        ("set role app", true),
+        ("reset all", true),
+        ("discard all", true),
+        ("create temp table people (id int)", true),
+        ("drop table people", true),
+    ] {
+        tracer.looked_up(Arc::new(Catalogue::new(looked_up(), &rules())), false);
+        assert_eq!(changes(&mut tracer, text), expected, "{text}");
+    }
+    // What is undone with a transaction is undone when it ends.
+    tracer.looked_up(Arc::new(Catalogue::new(looked_up(), &rules())), true);
+    assert!(changes(&mut tracer, "rollback to a"));
+    assert!(changes(&mut tracer, "rollback"));
+    tracer.looked_up(Arc::new(Catalogue::new(looked_up(), &rules())), false);
+    assert!(!changes(&mut tracer, "rollback"));
+    assert_eq!(
+        shown(&mut Tracer::default(), "select 1"),
+        "the gateway could not look up what the database has, so it cannot tell what is protected"
+    );
+}

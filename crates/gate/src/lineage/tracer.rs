@@ -1,0 +1,359 @@
+//! Statements of one session, followed one after another.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use vidimus_core::{SqlKind, SqlKinds};
+use vidimus_sql::lineage::{Lineage, Origin, Outputs, lineage};
+use vidimus_sql::{Discarded, Effect, Statement};
+
+use super::Catalogue;
+
+/// Texts whose lineage is remembered.
+const REMEMBERED: usize = 1_024;
+/// How long such a text may be, in bytes.
+const REMEMBERED_BYTES: usize = 16 << 10;
+/// Statements, and cursors, that may go by one name, one after another.
+const MOST_OF_A_NAME: usize = 8;
+/// Names of statements and cursors that are kept in mind.
+const MOST_NAMES: usize = 10_000;
+
+/// What a text's statements give that may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traced {
+    /// Of each statement, in order.
+    pub shown: Vec<Visible>,
+    /// What the server's messages may tell.
+    pub messages: Messages,
+    /// Why it is not sent.
+    pub refused: Option<String>,
+    /// Protected columns that decide which rows come, or in which order; all, where nobody can tell.
+    pub inferred: Inferred,
+    /// Whether names may stand for something else afterwards: the catalogue must be looked up again before what follows.
+    pub changes_names: bool,
+}
+
+/// Which protected columns what comes may tell of without showing them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inferred {
+    /// These.
+    Columns(BTreeSet<String>),
+    /// Any.
+    Unknown,
+}
+
+/// Which columns of a result may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Visible {
+    /// Those that are true here, if it has as many.
+    Columns(Vec<bool>),
+    /// None.
+    Nothing,
+}
+
+/// What the server's messages may tell of protected values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Messages {
+    /// Nothing.
+    Open,
+    /// Values of tables that the statement names: in messages that tell of values.
+    Values,
+    /// Anything, in any message.
+    Anything,
+}
+
+impl Traced {
+    /// Of which nothing is known, and which is refused for this reason.
+    fn refused(reason: String) -> Self {
+        Self { refused: Some(reason), ..Self::unknown() }
+    }
+
+    /// Of which nothing is known.
+    pub fn unknown() -> Self {
+        let (messages, inferred) = (Messages::Anything, Inferred::Unknown);
+        Self { shown: Vec::new(), messages, refused: None, inferred, changes_names: false }
+    }
+
+    /// What may be shown of the result of a statement.
+    pub fn shown(&self, statement: usize) -> &Visible {
+        self.shown.get(statement).unwrap_or(&Visible::Nothing)
+    }
+}
+
+/// What is known of a statement that was prepared, or of a cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Cursor {
+    shown: Visible,
+    messages: Messages,
+}
+
+/// Follows the statements of a session.
+#[derive(Debug, Default)]
+pub struct Tracer {
+    catalogue: Option<Arc<Catalogue>>,
+    known: HashMap<Arc<str>, Arc<Traced>>,
+    /// What may go by a name of a cursor. A name is never forgotten: what was closed, or failed, may not have been.
+    cursors: HashMap<String, Vec<Cursor>>,
+    /// The same of the texts of prepared statements.
+    prepared: HashMap<String, Vec<String>>,
+    /// Whether names were changed in a transaction that may be undone.
+    has_changed: bool,
+}
+
+/// What is found of one statement.
+struct Found {
+    shown: Visible,
+    messages: Messages,
+    refused: Option<String>,
+    inferred: Inferred,
+    changes_names: bool,
+    /// Whether it depends on what names of statements and cursors stand for.
+    is_by_name: bool,
+}
+
+impl Tracer {
+    /// Knows from now on what the database has. `in_transaction`: of what was changed, something may still be undone.
+    pub fn looked_up(&mut self, catalogue: Arc<Catalogue>, in_transaction: bool) {
+        self.catalogue = Some(catalogue);
+        self.has_changed &= in_transaction;
+        self.known.clear();
+    }
+
+    /// What the database has, as far as it is known.
+    pub const fn catalogue(&self) -> Option<&Arc<Catalogue>> {
+        self.catalogue.as_ref()
+    }
+
+    /// Knows no longer what the database has.
+    pub fn forget(&mut self) {
+        self.catalogue = None;
+        self.known.clear();
+    }
+
+    /// Follows what is about to run. None where nothing is protected.
+    pub fn run(&mut self, text: &str) -> Option<Arc<Traced>> {
+        let traced = self.followed(text, true)?;
+        self.has_changed |= traced.changes_names;
+        Some(traced)
+    }
+
+    /// Follows what is prepared, and not run.
+    pub fn prepare(&mut self, text: &str) -> Option<Arc<Traced>> {
+        self.followed(text, false)
+    }
+
+    fn followed(&mut self, text: &str, runs: bool) -> Option<Arc<Traced>> {
+        let Some(catalogue) = self.catalogue.clone() else {
+            let reason = "the gateway could not look up what the database has, so it cannot tell what is protected";
+            return Some(Arc::new(Traced::refused(reason.to_owned())));
+        };
+        if !catalogue.protects() {
+            return None;
+        }
+        if let Some(known) = self.known.get(text) {
+            return Some(Arc::clone(known));
+        }
+        let (traced, is_by_name) = self.traced(&catalogue, text, runs);
+        let traced = Arc::new(traced);
+        if !is_by_name && text.len() <= REMEMBERED_BYTES {
+            if self.known.len() >= REMEMBERED {
+                self.known.clear();
+            }
+            self.known.insert(text.into(), Arc::clone(&traced));
+        }
+        Some(traced)
+    }
+
+    fn traced(&mut self, catalogue: &Catalogue, text: &str, runs: bool) -> (Traced, bool) {
+        let Ok(script) = vidimus_sql::parse(text) else {
+            return (Traced::refused("it cannot be read, in a database with protected columns".to_owned()), false);
+        };
+        let mut all = Traced {
+            shown: Vec::new(),
+            messages: Messages::Open,
+            refused: None,
+            inferred: Inferred::Columns(BTreeSet::new()),
+            changes_names: false,
+        };
+        let mut is_by_name = false;
+        for statement in script.statements() {
+            if all.changes_names {
+                let reason =
+                    "a statement that changes what names stand for must be sent by itself, where columns are protected";
+                all.refused.get_or_insert_with(|| reason.to_owned());
+            }
+            let found = self.statement(catalogue, &statement, runs);
+            all.messages = all.messages.max(found.messages);
+            all.refused = all.refused.or(found.refused);
+            all.inferred.add(found.inferred);
+            all.changes_names |= found.changes_names;
+            is_by_name |= found.is_by_name;
+            all.shown.push(found.shown);
+        }
+        (all, is_by_name)
+    }
+
+    fn statement(&mut self, catalogue: &Catalogue, statement: &Statement<'_>, runs: bool) -> Found {
+        let lineage = lineage(statement, &catalogue.catalog);
+        let kinds: SqlKinds = statement.kinds().into_iter().map(SqlKind::from).collect();
+        let mut found = Found {
+            shown: shown(catalogue, &lineage.outputs),
+            messages: messages(catalogue, &lineage, kinds),
+            refused: refused(catalogue, statement, &lineage),
+            inferred: Inferred::of(catalogue, &lineage.inferred),
+            changes_names: false,
+            is_by_name: false,
+        };
+        for effect in statement.effects() {
+            match effect {
+                Effect::Declare(name) if runs => {
+                    let cursor = Cursor { shown: found.shown.clone(), messages: found.messages };
+                    self.declare(name, cursor);
+                }
+                Effect::Declare(_) => {}
+                Effect::Fetch(name) => {
+                    found.is_by_name = true;
+                    let cursor = self.cursor(&name);
+                    (found.shown, found.messages) = (cursor.shown, cursor.messages);
+                }
+                Effect::Prepare(name) if runs => match statement.inner() {
+                    Some(inner) => self.prepared_as(name, inner.text()),
+                    None => found.refused = Some("the statement that is prepared cannot be read".to_owned()),
+                },
+                Effect::Execute(name) => {
+                    found.is_by_name = true;
+                    self.execute(catalogue, &name, &mut found);
+                }
+                effect => found.changes_names |= changes_names(&effect),
+            }
+        }
+        found.changes_names |= kinds.contains(SqlKind::Ddl);
+        // What is undone may be what names stand for.
+        let ends =
+            |effect: &Effect| matches!(effect, Effect::Commit { .. } | Effect::Rollback { .. } | Effect::RollbackTo(_));
+        let is_end = statement.effects().iter().any(ends);
+        found.changes_names |= is_end && self.has_changed;
+        // Whether it is depends on what was before it.
+        found.is_by_name |= is_end;
+        found
+    }
+
+    fn declare(&mut self, name: String, cursor: Cursor) {
+        if self.cursors.len() >= MOST_NAMES {
+            return self.cursors.clear();
+        }
+        let known = self.cursors.entry(name).or_default();
+        if !known.contains(&cursor) && known.len() <= MOST_OF_A_NAME {
+            known.push(cursor);
+        }
+    }
+
+    /// What a cursor of this name may be.
+    fn cursor(&self, name: &str) -> Cursor {
+        match self.cursors.get(name).map(Vec::as_slice) {
+            Some([only]) => only.clone(),
+            _ => Cursor { shown: Visible::Nothing, messages: Messages::Anything },
+        }
+    }
+
+    fn prepared_as(&mut self, name: String, text: &str) {
+        if self.prepared.len() >= MOST_NAMES {
+            return self.prepared.clear();
+        }
+        let known = self.prepared.entry(name).or_default();
+        if !known.iter().any(|known| known == text) && known.len() <= MOST_OF_A_NAME {
+            known.push(text.to_owned());
+        }
+    }
+
+    /// What a prepared statement does is what every statement of its name may do.
+    fn execute(&mut self, catalogue: &Catalogue, name: &str, found: &mut Found) {
+        let texts = self.prepared.get(name).cloned().unwrap_or_default();
+        if texts.is_empty() || texts.len() > MOST_OF_A_NAME {
+            let reason = "which statement was prepared by this name is not known, in a database with protected columns";
+            found.refused.get_or_insert_with(|| reason.to_owned());
+            return;
+        }
+        let mut given: Option<Visible> = None;
+        for text in texts {
+            let (traced, _) = self.traced(catalogue, &text, false);
+            found.messages = if given.is_none() { traced.messages } else { found.messages.max(traced.messages) };
+            found.refused = found.refused.take().or(traced.refused);
+            found.inferred.add(traced.inferred);
+            found.changes_names |= traced.changes_names;
+            let shown = match traced.shown.as_slice() {
+                [only] => only.clone(),
+                _ => Visible::Nothing,
+            };
+            given = Some(match given {
+                Some(other) if other != shown => Visible::Nothing,
+                _ => shown,
+            });
+        }
+        found.shown = given.unwrap_or(Visible::Nothing);
+    }
+}
+
+impl Inferred {
+    fn of(catalogue: &Catalogue, origin: &Origin) -> Self {
+        catalogue.of(origin).map_or(Self::Unknown, |columns| Self::Columns(columns.into_iter().collect()))
+    }
+
+    fn add(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::Columns(columns), Self::Columns(others)) => columns.extend(others),
+            _ => *self = Self::Unknown,
+        }
+    }
+}
+
+/// Whether an effect may give names another meaning.
+fn changes_names(effect: &Effect) -> bool {
+    let is_of_names = |name: &str| matches!(name, "search_path" | "role" | "session_authorization");
+    match effect {
+        Effect::Set { name, .. } | Effect::Reset(name) => name.as_deref().is_none_or(is_of_names),
+        Effect::Temporary(_) | Effect::Discard(Discarded::All | Discarded::Temporary) => true,
+        _ => false,
+    }
+}
+
+fn shown(catalogue: &Catalogue, outputs: &Outputs) -> Visible {
+    let is_open = |origin: &Origin| catalogue.of(origin).is_some_and(|protected| protected.is_empty());
+    match outputs {
+        Outputs::Columns(outputs) => Visible::Columns(outputs.iter().map(|output| is_open(&output.origin)).collect()),
+        // As many as there are, of one origin: it is not known how many.
+        Outputs::All(_) => Visible::Nothing,
+    }
+}
+
+fn messages(catalogue: &Catalogue, lineage: &Lineage, kinds: SqlKinds) -> Messages {
+    if lineage.whole() == Origin::Unknown {
+        return Messages::Anything;
+    }
+    // What was put off is checked at the end of a transaction.
+    let touches =
+        kinds.contains(SqlKind::Transaction) || lineage.tables.iter().any(|table| catalogue.tables.contains(table));
+    if touches { Messages::Values } else { Messages::Open }
+}
+
+fn refused(catalogue: &Catalogue, statement: &Statement<'_>, lineage: &Lineage) -> Option<String> {
+    match catalogue.of(&lineage.stored) {
+        None => {
+            let reason = "this could keep values of protected columns where no rule protects them, or change what names stand for, \
+                          in a way that the gateway cannot follow";
+            return Some(reason.to_owned());
+        }
+        Some(kept) if !kept.is_empty() => {
+            let kept = kept.join(", ");
+            return Some(format!("this would keep values of protected columns where no rule protects them: {kept}"));
+        }
+        Some(_) => {}
+    }
+    // Lines of COPY are not taken apart.
+    let copies = statement.kinds().iter().any(|kind| *kind == vidimus_sql::Kind::CopyOut);
+    let is_open = match shown(catalogue, &lineage.outputs) {
+        Visible::Columns(columns) => columns.iter().all(|is_open| *is_open),
+        Visible::Nothing => false,
+    };
+    (copies && !is_open).then(|| "COPY cannot show protected columns, or what derives from them: use SELECT".to_owned())
+}
