@@ -123,6 +123,8 @@ pub struct SqlFacts {
     pub writes: BTreeSet<String>,
     /// Functions that are called.
     pub functions: BTreeSet<String>,
+    /// Columns that field rules protect and that decide which rows come: `schema.table.column`, or `*` where it may be any.
+    pub inferred: BTreeSet<String>,
     /// How many statements there are.
     pub statements: u64,
     /// Whether an `UPDATE` or `DELETE` has no condition, or one that always holds.
@@ -140,6 +142,7 @@ impl SqlFacts {
             reads: BTreeSet::new(),
             writes: BTreeSet::new(),
             functions: BTreeSet::new(),
+            inferred: BTreeSet::new(),
             statements: 0,
             unbounded: false,
             limit: None,
@@ -157,6 +160,7 @@ impl SqlFacts {
         self.unbounded |= other.unbounded;
         self.statements = self.statements.saturating_add(other.statements);
         self.kinds.extend(other.kinds.iter().cloned());
+        self.inferred.extend(other.inferred.iter().cloned());
         self.reads.extend(other.reads.iter().cloned());
         self.writes.extend(other.writes.iter().cloned());
         self.functions.extend(other.functions.iter().cloned());

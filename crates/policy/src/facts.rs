@@ -46,7 +46,7 @@ fn typed(fact: Fact) -> Value {
         Fact::Hidden => return truth,
         Fact::Secrets => return number,
         Fact::Sql => json!({
-            "parsed": truth, "kinds": set, "reads": set, "writes": set, "functions": set,
+            "parsed": truth, "kinds": set, "reads": set, "writes": set, "functions": set, "inferred": set,
             "statements": number, "unbounded": truth, "limit": limit,
         }),
         Fact::Shell => json!({ "parsed": truth, "programs": set, "dangerous": truth }),
@@ -70,6 +70,7 @@ fn value(fact: Fact, facts: &Facts) -> Result<Option<RestrictedExpression>, Expr
                 ("reads", set(&sql.reads)),
                 ("writes", set(&sql.writes)),
                 ("functions", set(&sql.functions)),
+                ("inferred", set(&sql.inferred)),
                 ("statements", long(sql.statements)),
                 ("unbounded", truth(sql.unbounded)),
             ];

@@ -31,7 +31,7 @@ pub(crate) fn shown(facts: &Facts) -> Map<String, Value> {
     let sql = facts.sql.as_ref().map(|sql| {
         json!({
             "parsed": sql.parsed, "kinds": sql.kinds, "reads": sql.reads, "writes": sql.writes, "functions": sql.functions,
-            "statements": sql.statements, "unbounded": sql.unbounded, "limit": sql.limit,
+            "inferred": sql.inferred, "statements": sql.statements, "unbounded": sql.unbounded, "limit": sql.limit,
         })
     });
     let shell = facts.shell.as_ref();

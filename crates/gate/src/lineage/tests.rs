@@ -135,6 +135,17 @@ fn what_decides_which_rows_come_is_told() {
     assert_eq!(inferred(&mut tracer, "select id from hr.people order by ssn"), ssn);
     assert_eq!(inferred(&mut tracer, "select ssn from hr.people where id = 1"), Inferred::Columns([].into()));
     assert_eq!(inferred(&mut tracer, "select id from hr.people where peek(id) = '1'"), Inferred::Unknown);
+    for nothing in [
+        "declare \"c\" cursor for select id, ssn || '' from hr.people order by id",
+        "fetch forward 1 from \"c\"",
+        "fetch forward all from \"c\"",
+        "close \"c\"",
+        "begin",
+        "prepare p as select ssn from hr.people",
+        "execute p",
+    ] {
+        assert_eq!(inferred(&mut tracer, nothing), Inferred::Columns([].into()), "{nothing}");
+    }
 }
 
 #[test]

@@ -165,8 +165,12 @@ impl Tracer {
     }
 
     fn traced(&mut self, catalogue: &Catalogue, text: &str, runs: bool) -> (Traced, bool) {
-        let Ok(script) = vidimus_sql::parse(text) else {
-            return (Traced::refused("it cannot be read, in a database with protected columns".to_owned()), false);
+        let script = match vidimus_sql::parse(text) {
+            Ok(script) => script,
+            Err(error) => {
+                let reason = format!("it cannot be read, in a database with protected columns: {error}");
+                return (Traced::refused(reason), false);
+            }
         };
         let mut all = Traced {
             shown: Vec::new(),

@@ -41,6 +41,7 @@ pub(super) fn facts(statements: &[Statement]) -> SqlFacts {
         reads,
         writes: seen.writes,
         functions: seen.functions,
+        inferred: BTreeSet::new(),
         statements: u64::try_from(statements.len()).unwrap_or(u64::MAX),
         unbounded: seen.unbounded,
         limit: limit.filter(|_| is_query),

@@ -1,5 +1,6 @@
 //! What a client asks: read as operations, decided on, and sent or refused.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -96,7 +97,7 @@ impl Proxy {
                 let asked = Asked {
                     statements: &[known],
                     portals: &[],
-                    inferred: guarded.as_ref().and_then(Guarded::inferred),
+                    inferred: guarded.as_ref().map(Guarded::inferred).unwrap_or_default(),
                 };
                 let operation = statements::operation(&asked, frame.bytes().clone(), self.address);
                 self.submit((request, None, guarded), operation, lines).await
@@ -129,7 +130,7 @@ impl Proxy {
                 portals.retain(|bound| bound.bind.portal != portal.bind.portal);
                 portals.insert(0, portal);
                 wire.extend_from_slice(frame.bytes());
-                let inferred = guarded.as_ref().and_then(Guarded::inferred);
+                let inferred = guarded.as_ref().map(Guarded::inferred).unwrap_or_default();
                 let asked = Asked { statements: &statements, portals: &portals, inferred };
                 let operation = statements::operation(&asked, wire.freeze(), self.address);
                 self.submit((request, Some(run), guarded), operation, lines).await
@@ -239,7 +240,7 @@ impl Proxy {
     pub(super) async fn prepare(&mut self, lines: &mut Lines<'_>) -> Result<(), End> {
         let Gathered { wire, last, statements, portals } = std::mem::take(&mut self.gathered);
         let Some(id) = last else { return Ok(()) };
-        let asked = Asked { statements: &statements, portals: &portals, inferred: None };
+        let asked = Asked { statements: &statements, portals: &portals, inferred: BTreeSet::new() };
         let operation = statements::preparation(&asked, wire.freeze(), self.address);
         let request = Request { id, kind: RequestKind::Parse, origin: Origin::Client };
         let guarded = self.traced_unrun(&statements);

@@ -1,6 +1,6 @@
 //! Statements as operations of the gate's: what they would do, and how they stand in the record.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -86,12 +86,12 @@ pub(crate) struct Asked<'a> {
     pub(crate) statements: &'a [Arc<Known>],
     /// The portal that is run, and what was bound besides.
     pub(crate) portals: &'a [Portal],
-    /// Protected columns that decide which rows come.
-    pub(crate) inferred: Option<Value>,
+    /// Protected columns that decide which rows come, `*` where it may be any.
+    pub(crate) inferred: BTreeSet<String>,
 }
 
 impl Asked<'_> {
-    const NOTHING: Self = Self { statements: &[], portals: &[], inferred: None };
+    const NOTHING: Self = Self { statements: &[], portals: &[], inferred: BTreeSet::new() };
 }
 
 /// Something that is run.
@@ -134,8 +134,8 @@ fn of(asked: &Asked<'_>, wire: Bytes, method: Option<&'static str>, address: IpA
     if !others.is_empty() {
         record.insert("prepared".into(), json!(others));
     }
-    if let Some(inferred) = &asked.inferred {
-        record.insert("inferred".into(), inferred.clone());
+    if !asked.inferred.is_empty() {
+        record.insert("inferred".into(), json!(asked.inferred));
     }
     let record = Bytes::from(Value::Object(record).to_string());
     let limits = Limits { max_bytes: usize::MAX, max_nodes: usize::MAX, ..Limits::default() };
@@ -148,7 +148,7 @@ fn of(asked: &Asked<'_>, wire: Bytes, method: Option<&'static str>, address: IpA
         record: Some(record),
         members: Members::NONE,
         arguments: document.map(|document| Arguments { document: Arc::new(document), path: &[] }),
-        sql: Some(facts(statements)),
+        sql: Some(facts(statements, &asked.inferred)),
         annotations: None,
         address: Some(address),
         trace: None,
@@ -156,11 +156,11 @@ fn of(asked: &Asked<'_>, wire: Bytes, method: Option<&'static str>, address: IpA
 }
 
 /// The facts of all of them together.
-fn facts(statements: &[Arc<Known>]) -> Arc<SqlFacts> {
+fn facts(statements: &[Arc<Known>], inferred: &BTreeSet<String>) -> Arc<SqlFacts> {
     match statements {
-        [only] => Arc::clone(&only.read.facts),
+        [only] if inferred.is_empty() => Arc::clone(&only.read.facts),
         several => {
-            let mut all = SqlFacts::none();
+            let mut all = SqlFacts { inferred: inferred.clone(), ..SqlFacts::none() };
             for known in several {
                 all.add(&known.read.facts);
             }

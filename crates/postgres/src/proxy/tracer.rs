@@ -4,11 +4,12 @@
 //! there: by its `search_path`, its temporary tables, and what its transaction has changed. These operations are the gateway's
 //! own, in a session of their own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::timeout;
 use vidimus_core::event::Status;
 use vidimus_core::{Action, Operation};
@@ -127,7 +128,7 @@ impl Proxy {
         let mut query = BytesMut::new();
         FrontendMessage::Query(text.clone()).encode(&mut query).map_err(End::Protocol)?;
         let (query, known) = (query.freeze(), self.statements.known(&text));
-        let asked = Asked { statements: &[known], portals: &[], inferred: None };
+        let asked = Asked { statements: &[known], portals: &[], inferred: BTreeSet::new() };
         for _ in 0..ATTEMPTS {
             let Some(tracing) = &self.tracing else { return Err(End::Target) };
             let operation = statements::operation(&asked, query.clone(), self.address);
@@ -249,12 +250,11 @@ impl Guarded {
         self.traced.changes_names
     }
 
-    /// What is recorded of protected columns that decide which rows come.
-    pub(crate) fn inferred(&self) -> Option<Value> {
+    /// The protected columns that decide which rows come, `*` where it may be any.
+    pub(crate) fn inferred(&self) -> BTreeSet<String> {
         match &self.traced.inferred {
-            Inferred::Unknown => Some(json!("unknown")),
-            Inferred::Columns(columns) if columns.is_empty() => None,
-            Inferred::Columns(columns) => Some(json!(columns)),
+            Inferred::Unknown => ["*".to_owned()].into(),
+            Inferred::Columns(columns) => columns.clone(),
         }
     }
 
@@ -314,16 +314,15 @@ impl Guarded {
 
     /// Whether the text of a message tells nothing of values.
     fn may_tell(&self, notice: &Notice) -> bool {
+        let has = |letter| notice.field(letter).is_some();
+        // What is about a place in the statement's own text was found before anything was run.
+        let is_of_text = has(field::POSITION) && !has(field::INTERNAL_QUERY) && !has(field::WHERE);
         let code = notice.code();
         match self.messages {
             Messages::Open => true,
-            // What is about a place in the statement's text was found before anything was run.
-            Messages::Values => {
-                let has = |letter| notice.field(letter).is_some();
-                (has(field::POSITION) && !has(field::INTERNAL_QUERY) && !has(field::WHERE)) || tells_nothing(&code)
-            }
-            // That the transaction is aborted already.
-            Messages::Anything => code == "25P02" || code == "57014",
+            Messages::Values => is_of_text || tells_nothing(&code),
+            // Besides, that the transaction is aborted already, or the statement cancelled.
+            Messages::Anything => is_of_text || code == "25P02" || code == "57014",
         }
     }
 }

@@ -62,13 +62,20 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        let elsewhere = self.elsewhere(statement, &own, &here, &kept);
-        self.store(&elsewhere);
+        let given = self.given(statement, &here);
+        self.store(&given.as_ref().map_or_else(|| kept.clone(), |given| elsewhere(given, &own)));
         let Some(list) = statement.child(S::returning_clause).and_then(|clause| clause.child(S::target_list)) else {
             return Rows::none();
         };
         // What comes back of the target may be what was just put there.
-        target.rows.taint(&kept);
+        match given {
+            None => target.rows.taint(&kept),
+            Some(given) => {
+                for (column, origin) in given {
+                    target.rows.taint_column(column.as_deref(), &origin);
+                }
+            }
+        }
         let mut returned = Scope::inside(&around);
         for name in ["old", "new"] {
             let is_taken = here.sources.iter().any(|source| source.alias.as_deref() == Some(name));
@@ -94,22 +101,14 @@ impl Reader<'_> {
         self.targets(list, &all, &inner)
     }
 
-    /// What is kept in other columns than it comes of: that a column is changed by what it was keeps nothing anywhere else.
-    fn elsewhere(&mut self, statement: Cursor<'_>, own: &Rows, here: &Scope<'_>, kept: &Origin) -> Origin {
-        let Some(clauses) = statement.child(S::set_clause_list).filter(|_| statement.is(S::UpdateStmt)) else {
-            return kept.clone();
-        };
-        let mut elsewhere = Origin::none();
-        for clause in clauses.items() {
-            let mut value = self.value(clause, here);
+    /// What each column is given by `UPDATE`; without a name where several are given at once.
+    fn given(&mut self, statement: Cursor<'_>, here: &Scope<'_>) -> Option<Vec<(Option<String>, Origin)>> {
+        let clauses = statement.child(S::set_clause_list).filter(|_| statement.is(S::UpdateStmt))?;
+        let given = clauses.items().into_iter().map(|clause| {
             let target = clause.child(S::set_target).and_then(|target| target.child(S::ColId));
-            let same = target.and_then(|target| own.column(target.value()));
-            if let (Origin::Columns(columns), Some(Origin::Columns(same))) = (&mut value, same) {
-                columns.retain(|column| !same.contains(column));
-            }
-            elsewhere.add(&value);
-        }
-        elsewhere
+            (target.map(|target| target.value().to_owned()), self.value(clause, here))
+        });
+        Some(given.collect())
     }
 
     /// The table that is changed, by the name it has in the statement.
@@ -123,4 +122,20 @@ impl Reader<'_> {
         let schema = schema.filter(|_| alias.is_none());
         Some(Source { alias: alias.or_else(|| parts.last().cloned()), schema, rows })
     }
+}
+
+/// What is kept in other columns than it comes of: that a column is changed by what it was keeps nothing anywhere else.
+fn elsewhere(given: &[(Option<String>, Origin)], own: &Rows) -> Origin {
+    let mut elsewhere = Origin::none();
+    for (column, origin) in given {
+        let same = column.as_deref().and_then(|column| own.column(column));
+        match (origin, same) {
+            (Origin::Columns(columns), Some(Origin::Columns(same))) => {
+                let others = columns.iter().filter(|column| !same.contains(*column)).cloned();
+                elsewhere.add(&Origin::Columns(others.collect()));
+            }
+            _ => elsewhere.add(origin),
+        }
+    }
+    elsewhere
 }

@@ -217,7 +217,8 @@ impl Reader<'_> {
                 S::columnref | S::Iconst if !self.step(rows.size()) => return,
                 S::columnref => {
                     if let [only] = names::parts(at).as_slice()
-                        && let Some(origin) = rows.column(only)
+                        // Two of one name, in different words, are refused by PostgreSQL.
+                        && let Some(origin) = rows.surely(only).or_else(|| rows.column(only))
                     {
                         self.infer(&origin);
                         // The result's name comes first; where only it is there, nothing else is meant.

@@ -51,6 +51,15 @@ impl Rows {
         found
     }
 
+    /// Of all columns that have this name for sure, if there is one.
+    pub(super) fn surely(&self, name: &str) -> Option<Origin> {
+        let mut found: Option<Origin> = None;
+        for field in self.fields.iter().flatten().filter(|field| field.name.as_deref() == Some(name)) {
+            found.get_or_insert(Origin::none()).add(&field.origin);
+        }
+        found
+    }
+
     /// Whether there is a column of this name for sure.
     pub(super) fn has_column(&self, name: &str) -> bool {
         self.fields.iter().flatten().any(|field| field.name.as_deref() == Some(name))
@@ -60,6 +69,17 @@ impl Rows {
     pub(super) fn rename(&mut self, names: &[String]) {
         for (field, name) in self.fields.iter_mut().flatten().zip(names) {
             field.name = Some(name.clone());
+        }
+    }
+
+    /// Adds to what a column derives from; to all, where none has this name for sure.
+    pub(super) fn taint_column(&mut self, name: Option<&str>, origin: &Origin) {
+        let Some(name) = name.filter(|name| self.has_column(name)) else { return self.taint(origin) };
+        self.whole.add(origin);
+        for field in self.fields.iter_mut().flatten() {
+            if field.name.as_deref().is_none_or(|known| known == name) {
+                field.origin.add(origin);
+            }
         }
     }
 

@@ -140,6 +140,7 @@ fn whole_rows() {
 #[test]
 fn what_decides_about_rows_is_inferred() {
     check(&[
+        ("select id, ssn || '' from customers order by id", "id=c.id -=c.ssn", "c.id"),
         ("select id from customers where ssn = '1'", "id=c.id", "c.ssn"),
         ("select id from customers order by ssn", "id=c.id", "c.ssn"),
         ("select id, ssn as s from customers order by s", "id=c.id s=c.ssn", "c.ssn"),
@@ -318,6 +319,12 @@ fn changes() {
             "total=c.ssn+o.total name=c.name",
             "c.id+o.customer_id",
         ),
+        (
+            "update customers set ssn = upper(ssn), name = 'x' returning id, name, ssn",
+            "id=c.id name=c.name ssn=c.ssn",
+            "",
+        ),
+        ("update customers set (ssn, name) = (name, ssn) returning id", "id=c.id+c.name+c.ssn", ""),
         ("update orders o set total = 1 returning o.*", "id=o.id customer_id=o.customer_id total=o.total", ""),
         ("delete from customers returning ssn", "ssn=c.ssn", ""),
         (

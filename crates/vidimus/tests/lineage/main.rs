@@ -5,6 +5,7 @@
 //! output at one and at the other: of `masked` ones nothing may. What `inference` ones tell by which rows come is on record.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod corpus;
@@ -40,21 +41,25 @@ const VALUES: [(&str, &str); 2] = [("a", include_str!("values-a.sql")), ("b", in
 /// Two databases behind a gateway.
 pub(crate) struct World {
     _issuer: Issuer,
-    _gateway: Gateway,
+    pub(crate) gateway: Gateway,
     pub(crate) databases: [Database; 2],
 }
 
 /// One of them.
 pub(crate) struct Database {
-    target: &'static str,
+    pub(crate) target: &'static str,
     name: String,
     /// The gateway's port for clients of PostgreSQL.
-    port: u16,
-    token: String,
+    pub(crate) port: u16,
+    pub(crate) token: String,
 }
 
 impl World {
     pub(crate) fn start(name: &str) -> Self {
+        Self::start_with(name, POLICIES)
+    }
+
+    pub(crate) fn start_with(name: &str, policies: &str) -> Self {
         let server = Postgres::shared().unwrap();
         let sql = |database: &str, text: &str| server.sql(database, text).unwrap();
         sql("postgres", &format!("CREATE ROLE app LOGIN PASSWORD '{PASSWORD}'"));
@@ -85,8 +90,7 @@ tls = {{ ca = "db.pem" }}
             std::fs::write(dir.join("db.pem"), server.authority()).unwrap();
             std::fs::write(dir.join("db-password"), PASSWORD).unwrap();
         };
-        let setup =
-            Setup { policies: POLICIES, tables: &tables, files: &files, ..Setup::new("http://127.0.0.1:9/mcp") };
+        let setup = Setup { policies, tables: &tables, files: &files, ..Setup::new("http://127.0.0.1:9/mcp") };
         let gateway = Gateway::start(&setup, issuer.url());
         let token = issuer.token("alice");
         let databases = VALUES.map(|(target, _)| {
@@ -94,7 +98,7 @@ tls = {{ ca = "db.pem" }}
             Database { target, name, port, token }
         });
         databases.iter().for_each(Database::renew);
-        Self { _issuer: issuer, _gateway: gateway, databases }
+        Self { _issuer: issuer, gateway, databases }
     }
 }
 

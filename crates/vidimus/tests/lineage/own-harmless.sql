@@ -99,7 +99,6 @@ COPY (SELECT * FROM hr.directory ORDER BY id) TO STDOUT;
 -- expect: same
 SELECT nothing FROM orders;
 SELECT * FROM nowhere;
-SELECT 1 +;
 SELECT 'x'::int;
 SELECT 1 / 0;
 -- name: error-in-transaction

@@ -13,10 +13,13 @@ fn databases_say_where_they_are_and_promise_nothing_that_is_not_done() {
     let with = |more: &str| format!("{SMALLEST}{orders}{more}");
     let smallest = parse(&with("")).unwrap();
     assert_eq!((smallest.databases[0].catalog.as_str(), smallest.postgres), ("orders", None));
+    let ruled = parse(&with("masking = { fields = { \"public.users.email\" = \"EMAIL_ADDRESS\", ssn = \"US_SSN\" } }"))
+        .unwrap();
+    assert_eq!(ruled.databases[0].masking.fields.len(), 2);
     for (more, told) in [
         (
-            "masking = { fields = { \"public.users.email\" = \"EMAIL_ADDRESS\" } }",
-            "`fields` of a database are not applied",
+            "masking = { fields = { \"$.users[*].email\" = \"EMAIL_ADDRESS\" } }",
+            "a path says nothing of a database: its columns are `schema.table.column`",
         ),
         ("sslmode = \"disable\"\ntls = { ca = \"a.pem\" }", "`tls` is for `sslmode = \"verify-full\"`"),
         ("sslmode = \"prefer\"", "expected \"verify-full\" or \"disable\""),

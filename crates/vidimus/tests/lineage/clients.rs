@@ -1,0 +1,59 @@
+//! What a driver gets of protected columns, by the protocol's extended half, and what is on record of it.
+
+use serde_json::{Value, json};
+use vidimus_testkit::python_script;
+
+use super::World;
+
+const POLICIES: &str = r#"
+@id("all") permit (principal, action, resource);
+@id("inference") @message("Not by protected columns.")
+  forbid (principal, action in Action::"sql:read", resource) when { !context.sql.inferred.isEmpty() };
+"#;
+
+#[test]
+fn a_driver_gets_values_of_their_types_or_null() {
+    let world = World::start_with("driver", POLICIES);
+    let [a, _] = &world.databases;
+    let port = a.port.to_string();
+    let told = python_script("postgres", "protected.py", &[&port, "alice", &a.token, a.target]).unwrap();
+    let row = |id: i64| json!([id, "<US_SSN>", "Decimal('0')", null, null, null, null, null]);
+    assert_eq!((&told["text"], &told["binary"]), (&json!([row(1)]), &json!([row(1)])), "{told}");
+    assert_eq!((&told["prepared"], &told["again"]), (&json!([row(1)]), &json!([row(2)])), "{told}");
+    assert_eq!(told["cursor"], json!([[1, null], [2, null], [3, null], [4, null]]));
+    let ends = "a statement that changes what names stand for ends its batch: send Sync after it";
+    assert_eq!((&told["pipeline"], &told["path"]), (&json!(ends), &json!([["<US_SSN>"]])), "{told}");
+    let withheld = "this would keep values of protected columns where no rule protects them";
+    for (kind, code) in [("error", "42501"), ("kept", "42501")] {
+        assert_eq!(told[kind][0], code, "{told}");
+        assert!(told[kind][1].as_str().unwrap().starts_with(withheld), "{told}");
+    }
+    assert_eq!(told["mistake"], "relation \"hr.peopel\" does not exist");
+    assert_eq!(told["inferred"], "Not by protected columns.");
+    assert_eq!(told["unknown"], json!([[null, "ADA!"]]));
+}
+
+#[test]
+fn what_is_looked_up_and_what_is_inferred_is_on_record() {
+    let world = World::start("record");
+    let [a, _] = &world.databases;
+    a.masked(
+        "select id from hr.people where salary > 50000;\nselect ssn from hr.people;\nselect upper(ssn) from hr.people;",
+    );
+    let events = world.gateway.events();
+    let of = |kind: &str, action: &str| -> Vec<Value> {
+        let is_it = |event: &&Value| event["type"] == kind && event["operation"]["action"] == action;
+        events.iter().filter(is_it).cloned().collect()
+    };
+    let own = of("operation.admitted", "catalogue");
+    assert_eq!((own.len(), &own[0]["decision"]["policies"]), (1, &json!(["builtin:definitions"])), "{own:#?}");
+    let statements = of("operation.admitted", "sql:select");
+    assert_eq!(statements.len(), 3);
+    assert_ne!(own[0]["session"], statements[0]["session"]);
+    let frames = world.gateway.recording(statements[0]["session"].as_str().unwrap());
+    let texts: Vec<&str> = frames.iter().filter_map(|frame| frame["body"]["text"].as_str()).collect();
+    let asked: Value = serde_json::from_str(texts[0]).unwrap();
+    assert_eq!(asked["inferred"], json!(["hr.people.salary"]), "{texts:#?}");
+    assert!(!texts.iter().any(|text| text.contains("zorvex") || text.contains("ZORVEX")), "{texts:#?}");
+    world.gateway.verified(&[]);
+}
