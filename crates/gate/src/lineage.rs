@@ -54,7 +54,7 @@ impl Catalogue {
         let LookedUp { path, relations, inherits, functions } = looked_up;
         let mut catalog = Catalog::new(path);
         let (mut protected, mut by_number) = (BTreeMap::new(), HashMap::new());
-        let mut tables: HashMap<u32, (Table, Vec<(i16, Arc<str>)>)> = HashMap::new();
+        let mut tables: HashMap<u32, Found> = HashMap::new();
         for LookedUpRelation(number, schema, name, definition, columns) in relations {
             let columns: Vec<(i16, Arc<str>)> =
                 columns.unwrap_or_default().into_iter().map(|(place, name)| (place, name.into())).collect();
@@ -71,7 +71,8 @@ impl Catalogue {
                 }
                 by_number.insert((number, *place), column);
             }
-            tables.insert(number, (table, columns));
+            let columns = columns.into_iter().map(|(_, name)| name).collect();
+            tables.insert(number, Found { table, columns });
         }
         share(&mut protected, &tables, &inherits.unwrap_or_default());
         let numbers = by_number.into_iter().filter_map(|(place, column)| {
@@ -116,23 +117,25 @@ impl Catalogue {
     }
 }
 
+/// A table, with the names of its columns.
+struct Found {
+    table: Table,
+    columns: Vec<Arc<str>>,
+}
+
 /// What the database system has for itself holds no rows of anybody; what tells of those is known by name.
 fn is_of_system(table: &Table) -> bool {
     matches!(&*table.schema, "pg_catalog" | "information_schema")
 }
 
 /// Tables that inherit have rows in common: what one of them protects, all of them do.
-fn share(
-    protected: &mut BTreeMap<Column, Column>,
-    tables: &HashMap<u32, (Table, Vec<(i16, Arc<str>)>)>,
-    inherits: &[(u32, u32)],
-) {
+fn share(protected: &mut BTreeMap<Column, Column>, tables: &HashMap<u32, Found>, inherits: &[(u32, u32)]) {
     loop {
         let before = protected.len();
         for (child, parent) in inherits {
-            let (Some((child, _)), Some((parent, columns))) = (tables.get(child), tables.get(parent)) else { continue };
-            for (_, name) in columns {
-                let of = |table: &Table| Column { table: table.clone(), name: Arc::clone(name) };
+            let (Some(child), Some(parent)) = (tables.get(child), tables.get(parent)) else { continue };
+            for name in &parent.columns {
+                let of = |found: &Found| Column { table: found.table.clone(), name: Arc::clone(name) };
                 let (below, above) = (of(child), of(parent));
                 match (protected.get(&below).cloned(), protected.get(&above).cloned()) {
                     (None, Some(rule)) => _ = protected.insert(below, rule),

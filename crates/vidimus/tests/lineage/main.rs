@@ -3,13 +3,14 @@
 //!
 //! There are two databases, alike but for the protected values. What a statement tells of these is what differs between its
 //! output at one and at the other: of `masked` ones nothing may. What `inference` ones tell by which rows come is on record.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod corpus;
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -71,7 +72,8 @@ impl World {
             sql(&base, "ALTER SCHEMA public OWNER TO app");
             sql(&base, &format!("SET SESSION AUTHORIZATION app; {SCHEMA} {values} {COMMON}"));
             let port = server.port();
-            targets.push_str(&format!(
+            write!(
+                targets,
                 r#"
 [targets.{twin}]
 protocol = "postgres"
@@ -83,7 +85,8 @@ tls = {{ ca = "db.pem" }}
 [targets.{twin}.masking.fields]
 {RULES}
 "#,
-            ));
+            )
+            .unwrap();
         }
         let tables = format!("[listeners.postgres]\nlisten = \"127.0.0.1:{port}\"\n{targets}");
         let files = |dir: &std::path::Path| {
@@ -139,5 +142,5 @@ fn said(mut program: Command, script: &str) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let all = format!("{}{}", text(&output.stdout), text(&output.stderr));
     // Where a refusal is on record differs each time.
-    all.lines().filter(|line| !line.contains("On record as")).map(|line| format!("{line}\n")).collect()
+    all.split_inclusive('\n').filter(|line| !line.contains("On record as")).collect()
 }
