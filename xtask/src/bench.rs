@@ -11,6 +11,8 @@ mod gateway;
 mod idle;
 mod memory;
 mod parts;
+mod postgres;
+mod proc;
 mod report;
 mod slow;
 mod soak;
@@ -63,15 +65,21 @@ pub(crate) struct Arguments {
     /// Run one load for so many seconds instead, and count what the calls left on disk.
     #[arg(long, value_name = "SECONDS")]
     disk: Option<f64>,
-    /// How often everything is run.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
+    /// How often everything is run: three times, for `postgres` once, if nothing is said.
+    #[arg(long)]
+    rounds: Option<usize>,
     /// For `log`: how many events are written, opened and verified.
     #[arg(long, default_value_t = 1_000_000)]
     events: u64,
     /// For `cross-talk`: how many clients listen, and how many call.
     #[arg(long, value_name = "IDLE,BUSY", value_delimiter = ',', default_value = "2000,200")]
     clients: Vec<usize>,
+    /// For `postgres`: what clients do.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "select,prepared,tpc-b,rows,copy,idle")]
+    work: Vec<postgres::Work>,
+    /// For `postgres`: what stands between client and server; without `direct` and `pgbouncer` there is nothing to compare with.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "direct,pgbouncer,strict,recording,async")]
+    way: Vec<postgres::Way>,
     /// For `crash`: how often the log is ended.
     #[arg(long, default_value_t = 5_000)]
     crashes: u64,
@@ -99,6 +107,9 @@ enum What {
     /// Whether principals hear of each other: clients of both eras at once, a marker for each, and their recordings
     /// afterwards (`--clients`, `--seconds`). No benchmark: the status is 0 only if nobody did.
     CrossTalk,
+    /// PostgreSQL: `pgbench` and a result of 100 MB, directly, through `PgBouncer` and through the gateway in three ways; memory of
+    /// 500 idle connections. Takes some four minutes (`--seconds`, `--rounds`).
+    Postgres,
     /// The endpoint for all targets, with many servers of many tools each: start, first and next list, memory.
     Tools,
 }
@@ -218,6 +229,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         conclude(&found, arguments.json, found.verdicts())?;
         return if found.is_clean() { Ok(()) } else { Err(anyhow::anyhow!("{}", found.first())) };
     }
+    if arguments.what == What::Postgres {
+        let Arguments { work, way: ways, seconds, json: is_json, .. } = arguments;
+        let rounds = arguments.rounds.unwrap_or(1);
+        let wanted = postgres::Wanted { work, ways, rounds, seconds: *seconds, is_json: *is_json };
+        return postgres::run((workspace, &parts, &scratch), &wanted);
+    }
     if arguments.what == What::Tools {
         let tools = tools::run(workspace, &parts, &scratch)?;
         return conclude(&tools, arguments.json, tools.verdicts());
@@ -254,10 +271,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         return conclude(&left, arguments.json, [left.verdict()]);
     }
     let (mut runs, mut commits) = (Vec::new(), Vec::new());
-    for round in 1..=arguments.rounds {
+    let rounds = arguments.rounds.unwrap_or(3);
+    for round in 1..=rounds {
         for case in cases(arguments) {
             let Case { shape, sessions, payload } = case;
-            say(&format!("round {round}/{}: {} {sessions} × {payload} B", arguments.rounds, shape.name()));
+            say(&format!("round {round}/{rounds}: {} {sessions} × {payload} B", shape.name()));
             commits.push((case, measure_commits(&parts, &scratch, case)?));
             for mode in [Mode::Direct, Mode::Async, Mode::Strict] {
                 if (mode, shape) == (Mode::Direct, Shape::Stdio) {

@@ -19,6 +19,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+pub(crate) use self::prerequisites::ensure_pgbouncer;
 use crate::output::print;
 use crate::workspace::{Workspace, cargo};
 use crate::{conformance, floors};

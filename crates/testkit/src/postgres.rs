@@ -79,6 +79,11 @@ pub struct Postgres {
 impl Postgres {
     /// Starts a server. It certifies itself for `localhost` and `127.0.0.1`.
     pub fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with these settings (`name=value`) beside those that all servers have.
+    pub fn start_with(settings: &[&str]) -> Result<Self> {
         let (version, bin) = newest()?;
         let template = template(version, &bin)?;
         let authority = Authority::new("PostgreSQL of a test")?;
@@ -98,6 +103,7 @@ impl Postgres {
             let port = free_port()?;
             let mut command = unprivileged(&bin.join("postgres"))?;
             command.arg("-D").arg(&data).args(["-p", &port.to_string()]).current_dir(dir.path());
+            command.args(settings.iter().flat_map(|setting| ["-c", setting]));
             let mut process = Process::start("PostgreSQL", &mut command)?;
             let ready = |line: &str| line.contains("ready to accept connections").then_some(());
             match process.wait_for_line(START_LIMIT, ready) {

@@ -6,26 +6,19 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use vidimus_testkit::{Process, free_port, port};
 
 use super::parts::{self, Parts};
+use super::proc::Proc;
 use crate::workspace::Workspace;
 
 /// What starting may take.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// What stopping may take.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
-/// How long background work may go on after a run.
-const QUIET_LIMIT: Duration = Duration::from_secs(30);
-/// The gateway is quiet when it used less than `QUIET_CPU_SECONDS` in so long.
-const QUIET_SAMPLE: Duration = Duration::from_millis(500);
-const QUIET_CPU_SECONDS: f64 = 0.03;
-/// Ticks of the CPU times in /proc (`USER_HZ`, proc(5)): 100 on every Linux we build for.
-const TICKS_PER_SECOND: f64 = 100.0;
-
 /// Two rules that allow and one that looks at an argument and does not forbid.
 const POLICIES: &str = r#"
 permit (principal in Group::"bench/bench", action == Action::"connect", resource == Target::"echo");
@@ -134,35 +127,27 @@ dir = "policies"
 
     /// CPU seconds used so far, by all threads, in user and kernel mode.
     pub(super) fn cpu_seconds(&self) -> Result<f64> {
-        // proc(5): fields 14 and 15 are utime and stime; the second field ends with the last `)` and may hold spaces.
-        let stat = self.proc("stat")?;
-        let (_, fields) = stat.rsplit_once(')').context("an unknown form of /proc/PID/stat")?;
-        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>).sum::<Result<f64, _>>()?;
-        Ok(ticks / TICKS_PER_SECOND)
+        self.told(Proc::cpu_seconds)
     }
 
     /// The same, once background work is done.
     pub(super) fn cpu_seconds_when_quiet(&self) -> Result<f64> {
-        let deadline = Instant::now() + QUIET_LIMIT;
-        let mut last = self.cpu_seconds()?;
-        loop {
-            std::thread::sleep(QUIET_SAMPLE);
-            let now = self.cpu_seconds()?;
-            if now - last < QUIET_CPU_SECONDS || Instant::now() > deadline {
-                return Ok(now);
-            }
-            last = now;
-        }
+        self.told(Proc::cpu_seconds_when_quiet)
     }
 
     /// Resident memory, in bytes.
     pub(super) fn resident(&self) -> Result<u64> {
-        self.status("VmRSS:")
+        self.told(Proc::resident)
     }
 
     /// The most there was.
     pub(super) fn peak_resident(&self) -> Result<u64> {
-        self.status("VmHWM:")
+        self.told(Proc::peak_resident)
+    }
+
+    /// The process.
+    pub(super) fn proc(&self) -> Proc {
+        Proc(self.process.id())
     }
 
     /// Ends it as an operator would.
@@ -174,16 +159,9 @@ dir = "policies"
         Ok(())
     }
 
-    fn status(&self, field: &str) -> Result<u64> {
-        let status = self.proc("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).context("no memory in /proc/PID/status")?;
-        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kibibytes * 1024)
-    }
-
-    fn proc(&self, file: &str) -> Result<String> {
-        let path = format!("/proc/{}/{file}", self.process.id());
-        fs::read_to_string(path).with_context(|| format!("the gateway has gone; it said:\n{}", self.process.log()))
+    /// What the kernel says of it.
+    fn told<T>(&self, ask: impl FnOnce(Proc) -> Result<T>) -> Result<T> {
+        ask(self.proc()).with_context(|| format!("the gateway has gone; it said:\n{}", self.process.log()))
     }
 }
 

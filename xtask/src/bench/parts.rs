@@ -19,7 +19,7 @@ use crate::workspace::{Workspace, cargo};
 /// The gateway's core.
 pub(super) const GATEWAY_CORE: &str = "0";
 /// The core of everything else.
-const LOAD_CORE: &str = "1";
+pub(super) const LOAD_CORE: &str = "1";
 /// What a part may take to start.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// What opening thousands of sessions may take.
@@ -183,6 +183,11 @@ impl Parts {
     /// The `iss` of the tokens, and where its keys are.
     pub(super) fn issuer(&self) -> (&str, &str) {
         (&self.served.issuer, &self.served.jwks)
+    }
+
+    /// A token of the issuer, for `person-0`.
+    pub(super) fn token(&self) -> Result<&str> {
+        self.served.tokens.first().map(String::as_str).context("the issuer has signed no token")
     }
 
     /// Runs the load against an endpoint.

@@ -42,11 +42,11 @@ struct Row {
 
 /// What was asked for, and what there is.
 #[derive(Debug, PartialEq, Serialize)]
-struct Mark {
+pub(super) struct Mark {
     what: String,
     wanted: f64,
     found: f64,
-    holds: bool,
+    pub(super) holds: bool,
 }
 
 /// Sums up.
@@ -121,16 +121,17 @@ fn marks(rows: &[Row]) -> Vec<Mark> {
     marks
 }
 
-fn at_least(what: &str, wanted: f64, found: f64) -> Mark {
+pub(super) fn at_least(what: &str, wanted: f64, found: f64) -> Mark {
     Mark { what: format!("{what} ≥"), wanted, found, holds: found >= wanted }
 }
 
-fn at_most(what: &str, wanted: f64, found: Option<f64>) -> Mark {
+pub(super) fn at_most(what: &str, wanted: f64, found: Option<f64>) -> Mark {
     let found = found.unwrap_or(f64::NAN);
     Mark { what: format!("{what} ≤"), wanted, found, holds: found <= wanted }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+/// The one in the middle.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
@@ -173,10 +174,16 @@ impl fmt::Display for Report {
         }
         writeln!(f)?;
         for mark in &self.marks {
-            let verdict = if mark.holds { "holds" } else { "MISSED" };
-            writeln!(f, "{verdict:<6} {} {:.2}: {:.2}", mark.what, mark.wanted, mark.found)?;
+            writeln!(f, "{mark}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, wanted, found, holds } = self;
+        write!(f, "{:<6} {what} {wanted:.2}: {found:.2}", if *holds { "holds" } else { "MISSED" })
     }
 }
 

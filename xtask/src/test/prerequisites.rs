@@ -57,6 +57,22 @@ const PROGRAMS: &[Program] = &[
 const GO: Program =
     Program { what: "Go", probe: &["sh", "-c", "go version || ls /usr/lib/go-*/bin/go"], packages: &["golang-go"] };
 
+/// What `cargo xtask bench postgres` compares the gateway with.
+const PGBOUNCER: Program =
+    Program { what: "PgBouncer", probe: &["/usr/sbin/pgbouncer", "--version"], packages: &["pgbouncer"] };
+
+/// Makes sure that what only `cargo xtask bench postgres` needs is there.
+pub(crate) fn ensure_pgbouncer() -> Result<()> {
+    if answers(PGBOUNCER.probe) {
+        return Ok(());
+    }
+    install_packages(&[&PGBOUNCER])?;
+    if !answers(PGBOUNCER.probe) {
+        bail!("PgBouncer is still missing after installing {}", PGBOUNCER.packages.join(" "));
+    }
+    Ok(())
+}
+
 /// Makes sure that everything is there.
 pub(super) fn ensure(workspace: &Workspace) -> Result<()> {
     let missing = missing();
