@@ -29,7 +29,7 @@ use crate::recording::{Part, PayloadName};
 use crate::released::Released;
 use crate::rows::Rows;
 use crate::table::{Sent, Table};
-use crate::tasks::{Length, Permit};
+use crate::tasks::{Length, Permit, Serving};
 use crate::trail::{Place, StreamPosition, Trail};
 use crate::upstream::Wire;
 
@@ -200,6 +200,13 @@ impl Admitted {
         let tasks = self.flight.session.tasks().clone();
         tasks.spawn(self.length, exchange(self.wire, self.flight));
         self.answers
+    }
+
+    /// What an adapter needs that carries out one operation after the other in the task of a connection. Cut off, it drops the
+    /// flight, which records that.
+    pub fn serve(self) -> (Wire, Box<InFlight>, Answers, Serving) {
+        let serving = self.flight.session.tasks().serving();
+        (self.wire, self.flight, self.answers, serving)
     }
 }
 

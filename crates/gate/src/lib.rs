@@ -105,7 +105,7 @@ pub use session::{Denied, Held, Leg, LegEnd, Pending, PolicyChanges, Refusal, Re
 pub use signal::Signal;
 pub use statements::Statements;
 pub use table::{Cell, Column, ColumnKind, Line, Table, Value};
-pub use tasks::{Room, Undecided};
+pub use tasks::{Room, Serving, Undecided};
 pub use trail::StreamPosition;
 pub use upstream::{Dial, SendError, Transport, TransportError, Upstream, Wire};
 pub use view::{Recorded, ViewError, Viewed, Viewer};

@@ -23,6 +23,9 @@ use crate::released::Released;
 use crate::signal::Signal;
 use crate::upstream::{Dial, Wire};
 
+/// How much for a target waits at most to be written together.
+const MOST_WAITING: usize = 8 << 10;
+
 /// A client's connection, before its session.
 #[derive(Debug)]
 pub struct ClientLine(Line);
@@ -73,8 +76,11 @@ pub struct TargetLine {
 /// What a target says.
 pub struct TargetReader(LineReader);
 
-/// What a target is told.
-pub struct TargetWriter(LineWriter);
+/// What a target is told. What is sent and said waits until there is much of it, or it is flushed, so that a batch is one write.
+pub struct TargetWriter {
+    line: LineWriter,
+    waiting: BytesMut,
+}
 
 /// What the gateway shows a target.
 #[derive(Clone, Copy)]
@@ -292,7 +298,7 @@ impl TargetLine {
     /// Both ends, each for a task of its own.
     pub fn split(self) -> (TargetReader, TargetWriter) {
         let (reader, writer) = self.line.split();
-        (TargetReader(reader), TargetWriter(writer))
+        (TargetReader(reader), TargetWriter { line: writer, waiting: BytesMut::new() })
     }
 }
 
@@ -314,18 +320,42 @@ impl TargetReader {
 impl TargetWriter {
     /// Sends what was evaluated, after its intent is durable.
     pub async fn send(&mut self, wire: Wire) -> Result<(), LineError> {
-        wire.ready().await?;
-        Ok(self.0.write(&wire.bytes).await?)
+        if !wire.is_ready() {
+            // What was sent before it is not kept back by its record.
+            self.flush().await?;
+            wire.ready().await?;
+        }
+        self.put(&wire.bytes).await
     }
 
     /// Says something without content.
     pub async fn say(&mut self, signal: &Signal) -> Result<(), LineError> {
-        Ok(self.0.write(signal.bytes()).await?)
+        self.put(signal.bytes()).await
+    }
+
+    async fn put(&mut self, bytes: &[u8]) -> Result<(), LineError> {
+        if self.waiting.len() + bytes.len() <= MOST_WAITING {
+            self.waiting.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.flush().await?;
+        Ok(self.line.write(bytes).await?)
+    }
+
+    /// Writes what waits. Whoever waits for the target's answer does this first.
+    pub async fn flush(&mut self) -> Result<(), LineError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        // Taken first: a write that is dropped may have written a part, and nothing is sent twice.
+        let waiting = self.waiting.split();
+        Ok(self.line.write(&waiting).await?)
     }
 
     /// Ends the line.
     pub async fn end(&mut self) -> Result<(), LineError> {
-        Ok(self.0.end().await?)
+        self.flush().await?;
+        Ok(self.line.end().await?)
     }
 }
 

@@ -135,6 +135,26 @@ pub struct Room {
     _of_principal: Arc<Share>,
 }
 
+/// Stands for an operation that an adapter carries out in a task of its own: the gate waits for it, and tells it to end.
+#[derive(Debug)]
+#[must_use = "the gate waits for as long as this is held"]
+pub struct Serving {
+    _token: TaskTrackerToken,
+    cut_off: CancellationToken,
+}
+
+impl Serving {
+    /// Resolves when the operation is cut off. Cancel safe.
+    pub async fn cut_off(&self) {
+        self.cut_off.cancelled().await;
+    }
+
+    /// Whether it was.
+    pub fn is_cut_off(&self) -> bool {
+        self.cut_off.is_cancelled()
+    }
+}
+
 /// A place among the calls of a target that wait for what they are decided by.
 #[derive(Debug)]
 #[must_use = "the place is free again when this is dropped"]
@@ -234,6 +254,11 @@ impl SessionTasks {
                 }));
             }
         }
+    }
+
+    /// Stands for a call that has no task of its own.
+    pub(crate) fn serving(&self) -> Serving {
+        Serving { _token: self.all.token(), cut_off: self.cut_off.clone() }
     }
 
     /// Runs a task that is no operation, and that ends by itself when it is told: the session closes after it.

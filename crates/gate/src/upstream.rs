@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
-use vidimus_core::{ErrorKind, Principal};
+use vidimus_core::{Durability, ErrorKind, Principal};
 use vidimus_credential::{CredentialError, Subject};
 use vidimus_log::Position;
 use vidimus_net::{HttpTarget, Repeat, TargetBody, UpstreamError};
@@ -59,6 +59,11 @@ impl Wire {
     /// Whose session it is sent in.
     pub fn principal(&self) -> &Principal {
         &self.session.party().principal
+    }
+
+    /// Whether nothing of its record has to be waited for.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.intent.is_none() || self.session.durability() == Durability::Async
     }
 
     pub(crate) async fn ready(&self) -> Result<(), EvidenceError> {

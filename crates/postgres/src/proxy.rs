@@ -219,7 +219,7 @@ impl Proxy {
             let event = tokio::select! {
                 received = lines.target.receive() => Event::Target(received),
                 received = lines.client.receive(), if may_read => Event::Client(received),
-                () = running::cut_off(&mut self.slots) => Event::Cut,
+                () = running::cut_off(&self.slots) => Event::Cut,
                 () = tokio::time::sleep(LINGER), if lingers => Event::Lingered,
                 _ = tick.tick() => Event::Tick,
                 stopped = closing.wait_for(|closing| *closing), if is_idle => {
@@ -257,7 +257,7 @@ impl Proxy {
                 self.look_up(lines.target).await?;
             }
             let decoded = frontend::decode(lines.client.received(), &frontend::Limits::default());
-            let Some((message, frame)) = decoded.map_err(End::Protocol)? else { return Ok(()) };
+            let Some((message, frame)) = decoded.map_err(End::Protocol)? else { return self.sent().await };
             self.is_flushed = false;
             self.said(message, &frame, lines).await?;
         }
@@ -267,14 +267,20 @@ impl Proxy {
             self.is_flushed = true;
             self.target.say(&say::flush()).await?;
         }
-        Ok(())
+        self.sent().await
+    }
+
+    /// Writes to the server what was for it.
+    pub(super) async fn sent(&mut self) -> Result<(), End> {
+        Ok(self.target.flush().await?)
     }
 
     /// Waits for more of the server, while the session lasts.
     async fn hear_more(&mut self, from_target: &mut TargetReader) -> Result<(), End> {
+        self.sent().await?;
         let event = tokio::select! {
             received = from_target.receive() => Event::Target(received),
-            () = running::cut_off(&mut self.slots) => Event::Cut,
+            () = running::cut_off(&self.slots) => Event::Cut,
             () = tokio::time::sleep(TICK) => Event::Tick,
         };
         match event {
@@ -351,6 +357,8 @@ impl Proxy {
         }
         let _ = self.client.end().await;
         self.is_client_gone = true;
+        // What may pass goes before it is cancelled, never after.
+        let _ = self.sent().await;
         let is_asked_for = matches!(end, End::Client | End::Protocol(_));
         if !matches!(end, End::Target) && !self.slots.is_empty() {
             let answered = is_asked_for && timeout(LAST_ANSWERS, self.let_finish(from_target)).await.is_ok();

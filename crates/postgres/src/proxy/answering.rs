@@ -53,7 +53,7 @@ impl Proxy {
             return Ok(());
         };
         // It is never sent, so it has no number of its own.
-        let Some((mut running, _)) = Running::take(admitted, None, None).await else { return Ok(()) };
+        let Some((mut running, _)) = Running::take(admitted, None, None) else { return Ok(()) };
         running.batch.push(message, frame);
         let released = running.finish().await?;
         self.pass_on(&released, None).await

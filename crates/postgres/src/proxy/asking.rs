@@ -275,7 +275,7 @@ impl Proxy {
         (portal, guarded): (Option<Run>, Option<Guarded>),
         admitted: Admitted,
     ) -> Result<(), End> {
-        let Some((mut running, wire)) = Running::take(admitted, Some(request.id), portal).await else {
+        let Some((mut running, wire)) = Running::take(admitted, Some(request.id), portal) else {
             return Err(End::Over("closed"));
         };
         running.guarded = guarded;
@@ -308,6 +308,7 @@ impl Proxy {
         let mut told = tokio::time::interval(STILL_WAITING);
         let mut tick = tokio::time::interval(TICK);
         let reference = held.pending().reference.clone();
+        self.sent().await?;
         loop {
             let has_room = lines.client.received().len() < MOST_READ_AHEAD;
             tokio::select! {

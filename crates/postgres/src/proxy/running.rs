@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::oneshot;
 use vidimus_core::Members;
 use vidimus_core::event::Status;
-use vidimus_gate::{Admitted, Answer, Answers, InFlight, Outcome, Released, Wire};
+use vidimus_gate::{Admitted, Answer, Answers, InFlight, Outcome, Released, Serving, Wire};
 
 use super::result::Batch;
 use super::tracer::Guarded;
@@ -44,11 +43,8 @@ pub(crate) struct Running {
     pub(crate) is_described: bool,
     flight: Option<Box<InFlight>>,
     answers: Answers,
-    /// Lets the gate's task end, which stands for this one.
-    #[expect(dead_code, reason = "held until the operation ends")]
-    guard: oneshot::Sender<()>,
-    /// Resolves when the gate has cut it off.
-    cut: oneshot::Receiver<()>,
+    /// Tells when the gate cuts it off.
+    serving: Serving,
     pub(crate) batch: Batch,
     /// What the client sends by COPY, and has not ended a line of.
     pub(crate) copied: BytesMut,
@@ -73,9 +69,9 @@ pub(crate) struct Run {
 pub(crate) struct Withheld;
 
 /// Resolves when the gate has cut off what the server is carrying out. Cancel safe.
-pub(crate) async fn cut_off(slots: &mut VecDeque<Slot>) {
-    match slots.front_mut() {
-        Some(Slot::Running(running)) => drop((&mut running.cut).await),
+pub(crate) async fn cut_off(slots: &VecDeque<Slot>) {
+    match slots.front() {
+        Some(Slot::Running(running)) => running.serving.cut_off().await,
         _ => std::future::pending().await,
     }
 }
@@ -90,37 +86,25 @@ impl Slot {
 }
 
 impl Running {
-    /// Takes an admitted operation, and the wire that is to be sent.
-    pub(crate) async fn take(admitted: Admitted, last: Option<RequestId>, portal: Option<Run>) -> Option<(Self, Wire)> {
-        let (given, taken) = oneshot::channel();
-        let (kept, let_go) = oneshot::channel::<()>();
-        let (running, cut) = oneshot::channel::<()>();
-        let answers = admitted.run(move |wire, flight| async move {
-            // Dropped when the gate cuts it off.
-            let _running = running;
-            if given.send((wire, flight)).is_ok() {
-                let _ = let_go.await;
-            }
-        });
-        let (wire, flight) = taken.await.ok()?;
-        let batch = Batch::default();
-        let (copied, copy_format) = (BytesMut::new(), Format::Text);
-        let (is_described, is_complete, has_failed) = (false, false, false);
-        let (flight, guard) = (Some(flight), kept);
+    /// Takes an admitted operation, and the wire that is to be sent; none where it is cut off already.
+    pub(crate) fn take(admitted: Admitted, last: Option<RequestId>, portal: Option<Run>) -> Option<(Self, Wire)> {
+        let (wire, flight, answers, serving) = admitted.serve();
+        if serving.is_cut_off() {
+            return None;
+        }
         let own = Self {
             last,
             portal,
             guarded: None,
-            is_described,
-            flight,
+            is_described: false,
+            flight: Some(flight),
             answers,
-            guard,
-            cut,
-            batch,
-            copied,
-            copy_format,
-            is_complete,
-            has_failed,
+            serving,
+            batch: Batch::default(),
+            copied: BytesMut::new(),
+            copy_format: Format::Text,
+            is_complete: false,
+            has_failed: false,
         };
         Some((own, wire))
     }

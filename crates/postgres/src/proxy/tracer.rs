@@ -136,7 +136,7 @@ impl Proxy {
             let Verdict::Admitted(admitted) = tracing.own.submit(operation).await else {
                 return Err(End::Withheld);
             };
-            let Some((running, wire)) = Running::take(admitted, None, None).await else {
+            let Some((running, wire)) = Running::take(admitted, None, None) else {
                 return Err(End::Over("closed"));
             };
             self.target.send(wire).await?;
