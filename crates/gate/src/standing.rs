@@ -4,14 +4,17 @@
 //! where a policy reads the time or the caller's address, it is asked each time.
 
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
-use vidimus_core::{Action, Principal, TargetName, Timestamp};
+use vidimus_core::{Action, Effect, Principal, SqlFacts, SqlKinds, TargetName, Timestamp};
 use vidimus_mask::ClassSet;
 use vidimus_policy::{Claimed, Decision, Granted, Moment, Policies, Request, Subject};
 
 use crate::masking::Masking;
+
+/// Decisions on statements that are kept in a session: a program has few that do different things.
+const MOST_ALLOWED: usize = 32;
 
 /// Whose session it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,28 @@ pub(crate) struct Standing {
     pub(crate) policies: Arc<Policies>,
     pub(crate) subject: Subject,
     revealed: OnceLock<ClassSet>,
+    /// Leave that statements were given, where it rests on nothing that changes.
+    allowed: Mutex<Vec<Allowed>>,
+}
+
+/// Leave for whatever does this.
+struct Allowed {
+    statements: Statements,
+    decision: Decision,
+}
+
+/// What statements do.
+#[derive(Debug, Clone)]
+pub(crate) struct Statements {
+    pub(crate) kinds: SqlKinds,
+    pub(crate) facts: Arc<SqlFacts>,
+}
+
+impl Statements {
+    /// Facts are mostly those of one prepared statement, which are compared at once.
+    fn is_same(&self, other: &Self) -> bool {
+        self.kinds == other.kinds && (Arc::ptr_eq(&self.facts, &other.facts) || self.facts == other.facts)
+    }
 }
 
 /// What is known of a caller beside its identity.
@@ -75,7 +100,27 @@ impl Party {
 impl Standing {
     pub(crate) fn new(policies: Arc<Policies>, principal: &Principal) -> Self {
         let subject = policies.subject(principal);
-        Self { policies, subject, revealed: OnceLock::new() }
+        Self { policies, subject, revealed: OnceLock::new(), allowed: Mutex::default() }
+    }
+
+    /// The decision on statements that were allowed before, where it is still the same.
+    pub(crate) fn allowed(&self, statements: &Statements) -> Option<Decision> {
+        let allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = allowed.iter().find(|known| known.statements.is_same(statements))?;
+        Some(known.decision.clone())
+    }
+
+    /// Keeps a decision on statements if they may pass, and will whenever this session asks for the same under these policies.
+    /// What is denied is asked anew: that is rare, and said in the log where a policy failed.
+    pub(crate) fn keep(&self, statements: Statements, target: &TargetName, decision: &Decision) {
+        if decision.effect != Effect::Allow || !self.policies.rest_on_statements(statements.kinds, target) {
+            return;
+        }
+        let mut allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+        if allowed.len() >= MOST_ALLOWED {
+            allowed.clear();
+        }
+        allowed.push(Allowed { statements, decision: decision.clone() });
     }
 
     /// Whether the session may be at all, now: policy may read the time and the caller's address.

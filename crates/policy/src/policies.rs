@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use vidimus_core::{Action, FactSet, Principal, TargetName, ToolDefinition};
+use vidimus_core::{Action, FactSet, Principal, SqlKinds, TargetName, ToolDefinition};
 
 use crate::compile::{self, Compiled};
 use crate::decision;
@@ -15,6 +15,11 @@ use crate::schema::{ApprovalRule, TargetSchema, World};
 use crate::source::{self, Source};
 use crate::subject::{Listed, Subject, Version};
 use crate::vocabulary::Vocabulary;
+
+/// What of a context stays as it is for as long as a session and its principal do; and what statements have besides that is
+/// of their text alone.
+const LASTING: [&str; 2] = ["amr", "claimed"];
+const OF_STATEMENTS: [&str; 3] = ["amr", "claimed", "sql"];
 
 /// One version of the policies, ready to decide. Immutable: a change of files or tool definitions makes a new one.
 pub struct Policies {
@@ -85,6 +90,16 @@ impl Policies {
                 .fold(FactSet::default(), FactSet::and),
             _ => FactSet::default(),
         }
+    }
+
+    /// Whether what is decided on such statements, and on `connect`, rests on nothing but who asks, the client's claims and
+    /// `context.sql`: then it is the same for as long as these are.
+    pub fn rest_on_statements(&self, kinds: SqlKinds, target: &TargetName) -> bool {
+        let rests = |action: &Action, on: &[&str]| {
+            self.rules.site(action, target).is_some_and(|site| !site.slice.reads.more_than(on))
+        };
+        let mut each = kinds.iter().map(|kind| Action::Sql([kind].into_iter().collect()));
+        rests(&Action::Connect, &LASTING) && each.all(|action| rests(&action, &OF_STATEMENTS))
     }
 
     /// What each policy that can apply to a request says of it by itself, in the order of their files. For explanations:

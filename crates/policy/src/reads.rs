@@ -56,11 +56,11 @@ impl Reads {
         }
     }
 
-    /// Whether any attribute but this one is read.
-    pub(crate) fn more_than(&self, name: &str) -> bool {
+    /// Whether any attribute but these is read.
+    pub(crate) fn more_than(&self, names: &[&str]) -> bool {
         match self {
             Self::All => true,
-            Self::Attributes(attributes) => attributes.keys().any(|read| read != name),
+            Self::Attributes(attributes) => attributes.keys().any(|read| !names.contains(&read.as_str())),
         }
     }
 

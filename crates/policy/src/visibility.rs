@@ -16,13 +16,13 @@ const TOOL: &str = "tool";
 
 /// The policy as lists see it, without its scope; `None` when it has no say in them.
 pub(crate) fn derive(policy: &Template) -> Result<Option<cedar_policy::Policy>, PstConstructionError> {
-    let reads_call = Reads::of_policy(policy).more_than(TOOL);
+    let reads_call = Reads::of_policy(policy).more_than(&[TOOL]);
     if reads_call && policy.effect == Effect::Forbid {
         return Ok(None);
     }
     let clauses = policy.clauses().iter().flat_map(split).filter(|clause| {
         let (Clause::When(expression) | Clause::Unless(expression)) = clause;
-        !Reads::of_expression(expression).more_than(TOOL)
+        !Reads::of_expression(expression).more_than(&[TOOL])
     });
     let derived = policy.clone().try_with_clauses(clauses.collect::<Vec<_>>())?;
     scope::without(&derived).map(Some)

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use vidimus_core::event::Masking as Found;
 use vidimus_core::json::{Document, Limits};
 use vidimus_core::operation::Arguments;
-use vidimus_core::{Operation, Rewriting};
+use vidimus_core::{Action, Operation, Rewriting};
 use vidimus_guard::{Guard, RewriteError};
 use vidimus_mask::ClassSet;
 use vidimus_policy::Decision;
@@ -19,7 +19,7 @@ use super::{Denied, Session};
 use crate::guarding;
 use crate::masking::Masked;
 use crate::recording::{Part, PayloadName};
-use crate::standing::Standing;
+use crate::standing::{Kind, Standing, Statements};
 
 /// Messages up to this size are rewritten where they arrive: a millisecond or so.
 const INLINE_BYTES: usize = 64 << 10;
@@ -112,9 +112,27 @@ impl Session {
     }
 
     async fn decided_on(&self, standing: &Standing, form: &Form) -> Decision {
+        let statements = self.statements(&form.operation);
+        if let Some(allowed) = statements.as_ref().and_then(|statements| standing.allowed(statements)) {
+            return allowed;
+        }
         let wanted = standing.policies.facts_read(&form.operation.action, self.target());
         let facts = guarding::facts(&self.context().spec().guard, &form.operation, &form.masked.found, wanted).await;
-        self.decide(standing, &form.operation, &facts)
+        let decision = self.decide(standing, &form.operation, &facts);
+        if let Some(statements) = statements {
+            standing.keep(statements, self.target(), &decision);
+        }
+        decision
+    }
+
+    /// What a caller's statements do, where an operation is that.
+    fn statements(&self, operation: &Operation) -> Option<Statements> {
+        let (Kind::Caller, Action::Sql(kinds), Some(facts)) =
+            (self.context().party().kind, &operation.action, &operation.sql)
+        else {
+            return None;
+        };
+        Some(Statements { kinds: *kinds, facts: Arc::clone(facts) })
     }
 
     /// The operation with rewrites applied: its bytes, and the arguments in them.

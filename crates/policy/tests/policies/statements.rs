@@ -115,3 +115,29 @@ fn statements_are_no_tools_and_have_no_arguments() {
     let misspelt = faults("permit (principal, action == Action::\"sql:selcet\", resource);");
     assert!(misspelt.contains("did you mean `sql:select`?"), "{misspelt}");
 }
+
+#[test]
+fn what_reads_more_than_statements_and_their_caller_is_asked_each_time() {
+    let rests = |condition: &str, action: &str| {
+        let text =
+            format!("{READ}forbid (principal, action == Action::\"{action}\", resource) when {{ {condition} }};");
+        let kinds = [SqlKind::Select].into_iter().collect();
+        compiled(&text).rest_on_statements(kinds, &target("crm"))
+    };
+    for (condition, action, expected) in [
+        ("context.sql.unbounded", "sql:select", true),
+        ("context.amr.contains(\"otp\")", "sql:select", true),
+        ("context.amr.contains(\"otp\")", "connect", true),
+        ("context.time > datetime(\"2026-01-01\")", "sql:select", false),
+        ("context.time > datetime(\"2026-01-01\")", "connect", false),
+        ("context has address && context.address.isLoopback()", "sql:select", false),
+        ("context has grant", "sql:select", false),
+        ("context.hidden", "sql:select", false),
+        ("context.size.bytes > 10", "sql:select", false),
+        // Another kind's policies have no say.
+        ("context.time > datetime(\"2026-01-01\")", "sql:delete", true),
+    ] {
+        assert_eq!(rests(condition, action), expected, "{action} when {condition}");
+    }
+    assert!(!compiled(READ).rest_on_statements([SqlKind::Select].into_iter().collect(), &target("nowhere")));
+}

@@ -155,18 +155,20 @@ fn of(asked: &Asked<'_>, wire: Bytes, method: Option<&'static str>, address: IpA
     }
 }
 
-/// The facts of all of them together.
+/// The facts of all of them together. What is prepared, bound, described and run in one batch is one statement.
 fn facts(statements: &[Arc<Known>], inferred: &BTreeSet<String>) -> Arc<SqlFacts> {
-    match statements {
-        [only] if inferred.is_empty() => Arc::clone(&only.read.facts),
-        several => {
-            let mut all = SqlFacts { inferred: inferred.clone(), ..SqlFacts::none() };
-            for known in several {
-                all.add(&known.read.facts);
-            }
-            Arc::new(all)
+    let Some((first, rest)) = statements.split_first() else { return Arc::new(SqlFacts::none()) };
+    if inferred.is_empty() && rest.iter().all(|known| Arc::ptr_eq(known, first)) {
+        return Arc::clone(&first.read.facts);
+    }
+    let mut all = SqlFacts::clone(&first.read.facts);
+    for (known, before) in rest.iter().zip(statements) {
+        if !Arc::ptr_eq(known, before) {
+            all.add(&known.read.facts);
         }
     }
+    all.inferred.extend(inferred.iter().cloned());
+    Arc::new(all)
 }
 
 /// A value as it stands in the record.
@@ -186,5 +188,28 @@ fn parameter(type_id: u32, format: Format, value: Option<&Bytes>) -> Value {
             }
             hex.into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(text: &str) -> Arc<Known> {
+        Arc::new(Known { read: Read::of_postgres(text), text: Text::from(text) })
+    }
+
+    #[test]
+    fn a_statement_that_is_prepared_bound_and_run_in_one_batch_is_one() {
+        let (one, other) = (known("select a from t"), known("delete from u"));
+        let of = |statements: &[&Arc<Known>]| {
+            let facts = facts(&statements.iter().map(|known| Arc::clone(known)).collect::<Vec<_>>());
+            (facts.statements, facts.unbounded, facts.reads.len() + facts.writes.len())
+        };
+        assert_eq!(of(&[]), (0, false, 0));
+        assert_eq!(of(&[&one]), (1, false, 1));
+        assert_eq!(of(&[&one, &one, &one]), (1, false, 1));
+        assert_eq!(of(&[&one, &other, &other]), (2, true, 2));
+        assert_eq!(of(&[&one, &other, &one]), (3, true, 2));
     }
 }

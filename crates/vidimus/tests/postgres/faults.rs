@@ -257,3 +257,29 @@ fn a_pipeline_with_a_refused_statement_in_it_changes_nothing() {
     let (_, err) = told(&world.program("psql").args(["-X", "-c", "select 1"]).output().unwrap());
     assert!(err.is_empty(), "{err}");
 }
+
+#[test]
+fn leave_for_a_statement_ends_with_the_policies_that_gave_it() {
+    let world = World::start("durability = \"async\"");
+    let mut raw = Raw::ready(&world);
+    let mut is_refused = || {
+        raw.message(b'Q', b"select 1\0");
+        let mut is_refused = false;
+        loop {
+            match raw.next().unwrap().0 {
+                b'E' => is_refused = true,
+                b'Z' => return is_refused,
+                _ => {}
+            }
+        }
+    };
+    assert!(!is_refused() && !is_refused());
+    let forbids = r#"forbid (principal, action in Action::"sql:read", resource);"#;
+    std::fs::write(world.gateway.dir.path().join("policies/later.cedar"), forbids).unwrap();
+    let begun = Instant::now();
+    while !is_refused() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", world.gateway.process.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(is_refused());
+}
