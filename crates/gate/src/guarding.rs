@@ -41,8 +41,11 @@ pub(crate) async fn facts(guard: &Guard, operation: &Operation, found: &Found, w
 
 /// How many texts of a result hold characters that people do not see.
 pub(crate) async fn hidden_texts(result: &Bytes) -> u64 {
-    if result.len() <= INLINE_BYTES || !vidimus_guard::may_hide(result) {
+    if result.len() <= INLINE_BYTES {
         return vidimus_guard::hidden_texts(result);
+    }
+    if !vidimus_guard::may_hide(result) {
+        return 0;
     }
     let result = result.clone();
     let counted = tokio::task::spawn_blocking(move || vidimus_guard::hidden_texts(&result)).await;

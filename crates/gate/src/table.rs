@@ -21,6 +21,11 @@ pub trait Table: Send + Sync + 'static {
         self.len() == 0
     }
 
+    /// How many bytes they have, or none where that is not known: room for as many is made at once.
+    fn bytes(&self) -> usize {
+        0
+    }
+
     /// What a message says.
     fn line(&self, index: usize) -> Line<'_>;
 

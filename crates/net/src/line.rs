@@ -28,8 +28,9 @@ use crate::stall::StallGuard;
 use crate::tls::ServerTls;
 use crate::{ClientTls, client::ConnectError};
 
-/// How much room a read has at least.
-const READ_BYTES: usize = 16 << 10;
+/// How much room a read has: at first, and at most on a line that fills it.
+const LEAST_ROOM: usize = 2 << 10;
+const MOST_ROOM: usize = 64 << 10;
 
 /// Bounds of the lines of one listener, or to one target.
 #[derive(Debug, Clone)]
@@ -58,7 +59,7 @@ impl Default for LineLimits {
 /// A connection, and what has arrived on it and was not taken yet.
 pub struct Line {
     stream: Stream,
-    received: BytesMut,
+    received: Received,
     limits: LineLimits,
     /// Its place among the lines of a listener.
     permit: Option<OwnedSemaphorePermit>,
@@ -73,10 +74,34 @@ enum Stream {
 /// The reading end.
 pub struct LineReader {
     stream: tokio::io::ReadHalf<Stream>,
-    received: BytesMut,
+    received: Received,
     /// Its place among the lines of a listener.
     #[expect(dead_code, reason = "held until the line ends")]
     permit: Option<OwnedSemaphorePermit>,
+}
+
+/// What has arrived and was not taken, and how much room the next read has: little on a line that waits, much on one that is busy.
+struct Received {
+    bytes: BytesMut,
+    room: usize,
+}
+
+impl Received {
+    fn nothing() -> Self {
+        Self { bytes: BytesMut::new(), room: LEAST_ROOM }
+    }
+
+    /// Reads what there is, once. Cancel safe.
+    async fn read(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
+        self.bytes.reserve(self.room);
+        let read = stream.read_buf(&mut self.bytes).await?;
+        self.room = match read {
+            _ if read >= self.room => (2 * self.room).min(MOST_ROOM),
+            _ if read < self.room / 4 => (self.room / 2).max(LEAST_ROOM),
+            _ => self.room,
+        };
+        Ok(read)
+    }
 }
 
 /// The writing end.
@@ -98,7 +123,7 @@ impl Line {
         // Without it small answers wait for the peer's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         let stream = Stream::Plain(StallGuard::new(stream, limits.write_timeout));
-        Self { stream, received: BytesMut::new(), limits, permit }
+        Self { stream, received: Received::nothing(), limits, permit }
     }
 
     /// The first byte that arrives, which stays where it is; none at the end of the line, and on one that is encrypted.
@@ -140,7 +165,7 @@ impl Line {
     fn bare(self) -> io::Result<(StallGuard<TcpStream>, Waiting)> {
         let Self { stream, received, limits, permit } = self;
         match stream {
-            Stream::Plain(stream) if received.is_empty() => Ok((stream, Waiting { limits, permit })),
+            Stream::Plain(stream) if received.bytes.is_empty() => Ok((stream, Waiting { limits, permit })),
             Stream::Plain(_) => Err(io::Error::new(ErrorKind::InvalidData, "bytes arrived before the TLS handshake")),
             _ => Err(io::Error::new(ErrorKind::InvalidInput, "TLS is there already")),
         }
@@ -148,13 +173,12 @@ impl Line {
 
     /// What has arrived and was not taken.
     pub const fn received(&mut self) -> &mut BytesMut {
-        &mut self.received
+        &mut self.received.bytes
     }
 
     /// Waits for more; `Ok(0)` at the end of the line.
     pub async fn receive(&mut self) -> io::Result<usize> {
-        self.received.reserve(READ_BYTES);
-        self.stream.read_buf(&mut self.received).await
+        self.received.read(&mut self.stream).await
     }
 
     /// Writes.
@@ -178,20 +202,19 @@ struct Waiting {
 
 impl Waiting {
     fn with(self, stream: Stream) -> Line {
-        Line { stream, received: BytesMut::new(), limits: self.limits, permit: self.permit }
+        Line { stream, received: Received::nothing(), limits: self.limits, permit: self.permit }
     }
 }
 
 impl LineReader {
     /// What has arrived and was not taken.
     pub const fn received(&mut self) -> &mut BytesMut {
-        &mut self.received
+        &mut self.received.bytes
     }
 
     /// Waits for more; `Ok(0)` at the end of the line.
     pub async fn receive(&mut self) -> io::Result<usize> {
-        self.received.reserve(READ_BYTES);
-        self.stream.read_buf(&mut self.received).await
+        self.received.read(&mut self.stream).await
     }
 }
 

@@ -54,7 +54,8 @@ impl Masking {
     ) -> Result<MaskedTable, Unmaskable> {
         let unmaskable = |error: MaskError| Unmaskable::Failed(error.to_string());
         let columns = table.columns();
-        let (mut recorded, mut lines, mut shown) = (Vec::new(), Vec::new(), BytesMut::new());
+        let (mut recorded, mut shown) = (Vec::with_capacity(table.bytes()), BytesMut::with_capacity(table.bytes()));
+        let mut lines = Vec::with_capacity(table.len());
         let mut found = Found::default();
         let mut work = Work { masking: self, memory, columns: &columns };
         for index in 0..table.len() {
@@ -195,6 +196,9 @@ fn write_cell(out: &mut Vec<u8>, text: Option<&[u8]>, cell: &Cell) -> serde_json
         (Cell::Same, text) => text,
         (Cell::Null, _) => None,
     };
-    let now = now.map(String::from_utf8_lossy);
-    serde_json::to_writer(out, &now)
+    match now.map(std::str::from_utf8) {
+        None => serde_json::to_writer(out, &()),
+        Some(Ok(text)) => serde_json::to_writer(out, text),
+        Some(Err(_)) => serde_json::to_writer(out, &now.map(String::from_utf8_lossy)),
+    }
 }

@@ -77,20 +77,57 @@ impl Work<'_> {
         let rule = |name: &str| fields.column(column.schema, column.table, name);
         let ruled = if fields.is_empty() { None } else { rule(column.name).or_else(|| rule(column.label)) };
         let ruled = ruled.filter(|class| !self.is_revealed(*class));
-        let mut path = self.scope.path.to_vec();
-        path.extend([column.table, column.label, column.name]);
-        path.dedup();
+        let mut names = [""; 3];
+        let path = path_of(column, &mut names);
+        let joined;
+        let path = if self.scope.path.is_empty() {
+            path
+        } else {
+            joined = [self.scope.path, path].concat();
+            &joined
+        };
         match (column.kind, ruled) {
             (ColumnKind::Number, Some(class)) => Ok(self.ruled_number(cell, class)),
-            (ColumnKind::Number, None) => Ok(self.number(cell, &path)),
+            (ColumnKind::Number, None) => Ok(self.number(cell, path)),
             (ColumnKind::Text, Some(class)) => Ok(self.ruled(cell, class)),
-            (ColumnKind::Text | ColumnKind::Json, None) => self.string(cell, &path, 0),
+            (ColumnKind::Text | ColumnKind::Json, None) => self.string(cell, path, 0),
             (ColumnKind::Json, Some(class)) => Ok(match self.ruled(cell, class) {
                 Outcome::Same => Outcome::Same,
                 _ => Outcome::Null,
             }),
             (ColumnKind::Other, Some(class)) => Ok(number::in_column(column.kind, self.ruled(cell, class))),
-            (ColumnKind::Other, None) => Ok(number::in_column(column.kind, self.string(cell, &path, 0)?)),
+            (ColumnKind::Other, None) => Ok(number::in_column(column.kind, self.string(cell, path, 0)?)),
+        }
+    }
+}
+
+/// The names that lead to the cells of a column, those it has, each once: the innermost counts most.
+fn path_of<'n, 'a>(column: &Column<'a>, names: &'n mut [&'a str; 3]) -> &'n [&'a str] {
+    let label = if column.label == column.name { "" } else { column.label };
+    let known = [column.table, label, column.name].into_iter().filter(|name| !name.is_empty());
+    let mut count = 0;
+    for (place, name) in names.iter_mut().zip(known) {
+        *place = name;
+        count += 1;
+    }
+    names.get(..count).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_led_to_by_the_names_it_has_and_the_innermost_is_one() {
+        for (table, label, name, expected) in [
+            ("", "", "", &[][..]),
+            ("", "mail", "", &["mail"][..]),
+            ("users", "mail", "", &["users", "mail"]),
+            ("users", "email", "email", &["users", "email"]),
+            ("users", "m", "email", &["users", "m", "email"]),
+        ] {
+            let column = Column { schema: "public", table, name, label, kind: ColumnKind::Text };
+            assert_eq!(path_of(&column, &mut [""; 3]), expected);
         }
     }
 }

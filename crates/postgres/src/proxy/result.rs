@@ -160,6 +160,10 @@ impl Table for Batch {
         self.messages.len()
     }
 
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn line(&self, index: usize) -> Line<'_> {
         let Some((message, _)) = self.messages.get(index) else { return Line::Mark };
         let text = |bytes: &'_ Bytes| -> Cow<'_, [u8]> { Cow::Owned(bytes.to_vec()) };
