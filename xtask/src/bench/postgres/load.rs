@@ -23,6 +23,8 @@ const ROWS: &str = "SELECT * FROM wide";
 const COPY: &str = "COPY wide TO STDOUT";
 /// Each connection asks once, and says no more.
 const IDLE_SCRIPT: &str = "SELECT 1;\n\\sleep 600 s\n";
+/// How often the masking engine is measured.
+const MASKER_RUNS: usize = 3;
 /// What opening hundreds of connections may take, and how often it is looked.
 const OPEN_LIMIT: Duration = Duration::from_mins(2);
 const LOOK: Duration = Duration::from_millis(200);
@@ -133,9 +135,16 @@ pub(super) fn mask(workspace: &Workspace, path: &Path) -> Result<Speed> {
         finished("vidimus mask", &mask.output().context("cannot start taskset (Debian: util-linux)")?)?;
         anyhow::Ok((began.elapsed().as_secs_f64(), own.childrens_cpu_seconds()? - before))
     };
-    // What starting takes is not masking.
-    let (idle, idle_cpu) = masked(File::open("/dev/null")?)?;
-    let (all, all_cpu) = masked(File::open(path)?)?;
+    // The best of some runs: others of the machine only make it slower. What starting takes is not masking.
+    let best = |path: &Path| {
+        let mut best = (f64::INFINITY, f64::INFINITY);
+        for _ in 0..MASKER_RUNS {
+            let (seconds, cpu_seconds) = masked(File::open(path)?)?;
+            best = (best.0.min(seconds), best.1.min(cpu_seconds));
+        }
+        anyhow::Ok(best)
+    };
+    let ((idle, idle_cpu), (all, all_cpu)) = (best(Path::new("/dev/null"))?, best(path)?);
     let megabytes = megabytes(std::fs::metadata(path)?.len());
     let (mb_per_second, mb_per_cpu_second) = (megabytes / (all - idle), megabytes / (all_cpu - idle_cpu));
     Ok(Speed { megabytes, mb_per_second, mb_per_cpu_second })
