@@ -41,7 +41,7 @@ pub struct Principal {
     pub subject: String,
     /// Groups as `issuer/name`, sorted, without duplicates.
     pub groups: Vec<String>,
-    /// For display only, never compared: e-mail address or name as the issuer states it.
+    /// For display, and never compared but with what a caller says of itself: e-mail address or name as the issuer states it.
     pub display: Option<String>,
     /// Who acts on behalf of the principal, outermost (current) actor first; empty when it acts itself.
     pub actor_chain: Vec<Actor>,
@@ -55,6 +55,18 @@ impl Principal {
     /// `issuer|subject`: the id in events and the Cedar entity id.
     pub fn id(&self) -> String {
         format!("{}|{}", self.issuer, self.subject)
+    }
+
+    /// Whether `name` is what it is known by to people: how it is shown, in any letter case, or its subject. Who says such a
+    /// name has shown nothing.
+    pub fn is_called(&self, name: &str) -> bool {
+        let shown = self.display.as_deref().is_some_and(|display| display.eq_ignore_ascii_case(name));
+        shown || self.subject == name
+    }
+
+    /// The name to say to a server that asks for one.
+    pub fn alias(&self) -> &str {
+        self.display.as_deref().unwrap_or(&self.subject)
     }
 
     /// Whether it is the same in everything policy may read. Another token of the same subject may be of other groups, and
@@ -94,6 +106,7 @@ mod tests {
             client_id: Some("cli".into()),
         };
         assert!(ann.is_same(&Principal { display: None, ..ann.clone() }));
+        assert!(["ann", "ANN@example.com"].iter().all(|name| ann.is_called(name)) && !ann.is_called("Ann"));
         for other in [
             Principal { kind: PrincipalKind::Workload, ..ann.clone() },
             Principal { issuer: "other".into(), ..ann.clone() },

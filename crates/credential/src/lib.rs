@@ -4,6 +4,8 @@
 //! goes to the token endpoint that the operator named and to nobody else. Tokens are kept in memory, asked for once however
 //! many wait, and renewed before they expire; an endpoint that fails is left alone for a while. Nothing here opens a
 //! connection or writes evidence: [`TokenHttp`] and [`Observer`] do, and what the observer cannot record is not used.
+//!
+//! Beside them, how a password is proved without being told: [`scram`], the gateway to its targets and clients to the gateway.
 
 mod answer;
 mod credential;
@@ -12,6 +14,7 @@ mod http;
 mod observer;
 mod request;
 mod rules;
+pub mod scram;
 mod slot;
 mod subject;
 

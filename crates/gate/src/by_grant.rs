@@ -44,10 +44,16 @@ impl Gate {
 
     fn by_credential(&self, credential: &str, address: IpAddr, target: &TargetName) -> Result<Caller, Notice> {
         let shared = self.shared();
+        match shared.grants.by_token(&shared.grants.tokens.name(credential)) {
+            Some(live) => self.by_live(live, address, target),
+            None => Err(self.refused(address, "unknown_grant", Notice::Unauthenticated)),
+        }
+    }
+
+    /// The caller who has shown or proved the credential of a grant, unless the grant is over or for another target.
+    pub(crate) fn by_live(&self, live: Arc<Live>, address: IpAddr, target: &TargetName) -> Result<Caller, Notice> {
+        let shared = self.shared();
         let refused = |reason| Err(self.refused(address, reason, Notice::Unauthenticated));
-        let Some(live) = shared.grants.by_token(&shared.grants.tokens.name(credential)) else {
-            return refused("unknown_grant");
-        };
         if live.target != *target {
             return refused("grant_of_another_target");
         }

@@ -319,6 +319,7 @@ impl Granter {
         grant: &GrantAsk,
     ) -> Result<(Approval, String, vidimus_log::Position), GrantError> {
         let Shared { evidence, control, holds, grants, metrics, .. } = &*self.shared;
+        let verifier = grants.tokens.verifier(token, &asked.ask.target)?;
         let mut table = holds.table();
         let Some(hold) = table.by_id(asked.id) else { return Err(over(&asked.state)) };
         let now = evidence.clock.now();
@@ -337,6 +338,7 @@ impl Granter {
             since: now.to_string(),
             until: until.to_string(),
             token: Some(name.clone()),
+            verifier: Some(verifier.clone()),
             principal: grantee(caller.principal()),
             scopes: caller.scopes.to_vec(),
             opened: 0,
@@ -345,7 +347,7 @@ impl Granter {
         let stamp = Stamp { time: &time, who: Some(&who), session: control.session() };
         let taken = table.step(asked.id, (&Step::Granted(Box::new(issued)), stamp), |expects| {
             let (principal, scopes) = (&**caller.principal(), &*caller.scopes);
-            let step = GrantStep::Granted { principal, scopes, token: &name, until };
+            let step = GrantStep::Granted { principal, scopes, token: &name, verifier: &verifier, until };
             let body = Body::Grant(Told { id: asked.id, expects, step });
             control.append_for(evidence, Some(&who), Some(&asked.ask.target), body)
         })?;

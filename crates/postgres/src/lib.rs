@@ -15,8 +15,8 @@
 //!    [`backend::ParameterStatus::keeps_meaning`] says when statements are no longer what is read here.
 //! 5. Rows: [`row::DataRow::cells`], and [`row::DataRow::rewritten`] with some of them replaced; [`value::to_text`] and
 //!    [`value::from_text`] go from a cell to text and back.
-//! 6. Authentication: [`scram::Exchange`] is the gateway's side towards clients, from a [`scram::Verifier`];
-//!    [`upstream::Handshake`] is its side towards servers, from the first byte to the first `ReadyForQuery`.
+//! 6. Authentication: [`upstream::Handshake`] is the gateway's side towards servers, from the first byte to the first
+//!    `ReadyForQuery`.
 //!
 //! Every error has a kind, an SQLSTATE, and a text that the client may read.
 
@@ -34,7 +34,6 @@ mod proxy;
 mod read;
 pub mod row;
 mod say;
-pub mod scram;
 mod shared;
 pub mod startup;
 mod tell;

@@ -219,7 +219,7 @@ impl Proxy {
             let event = tokio::select! {
                 received = lines.target.receive() => Event::Target(received),
                 received = lines.client.receive(), if may_read => Event::Client(received),
-                () = running::cut_off(&self.slots) => Event::Cut,
+                () = running::cut_off(&mut self.slots) => Event::Cut,
                 () = tokio::time::sleep(LINGER), if lingers => Event::Lingered,
                 _ = tick.tick() => Event::Tick,
                 stopped = closing.wait_for(|closing| *closing), if is_idle => {
@@ -280,7 +280,7 @@ impl Proxy {
         self.sent().await?;
         let event = tokio::select! {
             received = from_target.receive() => Event::Target(received),
-            () = running::cut_off(&self.slots) => Event::Cut,
+            () = running::cut_off(&mut self.slots) => Event::Cut,
             () = tokio::time::sleep(TICK) => Event::Tick,
         };
         match event {
@@ -332,6 +332,11 @@ impl Proxy {
 
     /// Ends the connection; what runs comes to its end where that can be.
     async fn farewell(mut self, end: End, from_target: &mut TargetReader, key: Option<&Key<'_>>) -> &'static str {
+        // Whoever cuts off a session does not say why; the session does.
+        let end = match end {
+            End::Over("closed") => End::Over(self.session.end_due().unwrap_or("closed")),
+            end => end,
+        };
         tracing::debug!(?end, session = %self.session.id(), "a connection ends");
         let (told, reason) = match &end {
             End::Client => (None, "client"),

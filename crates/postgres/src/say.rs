@@ -1,5 +1,6 @@
 //! What the gateway says itself, without content: signals to clients and servers, in the form of the protocol.
 
+use vidimus_credential::scram::MECHANISM;
 use vidimus_gate::Signal;
 
 use crate::backend::{NegotiateProtocolVersion, TransactionStatus};
@@ -33,6 +34,21 @@ pub(crate) fn cancel(process: u32, key: u32) -> Signal {
 /// `AuthenticationCleartextPassword`
 pub(crate) fn password_wanted() -> Signal {
     message(b'R', &Signal::default().long(3))
+}
+
+/// `AuthenticationSASL`: by SCRAM-SHA-256, without channel binding.
+pub(crate) fn proof_wanted() -> Signal {
+    message(b'R', &Signal::default().long(10).words(MECHANISM).byte(0).byte(0))
+}
+
+/// `AuthenticationSASLContinue`
+pub(crate) fn challenge(data: &Signal) -> Signal {
+    message(b'R', &Signal::default().long(11).then(data))
+}
+
+/// `AuthenticationSASLFinal`
+pub(crate) fn own_proof(data: &Signal) -> Signal {
+    message(b'R', &Signal::default().long(12).then(data))
 }
 
 /// `AuthenticationOk`

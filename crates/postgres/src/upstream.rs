@@ -9,6 +9,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 use vidimus_core::ErrorKind;
+use vidimus_credential::scram::{self, ScramError};
 use zeroize::Zeroizing;
 
 use crate::backend::{self, Authentication, BackendMessage, KeyData, ParameterStatus, TransactionStatus};
@@ -16,7 +17,6 @@ use crate::error::{Peer, Problem, ProtocolError};
 use crate::frontend::{FrontendMessage, Password};
 use crate::notice::Notice;
 use crate::read::Text;
-use crate::scram::{self, ScramError};
 use crate::startup::{self, CLIENT_ENCODING, Startup, StartupPacket};
 
 /// Messages that a server may send before it is ready: settings, notices.

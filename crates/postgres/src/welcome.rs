@@ -1,7 +1,9 @@
 //! From the first byte of a client to its session: encryption, who it is, which target, and the connection there.
 //!
 //! The password is a token, or the credential of a grant: it is asked for inside TLS, or on loopback where the listener has
-//! none. The database's name chooses the target. Whoever is refused is told why in the words of the protocol.
+//! none. Whoever puts `grant.` before the user's name proves the credential by SCRAM-SHA-256 instead: who is asked how is the
+//! client's choice, so that it says nothing of who has a grant. The database's name chooses the target. Whoever is refused
+//! is told why in the words of the protocol, and of a password that is wrong no more than that.
 
 use std::io;
 use std::net::IpAddr;
@@ -9,14 +11,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use vidimus_core::{Action, ErrorKind, Principal, TargetName};
+use vidimus_core::{Action, ErrorKind, TargetName};
+use vidimus_credential::scram::MECHANISM;
 use vidimus_gate::{
     Caller, ClientLine, Denied, LineError, Notice as Told, Rejection, Session, Signal, TargetReader, TargetWriter,
 };
 
 use crate::backend::ParameterStatus;
 use crate::error::{FEATURE_NOT_SUPPORTED, PROTOCOL_VIOLATION};
-use crate::frontend::{self, FrontendMessage, MAX_SMALL_BYTES};
+use crate::frontend::{self, FrontendMessage, MAX_SMALL_BYTES, Password, SaslInitialResponse};
 use crate::login::ServerLogin;
 use crate::say;
 use crate::shared::{Guest, Inner, Target};
@@ -28,6 +31,8 @@ use crate::upstream::{Encryption, Ready};
 const GREETING_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest `application_name` (PostgreSQL's `NAMEDATALEN` less one).
 const MAX_APPLICATION_NAME: usize = 63;
+/// What stands before the user's name of who proves the credential of a grant by SCRAM-SHA-256.
+const BY_PROOF: &str = "grant.";
 /// Who is not known yet says little.
 const BEFORE_LOGIN: frontend::Limits =
     frontend::Limits { statement: MAX_SMALL_BYTES, bind: MAX_SMALL_BYTES, copy_data: MAX_SMALL_BYTES };
@@ -85,28 +90,12 @@ async fn known(
         client.say(&say::fatal_about(FEATURE_NOT_SUPPORTED, text, name.as_str())).await?;
         return Ok(None);
     }
-    client.say(&say::password_wanted()).await?;
-    let password = match told(&mut client).await? {
-        Ok(FrontendMessage::Password(password)) => password.cleartext(),
-        Ok(_) => {
-            client.say(&say::fatal(PROTOCOL_VIOLATION, "a password was expected")).await?;
-            return Ok(None);
-        }
-        Err(error) => Err(error),
-    };
-    let password = match password {
-        Ok(password) => password,
-        Err(error) => return protocol_fault(&mut client, &error).await,
-    };
     let wanted = startup.database().parse::<TargetName>().ok();
-    let token = Some(password.as_str()).filter(|token| !token.is_empty());
-    let caller = match adapter.gate.authenticate_at(token, address, (&[], wanted.as_ref())).await {
-        Ok(caller) => caller,
-        Err(notice) => {
-            client.say(&unknown(notice)).await?;
-            return Ok(None);
-        }
+    let (user, caller) = match startup.user().strip_prefix(BY_PROOF) {
+        Some(user) => (user, proved(adapter, &mut client, (user, startup.database()), address).await?),
+        None => (startup.user(), shown(adapter, &mut client, wanted.as_ref(), address).await?),
     };
+    let Some(caller) = caller else { return Ok(None) };
     let reject = async |reason, message: String, target: Option<&Target>| {
         let rejection = Rejection { kind: ErrorKind::Denied, reason, message, action: Action::Connect, received: &[] };
         adapter.gate.reject(caller.principal(), target.map(|target| &*target.spec), rejection).await
@@ -116,8 +105,8 @@ async fn known(
         client.send(&denied.release(|refusal| tell::fatal(NO_DATABASE, &refusal.message))).await?;
         return Ok(None);
     };
-    if !is_alias(caller.principal(), startup.user()) {
-        let message = format!("the user must be you: {}", alias(caller.principal()));
+    if !caller.principal().is_called(user) {
+        let message = format!("the user must be you: {}", caller.principal().alias());
         let denied = reject("user", message, Some(target)).await;
         return refused(&mut client, &denied).await.map(|_: Option<()>| None);
     }
@@ -127,6 +116,74 @@ async fn known(
         return refused(&mut client, &denied).await.map(|_: Option<()>| None);
     }
     Ok(Some((Greeting { client, startup }, caller, target.clone())))
+}
+
+/// Who shows a token or the credential of a grant as a password in clear text.
+async fn shown(
+    adapter: &Arc<Inner>,
+    client: &mut ClientLine,
+    target: Option<&TargetName>,
+    address: IpAddr,
+) -> io::Result<Option<Caller>> {
+    client.say(&say::password_wanted()).await?;
+    let Some(password) = answered(client, "a password was expected").await? else { return Ok(None) };
+    let password = match password.cleartext() {
+        Ok(password) => password,
+        Err(error) => return protocol_fault(client, &error).await,
+    };
+    let token = Some(password.as_str()).filter(|token| !token.is_empty());
+    let known = adapter.gate.authenticate_at(token, address, (&[], target)).await;
+    told_unless(client, known).await
+}
+
+/// Who proves the credential of a grant by SCRAM-SHA-256.
+async fn proved(
+    adapter: &Arc<Inner>,
+    client: &mut ClientLine,
+    claimed: (&str, &str),
+    address: IpAddr,
+) -> io::Result<Option<Caller>> {
+    client.say(&say::proof_wanted()).await?;
+    let Some(first) = answered(client, "an answer of SASL was expected").await? else { return Ok(None) };
+    let data = match first.sasl_initial() {
+        Ok(SaslInitialResponse { mechanism, data: Some(data) }) if mechanism.as_str() == MECHANISM => data,
+        Ok(_) => {
+            client.say(&say::fatal(PROTOCOL_VIOLATION, "SCRAM-SHA-256 with a first message was expected")).await?;
+            return Ok(None);
+        }
+        Err(error) => return protocol_fault(client, &error).await,
+    };
+    let asked = adapter.gate.challenge(claimed, &data, address);
+    let Some((challenge, answer)) = told_unless(client, asked).await? else { return Ok(None) };
+    client.say(&say::challenge(&answer)).await?;
+    let Some(last) = answered(client, "an answer of SASL was expected").await? else { return Ok(None) };
+    let known = adapter.gate.proved(challenge, last.sasl());
+    let Some((caller, answer)) = told_unless(client, known).await? else { return Ok(None) };
+    client.say(&say::own_proof(&answer)).await?;
+    Ok(Some(caller))
+}
+
+/// What a client answers to a request for a password, or for a step of SASL.
+async fn answered(client: &mut ClientLine, expected: &'static str) -> io::Result<Option<Password>> {
+    match told(client).await? {
+        Ok(FrontendMessage::Password(password)) => Ok(Some(password)),
+        Ok(_) => {
+            client.say(&say::fatal(PROTOCOL_VIOLATION, expected)).await?;
+            Ok(None)
+        }
+        Err(error) => protocol_fault(client, &error).await,
+    }
+}
+
+/// What is known, unless the client is told why nothing is.
+async fn told_unless<T>(client: &mut ClientLine, known: Result<T, Told>) -> io::Result<Option<T>> {
+    match known {
+        Ok(known) => Ok(Some(known)),
+        Err(notice) => {
+            client.say(&unknown(notice)).await?;
+            Ok(None)
+        }
+    }
 }
 
 /// The startup packet, with encryption before it where the client wants that.
@@ -217,16 +274,6 @@ fn tagged(session: &Session, application: &str) -> String {
         name.pop();
     }
     name.trim_end().to_owned()
-}
-
-/// By which names a principal may say who it is: how it is shown, and its subject.
-fn is_alias(principal: &Principal, user: &str) -> bool {
-    let shown = principal.display.as_deref().is_some_and(|display| display.eq_ignore_ascii_case(user));
-    shown || principal.subject == user
-}
-
-fn alias(principal: &Principal) -> &str {
-    principal.display.as_deref().unwrap_or(&principal.subject)
 }
 
 fn unknown(notice: Told) -> Signal {

@@ -14,10 +14,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::NoTls;
 use tokio_rustls::TlsConnector;
+use vidimus_credential::scram::{self, Exchange, ScramError, Verifier};
 use vidimus_postgres::backend::{Authentication, BackendMessage, TransactionStatus};
 use vidimus_postgres::frontend::{self, FrontendMessage, Password};
 use vidimus_postgres::notice::Notice;
-use vidimus_postgres::scram::{self, Exchange, Verifier};
 use vidimus_postgres::startup::{self, StartupPacket};
 use vidimus_postgres::upstream::{Encryption, Handshake, HandshakeError, Login, Ready, Step};
 use vidimus_testkit::Postgres;
@@ -121,18 +121,20 @@ async fn serve(listener: &TcpListener, verifier: Option<&Verifier>) {
     let Some(first) = password(&mut stream, &mut input).await else { return };
     let first = first.sasl_initial().unwrap();
     assert_eq!(first.mechanism.as_str(), scram::MECHANISM);
-    let (exchange, answer) = Exchange::first(verifier, "ann", b"secret", &first.data.unwrap()).unwrap();
+    let salt = verifier.map_or(&b"of nobody"[..], Verifier::salt);
+    let (exchange, answer) = Exchange::first(salt, &first.data.unwrap()).unwrap();
     send(&mut stream, &[says(Authentication::SaslContinue(answer))]).await;
     let last = password(&mut stream, &mut input).await.unwrap();
-    match exchange.last(last.sasl()) {
-        Ok(answer) => {
+    match exchange.last(last.sasl(), verifier) {
+        Ok((_, answer)) => {
             let ready = BackendMessage::ReadyForQuery(TransactionStatus::Idle);
             send(&mut stream, &[says(Authentication::SaslFinal(answer)), says(Authentication::Ok), ready]).await;
             // Until the client hangs up.
             while stream.read_buf(&mut input).await.is_ok_and(|count| count > 0) {}
         }
         Err(error) => {
-            let notice = Notice::fatal(error.sqlstate(), "password authentication failed", None, None);
+            assert_eq!(error, ScramError::Refused);
+            let notice = Notice::fatal("28P01", "password authentication failed", None, None);
             send(&mut stream, &[BackendMessage::ErrorResponse(notice)]).await;
         }
     }

@@ -136,6 +136,9 @@ pub struct Issued {
     pub until: String,
     /// HMAC-SHA-256 of the credential, in hex; none for break-glass, which has none.
     pub token: Option<String>,
+    /// What it is proved by to those who ask by SCRAM, sealed by the gateway; none where it made none.
+    #[serde(default)]
+    pub verifier: Option<String>,
     /// Whom it stands for.
     pub principal: Grantee,
     /// The scopes of the token that it was fetched with.

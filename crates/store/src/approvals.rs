@@ -132,8 +132,15 @@ impl Approval {
     pub fn opened(id: ApprovalId, ask: Ask, until: String) -> Option<Self> {
         let grant = ask.grant.as_ref().filter(|grant| grant.is_break_glass)?;
         let principal = grant.principal.clone();
-        let issued =
-            Issued { since: ask.requested.clone(), until, token: None, principal, scopes: Vec::new(), opened: 0 };
+        let issued = Issued {
+            since: ask.requested.clone(),
+            until,
+            token: None,
+            verifier: None,
+            principal,
+            scopes: Vec::new(),
+            opened: 0,
+        };
         Some(Self { id, version: 1, ask, given: Vec::new(), state: ApprovalState::Granted(Box::new(issued)) })
     }
 

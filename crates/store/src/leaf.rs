@@ -293,6 +293,7 @@ struct GrantingDetail {
     sessions: Option<u64>,
     token: Option<String>,
     until: Option<String>,
+    verifier: Option<String>,
     #[serde(default)]
     barred: Vec<String>,
     #[serde(default)]
@@ -337,6 +338,7 @@ fn read_grant<'a>(head: &Head<'a>, leaf: &'a [u8]) -> Option<What<'a>> {
             since: head.time.to_owned(),
             until: detail.until?,
             token: detail.token,
+            verifier: detail.verifier,
             principal: detail.principal?,
             scopes: detail.scopes,
             opened: 0,

@@ -2,7 +2,8 @@
 //! break-glass, which nobody approves.
 //!
 //! A grant has the id of its request for approval, and its steps name the same versions: people's part of it is in the
-//! events of approvals. A credential stands in no event: `token` is a hash of it under a key of the gateway.
+//! events of approvals. A credential stands in no event: `token` is a hash of it under a key of the gateway, and
+//! `verifier`, by which it can be proved, is sealed under another.
 
 use std::sync::Arc;
 
@@ -67,6 +68,8 @@ pub enum GrantStep<'a> {
         scopes: &'a [String],
         /// HMAC-SHA-256 of the credential, in hex.
         token: &'a str,
+        /// Its verifier of SCRAM-SHA-256, sealed under a key of the gateway.
+        verifier: &'a str,
         /// When it ends.
         until: Timestamp,
     },

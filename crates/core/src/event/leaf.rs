@@ -392,8 +392,9 @@ fn write_grant(object: &mut ObjectWriter<'_>, grant: &Grant<'_>) {
                 write_quorums(out, quorums);
                 out.string("reason", asked.reason).integer("seconds", asked.seconds).integer("sessions", *sessions);
             }
-            GrantStep::Granted { scopes, token, until, .. } => {
+            GrantStep::Granted { scopes, token, verifier, until, .. } => {
                 out.strings("scopes", scopes).string("token", token).string("until", &until.to_string());
+                out.string("verifier", verifier);
             }
             GrantStep::Opened { asked, until } => {
                 out.string("reason", asked.reason).integer("seconds", asked.seconds);

@@ -213,6 +213,7 @@ fn leaves() -> Vec<(&'static str, Vec<u8>)> {
             principal: &principal,
             scopes: &agents,
             token: "cd",
+            verifier: "ef",
             until: Timestamp::from_seconds(1_795_218_460),
         }),
         ended(GrantEnd::Revoked, false),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use vidimus_core::{ApprovalId, Principal, SessionId, TargetName, Timestamp};
+use vidimus_credential::scram::Verifier;
 use vidimus_policy::Granted;
 use vidimus_store::{Approval, ApprovalState};
 
@@ -20,6 +21,8 @@ pub(crate) struct Live {
     pub(crate) principal: Arc<Principal>,
     pub(crate) target: TargetName,
     pub(crate) scopes: Arc<[String]>,
+    /// What its credential is proved by; none of one that was issued by a gateway that made none.
+    pub(crate) verifier: Option<Verifier>,
     /// When it ends by the wall clock.
     pub(crate) until: Timestamp,
     /// When it ends, in time that the gateway runs.
@@ -110,6 +113,7 @@ impl Live {
             principal: Arc::new(super::principal(&issued.principal)?),
             target: approval.ask.target.parse().ok()?,
             scopes: issued.scopes.clone().into(),
+            verifier: None,
             until,
             ends: up.saturating_add(left),
             most: ask.sessions,

@@ -103,7 +103,13 @@ impl Grants {
 
     /// Enters a grant that is in force, on record.
     pub(crate) fn insert(&self, approval: Approval, times: (Timestamp, Duration)) -> Option<Arc<Live>> {
-        let live = Arc::new(Live::of(&approval, times)?);
+        let mut live = Live::of(&approval, times)?;
+        if let ApprovalState::Granted(issued) = &approval.state
+            && let (Some(sealed), Some(token)) = (&issued.verifier, &issued.token)
+        {
+            live.verifier = self.tokens.opened(sealed, token);
+        }
+        let live = Arc::new(live);
         let mut table = self.table();
         if let ApprovalState::Granted(issued) = &approval.state
             && let Some(token) = &issued.token
@@ -123,6 +129,14 @@ impl Grants {
         let table = self.table();
         let entry = table.by_id.get(table.by_token.get(token)?)?;
         Some(Arc::clone(&entry.live))
+    }
+
+    /// The grants at a target of who is called `name` there, that have a verifier.
+    pub(crate) fn of_name(&self, target: &str, name: &str) -> Vec<Arc<Live>> {
+        let is_it = |live: &&Arc<Live>| {
+            live.target.as_str() == target && live.verifier.is_some() && live.principal.is_called(name)
+        };
+        self.table().by_id.values().map(|entry| &entry.live).filter(is_it).map(Arc::clone).collect()
     }
 
     /// A grant in force, as its request stands.

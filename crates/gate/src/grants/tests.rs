@@ -55,7 +55,7 @@ fn granted(sessions: u64, opened: u64) -> Approval {
         })),
     };
     let (since, until, token) = (at(0).to_string(), at(3_600).to_string(), Some("ab".to_owned()));
-    let issued = Issued { since, until, token, principal: alice(), scopes: Vec::new(), opened };
+    let issued = Issued { since, until, token, verifier: None, principal: alice(), scopes: Vec::new(), opened };
     let state = ApprovalState::Granted(Box::new(issued));
     Approval { state, ..Approval::new(ApprovalId::random(), ask) }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Running {
     answers: Answers,
     /// Tells when the gate cuts it off.
     serving: Serving,
+    /// Whether that was told.
+    is_cut_off: bool,
     pub(crate) batch: Batch,
     /// What the client sends by COPY, and has not ended a line of.
     pub(crate) copied: BytesMut,
@@ -68,10 +70,13 @@ pub(crate) struct Run {
 #[derive(Debug)]
 pub(crate) struct Withheld;
 
-/// Resolves when the gate has cut off what the server is carrying out. Cancel safe.
-pub(crate) async fn cut_off(slots: &VecDeque<Slot>) {
-    match slots.front() {
-        Some(Slot::Running(running)) => running.serving.cut_off().await,
+/// Resolves once when the gate has cut off what the server is carrying out. Cancel safe.
+pub(crate) async fn cut_off(slots: &mut VecDeque<Slot>) {
+    match slots.front_mut() {
+        Some(Slot::Running(running)) if !running.is_cut_off => {
+            running.serving.cut_off().await;
+            running.is_cut_off = true;
+        }
         _ => std::future::pending().await,
     }
 }
@@ -100,6 +105,7 @@ impl Running {
             flight: Some(flight),
             answers,
             serving,
+            is_cut_off: false,
             batch: Batch::default(),
             copied: BytesMut::new(),
             copy_format: Format::Text,

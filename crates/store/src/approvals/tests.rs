@@ -214,7 +214,15 @@ fn grantee() -> Grantee {
 
 fn granted() -> Step {
     let (since, until, token) = (SOON.to_owned(), ENDS.to_owned(), Some("ab".to_owned()));
-    Step::Granted(Box::new(Issued { since, until, token, principal: grantee(), scopes: Vec::new(), opened: 0 }))
+    Step::Granted(Box::new(Issued {
+        since,
+        until,
+        token,
+        verifier: None,
+        principal: grantee(),
+        scopes: Vec::new(),
+        opened: 0,
+    }))
 }
 
 fn over(how: &str) -> Step {

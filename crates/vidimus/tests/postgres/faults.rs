@@ -9,10 +9,10 @@ use serde_json::json;
 use super::{World, told};
 
 /// A connection that says just what it is told.
-struct Raw(TcpStream);
+pub(crate) struct Raw(TcpStream);
 
 impl Raw {
-    fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", world.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         Self(stream)
@@ -27,7 +27,7 @@ impl Raw {
         raw
     }
 
-    fn start(&mut self, parameters: &[(&str, &str)]) {
+    pub(crate) fn start(&mut self, parameters: &[(&str, &str)]) {
         let parameters = parameters.iter();
         let body = parameters.fold(String::new(), |body, (name, value)| format!("{body}{name}\0{value}\0"));
         let length = u32::try_from(body.len() + 9).unwrap();
@@ -36,13 +36,13 @@ impl Raw {
             .unwrap();
     }
 
-    fn message(&mut self, tag: u8, body: &[u8]) {
+    pub(crate) fn message(&mut self, tag: u8, body: &[u8]) {
         let length = u32::try_from(body.len() + 4).unwrap();
         self.0.write_all(&[&[tag][..], &length.to_be_bytes(), body].concat()).unwrap();
     }
 
     /// The next message.
-    fn next(&mut self) -> Option<(u8, String)> {
+    pub(crate) fn next(&mut self) -> Option<(u8, String)> {
         let mut head = [0; 5];
         self.0.read_exact(&mut head).ok()?;
         let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
@@ -62,7 +62,7 @@ impl Raw {
     }
 
     /// What comes until the connection ends: the errors.
-    fn rest(&mut self) -> Vec<String> {
+    pub(crate) fn rest(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.next()).filter(|(tag, _)| *tag == b'E').map(|(_, body)| body).collect()
     }
 }

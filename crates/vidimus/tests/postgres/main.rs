@@ -7,6 +7,7 @@ mod clients;
 mod common;
 mod drivers;
 mod faults;
+mod granted;
 mod record;
 
 use std::process::{Command, Output};
@@ -32,6 +33,7 @@ const POLICIES: &str = r#"
 @id("held") @approval("finance") forbid (principal, action == Action::"sql:insert", resource)
   when { context.sql.writes.contains("payments") };
 @id("finance") permit (principal in Group::"corp/finance", action == Action::"approve", resource);
+@id("ask") permit (principal in Group::"corp/support", action == Action::"grant.request", resource);
 @id("view") permit (principal in Group::"local/owner", action == Action::"recording.view", resource);
 @id("log") permit (principal in Group::"local/owner", action == Action::"log.read", resource);
 "#;
@@ -55,6 +57,11 @@ pub(crate) struct World {
 impl World {
     /// Starts both; `more` stands in the target's table.
     pub(crate) fn start(more: &str) -> Self {
+        Self::with("", more, &|_| {})
+    }
+
+    /// The same with lines in the listener's table, and further files.
+    pub(crate) fn with(listener: &str, more: &str, further: &dyn Fn(&std::path::Path)) -> Self {
         let server = Postgres::shared().unwrap();
         let database = server.database().unwrap();
         server.sql(&database, TABLES).unwrap();
@@ -63,6 +70,7 @@ impl World {
             r#"
 [listeners.postgres]
 listen = "127.0.0.1:{port}"
+{listener}
 [targets.orders]
 protocol = "postgres"
 address = "localhost:{}"
@@ -79,6 +87,7 @@ tls = {{ ca = "db.pem" }}
         let files = |dir: &std::path::Path| {
             std::fs::write(dir.join("db.pem"), server.authority()).unwrap();
             std::fs::write(dir.join("db-password"), SUPERUSER_PASSWORD).unwrap();
+            further(dir);
         };
         let setup =
             Setup { policies: POLICIES, tables: &tables, files: &files, ..Setup::new("http://127.0.0.1:9/mcp") };

@@ -1,9 +1,9 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677), the server's side, from a verifier as PostgreSQL stores it.
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677), both sides, with verifiers as PostgreSQL stores them.
 //!
-//! A verifier does not hold the password. Who is not known goes through the same motions with a salt that is the same each
-//! time, and fails at the end as with a wrong password. Refused: channel binding (`SCRAM-SHA-256-PLUS` is not offered),
-//! another identity in the header, mandatory extensions, and messages longer than PostgreSQL takes. The name in the first
-//! message is not looked at: the startup packet's counts.
+//! A verifier does not hold the password. The server's side asks by a salt that does not depend on who is asked, and is told
+//! at the end which verifiers the proof may be for: one, several with that salt, or none, which fails as a wrong password
+//! does. Refused: channel binding (`SCRAM-SHA-256-PLUS` is not offered), another identity in the header, mandatory
+//! extensions, and messages longer than PostgreSQL takes. The name in the first message is not looked at.
 
 mod client;
 mod message;
@@ -30,7 +30,7 @@ pub const MAX_MESSAGE_BYTES: usize = 1024;
 /// Iterations of new verifiers: what RFC 7677 §4 asks for at the least, and PostgreSQL uses.
 pub const ITERATIONS: NonZeroU32 = NonZeroU32::new(4096).unwrap();
 /// Bytes of a salt, as PostgreSQL makes them.
-const SALT_BYTES: usize = 16;
+pub const SALT_BYTES: usize = 16;
 /// Bytes of a nonce, as PostgreSQL makes them.
 const NONCE_BYTES: usize = 18;
 /// SHA-256's output.
@@ -65,15 +65,6 @@ impl ScramError {
             Self::NoRandom => ErrorKind::Internal,
         }
     }
-
-    /// The SQLSTATE the client is told: `protocol_violation`, `invalid_password` or `internal_error`.
-    pub fn sqlstate(self) -> &'static str {
-        match self {
-            Self::Malformed(_) | Self::TooManyIterations => crate::error::PROTOCOL_VIOLATION,
-            Self::Refused => "28P01",
-            Self::NoRandom => "XX000",
-        }
-    }
 }
 
 /// What a server keeps of a password (RFC 5803; `pg_authid.rolpassword`): it proves who knows it, and does not tell it.
@@ -100,11 +91,9 @@ impl Verifier {
         Self { iterations, salt: salt.to_vec(), stored_key, server_key: server_key(&salted) }
     }
 
-    /// For a user who does not exist, and whose salt must not change: `secret` is the gateway's own.
-    fn of_nobody(user: &str, secret: &[u8]) -> Self {
-        let part = |what: &[u8]| sign(secret, &[what, b"\0", user.as_bytes()].concat());
-        let salt = part(b"salt").into_iter().take(SALT_BYTES).collect();
-        Self { iterations: ITERATIONS, salt, stored_key: part(b"stored"), server_key: part(b"server") }
+    /// The salt that the password was taken with.
+    pub fn salt(&self) -> &[u8] {
+        &self.salt
     }
 }
 
@@ -147,8 +136,7 @@ impl fmt::Debug for Verifier {
 /// The server's side of one authentication: [`Exchange::first`], then [`Exchange::last`].
 #[derive(Debug)]
 pub struct Exchange {
-    verifier: Verifier,
-    is_known: bool,
+    salt: Vec<u8>,
     /// What both sides sign, up to the client's last message.
     signed: String,
     nonce: String,
@@ -156,35 +144,32 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// With who says to be `user`. Without a verifier it fails, after the same messages. `secret` is the gateway's own, the
-    /// same for all connections.
+    /// With who has a verifier of this salt and [`ITERATIONS`], if anybody.
     ///
     /// `first` is the data of `SASLInitialResponse`. The second of what is returned is the data of `AuthenticationSASLContinue`.
-    pub fn first(
-        verifier: Option<&Verifier>,
-        user: &str,
-        secret: &[u8],
-        first: &[u8],
-    ) -> Result<(Self, Bytes), ScramError> {
+    pub fn first(salt: &[u8], first: &[u8]) -> Result<(Self, Bytes), ScramError> {
         let mut nonce = [0; NONCE_BYTES];
         rand::fill(&mut nonce).map_err(|_| ScramError::NoRandom)?;
-        let nobody = Verifier::of_nobody(user, secret);
-        let is_known = verifier.is_some();
-        Self::begin(verifier.unwrap_or(&nobody).clone(), is_known, first, &STANDARD.encode(nonce))
+        Self::begin(salt, first, &STANDARD.encode(nonce))
     }
 
-    fn begin(verifier: Verifier, is_known: bool, first: &[u8], own: &str) -> Result<(Self, Bytes), ScramError> {
+    fn begin(salt: &[u8], first: &[u8], own: &str) -> Result<(Self, Bytes), ScramError> {
         let first = ClientFirst::read(first)?;
         let nonce = format!("{}{own}", first.nonce);
-        let answer = format!("r={nonce},s={},i={}", STANDARD.encode(&verifier.salt), verifier.iterations);
+        let answer = format!("r={nonce},s={},i={ITERATIONS}", STANDARD.encode(salt));
         let signed = format!("{},{answer}", first.bare);
         let header = STANDARD.encode(first.header);
-        Ok((Self { verifier, is_known, signed, nonce, header }, Bytes::from(answer)))
+        Ok((Self { salt: salt.to_vec(), signed, nonce, header }, Bytes::from(answer)))
     }
 
-    /// `last` is the data of the client's answer. What is returned is the data of `AuthenticationSASLFinal`, after which the
-    /// client is who it says.
-    pub fn last(self, last: &[u8]) -> Result<Bytes, ScramError> {
+    /// `last` is the data of the client's answer. What is returned is the place of the verifier that it knows the password
+    /// of, and the data of `AuthenticationSASLFinal`. All are tried, and one that nothing fits, so that the time it takes
+    /// says nothing of which it was, nor whether there was one.
+    pub fn last<'a>(
+        self,
+        last: &[u8],
+        verifiers: impl IntoIterator<Item = &'a Verifier>,
+    ) -> Result<(usize, Bytes), ScramError> {
         let last = ClientFinal::read(last)?;
         // RFC 5802 §5.1: the header, once more, and the nonce as it was sent.
         if last.binding != self.header {
@@ -194,11 +179,19 @@ impl Exchange {
             return Err(ScramError::Malformed("it repeats another nonce"));
         }
         let signed = format!("{},{}", self.signed, last.without_proof);
-        let signature = sign(&self.verifier.stored_key, signed.as_bytes());
-        let client_key = Zeroizing::new(xor(&last.proof, &signature));
-        let is_right = constant_time::verify_slices_are_equal(&sha256(&*client_key), &self.verifier.stored_key).is_ok();
-        let answer = format!("v={}", STANDARD.encode(sign(&self.verifier.server_key, signed.as_bytes())));
-        if is_right && self.is_known { Ok(Bytes::from(answer)) } else { Err(ScramError::Refused) }
+        let nobody = Verifier { iterations: ITERATIONS, salt: Vec::new(), stored_key: [0; _], server_key: [0; _] };
+        let mut found = None;
+        for (place, verifier) in verifiers.into_iter().map(Some).chain([None]).enumerate() {
+            let Verifier { iterations, salt, stored_key, server_key } = verifier.unwrap_or(&nobody);
+            let signature = sign(stored_key, signed.as_bytes());
+            let client_key = Zeroizing::new(xor(&last.proof, &signature));
+            let is_right = constant_time::verify_slices_are_equal(&sha256(&*client_key), stored_key).is_ok();
+            let answer = format!("v={}", STANDARD.encode(sign(server_key, signed.as_bytes())));
+            if is_right && *iterations == ITERATIONS && *salt == self.salt {
+                found = Some((place, Bytes::from(answer)));
+            }
+        }
+        found.ok_or(ScramError::Refused)
     }
 }
 

@@ -5,6 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Key, MAX_MESSAGE_BYTES, ScramError};
 
+/// The longest nonce of a client: drivers send 18 to 32 bytes, and what is answered must be short.
+const MAX_CLIENT_NONCE_BYTES: usize = 128;
+
 /// What a client begins with.
 #[derive(Debug)]
 pub(super) struct ClientFirst<'a> {
@@ -54,6 +57,9 @@ impl<'a> ClientFirst<'a> {
         parts.next().and_then(|part| part.strip_prefix("n=")).ok_or(malformed("it has no name"))?;
         let nonce = parts.next().and_then(|part| part.strip_prefix("r=")).ok_or(malformed("it has no nonce"))?;
         is_nonce(nonce)?;
+        if nonce.len() > MAX_CLIENT_NONCE_BYTES {
+            return Err(malformed("its nonce is too long"));
+        }
         Ok(Self { header, bare, nonce })
     }
 }

@@ -2,13 +2,14 @@
 
 use super::*;
 
-const SECRET: &[u8] = b"the gateway's own";
+const SALT: &[u8; SALT_BYTES] = b"of this target!!";
 
 fn both(verifier: Option<&Verifier>, password: &str) -> Result<(), ScramError> {
     let mut client = Client::new(password.to_owned().into())?;
-    let (exchange, answer) = Exchange::first(verifier, "ann", SECRET, client.first().as_bytes())?;
+    let salt = verifier.map_or(&SALT[..], Verifier::salt);
+    let (exchange, answer) = Exchange::first(salt, client.first().as_bytes())?;
     let last = client.answer(&answer)?;
-    let answer = exchange.last(last.as_bytes())?;
+    let (_, answer) = exchange.last(last.as_bytes(), verifier)?;
     client.finish(&answer)
 }
 
@@ -17,11 +18,12 @@ fn the_example_of_the_rfc() {
     let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
     let verifier = Verifier::with("pencil", &salt, ITERATIONS);
     let (exchange, answer) =
-        Exchange::begin(verifier, true, b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0").unwrap();
+        Exchange::begin(&salt, b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0").unwrap();
     let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
     assert_eq!(answer, format!("r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"));
     let last = format!("c=biws,r={nonce},p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
-    assert_eq!(exchange.last(last.as_bytes()).unwrap(), "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+    let (_, answer) = exchange.last(last.as_bytes(), [&verifier]).unwrap();
+    assert_eq!(answer, "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
 }
 
 #[test]
@@ -54,24 +56,25 @@ fn a_verifier_is_written_as_it_is_read_and_never_printed() {
 }
 
 #[test]
-fn who_is_not_known_is_answered_alike_each_time() {
-    let salt = |user: &str| {
-        let (_, answer) = Exchange::first(None, user, SECRET, b"n,,n=,r=abc").unwrap();
-        let answer = String::from_utf8(answer.to_vec()).unwrap();
-        let (_, rest) = answer.split_once(",s=").unwrap();
-        rest.to_owned()
-    };
-    assert_eq!(salt("ann"), salt("ann"));
-    assert_ne!(salt("ann"), salt("bob"));
-    let verifier = Verifier::of("pencil").unwrap();
-    let (_, known) = Exchange::first(Some(&verifier), "ann", SECRET, b"n,,n=,r=abc").unwrap();
-    let (_, unknown) = Exchange::first(None, "ann", SECRET, b"n,,n=,r=abc").unwrap();
-    assert_eq!(known.len(), unknown.len());
+fn of_several_verifiers_of_a_salt_it_is_the_one_whose_password_is_known() {
+    let of = |password| Verifier::with(password, SALT, ITERATIONS);
+    let known = [of("one"), of("two"), Verifier::of("three").unwrap()];
+    for (password, place) in [("one", Ok(0)), ("two", Ok(1)), ("three", Err(ScramError::Refused))] {
+        let mut client = Client::new(password.to_owned().into()).unwrap();
+        let (exchange, answer) = Exchange::first(SALT, client.first().as_bytes()).unwrap();
+        let last = client.answer(&answer).unwrap();
+        let found = exchange.last(last.as_bytes(), &known);
+        assert_eq!(found.as_ref().map(|(place, _)| *place).map_err(|error| *error), place, "{password}");
+        if let Ok((_, answer)) = found {
+            client.finish(&answer).unwrap();
+        }
+    }
 }
 
 #[test]
 fn malformed_first_messages_are_refused() {
     let long = format!("n,,n=,r={}", "a".repeat(MAX_MESSAGE_BYTES));
+    let long_nonce = format!("n,,n=,r={}", "a".repeat(129));
     for first in [
         &b""[..],
         b"n,",
@@ -86,8 +89,9 @@ fn malformed_first_messages_are_refused() {
         b"x,,n=,r=abc",
         b"n,,n=,r=\xFF",
         long.as_bytes(),
+        long_nonce.as_bytes(),
     ] {
-        let refused = Exchange::first(None, "ann", SECRET, first).unwrap_err();
+        let refused = Exchange::first(SALT, first).unwrap_err();
         assert!(matches!(refused, ScramError::Malformed(_)), "{first:?}");
     }
 }
@@ -98,19 +102,19 @@ fn a_last_message_that_was_changed_is_refused() {
     let exchange = |header: &str| {
         let mut client = Client::new("pencil".to_owned().into()).unwrap();
         let first = client.first().replacen("n,,", header, 1);
-        let (exchange, answer) = Exchange::first(Some(&verifier), "ann", SECRET, first.as_bytes()).unwrap();
+        let (exchange, answer) = Exchange::first(verifier.salt(), first.as_bytes()).unwrap();
         (exchange, client.answer(&answer).unwrap())
     };
     // The header says that the client was told of no channel binding, and the last message that it asked for none.
     let (server, last) = exchange("y,,");
-    assert!(matches!(server.last(last.as_bytes()), Err(ScramError::Malformed(_))));
+    assert!(matches!(server.last(last.as_bytes(), [&verifier]), Err(ScramError::Malformed(_))));
     for (from, to) in [("r=", "r=x"), (",p=", ",p=AAAA"), (",p=", ",x=y,p="), ("c=biws", "c=eSws")] {
         let (server, last) = exchange("n,,");
-        server.last(last.replacen(from, to, 1).as_bytes()).unwrap_err();
+        server.last(last.replacen(from, to, 1).as_bytes(), [&verifier]).unwrap_err();
     }
     // A replay: the nonce is another one.
     let ((_, last), (server, _)) = (exchange("n,,"), exchange("n,,"));
-    assert!(matches!(server.last(last.as_bytes()), Err(ScramError::Malformed(_))));
+    assert!(matches!(server.last(last.as_bytes(), [&verifier]), Err(ScramError::Malformed(_))));
 }
 
 #[test]
