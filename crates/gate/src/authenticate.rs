@@ -11,6 +11,7 @@ use vidimus_core::{ApprovalId, Principal, Timestamp};
 use vidimus_credential::Subject;
 use vidimus_identity::{Identity, Verified};
 
+use crate::chains::Chain;
 use crate::grants::Live;
 
 /// Tokens remembered as recorded. One that is forgotten is recorded once more.
@@ -31,6 +32,8 @@ pub struct Caller {
     pub(crate) is_counted: bool,
     /// The grant whose credential it came with.
     pub(crate) grant: Option<Arc<Live>>,
+    /// The credential of a program of the gateway's that it came with.
+    pub(crate) chain: Option<Arc<Chain>>,
 }
 
 impl Caller {
@@ -60,10 +63,10 @@ impl Caller {
         Self { is_counted: false, ..self }
     }
 
-    /// The caller with the client's name and version as it claims them.
+    /// The caller with the client's name and version as it claims them. A program's is that of the session it was started for.
     #[must_use]
     pub fn claiming(self, client: Option<String>) -> Self {
-        Self { client, ..self }
+        if self.chain.is_some() { self } else { Self { client, ..self } }
     }
 }
 

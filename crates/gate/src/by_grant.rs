@@ -79,6 +79,7 @@ impl Gate {
             subject: None,
             is_counted: true,
             grant: Some(live),
+            chain: None,
         })
     }
 }

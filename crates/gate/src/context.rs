@@ -11,6 +11,7 @@ use vidimus_guard::Guard;
 use vidimus_mask::ClassSet;
 use vidimus_policy::Granted;
 
+use crate::chains::Chain;
 use crate::evidence::{Evidence, Strand};
 use crate::grants::Live;
 use crate::limits::Allowance;
@@ -59,6 +60,8 @@ pub(crate) struct SessionContext {
     trails: Trails,
     /// The grant whose credential it was opened with.
     grant: Option<Arc<Live>>,
+    /// The credential of a program that it was opened with.
+    chain: Option<Arc<Chain>>,
     /// The break-glass that its calls were made under.
     glass: ArcSwapOption<Live>,
 }
@@ -88,12 +91,26 @@ impl SessionContext {
         (strand, tasks, allowance): (Strand, SessionTasks, Allowance),
         target: Arc<TargetSpec>,
         (party, subject): (Party, Option<Arc<Subject>>),
-        grant: Option<Arc<Live>>,
+        (grant, chain): (Option<Arc<Live>>, Option<Arc<Chain>>),
     ) -> Self {
         let glass = ArcSwapOption::empty();
         let (memory, questions, trails) = (SessionMemory::default(), Questions::default(), Trails::default());
         let subject = subject.into();
-        Self { shared, strand, target, party, subject, memory, tasks, allowance, questions, trails, grant, glass }
+        Self {
+            shared,
+            strand,
+            target,
+            party,
+            subject,
+            memory,
+            tasks,
+            allowance,
+            questions,
+            trails,
+            grant,
+            chain,
+            glass,
+        }
     }
 
     /// The caller's token as it last came, where it is exchanged for another.
@@ -132,6 +149,11 @@ impl SessionContext {
         self.grant.as_ref()
     }
 
+    /// The credential of a program that it was opened with.
+    pub(crate) const fn chain(&self) -> Option<&Arc<Chain>> {
+        self.chain.as_ref()
+    }
+
     /// Whether the grant that it was opened with, or the break-glass that its calls were made under, is over.
     pub(crate) fn is_grant_over(&self) -> bool {
         let is_over = |live: &Arc<Live>| live.is_over(self.shared.times());
@@ -151,6 +173,9 @@ impl SessionContext {
 
     /// It is closed, on record.
     pub(crate) fn leave_grants(&self) {
+        if let Some(chain) = &self.chain {
+            chain.leave(self.id());
+        }
         for live in self.grant.iter().chain(self.glass.load().as_ref()) {
             self.shared.grants.left(self.shared.books(), live, self.id());
         }

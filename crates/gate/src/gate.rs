@@ -24,6 +24,7 @@ use vidimus_store::{ControlState as _, Reader, StoreError};
 
 use crate::authenticate::{Authenticator, Caller};
 use crate::capacity::{Capacity, Level};
+use crate::chains::Chains;
 use crate::context::{SessionContext, TargetSpec, granted};
 use crate::credential::TargetCredential;
 use crate::evidence::{Evidence, EvidenceError, Strand};
@@ -230,6 +231,7 @@ impl Gate {
             holds: Holds::new(digests, left_open, steps.clone()),
             steps,
             grants,
+            chains: Chains::default(),
             newest,
             pins,
             started,
@@ -280,7 +282,7 @@ impl Gate {
                 let subject = self.shared.exchanges.load(Ordering::Relaxed).then(held);
                 let (principal, scopes) = (Arc::clone(principal), Arc::clone(scopes));
                 let (client, expires, is_counted, grant) = (None, *expires, true, None);
-                Ok(Caller { principal, address, client, scopes, expires, subject, is_counted, grant })
+                Ok(Caller { principal, address, client, scopes, expires, subject, is_counted, grant, chain: None })
             }
             Err(error) => {
                 tracing::debug!(%error, %address, "a token was refused");
@@ -368,7 +370,7 @@ impl Gate {
         let expires = Timestamp::from_nanoseconds(u64::MAX);
         let (principal, scopes) = (Arc::new(principal), Arc::default());
         let (client, subject, is_counted, grant) = (None, None, false, None);
-        let caller = Caller { principal, address, client, scopes, expires, subject, is_counted, grant };
+        let caller = Caller { principal, address, client, scopes, expires, subject, is_counted, grant, chain: None };
         let standing = Standing::new(self.shared.policies.load_full(), &caller.principal);
         let own = [Arc::from(session::OWN_POLICY)];
         self.opened(caller, target, (Kind::Own, None), standing, &own).await
@@ -433,7 +435,7 @@ impl Gate {
                 principal: &caller.principal,
                 address: &caller.address.to_string(),
                 client: client.as_deref(),
-                parent: parent.map(Session::id),
+                parent: parent.map(Session::id).or(caller.chain.as_ref().map(|chain| chain.parent)),
                 grant: caller.grant.as_ref().map(|live| (live.id, &*live.granted.name)),
                 protocol: target.protocol,
                 policies,
@@ -449,13 +451,16 @@ impl Gate {
         };
         settled.map_err(|error| session::unrecorded(&error, id))?;
         shared.metrics.sessions.inc();
-        let Caller { principal, address, client, subject, grant, .. } = caller;
+        let Caller { principal, address, client, subject, grant, chain, .. } = caller;
         let subject = subject.filter(|_| target.credential == Some(CredentialKind::TokenExchange));
         let party = Party::new(principal, (address, client), kind, standing);
         let (shared, with) = (Arc::clone(shared), (strand, tasks, allowance));
-        let session = Session::new(SessionContext::new(shared, with, target, (party, subject), grant));
+        let session = Session::new(SessionContext::new(shared, with, target, (party, subject), (grant, chain)));
         if let Some(entered) = entered {
             entered.keep(id, session.context().tasks());
+        }
+        if let Some(chain) = session.context().chain() {
+            chain.enter(id, session.context().tasks());
         }
         Ok(session)
     }

@@ -20,12 +20,16 @@ use crate::shared::Shared;
 use crate::tasks::Length;
 
 impl Session {
-    /// Why the session is to be closed, when it is: `grant` when the grant that it is there by is over, `expired` when it has lasted as long as it may, `budget` when it has used
-    /// what it may and nothing runs in it any more. Nothing begins in it then.
+    /// Why the session is to be closed, when it is: `grant` when the grant that it is there by is over, `parent` when the
+    /// session is whose program it is of, `expired` when it has lasted as long as it may, `budget` when it has used what it may
+    /// and nothing runs in it any more. Nothing begins in it then.
     pub fn end_due(&self) -> Option<&'static str> {
         let (allowance, shared) = (self.context().allowance(), self.context().shared());
         if self.context().is_grant_over() {
             return Some("grant");
+        }
+        if self.context().chain().is_some_and(|chain| chain.is_over()) {
+            return Some("parent");
         }
         if allowance.is_expired(|| shared.up()) {
             return Some("expired");
@@ -36,7 +40,8 @@ impl Session {
     /// Counts an operation towards its limits, before anything is written of it.
     pub(crate) async fn counted(&self, operation: &Operation, length: Length) -> Result<Held, Denied> {
         let (allowance, shared) = (self.context().allowance(), self.context().shared());
-        if allowance.is_expired(|| shared.up()) || self.context().is_grant_over() {
+        let is_over = self.context().is_grant_over() || self.context().chain().is_some_and(|chain| chain.is_over());
+        if is_over || allowance.is_expired(|| shared.up()) {
             return Err(self.unrecorded(&EvidenceError::Closed));
         }
         if !self.is_counted() {

@@ -471,6 +471,7 @@ impl Session {
     /// close fails.
     pub async fn close(&self, reason: &'static str) -> Result<Dial, EvidenceError> {
         self.context.strand().begin_close();
+        self.context.shared().chains.end(self.id());
         self.context.tasks().cut_off().await;
         let evidence = self.context.evidence();
         let written = self.context.strand().close(evidence, |count| Body::SessionClosed { count, reason })?;

@@ -15,6 +15,7 @@ use vidimus_policy::Policies;
 
 use crate::authenticate::Authenticator;
 use crate::capacity::Capacity;
+use crate::chains::Chains;
 use crate::evidence::{Evidence, Strand};
 use crate::grants::{Books, Grants};
 use crate::holds::Holds;
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) steps: Steps,
     /// Access for a time that is in force.
     pub(crate) grants: Grants,
+    /// The credentials of programs that were started for sessions.
+    pub(crate) chains: Chains,
     /// When the newest event was written that was read at the start, if grants were.
     pub(crate) newest: Option<Timestamp>,
     /// The custody of recordings, by the log.

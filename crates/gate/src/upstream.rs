@@ -11,15 +11,19 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
-use vidimus_core::{Durability, ErrorKind, Principal};
+use vidimus_core::{Durability, ErrorKind, Principal, TargetName};
 use vidimus_credential::{CredentialError, Subject};
 use vidimus_log::Position;
 use vidimus_net::{HttpTarget, Repeat, TargetBody, UpstreamError};
-use vidimus_stdio::{Beginning, Endpoint, EndpointError, LogSink};
+use vidimus_stdio::{Beginning, Chained, Endpoint, EndpointError, LogSink};
+use zeroize::Zeroizing;
 
+use crate::chains::Chain;
 use crate::context::SessionContext;
 use crate::credential::TargetCredential;
 use crate::evidence::EvidenceError;
+use crate::grants::Tokens;
+use crate::keys::KeyError;
 use crate::program_log;
 
 /// Exactly the bytes of an admitted operation. Ready when the intent is as durable as its target demands.
@@ -129,7 +133,11 @@ impl Transport for Endpoint {
 
     async fn send(&self, head: HeaderMap, wire: Wire) -> Result<Response<Self::Body>, TransportError> {
         let Wire { bytes, session, .. } = wire;
-        let beginning = || Beginning { log: program_log::sink(&session), owner: session.party().principal.id() };
+        let beginning = || Beginning {
+            log: program_log::sink(&session),
+            owner: session.party().principal.id(),
+            variables: chained(&session, self.chained()),
+        };
         Ok(Self::send(self, Method::POST, &head, bytes, beginning).await?)
     }
 
@@ -144,7 +152,32 @@ impl Transport for Endpoint {
 
 /// What is no message starts no program.
 const fn nobodys() -> Beginning {
-    Beginning { log: LogSink::nobody(), owner: String::new() }
+    Beginning { log: LogSink::nobody(), owner: String::new(), variables: Vec::new() }
+}
+
+/// The variables of a program that is started for a session: where to reach other targets, each with a credential of the
+/// session's own. One that cannot be made is left out, so that its target is not reached.
+fn chained(session: &Arc<SessionContext>, wanted: &[Chained]) -> Vec<(String, Zeroizing<String>)> {
+    let one = |chained: &Chained| match issued(session, chained.target.parse().ok()?) {
+        Ok(credential) => {
+            let alias = session.party().principal.alias();
+            Some((chained.variable.clone(), chained.address(alias, &credential)))
+        }
+        Err(error) => {
+            tracing::error!(%error, target = %chained.target, "a program gets no credential");
+            None
+        }
+    };
+    wanted.iter().filter_map(one).collect()
+}
+
+/// A new credential for the program of a session, at another target.
+fn issued(session: &SessionContext, target: TargetName) -> Result<Zeroizing<String>, KeyError> {
+    let (shared, party) = (session.shared(), session.party());
+    let credential = Tokens::fresh_for_program()?;
+    let whose = (Arc::clone(&party.principal), party.client.clone());
+    shared.chains.insert(shared.grants.tokens.name(&credential), Chain::new(session.id(), whose, target));
+    Ok(credential)
 }
 
 /// The only writer to a target.

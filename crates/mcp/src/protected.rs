@@ -77,7 +77,7 @@ impl ProtectedResources {
     }
 
     /// Whom a token that is used at `path` may be for: this endpoint, or all of them. One for another endpoint is not taken.
-    pub(crate) fn audiences(&self, path: &str) -> Vec<String> {
+    pub fn audiences(&self, path: &str) -> Vec<String> {
         let of_all = path.starts_with(EVENTS).then_some(EVENTS).into_iter().chain([ENDPOINT]);
         let own = endpoint(path).filter(|endpoint| ![ENDPOINT, EVENTS].contains(endpoint));
         own.into_iter().chain(of_all).map(|endpoint| self.resource(endpoint)).collect()

@@ -19,7 +19,15 @@ impl Adapter {
     /// An adapter for these targets.
     pub fn new(gate: Gate, targets: Vec<Target>, tls: Option<ServerTls>) -> Self {
         let targets = targets.into_iter().map(|target| (target.spec.name.clone(), target)).collect();
-        Self(Arc::new(Inner { gate, targets, tls, cancels: Cancels::default() }))
+        let (cancels, is_for_programs) = (Cancels::default(), false);
+        Self(Arc::new(Inner { gate, targets, tls, cancels, is_for_programs }))
+    }
+
+    /// The same for programs that the gateway has started for sessions, which connect in plain text, on loopback.
+    pub fn for_programs(gate: Gate, targets: Vec<Target>) -> Self {
+        let targets = targets.into_iter().map(|target| (target.spec.name.clone(), target)).collect();
+        let (cancels, is_for_programs) = (Cancels::default(), true);
+        Self(Arc::new(Inner { gate, targets, tls: None, cancels, is_for_programs }))
     }
 
     /// Serves one connection until it ends, or `closing` turns true and nothing runs on it any more.

@@ -21,6 +21,8 @@ pub struct Target {
     pub database: String,
     /// Scopes that a token must have.
     pub scopes: Vec<String>,
+    /// The resources that a token may be for and still be good here (RFC 8707 §2).
+    pub resources: Vec<String>,
 }
 
 /// What all connections have in common.
@@ -30,6 +32,8 @@ pub(crate) struct Inner {
     /// None where clients speak in plain text, on loopback.
     pub(crate) tls: Option<ServerTls>,
     pub(crate) cancels: Cancels,
+    /// Whether programs connect that the gateway has started, and nobody else.
+    pub(crate) is_for_programs: bool,
 }
 
 /// A client in its session, and its server, which is ready.

@@ -91,7 +91,8 @@ async fn known(
         return Ok(None);
     }
     let wanted = startup.database().parse::<TargetName>().ok();
-    let (user, caller) = match startup.user().strip_prefix(BY_PROOF) {
+    let by_proof = startup.user().strip_prefix(BY_PROOF).filter(|_| !adapter.is_for_programs);
+    let (user, caller) = match by_proof {
         Some(user) => (user, proved(adapter, &mut client, (user, startup.database()), address).await?),
         None => (startup.user(), shown(adapter, &mut client, wanted.as_ref(), address).await?),
     };
@@ -132,7 +133,13 @@ async fn shown(
         Err(error) => return protocol_fault(client, &error).await,
     };
     let token = Some(password.as_str()).filter(|token| !token.is_empty());
-    let known = adapter.gate.authenticate_at(token, address, (&[], target)).await;
+    let known = if adapter.is_for_programs {
+        adapter.gate.authenticate_program(token, address, target)
+    } else {
+        let resources = target.and_then(|name| adapter.targets.get(name)).map(|target| &target.resources);
+        let resources: Vec<&str> = resources.into_iter().flatten().map(String::as_str).collect();
+        adapter.gate.authenticate_at(token, address, (&resources, target)).await
+    };
     told_unless(client, known).await
 }
 

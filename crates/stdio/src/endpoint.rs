@@ -19,6 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::{Body, Frame};
 use vidimus_core::ErrorKind;
 use vidimus_core::json::Limits;
+use zeroize::Zeroizing;
 
 use crate::child::{ChildError, Launch};
 use crate::connection::{Connection, ConnectionError};
@@ -53,12 +54,39 @@ impl EndpointError {
 }
 
 /// What goes with a server that is started.
-#[derive(Debug)]
 pub struct Beginning {
     /// Who gets what it logs.
     pub log: LogSink,
     /// On whose behalf it runs.
     pub owner: String,
+    /// Variables of this one alone, beside those of all or instead of them: secrets.
+    pub variables: Vec<(String, Zeroizing<String>)>,
+}
+
+/// A variable that says a server where it reaches another target of the gateway, and with what credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chained {
+    /// Its name.
+    pub variable: String,
+    /// The target.
+    pub target: String,
+    /// What stands before the user in the address: `postgresql://`.
+    pub scheme: &'static str,
+    /// What stands behind the credential: `@127.0.0.1:6432/orders`.
+    pub place: String,
+}
+
+impl Chained {
+    /// The whole address. Everything in the user's name but letters, digits and `-._~` is percent-encoded (RFC 3986 §2.1).
+    pub fn address(&self, user: &str, credential: &str) -> Zeroizing<String> {
+        let encoded = user.bytes().fold(String::new(), |text, byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                text + char::from(byte).encode_utf8(&mut [0; 4])
+            }
+            _ => text + &format!("%{byte:02X}"),
+        });
+        Zeroizing::new(format!("{}{encoded}:{credential}{}", self.scheme, self.place))
+    }
 }
 
 /// A server that is started for each session, and ends with it. Clones are the same one.
@@ -72,6 +100,7 @@ struct Shared {
     pool: Pool,
     limits: Limits,
     idle: Duration,
+    chained: Vec<Chained>,
     next: AtomicU64,
     sessions: Mutex<HashMap<String, Arc<Connection>>>,
 }
@@ -84,8 +113,22 @@ impl Endpoint {
     /// The endpoint of `target`, whose servers are started as `launch` says and counted in `pool`. `limits` bound the
     /// messages both ways; a server unused for `idle` is ended.
     pub fn new(target: String, launch: Launch, pool: Pool, limits: Limits, idle: Duration) -> Self {
+        let (next, sessions, chained) = (AtomicU64::new(1), Mutex::default(), Vec::new());
+        Self(Arc::new(Shared { target, launch, pool, limits, idle, chained, next, sessions }))
+    }
+
+    /// The same whose servers are told where to reach other targets.
+    #[must_use]
+    pub fn chaining(self, chained: Vec<Chained>) -> Self {
+        let Shared { target, launch, pool, limits, idle, .. } = &*self.0;
         let (next, sessions) = (AtomicU64::new(1), Mutex::default());
-        Self(Arc::new(Shared { target, launch, pool, limits, idle, next, sessions }))
+        let (target, launch, pool) = (target.clone(), launch.clone(), pool.clone());
+        Self(Arc::new(Shared { target, launch, pool, limits: *limits, idle: *idle, chained, next, sessions }))
+    }
+
+    /// What its servers are told of other targets.
+    pub fn chained(&self) -> &[Chained] {
+        &self.0.chained
     }
 
     /// One request as Streamable HTTP has it; when it starts a server, with what `beginning` makes. Cancel safe: a message is passed on whole or not at all.
@@ -120,8 +163,11 @@ impl Endpoint {
         let Shared { launch, pool, limits, idle, next, sessions, .. } = &*self.0;
         let number = next.fetch_add(1, Ordering::Relaxed);
         let id = number.to_string();
-        let Beginning { log, owner } = beginning;
-        let lease = pool.lease(self.key(&id), &Launch { log: log.clone(), owner, ..launch.clone() }).await?;
+        let Beginning { log, owner, variables } = beginning;
+        let mut launch = Launch { log: log.clone(), owner, ..launch.clone() };
+        let own = variables.into_iter().map(|(name, value)| (name, String::clone(&value)));
+        launch.confinement.environment.0.extend(own);
+        let lease = pool.lease(self.key(&id), &launch).await?;
         let connection = Arc::new(Connection::new(lease, *limits, *idle, log));
         {
             let mut sessions = lock(sessions);

@@ -25,7 +25,7 @@ mod system_calls;
 
 pub use child::{Cause, Child, ChildError, ChildLimits, Ended, Launch, Messages};
 pub use confinement::{Confinement, ConfinementError, Isolation, ResourceLimits, RunAs, Variables};
-pub use endpoint::{Answer, Beginning, Endpoint, EndpointError};
+pub use endpoint::{Answer, Beginning, Chained, Endpoint, EndpointError};
 pub use handover::Status;
 pub use isolation::{LandlockError, landlock_available};
 pub use pool::{Lease, Pool, PoolError, PoolKey, PoolLimits, PoolState};

@@ -219,10 +219,11 @@ fn write_text(checked: &Checked, out: &mut impl Write) -> std::io::Result<()> {
                     oauth.as_ref().map(|oauth| format!("{}: {}", oauth.kind().name(), shown(&oauth.client_secret)));
                 (url.to_string(), headers.chain(oauth).collect())
             }
-            Server::Program(program) => (
-                program.command.join(" "),
-                program.env.iter().map(|(name, secret)| format!("{name}: {}", shown(secret))).collect(),
-            ),
+            Server::Program(program) => (program.command.join(" "), {
+                let secrets = program.env.iter().map(|(name, secret)| format!("{name}: {}", shown(secret)));
+                let chained = program.chained.iter();
+                secrets.chain(chained.map(|chain| format!("{}: target {}", chain.variable, chain.target))).collect()
+            }),
         };
         let (durability, record) = (target.durability.name(), target.record.name());
         table.row([target.name.as_str(), &server, durability, record, &secrets.join(", ")]);
@@ -372,10 +373,13 @@ fn described_target(target: &Target) -> Value {
         Server::Program(program) => {
             let env: serde_json::Map<String, Value> =
                 program.env.iter().map(|(name, secret)| (name.clone(), shown(secret).into())).collect();
+            let chained: serde_json::Map<String, Value> =
+                program.chained.iter().map(|chain| (chain.variable.clone(), chain.target.to_string().into())).collect();
             let variables: Vec<_> = program.variables.iter().map(|(name, _)| name).collect();
             json!({
                 "command": program.command,
                 "env": env,
+                "chained": chained,
                 "variables": variables,
                 "read": program.read,
                 "write": program.write,

@@ -23,7 +23,7 @@ pub(crate) use self::approvals::{Approvals, Asked as ApprovalAsked};
 pub(crate) use self::grants::{Asked as GrantAsked, BreakGlass, Grant, Wanted as GrantWanted};
 pub(crate) use self::keeping::{Erase, Hold, HoldChange, Retention};
 pub(crate) use self::policy::{Backtest, Explain, Policy};
-pub(crate) use self::signing_in::{Bridge, Login, Logout, Mcp};
+pub(crate) use self::signing_in::{Bridge, Connect, Login, Logout, Mcp};
 pub(crate) use self::tools::{Pinned, Tools};
 use crate::api;
 use crate::config::{Config, ConfigError};
@@ -52,6 +52,17 @@ const LOG_PROVE_EXAMPLES: &str =
 Examples:
   vidimus log prove 0199a1b2-… --config vidimus.toml --key 'vidimus/gw-1+0a1b2c3d+AbC…'
   vidimus log prove 0199a1b2-… --config vidimus.toml --key 'vidimus/gw-1+0a1b2c3d+AbC…' --out event.tlog-proof";
+
+const CONNECT_EXAMPLES: &str =
+    "Exit status: the program's; 128 and the signal's number where a signal ended it; 1 the gateway cannot be used; \
+                                2 the command line is wrong.
+
+Examples:
+  vidimus login --url https://mcp.example.com
+  vidimus connect orders --url https://mcp.example.com -- psql
+  vidimus connect orders -- pg_dump --table people --file people.sql
+  vidimus connect orders --grant-file orders.grant --user alice -- psql -c 'select 1'
+  vidimus connect orders --json";
 
 const MASK_EXAMPLES: &str = "Examples:
   vidimus mask < ticket.txt
@@ -213,6 +224,13 @@ pub(crate) enum Command {
     /// Sign out: give the tokens back to the identity provider, and forget them
     #[command(after_help = "Examples:\n  vidimus logout --url https://mcp.example.com\n  vidimus logout --all")]
     Logout(Logout),
+    /// Start a program that speaks PostgreSQL, such as psql, with all it needs to reach a database behind a gateway
+    ///
+    /// The program gets PGHOST, PGPORT, PGUSER, PGDATABASE and PGSSLMODE, and the password in a file of its own (PGPASSFILE),
+    /// which is removed at its end; its exit status becomes this one's. Without a program it is shown how the database is
+    /// reached, without the password.
+    #[command(after_help = CONNECT_EXAMPLES)]
+    Connect(Connect),
     /// Use MCP servers behind a gateway
     #[command(subcommand)]
     Mcp(Mcp),
@@ -369,7 +387,8 @@ pub(crate) enum Sessions {
     Show {
         #[command(flatten)]
         session: OneSession,
-        /// Of a session at the endpoint for all targets: with those at targets that were opened for it, in the order of the log
+        /// With the sessions that were opened for it, in the order of the log: at targets, of one at the endpoint for all of
+        /// them; at databases, by the program of one at a target
         ///
         /// JSON is a list of sessions then, the one that was named first.
         #[arg(long)]

@@ -49,7 +49,7 @@ pub(crate) use masking::{Masking, Shared as SharedMasking};
 pub(crate) use oauth::Oauth;
 pub(crate) use reference::markdown;
 pub(crate) use sections::SOCKET;
-pub(crate) use stdio::{Program, ProgramError};
+pub(crate) use stdio::{Chain, Program, ProgramError};
 pub(crate) use value::{LOCAL_ISSUER, OWN_ISSUER, duration, is_loopback, private_url};
 pub(crate) use webhooks::Webhook;
 

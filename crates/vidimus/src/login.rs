@@ -19,6 +19,7 @@ use vidimus_core::{ErrorKind, Timestamp};
 
 use crate::cli::{Login, Logout};
 use crate::output;
+use crate::resource_metadata::{PLACES, Places};
 use issuer::{Client, Issuer, Resource};
 use store::{Kept, Logins};
 
@@ -100,6 +101,13 @@ pub(crate) async fn login(options: &Login, out: &mut impl Write) -> anyhow::Resu
         writeln!(out, "The token is in {}.", store.path().display())?;
     }
     Ok(())
+}
+
+/// Where the gateway speaks other protocols.
+pub(crate) async fn places(url: &str) -> Result<Places, LoginError> {
+    let address = format!("{url}{PLACES}");
+    let found = web::get("the places of the gateway", &address).await?;
+    found.ok_or_else(|| LoginError::Unsuitable(format!("{url} does not say where databases are: is it a gateway?")))
 }
 
 /// Gives the tokens back to who issued them, and forgets them.

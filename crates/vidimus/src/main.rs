@@ -17,6 +17,7 @@ mod cli;
 mod client;
 mod clock;
 mod config;
+mod connect;
 mod custody_commands;
 mod databases;
 mod definition_diff;
@@ -193,6 +194,7 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(login::logout(&options, out))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Connect(options) => Ok(runtime()?.block_on(connect::run(&options, out))?),
         Command::Mcp(cli::Mcp::Bridge(options)) => Ok(status(runtime()?.block_on(bridge::run(&options, out))?, FAILED)),
         Command::Mask(options) => {
             mask::run(&options, out)?;

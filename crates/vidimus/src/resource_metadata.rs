@@ -1,4 +1,5 @@
-//! `/.well-known/oauth-protected-resource/mcp…`: where clients get tokens for an endpoint (RFC 9728 §3).
+//! `/.well-known/oauth-protected-resource/mcp…`: where clients get tokens for an endpoint (RFC 9728 §3); and
+//! `/.well-known/vidimus`: at which port the gateway speaks PostgreSQL.
 //!
 //! Anybody may read it, web pages too: it says no more than the configuration's own addresses, and the same of targets that
 //! are not there. Nothing of it is an event. Refused: other `Host` than the gateway's own, other methods than GET.
@@ -12,10 +13,14 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
+use serde::{Deserialize, Serialize};
 use vidimus_gate::{Gate, Notice};
 use vidimus_mcp::{ProtectedResources, WELL_KNOWN};
 use vidimus_net::OriginPolicy;
 use vidimus_net::server::Peer;
+
+/// Where a gateway says at which ports it speaks other protocols: for `vidimus connect`.
+pub(crate) const PLACES: &str = "/.well-known/vidimus";
 
 const METHODS: &str = "GET, HEAD, OPTIONS";
 
@@ -25,17 +30,39 @@ pub(crate) struct ResourceMetadata {
     gate: Gate,
     origins: Arc<OriginPolicy>,
     resources: Arc<ProtectedResources>,
+    postgres: Option<PostgresPlace>,
+}
+
+/// Where clients of databases connect, on the gateway's own host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PostgresPlace {
+    pub(crate) port: u16,
+    /// Whether they must speak TLS.
+    pub(crate) tls: bool,
+}
+
+/// What a gateway says of itself to programs of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Places {
+    /// None where there is no listener for them.
+    pub(crate) postgres: Option<PostgresPlace>,
 }
 
 impl ResourceMetadata {
     /// The metadata of these endpoints.
-    pub(crate) fn new(gate: Gate, origins: OriginPolicy, resources: ProtectedResources) -> Self {
-        Self { gate, origins: Arc::new(origins), resources: Arc::new(resources) }
+    pub(crate) fn new(
+        gate: Gate,
+        origins: OriginPolicy,
+        resources: ProtectedResources,
+        postgres: Option<PostgresPlace>,
+    ) -> Self {
+        Self { gate, origins: Arc::new(origins), resources: Arc::new(resources), postgres }
     }
 
     /// Whether a request is for such a document.
     pub(crate) fn is_asked(uri: &Uri) -> bool {
-        uri.path().strip_prefix(WELL_KNOWN).is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        uri.path() == PLACES
+            || uri.path().strip_prefix(WELL_KNOWN).is_some_and(|below| below.is_empty() || below.starts_with('/'))
     }
 
     /// Answers one request.
@@ -45,6 +72,9 @@ impl ResourceMetadata {
             return said(StatusCode::FORBIDDEN, notice.text());
         }
         let mut response = match *request.method() {
+            Method::GET | Method::HEAD if request.uri().path() == PLACES => {
+                found(serde_json::json!(Places { postgres: self.postgres }).to_string())
+            }
             Method::GET | Method::HEAD => match self.resources.metadata(request.uri().path()) {
                 Some(metadata) => found(metadata),
                 None => said(

@@ -33,7 +33,7 @@ use crate::evidence_api::{self, EvidenceApi};
 use crate::grants_api::GrantsApi;
 use crate::integrity::Integrity;
 use crate::log_api::LogApi;
-use crate::resource_metadata::ResourceMetadata;
+use crate::resource_metadata::{PostgresPlace, ResourceMetadata};
 use crate::target_metrics::Targets;
 use crate::token_http::TokenClient;
 use crate::webhooks::Webhook;
@@ -121,6 +121,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let listener = bind(gateway.listen, "gateway.listen").await?;
     let admin_listener = bind(gateway.admin, "gateway.admin").await?;
     let databases = databases::Listener::bind(config).await?;
+    let chained = databases::Programs::bind(config).await?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
     let postgres = databases.as_ref().map(databases::Listener::address).transpose()?;
 
@@ -137,10 +138,11 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let targets = config.targets.iter().map(|target| {
         let masking = masking.compile(&gate, &target.masking);
         let masking = masking.with_context(|| format!("the masking of target {}", target.name))?;
-        connect(&gate, config, (target, masking), &programs, &mut of_targets)
+        connect(&gate, config, (target, masking), (&programs, chained.as_ref()), &mut of_targets)
     });
     let targets = targets.collect::<anyhow::Result<_>>()?;
-    let of_databases = databases::targets(&gate, config, &mut masking, &mut of_targets)?;
+    let resources = protected_resources(config);
+    let of_databases = databases::targets(&gate, config, (&mut masking, &resources), &mut of_targets)?;
     let origins = if tls.is_some() { OriginPolicy::over_tls } else { OriginPolicy::new };
     let origins = origins(&gateway.public_url.to_string(), listen, &gateway.allowed_origins);
     let of_endpoint = masking.compile(&gate, &config.masking).context("the masking of the gateway")?;
@@ -149,8 +151,11 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let grants = GrantsApi::new(&gate, granter, of_endpoint.clone(), origins.clone());
     let endpoint = Target::endpoint(of_endpoint, message_limits(config));
     let log = LogApi::new(gate.clone(), origins.clone(), config.is_log_public);
-    let resources = protected_resources(config);
-    let metadata = ResourceMetadata::new(gate.clone(), origins.clone(), resources.clone());
+    let place = |address: SocketAddr| {
+        let tls = config.postgres.as_ref().is_some_and(|listener| listener.tls.is_some());
+        PostgresPlace { port: address.port(), tls }
+    };
+    let metadata = ResourceMetadata::new(gate.clone(), origins.clone(), resources.clone(), postgres.map(place));
     let adapter = Adapter::new(gate.clone(), origins, resources, targets, endpoint);
     let names = config.targets.iter().map(|target| target.name.clone()).collect();
     registry.register_collector(Box::new(Targets::new(adapter.clone(), names)));
@@ -173,6 +178,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     let mcp = adapter.clone();
     let public = Server::tcp(listener, limits.clone()).over_tls(tls.clone()).behind(gateway.proxies.clone());
     of_targets.extend(databases.as_ref().and_then(databases::Listener::certificates));
+    let chained = chained.map(|listener| listener.serve(&gate, of_databases.clone(), stopping.clone()));
     let databases = databases.map(|listener| listener.serve(&gate, of_databases, stopping.clone()));
     let mut servers = vec![
         tokio::spawn(public.serve(
@@ -212,7 +218,7 @@ pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
             stopping.clone(),
         )),
     ];
-    servers.extend(databases);
+    servers.extend(databases.into_iter().chain(chained));
     let witnesses = tokio::spawn(witnesses.run(gate.clone(), gate.witnessing(), stopping.clone()));
     let mut helpers = vec![
         tokio::spawn(policies::watch(
@@ -342,7 +348,7 @@ fn connect(
     gate: &Gate,
     config: &Config,
     (target, masking): (&config::Target, Masking),
-    programs: &Pool,
+    (programs, chained): (&Pool, Option<&databases::Programs>),
     certificates: &mut Vec<Certificates>,
 ) -> anyhow::Result<Target> {
     let credential = match &target.server {
@@ -399,7 +405,9 @@ fn connect(
         }
         config::Server::Program(program) => {
             let endpoint = endpoint(config, target, program, programs);
-            gate.upstream(endpoint.with_context(|| format!("target {}", target.name))?).into()
+            let endpoint = endpoint.with_context(|| format!("target {}", target.name))?;
+            let told = chained.map(|chained| chained.told(program)).unwrap_or_default();
+            gate.upstream(endpoint.chaining(told)).into()
         }
     };
     let limits = Limits { silence: target.request_timeout, total: target.call_timeout, ..message_limits(config) };

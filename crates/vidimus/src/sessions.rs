@@ -59,14 +59,19 @@ async fn fetched(socket: &Path, session: &str) -> anyhow::Result<SessionDetail> 
     Ok(client::get(socket, &format!("{}/{}", api::SESSIONS, api::encode(session))).await?)
 }
 
-/// A session and those that were opened for it.
+/// A session, those that were opened for it, and those that were opened for them in turn.
 async fn with_those_at_targets(socket: &Path, session: SessionDetail) -> anyhow::Result<Vec<SessionDetail>> {
-    let parent = Some(session.session.id.parse()?);
-    let filter = SessionFilter { parent, limit: MAX_SESSIONS, ..SessionFilter::default() };
-    let list: SessionList = client::get(socket, &format!("{}?{}", api::SESSIONS, api::to_query(&filter))).await?;
     let mut all = vec![session];
-    for row in list.sessions {
-        all.push(fetched(socket, &row.id).await?);
+    let mut asked = 0;
+    // Nobody opens a session for one that comes after it, so there is an end.
+    while let Some(session) = all.get(asked) {
+        let parent = Some(session.session.id.parse()?);
+        let filter = SessionFilter { parent, limit: MAX_SESSIONS, ..SessionFilter::default() };
+        let list: SessionList = client::get(socket, &format!("{}?{}", api::SESSIONS, api::to_query(&filter))).await?;
+        for row in list.sessions {
+            all.push(fetched(socket, &row.id).await?);
+        }
+        asked += 1;
     }
     Ok(all)
 }
@@ -91,17 +96,18 @@ fn write_list(list: &SessionList, out: &mut impl Write) -> io::Result<()> {
     if list.sessions.is_empty() {
         return writeln!(out, "no sessions");
     }
-    let mut table = Table::new(&["SESSION", "OPENED", "WHO", "TARGET", "OPERATIONS", "DENIED", "STATE"]);
+    // Few are opened for another one.
+    let has_parents = list.sessions.iter().any(|session| session.parent.is_some());
+    let mut heading = vec!["SESSION", "OPENED", "WHO", "TARGET", "OPERATIONS", "DENIED", "STATE"];
+    heading.extend(has_parents.then_some("OPENED FOR"));
+    let mut table = Table::new(&heading);
     for session in &list.sessions {
-        table.row([
-            &session.id,
-            to_seconds(&session.opened),
-            &who(session),
-            session.target.as_deref().unwrap_or("(control)"),
-            &session.operations.to_string(),
-            &session.denied.to_string(),
-            &state(session),
-        ]);
+        let (operations, denied) = (session.operations.to_string(), session.denied.to_string());
+        let (who, state) = (who(session), state(session));
+        let target = session.target.as_deref().unwrap_or("(control)");
+        let mut row = vec![&*session.id, to_seconds(&session.opened), &who, target, &operations, &denied, &state];
+        row.extend(has_parents.then(|| session.parent.as_deref().unwrap_or("-")));
+        table.row(row);
     }
     table.write(out)?;
     match &list.next {

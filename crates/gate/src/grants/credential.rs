@@ -17,6 +17,8 @@ use crate::keys::{self, KeyError, Secret};
 
 /// What every credential begins with. No token of an issuer does: those have two dots (RFC 7515 §3.1).
 const PREFIX: &str = "vidimus_grant_";
+/// What the credential of a program begins with, which stands for its session.
+const PROGRAM_PREFIX: &str = "vidimus_program_";
 /// Random bytes in one.
 const BYTES: usize = 32;
 /// The purpose of the key that names them (RFC 5869 §3.2).
@@ -42,10 +44,19 @@ impl Tokens {
 
     /// A new credential.
     pub(crate) fn fresh() -> Result<Zeroizing<String>, KeyError> {
+        Self::random(PREFIX)
+    }
+
+    /// A new credential of a program that the gateway starts; no endpoint for clients takes it.
+    pub(crate) fn fresh_for_program() -> Result<Zeroizing<String>, KeyError> {
+        Self::random(PROGRAM_PREFIX)
+    }
+
+    fn random(prefix: &str) -> Result<Zeroizing<String>, KeyError> {
         let mut bytes = Zeroizing::new([0; BYTES]);
         rand::fill(&mut *bytes).map_err(|_| KeyError::Random)?;
         let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
-        Ok(Zeroizing::new(format!("{PREFIX}{}", &*encoded)))
+        Ok(Zeroizing::new(format!("{prefix}{}", &*encoded)))
     }
 
     /// What stands for a credential in events, in hex.

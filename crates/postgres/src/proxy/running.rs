@@ -43,10 +43,7 @@ pub(crate) struct Running {
     pub(crate) is_described: bool,
     flight: Option<Box<InFlight>>,
     answers: Answers,
-    /// Tells when the gate cuts it off.
-    serving: Serving,
-    /// Whether that was told.
-    is_cut_off: bool,
+    cut: Cut,
     pub(crate) batch: Batch,
     /// What the client sends by COPY, and has not ended a line of.
     pub(crate) copied: BytesMut,
@@ -54,6 +51,12 @@ pub(crate) struct Running {
     pub(crate) copy_format: Format,
     pub(crate) is_complete: bool,
     pub(crate) has_failed: bool,
+}
+
+/// What tells when the gate cuts an operation off, once.
+struct Cut {
+    serving: Serving,
+    was_told: bool,
 }
 
 /// A portal that is run.
@@ -73,9 +76,9 @@ pub(crate) struct Withheld;
 /// Resolves once when the gate has cut off what the server is carrying out. Cancel safe.
 pub(crate) async fn cut_off(slots: &mut VecDeque<Slot>) {
     match slots.front_mut() {
-        Some(Slot::Running(running)) if !running.is_cut_off => {
-            running.serving.cut_off().await;
-            running.is_cut_off = true;
+        Some(Slot::Running(running)) if !running.cut.was_told => {
+            running.cut.serving.cut_off().await;
+            running.cut.was_told = true;
         }
         _ => std::future::pending().await,
     }
@@ -104,8 +107,7 @@ impl Running {
             is_described: false,
             flight: Some(flight),
             answers,
-            serving,
-            is_cut_off: false,
+            cut: Cut { serving, was_told: false },
             batch: Batch::default(),
             copied: BytesMut::new(),
             copy_format: Format::Text,

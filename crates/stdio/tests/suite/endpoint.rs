@@ -41,8 +41,11 @@ impl World {
             head.insert("mcp-session-id", session.parse().unwrap());
         }
         let message = Bytes::copy_from_slice(message.as_bytes());
-        let sent =
-            self.endpoint.send(method, &head, message, || Beginning { log: kept(&self.log), owner: "alice".into() });
+        let sent = self.endpoint.send(method, &head, message, || Beginning {
+            log: kept(&self.log),
+            owner: "alice".into(),
+            variables: Vec::new(),
+        });
         timeout(LIMIT, sent).await.expect("no answer").unwrap()
     }
 

@@ -1,5 +1,6 @@
 //! Signing in, and programs that use a gateway with what that gave.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -92,6 +93,49 @@ pub(crate) struct Bridge {
     pub(crate) token_file: Option<PathBuf>,
 }
 
+/// A database, and who wants to go there.
+#[derive(Debug, Args)]
+pub(crate) struct Connect {
+    /// The database: the target's name
+    pub(crate) target: TargetName,
+    /// The gateway's address, as its `public_url` says
+    #[arg(long, value_name = "URL", env = "VIDIMUS_URL", value_parser = gateway)]
+    url: Option<String>,
+    /// The file that `vidimus login` keeps tokens in; `vidimus/logins.json` in `$XDG_STATE_HOME` if not given
+    #[arg(long, value_name = "FILE", env = "VIDIMUS_LOGINS")]
+    pub(crate) logins: Option<PathBuf>,
+    /// A file with a token; the variable `VIDIMUS_TOKEN`, else that of `vidimus login`, if not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A file with the credential of a grant, which is proved and not shown (SCRAM-SHA-256)
+    #[arg(long, value_name = "FILE", conflicts_with = "token_file", requires = "user")]
+    pub(crate) grant_file: Option<PathBuf>,
+    /// You, as the gateway knows you; whom the token names if not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Where the gateway is reached by clients of databases; the host of its address if not given
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// The port there; the one that the gateway names if not given
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// The authorities that the gateway's certificate may be by; `PGSSLROOTCERT`, else the system's, if not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// The program and its arguments, after `--`
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "json")]
+    pub(crate) command: Vec<OsString>,
+}
+
+impl Connect {
+    /// The gateway's address.
+    pub(crate) fn gateway(&self) -> anyhow::Result<String> {
+        named(self.url.as_ref()).cloned()
+    }
+}
+
 impl Place {
     /// The address of the endpoint: `https://mcp.example.com/mcp/crm`.
     pub(crate) fn endpoint(&self) -> anyhow::Result<String> {
@@ -101,12 +145,12 @@ impl Place {
 
     /// The address of all of the gateway's targets together.
     pub(crate) fn everything(&self) -> anyhow::Result<String> {
-        let url = self
-            .url
-            .as_ref()
-            .ok_or_else(|| anyhow::anyhow!("name the gateway with --url, or the variable VIDIMUS_URL"))?;
-        Ok(format!("{url}{ENDPOINT}"))
+        Ok(format!("{}{ENDPOINT}", named(self.url.as_ref())?))
     }
+}
+
+fn named(url: Option<&String>) -> anyhow::Result<&String> {
+    url.ok_or_else(|| anyhow::anyhow!("name the gateway with --url, or the variable VIDIMUS_URL"))
 }
 
 /// The address of a gateway, without a slash at the end.

@@ -75,6 +75,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &TARGET_TLS,
     &TARGET_MASKING,
     &TARGET_FACTS,
+    &CHAINED,
     &WITNESS,
     &LOG,
     &SECRET,
@@ -578,7 +579,8 @@ pub(super) const TARGET: Section = Section {
             "env",
             "table of secrets",
             Absent::Means("none"),
-            "Variables of the program. Of the gateway's own it gets none.",
+            "Variables of the program. Of the gateway's own it gets none. `{ target = \"orders\" }` in the place of a \
+             secret says where a database is that is a target: see below.",
         ),
         key("variables", "table of texts", Absent::Means("none"), "Variables that are no secrets."),
         key(
@@ -749,6 +751,16 @@ pub(super) const LOG: Section = Section {
         "Whether anybody may read the checkpoint and the tiles of hashes, which hold no content. Otherwise they need \
          `log.read` too.",
     )],
+};
+
+pub(super) const CHAINED: Section = Section {
+    heading: "targets.NAME.env.VARIABLE",
+    about: "Where a program reaches a database that is a target: `DATABASE_URL = { target = \"orders\" }`. The variable is \
+            an address, `postgresql://…`, with a credential that is made for the program's session and ends with it. What \
+            it runs there is decided, recorded and masked as the caller's, in a session of its own that names the other as \
+            its parent. The program needs `network`; the database must have no `scopes`; `[listeners.postgres]` is not \
+            needed.",
+    keys: &[key("target", "name", Absent::Refused, "The target, one with `protocol = \"postgres\"`.")],
 };
 
 pub(super) const SECRET: Section = Section {

@@ -371,6 +371,9 @@ fn targets<'a>(
     }
     let targets = targets.into_iter().collect::<Option<Vec<_>>>();
     let databases = databases.into_iter().collect::<Option<Vec<_>>>();
+    if let (Some(targets), Some(databases)) = (&targets, &databases) {
+        stdio::check(document, targets, databases);
+    }
     targets.zip(databases)
 }
 

@@ -3,16 +3,19 @@
 //! Such a program is code nobody here wrote: it gets what is granted here and what every program needs, never the data
 //! directory nor the key.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
+use vidimus_core::TargetName;
 use vidimus_stdio::{Confinement, Isolation, RunAs, Variables};
 
 use super::document::Document;
 use super::sections::one_of;
 use super::table::{Table, environment_name, secret};
-use super::value;
+use super::{Database, Server, Target, keys, value};
+use crate::problem::did_you_mean;
 use crate::secret::{SecretError, SecretRef};
 
 /// A program that the gateway starts for each session.
@@ -21,6 +24,8 @@ pub(crate) struct Program {
     pub(crate) command: Vec<String>,
     /// Secrets in its environment.
     pub(crate) env: Vec<(String, SecretRef)>,
+    /// Where other targets are, in its environment.
+    pub(crate) chained: Vec<Chain>,
     /// What is no secret in its environment.
     pub(crate) variables: Vec<(String, String)>,
     pub(crate) programs: Vec<PathBuf>,
@@ -30,6 +35,15 @@ pub(crate) struct Program {
     pub(crate) isolation: Isolation,
     pub(crate) network: bool,
     pub(crate) idle: Duration,
+}
+
+/// A variable that says a program where a target is that is a database, with a credential of its session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chain {
+    pub(crate) variable: String,
+    pub(crate) target: TargetName,
+    /// Where that stands.
+    place: Range<usize>,
 }
 
 /// Why a program cannot be given what it is to have.
@@ -69,7 +83,7 @@ impl Program {
 pub(super) fn program<'a>(document: &'a Document, table: &Table<'a>) -> Option<Program> {
     let given = table.value("command");
     let command = table.list("command", value::text);
-    let env = table.table("env").map_or(Some(Vec::new()), |(_, found)| secrets(document, found));
+    let env = table.table("env").map_or_else(|| Some(Default::default()), |(_, found)| env(document, found));
     let variables = table.table("variables").map_or(Some(Vec::new()), |(_, found)| texts(document, found));
     let path = |text: &str| value::text(text).map(|path| document.resolve(&path));
     let (programs, read, write) = (table.list("programs", path), table.list("read", path), table.list("write", path));
@@ -85,9 +99,11 @@ pub(super) fn program<'a>(document: &'a Document, table: &Table<'a>) -> Option<P
         document.problem(given.span(), "`command` is empty: name a program".to_owned(), None);
         return None;
     }
+    let (env, chained) = env?;
     Some(Program {
         command: command?,
-        env: env?,
+        env,
+        chained,
         variables: variables?,
         programs: programs?,
         read: read?,
@@ -109,18 +125,63 @@ fn user(text: &str) -> Result<RunAs, String> {
     }
 }
 
-fn secrets<'a>(document: &'a Document, table: &'a DeTable<'a>) -> Option<Vec<(String, SecretRef)>> {
-    let read = table.iter().map(|(name, value)| {
-        let reference = secret(document, name.get_ref(), value);
-        match environment_name(name.get_ref()) {
-            Ok(name) => reference.map(|reference| (name, reference)),
-            Err(expected) => {
-                document.problem(name.span(), format!("`{}`: {expected}", name.get_ref()), None);
-                None
-            }
+/// Refuses programs that are to reach what they cannot.
+pub(super) fn check(document: &Document, targets: &[Target], databases: &[Database]) {
+    for target in targets {
+        let Server::Program(program) = &target.server else { continue };
+        for chain in &program.chained {
+            let (variable, wanted) = (&chain.variable, &chain.target);
+            let database = databases.iter().find(|database| database.name == *wanted);
+            let names = || databases.iter().map(|database| database.name.as_str());
+            let (message, help) = match database {
+                Some(database) if !database.scopes.is_empty() => (
+                    format!("`{variable}`: [targets.{wanted}] needs `scopes`, and a program has none"),
+                    Some("leave `scopes` out there, or name a target of its own for programs".to_owned()),
+                ),
+                Some(_) if !program.network => (
+                    format!("`{variable}`: without the network the program does not reach [targets.{wanted}]"),
+                    Some("set `network = true`".to_owned()),
+                ),
+                Some(_) => continue,
+                None if *wanted == target.name => {
+                    (format!("`{variable}`: [targets.{wanted}] would reach itself; name a database"), None)
+                }
+                None if targets.iter().any(|other| other.name == *wanted) => (
+                    format!("`{variable}`: [targets.{wanted}] is no database, and only those can be reached so"),
+                    Some("name a target with `protocol = \"postgres\"`".to_owned()),
+                ),
+                None => {
+                    (format!("`{variable}`: there is no [targets.{wanted}]"), did_you_mean(wanted.as_str(), names()))
+                }
+            };
+            document.problem(chain.place.clone(), message, help);
         }
-    });
-    read.collect::<Vec<_>>().into_iter().collect()
+    }
+}
+
+/// Secrets, and where databases are.
+type Env = (Vec<(String, SecretRef)>, Vec<Chain>);
+
+fn env<'a>(document: &'a Document, table: &'a DeTable<'a>) -> Option<Env> {
+    let (mut secrets, mut chained) = (Vec::new(), Vec::new());
+    for (name, value) in table {
+        let variable = environment_name(name.get_ref());
+        if let Err(expected) = &variable {
+            document.problem(name.span(), format!("`{}`: {expected}", name.get_ref()), None);
+        }
+        let own = value.get_ref().as_table().filter(|own| own.iter().any(|(key, _)| key.get_ref() == "target"));
+        if let Some(own) = own {
+            let table = Table::new(document, &keys::CHAINED, name.get_ref().to_string(), value.span(), own);
+            let target = table.parsed("target", |text| text.parse::<TargetName>().map_err(|error| error.to_string()));
+            table.finish();
+            let chain = |(variable, target)| Chain { variable, target, place: value.span() };
+            chained.push(variable.ok().zip(target).map(chain));
+        } else {
+            secrets.push(variable.ok().zip(secret(document, name.get_ref(), value)));
+        }
+    }
+    let secrets = secrets.into_iter().collect::<Option<_>>();
+    secrets.zip(chained.into_iter().collect::<Option<_>>())
 }
 
 fn texts<'a>(document: &'a Document, table: &'a DeTable<'a>) -> Option<Vec<(String, String)>> {

@@ -15,7 +15,7 @@ use super::{World, told};
 
 const SOON: Duration = Duration::from_secs(20);
 
-const GRANTS: &str = "durability = \"async\"\n[grants.repair]\ntargets = [\"orders\"]\napproval = \"finance\"\n\
+pub(crate) const GRANTS: &str = "durability = \"async\"\n[grants.repair]\ntargets = [\"orders\"]\napproval = \"finance\"\n\
                       sessions = 50\nlongest = \"4h\"\n";
 const WRONG: &str = "the password must be a valid token, or the credential of a grant for this database";
 
@@ -28,7 +28,7 @@ async fn api(world: &World, path: &str, token: &str, body: &Value) -> Value {
 }
 
 /// A grant in force for Alice: its id, and the credential.
-async fn granted(world: &World, length: &str) -> (String, String) {
+pub(crate) async fn granted(world: &World, length: &str) -> (String, String) {
     let alice = world.issuer.token("alice");
     let bob = world.issuer.token_with(json!({ "sub": "bob", "groups": ["finance"] }));
     let wanted = json!({ "target": "orders", "for": length, "reason": "ticket 4711" });

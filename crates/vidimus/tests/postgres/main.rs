@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod approval;
+mod chained;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
+mod connecting;
 mod drivers;
 mod faults;
 mod granted;
@@ -33,6 +35,7 @@ const POLICIES: &str = r#"
 @id("held") @approval("finance") forbid (principal, action == Action::"sql:insert", resource)
   when { context.sql.writes.contains("payments") };
 @id("finance") permit (principal in Group::"corp/finance", action == Action::"approve", resource);
+@id("tools") permit (principal in Group::"corp/support", action in Action::"tools/call", resource);
 @id("ask") permit (principal in Group::"corp/support", action == Action::"grant.request", resource);
 @id("view") permit (principal in Group::"local/owner", action == Action::"recording.view", resource);
 @id("log") permit (principal in Group::"local/owner", action == Action::"log.read", resource);
