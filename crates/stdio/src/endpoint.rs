@@ -264,3 +264,21 @@ fn event(message: &Bytes) -> Bytes {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_takes_users_of_any_name() {
+        let (variable, target) = ("DATABASE_URL".to_owned(), "orders".to_owned());
+        let place = "@127.0.0.1:6432/orders?sslmode=disable".to_owned();
+        let chained = Chained { variable, target, scheme: "postgresql://", place };
+        for (user, encoded) in
+            [("alice", "alice"), ("ann@example.com", "ann%40example.com"), ("a:/é~", "a%3A%2F%C3%A9~")]
+        {
+            let expected = format!("postgresql://{encoded}:secret@127.0.0.1:6432/orders?sslmode=disable");
+            assert_eq!(*chained.address(user, "secret"), expected);
+        }
+    }
+}
