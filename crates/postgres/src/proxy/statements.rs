@@ -203,7 +203,7 @@ mod tests {
     fn a_statement_that_is_prepared_bound_and_run_in_one_batch_is_one() {
         let (one, other) = (known("select a from t"), known("delete from u"));
         let of = |statements: &[&Arc<Known>]| {
-            let facts = facts(&statements.iter().map(|known| Arc::clone(known)).collect::<Vec<_>>());
+            let facts = facts(&statements.iter().map(|known| Arc::clone(known)).collect::<Vec<_>>(), &BTreeSet::new());
             (facts.statements, facts.unbounded, facts.reads.len() + facts.writes.len())
         };
         assert_eq!(of(&[]), (0, false, 0));
