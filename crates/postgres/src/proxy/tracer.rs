@@ -140,6 +140,7 @@ impl Proxy {
                 return Err(End::Over("closed"));
             };
             self.target.send(wire).await?;
+            self.sent().await?;
             let told = self.told(from_target).await;
             let looked_up = match &told {
                 Ok(Ok(row)) => serde_json::from_slice::<LookedUp>(row).map_err(|error| error.to_string()),
