@@ -21,7 +21,7 @@ fn a_driver_gets_values_of_their_types_or_null() {
     assert_eq!((&told["text"], &told["binary"]), (&json!([row(1)]), &json!([row(1)])), "{told}");
     assert_eq!((&told["prepared"], &told["again"]), (&json!([row(1)]), &json!([row(2)])), "{told}");
     assert_eq!(told["cursor"], json!([[1, null], [2, null], [3, null], [4, null]]));
-    let ends = "a statement that changes what names stand for ends its batch: send Sync after it";
+    let ends = "a statement that runs code ends its batch: send Sync after it";
     assert_eq!((&told["pipeline"], &told["path"]), (&json!(ends), &json!([["<US_SSN>"]])), "{told}");
     let withheld = "this would keep values of protected columns where no rule protects them";
     for (kind, code) in [("error", "42501"), ("kept", "42501")] {
