@@ -8,6 +8,9 @@ use super::*;
 
 const RULES: [(&str, &str); 2] = [("hr.people.ssn", "US_SSN"), ("*.*.badge", "US_SSN")];
 
+/// More names than are kept in mind.
+const MANY: usize = 10_001;
+
 fn rules() -> FieldRules {
     let engine = vidimus_mask::Engine::new(&vidimus_mask::Selection::new(["US_SSN"])).unwrap();
     let class: ClassId = engine.class("US_SSN").unwrap();
@@ -189,6 +192,17 @@ fn cursors_and_prepared_statements_are_what_may_go_by_their_names() {
     show("prepare p as select ssn from hr.people");
     assert_eq!(show("execute p"), "nothing");
     assert_eq!(show("prepare q as create table x as select ssn from hr.people").split(' ').next(), Some("it"));
+    // A message of the protocol gives names, too: what `PREPARE` then fails to take is still the other's.
+    tracer.prepared_as("r".to_owned(), "select upper(ssn) from hr.people");
+    shown(&mut tracer, "prepare r as select name from hr.people");
+    assert_eq!(shown(&mut tracer, "execute r"), "nothing");
+    // Whatever is declared besides, a name that was known is not forgotten.
+    shown(&mut tracer, "declare s cursor with hold for select ssn from hr.people");
+    for number in 0..MANY {
+        tracer.run(&format!("declare n{number} cursor for select 1"));
+    }
+    shown(&mut tracer, "declare s cursor for select name from hr.people");
+    assert_eq!(shown(&mut tracer, "fetch all from s"), "nothing");
     // Only looked at: nothing has that name now.
     let looked_at = tracer.prepare("declare d cursor for select id from hr.people");
     assert!(looked_at.is_some());

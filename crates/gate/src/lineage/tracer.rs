@@ -243,8 +243,9 @@ impl Tracer {
     }
 
     fn declare(&mut self, name: String, cursor: Cursor) {
-        if self.cursors.len() >= MOST_NAMES {
-            return self.cursors.clear();
+        // Names for which there is no room stay unknown for good: one that was forgotten could be taken for another.
+        if self.cursors.len() >= MOST_NAMES && !self.cursors.contains_key(&name) {
+            return;
         }
         let known = self.cursors.entry(name).or_default();
         if !known.contains(&cursor) && known.len() <= MOST_OF_A_NAME {
@@ -260,9 +261,10 @@ impl Tracer {
         }
     }
 
-    fn prepared_as(&mut self, name: String, text: &str) {
-        if self.prepared.len() >= MOST_NAMES {
-            return self.prepared.clear();
+    /// Keeps in mind that a statement of this text may go by a name from now on, by whatever message it got it.
+    pub fn prepared_as(&mut self, name: String, text: &str) {
+        if self.prepared.len() >= MOST_NAMES && !self.prepared.contains_key(&name) {
+            return;
         }
         let known = self.prepared.entry(name).or_default();
         if !known.iter().any(|known| known == text) && known.len() <= MOST_OF_A_NAME {

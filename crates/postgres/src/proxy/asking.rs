@@ -142,6 +142,9 @@ impl Proxy {
                 self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await
             }
             message => {
+                if let (FrontendMessage::Parse(parse), Some(tracing)) = (&message, &mut self.tracing) {
+                    tracing.prepared_as(parse.name.as_str(), parse.text.as_str());
+                }
                 if let Some(text) = self.text_of(&message) {
                     let known = self.statements.known(&text);
                     self.gathered.statements.push(known);

@@ -86,6 +86,13 @@ impl Tracing {
         Ok(Some(Self { own, tracer: Tracer::default(), is_stale: true, looked_up: None }))
     }
 
+    /// A statement may be run by SQL as one that is prepared by SQL, by the name that a message gives it.
+    pub(super) fn prepared_as(&mut self, name: &str, text: &str) {
+        if !name.is_empty() {
+            self.tracer.prepared_as(name.to_owned(), text);
+        }
+    }
+
     pub(super) async fn end(self) {
         if let Err(error) = self.own.close("client").await {
             tracing::error!(%error, session = %self.own.id(), "the end of a session cannot be recorded");
