@@ -22,8 +22,6 @@ pub(super) fn add(catalog: &mut Catalog, functions: Vec<LookedUpFunction>) {
             let is_pure = functions.iter().all(|function| is_pure(function, catalog));
             if is_pure {
                 catalog.add_function(&format!("{schema}.{name}"));
-            }
-            if is_pure {
                 pure.insert(name.clone());
             }
             !is_pure

@@ -124,12 +124,6 @@ impl Tracer {
         self.catalogue.as_ref()
     }
 
-    /// Knows no longer what the database has.
-    pub fn forget(&mut self) {
-        self.catalogue = None;
-        self.known.clear();
-    }
-
     /// Follows what is about to run. None where nothing is protected.
     pub fn run(&mut self, text: &str) -> Option<Arc<Traced>> {
         let traced = self.followed(text, true)?;
