@@ -6,10 +6,12 @@
 
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::BytesMut;
 use tokio::sync::watch;
@@ -77,9 +79,14 @@ pub struct TargetLine {
 pub struct TargetReader(LineReader);
 
 /// What a target is told. What is sent and said waits until there is much of it, or it is flushed, so that a batch is one write.
+///
+/// A target that does not read is never waited for here: it may be one that waits for its own answer to be read. What it does
+/// not take waits, [`Self::is_full`] says when nothing more should come, and [`Self::flush`] waits for it, beside all else.
 pub struct TargetWriter {
     line: LineWriter,
     waiting: BytesMut,
+    /// Whether something was written that may not have gone out.
+    is_written: bool,
 }
 
 /// What the gateway shows a target.
@@ -298,7 +305,7 @@ impl TargetLine {
     /// Both ends, each for a task of its own.
     pub fn split(self) -> (TargetReader, TargetWriter) {
         let (reader, writer) = self.line.split();
-        (TargetReader(reader), TargetWriter { line: writer, waiting: BytesMut::new() })
+        (TargetReader(reader), TargetWriter { line: writer, waiting: BytesMut::new(), is_written: false })
     }
 }
 
@@ -322,7 +329,7 @@ impl TargetWriter {
     pub async fn send(&mut self, wire: Wire) -> Result<(), LineError> {
         if !wire.is_ready() {
             // What was sent before it is not kept back by its record.
-            self.flush().await?;
+            self.offer().await?;
             wire.ready().await?;
         }
         self.put(&wire.bytes).await
@@ -334,22 +341,43 @@ impl TargetWriter {
     }
 
     async fn put(&mut self, bytes: &[u8]) -> Result<(), LineError> {
-        if self.waiting.len() + bytes.len() <= MOST_WAITING {
-            self.waiting.extend_from_slice(bytes);
-            return Ok(());
-        }
-        self.flush().await?;
-        Ok(self.line.write(bytes).await?)
+        self.waiting.extend_from_slice(bytes);
+        if self.is_full() { self.offer().await } else { Ok(()) }
     }
 
-    /// Writes what waits. Whoever waits for the target's answer does this first.
+    /// Whether so much waits that nothing more should come.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() > MOST_WAITING
+    }
+
+    /// Whether something waits.
+    pub fn is_waiting(&self) -> bool {
+        self.is_written || !self.waiting.is_empty()
+    }
+
+    /// Writes what the target takes of it at once.
+    pub async fn offer(&mut self) -> Result<(), LineError> {
+        let mut flushing = pin!(self.flush());
+        poll_fn(|context| match flushing.as_mut().poll(context) {
+            Poll::Pending => Poll::Ready(Ok(())),
+            done @ Poll::Ready(_) => done,
+        })
+        .await
+    }
+
+    /// Writes what waits. Cancel safe: what is dropped has written a part, and the rest waits.
     pub async fn flush(&mut self) -> Result<(), LineError> {
-        if self.waiting.is_empty() {
-            return Ok(());
+        while !self.waiting.is_empty() {
+            self.is_written = true;
+            if self.line.write_some(&mut self.waiting).await? == 0 {
+                return Err(LineError::Closed);
+            }
         }
-        // Taken first: a write that is dropped may have written a part, and nothing is sent twice.
-        let waiting = self.waiting.split();
-        Ok(self.line.write(&waiting).await?)
+        if self.is_written {
+            self.line.flush().await?;
+            self.is_written = false;
+        }
+        Ok(())
     }
 
     /// Ends the line.

@@ -1,8 +1,8 @@
 //! Connections of protocols that frame themselves: bytes both ways, with TLS from the beginning or from some point on.
 //!
 //! Here stand the limits: connections at once, time for a TLS handshake, time that a peer may let what is written wait,
-//! and how much is read ahead. Cancel safety: a read that is dropped has taken nothing; a write that is dropped may have
-//! written a part, and the line is of no use after it.
+//! and how much is read ahead. Cancel safety: a read that is dropped has taken nothing; a [`LineWriter::write`] that is
+//! dropped may have written a part, and the line is of no use after it.
 
 use std::fmt;
 use std::future::Future;
@@ -222,6 +222,16 @@ impl LineWriter {
     /// Writes.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all(bytes).await?;
+        self.0.flush().await
+    }
+
+    /// Writes what the peer takes of this, and takes it off. Cancel safe: what is dropped has written nothing.
+    pub async fn write_some(&mut self, bytes: &mut BytesMut) -> io::Result<usize> {
+        self.0.write_buf(bytes).await
+    }
+
+    /// Sees that what was written goes out. Cancel safe.
+    pub async fn flush(&mut self) -> io::Result<()> {
         self.0.flush().await
     }
 

@@ -84,6 +84,11 @@ impl Portal {
         self.columns.clone().or_else(of_statement)
     }
 
+    /// Types of its parameters, as the client declared them; 0 is left to the server.
+    pub fn declared_types(&self) -> &[u32] {
+        &self.statement.parameter_types
+    }
+
     /// Type (0 if nobody said), format and bytes of each value, in order; no bytes are NULL.
     pub fn values(&self) -> impl Iterator<Item = (u32, Format, Option<&Bytes>)> {
         let described = self.statement.described.as_ref().map(|described| described.parameter_types.as_slice());

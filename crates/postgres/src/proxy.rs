@@ -70,6 +70,7 @@ const LINGER: Duration = Duration::from_millis(20);
 enum Event {
     Target(Result<(), LineError>),
     Client(io::Result<usize>),
+    Sent(Result<(), LineError>),
     Cut,
     Lingered,
     Tick,
@@ -219,6 +220,7 @@ impl Proxy {
             let event = tokio::select! {
                 received = lines.target.receive() => Event::Target(received),
                 received = lines.client.receive(), if may_read => Event::Client(received),
+                sent = self.target.flush(), if self.target.is_waiting() => Event::Sent(sent),
                 () = running::cut_off(&mut self.slots) => Event::Cut,
                 () = tokio::time::sleep(LINGER), if lingers => Event::Lingered,
                 _ = tick.tick() => Event::Tick,
@@ -232,6 +234,7 @@ impl Proxy {
                 Event::Target(Err(error)) => Err(error.into()),
                 Event::Client(Ok(0) | Err(_)) => Err(End::Client),
                 Event::Client(Ok(_)) => Ok(()),
+                Event::Sent(sent) => sent.map_err(End::from),
                 Event::Cut => Err(End::Over("closed")),
                 Event::Lingered => self.pass_on_front().await,
                 Event::Tick => self.session.end_due().map_or(Ok(()), |reason| Err(End::Over(reason))),
@@ -247,6 +250,7 @@ impl Proxy {
     fn has_room(&self) -> bool {
         self.order.pending() < MOST_PENDING
             && self.slots.len() < MOST_RUNNING
+            && !self.target.is_full()
             && (self.reading != Reading::Waiting || self.order.is_copy_in())
     }
 
@@ -261,7 +265,7 @@ impl Proxy {
             self.is_flushed = false;
             self.said(message, &frame, lines).await?;
         }
-        if self.reading != Reading::Waiting && !self.is_flushed {
+        if self.reading != Reading::Waiting && !self.is_flushed && !self.target.is_full() {
             // The server keeps small answers back, and room comes of answers.
             self.prepare(lines).await?;
             self.is_flushed = true;
@@ -270,16 +274,16 @@ impl Proxy {
         self.sent().await
     }
 
-    /// Writes to the server what was for it.
-    pub(super) async fn sent(&mut self) -> Result<(), End> {
-        Ok(self.target.flush().await?)
+    /// Writes to the server what was for it, as far as it takes it.
+    async fn sent(&mut self) -> Result<(), End> {
+        Ok(self.target.offer().await?)
     }
 
     /// Waits for more of the server, while the session lasts.
     async fn hear_more(&mut self, from_target: &mut TargetReader) -> Result<(), End> {
-        self.sent().await?;
         let event = tokio::select! {
             received = from_target.receive() => Event::Target(received),
+            sent = self.target.flush(), if self.target.is_waiting() => Event::Sent(sent),
             () = running::cut_off(&mut self.slots) => Event::Cut,
             () = tokio::time::sleep(TICK) => Event::Tick,
         };
@@ -288,6 +292,7 @@ impl Proxy {
                 received?;
                 self.hear_target(from_target).await
             }
+            Event::Sent(sent) => Ok(sent?),
             Event::Cut => Err(End::Over("closed")),
             _ => self.session.end_due().map_or(Ok(()), |reason| Err(End::Over(reason))),
         }

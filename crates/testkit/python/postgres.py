@@ -20,6 +20,10 @@ def with_psycopg(port, user, password, database):
             first = connection.execute("select 1 + %s", [1])
             second = connection.execute("select name from people where id = %s", [2])
             told["pipeline"] = [first.fetchone()[0], second.fetchone()[0]]
+        with connection.pipeline():
+            # More than all buffers hold, both ways: whoever waits for the other to read waits for ever.
+            large = [connection.execute("select %s || 'y'", ["x" * 200_000]) for _ in range(100)]
+            told["large"] = sum(len(cursor.fetchone()[0]) for cursor in large)
         try:
             with connection.transaction():
                 connection.execute("insert into lines values (1, 'x')")

@@ -311,7 +311,6 @@ impl Proxy {
         let mut told = tokio::time::interval(STILL_WAITING);
         let mut tick = tokio::time::interval(TICK);
         let reference = held.pending().reference.clone();
-        self.sent().await?;
         loop {
             let has_room = lines.client.received().len() < MOST_READ_AHEAD;
             tokio::select! {
@@ -324,6 +323,7 @@ impl Proxy {
                     received?;
                     self.hear_target(lines.target).await?;
                 }
+                sent = self.target.flush(), if self.target.is_waiting() => sent?,
                 received = lines.client.receive(), if has_room => match received {
                     Ok(0) | Err(_) => return Err(End::Client),
                     Ok(_) => {}

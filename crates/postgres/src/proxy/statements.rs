@@ -125,6 +125,11 @@ fn of(asked: &Asked<'_>, wire: Bytes, method: Option<&'static str>, address: IpA
     if let Some(values) = portals.first().map(values).filter(|values| !values.is_empty()) {
         record.insert("parameters".into(), values.into());
     }
+    // The same bytes are another value of another type.
+    let types = portals.first().map(Portal::declared_types).unwrap_or_default();
+    if types.iter().any(|type_id| *type_id != 0) {
+        record.insert("types".into(), json!(types));
+    }
     let bound: Vec<Value> = portals.iter().skip(1).map(|portal| values(portal).into()).collect();
     if !bound.is_empty() {
         record.insert("bound".into(), bound.into());
@@ -178,7 +183,7 @@ fn parameter(type_id: u32, format: Format, value: Option<&Bytes>) -> Value {
         (_, None) => Value::Null,
         _ if read.is_some() => read.into(),
         (Format::Text, Some(text)) => String::from_utf8_lossy(text).into(),
-        // PostgreSQL's own way to write bytes down.
+        // PostgreSQL's own way to write bytes down, told apart from a text that looks like it.
         (Format::Binary, Some(bytes)) => {
             let mut hex = String::with_capacity(2 + 2 * bytes.len());
             hex.push_str("\\x");
@@ -186,7 +191,7 @@ fn parameter(type_id: u32, format: Format, value: Option<&Bytes>) -> Value {
                 // Writing into a string cannot fail.
                 let _ = write!(hex, "{byte:02x}");
             }
-            hex.into()
+            json!({ "binary": hex })
         }
     }
 }

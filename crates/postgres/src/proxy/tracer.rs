@@ -147,7 +147,8 @@ impl Proxy {
                 return Err(End::Over("closed"));
             };
             self.target.send(wire).await?;
-            self.sent().await?;
+            // It has nothing else to do, so it reads.
+            self.target.flush().await?;
             let told = self.told(from_target).await;
             let looked_up = match &told {
                 Ok(Ok(row)) => serde_json::from_slice::<LookedUp>(row).map_err(|error| error.to_string()),
