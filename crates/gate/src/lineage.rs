@@ -20,6 +20,9 @@ use crate::session::Session;
 /// What an adapter has looked up.
 #[derive(Debug, Default, Deserialize)]
 pub struct LookedUp {
+    /// Whether the transaction keeps to a snapshot, so that it may not see what is there now.
+    #[serde(default)]
+    pub is_of_snapshot: bool,
     /// Schemas in which names are looked for, in order: `current_schemas(true)`.
     pub path: Vec<String>,
     /// Tables, and what is read as one.
@@ -51,7 +54,7 @@ pub struct Catalogue {
 
 impl Catalogue {
     pub(crate) fn new(looked_up: LookedUp, rules: &FieldRules) -> Self {
-        let LookedUp { path, relations, inherits, functions } = looked_up;
+        let LookedUp { path, relations, inherits, functions, .. } = looked_up;
         let mut catalog = Catalog::new(path);
         let (mut protected, mut by_number) = (BTreeMap::new(), HashMap::new());
         let mut tables: HashMap<u32, Found> = HashMap::new();

@@ -23,6 +23,8 @@ use crate::row::RowDescription;
 
 /// Statements and portals that a session may have at once.
 pub const DEFAULT_NAMES: usize = 10_000;
+/// Bytes of a name that PostgreSQL keeps (`NAMEDATALEN`, less one).
+pub const MAX_NAME: usize = 63;
 /// Bytes of texts and values that they may hold together.
 pub const DEFAULT_BYTES: usize = 256 << 20;
 
@@ -200,6 +202,7 @@ impl Names {
     /// [`Order::sends`](crate::order::Order::sends); then [`Names::sent`] tells of it. Of a request for
     /// [`NameError::Unsettled`] ask again when the server has answered more.
     pub fn check(&self, message: &FrontendMessage) -> Result<(), NameError> {
+        fit(message)?;
         match message {
             FrontendMessage::Parse(parse) => {
                 if !parse.name.is_empty() {
@@ -491,6 +494,9 @@ pub enum NameError {
     /// server has answered everything.
     #[error("what {} this is depends on an earlier batch", .0.noun())]
     Unsettled(NameKind),
+    /// PostgreSQL would cut it, and take another of the same beginning for it.
+    #[error("this name of a {} has more than {MAX_NAME} bytes", .0.noun())]
+    TooLong(NameKind),
     /// More than is kept.
     #[error(transparent)]
     Full(ProtocolError),
@@ -514,8 +520,28 @@ impl NameError {
             Self::Unknown(NameKind::Statement) => "26000",
             Self::Unknown(NameKind::Portal) => "34000",
             Self::Unsettled(_) => "55000",
+            Self::TooLong(_) => "42622",
             Self::Full(error) => error.sqlstate(),
         }
+    }
+}
+
+/// Whether the names of a message are names for PostgreSQL as they are.
+fn fit(message: &FrontendMessage) -> Result<(), NameError> {
+    let fits =
+        |name: &Text, kind| if name.as_bytes().len() > MAX_NAME { Err(NameError::TooLong(kind)) } else { Ok(()) };
+    match message {
+        FrontendMessage::Parse(parse) => fits(&parse.name, NameKind::Statement),
+        FrontendMessage::Bind(bind) => {
+            fits(&bind.statement, NameKind::Statement)?;
+            fits(&bind.portal, NameKind::Portal)
+        }
+        FrontendMessage::Execute(execute) => fits(&execute.portal, NameKind::Portal),
+        FrontendMessage::Describe(named) | FrontendMessage::Close(named) => match named {
+            Named::Statement(name) => fits(name, NameKind::Statement),
+            Named::Portal(name) => fits(name, NameKind::Portal),
+        },
+        _ => Ok(()),
     }
 }
 

@@ -152,6 +152,10 @@ struct Proxy {
     reading: Reading,
     /// What is protected by column; none where no rule can protect one.
     tracing: Option<Tracing>,
+    /// Whether a cursor was opened that may change settings when it moves.
+    has_code_cursor: bool,
+    /// Whether the client is in the midst of a batch of the extended protocol.
+    is_batch_open: bool,
     /// Whether the server was asked for what it has to say, since more was read.
     is_flushed: bool,
     /// Nobody takes what is passed on any more; what runs comes to its end all the same.
@@ -198,6 +202,8 @@ pub(crate) async fn run(
         described: VecDeque::new(),
         reading: Reading::Free,
         tracing,
+        has_code_cursor: false,
+        is_batch_open: false,
         is_flushed: false,
         is_client_gone: false,
     };
@@ -379,6 +385,9 @@ impl Proxy {
             }
         }
         for slot in std::mem::take(&mut self.slots) {
+            if let Slot::Running(running) = &slot {
+                self.tell_others(running);
+            }
             if let (Slot::Running(running), End::Target) = (slot, &end) {
                 running.broken().await;
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use vidimus_core::TargetName;
 use vidimus_gate::{ClientLine, Gate, LineTarget, Session, TargetReader, TargetSpec, TargetWriter};
@@ -23,6 +24,8 @@ pub struct Target {
     pub scopes: Vec<String>,
     /// The resources that a token may be for and still be good here (RFC 8707 §2).
     pub resources: Vec<String>,
+    /// What all its sessions have changed of what names stand for there, so far.
+    pub changes: Arc<AtomicU64>,
 }
 
 /// What all connections have in common.

@@ -7,8 +7,8 @@ use vidimus_core::{SqlFacts, SqlKind};
 
 use crate::conditions::always_holds;
 use crate::kind::{is_only_explained, kinds, statement};
-use crate::names;
 use crate::tree::Cursor;
+use crate::{called, names};
 
 /// Names of one kind in one statement. With more, the statement counts as not parsed.
 const MAX_NAMES: usize = 1_000;
@@ -56,7 +56,7 @@ fn is_unbounded(at: Cursor<'_>) -> bool {
 
 /// Names of functions that are called.
 fn functions(own: Cursor<'_>) -> BTreeSet<String> {
-    let mut functions = BTreeSet::new();
+    let mut functions: BTreeSet<String> = called::all(own).into_iter().collect();
     for below in own.descendants() {
         match below.kind() {
             S::func_application | S::tablesample_clause | S::CreateTrigStmt | S::CreateEventTrigStmt => {

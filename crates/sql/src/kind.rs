@@ -7,7 +7,7 @@ use vidimus_core::SqlKind;
 
 use crate::settings::{Configured, is_guarded};
 use crate::tree::Cursor;
-use crate::{functions, names};
+use crate::{called, functions, names};
 
 /// Something that a statement does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,6 +141,9 @@ pub(crate) fn kinds(node: Cursor<'_>) -> BTreeSet<Kind> {
     let Some(own) = statement(node) else { return [Kind::Other].into() };
     add_own(own, &mut kinds);
     let is_explained = is_only_explained(own);
+    if called::all(own).into_iter().any(|name| functions::runs_code(&[name])) {
+        kinds.insert(Kind::Code);
+    }
     for below in own.descendants() {
         match below.kind() {
             _ if is_explained && !matches!(below.kind(), S::func_application | S::func_name | S::ExecuteStmt) => {}
@@ -286,6 +289,8 @@ fn add_own(own: Cursor<'_>, kinds: &mut BTreeSet<Kind>) {
         | S::ClosePortalStmt
         | S::ListenStmt
         | S::UnlistenStmt => &[Kind::Session],
+        // A transaction that outlives its session, and others' transactions.
+        S::TransactionStmt | S::TransactionStmtLegacy if own.has(S::PREPARED) || own.has(S::PREPARE) => &[Kind::Admin],
         S::TransactionStmt | S::TransactionStmtLegacy | S::ConstraintsSetStmt => &[Kind::Transaction],
         S::LockStmt | S::NotifyStmt => &[Kind::Other],
         S::CreateStmt

@@ -5,6 +5,7 @@
 //! panics, takes time linear in the text, and is bounded; what is beyond a bound or not understood is a [`ParseError`].
 //! Modules, from below: `scan`, `tree` · `names`, `functions`, `settings` · `kind`, `conditions`, `facts`, `effects` · `lineage`.
 
+mod called;
 mod conditions;
 mod effects;
 mod error;

@@ -173,5 +173,6 @@ fn target(
         limits,
     });
     let (database_there, scopes) = (database.catalog.clone(), database.scopes.clone());
-    Ok(vidimus_postgres::Target { spec: Arc::new(spec), way, database: database_there, scopes, resources })
+    let changes = Arc::default();
+    Ok(vidimus_postgres::Target { spec: Arc::new(spec), way, database: database_there, scopes, resources, changes })
 }

@@ -49,7 +49,7 @@ fn looked_up() -> LookedUp {
 
 fn tracer() -> Tracer {
     let mut tracer = Tracer::default();
-    tracer.looked_up(Arc::new(Catalogue::new(looked_up(), &rules())), false);
+    tracer.looked_up(Some(Arc::new(Catalogue::new(looked_up(), &rules()))), false);
     tracer
 }
 
@@ -85,7 +85,7 @@ fn rules_protect_what_they_name_and_what_shares_its_rows() {
     let none = Catalogue::new(looked_up(), &FieldRules::none());
     assert!(!none.protects());
     let mut tracer = Tracer::default();
-    tracer.looked_up(Arc::new(none), false);
+    tracer.looked_up(Some(Arc::new(none)), false);
     assert_eq!(tracer.run("select ssn from hr.people"), None);
 }
 
@@ -229,17 +229,111 @@ fn what_names_stand_for_is_asked_again_after_what_changes_it() {
         ("create temp table people (id int)", true),
         ("drop table people", true),
     ] {
-        tracer.looked_up(Arc::new(Catalogue::new(looked_up(), &rules())), false);
+        tracer.looked_up(Some(Arc::new(Catalogue::new(looked_up(), &rules()))), false);
         assert_eq!(changes(&mut tracer, text), expected, "{text}");
     }
     // What is undone with a transaction is undone when it ends.
-    tracer.looked_up(Arc::new(Catalogue::new(looked_up(), &rules())), true);
+    tracer.looked_up(Some(Arc::new(Catalogue::new(looked_up(), &rules()))), true);
     assert!(changes(&mut tracer, "rollback to a"));
     assert!(changes(&mut tracer, "rollback"));
-    tracer.looked_up(Arc::new(Catalogue::new(looked_up(), &rules())), false);
+    tracer.looked_up(Some(Arc::new(Catalogue::new(looked_up(), &rules()))), false);
     assert!(!changes(&mut tracer, "rollback"));
     assert_eq!(
         shown(&mut Tracer::default(), "select 1"),
         "the gateway could not look up what the database has, so it cannot tell what is protected"
     );
+}
+
+#[test]
+fn what_was_only_prepared_gives_no_name_and_is_followed_anew_when_it_runs() {
+    let (declare, fetch) = ("declare c cursor for select ssn || '' from hr.people", "fetch all from c");
+    let mut tracer = tracer();
+    assert_eq!(shown(&mut tracer, "declare c cursor for select name from hr.people"), "y");
+    assert!(tracer.prepare(declare).is_some());
+    assert_eq!(shown(&mut tracer, fetch), "y");
+    tracer.run(declare);
+    assert_eq!(shown(&mut tracer, fetch), "nothing");
+
+    let mut tracer = self::tracer();
+    tracer.run("prepare q as select name from hr.people");
+    assert_eq!(shown(&mut tracer, "execute q"), "y");
+    let other = "prepare q as select ssn || '' from hr.people";
+    assert!(tracer.prepare(other).is_some());
+    tracer.run(other);
+    assert_eq!(shown(&mut tracer, "execute q"), "nothing");
+}
+
+#[test]
+fn a_portal_is_a_cursor_of_its_name() {
+    let mut tracer = tracer();
+    tracer.bound_as("c", "select name from hr.people", true);
+    assert_eq!(shown(&mut tracer, "fetch all from c"), "y");
+    tracer.bound_as("c", "select ssn || '' from hr.people", true);
+    assert_eq!(shown(&mut tracer, "fetch all from c"), "nothing");
+    // Where names may stand for something else by now, nothing is known of it.
+    tracer.bound_as("d", "select name from hr.people", false);
+    assert_eq!(shown(&mut tracer, "fetch all from d"), "nothing");
+}
+
+#[test]
+fn what_a_cursor_changes_it_changes_when_it_moves() {
+    let mut tracer = tracer();
+    let changes = |tracer: &mut Tracer, text: &str| tracer.run(text).unwrap().changes_names;
+    tracer.run("declare a cursor for select set_config('search_path', 'hr', false)");
+    tracer.run("declare b cursor for select name from hr.people");
+    assert!(changes(&mut tracer, "fetch a") && changes(&mut tracer, "fetch nobody_knows"));
+    assert!(!changes(&mut tracer, "fetch b"));
+}
+
+#[test]
+fn two_phase_commits_are_ends_of_transactions() {
+    for text in ["prepare transaction 'x'", "commit prepared 'x'", "rollback prepared 'x'"] {
+        let traced = tracer().run(text).unwrap();
+        assert!(traced.changes_names && traced.changes_database, "{text}");
+    }
+}
+
+#[test]
+fn others_are_told_of_what_changes_the_database() {
+    let mut tracer = tracer();
+    let mut told = |text: &str| tracer.run(text).unwrap().changes_database;
+    assert!(!told("set search_path = hr") && !told("select 1") && !told("commit"));
+    assert!(told("create table public.some (x int)") && told("commit"));
+}
+
+#[test]
+fn no_more_of_what_was_prepared_is_kept_than_has_room() {
+    let mut tracer = tracer();
+    let long = |name: usize| format!("select {name}, '{}'", "x".repeat(1_000_000));
+    for name in 0..20 {
+        tracer.prepared_as(format!("s{name}"), &long(name));
+    }
+    assert_eq!(shown(&mut tracer, "execute s1"), "yy");
+    let reason = "which statement was prepared by this name is not known, in a database with protected columns";
+    assert_eq!(shown(&mut tracer, "execute s19"), reason);
+    // A short one does not make a name known again.
+    tracer.prepared_as("s19".to_owned(), "select 1");
+    assert_eq!(shown(&mut tracer, "execute s19"), reason);
+}
+
+#[test]
+fn functions_are_followed_however_they_are_called() {
+    let mut tracer = tracer();
+    for (text, expected) in [
+        ("select (ssn).length from hr.people", "n"),
+        ("select (name).length from hr.people", "y"),
+        ("select ('select 1'::text).ts_stat", "n"),
+        ("select ($1).opaque", "n"),
+        ("select (1).peek", "n"),
+        ("select ('x'::text).shout", "y"),
+        ("select treat(1 as peek)", "n"),
+        ("select treat('select 1' as ts_stat)", "n"),
+        ("select t.peek from unnest(array[1]) t", "n"),
+        ("select (array[1])[1].peek", "n"),
+        ("select (information_schema._pg_expandarray(array[1])).n", "y"),
+    ] {
+        let told = shown(&mut tracer, text);
+        let is_refused = told.len() > 3;
+        assert!(told == expected || expected == "n" && is_refused, "{text}: {told}");
+    }
 }

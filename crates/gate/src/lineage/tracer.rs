@@ -17,6 +17,8 @@ const REMEMBERED_BYTES: usize = 16 << 10;
 const MOST_OF_A_NAME: usize = 8;
 /// Names of statements and cursors that are kept in mind.
 const MOST_NAMES: usize = 10_000;
+/// Bytes of the texts of prepared statements that are kept in mind.
+const MOST_BYTES: usize = 8 << 20;
 
 /// What a text's statements give that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Traced {
     pub inferred: Inferred,
     /// Whether names may stand for something else afterwards: the catalogue must be looked up again before what follows.
     pub changes_names: bool,
+    /// Whether they may for other sessions, too.
+    pub changes_database: bool,
 }
 
 /// Which protected columns what comes may tell of without showing them.
@@ -71,7 +75,7 @@ impl Traced {
     /// Of which nothing is known.
     pub fn unknown() -> Self {
         let (messages, inferred) = (Messages::Anything, Inferred::Unknown);
-        Self { shown: Vec::new(), messages, refused: None, inferred, changes_names: false }
+        Self { shown: Vec::new(), messages, refused: None, inferred, changes_names: false, changes_database: false }
     }
 
     /// What may be shown of the result of a statement.
@@ -85,6 +89,23 @@ impl Traced {
 struct Cursor {
     shown: Visible,
     messages: Messages,
+    /// Whether its query changes what names stand for when it moves.
+    changes_names: bool,
+}
+
+impl Cursor {
+    /// Of which nothing is known.
+    const UNKNOWN: Self = Self { shown: Visible::Nothing, messages: Messages::Anything, changes_names: true };
+}
+
+/// The texts that a name of a prepared statement may stand for.
+#[derive(Debug, Default)]
+enum Prepared {
+    /// One of these.
+    Texts(Vec<Arc<str>>),
+    /// More, or longer ones, than are kept.
+    #[default]
+    Unknown,
 }
 
 /// Follows the statements of a session.
@@ -95,9 +116,15 @@ pub struct Tracer {
     /// What may go by a name of a cursor. A name is never forgotten: what was closed, or failed, may not have been.
     cursors: HashMap<String, Vec<Cursor>>,
     /// The same of the texts of prepared statements.
-    prepared: HashMap<String, Vec<String>>,
+    prepared: HashMap<String, Prepared>,
+    /// Bytes of these.
+    prepared_bytes: usize,
+    /// What they give, as long as the catalogue is the same.
+    followed: HashMap<Arc<str>, Arc<Traced>>,
     /// Whether names were changed in a transaction that may be undone.
     has_changed: bool,
+    /// Whether others' were.
+    has_changed_database: bool,
 }
 
 /// What is found of one statement.
@@ -107,16 +134,20 @@ struct Found {
     refused: Option<String>,
     inferred: Inferred,
     changes_names: bool,
+    changes_database: bool,
     /// Whether it depends on what names of statements and cursors stand for.
     is_by_name: bool,
 }
 
 impl Tracer {
-    /// Knows from now on what the database has. `in_transaction`: of what was changed, something may still be undone.
-    pub fn looked_up(&mut self, catalogue: Arc<Catalogue>, in_transaction: bool) {
-        self.catalogue = Some(catalogue);
+    /// Knows from now on what the database has; none where it cannot be told. `in_transaction`: of what was changed, something
+    /// may still be undone.
+    pub fn looked_up(&mut self, catalogue: Option<Arc<Catalogue>>, in_transaction: bool) {
+        self.catalogue = catalogue;
         self.has_changed &= in_transaction;
+        self.has_changed_database &= in_transaction;
         self.known.clear();
+        self.followed.clear();
     }
 
     /// What the database has, as far as it is known.
@@ -128,6 +159,7 @@ impl Tracer {
     pub fn run(&mut self, text: &str) -> Option<Arc<Traced>> {
         let traced = self.followed(text, true)?;
         self.has_changed |= traced.changes_names;
+        self.has_changed_database |= traced.changes_database;
         Some(traced)
     }
 
@@ -172,6 +204,7 @@ impl Tracer {
             refused: None,
             inferred: Inferred::Columns(BTreeSet::new()),
             changes_names: false,
+            changes_database: false,
         };
         let mut is_by_name = false;
         for statement in script.statements() {
@@ -185,6 +218,7 @@ impl Tracer {
             all.refused = all.refused.or(found.refused);
             all.inferred.add(found.inferred);
             all.changes_names |= found.changes_names;
+            all.changes_database |= found.changes_database;
             is_by_name |= found.is_by_name;
             all.shown.push(found.shown);
         }
@@ -200,24 +234,34 @@ impl Tracer {
             refused: refused(catalogue, statement, &lineage),
             inferred: Inferred::of(catalogue, &lineage.inferred),
             changes_names: false,
+            changes_database: false,
             is_by_name: false,
         };
         for effect in statement.effects() {
             match effect {
-                Effect::Declare(name) if runs => {
-                    let cursor = Cursor { shown: found.shown.clone(), messages: found.messages };
-                    self.declare(name, cursor);
+                Effect::Declare(name) => {
+                    // Only what runs gives a name, so what is known of a text that did not is not of one that does.
+                    found.is_by_name = true;
+                    if runs {
+                        let changes_names = may_change_names(statement);
+                        let cursor = Cursor { shown: found.shown.clone(), messages: found.messages, changes_names };
+                        self.declare(name, cursor);
+                    }
                 }
-                Effect::Declare(_) => {}
                 Effect::Fetch(name) => {
                     found.is_by_name = true;
                     let cursor = self.cursor(&name);
                     (found.shown, found.messages) = (cursor.shown, cursor.messages);
+                    found.changes_names |= cursor.changes_names;
                 }
-                Effect::Prepare(name) if runs => match statement.inner() {
-                    Some(inner) => self.prepared_as(name, inner.text()),
-                    None => found.refused = Some("the statement that is prepared cannot be read".to_owned()),
-                },
+                Effect::Prepare(name) => {
+                    found.is_by_name = true;
+                    match statement.inner() {
+                        Some(inner) if runs => self.prepared_as(name, inner.text()),
+                        Some(_) => {}
+                        None => found.refused = Some("the statement that is prepared cannot be read".to_owned()),
+                    }
+                }
                 Effect::Execute(name) => {
                     found.is_by_name = true;
                     self.execute(catalogue, &name, &mut found);
@@ -225,12 +269,15 @@ impl Tracer {
                 effect => found.changes_names |= changes_names(&effect),
             }
         }
-        found.changes_names |= kinds.contains(SqlKind::Ddl);
+        // Two-phase commits end transactions, this one's or others'.
+        found.changes_database = kinds.contains(SqlKind::Ddl) || kinds.contains(SqlKind::Admin);
+        found.changes_names |= found.changes_database;
         // What is undone may be what names stand for.
         let ends =
             |effect: &Effect| matches!(effect, Effect::Commit { .. } | Effect::Rollback { .. } | Effect::RollbackTo(_));
         let is_end = statement.effects().iter().any(ends);
         found.changes_names |= is_end && self.has_changed;
+        found.changes_database |= is_end && self.has_changed_database;
         // Whether it is depends on what was before it.
         found.is_by_name |= is_end;
         found
@@ -251,8 +298,25 @@ impl Tracer {
     fn cursor(&self, name: &str) -> Cursor {
         match self.cursors.get(name).map(Vec::as_slice) {
             Some([only]) => only.clone(),
-            _ => Cursor { shown: Visible::Nothing, messages: Messages::Anything },
+            _ => Cursor::UNKNOWN,
         }
+    }
+
+    /// Keeps in mind that a portal that a message has bound may go by a name: it is a cursor, too. Where nobody can tell what
+    /// the names in its text stand for now, nothing is known of it.
+    pub fn bound_as(&mut self, name: &str, text: &str, is_followed: bool) {
+        let traced = if is_followed { self.prepare(text) } else { None };
+        let is_protected = self.catalogue.as_ref().is_none_or(|catalogue| catalogue.protects());
+        let cursor = match traced.as_deref() {
+            Some(Traced { shown, messages, changes_names, .. }) if shown.len() == 1 => Cursor {
+                shown: shown.first().cloned().unwrap_or(Visible::Nothing),
+                messages: *messages,
+                changes_names: *changes_names,
+            },
+            None if is_followed && !is_protected => return,
+            _ => Cursor::UNKNOWN,
+        };
+        self.declare(name.to_owned(), cursor);
     }
 
     /// Keeps in mind that a statement of this text may go by a name from now on, by whatever message it got it.
@@ -260,27 +324,44 @@ impl Tracer {
         if self.prepared.len() >= MOST_NAMES && !self.prepared.contains_key(&name) {
             return;
         }
-        let known = self.prepared.entry(name).or_default();
-        if !known.iter().any(|known| known == text) && known.len() <= MOST_OF_A_NAME {
-            known.push(text.to_owned());
+        let known = self.prepared.entry(name).or_insert_with(|| Prepared::Texts(Vec::new()));
+        let Prepared::Texts(texts) = known else { return };
+        if texts.iter().any(|known| **known == *text) {
+            return;
         }
+        let bytes = self.prepared_bytes.saturating_add(text.len());
+        if texts.len() >= MOST_OF_A_NAME || bytes > MOST_BYTES {
+            let freed: usize = texts.iter().map(|text| text.len()).sum();
+            self.prepared_bytes = self.prepared_bytes.saturating_sub(freed);
+            *known = Prepared::Unknown;
+            return;
+        }
+        self.prepared_bytes = bytes;
+        texts.push(text.into());
     }
 
     /// What a prepared statement does is what every statement of its name may do.
     fn execute(&mut self, catalogue: &Catalogue, name: &str, found: &mut Found) {
-        let texts = self.prepared.get(name).cloned().unwrap_or_default();
-        if texts.is_empty() || texts.len() > MOST_OF_A_NAME {
+        let texts = match self.prepared.get(name) {
+            Some(Prepared::Texts(texts)) => texts.clone(),
+            Some(Prepared::Unknown) | None => Vec::new(),
+        };
+        if texts.is_empty() {
             let reason = "which statement was prepared by this name is not known, in a database with protected columns";
             found.refused.get_or_insert_with(|| reason.to_owned());
             return;
         }
         let mut given: Option<Visible> = None;
         for text in texts {
-            let (traced, _) = self.traced(catalogue, &text, false);
+            if found.refused.is_some() {
+                return;
+            }
+            let traced = self.prepared_text(catalogue, &text);
             found.messages = if given.is_none() { traced.messages } else { found.messages.max(traced.messages) };
-            found.refused = found.refused.take().or(traced.refused);
-            found.inferred.add(traced.inferred);
+            found.refused.clone_from(&traced.refused);
+            found.inferred.add(traced.inferred.clone());
             found.changes_names |= traced.changes_names;
+            found.changes_database |= traced.changes_database;
             let shown = match traced.shown.as_slice() {
                 [only] => only.clone(),
                 _ => Visible::Nothing,
@@ -291,6 +372,19 @@ impl Tracer {
             });
         }
         found.shown = given.unwrap_or(Visible::Nothing);
+    }
+
+    /// What a text gives that was prepared; it is followed once as long as the catalogue is the same.
+    fn prepared_text(&mut self, catalogue: &Catalogue, text: &Arc<str>) -> Arc<Traced> {
+        if let Some(traced) = self.followed.get(text) {
+            return Arc::clone(traced);
+        }
+        let (traced, is_by_name) = self.traced(catalogue, text, false);
+        let traced = Arc::new(traced);
+        if !is_by_name {
+            self.followed.insert(Arc::clone(text), Arc::clone(&traced));
+        }
+        traced
     }
 }
 
@@ -305,6 +399,14 @@ impl Inferred {
             _ => *self = Self::Unknown,
         }
     }
+}
+
+/// Whether what a statement's query calls may give names another meaning, whenever it does.
+fn may_change_names(statement: &Statement<'_>) -> bool {
+    let is_code = |kind: &vidimus_sql::Kind| {
+        matches!(kind, vidimus_sql::Kind::Code | vidimus_sql::Kind::Admin | vidimus_sql::Kind::Other)
+    };
+    statement.kinds().iter().any(is_code) || statement.effects().iter().any(changes_names)
 }
 
 /// Whether an effect may give names another meaning.

@@ -244,3 +244,21 @@ fn what_is_kept_is_bounded_and_given_back() {
     session.answer(&READY);
     assert_eq!(session.names.definitions, 0);
 }
+
+#[test]
+fn names_that_the_server_would_cut_are_not_used() {
+    let mut session = Session::default();
+    let (fits, long) = ("n".repeat(63), "n".repeat(64));
+    session.send(&parse(&fits, "select 1"));
+    session.send(&bind(&fits, &fits));
+    let close = |name: &str| FrontendMessage::Close(Named::Statement(name.into()));
+    let describe = |name: &str| FrontendMessage::Describe(Named::Portal(name.into()));
+    let execute = |name: &str| FrontendMessage::Execute(Execute { portal: name.into(), max_rows: 0 });
+    for message in
+        [parse(&long, "select 2"), bind("", &long), bind(&long, &fits), close(&long), describe(&long), execute(&long)]
+    {
+        let refused = session.try_send(&message).unwrap_err();
+        assert!(matches!(refused, NameError::TooLong(_)), "{message:?}: {refused}");
+    }
+    assert_eq!(session.text(&fits), known("select 1"));
+}

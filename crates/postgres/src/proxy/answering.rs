@@ -71,6 +71,9 @@ impl Proxy {
         if let BackendMessage::ReadyForQuery(status) = &message {
             let ready = say::ready(*status);
             self.reading = Reading::Free;
+            if let Some(tracing) = &mut self.tracing {
+                tracing.ready();
+            }
             if let Some(Slot::Running(running)) = self.slots.front_mut()
                 && running.last == Some(request.id)
             {
@@ -236,6 +239,7 @@ impl Proxy {
     pub(super) async fn finish_front(&mut self, after: Option<&Signal>) -> Result<(), End> {
         match self.slots.pop_front() {
             Some(Slot::Running(running)) => {
+                self.tell_others(&running);
                 let released = running.finish().await?;
                 self.pass_on(&released, after).await
             }

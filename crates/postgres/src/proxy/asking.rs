@@ -14,7 +14,7 @@ use super::{End, Gathered, Lines, Proxy, Reading, TICK};
 use crate::error::{FEATURE_NOT_SUPPORTED, PROTOCOL_VIOLATION};
 use crate::frame::Frame;
 use crate::frontend::{FrontendMessage, Named};
-use crate::names::{Lookup, NameError};
+use crate::names::{Lookup, NameError, Portal};
 use crate::order::{Origin, Request, RequestKind, Sent};
 use crate::read::{Format, Text};
 use crate::{say, tell};
@@ -35,6 +35,14 @@ impl Proxy {
         frame: &Frame,
         lines: &mut Lines<'_>,
     ) -> Result<(), End> {
+        // A batch ends with these; whatever else is asked for begins one, or goes on with it.
+        self.is_batch_open = match &message {
+            FrontendMessage::Sync | FrontendMessage::Query(_) | FrontendMessage::FunctionCall(_) => false,
+            FrontendMessage::CopyData(_) | FrontendMessage::CopyDone | FrontendMessage::CopyFail(_) => {
+                self.is_batch_open
+            }
+            _ => true,
+        };
         // What the server drops is about nothing.
         let mut checked = if self.order.is_failed() { Ok(()) } else { self.names.check(&message) };
         while matches!(checked, Err(NameError::Unsettled(_))) {
@@ -47,7 +55,8 @@ impl Proxy {
             Sent::Request(request) => {
                 // A cursor of SQL is described as a portal, which runs nothing.
                 let is_cursor = matches!(message, FrontendMessage::Describe(Named::Portal(_)));
-                if let Err(error) = checked.or_else(|error| if is_cursor { Ok(()) } else { Err(error) }) {
+                let is_let = |error: &NameError| is_cursor && matches!(error, NameError::Unknown(_));
+                if let Err(error) = checked.or_else(|error| if is_let(&error) { Ok(()) } else { Err(error) }) {
                     let denied = self.reject("name", error.to_string(), frame).await;
                     return self.refuse(request, &denied, error.sqlstate()).await;
                 }
@@ -91,7 +100,7 @@ impl Proxy {
                 };
                 self.forget(&known, guarded.as_ref());
                 // What follows is read when it is certain that it means what it says.
-                if known.may_change_settings() || guarded.as_ref().is_some_and(Guarded::changes_names) {
+                if self.may_change_settings(&known) || guarded.as_ref().is_some_and(Guarded::changes_names) {
                     self.reading = Reading::Waiting;
                 }
                 let asked = Asked {
@@ -118,7 +127,7 @@ impl Proxy {
                 };
                 let Gathered { mut wire, mut statements, mut portals, .. } = std::mem::take(&mut self.gathered);
                 self.forget(&known, guarded.as_ref());
-                if known.may_change_settings() || guarded.as_ref().is_some_and(Guarded::changes_names) {
+                if self.may_change_settings(&known) || guarded.as_ref().is_some_and(Guarded::changes_names) {
                     self.reading = Reading::Guarded;
                 }
                 let run = Run {
@@ -152,6 +161,7 @@ impl Proxy {
                 if let FrontendMessage::Bind(bind) = &message
                     && let Lookup::Known(portal) = self.names.portal(&bind.portal)
                 {
+                    self.bound(&portal);
                     self.gathered.portals.push(portal);
                 }
                 if let FrontendMessage::Describe(named) = message {
@@ -162,6 +172,24 @@ impl Proxy {
                 Ok(())
             }
         }
+    }
+
+    /// Keeps in mind what a portal may do that SQL can move by its name.
+    fn bound(&mut self, portal: &Portal) {
+        if portal.bind.portal.is_empty() {
+            return;
+        }
+        self.has_code_cursor |= self.statements.known(&portal.statement.text).may_change_settings();
+        if let Some(tracing) = &mut self.tracing {
+            tracing.bound_as(portal.bind.portal.as_str(), portal.statement.text.as_str());
+        }
+    }
+
+    /// Whether a statement may change settings in a way that its text does not tell: by itself, or since it moves a cursor whose
+    /// query may.
+    fn may_change_settings(&mut self, known: &Known) -> bool {
+        self.has_code_cursor |= known.moves_cursors() && known.may_change_settings();
+        known.may_change_settings() || known.moves_cursors() && self.has_code_cursor
     }
 
     /// Forgets what names stand for that a statement may give to something else.

@@ -44,6 +44,16 @@ impl Known {
         self.read.kinds.contains(SqlKind::Code) || self.read.kinds.contains(SqlKind::Other)
     }
 
+    /// Whether it neither reads nor changes what is in tables: transactions, settings.
+    pub(crate) fn is_of_session(&self) -> bool {
+        self.read.kinds.iter().all(SqlKind::is_of_session)
+    }
+
+    /// Whether it may end a transaction.
+    pub(crate) fn ends_transactions(&self) -> bool {
+        self.read.kinds.contains(SqlKind::Transaction) || self.read.kinds.contains(SqlKind::Admin)
+    }
+
     /// Whether prepared statements may stand for something else after it.
     pub(crate) const fn renames_statements(&self) -> bool {
         self.read.renames_statements

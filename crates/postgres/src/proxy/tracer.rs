@@ -6,11 +6,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use serde_json::json;
 use tokio::time::timeout;
+use uuid::Uuid;
 use vidimus_core::event::Status;
 use vidimus_core::{Action, Operation};
 use vidimus_gate::{
@@ -23,7 +25,7 @@ use super::{End, Proxy};
 use crate::backend::{self, BackendMessage, TransactionStatus};
 use crate::error::ProtocolError;
 use crate::frame::Frame;
-use crate::frontend::FrontendMessage;
+use crate::frontend::{Bind, Execute, FrontendMessage, Named, Parse};
 use crate::notice::{Notice, field};
 use crate::read::Text;
 use crate::shared::Target;
@@ -38,6 +40,7 @@ const ATTEMPTS: usize = 3;
 /// One row of one text: JSON as [`LookedUp`] has it.
 const LOOK_UP: &str = "\
 SELECT pg_catalog.json_build_object(
+  'is_of_snapshot', pg_catalog.current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted'),
   'path', pg_catalog.current_schemas(true),
   'relations', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(c.oid::pg_catalog.int8, n.nspname, c.relname,
       CASE WHEN c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -64,6 +67,17 @@ pub(super) struct Tracing {
     /// Whether names may stand for something else than they did.
     is_stale: bool,
     looked_up: Option<Instant>,
+    /// Whether what ran last neither reads nor writes anything: `BEGIN`.
+    is_at_begin: bool,
+    /// Whether a failed transaction may have been ended by what was read of this batch.
+    has_ended: bool,
+    /// A name for the gateway's own statement and portal, which no client knows.
+    name: Text,
+    /// Changes of the database by all sessions, and how many there were when it was looked up.
+    changes: Arc<AtomicU64>,
+    seen: u64,
+    /// The same when it was looked up outside of a transaction.
+    settled: u64,
 }
 
 /// What of the answer to an operation may be shown.
@@ -83,7 +97,40 @@ impl Tracing {
             return Ok(None);
         }
         let own = gate.open_own(Arc::clone(&target.spec)).await?;
-        Ok(Some(Self { own, tracer: Tracer::default(), is_stale: true, looked_up: None }))
+        let changes = Arc::clone(&target.changes);
+        Ok(Some(Self {
+            own,
+            tracer: Tracer::default(),
+            is_stale: true,
+            looked_up: None,
+            is_at_begin: false,
+            has_ended: false,
+            name: Text::from(format!("vidimus_{}", Uuid::new_v4().simple()).as_str()),
+            seen: 0,
+            settled: 0,
+            changes,
+        }))
+    }
+
+    /// Whether another session has changed what names stand for.
+    fn is_outdated(&self) -> bool {
+        self.changes.load(Ordering::SeqCst) != self.seen
+    }
+
+    /// The server is ready: what was asked has come to its end.
+    pub(super) const fn ready(&mut self) {
+        self.has_ended = false;
+    }
+
+    /// What a portal is that a message has bound.
+    pub(super) fn bound_as(&mut self, name: &str, text: &str) {
+        let is_followed = !self.is_stale && !self.is_outdated();
+        self.tracer.bound_as(name, text, is_followed);
+    }
+
+    /// Tells other sessions that names may stand for something else.
+    fn tell_others(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
     }
 
     /// A statement may be run by SQL as one that is prepared by SQL, by the name that a message gives it.
@@ -104,17 +151,30 @@ impl Proxy {
     /// Whether the database must be asked what it has, and can be.
     pub(super) fn must_look_up(&self) -> bool {
         let Some(tracing) = &self.tracing else { return false };
-        let is_due = tracing.is_stale || tracing.looked_up.is_none_or(|at| at.elapsed() > GOOD_FOR);
-        is_due
+        // A transaction that has done nothing yet may still be told how it sees the others.
+        let is_at_begin = tracing.is_at_begin && self.order.transaction_status() != TransactionStatus::Idle;
+        let is_old = tracing.looked_up.is_none_or(|at| at.elapsed() > GOOD_FOR) && !is_at_begin;
+        (tracing.is_stale || is_old || tracing.is_outdated())
             && self.slots.is_empty()
             && self.order.pending() == 0
-            && self.gathered.last.is_none()
+            // What was asked and is not ended with a `Sync` would be committed.
+            && !self.is_batch_open
             && !self.order.is_failed()
             && self.order.transaction_status() != TransactionStatus::Failed
     }
 
+    /// Tells other sessions that names may stand for something else, after what may have changed that.
+    pub(super) fn tell_others(&self, ended: &Running) {
+        if let Some(tracing) = &self.tracing
+            && ended.guarded.as_ref().is_some_and(Guarded::changes_database)
+        {
+            tracing.tell_others();
+        }
+    }
+
     /// Asks the database what it has.
     pub(super) async fn look_up(&mut self, from_target: &mut TargetReader) -> Result<(), End> {
+        let seen = self.tracing.as_ref().map(|tracing| tracing.changes.load(Ordering::SeqCst));
         let asked = timeout(PATIENCE, self.ask(from_target));
         let Ok(told) = asked.await else {
             tracing::error!(session = %self.session.id(), "the database does not tell what it has, within {PATIENCE:?}");
@@ -123,18 +183,23 @@ impl Proxy {
         let looked_up = told?;
         let in_transaction = self.order.transaction_status() != TransactionStatus::Idle;
         if let Some(tracing) = &mut self.tracing {
-            let catalogue = Arc::new(tracing.own.catalogue(looked_up));
+            // What a transaction sees that keeps its snapshot is not what names stand for, once others have changed that.
+            let is_of_now = !in_transaction || !looked_up.is_of_snapshot || seen == Some(tracing.settled);
+            let catalogue = is_of_now.then(|| Arc::new(tracing.own.catalogue(looked_up)));
             tracing.tracer.looked_up(catalogue, in_transaction);
             (tracing.is_stale, tracing.looked_up) = (false, Some(Instant::now()));
+            tracing.seen = seen.unwrap_or(tracing.seen);
+            if !in_transaction {
+                tracing.settled = tracing.seen;
+            }
         }
         Ok(())
     }
 
     async fn ask(&mut self, from_target: &mut TargetReader) -> Result<LookedUp, End> {
         let text = Text::from(LOOK_UP);
-        let mut query = BytesMut::new();
-        FrontendMessage::Query(text.clone()).encode(&mut query).map_err(End::Protocol)?;
-        let (query, known) = (query.freeze(), self.statements.known(&text));
+        let Some(name) = self.tracing.as_ref().map(|tracing| tracing.name.clone()) else { return Err(End::Target) };
+        let (query, known) = (question(&name, &text).map_err(End::Protocol)?, self.statements.known(&text));
         let asked = Asked { statements: &[known], portals: &[], inferred: BTreeSet::new() };
         for _ in 0..ATTEMPTS {
             let Some(tracing) = &self.tracing else { return Err(End::Target) };
@@ -209,13 +274,15 @@ impl Proxy {
     pub(super) fn traced(&mut self, run: &Known, others: &[Arc<Known>]) -> Result<Option<Guarded>, String> {
         let is_failed = self.order.transaction_status() == TransactionStatus::Failed;
         let Some(tracing) = &mut self.tracing else { return Ok(None) };
+        tracing.is_at_begin = run.is_of_session();
         if tracing.is_stale {
-            if !is_failed {
+            if !is_failed || tracing.has_ended {
                 return Err(
                     "a statement that changes what names stand for ends its batch: send Sync after it".to_owned()
                 );
             }
-            // The server runs nothing now but what ends the transaction.
+            // The server runs nothing now but what ends the transaction, and what comes after that in the batch.
+            tracing.has_ended = run.ends_transactions();
             let traced = Traced { changes_names: true, ..Traced::unknown() };
             return Ok(Some(Guarded::new(None, Arc::new(traced))));
         }
@@ -224,6 +291,9 @@ impl Proxy {
             return Err(reason.clone());
         }
         tracing.is_stale |= traced.changes_names;
+        if traced.changes_database {
+            tracing.tell_others();
+        }
         let mut guarded = Guarded::new(tracing.tracer.catalogue(), traced);
         for other in others {
             guarded.hear_of(tracing.tracer.prepare(other.text()));
@@ -252,6 +322,11 @@ impl Guarded {
     /// Messages may be of this statement, too.
     fn hear_of(&mut self, other: Option<Arc<Traced>>) {
         self.messages = other.map_or(self.messages, |other| self.messages.max(other.messages));
+    }
+
+    /// Whether they may for other sessions, too.
+    pub(crate) fn changes_database(&self) -> bool {
+        self.traced.changes_database
     }
 
     /// Whether names may stand for something else afterwards.
@@ -334,6 +409,32 @@ impl Guarded {
             Messages::Anything => is_of_text || code == "25P02" || code == "57014",
         }
     }
+}
+
+/// The gateway's own question, by names of its own: a `Query` would end the client's unnamed statement and portal.
+fn question(name: &Text, text: &Text) -> Result<Bytes, ProtocolError> {
+    let parse = Parse { name: name.clone(), text: text.clone(), parameter_types: Vec::new() };
+    let bind = Bind {
+        portal: name.clone(),
+        statement: name.clone(),
+        value_formats: Vec::new(),
+        values: Vec::new(),
+        result_formats: Vec::new(),
+    };
+    let (statement, portal) = (Named::Statement(name.clone()), Named::Portal(name.clone()));
+    let messages = [
+        // Where the last attempt failed, it is there still; closing what is not there is no error.
+        FrontendMessage::Close(statement.clone()),
+        FrontendMessage::Parse(parse),
+        FrontendMessage::Bind(bind),
+        FrontendMessage::Execute(Execute { portal: name.clone(), max_rows: 0 }),
+        FrontendMessage::Close(portal),
+        FrontendMessage::Close(statement),
+        FrontendMessage::Sync,
+    ];
+    let mut bytes = BytesMut::new();
+    messages.iter().try_for_each(|message| message.encode(&mut bytes))?;
+    Ok(bytes.freeze())
 }
 
 /// Whether the text of an error tells of the server and of no values (PostgreSQL, appendix A): its class, or itself.

@@ -8,8 +8,8 @@ use super::origin::Origin;
 use super::reader::{Reader, is_system_column};
 use super::scope::Scope;
 use crate::functions::runs_code;
-use crate::names;
 use crate::tree::Cursor;
+use crate::{called, names};
 
 impl Reader<'_> {
     /// What can be in the value of an expression, or of all expressions below a node.
@@ -22,6 +22,7 @@ impl Reader<'_> {
             }
             let at = expression.at(id);
             id = id.saturating_add(1);
+            origin.add(&self.called_by_notation(at, scope));
             match at.kind() {
                 S::columnref => {
                     let column = self.column(at, scope);
@@ -73,8 +74,32 @@ impl Reader<'_> {
         Origin::Unknown
     }
 
+    /// What a function may give that is called by a name behind its argument.
+    fn called_by_notation(&mut self, at: Cursor<'_>, scope: &Scope<'_>) -> Origin {
+        let mut origin = Origin::none();
+        for name in called::by_notation(at) {
+            if self.is_plain(name) {
+                continue;
+            }
+            if at.is(S::columnref) {
+                let column = self.column(at, scope);
+                self.store(&column);
+            }
+            origin.add(&self.unknown_function(&[name.to_owned()], at, scope));
+        }
+        origin
+    }
+
+    /// Whether what is called by such a name is a field, or computed of its argument alone.
+    fn is_plain(&self, name: &str) -> bool {
+        self.is_known(&[name.to_owned()]) || !self.catalog.doubts(name) && !called::tells_more(name)
+    }
+
     /// Whether all functions below a node are known to read nothing but their arguments.
     pub(super) fn calls_only_known(&self, node: Cursor<'_>) -> bool {
+        if node.descendants().flat_map(called::by_notation).any(|name| !self.is_plain(name)) {
+            return false;
+        }
         let mut calls = node.descendants().filter(|at| at.is(S::func_application));
         calls.all(|call| self.is_known(&call.child(S::func_name).map(names::parts).unwrap_or_default()))
     }
@@ -109,6 +134,15 @@ impl Reader<'_> {
             },
             [of @ .., last] => {
                 let Some(rows) = scope.source(of) else { return Origin::Unknown };
+                if !rows.has_column(last) && !self.is_plain(last) {
+                    // A function of what a function in `FROM` gives, written like a column.
+                    let given = rows.whole.clone();
+                    self.store(&given);
+                    if runs_code(&[last.clone()]) {
+                        self.store(&Origin::Unknown);
+                    }
+                    return Origin::Unknown;
+                }
                 match rows.column(last) {
                     Some(origin) => origin,
                     None if is_system_column(last) => Origin::none(),

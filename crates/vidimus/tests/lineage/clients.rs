@@ -1,9 +1,9 @@
 //! What a driver gets of protected columns, by the protocol's extended half, and what is on record of it.
 
 use serde_json::{Value, json};
-use vidimus_testkit::python_script;
+use vidimus_testkit::{Postgres, python_script};
 
-use super::World;
+use super::{PASSWORD, World};
 
 const POLICIES: &str = r#"
 @id("all") permit (principal, action, resource);
@@ -31,6 +31,30 @@ fn a_driver_gets_values_of_their_types_or_null() {
     assert_eq!(told["mistake"], "relation \"hr.peopel\" does not exist");
     assert_eq!(told["inferred"], "Not by protected columns.");
     assert_eq!(told["unknown"], json!([[null, "ADA!"]]));
+}
+
+/// Ways that a reader of the gateway found past it, each of which tells when it goes to the server itself.
+#[test]
+fn what_names_batches_and_transactions_are_to_the_server_they_are_to_the_gateway() {
+    let world = World::start("wire");
+    let [a, _] = &world.databases;
+    let port = a.port.to_string();
+    let told = python_script("postgres", "wire.py", &[&port, "alice", &a.token, a.target, "gateway"]).unwrap();
+    a.renew();
+    let (server, name) = (Postgres::shared().unwrap().port().to_string(), a.name.as_str());
+    let direct = python_script("postgres", "wire.py", &[&server, "app", PASSWORD, name, "direct"]).unwrap();
+    let tells = |told: &Value| told.as_array().unwrap().iter().any(|text| text.as_str().unwrap().contains("zorvex"));
+    let ways = direct.as_object().unwrap();
+    for (way, direct) in ways.iter().filter(|(way, _)| *way != "unnamed_statements") {
+        assert!(tells(direct), "{way} tells nothing anyway: {direct}");
+        assert!(!tells(&told[way]), "{way} tells: {}", told[way]);
+        let ended = told[way].as_array().unwrap().iter().any(|text| text.as_str().unwrap().starts_with("ended"));
+        assert!(!ended, "{way} ended the session, so it tells nothing of what it tries: {}", told[way]);
+    }
+    assert_eq!(ways.len(), 10);
+    // A name is told as it is, though the gateway has asked the database between preparing and binding.
+    let name = told["unnamed_statements"].as_array().unwrap();
+    assert!(name.iter().any(|row| row.as_str().unwrap().ends_with("Ada")), "{name:?}");
 }
 
 #[test]

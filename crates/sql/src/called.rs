@@ -1,0 +1,143 @@
+//! Functions that are called without parentheses behind their names (PostgreSQL, 8.16.3 "Accessing Composite Types"):
+//! `(x).f`, `$1.f` and `a[1].f` are `f(x)` where no field is of that name, `t.f` is where `t` is a function in `FROM` that gives
+//! plain values, and `TREAT(x AS f)` always is.
+
+use std::collections::BTreeSet;
+
+use postgresql_cst_parser::syntax_kind::SyntaxKind as S;
+
+use crate::scan::TokenKind;
+use crate::tree::Cursor;
+
+/// Names by which a node may call a function in this way, whatever tables there are.
+pub(crate) fn by_notation(at: Cursor<'_>) -> Vec<&str> {
+    match at.kind() {
+        S::c_expr => {
+            let behind = at.children().filter(|child| matches!(child.kind(), S::indirection | S::opt_indirection));
+            behind.flat_map(attributes).collect()
+        }
+        // Up to a subscript it is the name of a column.
+        S::columnref => {
+            let elements = at.descendants().filter(|below| below.is(S::indirection_el));
+            elements.skip_while(|element| element.value() != "[").flat_map(attributes).collect()
+        }
+        S::func_expr_common_subexpr if at.has(S::TREAT) => {
+            let kind = at.child(S::Typename).unwrap_or(at);
+            kind.values().filter(|(kind, _)| is_name(*kind)).map(|(_, name)| name).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The same of columns of functions in `FROM`.
+pub(crate) fn of_source<'a>(at: Cursor<'a>, sources: &BTreeSet<&str>) -> Option<&'a str> {
+    if sources.is_empty() || !at.is(S::columnref) {
+        return None;
+    }
+    let mut words = at.values().filter(|(kind, _)| is_name(*kind)).map(|(_, name)| name);
+    let of = words.next().filter(|of| sources.contains(of))?;
+    words.next().filter(|name| *name != of)
+}
+
+/// What functions in `FROM` are called there.
+pub(crate) fn sources(own: Cursor<'_>) -> BTreeSet<&str> {
+    let mut sources = BTreeSet::new();
+    for table in own.descendants().filter(|below| below.has(S::func_table)) {
+        let alias = table.children().find(|child| matches!(child.kind(), S::func_alias_clause | S::alias_clause));
+        let function = table.child(S::func_table);
+        match alias {
+            Some(alias) => {
+                sources
+                    .extend(alias.values().find(|(kind, word)| is_name(*kind) && *word != "as").map(|(_, name)| name));
+            }
+            // By its own name, or one that the function has.
+            None => sources.extend(function.into_iter().flat_map(|function| {
+                function
+                    .values()
+                    .take_while(|(_, sign)| *sign != "(")
+                    .filter(|(kind, _)| is_name(*kind))
+                    .map(|(_, name)| name)
+            })),
+        }
+    }
+    sources
+}
+
+/// Every function that a statement may call so.
+pub(crate) fn all(own: Cursor<'_>) -> Vec<String> {
+    let sources = sources(own);
+    let mut all = Vec::new();
+    for at in own.descendants() {
+        all.extend(by_notation(at).into_iter().chain(of_source(at, &sources)).map(str::to_owned));
+    }
+    all
+}
+
+/// Whether a function of PostgreSQL's own that is called so may tell something else than what it computes of its argument. Those
+/// of other schemas are known from the catalog.
+pub(crate) fn tells_more(name: &str) -> bool {
+    let few = ["current_setting", "row_security_active", "setseed", "ts_debug", "txid_status"];
+    name.starts_with("pg_") || few.contains(&name) || crate::functions::runs_code(&[name.to_owned()])
+}
+
+fn attributes<'a>(indirection: Cursor<'a>) -> impl Iterator<Item = &'a str> {
+    let own = std::iter::once(indirection).chain(indirection.descendants());
+    own.filter(|below| below.is(S::attr_name)).map(Cursor::value)
+}
+
+const fn is_name(kind: TokenKind) -> bool {
+    matches!(kind, TokenKind::Word | TokenKind::Quoted)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Kind, parse};
+
+    /// The functions that the only statement of a text may call, and whether it runs code.
+    fn told(text: &str) -> (Vec<String>, bool) {
+        let script = parse(text).unwrap();
+        let statement = script.statements().next().unwrap();
+        (statement.facts().functions.into_iter().collect(), statement.kinds().contains(&Kind::Code))
+    }
+
+    #[test]
+    fn a_function_is_seen_however_it_is_called() {
+        for text in [
+            "select ('select 1'::text).ts_stat",
+            "select ($1).ts_stat",
+            "select $1.ts_stat",
+            "select (array['a'])[1].ts_stat",
+            "select a[1].ts_stat from t",
+            "select t.a[1].ts_stat from t",
+            "select (select 'x'::text).ts_stat",
+            "select ((('x'::text))).\"ts_stat\"",
+            "select TREAT('x' AS ts_stat)",
+            "select treat('x' as setof ts_stat)",
+            "select treat('x' as pg_catalog.ts_stat)",
+            "select t.ts_stat from unnest(array['select 1'::text]) t",
+            "select t.ts_stat from unnest(array['select 1'::text]) as t(x)",
+            "select unnest.ts_stat from unnest(array['select 1'::text])",
+            "select coalesce.ts_stat from coalesce('select 1'::text, '')",
+            "select * from t where exists (select (a).ts_stat)",
+            "insert into t values (($1).ts_stat)",
+            "select 1 from t order by (b).x.ts_stat",
+        ] {
+            let (functions, is_code) = told(text);
+            assert!(is_code && functions.iter().any(|name| name == "ts_stat"), "{text}: {functions:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_columns_are_no_calls() {
+        for text in [
+            "select t.http_status, t.system from logs t",
+            "select a.ts_stat from t a",
+            "update t set a.ts_stat = 1",
+            "select (information_schema._pg_expandarray(i.indkey)).n from pg_index i",
+            "select ts_stat.* from ts_stat",
+            "select t.t from unnest(array[1]) t",
+        ] {
+            assert!(!told(text).1, "{text}");
+        }
+    }
+}
