@@ -29,6 +29,9 @@ pub struct LookedUp {
     pub relations: Vec<LookedUpRelation>,
     /// Tables whose rows others have too: the number of the one that inherits, and of the one that it inherits from.
     pub inherits: Option<Vec<(u32, u32)>>,
+    /// Columns that are computed of others of their row: the numbers of the table and of the column.
+    #[serde(default)]
+    pub generated: Option<Vec<(u32, i16)>>,
     /// Functions that are none of the database system's own.
     pub functions: Option<Vec<LookedUpFunction>>,
 }
@@ -54,7 +57,7 @@ pub struct Catalogue {
 
 impl Catalogue {
     pub(crate) fn new(looked_up: LookedUp, rules: &FieldRules) -> Self {
-        let LookedUp { path, relations, inherits, functions, .. } = looked_up;
+        let LookedUp { path, relations, inherits, generated, functions, is_of_snapshot: _ } = looked_up;
         let mut catalog = Catalog::new(path);
         let (mut protected, mut by_number) = (BTreeMap::new(), HashMap::new());
         let mut tables: HashMap<u32, Found> = HashMap::new();
@@ -76,6 +79,9 @@ impl Catalogue {
             }
             let columns = columns.into_iter().map(|(_, name)| name).collect();
             tables.insert(number, Found { table, columns });
+        }
+        for (number, place) in generated.unwrap_or_default() {
+            compute(&mut protected, by_number.get(&(number, place)));
         }
         share(&mut protected, &tables, &inherits.unwrap_or_default());
         let numbers = by_number.into_iter().filter_map(|(place, column)| {
@@ -129,6 +135,15 @@ struct Found {
 /// What the database system has for itself holds no rows of anybody; what tells of those is known by name.
 fn is_of_system(table: &Table) -> bool {
     matches!(&*table.schema, "pg_catalog" | "information_schema")
+}
+
+/// A generated column may be computed of any other of its row, so it is protected where one of them is.
+fn compute(protected: &mut BTreeMap<Column, Column>, generated: Option<&Column>) {
+    let Some(generated) = generated.filter(|generated| !protected.contains_key(generated)) else { return };
+    let of_row = protected.iter().find(|(column, _)| column.table == generated.table);
+    if let Some(rule) = of_row.map(|(_, rule)| rule.clone()) {
+        protected.insert(generated.clone(), rule);
+    }
 }
 
 /// Tables that inherit have rows in common: what one of them protects, all of them do.

@@ -167,7 +167,6 @@ def another_session(to):
     other = Connection()
     other.each("create schema a", "create table a.people (id int, name text, ssn text)")
     to.each("set search_path = a, hr", "begin isolation level repeatable read", "select 1")
-    to.each("select ssn || '' from people")
     other.each("drop table a.people")
     to.each("select ssn || '' from people")
     to.each("rollback", "select ssn || '' from people")

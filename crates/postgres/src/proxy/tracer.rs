@@ -52,6 +52,8 @@ SELECT pg_catalog.json_build_object(
       AND (n.nspname NOT LIKE 'pg\\_temp\\_%' OR n.oid = pg_catalog.pg_my_temp_schema())),
   'inherits', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(i.inhrelid::pg_catalog.int8, i.inhparent::pg_catalog.int8))
     FROM pg_catalog.pg_inherits i),
+  'generated', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attrelid::pg_catalog.int8, a.attnum))
+    FROM pg_catalog.pg_attribute a WHERE a.attgenerated <> '' AND NOT a.attisdropped),
   'functions', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(n.nspname, p.proname,
       CASE WHEN l.lanname = 'sql' AND p.prokind = 'f' AND p.pronargdefaults = 0 THEN p.prosrc END,
       l.lanname IN ('c', 'internal') AND p.provolatile = 'i' AND p.prokind = 'f' AND p.pronargdefaults = 0))
