@@ -11,6 +11,7 @@ mod drivers;
 mod faults;
 mod granted;
 mod record;
+mod rust_drivers;
 
 use std::process::{Command, Output};
 
