@@ -48,7 +48,7 @@ const LAST_ANSWERS: Duration = Duration::from_mins(5);
 const CANCELLED: Duration = Duration::from_secs(10);
 
 /// Settings of the server that clients are told at the beginning.
-const TOLD: [&str; 12] = [
+const TOLD: [&str; 13] = [
     "server_version",
     "server_encoding",
     "client_encoding",
@@ -61,6 +61,7 @@ const TOLD: [&str; 12] = [
     "default_transaction_read_only",
     "is_superuser",
     "scram_iterations",
+    "search_path",
 ];
 
 /// How long a part of an answer waits for more.

