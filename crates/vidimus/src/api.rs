@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use vidimus_core::{Effect, TargetName, Timestamp, ToolDefinition};
 use vidimus_gate::{Frame, Kept, PayloadName, Recorded, Rule, RuleStatus, Selection, Viewed};
@@ -135,6 +136,25 @@ pub(crate) struct Recording {
     pub(crate) session: SessionSummary,
     /// In the order they were recorded.
     pub(crate) frames: Vec<RecordingFrame>,
+    /// How operations ended, as far as that is on record and signed.
+    pub(crate) ends: Vec<RecordedEnd>,
+}
+
+/// How an operation of a recording ended.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RecordedEnd {
+    /// The `seq` of the event that began it, which its request has.
+    pub(crate) intent: u64,
+    /// The `seq` of the event that ended it, which its response has; the same where it went no further.
+    pub(crate) seq: u64,
+    /// As in its event; `denied` where it was refused, `held` where it had to wait for people, and is another if it passed.
+    pub(crate) status: String,
+    /// How long it took, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) us: Option<u64>,
+    /// Why it went no further, or by which policies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
 }
 
 /// One recorded payload.
@@ -354,13 +374,14 @@ impl TryFrom<Recorded> for Recording {
     type Error = serde_json::Error;
 
     fn try_from(recorded: Recorded) -> Result<Self, Self::Error> {
-        let mut operations = std::collections::BTreeMap::new();
+        let (mut operations, mut ends) = (std::collections::BTreeMap::new(), Vec::new());
         for (_, leaf) in &recorded.viewed.events {
             let event: Described = serde_json::from_slice(leaf)?;
+            ends.extend(event.end());
             operations.insert(event.seq, event.described());
         }
         let frames = recorded.frames.into_iter().filter_map(|frame| RecordingFrame::new(frame, &operations)).collect();
-        Ok(Self { session: recorded.viewed.session.into(), frames })
+        Ok(Self { session: recorded.viewed.session.into(), frames, ends })
     }
 }
 
@@ -396,15 +417,45 @@ impl SessionDetail {
 struct Described {
     seq: u64,
     operation: Option<DescribedOperation>,
+    decision: Option<Value>,
+    outcome: Option<Value>,
 }
 
 #[derive(Deserialize)]
 struct DescribedOperation {
     action: String,
     object: Option<String>,
+    intent: Option<u64>,
 }
 
 impl Described {
+    /// How an operation ended, where the event says that.
+    fn end(&self) -> Option<RecordedEnd> {
+        let operation = self.operation.as_ref()?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        if let (Some(outcome), Some(intent)) = (&self.outcome, operation.intent) {
+            let status = text(outcome.get("status")?)?;
+            return Some(RecordedEnd {
+                intent,
+                seq: self.seq,
+                status,
+                us: outcome.get("us").and_then(Value::as_u64),
+                reason: None,
+            });
+        }
+        let decision = self.decision.as_ref()?;
+        let status = match decision.get("effect")?.as_str()? {
+            "deny" => "denied",
+            "hold" => "held",
+            _ => return None,
+        };
+        let policies = decision.get("policies").and_then(Value::as_array).into_iter().flatten();
+        let policies: Vec<&str> = policies.filter_map(Value::as_str).collect();
+        let by = if policies.is_empty() { "no policy permits it".to_owned() } else { policies.join(", ") };
+        let reason = Some(decision.get("reason").and_then(text).unwrap_or(by));
+        Some(RecordedEnd { intent: self.seq, seq: self.seq, status: status.to_owned(), us: None, reason })
+    }
+
     fn described(self) -> Option<String> {
         let operation = self.operation?;
         Some(match operation.object {

@@ -395,6 +395,8 @@ pub(crate) enum Sessions {
         with_targets: bool,
     },
     /// Show what a session asked and got, in order, each payload checked against its commitment
+    ///
+    /// Results of a database's statements are tables; a value of more than 100 characters is cut there, and JSON has all of it.
     #[command(after_help = "Example:\n  vidimus sessions replay 0199a1b2 --config vidimus.toml")]
     Replay(OneSession),
     /// Export one session as an archive that proves itself

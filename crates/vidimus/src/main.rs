@@ -55,6 +55,7 @@ mod policy_question;
 mod policy_record;
 mod problem;
 mod reference;
+mod replay;
 mod resource_metadata;
 mod retention;
 mod retention_commands;

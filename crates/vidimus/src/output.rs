@@ -81,6 +81,16 @@ const fn is_invisible(character: char) -> bool {
     )
 }
 
+/// `2026-11-20T23:47:40.123456789Z` up to its seconds.
+pub(crate) fn to_seconds(time: &str) -> &str {
+    time.get(..19).unwrap_or(time)
+}
+
+/// The same up to its milliseconds.
+pub(crate) fn to_milliseconds(time: &str) -> &str {
+    time.get(..23).unwrap_or(time)
+}
+
 /// A time of the evidence without its fraction of a second: RFC 3339, UTC.
 pub(crate) fn whole_seconds(time: &str) -> String {
     time.split_once('.').map_or_else(|| printable(time), |(seconds, _)| format!("{}Z", printable(seconds)))

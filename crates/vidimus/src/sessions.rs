@@ -7,21 +7,14 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use vidimus_gate::Selection;
 use vidimus_store::{MAX_SESSIONS, SessionFilter};
 
-use crate::api::{
-    self, Direction, EventEntry, FrameBody, Recording, RecordingFrame, SessionDetail, SessionList, SessionSummary,
-};
+use crate::api::{self, EventEntry, Recording, SessionDetail, SessionList, SessionSummary};
 use crate::cli::{OneSession, Sessions};
-use crate::output::{self, Table, printable, printable_lines};
-use crate::{client, exports};
-
-/// Bytes of a payload shown in hexadecimal when it is no text.
-const MAX_HEX_BYTES: usize = 256;
+use crate::output::{self, Table, printable, to_milliseconds, to_seconds};
+use crate::{client, exports, replay};
 
 /// Runs one of the commands.
 pub(crate) async fn run(command: Sessions, out: &mut impl Write) -> anyhow::Result<()> {
@@ -187,41 +180,7 @@ fn event_row(event: &Value, is_control: bool) -> Vec<String> {
 
 fn write_recording(recording: &Recording, out: &mut impl Write) -> io::Result<()> {
     write_head(&recording.session, out)?;
-    if recording.frames.is_empty() {
-        writeln!(out, "nothing was recorded")?;
-    }
-    for frame in &recording.frames {
-        write_frame(frame, out)?;
-    }
-    Ok(())
-}
-
-fn write_frame(frame: &RecordingFrame, out: &mut impl Write) -> io::Result<()> {
-    let direction = match frame.direction {
-        Direction::Request => "-->",
-        Direction::Rewritten => "==>",
-        Direction::Response => "<--",
-        Direction::Chunk => "<..",
-        Direction::Log => "log",
-    };
-    let operation = frame.operation.as_deref().unwrap_or("");
-    let head =
-        format!("{direction} {} #{} {operation} ({} bytes)", to_milliseconds(&frame.time), frame.seq, frame.bytes);
-    writeln!(out, "{}", printable(&head))?;
-    let body = match &frame.body {
-        None => "not kept: the target records sizes only".to_owned(),
-        Some(FrameBody::Text(text)) => output::indented(text).unwrap_or_else(|| text.clone()),
-        Some(FrameBody::Base64(encoded)) => hex(&STANDARD.decode(encoded).unwrap_or_default()),
-    };
-    for line in printable_lines(&body).lines() {
-        writeln!(out, "    {line}")?;
-    }
-    writeln!(out)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let shown = bytes.iter().take(MAX_HEX_BYTES).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    if bytes.len() > MAX_HEX_BYTES { format!("{shown}…") } else { shown }
+    replay::write(recording, out)
 }
 
 fn write_head(session: &SessionSummary, out: &mut impl Write) -> io::Result<()> {
@@ -266,19 +225,10 @@ fn state(session: &SessionSummary) -> String {
     }
 }
 
-/// `2026-11-20T23:47:40.123456789Z` up to its seconds.
-fn to_seconds(time: &str) -> &str {
-    time.get(..19).unwrap_or(time)
-}
-
-/// The same up to its milliseconds.
-fn to_milliseconds(time: &str) -> &str {
-    time.get(..23).unwrap_or(time)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{Direction, FrameBody, RecordingFrame};
 
     fn summary() -> SessionSummary {
         SessionSummary {
@@ -407,8 +357,12 @@ mod tests {
                 ..frame(Direction::Log, Some(FrameBody::Text("no such table\n".into())))
             },
         ];
-        insta::assert_snapshot!(shown(|out| write_recording(&Recording { session: summary(), frames }, out)));
-        let nothing = shown(|out| write_recording(&Recording { session: summary(), frames: vec![] }, out));
+        insta::assert_snapshot!(shown(|out| write_recording(
+            &Recording { session: summary(), frames, ends: vec![] },
+            out
+        )));
+        let nothing =
+            shown(|out| write_recording(&Recording { session: summary(), frames: vec![], ends: vec![] }, out));
         assert!(nothing.ends_with("nothing was recorded\n"));
     }
 }

@@ -11,6 +11,7 @@ mod drivers;
 mod faults;
 mod granted;
 mod record;
+mod replay;
 mod rust_drivers;
 mod versions;
 
