@@ -137,6 +137,7 @@ pub(crate) struct Recording {
     /// In the order they were recorded.
     pub(crate) frames: Vec<RecordingFrame>,
     /// How operations ended, as far as that is on record and signed.
+    #[serde(default)]
     pub(crate) ends: Vec<RecordedEnd>,
 }
 
