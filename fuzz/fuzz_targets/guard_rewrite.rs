@@ -9,12 +9,12 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use vidimus_core::json::{Document, Limits};
-use vidimus_guard::{Change, Guard, Rewrite, Settings};
+use vidimus_guard::{Change, Guard, Rewrite, RewriteOf, Settings};
 
 const NAMES: [&str; 5] = ["set", "remove", "clamp", "deep", "each"];
 
 static GUARD: LazyLock<Guard> = LazyLock::new(|| {
-    let rewrite = |name: &str, path: &str, change| Rewrite { name: name.into(), argument: path.parse().expect("a path"), change };
+    let rewrite = |name: &str, path: &str, change| Rewrite { name: name.into(), of: RewriteOf::Argument(path.parse().expect("a path"), change) };
     let bound = |number: &str| Some(number.parse().expect("a number"));
     let rewrites = [
         rewrite("set", "$.a", Change::Set(Bytes::from_static(b"{\"z\":[1]}"))),

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use vidimus_core::json::{Document, Limits};
-use vidimus_guard::{Change, Dialect, Guard, Rewrite, Settings, sql_facts};
+use vidimus_guard::{Change, Dialect, Guard, Rewrite, RewriteOf, Settings, sql_facts};
 
 const ROWS: u64 = 10;
 
@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
     let dialects: Vec<_> = Dialect::ALL.into_iter().chain([Dialect::Any]).collect();
     let dialect = dialects[usize::from(*first) % dialects.len()];
     let before = sql_facts(text, dialect);
-    let rewrite = Rewrite { name: "rows".into(), argument: "$.q".parse().expect("a path"), change: Change::MaxRows(ROWS) };
+    let rewrite = Rewrite { name: "rows".into(), of: RewriteOf::Argument("$.q".parse().expect("a path"), Change::MaxRows(ROWS)) };
     let guard = Guard::new(Settings { rewrites: [rewrite].into(), dialect, ..Settings::default() });
     let capped = |text: &str| {
         let message = serde_json::json!({ "q": text }).to_string();

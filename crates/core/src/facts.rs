@@ -131,6 +131,8 @@ pub struct SqlFacts {
     pub unbounded: bool,
     /// The largest number of rows that each query is limited to; `None` where one has no limit.
     pub limit: Option<u64>,
+    /// Whether they are run where nothing can be written: only where they were rewritten so.
+    pub read_only: bool,
 }
 
 impl SqlFacts {
@@ -146,6 +148,7 @@ impl SqlFacts {
             statements: 0,
             unbounded: false,
             limit: None,
+            read_only: false,
         }
     }
 
@@ -155,6 +158,11 @@ impl SqlFacts {
             (0, _) => other.limit,
             (_, 0) => self.limit,
             _ => self.limit.zip(other.limit).map(|(one, other)| one.max(other)),
+        };
+        self.read_only = match (self.statements, other.statements) {
+            (0, _) => other.read_only,
+            (_, 0) => self.read_only,
+            _ => self.read_only && other.read_only,
         };
         self.parsed &= other.parsed;
         self.unbounded |= other.unbounded;

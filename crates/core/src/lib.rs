@@ -23,6 +23,6 @@ pub use facts::{Fact, FactSet, Facts, PathFacts, ShellFacts, SizeFacts, SqlFacts
 pub use id::{ApprovalId, EventId, SessionId};
 pub use operation::{Action, Effect, Members, Operation, Protocol, Rewriting};
 pub use principal::{Actor, Principal, PrincipalKind};
-pub use sql::{SqlKind, SqlKinds};
+pub use sql::{SqlKind, SqlKinds, StatementChanges};
 pub use target::{CredentialKind, Durability, Record, TargetName};
 pub use tool::{Fingerprint, ToolAnnotations, ToolDefinition};

@@ -1,5 +1,23 @@
 //! What statements of SQL do, in the words of policies and events.
 
+/// What is done to statements so that they may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StatementChanges {
+    /// Rows that a query gives at the most; none where that stays as it is.
+    pub max_rows: Option<u64>,
+    /// Whether they are run in a transaction in which nothing can be written.
+    pub read_only: bool,
+}
+
+impl StatementChanges {
+    /// These and those: the fewer rows.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let max_rows = self.max_rows.into_iter().chain(other.max_rows).min();
+        Self { max_rows, read_only: self.read_only || other.read_only }
+    }
+}
+
 /// What a statement does: the action `sql:NAME` (design part 5, "Model").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SqlKind {

@@ -15,7 +15,7 @@ use aws_lc_rs::digest;
 use bytes::Bytes;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use vidimus_core::event::{Body, Ended, Masking as Found, Status};
-use vidimus_core::{Action, ApprovalId, ErrorKind, Members, Operation, Protocol, Record, SessionId};
+use vidimus_core::{Action, ApprovalId, ErrorKind, Members, Operation, Protocol, Record, SessionId, StatementChanges};
 use vidimus_credential::Subject;
 use vidimus_log::AppendError;
 
@@ -48,6 +48,7 @@ pub struct Admitted {
     answers: Answers,
     length: Length,
     is_rewritten: bool,
+    changes: StatementChanges,
 }
 
 /// The running operation. Dropped without [`Self::finish`], it records that it was cancelled.
@@ -169,13 +170,19 @@ impl Admitted {
             _token: token,
             permit,
         });
-        Self { wire, flight, answers, length, is_rewritten: false }
+        Self { wire, flight, answers, length, is_rewritten: false, changes: StatementChanges::default() }
     }
 
-    /// Says whether it is another call than the one that was asked for.
-    pub(crate) const fn rewritten(mut self, is_rewritten: bool) -> Self {
+    /// Says whether it is another call than the one that was asked for, and what was done to statements.
+    pub(crate) const fn rewritten(mut self, is_rewritten: bool, changes: StatementChanges) -> Self {
         self.is_rewritten = is_rewritten;
+        self.changes = changes;
         self
+    }
+
+    /// What was done to statements before they were admitted.
+    pub const fn changes(&self) -> StatementChanges {
+        self.changes
     }
 
     /// The call that will be sent, where that is another than the one that was asked for: what goes beside it must be made

@@ -107,7 +107,7 @@ pub use replay::Rest;
 pub use retention::{Expiry, MAX_DUE_NAMED, Rule, RuleStatus, Waiting};
 pub use session::{Denied, Held, Leg, LegEnd, Pending, PolicyChanges, Refusal, Rejection, Session, Verdict};
 pub use signal::Signal;
-pub use statements::Statements;
+pub use statements::{Capped, Restate, Statements};
 pub use table::{Cell, Column, ColumnKind, Line, Table, Value};
 pub use tasks::{Room, Serving, Undecided};
 pub use trail::StreamPosition;

@@ -30,6 +30,7 @@ use crate::program_log;
 use crate::recording::{Part, PayloadName};
 use crate::released::Released;
 use crate::standing::{Kind, Standing};
+use crate::statements::Restate;
 use crate::tasks::{Length, Undecided};
 use crate::upstream::Dial;
 
@@ -234,12 +235,22 @@ impl Session {
     /// An admitted operation's intent is written when this returns; `Upstream::send` waits until it is durable.
     /// A denial is as durable as the target demands when this returns.
     pub async fn submit(&self, operation: Operation) -> Verdict {
-        self.submitted(operation, Length::Call, None).await
+        self.submitted(operation, (Length::Call, None), None).await
     }
 
-    /// The same for a call that has waited for this request for approval.
-    pub(crate) async fn resubmitted(&self, operation: Operation, approval: ApprovalId) -> Verdict {
-        self.submitted(operation, Length::Call, Some(approval)).await
+    /// The same for statements, which can be sent otherwise where policies want that.
+    pub async fn submit_statements(&self, operation: Operation, restate: &dyn Restate) -> Verdict {
+        self.submitted(operation, (Length::Call, None), Some(restate)).await
+    }
+
+    /// The same for what has waited for this request for approval.
+    pub(crate) async fn resubmitted(
+        &self,
+        operation: Operation,
+        approval: ApprovalId,
+        restate: Option<&dyn Restate>,
+    ) -> Verdict {
+        self.submitted(operation, (Length::Call, Some(approval)), restate).await
     }
 
     /// The same for an operation that listens for as long as its client does. It ends when the caller's token expires,
@@ -247,14 +258,19 @@ impl Session {
     pub async fn listen(&self, operation: Operation, caller: &Caller) -> Result<Admitted, Denied> {
         let left = caller.expires.since(self.context.evidence().clock.now()).min(LONGEST_STREAM);
         let length = Length::Stream { until: Instant::now() + left };
-        match self.asked_by(caller).submitted(operation, length, None).await {
+        match self.asked_by(caller).submitted(operation, (length, None), None).await {
             Verdict::Admitted(admitted) => Ok(admitted),
             Verdict::Denied(denied) => Err(denied),
             Verdict::Held(held) => Err(held.refused()),
         }
     }
 
-    async fn submitted(&self, operation: Operation, length: Length, waited_for: Option<ApprovalId>) -> Verdict {
+    async fn submitted(
+        &self,
+        operation: Operation,
+        (length, waited_for): (Length, Option<ApprovalId>),
+        restate: Option<&dyn Restate>,
+    ) -> Verdict {
         if !self.context.shared().capacity.admits() {
             return Verdict::Denied(no_room());
         }
@@ -263,7 +279,7 @@ impl Session {
             Err(denied) => return Verdict::Denied(denied),
         };
         let standing = self.context.standing();
-        let mut evaluated = match self.evaluated(&standing, operation).await {
+        let mut evaluated = match self.evaluated(&standing, operation, restate).await {
             Ok(evaluated) => evaluated,
             Err(denied) => return Verdict::Denied(denied),
         };
@@ -303,7 +319,7 @@ impl Session {
                             (written, length, glass),
                             Operation { action, ..evaluated.operation().clone() },
                         );
-                        Verdict::Admitted(admitted.rewritten(evaluated.is_rewritten()))
+                        Verdict::Admitted(admitted.rewritten(evaluated.is_rewritten(), evaluated.changes))
                     }
                     Err(error) => Verdict::Denied(self.unrecorded(&error)),
                 }

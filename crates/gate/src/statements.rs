@@ -2,8 +2,16 @@
 
 use std::sync::Arc;
 
-use vidimus_core::{SqlFacts, SqlKind, SqlKinds};
+use vidimus_core::{Operation, SqlFacts, SqlKind, SqlKinds, StatementChanges};
+pub use vidimus_sql::Capped;
 use vidimus_sql::{Discarded, Effect};
+
+/// Makes of statements what policies want of them: an adapter's, which knows how they are sent.
+pub trait Restate: Send + Sync {
+    /// The operation with these changes: what is sent, what is recorded of that, and what it would do. It is decided on anew.
+    /// Else why it cannot be, for its caller; so also where nothing would change.
+    fn restated(&self, changes: StatementChanges) -> Result<Operation, String>;
+}
 
 /// What the statements in one text would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +20,8 @@ pub struct Statements {
     pub kinds: SqlKinds,
     /// What policies read of them.
     pub facts: Arc<SqlFacts>,
+    /// Whether they are one, and it is a query that only reads.
+    pub is_query: bool,
     /// Whether prepared statements may stand for something else after them.
     pub renames_statements: bool,
     /// Whether cursors may stand for something else after them, or have moved.
@@ -21,13 +31,34 @@ pub struct Statements {
 }
 
 impl Statements {
+    /// Whether they are one, which only reads, as far as its text tells, and does so when it is run: not a cursor's or a
+    /// prepared statement's.
+    pub fn only_reads(&self) -> bool {
+        let only = [SqlKind::Select].into_iter().collect();
+        let is_only = self.facts.parsed && self.facts.statements == 1 && self.kinds == only;
+        is_only && !self.moves_cursors && !self.renames_statements
+    }
+
+    /// The text with its rows limited, where that can be done for sure and it has more.
+    pub fn capped(text: &str, most: u64) -> Option<Capped> {
+        vidimus_sql::capped(text, most)
+    }
+
     /// Reads a text as PostgreSQL does, with `standard_conforming_strings` and in UTF-8.
     pub fn of_postgres(text: &str) -> Self {
         let Ok(script) = vidimus_sql::parse(text) else {
             let kinds = [SqlKind::Other].into_iter().collect();
             let facts = Arc::new(SqlFacts { parsed: false, ..SqlFacts::none() });
-            return Self { kinds, facts, renames_statements: true, moves_cursors: true, misreads: None };
+            return Self {
+                kinds,
+                facts,
+                is_query: false,
+                renames_statements: true,
+                moves_cursors: true,
+                misreads: None,
+            };
         };
+        let is_query = script.statements().count() == 1 && script.statements().all(|only| only.is_query());
         let (mut kinds, mut facts) = (SqlKinds::default(), SqlFacts::none());
         let (mut renames_statements, mut moves_cursors, mut misreads) = (false, false, None);
         for statement in script.statements() {
@@ -47,7 +78,7 @@ impl Statements {
                 misreads = misreads.or(misread(&effect));
             }
         }
-        Self { kinds, facts: Arc::new(facts), renames_statements, moves_cursors, misreads }
+        Self { kinds, facts: Arc::new(facts), is_query, renames_statements, moves_cursors, misreads }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use vidimus_core::Fact;
 use vidimus_core::json::{Document, Limits};
-use vidimus_guard::{Change, Dialect, Guard, Rewrite, Settings};
+use vidimus_guard::{Change, Dialect, Guard, Rewrite, RewriteOf, Settings};
 
 /// Bytes of the arguments, about.
 const SIZES: [usize; 3] = [1 << 8, 1 << 12, 1 << 16];
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     writeln!(out, "  {:>8}  {:>8}", "all", "rewrite")?;
     let change = |name: &str, path: &str, change| -> Result<Rewrite, Box<dyn Error>> {
-        Ok(Rewrite { name: name.into(), argument: path.parse()?, change })
+        Ok(Rewrite { name: name.into(), of: RewriteOf::Argument(path.parse()?, change) })
     };
     let rewrites = [change("rows", "$.sql", Change::MaxRows(10))?, change("set", "$.limit", Change::Set("10".into()))?];
     let dialect = Dialect::PostgreSql;

@@ -23,10 +23,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 pub use hidden::{hidden_texts, may_hide};
 pub use lookup::{InvalidPath, Path};
-pub use rewrite::{Change, InvalidNumber, Number, Rewrite, RewriteError};
+pub use rewrite::{Change, InvalidNumber, Number, Rewrite, RewriteError, RewriteOf};
 pub use sql::{Dialect, UnknownDialect, facts as sql_facts};
 use vidimus_core::json::{Document, Value};
-use vidimus_core::{Fact, FactSet, Facts};
+use vidimus_core::{Fact, FactSet, Facts, StatementChanges};
 
 /// Names of one kind (hosts, paths, tables) in one call. With more, the fact cannot be had.
 const MAX_NAMES: usize = 1_000;
@@ -84,12 +84,20 @@ impl Guard {
     /// A message with the rewrites of these names applied to the arguments that `path` leads to; itself, where none of them
     /// changes anything. It is to be parsed again before it is used.
     pub fn rewritten(&self, message: &Document, path: &[&str], names: &[&str]) -> Result<Bytes, RewriteError> {
+        rewrite::apply(message, path, &self.named(names)?, self.0.dialect)
+    }
+
+    /// What the rewrites of these names do to statements, together.
+    pub fn statement_changes(&self, names: &[&str]) -> Result<StatementChanges, RewriteError> {
+        rewrite::of_statements(&self.named(names)?)
+    }
+
+    fn named(&self, names: &[&str]) -> Result<Vec<&Rewrite>, RewriteError> {
         let known = |name: &&str| {
             let found = self.0.rewrites.iter().find(|rewrite| *rewrite.name == **name);
             found.ok_or_else(|| RewriteError::Unknown((*name).into()))
         };
-        let rewrites = names.iter().map(known).collect::<Result<Vec<_>, _>>()?;
-        rewrite::apply(message, path, &rewrites, self.0.dialect)
+        names.iter().map(known).collect()
     }
 }
 

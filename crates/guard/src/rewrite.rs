@@ -1,4 +1,5 @@
-//! Rewrites: changes to arguments that have a name in configuration, and that policies ask for by it.
+//! Rewrites: changes to arguments, or to statements of a database, that have a name in configuration, and that policies ask for
+//! by it. Those of statements are only named here: whoever knows how statements are sent makes them.
 //!
 //! All that are asked for at once are laid over one text: places are looked up in the arguments as they were sent, so no
 //! rewrite sees what another has done, and the order does not matter. What is not named stays byte for byte as it was.
@@ -14,6 +15,7 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use vidimus_core::StatementChanges;
 use vidimus_core::canonical::write_string;
 use vidimus_core::json::{Document, SpliceError, Value, splice};
 
@@ -22,18 +24,25 @@ use self::edits::{Edit, Edits};
 use crate::lookup::{At, Path, Place, Twin};
 use crate::sql::{Dialect, capped};
 
-/// A rewrite of one argument, or of several that one path leads to.
+/// A rewrite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rewrite {
     /// Its name.
     pub name: Arc<str>,
-    /// Where it applies.
-    pub argument: Path,
-    /// What it does there.
-    pub change: Change,
+    /// What it is of, and does.
+    pub of: RewriteOf,
 }
 
-/// What a rewrite does.
+/// What a rewrite is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RewriteOf {
+    /// One argument of a call, or several that one path leads to; and what is done there.
+    Argument(Path, Change),
+    /// Statements of a database.
+    Statements(StatementChanges),
+}
+
+/// What a rewrite of arguments does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Puts this JSON text there; an object that has no such member gets it.
@@ -57,6 +66,12 @@ pub enum RewriteError {
     /// There is none of this name.
     #[error("there is no rewrite `{0}`")]
     Unknown(Arc<str>),
+    /// One of statements, and this is a call.
+    #[error("the rewrite `{0}` is of statements of a database, and this is none")]
+    NotOfCalls(Arc<str>),
+    /// One of arguments, and these are statements.
+    #[error("the rewrite `{0}` changes an argument, and statements of a database have none")]
+    NotOfStatements(Arc<str>),
     /// Two change the same.
     #[error("the rewrites `{0}` and `{1}` change the same argument")]
     Conflict(Arc<str>, Arc<str>),
@@ -82,16 +97,17 @@ pub(crate) fn apply(
     rewrites: &[&Rewrite],
     dialect: Dialect,
 ) -> Result<Bytes, RewriteError> {
+    let changes = rewrites.iter().map(|rewrite| of_argument(rewrite)).collect::<Result<Vec<_>, _>>()?;
     let Some(arguments) = document.root().at(path) else { return Ok(document.bytes().clone()) };
     let mut edits = Edits::default();
-    for rewrite in rewrites {
-        let places = rewrite.argument.places(arguments).map_err(|Twin { name, twin }| RewriteError::Twin {
+    for (rewrite, (argument, change)) in rewrites.iter().zip(changes) {
+        let places = argument.places(arguments).map_err(|Twin { name, twin }| RewriteError::Twin {
             rewrite: Arc::clone(&rewrite.name),
             name,
             twin,
         })?;
         for place in places {
-            if let Some(edit) = edit(place, rewrite, dialect) {
+            if let Some(edit) = edit(place, (&rewrite.name, change), dialect) {
                 edits.add(edit);
             }
         }
@@ -99,9 +115,25 @@ pub(crate) fn apply(
     Ok(splice(document.bytes(), &edits.replacements()?)?)
 }
 
+/// What a rewrite of arguments is of, and does.
+fn of_argument(rewrite: &Rewrite) -> Result<(&Path, &Change), RewriteError> {
+    match &rewrite.of {
+        RewriteOf::Argument(argument, change) => Ok((argument, change)),
+        RewriteOf::Statements(_) => Err(RewriteError::NotOfCalls(Arc::clone(&rewrite.name))),
+    }
+}
+
+/// What these rewrites do to statements, together.
+pub(crate) fn of_statements(rewrites: &[&Rewrite]) -> Result<StatementChanges, RewriteError> {
+    rewrites.iter().try_fold(StatementChanges::default(), |all, rewrite| match &rewrite.of {
+        RewriteOf::Statements(changes) => Ok(all.and(*changes)),
+        RewriteOf::Argument(..) => Err(RewriteError::NotOfStatements(Arc::clone(&rewrite.name))),
+    })
+}
+
 /// What a rewrite does in one place; nothing where it does not fit, or where that is there already.
-fn edit<'a>(place: Place<'a>, rewrite: &'a Rewrite, dialect: Dialect) -> Option<Edit<'a>> {
-    let with = match (&rewrite.change, place.at.value()) {
+fn edit<'a>(place: Place<'a>, (rewrite, change): (&'a Arc<str>, &'a Change), dialect: Dialect) -> Option<Edit<'a>> {
+    let with = match (change, place.at.value()) {
         (Change::Set(value), found) => {
             if found.is_some_and(|found| found.raw().as_bytes() == value) {
                 return None;
@@ -118,7 +150,7 @@ fn edit<'a>(place: Place<'a>, rewrite: &'a Rewrite, dialect: Dialect) -> Option<
             Some(text.into())
         }
     };
-    Some(Edit { rewrite: &rewrite.name, place, with })
+    Some(Edit { rewrite, place, with })
 }
 
 /// The bound that a number is beyond.

@@ -47,7 +47,7 @@ fn typed(fact: Fact) -> Value {
         Fact::Secrets => return number,
         Fact::Sql => json!({
             "parsed": truth, "kinds": set, "reads": set, "writes": set, "functions": set, "inferred": set,
-            "statements": number, "unbounded": truth, "limit": limit,
+            "statements": number, "unbounded": truth, "limit": limit, "read_only": truth,
         }),
         Fact::Shell => json!({ "parsed": truth, "programs": set, "dangerous": truth }),
         Fact::Paths => json!({ "traversal": truth, "sensitive": truth, "absolute": set, "outside": truth }),
@@ -73,6 +73,7 @@ fn value(fact: Fact, facts: &Facts) -> Result<Option<RestrictedExpression>, Expr
                 ("inferred", set(&sql.inferred)),
                 ("statements", long(sql.statements)),
                 ("unbounded", truth(sql.unbounded)),
+                ("read_only", truth(sql.read_only)),
             ];
             rest.into_iter().chain(limit).collect::<Vec<_>>()
         }),

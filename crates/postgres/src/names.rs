@@ -74,6 +74,8 @@ pub struct Portal {
     pub bind: Arc<Bind>,
     /// The columns that the server said it has; the outer is none if it was not asked, the inner if there are no rows.
     pub columns: Option<Option<RowDescription>>,
+    /// Rows that it may have given: so many were asked for.
+    pub given: u64,
 }
 
 impl Portal {
@@ -241,6 +243,7 @@ impl Names {
                     statement_name: bind.statement.detached(),
                     bind: Arc::new(if bind.portal.is_empty() { bind.clone() } else { detached_bind(bind) }),
                     columns: None,
+                    given: 0,
                 };
                 let name = bind.portal.detached();
                 self.change(id, Named::Portal(name.clone()), Change::Portal(name, portal));
@@ -277,6 +280,20 @@ impl Names {
         if matches!(message, BackendMessage::ReadyForQuery(TransactionStatus::Idle)) {
             // With the transaction all portals end; those of `DECLARE … WITH HOLD` are not ours.
             self.clear_portals();
+        }
+    }
+
+    /// So many rows are asked of the portal `name`, in what the client sends now.
+    pub fn asked_for(&mut self, name: &Text, rows: u64) {
+        let latest = self.latest.get(&Named::Portal(name.clone()));
+        let place = latest.and_then(|id| self.changes.binary_search_by_key(id, |(id, _)| *id).ok());
+        let portal = match place.and_then(|place| self.changes.get_mut(place)) {
+            Some((_, Change::Portal(_, portal))) => Some(portal),
+            Some(_) => None,
+            None => self.portals.get_mut(name),
+        };
+        if let Some(portal) = portal {
+            portal.given = portal.given.saturating_add(rows);
         }
     }
 

@@ -19,6 +19,9 @@ use self::reply::Progress;
 /// Requests that may be unanswered at once. Whoever reads from the client stops well before: see [`Order::pending`].
 pub const MAX_PENDING: usize = 1 << 16;
 
+/// Numbers between one request and the next, for those of the gateway's own.
+const STEP: u64 = 8;
+
 /// A session's place in the protocol.
 #[derive(Debug)]
 pub struct Order {
@@ -139,7 +142,7 @@ impl Order {
         Self {
             pending: VecDeque::new(),
             progress: Progress::Begun,
-            next: 0,
+            next: STEP,
             client: Client::Ready,
             status: TransactionStatus::Idle,
             uncertain_syncs: 0,
@@ -224,9 +227,21 @@ impl Order {
         }
         self.client = Client::Ready;
         let request = Request { id: RequestId(self.next), kind, origin };
-        self.next += 1;
+        self.next += STEP;
         self.pending.push_back(request);
         Ok(Sent::Request(request))
+    }
+
+    /// Requests of the gateway's own that are sent before one that was told of and is not sent yet, in their order; fewer than
+    /// eight. False, and nothing is to be sent, where the server will not answer that one.
+    pub fn precede(&mut self, before: RequestId, kinds: &[RequestKind]) -> bool {
+        let Ok(place) = self.pending.binary_search_by_key(&before, |request| request.id) else { return false };
+        let ids = (before.0.saturating_sub(STEP)..before.0).skip(1);
+        for (at, (kind, id)) in kinds.iter().zip(ids).enumerate() {
+            let request = Request { id: RequestId(id), kind: *kind, origin: Origin::Gateway };
+            self.pending.insert(place.saturating_add(at), request);
+        }
+        true
     }
 
     fn sends_copy(&mut self, message: &FrontendMessage) -> Result<Sent, ProtocolError> {

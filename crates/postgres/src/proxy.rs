@@ -8,11 +8,12 @@
 mod answering;
 mod asking;
 mod result;
+mod rewriting;
 mod running;
 mod statements;
 mod tracer;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::error::{Peer, ProtocolError};
 use crate::frontend::{self, Named};
 use crate::names::{Names, Portal};
 use crate::order::{Order, RequestId};
+use crate::read::Text;
 use crate::shared::{Guest, Inner};
 use crate::{say, tell};
 
@@ -125,6 +127,7 @@ enum Reading {
 #[derive(Default)]
 struct Gathered {
     wire: BytesMut,
+    first: Option<RequestId>,
     last: Option<RequestId>,
     statements: Vec<Arc<Known>>,
     /// What was bound.
@@ -151,6 +154,10 @@ struct Proxy {
     /// Requests to describe something: what, and the types of its parameters so far.
     described: VecDeque<(RequestId, Named, Option<Vec<u32>>)>,
     reading: Reading,
+    /// Names of portals that were rewritten and have not ended: SQL reaches them by these, too.
+    rewritten: HashSet<Text>,
+    /// Counts what the gateway runs before statements.
+    serial: u64,
     /// What is protected by column; none where no rule can protect one.
     tracing: Option<Tracing>,
     /// Whether a cursor was opened that may change settings when it moves.
@@ -202,6 +209,8 @@ pub(crate) async fn run(
         slots: VecDeque::new(),
         described: VecDeque::new(),
         reading: Reading::Free,
+        rewritten: HashSet::new(),
+        serial: 0,
         tracing,
         has_code_cursor: false,
         is_batch_open: false,

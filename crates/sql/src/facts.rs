@@ -208,10 +208,16 @@ fn qualified_name(at: Cursor<'_>) -> Option<usize> {
 
 /// The largest number of rows of a query, where that is a number.
 fn limit(own: Cursor<'_>) -> Option<u64> {
+    limit_clause(own).and_then(number)
+}
+
+/// What limits the rows of a query, if something does.
+pub(crate) fn limit_clause(own: Cursor<'_>) -> Option<Cursor<'_>> {
     let mut query = own.is(S::SelectStmt).then(|| own.children().next()).flatten()?;
     loop {
-        if let Some(limit) = query.child(S::select_limit) {
-            return limit.child(S::limit_clause).and_then(number);
+        // After a locking clause, an `opt_select_limit`.
+        if let Some(limit) = query.child(S::opt_select_limit).unwrap_or(query).child(S::select_limit) {
+            return limit.child(S::limit_clause);
         }
         // In parentheses: of the query in them.
         query = match query.kind() {

@@ -3,7 +3,8 @@
 //! What is here reads and judges text alone: it resolves nothing and asks no server. It reads what PostgreSQL reads: a scanner
 //! that follows PostgreSQL's own (`scan`), and the tables of PostgreSQL's own grammar (`tree`), held against each other. It never
 //! panics, takes time linear in the text, and is bounded; what is beyond a bound or not understood is a [`ParseError`].
-//! Modules, from below: `scan`, `tree` · `names`, `functions`, `settings` · `kind`, `conditions`, `facts`, `effects` · `lineage`.
+//! Modules, from below: `scan`, `tree` · `names`, `functions`, `settings` · `kind`, `conditions`, `facts`, `effects` · `lineage`,
+//! `rows`, which limits a query's rows.
 
 mod called;
 mod conditions;
@@ -14,6 +15,7 @@ mod functions;
 mod kind;
 pub mod lineage;
 mod names;
+mod rows;
 mod scan;
 mod settings;
 mod tree;
@@ -26,6 +28,7 @@ pub use error::ParseError;
 pub use facts::Columns;
 pub use kind::{Group, Kind};
 use postgresql_cst_parser::syntax_kind::SyntaxKind;
+pub use rows::{Capped, capped};
 pub use scan::Options;
 use tree::{Cursor, Tree};
 use vidimus_core::SqlFacts;
@@ -105,6 +108,12 @@ impl<'a> Statement<'a> {
     /// Whether all that it does is of this group.
     pub fn is_only(&self, group: Group) -> bool {
         self.kinds().into_iter().all(|kind| kind.group() == group)
+    }
+
+    /// Whether it is a query (`SELECT`, `VALUES`, `TABLE`) and does nothing but read, as far as its text tells.
+    pub fn is_query(&self) -> bool {
+        kind::statement(self.node).is_some_and(|own| own.is(SyntaxKind::SelectStmt))
+            && self.kinds().into_iter().all(|kind| kind == Kind::Select)
     }
 
     /// What policies are told of it.

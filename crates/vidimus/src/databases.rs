@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vidimus_core::{CredentialKind, Protocol};
 use vidimus_gate::{Gate, LineTarget, Masking, Password, TargetSpec, Way, serve_lines};
+use vidimus_guard::{Guard, Settings};
 use vidimus_mcp::ProtectedResources;
 use vidimus_net::client::ServerName;
 use vidimus_net::{ClientTls, LineLimits, LineServer, ServerTls};
@@ -124,18 +125,21 @@ pub(crate) fn targets(
     (masking, resources): (&mut SharedMasking, &ProtectedResources),
     certificates: &mut Vec<Certificates>,
 ) -> anyhow::Result<Vec<vidimus_postgres::Target>> {
+    // What statements would do is theirs to say, so rewrites are all that it knows.
+    let guard = Guard::new(Settings { rewrites: Arc::clone(&config.rewrites), ..Settings::default() });
     let targets = config.databases.iter().map(|database| {
         let masking = masking.compile(gate, &database.masking);
         let masking = masking.with_context(|| format!("the masking of target {}", database.name))?;
         let resources = resources.audiences(&format!("{ENDPOINT}/{}", database.name));
-        target(database, (masking, resources), certificates).with_context(|| format!("target {}", database.name))
+        target(database, (masking, guard.clone(), resources), certificates)
+            .with_context(|| format!("target {}", database.name))
     });
     targets.collect()
 }
 
 fn target(
     database: &Database,
-    (masking, resources): (Masking, Vec<String>),
+    (masking, guard, resources): (Masking, Guard, Vec<String>),
     certificates: &mut Vec<Certificates>,
 ) -> anyhow::Result<vidimus_postgres::Target> {
     let password = database.password.as_ref().map(SecretRef::resolve_text).transpose()?;
@@ -160,7 +164,7 @@ fn target(
         record: database.record,
         masking,
         rows_kept: database.rows,
-        guard: vidimus_guard::Guard::default(),
+        guard,
         credential: password.is_some().then_some(CredentialKind::Password),
     };
     let limits = LineLimits { handshake_timeout: database.connect_timeout, ..LineLimits::default() };

@@ -32,6 +32,7 @@ pub(crate) fn shown(facts: &Facts) -> Map<String, Value> {
         json!({
             "parsed": sql.parsed, "kinds": sql.kinds, "reads": sql.reads, "writes": sql.writes, "functions": sql.functions,
             "inferred": sql.inferred, "statements": sql.statements, "unbounded": sql.unbounded, "limit": sql.limit,
+            "read_only": sql.read_only,
         })
     });
     let shell = facts.shell.as_ref();

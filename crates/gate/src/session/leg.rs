@@ -135,7 +135,7 @@ async fn settled<R, T, G>(
     T: FnOnce(LegEnd<'_>) -> Bytes,
 {
     let last = |released| Answer::Last { status: Status::Error, released };
-    let verdict = if held.has_given_up() { Verdict::Held(held) } else { held.again().await };
+    let verdict = if held.has_given_up() { Verdict::Held(held) } else { held.again(None).await };
     // A client that has gone by now does not keep the call from its outcome.
     let sent = match verdict {
         // Taken back while the use of the approval was being recorded: what is dropped is recorded as not done.

@@ -23,6 +23,7 @@ use crate::flight::Admitted;
 use crate::holds::{self, Digest, Places, Table};
 use crate::limits;
 use crate::released::Released;
+use crate::statements::Restate;
 use crate::tasks::{Length, Permit};
 
 /// A call that waits for people. The call itself is kept here alone: a leg that is dropped forgets it, and the same call made
@@ -127,10 +128,10 @@ impl Held {
         }
     }
 
-    /// Decides on the call once more, under the policies in force now.
-    pub async fn again(self: Box<Self>) -> Verdict {
+    /// Decides on the call once more, under the policies in force now. Statements may be sent otherwise by `restate`.
+    pub async fn again(self: Box<Self>, restate: Option<&dyn Restate>) -> Verdict {
         let Self { session, operation, approval, .. } = *self;
-        session.resubmitted(operation, approval).await
+        session.resubmitted(operation, approval, restate).await
     }
 }
 
@@ -173,7 +174,7 @@ impl Session {
                 );
                 // Whatever the target's durability is: a power cut must not give an approval back.
                 match self.context().evidence().settle(Durability::Strict, used.position).await {
-                    Ok(()) => Verdict::Admitted(admitted.rewritten(evaluated.is_rewritten())),
+                    Ok(()) => Verdict::Admitted(admitted.rewritten(evaluated.is_rewritten(), evaluated.changes)),
                     Err(error) => Verdict::Denied(self.unrecorded(&error)),
                 }
             }

@@ -1,8 +1,8 @@
 //! A call as policies want it: decided on, rewritten where they ask for that, and decided on once more.
 //!
 //! Rewrites are applied once, all that are asked for at the same time, to the bytes for the target. What comes out is read
-//! again, and what is decided on then is a part of those bytes: they, and no others, may pass. Facts and masked forms are
-//! made anew of them. What still wants a rewrite is denied, and so is what cannot be rewritten. Both forms are recorded.
+//! again, and what is decided on then is a part of those bytes: they, and no others, may pass. Statements are sent otherwise
+//! by the adapter that knows how they are sent (`Restate`). Facts and masked forms are made anew. What still wants a rewrite is denied, and so is what cannot be rewritten. Both forms are recorded.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use vidimus_core::event::Masking as Found;
 use vidimus_core::json::{Document, Limits};
 use vidimus_core::operation::Arguments;
-use vidimus_core::{Action, Operation, Rewriting};
+use vidimus_core::{Action, Operation, Rewriting, StatementChanges};
 use vidimus_guard::{Guard, RewriteError};
 use vidimus_mask::ClassSet;
 use vidimus_policy::Decision;
@@ -20,6 +20,7 @@ use crate::guarding;
 use crate::masking::Masked;
 use crate::recording::{Part, PayloadName};
 use crate::standing::{Kind, Standing, Statements};
+use crate::statements::Restate;
 
 /// Messages up to this size are rewritten where they arrive: a millisecond or so.
 const INLINE_BYTES: usize = 64 << 10;
@@ -39,6 +40,8 @@ pub(crate) struct Evaluated {
     asked: Option<Box<Form>>,
     /// The rewrites that were applied.
     pub(crate) rewrites: Vec<Rewriting>,
+    /// What they did to statements.
+    pub(crate) changes: StatementChanges,
     /// What masking found in all that is recorded.
     pub(crate) found: Found,
 }
@@ -78,28 +81,46 @@ impl Evaluated {
 
     fn as_asked(form: Form, decision: Decision) -> Self {
         let found = form.masked.found.clone();
-        Self { decision, form, asked: None, rewrites: Vec::new(), found }
+        Self { decision, form, asked: None, rewrites: Vec::new(), changes: StatementChanges::default(), found }
     }
 }
 
 impl Session {
     /// Decides on an operation, and on what it is rewritten to where policies want that. Nothing is recorded yet but that
     /// it cannot be masked.
-    pub(crate) async fn evaluated(&self, standing: &Standing, operation: Operation) -> Result<Evaluated, Denied> {
+    pub(crate) async fn evaluated(
+        &self,
+        standing: &Standing,
+        operation: Operation,
+        restate: Option<&dyn Restate>,
+    ) -> Result<Evaluated, Denied> {
         let asked = self.form(operation).await?;
         let decision = self.decided_on(standing, &asked).await;
         if decision.rewrites.is_empty() {
             return Ok(Evaluated::as_asked(asked, decision));
         }
-        let operation = match self.rewritten(&asked.operation, &decision.rewrites).await {
-            Ok(operation) => operation,
+        let rewritten = match asked.operation.record {
+            None => self.rewritten(&asked.operation, &decision.rewrites).await.map(|operation| (operation, None)),
+            Some(_) => {
+                self.restated(restate, &decision.rewrites).map(|(operation, changes)| (operation, Some(changes)))
+            }
+        };
+        let (operation, changes) = match rewritten {
+            Ok(rewritten) => rewritten,
             Err(NotRewritten(why)) => return Ok(Evaluated::as_asked(asked, decision.not_rewritten(&why))),
         };
         let form = self.form(operation).await?;
         let again = self.decided_on(standing, &form).await.once_rewritten(&decision.rewrites);
         let mut found = asked.masked.found.clone();
         found.add(&form.masked.found);
-        Ok(Evaluated { decision: again, form, asked: Some(Box::new(asked)), rewrites: decision.rewrites, found })
+        Ok(Evaluated {
+            decision: again,
+            form,
+            asked: Some(Box::new(asked)),
+            rewrites: decision.rewrites,
+            changes: changes.unwrap_or_default(),
+            found,
+        })
     }
 
     async fn form(&self, operation: Operation) -> Result<Form, Denied> {
@@ -135,12 +156,24 @@ impl Session {
         Some(Statements { kinds: *kinds, facts: Arc::clone(facts) })
     }
 
+    /// The statements with rewrites applied, and what those are together.
+    fn restated(
+        &self,
+        restate: Option<&dyn Restate>,
+        rewrites: &[Rewriting],
+    ) -> Result<(Operation, StatementChanges), NotRewritten> {
+        let names: Vec<&str> = rewrites.iter().map(|rewrite| &*rewrite.name).collect();
+        let changes = self.context().spec().guard.statement_changes(&names).map_err(|error| not_rewritten(&error))?;
+        let Some(restate) = restate else {
+            return Err(NotRewritten("what this would be rewritten to is not known".to_owned()));
+        };
+        let operation = restate.restated(changes).map_err(NotRewritten)?;
+        Ok((operation, changes))
+    }
+
     /// The operation with rewrites applied: its bytes, and the arguments in them.
     async fn rewritten(&self, operation: &Operation, rewrites: &[Rewriting]) -> Result<Operation, NotRewritten> {
         let names: Vec<Arc<str>> = rewrites.iter().map(|rewrite| Arc::clone(&rewrite.name)).collect();
-        if operation.record.is_some() {
-            return Err(NotRewritten("statements of this protocol are not rewritten".to_owned()));
-        }
         let (guard, wire) = (self.context().spec().guard.clone(), operation.wire.clone());
         let Some(arguments) = operation.arguments.clone() else {
             return Err(NotRewritten("it has no arguments that could be rewritten".to_owned()));
@@ -157,6 +190,22 @@ impl Session {
     }
 }
 
+/// A fault of ours, which its caller can do nothing about.
+fn failed(error: &dyn std::fmt::Display) -> NotRewritten {
+    tracing::error!(%error, "a call cannot be rewritten, so it is denied");
+    NotRewritten("it could not be rewritten; tell the operator of this gateway".to_owned())
+}
+
+fn not_rewritten(error: &RewriteError) -> NotRewritten {
+    match error {
+        RewriteError::Unknown(_) | RewriteError::Splice(_) => failed(error),
+        RewriteError::NotOfCalls(_)
+        | RewriteError::NotOfStatements(_)
+        | RewriteError::Conflict(..)
+        | RewriteError::Twin { .. } => NotRewritten(error.to_string()),
+    }
+}
+
 /// The message with the rewrites applied, read again, and the place of its arguments.
 fn rewritten(
     guard: &Guard,
@@ -164,10 +213,6 @@ fn rewritten(
     evaluated: &Arguments,
     names: &[Arc<str>],
 ) -> Result<Arguments, NotRewritten> {
-    let failed = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "a call cannot be rewritten, so it is denied");
-        NotRewritten("it could not be rewritten; tell the operator of this gateway".to_owned())
-    };
     let path = evaluated.path;
     // What was read within the limits before, and the few bytes that rewrites add.
     let limits = Limits { max_bytes: usize::MAX, max_nodes: usize::MAX, ..Limits::default() };
@@ -177,10 +222,7 @@ fn rewritten(
         return Err(failed(&"its arguments are not those that were evaluated"));
     }
     let borrowed: Vec<&str> = names.iter().map(|name| &**name).collect();
-    let changed = guard.rewritten(&message, path, &borrowed).map_err(|error| match error {
-        RewriteError::Unknown(_) | RewriteError::Splice(_) => failed(&error),
-        RewriteError::Conflict(..) | RewriteError::Twin { .. } => NotRewritten(error.to_string()),
-    })?;
+    let changed = guard.rewritten(&message, path, &borrowed).map_err(|error| not_rewritten(&error))?;
     if changed == *wire {
         let plural = if names.len() == 1 { "rewrite" } else { "rewrites" };
         return Err(NotRewritten(format!("the {plural} {} cannot change it", borrowed.join(" and "))));

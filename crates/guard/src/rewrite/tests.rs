@@ -38,7 +38,7 @@ fn rewrite(number: usize, text: &str) -> Rewrite {
         "rows" => Change::MaxRows(value.parse().unwrap()),
         other => panic!("{other}"),
     };
-    Rewrite { name: format!("r{number}").into(), argument: path.parse().unwrap(), change }
+    Rewrite { name: format!("r{number}").into(), of: RewriteOf::Argument(path.parse().unwrap(), change) }
 }
 
 #[test]
@@ -193,6 +193,23 @@ fn leaves(value: Value<'_>, way: &str, found: &mut Vec<(String, String)>) {
     if is_leaf && !value.is_object() && !value.is_array() {
         found.push((way.to_owned(), value.raw().to_owned()));
     }
+}
+
+#[test]
+fn what_is_of_statements_is_not_of_calls_and_the_other_way_round() {
+    let of = |name: &str, changes| Rewrite { name: name.into(), of: RewriteOf::Statements(changes) };
+    let cap = |most| StatementChanges { max_rows: Some(most), ..StatementChanges::default() };
+    let read_only = StatementChanges { read_only: true, ..StatementChanges::default() };
+    let rewrites = vec![of("few", cap(10)), of("some", cap(100)), of("quiet", read_only), rewrite(1, "$.a remove")];
+    let guard = Guard::new(Settings { rewrites: rewrites.into(), ..Settings::default() });
+    // Of two numbers of rows, the smaller is both.
+    let all = StatementChanges { max_rows: Some(10), read_only: true };
+    assert_eq!(guard.statement_changes(&["some", "quiet", "few"]), Ok(all));
+    assert_eq!(guard.statement_changes(&["few", "r1"]), Err(RewriteError::NotOfStatements("r1".into())));
+    assert_eq!(guard.statement_changes(&["none"]), Err(RewriteError::Unknown("none".into())));
+    let call = Document::parse(Bytes::from_static(b"{\"a\":1}"), &Limits::default()).unwrap();
+    assert_eq!(guard.rewritten(&call, &[], &["r1", "few"]), Err(RewriteError::NotOfCalls("few".into())));
+    assert_eq!(guard.rewritten(&call, &["no"], &["quiet"]), Err(RewriteError::NotOfCalls("quiet".into())));
 }
 
 proptest! {

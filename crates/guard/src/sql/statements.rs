@@ -45,6 +45,7 @@ pub(super) fn facts(statements: &[Statement]) -> SqlFacts {
         statements: u64::try_from(statements.len()).unwrap_or(u64::MAX),
         unbounded: seen.unbounded,
         limit: limit.filter(|_| is_query),
+        read_only: false,
     }
 }
 

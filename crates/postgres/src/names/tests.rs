@@ -262,3 +262,25 @@ fn names_that_the_server_would_cut_are_not_used() {
     }
     assert_eq!(session.text(&fits), known("select 1"));
 }
+
+#[test]
+fn rows_that_a_portal_was_asked_for_are_those_of_its_binding() {
+    let mut session = Session::default();
+    let given = |session: &Session| match session.names.portal(&Text::from("p")) {
+        Lookup::Known(portal) => portal.given,
+        other => panic!("{other:?}"),
+    };
+    session.send(&parse("s", "select 1"));
+    session.send(&bind("p", "s"));
+    session.names.asked_for(&Text::from("p"), 4);
+    session.names.asked_for(&Text::from("other"), 4);
+    assert_eq!(given(&session), 4);
+    session.answer(&PARSED);
+    session.answer(&BOUND);
+    session.names.asked_for(&Text::from("p"), 3);
+    assert_eq!(given(&session), 7, "what was asked for before the server has confirmed it counts");
+    session.send(&FrontendMessage::Close(Named::Portal("p".into())));
+    session.names.asked_for(&Text::from("p"), 9);
+    session.send(&bind("p", "s"));
+    assert_eq!(given(&session), 0);
+}

@@ -296,3 +296,35 @@ fn a_refusal_in_the_place_of_a_request_fails_in_its_turn() {
     assert!(matches!(query().failing(), Some(FrontendMessage::Query(_))));
     assert_eq!(FrontendMessage::Sync.failing(), None);
 }
+
+#[test]
+fn what_the_gateway_runs_before_a_request_is_answered_before_it() {
+    let mut order = Order::new();
+    let sent = |order: &mut Order, message: &FrontendMessage| match order.sends(message, Origin::Client).unwrap() {
+        Sent::Request(request) => request,
+        other => panic!("{other:?}"),
+    };
+    let [earlier, first, last] = [bind(), parse(), execute()].map(|message| sent(&mut order, &message));
+    let own = [RequestKind::Parse, RequestKind::Execute, RequestKind::Close];
+    assert!(order.precede(first.id, &own));
+    let mut answered = Vec::new();
+    let answers =
+        [BackendMessage::BindComplete, BackendMessage::ParseComplete, complete(), BackendMessage::CloseComplete];
+    for answer in answers.into_iter().chain([BackendMessage::ParseComplete, complete()]) {
+        match order.receives(&answer).unwrap() {
+            Answer::To { request, is_last: true, .. } => answered.push(request),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(answered.is_sorted_by_key(|request| request.id));
+    assert_eq!((answered[0], answered[4], answered[5]), (earlier, first, last));
+    let kinds: Vec<_> = answered[1..4].iter().map(|request| (request.kind, request.origin)).collect();
+    assert_eq!(kinds, own.map(|kind| (kind, Origin::Gateway)));
+    // Of what the server has dropped nothing is run before.
+    assert!(!order.precede(last.id, &own));
+    let [first, last] = [parse(), execute()].map(|message| sent(&mut order, &message));
+    assert!(order.precede(first.id, &own));
+    let Answer::To { request, skipped, .. } = order.receives(&error()).unwrap() else { panic!("no answer") };
+    assert_eq!((request.origin, skipped.len()), (Origin::Gateway, 4));
+    assert_eq!(skipped.last(), Some(&last));
+}

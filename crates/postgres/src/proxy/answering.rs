@@ -3,13 +3,14 @@
 use vidimus_gate::{Signal, Verdict};
 
 use super::result::Columns;
+use super::rewriting::NO_TRANSACTION;
 use super::running::{BATCH_BYTES, Running, Slot};
 use super::{End, Proxy, Reading, statements};
-use crate::backend::BackendMessage;
+use crate::backend::{BackendMessage, TransactionStatus};
 use crate::frame::Frame;
 use crate::frontend::Named;
 use crate::names::Described;
-use crate::order::{Answer, Request, RequestKind};
+use crate::order::{Answer, Origin, Request, RequestKind};
 use crate::read::Format;
 use crate::say;
 
@@ -40,6 +41,11 @@ impl Proxy {
         {
             tracing::warn!(session = %self.session.id(), "a setting was changed under which statements would be misread");
             return Err(End::Over("unsafe_setting"));
+        }
+        // That it is no transaction block, in which what the gateway runs before a statement holds: it is for that one alone.
+        let is_own = self.order.current().is_some_and(|request| request.origin == Origin::Gateway);
+        if is_own && matches!(&message, BackendMessage::NoticeResponse(notice) if notice.code() == NO_TRANSACTION) {
+            return Ok(());
         }
         if let Some(Slot::Running(running)) = self.slots.front_mut() {
             running.hear(message, frame).map_err(End::Protocol)?;
@@ -74,6 +80,9 @@ impl Proxy {
             if let Some(tracing) = &mut self.tracing {
                 tracing.ready();
             }
+            if *status == TransactionStatus::Idle {
+                self.rewritten.clear();
+            }
             if let Some(Slot::Running(running)) = self.slots.front_mut()
                 && running.last == Some(request.id)
             {
@@ -91,6 +100,14 @@ impl Proxy {
         }
         self.note_description(request, &message, is_last);
         let has_failed = matches!(message, BackendMessage::ErrorResponse(_));
+        if request.origin == Origin::Gateway && !has_failed {
+            return Ok(());
+        }
+        if let (BackendMessage::CommandComplete(_), Some(Slot::Running(running))) = (&message, self.slots.front())
+            && let Some(run) = &running.portal
+        {
+            self.rewritten.remove(&run.name);
+        }
         match self.slots.front_mut() {
             None => return Err(End::Target),
             Some(Slot::Refused { told, .. }) => {

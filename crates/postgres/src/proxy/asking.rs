@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use vidimus_core::{Action, ErrorKind, Operation, SqlKind};
+use vidimus_core::{Action, ErrorKind, SqlKind, StatementChanges};
 use vidimus_gate::{Admitted, Denied, Held, Rejection, Verdict};
 
+use super::rewriting::{OWN, Restating, Way};
 use super::running::{DENIED, Run, Running, Slot};
-use super::statements::{self, Asked, Known};
+use super::statements::{Asked, Known};
 use super::tracer::Guarded;
 use super::{End, Gathered, Lines, Proxy, Reading, TICK};
 use crate::error::{FEATURE_NOT_SUPPORTED, PROTOCOL_VIOLATION};
@@ -103,13 +104,19 @@ impl Proxy {
                 if self.may_change_settings(&known) || guarded.as_ref().is_some_and(Guarded::changes_names) {
                     self.reading = Reading::Waiting;
                 }
-                let asked = Asked {
-                    statements: &[known],
-                    portals: &[],
-                    inferred: guarded.as_ref().map(Guarded::inferred).unwrap_or_default(),
+                if let Some(denied) = self.reach(&known, frame).await {
+                    return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
+                }
+                let inferred = guarded.as_ref().map(Guarded::inferred).unwrap_or_default();
+                let statements = [known];
+                let restating = Restating {
+                    asked: Asked::new(&statements, &[], inferred),
+                    way: Way::Query,
+                    wire: frame.bytes().clone(),
+                    address: self.address,
+                    serial: 0,
                 };
-                let operation = statements::operation(&asked, frame.bytes().clone(), self.address);
-                self.submit((request, None, guarded), operation, lines).await
+                self.submit((request, None, guarded), &restating, lines).await
             }
             FrontendMessage::Execute(execute) => {
                 let Lookup::Known(portal) = self.names.portal(&execute.portal) else {
@@ -125,7 +132,10 @@ impl Proxy {
                     Ok(guarded) => guarded,
                     Err(reason) => return self.protect(request, reason, frame).await,
                 };
-                let Gathered { mut wire, mut statements, mut portals, .. } = std::mem::take(&mut self.gathered);
+                if let Some(denied) = self.reach(&known, frame).await {
+                    return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
+                }
+                let Gathered { mut wire, first, mut statements, mut portals, .. } = std::mem::take(&mut self.gathered);
                 self.forget(&known, guarded.as_ref());
                 if self.may_change_settings(&known) || guarded.as_ref().is_some_and(Guarded::changes_names) {
                     self.reading = Reading::Guarded;
@@ -134,15 +144,22 @@ impl Proxy {
                     name: execute.portal.detached(),
                     formats: portal.bind.result_formats.clone(),
                     is_of_cursor: known.moves_cursors(),
+                    first: first.unwrap_or(request.id),
                 };
+                let (given, bytes) = (portal.given, frame.bytes().len());
                 statements.insert(0, known);
                 portals.retain(|bound| bound.bind.portal != portal.bind.portal);
                 portals.insert(0, portal);
                 wire.extend_from_slice(frame.bytes());
                 let inferred = guarded.as_ref().map(Guarded::inferred).unwrap_or_default();
-                let asked = Asked { statements: &statements, portals: &portals, inferred };
-                let operation = statements::operation(&asked, wire.freeze(), self.address);
-                self.submit((request, Some(run), guarded), operation, lines).await
+                let restating = Restating {
+                    asked: Asked::new(&statements, &portals, inferred),
+                    way: Way::Execute { execute, bytes, given },
+                    wire: wire.freeze(),
+                    address: self.address,
+                    serial: self.serial,
+                };
+                self.submit((request, Some(run), guarded), &restating, lines).await
             }
             FrontendMessage::FunctionCall(_) => {
                 self.prepare(lines).await?;
@@ -164,10 +181,14 @@ impl Proxy {
                     self.bound(&portal);
                     self.gathered.portals.push(portal);
                 }
+                if let FrontendMessage::Close(Named::Portal(name)) = &message {
+                    self.rewritten.remove(name);
+                }
                 if let FrontendMessage::Describe(named) = message {
                     self.described.push_back((request.id, named, None));
                 }
                 self.gathered.wire.extend_from_slice(frame.bytes());
+                self.gathered.first.get_or_insert(request.id);
                 self.gathered.last = Some(request.id);
                 Ok(())
             }
@@ -269,33 +290,50 @@ impl Proxy {
 
     /// Sends what was gathered and is not run.
     pub(super) async fn prepare(&mut self, lines: &mut Lines<'_>) -> Result<(), End> {
-        let Gathered { wire, last, statements, portals } = std::mem::take(&mut self.gathered);
-        let Some(id) = last else { return Ok(()) };
-        let asked = Asked { statements: &statements, portals: &portals, inferred: BTreeSet::new() };
-        let operation = statements::preparation(&asked, wire.freeze(), self.address);
+        let Gathered { wire, first, last, statements, portals } = std::mem::take(&mut self.gathered);
+        let (Some(first), Some(id)) = (first, last) else { return Ok(()) };
         let request = Request { id, kind: RequestKind::Parse, origin: Origin::Client };
         let guarded = self.traced_unrun(&statements);
-        self.submit((request, None, guarded), operation, lines).await
+        let restating = Restating {
+            asked: Asked::new(&statements, &portals, BTreeSet::new()),
+            way: Way::Prepare { first },
+            wire: wire.freeze(),
+            address: self.address,
+            serial: self.serial,
+        };
+        self.submit((request, None, guarded), &restating, lines).await
+    }
+
+    /// Refuses what may run a portal by its name, where that was rewritten.
+    async fn reach(&self, known: &Known, frame: &Frame) -> Option<Denied> {
+        if !known.moves_cursors() || self.rewritten.is_empty() {
+            return None;
+        }
+        let message = "a portal was rewritten as policies want it, which a cursor could undo: use none before it is closed, or \
+                       the transaction ends";
+        Some(self.reject("rewritten_portal", message.to_owned(), frame).await)
     }
 
     /// Has an operation decided, waits for people where it must, and sends it or has it refused.
     async fn submit(
         &mut self,
         (request, portal, guarded): (Request, Option<Run>, Option<Guarded>),
-        operation: Operation,
+        restating: &Restating<'_>,
         lines: &mut Lines<'_>,
     ) -> Result<(), End> {
-        let mut verdict = self.session.submit(operation).await;
+        let mut verdict = self.session.submit_statements(restating.operation(), restating).await;
         loop {
             match verdict {
                 // The server has dropped it while it waited: it is not sent, and nobody answers it.
                 Verdict::Admitted(_) | Verdict::Denied(_) if !self.order.is_pending(request.id) => return Ok(()),
-                Verdict::Admitted(admitted) => return self.send(request, (portal, guarded), admitted).await,
+                Verdict::Admitted(admitted) => {
+                    return self.send(request, (portal, guarded), (admitted, restating)).await;
+                }
                 Verdict::Denied(denied) if denied.refusal().reason == "session_closed" => {
                     return Err(End::Over("closed"));
                 }
                 Verdict::Denied(denied) => return self.refuse(request, &denied, sqlstate(denied.refusal().kind)).await,
-                Verdict::Held(held) => verdict = self.wait(held, lines).await?,
+                Verdict::Held(held) => verdict = self.wait(held, restating, lines).await?,
             }
         }
     }
@@ -303,13 +341,41 @@ impl Proxy {
     async fn send(
         &mut self,
         request: Request,
-        (portal, guarded): (Option<Run>, Option<Guarded>),
-        admitted: Admitted,
+        (portal, mut guarded): (Option<Run>, Option<Guarded>),
+        (admitted, restating): (Admitted, &Restating<'_>),
     ) -> Result<(), End> {
+        let changes = admitted.changes();
+        let mut altered = None;
+        if changes != StatementChanges::default() {
+            // What follows from changes that the operation was made with.
+            let Ok(how) = restating.altered(changes) else { return Err(End::Withheld) };
+            if let Ok(Some(fewer)) = restating.fewer(changes) {
+                // What may be shown is that of the text that is run.
+                guarded = match self.traced(&fewer.known, &[]) {
+                    Ok(guarded) => guarded,
+                    Err(reason) => return self.protect(request, reason, &Frame::of(restating.wire.clone())).await,
+                };
+            }
+            let first = portal.as_ref().map(|run| run.first).or_else(|| restating.first());
+            if let Some(first) = first.filter(|_| changes.read_only) {
+                self.serial = self.serial.saturating_add(1);
+                if !self.order.precede(first, &OWN) {
+                    return Ok(());
+                }
+            }
+            altered = Some(Box::new(how));
+        }
+        if let (Some(run), Some(rows)) = (&portal, restating.asked_for(altered.as_deref())) {
+            self.names.asked_for(&run.name, rows);
+        }
+        if altered.is_some() {
+            let names = restating.asked.portals.iter().map(|portal| &portal.bind.portal);
+            self.rewritten.extend(names.filter(|name| !name.is_empty()).map(Text::detached));
+        }
         let Some((mut running, wire)) = Running::take(admitted, Some(request.id), portal) else {
             return Err(End::Over("closed"));
         };
-        running.guarded = guarded;
+        (running.guarded, running.altered) = (guarded, altered);
         self.slots.push_back(Slot::Running(Box::new(running)));
         Ok(self.target.send(wire).await?)
     }
@@ -335,14 +401,19 @@ impl Proxy {
     }
 
     /// Waits for people, while all else goes on.
-    async fn wait(&mut self, mut held: Box<Held>, lines: &mut Lines<'_>) -> Result<Verdict, End> {
+    async fn wait(
+        &mut self,
+        mut held: Box<Held>,
+        restating: &Restating<'_>,
+        lines: &mut Lines<'_>,
+    ) -> Result<Verdict, End> {
         let mut told = tokio::time::interval(STILL_WAITING);
         let mut tick = tokio::time::interval(TICK);
         let reference = held.pending().reference.clone();
         loop {
             let has_room = lines.client.received().len() < MOST_READ_AHEAD;
             tokio::select! {
-                () = held.decided() => return Ok(held.again().await),
+                () = held.decided() => return Ok(held.again(Some(restating)).await),
                 _ = told.tick() => self.say(&say::notice("this statement waits for approval: ", &reference)).await?,
                 _ = tick.tick() => if let Some(reason) = self.session.end_due() {
                     return Err(End::Over(reason));

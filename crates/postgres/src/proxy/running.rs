@@ -9,6 +9,7 @@ use vidimus_core::event::Status;
 use vidimus_gate::{Admitted, Answer, Answers, InFlight, Outcome, Released, Serving, Wire};
 
 use super::result::Batch;
+use super::rewriting::Altered;
 use super::tracer::Guarded;
 use crate::backend::BackendMessage;
 use crate::error::ProtocolError;
@@ -39,6 +40,8 @@ pub(crate) struct Running {
     pub(crate) portal: Option<Run>,
     /// What of its answer may be shown; all, where nothing is protected by column.
     pub(crate) guarded: Option<Guarded>,
+    /// What of its answer is otherwise than its client asked for, where it was rewritten.
+    pub(crate) altered: Option<Box<Altered>>,
     /// Whether the columns of its rows are known.
     pub(crate) is_described: bool,
     flight: Option<Box<InFlight>>,
@@ -67,6 +70,8 @@ pub(crate) struct Run {
     pub(crate) formats: Vec<Format>,
     /// Whether what was told of its columns may be of another cursor: `FETCH`.
     pub(crate) is_of_cursor: bool,
+    /// The first request of what is sent with it.
+    pub(crate) first: RequestId,
 }
 
 /// The gate has withheld something, or the client cannot be told what happened: the connection ends.
@@ -104,6 +109,7 @@ impl Running {
             last,
             portal,
             guarded: None,
+            altered: None,
             is_described: false,
             flight: Some(flight),
             answers,
@@ -119,6 +125,11 @@ impl Running {
 
     /// Takes a message of its answer, as far as the client may know of it.
     pub(crate) fn hear(&mut self, message: BackendMessage, frame: Frame) -> Result<(), ProtocolError> {
+        let heard = match &mut self.altered {
+            None => Some((message, frame)),
+            Some(altered) => altered.heard(message, frame)?,
+        };
+        let Some((message, frame)) = heard else { return Ok(()) };
         let is_end = matches!(message, BackendMessage::CommandComplete(_) | BackendMessage::EmptyQueryResponse);
         match &mut self.guarded {
             None => self.batch.push(message, frame),

@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use vidimus_core::json::{Document, Limits};
 use vidimus_core::operation::Arguments;
-use vidimus_core::{Action, Members, Operation, Protocol, SqlFacts, SqlKind, SqlKinds};
-use vidimus_gate::Statements as Read;
+use vidimus_core::{Action, Members, Operation, Protocol, SqlFacts, SqlKind, SqlKinds, StatementChanges};
+use vidimus_gate::{Capped, Statements as Read};
 
 use crate::names::Portal;
 use crate::read::{Format, Text};
@@ -26,9 +26,55 @@ const REMEMBERED_BYTES: usize = 4 << 20;
 pub(crate) struct Known {
     text: Text,
     read: Read,
+    /// The same with so many rows, once that was wanted: policies seldom want more than one number.
+    fewer: OnceLock<(u64, Option<Arc<Fewer>>)>,
+}
+
+/// A text with fewer rows.
+#[derive(Debug)]
+pub(crate) struct Fewer {
+    pub(crate) capped: Capped,
+    pub(crate) known: Arc<Known>,
 }
 
 impl Known {
+    pub(crate) fn of(text: Text) -> Self {
+        Self { read: Read::of_postgres(text.as_str()), text, fewer: OnceLock::new() }
+    }
+
+    /// The same with so many rows; none where that cannot be for sure.
+    pub(crate) fn fewer(&self, most: u64) -> Option<Arc<Fewer>> {
+        let make = || {
+            let capped = Read::capped(self.text(), most)?;
+            let known = Arc::new(Self::of(Text::from(&*capped.text)));
+            Some(Arc::new(Fewer { capped, known }))
+        };
+        match self.fewer.get_or_init(|| (most, make())) {
+            (kept, fewer) if *kept == most => fewer.clone(),
+            _ => make(),
+        }
+    }
+
+    /// The most rows that its text gives, if that is limited.
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.read.facts.limit
+    }
+
+    /// Whether it is one query that only reads.
+    pub(crate) const fn is_query(&self) -> bool {
+        self.read.is_query
+    }
+
+    /// Whether it is one statement that only reads.
+    pub(crate) fn only_reads(&self) -> bool {
+        self.read.only_reads()
+    }
+
+    /// The text as it is sent.
+    pub(crate) const fn whole(&self) -> &Text {
+        &self.text
+    }
+
     /// What it says.
     pub(crate) fn text(&self) -> &str {
         self.text.as_str()
@@ -84,7 +130,7 @@ impl Statements {
         }
         let text = text.detached();
         self.bytes += text.as_bytes().len();
-        let known = Arc::new(Known { read: Read::of_postgres(text.as_str()), text: text.clone() });
+        let known = Arc::new(Known::of(text.clone()));
         self.known.insert(text, Arc::clone(&known));
         known
     }
@@ -98,10 +144,17 @@ pub(crate) struct Asked<'a> {
     pub(crate) portals: &'a [Portal],
     /// Protected columns that decide which rows come, `*` where it may be any.
     pub(crate) inferred: BTreeSet<String>,
+    /// What was done to it because policies want that, and how many rows are asked of the portal then.
+    pub(crate) changes: StatementChanges,
+    pub(crate) max_rows: Option<i32>,
 }
 
-impl Asked<'_> {
-    const NOTHING: Self = Self { statements: &[], portals: &[], inferred: BTreeSet::new() };
+impl<'a> Asked<'a> {
+    /// As it came.
+    pub(crate) const fn new(statements: &'a [Arc<Known>], portals: &'a [Portal], inferred: BTreeSet<String>) -> Self {
+        let changes = StatementChanges { max_rows: None, read_only: false };
+        Self { statements, portals, inferred, changes, max_rows: None }
+    }
 }
 
 /// Something that is run.
@@ -116,7 +169,10 @@ pub(crate) fn preparation(asked: &Asked<'_>, wire: Bytes, address: IpAddr) -> Op
 
 /// What a server says between operations.
 pub(crate) fn remark(address: IpAddr) -> Operation {
-    Operation { action: Action::Method("remark".into()), ..of(&Asked::NOTHING, Bytes::new(), None, address) }
+    Operation {
+        action: Action::Method("remark".into()),
+        ..of(&Asked::new(&[], &[], BTreeSet::new()), Bytes::new(), None, address)
+    }
 }
 
 fn of(asked: &Asked<'_>, wire: Bytes, method: Option<&'static str>, address: IpAddr) -> Operation {
@@ -152,6 +208,12 @@ fn of(asked: &Asked<'_>, wire: Bytes, method: Option<&'static str>, address: IpA
     if !asked.inferred.is_empty() {
         record.insert("inferred".into(), json!(asked.inferred));
     }
+    if let Some(rows) = asked.max_rows {
+        record.insert("max_rows".into(), rows.into());
+    }
+    if asked.changes.read_only {
+        record.insert("read_only".into(), true.into());
+    }
     let record = Bytes::from(Value::Object(record).to_string());
     let limits = Limits { max_bytes: usize::MAX, max_nodes: usize::MAX, ..Limits::default() };
     let document = Document::parse(record.clone(), &limits).ok();
@@ -163,7 +225,7 @@ fn of(asked: &Asked<'_>, wire: Bytes, method: Option<&'static str>, address: IpA
         record: Some(record),
         members: Members::NONE,
         arguments: document.map(|document| Arguments { document: Arc::new(document), path: &[] }),
-        sql: Some(facts(statements, &asked.inferred)),
+        sql: Some(changed(facts(statements, &asked.inferred), asked.changes)),
         annotations: None,
         address: Some(address),
         trace: None,
@@ -184,6 +246,15 @@ fn facts(statements: &[Arc<Known>], inferred: &BTreeSet<String>) -> Arc<SqlFacts
     }
     all.inferred.extend(inferred.iter().cloned());
     Arc::new(all)
+}
+
+/// The facts of statements to which this is done.
+fn changed(facts: Arc<SqlFacts>, changes: StatementChanges) -> Arc<SqlFacts> {
+    if changes == StatementChanges::default() {
+        return facts;
+    }
+    let limit = facts.limit.into_iter().chain(changes.max_rows).min();
+    Arc::new(SqlFacts { limit, read_only: facts.read_only || changes.read_only, ..SqlFacts::clone(&facts) })
 }
 
 /// A value as it stands in the record.
@@ -211,7 +282,7 @@ mod tests {
     use super::*;
 
     fn known(text: &str) -> Arc<Known> {
-        Arc::new(Known { read: Read::of_postgres(text), text: Text::from(text) })
+        Arc::new(Known::of(Text::from(text)))
     }
 
     #[test]

@@ -202,7 +202,8 @@ impl Proxy {
         let text = Text::from(LOOK_UP);
         let Some(name) = self.tracing.as_ref().map(|tracing| tracing.name.clone()) else { return Err(End::Target) };
         let (query, known) = (question(&name, &text).map_err(End::Protocol)?, self.statements.known(&text));
-        let asked = Asked { statements: &[known], portals: &[], inferred: BTreeSet::new() };
+        let statements = [known];
+        let asked = Asked::new(&statements, &[], BTreeSet::new());
         for _ in 0..ATTEMPTS {
             let Some(tracing) = &self.tracing else { return Err(End::Target) };
             let operation = statements::operation(&asked, query.clone(), self.address);

@@ -1,16 +1,20 @@
-//! `[rewrites.NAME]`: changes to arguments that policies may ask for.
+//! `[rewrites.NAME]`: changes to arguments, or to statements of databases, that policies may ask for.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
+use vidimus_core::StatementChanges;
 use vidimus_core::canonical::write_string;
-use vidimus_guard::{Change, InvalidNumber, Number, Path, Rewrite};
+use vidimus_guard::{Change, InvalidNumber, Number, Path, Rewrite, RewriteOf};
 
 use super::document::Document;
 use super::table::{Table, Value};
 use super::{keys, value};
+
+/// Of a statement's rows, so many can be counted by PostgreSQL's protocol (`Execute`).
+const MOST_ROWS: u64 = 0x7FFF_FFFF;
 
 /// The rewrites, by name; none when there is no table.
 pub(super) fn read<'a>(
@@ -33,20 +37,39 @@ fn rewrite<'a>(document: &'a Document, name: &'a Spanned<DeString<'a>>, value: V
         return None;
     };
     let table = Table::new(document, &keys::REWRITE, format!("rewrites.{}", name.get_ref()), name.span(), table);
+    let is_of_statements = table.value("argument").is_none();
     let argument =
         table.parsed("argument", |text| text.parse::<Path>().map_err(|error| format!("{error}, not like `{text}`")));
     let set = table.value("set").map(|value| noted(document, "set", value, json_text(value)));
     let bounds = ["min", "max"].map(|name| table.value(name).map(|value| noted(document, name, value, number(value))));
     let rows = table.value("max_rows").map(|_| table.count("max_rows"));
     let is_removed = table.boolean("remove");
+    let is_read_only = table.boolean("read_only");
     table.finish();
     let [least, most] = bounds;
     let is_clamped = least.is_some() || most.is_some();
-    let given = [set.is_some(), is_clamped, rows.is_some(), is_removed?];
+    let (is_removed, is_read_only) = (is_removed?, is_read_only?);
+    let given = [set.is_some(), is_clamped, rows.is_some(), is_removed, is_read_only];
     if given.into_iter().filter(|given| *given).count() != 1 {
         let help = "a rewrite does one thing; a call can be rewritten by several";
-        let message = format!("{table} must have exactly one of `set`, `remove`, `max_rows`, and `min` with `max`");
+        let message =
+            format!("{table} must have exactly one of `set`, `remove`, `max_rows`, `read_only`, and `min` with `max`");
         document.problem(name.span(), message, Some(help.to_owned()));
+        return None;
+    }
+    if is_read_only && !is_of_statements {
+        let help = "leave `argument` out, and name the rewrite in policies about databases";
+        document.problem(name.span(), format!("`read_only` in {table} is of statements"), Some(help.to_owned()));
+        return None;
+    }
+    if is_of_statements && rows.is_none() && !is_read_only {
+        let help = "add the path to what is changed; `max_rows` and `read_only` alone can do without, for statements";
+        document.problem(name.span(), format!("no `argument` in {table}"), Some(help.to_owned()));
+        return None;
+    }
+    let rows = rows.map(|rows| rows.and_then(|rows| u64::try_from(rows).ok()));
+    if is_of_statements && rows.flatten().is_some_and(|rows| rows > MOST_ROWS) {
+        document.problem(name.span(), format!("`max_rows` in {table} is more than {MOST_ROWS}"), None);
         return None;
     }
     // A value that is wrong was noted.
@@ -59,13 +82,17 @@ fn rewrite<'a>(document: &'a Document, name: &'a Spanned<DeString<'a>>, value: V
         document.problem(name.span(), format!("`min` in {table} is more than `max`"), None);
         return None;
     }
-    let change = match (set, rows) {
-        (Some(set), _) => Change::Set(set?.into()),
-        (None, Some(rows)) => Change::MaxRows(u64::try_from(rows?).ok()?),
-        (None, None) if is_clamped => Change::Clamp { least, most },
-        (None, None) => Change::Remove,
+    let of = match (set, rows) {
+        (None, Some(rows)) if is_of_statements => {
+            RewriteOf::Statements(StatementChanges { max_rows: Some(rows?), read_only: false })
+        }
+        (None, None) if is_read_only => RewriteOf::Statements(StatementChanges { max_rows: None, read_only: true }),
+        (Some(set), _) => RewriteOf::Argument(argument?, Change::Set(set?.into())),
+        (None, Some(rows)) => RewriteOf::Argument(argument?, Change::MaxRows(rows?)),
+        (None, None) if is_clamped => RewriteOf::Argument(argument?, Change::Clamp { least, most }),
+        (None, None) => RewriteOf::Argument(argument?, Change::Remove),
     };
-    Some(Rewrite { name: own_name.ok()?.into(), argument: argument?, change })
+    Some(Rewrite { name: own_name.ok()?.into(), of })
 }
 
 /// The value, or none and a problem.

@@ -1,8 +1,7 @@
 //! Configurations that hold, configurations that do not, and what is said about them.
 
 mod databases;
-
-use vidimus_guard::{Change, Number};
+mod rewrites;
 
 use super::*;
 use crate::secret::Source;
@@ -116,6 +115,10 @@ set = "EUR"
 [rewrites.plain]
 argument = "$.debug"
 remove = true
+
+[rewrites.quiet]
+read_only = true
+
 [grants.repair]
 targets = ["crm"]
 approval = "finance"
@@ -514,48 +517,6 @@ fn approval_rules_have_defaults_and_bounds() {
         assert!(error.contains(expected), "{error}");
     }
     assert!(with("[approvals.\"a b\"]\n").is_err());
-}
-
-#[test]
-fn rewrites_do_one_thing_each_with_numbers_as_they_are_written() {
-    let with = |text: &str| parse(&format!("{SMALLEST}[rewrites.a]\nargument = \"$.x\"\n{text}\n"));
-    let number = |text: &str| Some(text.parse::<Number>().unwrap());
-    for (text, change) in [
-        ("set = \"E\\\"UR\"", Change::Set(r#""E\"UR""#.into())),
-        ("set = 1.50", Change::Set("1.50".into())),
-        (
-            "set = { a = [true, 9007199254740993], b = \"\" }",
-            Change::Set(r#"{"a":[true,9007199254740993],"b":""}"#.into()),
-        ),
-        ("remove = true", Change::Remove),
-        ("max = 500", Change::Clamp { least: None, most: number("500") }),
-        ("min = -0.5\nmax = \"1e400\"", Change::Clamp { least: number("-0.5"), most: number("1e400") }),
-        ("max_rows = 1000", Change::MaxRows(1000)),
-    ] {
-        let config = with(text).unwrap();
-        let [rewrite] = &*config.rewrites else { panic!("{:?}", config.rewrites) };
-        assert_eq!((&*rewrite.name, &rewrite.change), ("a", &change), "{text}");
-    }
-    for (text, expected) in [
-        ("", "exactly one of `set`, `remove`, `max_rows`"),
-        ("remove = false", "exactly one of"),
-        ("set = 1\nmax = 2", "exactly one of"),
-        ("set = 2026-11-22", "JSON has no such value"),
-        ("set = inf", "a number is written as in JSON"),
-        ("max = \"much\"", "a number is written as in JSON"),
-        ("max = true", "a number is written as in JSON"),
-        ("min = 2\nmax = 1.9999", "`min` in [rewrites.a] is more than `max`"),
-        ("max_rows = 0", "whole number from 1"),
-        ("rows = 1", "unknown key `rows`"),
-    ] {
-        let error = with(text).unwrap_err().to_string();
-        assert!(error.contains(expected), "{text}: {error}");
-    }
-    let error = parse(&format!("{SMALLEST}[rewrites.a]\nargument = \"x\"\nremove = true\n")).unwrap_err().to_string();
-    assert!(error.contains("a path to an argument is written like"), "{error}");
-    assert!(
-        parse(&format!("{SMALLEST}[rewrites.a]\nremove = true\n")).unwrap_err().to_string().contains("no `argument`")
-    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{World, told};
 const SOON: Duration = Duration::from_secs(20);
 
 /// Asks the interface for approvers as Bob of finance.
-async fn asked(world: &World, method: Method, path: &str) -> Value {
+pub(crate) async fn asked(world: &World, method: Method, path: &str) -> Value {
     let token = world.issuer.token_with(json!({ "sub": "bob", "groups": ["finance"] }));
     let url = format!("http://127.0.0.1:{}/api/v1/approvals{path}", world.gateway.port);
     let answer = Client::new(url, &token).send(method, &[], "").await.unwrap();
@@ -21,7 +21,7 @@ async fn asked(world: &World, method: Method, path: &str) -> Value {
 }
 
 /// The request for approval there is, as soon as there is one.
-async fn request(world: &World) -> Value {
+pub(crate) async fn request(world: &World) -> Value {
     let limit = Instant::now() + SOON;
     loop {
         let list = asked(world, Method::GET, "").await;

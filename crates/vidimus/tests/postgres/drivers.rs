@@ -8,7 +8,7 @@ use super::World;
 const REFUSED: &str = "no policy permits sql:ddl";
 
 /// The arguments that all scripts take.
-fn arguments(world: &World) -> [String; 4] {
+pub(crate) fn arguments(world: &World) -> [String; 4] {
     [world.port.to_string(), "alice".to_owned(), world.issuer.token("alice"), "orders".to_owned()]
 }
 

@@ -19,7 +19,7 @@ impl Raw {
     }
 
     /// In a session as Alice.
-    fn ready(world: &World) -> Self {
+    pub(crate) fn ready(world: &World) -> Self {
         let mut raw = Self::new(world);
         raw.start(&[("user", "alice"), ("database", "orders")]);
         raw.message(b'p', format!("{}\0", world.issuer.token("alice")).as_bytes());

@@ -12,6 +12,7 @@ mod faults;
 mod granted;
 mod record;
 mod replay;
+mod rewriting;
 mod rust_drivers;
 mod versions;
 

@@ -4,15 +4,15 @@ use super::{Absent, Section, key};
 
 pub(in crate::config) const REWRITE: Section = Section {
     heading: "rewrites.NAME",
-    about: "A change to the arguments of a call that passes only so: a policy forbids the call as it is by `@rewrite(\"NAME\")`. All \
-            rewrites that policies ask for are applied at once, and the call is decided on again; what policies still forbid is \
-            denied. Each rewrite has exactly one of `set`, `remove`, `max_rows`, and `min` with `max`. Two that change the same \
-            argument of one call deny it.",
+    about: "A change to the arguments of a call, or to a statement of a database, that passes only so: a policy forbids it as it is \
+            by `@rewrite(\"NAME\")`. All rewrites that policies ask for are applied at once, and it is decided on again; what \
+            policies still forbid is denied. Each rewrite has exactly one of `set`, `remove`, `max_rows`, `read_only`, and `min` with \
+            `max`. Two that change the same argument of one call deny it.",
     keys: &[
         key(
             "argument",
             "path",
-            Absent::Refused,
+            Absent::Means("it is of statements of databases, by `max_rows` or `read_only`"),
             "Which argument: `$.limit`, `$.steps[*].run`, `$['odd name']`. It may lead to several. What is not there stays so, but \
              `set` adds a member that an object lacks.",
         ),
@@ -36,7 +36,15 @@ pub(in crate::config) const REWRITE: Section = Section {
             "count",
             Absent::Means("something else is done"),
             "The argument is SQL in the target's `dialect`: its one query gets a limit of so many rows, or its limit is lowered to \
-             that. What is not surely one query that only reads stays as it is, for the policy to deny.",
+             that. What is not surely one query that only reads stays as it is, for the policy to deny. Without `argument` it is of \
+             statements: a query gives so many rows at the most, and then its end.",
+        ),
+        key(
+            "read_only",
+            "true or false",
+            Absent::Default("false"),
+            "Whether a statement that only reads, as far as its text tells, is run in a read-only transaction (`SET TRANSACTION READ \
+             ONLY`), in which the database refuses what functions would write. It holds until the transaction ends.",
         ),
     ],
 };
