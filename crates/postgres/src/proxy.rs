@@ -140,6 +140,15 @@ struct Lines<'a> {
     target: &'a mut TargetReader,
 }
 
+/// What is known of what the client has said.
+#[derive(Default)]
+struct Heard {
+    /// Whether it is in the midst of a batch of the extended protocol.
+    is_batch_open: bool,
+    /// Whether it has opened a cursor that may change settings when it moves.
+    has_code_cursor: bool,
+}
+
 /// A connection from its first `ReadyForQuery` on.
 struct Proxy {
     session: Session,
@@ -160,10 +169,7 @@ struct Proxy {
     serial: u64,
     /// What is protected by column; none where no rule can protect one.
     tracing: Option<Tracing>,
-    /// Whether a cursor was opened that may change settings when it moves.
-    has_code_cursor: bool,
-    /// Whether the client is in the midst of a batch of the extended protocol.
-    is_batch_open: bool,
+    heard: Heard,
     /// Whether the server was asked for what it has to say, since more was read.
     is_flushed: bool,
     /// Nobody takes what is passed on any more; what runs comes to its end all the same.
@@ -212,8 +218,7 @@ pub(crate) async fn run(
         rewritten: HashSet::new(),
         serial: 0,
         tracing,
-        has_code_cursor: false,
-        is_batch_open: false,
+        heard: Heard::default(),
         is_flushed: false,
         is_client_gone: false,
     };

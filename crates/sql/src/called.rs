@@ -80,7 +80,7 @@ pub(crate) fn tells_more(name: &str) -> bool {
     name.starts_with("pg_") || few.contains(&name) || crate::functions::runs_code(&[name.to_owned()])
 }
 
-fn attributes<'a>(indirection: Cursor<'a>) -> impl Iterator<Item = &'a str> {
+fn attributes(indirection: Cursor<'_>) -> impl Iterator<Item = &str> {
     let own = std::iter::once(indirection).chain(indirection.descendants());
     own.filter(|below| below.is(S::attr_name)).map(Cursor::value)
 }

@@ -37,10 +37,10 @@ impl Proxy {
         lines: &mut Lines<'_>,
     ) -> Result<(), End> {
         // A batch ends with these; whatever else is asked for begins one, or goes on with it.
-        self.is_batch_open = match &message {
+        self.heard.is_batch_open = match &message {
             FrontendMessage::Sync | FrontendMessage::Query(_) | FrontendMessage::FunctionCall(_) => false,
             FrontendMessage::CopyData(_) | FrontendMessage::CopyDone | FrontendMessage::CopyFail(_) => {
-                self.is_batch_open
+                self.heard.is_batch_open
             }
             _ => true,
         };
@@ -200,7 +200,7 @@ impl Proxy {
         if portal.bind.portal.is_empty() {
             return;
         }
-        self.has_code_cursor |= self.statements.known(&portal.statement.text).may_change_settings();
+        self.heard.has_code_cursor |= self.statements.known(&portal.statement.text).may_change_settings();
         if let Some(tracing) = &mut self.tracing {
             tracing.bound_as(portal.bind.portal.as_str(), portal.statement.text.as_str());
         }
@@ -209,8 +209,8 @@ impl Proxy {
     /// Whether a statement may change settings in a way that its text does not tell: by itself, or since it moves a cursor whose
     /// query may.
     fn may_change_settings(&mut self, known: &Known) -> bool {
-        self.has_code_cursor |= known.moves_cursors() && known.may_change_settings();
-        known.may_change_settings() || known.moves_cursors() && self.has_code_cursor
+        self.heard.has_code_cursor |= known.moves_cursors() && known.may_change_settings();
+        known.may_change_settings() || known.moves_cursors() && self.heard.has_code_cursor
     }
 
     /// Forgets what names stand for that a statement may give to something else.

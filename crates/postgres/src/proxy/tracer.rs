@@ -160,7 +160,7 @@ impl Proxy {
             && self.slots.is_empty()
             && self.order.pending() == 0
             // What was asked and is not ended with a `Sync` would be committed.
-            && !self.is_batch_open
+            && !self.heard.is_batch_open
             && !self.order.is_failed()
             && self.order.transaction_status() != TransactionStatus::Failed
     }

@@ -138,7 +138,7 @@ impl Reader<'_> {
                     // A function of what a function in `FROM` gives, written like a column.
                     let given = rows.whole.clone();
                     self.store(&given);
-                    if runs_code(&[last.clone()]) {
+                    if runs_code(std::slice::from_ref(last)) {
                         self.store(&Origin::Unknown);
                     }
                     return Origin::Unknown;
