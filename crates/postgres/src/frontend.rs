@@ -332,6 +332,11 @@ impl FrontendMessage {
 }
 
 impl Parse {
+    /// Of a statement without parameters.
+    pub(crate) fn plain(name: &Text, text: &Text) -> Self {
+        Self { name: name.clone(), text: text.clone(), parameter_types: Vec::new() }
+    }
+
     fn read(body: &mut Cursor) -> Result<Self, ProtocolError> {
         let (name, text) = (body.text()?, body.text()?);
         let count = body.u16()?;
@@ -350,6 +355,17 @@ impl Parse {
 }
 
 impl Bind {
+    /// Of a statement without parameters, whose results come as text.
+    pub(crate) fn plain(portal: &Text, statement: &Text) -> Self {
+        Self {
+            portal: portal.clone(),
+            statement: statement.clone(),
+            value_formats: Vec::new(),
+            values: Vec::new(),
+            result_formats: Vec::new(),
+        }
+    }
+
     fn read(body: &mut Cursor) -> Result<Self, ProtocolError> {
         let (portal, statement) = (body.text()?, body.text()?);
         let (value_formats, values) = read_values(body)?;

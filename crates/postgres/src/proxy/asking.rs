@@ -91,8 +91,7 @@ impl Proxy {
             FrontendMessage::Query(text) => {
                 self.prepare(lines).await?;
                 let known = self.statements.known(&text);
-                if let Some(setting) = known.misreads() {
-                    let denied = self.reject("unsafe_setting", misread(setting), frame).await;
+                if let Some(denied) = self.misread(&known, frame).await {
                     return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
                 }
                 let guarded = match self.traced(&known, &[]) {
@@ -124,8 +123,7 @@ impl Proxy {
                     return self.refuse(request, &denied, "34000").await;
                 };
                 let known = self.statements.known(&portal.statement.text);
-                if let Some(setting) = known.misreads() {
-                    let denied = self.reject("unsafe_setting", misread(setting), frame).await;
+                if let Some(denied) = self.misread(&known, frame).await {
                     return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
                 }
                 let guarded = match self.traced(&known, &self.gathered.statements.clone()) {
@@ -304,6 +302,14 @@ impl Proxy {
         self.submit((request, None, guarded), &restating, lines).await
     }
 
+    /// Refuses what changes a setting without which what follows would be misread.
+    async fn misread(&self, known: &Known, frame: &Frame) -> Option<Denied> {
+        let setting = known.misreads()?;
+        let message =
+            format!("this would change {setting}, and the gateway could not read what follows: it stays as it is");
+        Some(self.reject("unsafe_setting", message, frame).await)
+    }
+
     /// Refuses what may run a portal by its name, where that was rewritten.
     async fn reach(&self, known: &Known, frame: &Frame) -> Option<Denied> {
         if !known.moves_cursors() || self.rewritten.is_empty() {
@@ -430,11 +436,6 @@ impl Proxy {
             }
         }
     }
-}
-
-/// Why a statement is refused that changes this setting.
-fn misread(setting: &str) -> String {
-    format!("this would change {setting}, and the gateway could not read what follows: it stays as it is")
 }
 
 /// What a client is told of a refusal, by whose fault it is.

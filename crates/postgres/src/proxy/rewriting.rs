@@ -213,16 +213,8 @@ fn own(changes: StatementChanges, serial: u64, wire: &mut BytesMut) -> Result<()
         return Ok(());
     }
     let name = Text::from(&*format!("VIDIMUS READ ONLY {serial}"));
-    let parse = Parse { name: name.clone(), text: Text::from(READ_ONLY), parameter_types: Vec::new() };
-    let bind = Bind {
-        portal: name.clone(),
-        statement: name.clone(),
-        value_formats: Vec::new(),
-        values: Vec::new(),
-        result_formats: Vec::new(),
-    };
-    FrontendMessage::Parse(parse).encode(wire)?;
-    FrontendMessage::Bind(bind).encode(wire)?;
+    FrontendMessage::Parse(Parse::plain(&name, &Text::from(READ_ONLY))).encode(wire)?;
+    FrontendMessage::Bind(Bind::plain(&name, &name)).encode(wire)?;
     FrontendMessage::Close(Named::Statement(name.clone())).encode(wire)?;
     FrontendMessage::Execute(Execute { portal: name.clone(), max_rows: 0 }).encode(wire)?;
     FrontendMessage::Close(Named::Portal(name)).encode(wire)

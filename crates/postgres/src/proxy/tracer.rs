@@ -416,20 +416,12 @@ impl Guarded {
 
 /// The gateway's own question, by names of its own: a `Query` would end the client's unnamed statement and portal.
 fn question(name: &Text, text: &Text) -> Result<Bytes, ProtocolError> {
-    let parse = Parse { name: name.clone(), text: text.clone(), parameter_types: Vec::new() };
-    let bind = Bind {
-        portal: name.clone(),
-        statement: name.clone(),
-        value_formats: Vec::new(),
-        values: Vec::new(),
-        result_formats: Vec::new(),
-    };
     let (statement, portal) = (Named::Statement(name.clone()), Named::Portal(name.clone()));
     let messages = [
         // Where the last attempt failed, it is there still; closing what is not there is no error.
         FrontendMessage::Close(statement.clone()),
-        FrontendMessage::Parse(parse),
-        FrontendMessage::Bind(bind),
+        FrontendMessage::Parse(Parse::plain(name, text)),
+        FrontendMessage::Bind(Bind::plain(name, name)),
         FrontendMessage::Execute(Execute { portal: name.clone(), max_rows: 0 }),
         FrontendMessage::Close(portal),
         FrontendMessage::Close(statement),
