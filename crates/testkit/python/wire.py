@@ -169,7 +169,7 @@ def another_session(to):
     to.each("set search_path = a, hr", "begin isolation level repeatable read", "select 1")
     other.each("drop table a.people")
     to.each("select ssn || '' from people")
-    to.each("rollback", "select ssn || '' from people")
+    to.each("rollback", "select ssn || '' from people", "select 'went on'")
 
 
 def by_column_notation(to):

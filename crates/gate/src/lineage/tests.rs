@@ -340,3 +340,16 @@ fn functions_are_followed_however_they_are_called() {
         assert!(told == expected || expected == "n" && is_refused, "{text}: {told}");
     }
 }
+
+#[test]
+fn where_nothing_is_known_a_transaction_can_only_end() {
+    let mut tracer = tracer();
+    tracer.looked_up(None, true);
+    for text in ["select 1", "rollback; select ssn from hr.people", "savepoint a", "not sql"] {
+        assert!(tracer.run(text).unwrap().refused.is_some(), "{text}");
+    }
+    for text in ["rollback", "commit", "end"] {
+        let traced = tracer.run(text).unwrap();
+        assert!(traced.refused.is_none() && traced.changes_names, "{text}");
+    }
+}

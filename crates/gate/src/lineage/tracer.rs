@@ -170,7 +170,11 @@ impl Tracer {
 
     fn followed(&mut self, text: &str, runs: bool) -> Option<Arc<Traced>> {
         let Some(catalogue) = self.catalogue.clone() else {
-            let reason = "the gateway could not look up what the database has, so it cannot tell what is protected";
+            if only_ends_a_transaction(text) {
+                return Some(Arc::new(Traced { changes_names: true, ..Traced::unknown() }));
+            }
+            let reason = "what names stand for in this database has changed while the transaction keeps to what it saw before, so the \
+                          gateway cannot tell what is protected: end the transaction";
             return Some(Arc::new(Traced::refused(reason.to_owned())));
         };
         if !catalogue.protects() {
@@ -399,6 +403,14 @@ impl Inferred {
             _ => *self = Self::Unknown,
         }
     }
+}
+
+/// Whether a text is one `COMMIT` or `ROLLBACK`.
+fn only_ends_a_transaction(text: &str) -> bool {
+    let Ok(script) = vidimus_sql::parse(text) else { return false };
+    let mut statements = script.statements();
+    let (Some(only), None) = (statements.next(), statements.next()) else { return false };
+    matches!(only.effects().as_slice(), [Effect::Commit { .. } | Effect::Rollback { .. }])
 }
 
 /// Whether what a statement's query calls may give names another meaning, whenever it does.

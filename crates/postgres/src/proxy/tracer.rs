@@ -278,14 +278,15 @@ impl Proxy {
         let is_failed = self.order.transaction_status() == TransactionStatus::Failed;
         let Some(tracing) = &mut self.tracing else { return Ok(None) };
         tracing.is_at_begin = run.is_of_session();
+        let had_ended = tracing.has_ended;
+        tracing.has_ended |= run.ends_transactions();
         if tracing.is_stale {
-            if !is_failed || tracing.has_ended {
+            if !is_failed || had_ended {
                 return Err(
                     "a statement that changes what names stand for ends its batch: send Sync after it".to_owned()
                 );
             }
             // The server runs nothing now but what ends the transaction, and what comes after that in the batch.
-            tracing.has_ended = run.ends_transactions();
             let traced = Traced { changes_names: true, ..Traced::unknown() };
             return Ok(Some(Guarded::new(None, Arc::new(traced))));
         }

@@ -52,6 +52,10 @@ fn what_names_batches_and_transactions_are_to_the_server_they_are_to_the_gateway
         assert!(!ended, "{way} ended the session, so it tells nothing of what it tries: {}", told[way]);
     }
     assert_eq!(ways.len(), 10);
+    // What cannot be followed any more ends with its transaction.
+    let other = told["another_session"].as_array().unwrap();
+    assert!(other.iter().any(|text| text.as_str().unwrap().contains("end the transaction")), "{other:?}");
+    assert!(other.iter().any(|row| row.as_str().unwrap().ends_with("went on")), "{other:?}");
     // A name is told as it is, though the gateway has asked the database between preparing and binding.
     let name = told["unnamed_statements"].as_array().unwrap();
     assert!(name.iter().any(|row| row.as_str().unwrap().ends_with("Ada")), "{name:?}");
