@@ -87,6 +87,8 @@ pub struct TargetWriter {
     waiting: BytesMut,
     /// Whether something was written that may not have gone out.
     is_written: bool,
+    /// Whether nothing more may go out.
+    is_given_up: bool,
 }
 
 /// What the gateway shows a target.
@@ -305,7 +307,10 @@ impl TargetLine {
     /// Both ends, each for a task of its own.
     pub fn split(self) -> (TargetReader, TargetWriter) {
         let (reader, writer) = self.line.split();
-        (TargetReader(reader), TargetWriter { line: writer, waiting: BytesMut::new(), is_written: false })
+        (
+            TargetReader(reader),
+            TargetWriter { line: writer, waiting: BytesMut::new(), is_written: false, is_given_up: false },
+        )
     }
 }
 
@@ -340,7 +345,18 @@ impl TargetWriter {
         self.put(signal.bytes()).await
     }
 
+    /// Drops what waits. Nothing is sent any more: the target may have a part of a message, which must not become whole.
+    pub fn give_up(&mut self) {
+        if !self.waiting.is_empty() {
+            self.waiting.clear();
+            self.is_given_up = true;
+        }
+    }
+
     async fn put(&mut self, bytes: &[u8]) -> Result<(), LineError> {
+        if self.is_given_up {
+            return Err(LineError::Closed);
+        }
         self.waiting.extend_from_slice(bytes);
         if self.is_full() { self.offer().await } else { Ok(()) }
     }

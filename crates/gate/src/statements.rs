@@ -69,12 +69,10 @@ impl Statements {
             misreads = misreads.or(sets.then_some("settings by pg_settings"));
             facts.add(&own);
             for effect in statement.effects() {
-                renames_statements |=
-                    matches!(effect, Effect::Prepare(_) | Effect::Deallocate(_) | Effect::Discard(Discarded::All));
-                moves_cursors |= matches!(
-                    effect,
-                    Effect::Declare(_) | Effect::Fetch(_) | Effect::Close(_) | Effect::Discard(Discarded::All)
-                );
+                // A message prepares anything, so `EXECUTE` runs anything.
+                let is_any = matches!(effect, Effect::Execute(_) | Effect::Discard(Discarded::All));
+                renames_statements |= is_any || matches!(effect, Effect::Prepare(_) | Effect::Deallocate(_));
+                moves_cursors |= is_any || matches!(effect, Effect::Declare(_) | Effect::Fetch(_) | Effect::Close(_));
                 misreads = misreads.or(misread(&effect));
             }
         }
@@ -170,6 +168,7 @@ mod tests {
         assert_eq!(changes("prepare p as select 1"), (true, false));
         assert_eq!(changes("declare c cursor for select 1"), (false, true));
         assert_eq!(changes("discard all"), (true, true));
+        assert_eq!(changes("execute p"), (true, true));
         assert_eq!(changes("?"), (true, true));
     }
 }

@@ -13,7 +13,7 @@ mod running;
 mod statements;
 mod tracer;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,7 +36,6 @@ use crate::error::{Peer, ProtocolError};
 use crate::frontend::{self, Named};
 use crate::names::{Names, Portal};
 use crate::order::{Order, RequestId};
-use crate::read::Text;
 use crate::shared::{Guest, Inner};
 use crate::{say, tell};
 
@@ -163,8 +162,8 @@ struct Proxy {
     /// Requests to describe something: what, and the types of its parameters so far.
     described: VecDeque<(RequestId, Named, Option<Vec<u32>>)>,
     reading: Reading,
-    /// Names of portals that were rewritten and have not ended: SQL reaches them by these, too.
-    rewritten: HashSet<Text>,
+    /// The last request by which a portal with a name was rewritten, in the transaction that there is: SQL reaches it, too.
+    rewritten: Option<RequestId>,
     /// Counts what the gateway runs before statements.
     serial: u64,
     /// What is protected by column; none where no rule can protect one.
@@ -215,7 +214,7 @@ pub(crate) async fn run(
         slots: VecDeque::new(),
         described: VecDeque::new(),
         reading: Reading::Free,
-        rewritten: HashSet::new(),
+        rewritten: None,
         serial: 0,
         tracing,
         heard: Heard::default(),
@@ -394,15 +393,15 @@ impl Proxy {
         if !matches!(end, End::Target) && !self.slots.is_empty() {
             let answered = is_asked_for && timeout(LAST_ANSWERS, self.let_finish(from_target)).await.is_ok();
             // What the client may not have any more, or nobody waits for, is not to go on unseen.
+            if !(answered && self.slots.is_empty()) {
+                self.target.give_up();
+            }
             if let (false, Some(key)) = (answered && self.slots.is_empty(), key) {
                 key.cancel().await;
                 let _ = timeout(CANCELLED, self.let_finish(from_target)).await;
             }
         }
         for slot in std::mem::take(&mut self.slots) {
-            if let Slot::Running(running) = &slot {
-                self.tell_others(running);
-            }
             if let (Slot::Running(running), End::Target) = (slot, &end) {
                 running.broken().await;
             }

@@ -29,46 +29,48 @@ pub(crate) fn by_notation(at: Cursor<'_>) -> Vec<&str> {
     }
 }
 
-/// The same of columns of functions in `FROM`.
-pub(crate) fn of_source<'a>(at: Cursor<'a>, sources: &BTreeSet<&str>) -> Option<&'a str> {
-    if sources.is_empty() || !at.is(S::columnref) {
-        return None;
-    }
-    let mut words = at.values().filter(|(kind, _)| is_name(*kind)).map(|(_, name)| name);
-    let of = words.next().filter(|of| sources.contains(of))?;
-    words.next().filter(|name| *name != of)
+/// What functions in `FROM` may be called there.
+#[derive(Debug, Default)]
+pub(crate) struct Sources<'a> {
+    names: BTreeSet<&'a str>,
+    /// Whether one has no alias: the name that PostgreSQL gives it is not always that of the function (`trim`, `cast`, `ROWS FROM`).
+    has_any: bool,
 }
 
-/// What functions in `FROM` are called there.
-pub(crate) fn sources(own: Cursor<'_>) -> BTreeSet<&str> {
-    let mut sources = BTreeSet::new();
-    for table in own.descendants().filter(|below| below.has(S::func_table)) {
-        let alias = table.children().find(|child| matches!(child.kind(), S::func_alias_clause | S::alias_clause));
-        let function = table.child(S::func_table);
-        match alias {
-            Some(alias) => {
-                sources
-                    .extend(alias.values().find(|(kind, word)| is_name(*kind) && *word != "as").map(|(_, name)| name));
+impl<'a> Sources<'a> {
+    pub(crate) fn of(own: Cursor<'a>) -> Self {
+        let mut sources = Self::default();
+        for table in own.descendants().filter(|below| below.has(S::func_table)) {
+            let alias = table.children().find(|child| matches!(child.kind(), S::func_alias_clause | S::alias_clause));
+            let is_as = |kind: TokenKind, word: &str| kind == TokenKind::Word && word == "as";
+            let name =
+                alias.and_then(|alias| alias.values().find(|(kind, word)| is_name(*kind) && !is_as(*kind, word)));
+            match name {
+                Some((_, name)) => _ = sources.names.insert(name),
+                None => sources.has_any = true,
             }
-            // By its own name, or one that the function has.
-            None => sources.extend(function.into_iter().flat_map(|function| {
-                function
-                    .values()
-                    .take_while(|(_, sign)| *sign != "(")
-                    .filter(|(kind, _)| is_name(*kind))
-                    .map(|(_, name)| name)
-            })),
         }
+        sources
     }
-    sources
+
+    /// The function that a column of such a source may be.
+    fn called_at(&self, at: Cursor<'a>) -> Option<&'a str> {
+        if self.names.is_empty() && !self.has_any || !at.is(S::columnref) {
+            return None;
+        }
+        let mut words = at.values().filter(|(kind, _)| is_name(*kind)).map(|(_, name)| name);
+        let of = words.next()?;
+        let last = words.last()?;
+        (self.has_any || self.names.contains(of)).then_some(last)
+    }
 }
 
 /// Every function that a statement may call so.
 pub(crate) fn all(own: Cursor<'_>) -> Vec<String> {
-    let sources = sources(own);
+    let sources = Sources::of(own);
     let mut all = Vec::new();
     for at in own.descendants() {
-        all.extend(by_notation(at).into_iter().chain(of_source(at, &sources)).map(str::to_owned));
+        all.extend(by_notation(at).into_iter().chain(sources.called_at(at)).map(str::to_owned));
     }
     all
 }
@@ -117,6 +119,12 @@ mod tests {
             "select t.ts_stat from unnest(array['select 1'::text]) t",
             "select t.ts_stat from unnest(array['select 1'::text]) as t(x)",
             "select unnest.ts_stat from unnest(array['select 1'::text])",
+            "select btrim.ts_stat from trim('select 1'::text)",
+            "select text.ts_stat from cast('select 1' as text)",
+            "select unnest.ts_stat from rows from (unnest(array['select 1'::text]))",
+            "select r.ts_stat from rows from (unnest(array['select 1'::text])) r",
+            "select \"as\".ts_stat from unnest(array['select 1'::text]) \"as\"",
+            "select t.x from lateral unnest(array['select 1'::text]) as \"t\", lateral (select t.ts_stat) u",
             "select coalesce.ts_stat from coalesce('select 1'::text, '')",
             "select * from t where exists (select (a).ts_stat)",
             "insert into t values (($1).ts_stat)",

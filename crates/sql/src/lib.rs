@@ -110,6 +110,21 @@ impl<'a> Statement<'a> {
         self.kinds().into_iter().all(|kind| kind.group() == group)
     }
 
+    /// Whether it is one that `PREPARE` takes: `SELECT`, `VALUES`, `TABLE`, `INSERT`, `UPDATE`, `DELETE` or `MERGE`.
+    pub fn is_plain(&self) -> bool {
+        let own = kind::statement(self.node).map(Cursor::kind);
+        own.is_some_and(|kind| {
+            matches!(
+                kind,
+                SyntaxKind::SelectStmt
+                    | SyntaxKind::InsertStmt
+                    | SyntaxKind::UpdateStmt
+                    | SyntaxKind::DeleteStmt
+                    | SyntaxKind::MergeStmt
+            )
+        })
+    }
+
     /// Whether it is a query (`SELECT`, `VALUES`, `TABLE`) and does nothing but read, as far as its text tells.
     pub fn is_query(&self) -> bool {
         kind::statement(self.node).is_some_and(|own| own.is(SyntaxKind::SelectStmt))

@@ -13,6 +13,7 @@ import socket
 import ssl
 import struct
 import sys
+import time
 
 port, user, password, database, place = sys.argv[1:]
 
@@ -172,10 +173,44 @@ def another_session(to):
     to.each("rollback", "select ssn || '' from people", "select 'went on'")
 
 
+def executed_by_sql(to):
+    """What a message has prepared is run by SQL, cursors and names among it."""
+    to.each("begin", "declare c cursor for select name from hr.people", "close c")
+    to.send(parse("s2", "declare c cursor for select ssn || '' from hr.people"), SYNC)
+    to.each("execute s2", "fetch all from c")
+
+
+def dropped_by_sql(to):
+    other = Connection()
+    other.each("create schema b", "create table b.people (id int, name text, ssn text)")
+    to.each("set search_path = b, hr", "select ssn || '' from people")
+    other.send(parse("d", "drop table b.people"), SYNC)
+    other.each("execute d")
+    to.each("select ssn || '' from people")
+
+
+def in_flight(to):
+    """Another session changes names, and does not read what it is told of that."""
+    other = Connection()
+    other.each("create schema e", "create table e.people (id int, name text, ssn text)")
+    to.each("set search_path = e, hr", "select ssn || '' from people")
+    slow = "select repeat('x', 1000) from generate_series(1, 30000)"
+    wait = "select count(*) from generate_series(1, 4000000)"
+    other.socket.sendall(query(slow) + query(wait) + query("drop table e.people"))
+    for _ in range(12):
+        time.sleep(0.5)
+        to.each("select ssn || '' from people")
+
+
 def by_column_notation(to):
     inner = "select to_tsvector(''simple'', ssn) from hr.people"
     to.each(f"select ('{inner}'::text).ts_stat", f"select treat('{inner}' as ts_stat)")
     to.each(f"select t.ts_stat from unnest(array['{inner}'::text]) t")
+    to.each(f"select btrim.ts_stat from trim('{inner}')", f"select text.ts_stat from cast('{inner}' as text)")
+    to.each(f"select unnest.ts_stat from rows from (unnest(array['{inner}'::text]))")
+    to.each(f"select \"as\".ts_stat from unnest(array['{inner}'::text]) \"as\"")
+    path = "select to_tsvector(set_config(''search_path'', ''hr'', false))"
+    to.each("set search_path = public", f"select btrim.ts_stat from trim('{path}')", "select ssn || '' from people")
 
 
 WAYS = [
@@ -187,6 +222,9 @@ WAYS = [
     after_a_rollback,
     cursor_that_sets_the_path,
     another_session,
+    executed_by_sql,
+    dropped_by_sql,
+    in_flight,
     by_column_notation,
 ]
 

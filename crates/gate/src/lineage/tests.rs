@@ -334,6 +334,7 @@ fn functions_are_followed_however_they_are_called() {
         ("select treat(1 as peek)", "n"),
         ("select treat('select 1' as ts_stat)", "n"),
         ("select t.peek from unnest(array[1]) t", "n"),
+        ("select btrim.ts_stat from trim('select 1'::text)", "n"),
         ("select (array[1])[1].peek", "n"),
         ("select (information_schema._pg_expandarray(array[1])).n", "y"),
     ] {
@@ -354,4 +355,19 @@ fn where_nothing_is_known_a_transaction_can_only_end() {
         let traced = tracer.run(text).unwrap();
         assert!(traced.refused.is_none() && traced.changes_names, "{text}");
     }
+}
+
+#[test]
+fn what_no_prepare_takes_is_not_followed_through_execute() {
+    for text in
+        ["declare c cursor for select ssn from hr.people", "close c", "create table t (x int)", "fetch c", "rollback"]
+    {
+        let mut tracer = tracer();
+        tracer.prepared_as("s".to_owned(), text);
+        let told = shown(&mut tracer, "execute s");
+        assert!(told.starts_with("EXECUTE is followed"), "{text}: {told}");
+    }
+    let mut tracer = tracer();
+    tracer.prepared_as("s".to_owned(), "select name, ssn || '' from hr.people");
+    assert_eq!(shown(&mut tracer, "execute s"), "yn");
 }

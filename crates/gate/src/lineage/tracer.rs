@@ -15,8 +15,10 @@ const REMEMBERED: usize = 1_024;
 const REMEMBERED_BYTES: usize = 16 << 10;
 /// Statements, and cursors, that may go by one name, one after another.
 const MOST_OF_A_NAME: usize = 8;
-/// Names of statements and cursors that are kept in mind.
+/// Names of statements that are kept in mind.
 const MOST_NAMES: usize = 10_000;
+/// The same of cursors, each of which has a word on each of its columns.
+const MOST_CURSORS: usize = 1_000;
 /// Bytes of the texts of prepared statements that are kept in mind.
 const MOST_BYTES: usize = 8 << 20;
 
@@ -274,7 +276,7 @@ impl Tracer {
             }
         }
         // Two-phase commits end transactions, this one's or others'.
-        found.changes_database = kinds.contains(SqlKind::Ddl) || kinds.contains(SqlKind::Admin);
+        found.changes_database |= kinds.contains(SqlKind::Ddl) || kinds.contains(SqlKind::Admin);
         found.changes_names |= found.changes_database;
         // What is undone may be what names stand for.
         let ends =
@@ -289,7 +291,7 @@ impl Tracer {
 
     fn declare(&mut self, name: String, cursor: Cursor) {
         // Names for which there is no room stay unknown for good: one that was forgotten could be taken for another.
-        if self.cursors.len() >= MOST_NAMES && !self.cursors.contains_key(&name) {
+        if self.cursors.len() >= MOST_CURSORS && !self.cursors.contains_key(&name) {
             return;
         }
         let known = self.cursors.entry(name).or_default();
@@ -383,11 +385,14 @@ impl Tracer {
         if let Some(traced) = self.followed.get(text) {
             return Arc::clone(traced);
         }
-        let (traced, is_by_name) = self.traced(catalogue, text, false);
+        // A message prepares anything. What gives names, or changes what they stand for, is not followed through an `EXECUTE`.
+        let traced = if is_plain(text) {
+            self.traced(catalogue, text, false).0
+        } else {
+            Traced::refused("EXECUTE is followed to statements that read and change rows, and to no others".to_owned())
+        };
         let traced = Arc::new(traced);
-        if !is_by_name {
-            self.followed.insert(Arc::clone(text), Arc::clone(&traced));
-        }
+        self.followed.insert(Arc::clone(text), Arc::clone(&traced));
         traced
     }
 }
@@ -403,6 +408,21 @@ impl Inferred {
             _ => *self = Self::Unknown,
         }
     }
+}
+
+/// Whether a text is one statement that reads or changes rows, as `PREPARE` takes it.
+fn is_plain(text: &str) -> bool {
+    let Ok(script) = vidimus_sql::parse(text) else { return false };
+    let mut statements = script.statements();
+    let (Some(only), None) = (statements.next(), statements.next()) else { return false };
+    let is_of_rows = |kind: &vidimus_sql::Kind| {
+        use vidimus_sql::Kind;
+        matches!(
+            kind,
+            Kind::Select | Kind::Insert | Kind::Update | Kind::Delete | Kind::Merge | Kind::Code | Kind::Session
+        )
+    };
+    only.is_plain() && only.kinds().iter().all(is_of_rows)
 }
 
 /// Whether a text is one `COMMIT` or `ROLLBACK`.

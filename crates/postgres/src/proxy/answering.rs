@@ -80,8 +80,9 @@ impl Proxy {
             if let Some(tracing) = &mut self.tracing {
                 tracing.ready();
             }
-            if *status == TransactionStatus::Idle {
-                self.rewritten.clear();
+            // What was sent after it may be in another transaction.
+            if *status == TransactionStatus::Idle && self.rewritten < Some(request.id) {
+                self.rewritten = None;
             }
             if let Some(Slot::Running(running)) = self.slots.front_mut()
                 && running.last == Some(request.id)
@@ -102,11 +103,6 @@ impl Proxy {
         let has_failed = matches!(message, BackendMessage::ErrorResponse(_));
         if request.origin == Origin::Gateway && !has_failed {
             return Ok(());
-        }
-        if let (BackendMessage::CommandComplete(_), Some(Slot::Running(running))) = (&message, self.slots.front())
-            && let Some(run) = &running.portal
-        {
-            self.rewritten.remove(&run.name);
         }
         match self.slots.front_mut() {
             None => return Err(End::Target),
@@ -256,7 +252,6 @@ impl Proxy {
     pub(super) async fn finish_front(&mut self, after: Option<&Signal>) -> Result<(), End> {
         match self.slots.pop_front() {
             Some(Slot::Running(running)) => {
-                self.tell_others(&running);
                 let released = running.finish().await?;
                 self.pass_on(&released, after).await
             }

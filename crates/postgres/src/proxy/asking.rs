@@ -36,14 +36,12 @@ impl Proxy {
         frame: &Frame,
         lines: &mut Lines<'_>,
     ) -> Result<(), End> {
-        // A batch ends with these; whatever else is asked for begins one, or goes on with it.
-        self.heard.is_batch_open = match &message {
-            FrontendMessage::Sync | FrontendMessage::Query(_) | FrontendMessage::FunctionCall(_) => false,
-            FrontendMessage::CopyData(_) | FrontendMessage::CopyDone | FrontendMessage::CopyFail(_) => {
-                self.heard.is_batch_open
-            }
-            _ => true,
-        };
+        // A batch ends with these, where the server reads them; whatever else is asked for begins one, or goes on with it.
+        let is_end =
+            matches!(message, FrontendMessage::Sync | FrontendMessage::Query(_) | FrontendMessage::FunctionCall(_));
+        let is_data =
+            matches!(message, FrontendMessage::CopyData(_) | FrontendMessage::CopyDone | FrontendMessage::CopyFail(_));
+        self.heard.is_batch_open |= !is_end && !is_data;
         // What the server drops is about nothing.
         let mut checked = if self.order.is_failed() { Ok(()) } else { self.names.check(&message) };
         while matches!(checked, Err(NameError::Unsettled(_))) {
@@ -54,6 +52,7 @@ impl Proxy {
             Sent::Dropped => Ok(()),
             Sent::Passed => self.passed(message, lines).await,
             Sent::Request(request) => {
+                self.heard.is_batch_open &= !is_end;
                 // A cursor of SQL is described as a portal, which runs nothing.
                 let is_cursor = matches!(message, FrontendMessage::Describe(Named::Portal(_)));
                 let is_let = |error: &NameError| is_cursor && matches!(error, NameError::Unknown(_));
@@ -178,9 +177,6 @@ impl Proxy {
                 {
                     self.bound(&portal);
                     self.gathered.portals.push(portal);
-                }
-                if let FrontendMessage::Close(Named::Portal(name)) = &message {
-                    self.rewritten.remove(name);
                 }
                 if let FrontendMessage::Describe(named) = message {
                     self.described.push_back((request.id, named, None));
@@ -312,11 +308,12 @@ impl Proxy {
 
     /// Refuses what may run a portal by its name, where that was rewritten.
     async fn reach(&self, known: &Known, frame: &Frame) -> Option<Denied> {
-        if !known.moves_cursors() || self.rewritten.is_empty() {
+        // `EXECUTE`, and functions, reach cursors, too.
+        if !(known.moves_cursors() || known.runs_code()) || self.rewritten.is_none() {
             return None;
         }
-        let message = "a portal was rewritten as policies want it, which a cursor could undo: use none before it is closed, or \
-                       the transaction ends";
+        let message = "a portal was rewritten as policies want it, which a cursor could undo: use none before the transaction \
+                       ends";
         Some(self.reject("rewritten_portal", message.to_owned(), frame).await)
     }
 
@@ -374,9 +371,8 @@ impl Proxy {
         if let (Some(run), Some(rows)) = (&portal, restating.asked_for(altered.as_deref())) {
             self.names.asked_for(&run.name, rows);
         }
-        if altered.is_some() {
-            let names = restating.asked.portals.iter().map(|portal| &portal.bind.portal);
-            self.rewritten.extend(names.filter(|name| !name.is_empty()).map(Text::detached));
+        if altered.is_some() && restating.asked.portals.iter().any(|portal| !portal.bind.portal.is_empty()) {
+            self.rewritten = Some(request.id);
         }
         let Some((mut running, wire)) = Running::take(admitted, Some(request.id), portal) else {
             return Err(End::Over("closed"));

@@ -100,6 +100,11 @@ impl Known {
         self.read.kinds.contains(SqlKind::Transaction) || self.read.kinds.contains(SqlKind::Admin)
     }
 
+    /// Whether it runs what its text does not show.
+    pub(crate) fn runs_code(&self) -> bool {
+        self.read.kinds.contains(SqlKind::Code)
+    }
+
     /// Whether prepared statements may stand for something else after it.
     pub(crate) const fn renames_statements(&self) -> bool {
         self.read.renames_statements

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -28,7 +27,7 @@ use crate::frame::Frame;
 use crate::frontend::{Bind, Execute, FrontendMessage, Named, Parse};
 use crate::notice::{Notice, field};
 use crate::read::Text;
-use crate::shared::Target;
+use crate::shared::{Changes, Changing, Target};
 
 /// After so long it is looked up again: others change the database too.
 const GOOD_FOR: Duration = Duration::from_secs(15);
@@ -76,10 +75,10 @@ pub(super) struct Tracing {
     /// A name for the gateway's own statement and portal, which no client knows.
     name: Text,
     /// Changes of the database by all sessions, and how many there were when it was looked up.
-    changes: Arc<AtomicU64>,
-    seen: u64,
+    changes: Arc<Changes>,
+    seen: Option<u64>,
     /// The same when it was looked up outside of a transaction.
-    settled: u64,
+    settled: Option<u64>,
 }
 
 /// What of the answer to an operation may be shown.
@@ -90,6 +89,8 @@ pub(crate) struct Guarded {
     /// The statement that is being answered.
     statement: usize,
     messages: Messages,
+    /// Other sessions ask the database before each batch while this may change what names stand for there.
+    changing: Option<Changing>,
 }
 
 impl Tracing {
@@ -108,15 +109,15 @@ impl Tracing {
             is_at_begin: false,
             has_ended: false,
             name: Text::from(format!("vidimus_{}", Uuid::new_v4().simple()).as_str()),
-            seen: 0,
-            settled: 0,
+            seen: None,
+            settled: None,
             changes,
         }))
     }
 
     /// Whether another session has changed what names stand for.
     fn is_outdated(&self) -> bool {
-        self.changes.load(Ordering::SeqCst) != self.seen
+        self.seen.is_none() || self.changes.settled() != self.seen
     }
 
     /// The server is ready: what was asked has come to its end.
@@ -128,11 +129,6 @@ impl Tracing {
     pub(super) fn bound_as(&mut self, name: &str, text: &str) {
         let is_followed = !self.is_stale && !self.is_outdated();
         self.tracer.bound_as(name, text, is_followed);
-    }
-
-    /// Tells other sessions that names may stand for something else.
-    fn tell_others(&self) {
-        self.changes.fetch_add(1, Ordering::SeqCst);
     }
 
     /// A statement may be run by SQL as one that is prepared by SQL, by the name that a message gives it.
@@ -165,18 +161,9 @@ impl Proxy {
             && self.order.transaction_status() != TransactionStatus::Failed
     }
 
-    /// Tells other sessions that names may stand for something else, after what may have changed that.
-    pub(super) fn tell_others(&self, ended: &Running) {
-        if let Some(tracing) = &self.tracing
-            && ended.guarded.as_ref().is_some_and(Guarded::changes_database)
-        {
-            tracing.tell_others();
-        }
-    }
-
     /// Asks the database what it has.
     pub(super) async fn look_up(&mut self, from_target: &mut TargetReader) -> Result<(), End> {
-        let seen = self.tracing.as_ref().map(|tracing| tracing.changes.load(Ordering::SeqCst));
+        let seen = self.tracing.as_ref().and_then(|tracing| tracing.changes.settled());
         let asked = timeout(PATIENCE, self.ask(from_target));
         let Ok(told) = asked.await else {
             tracing::error!(session = %self.session.id(), "the database does not tell what it has, within {PATIENCE:?}");
@@ -186,13 +173,13 @@ impl Proxy {
         let in_transaction = self.order.transaction_status() != TransactionStatus::Idle;
         if let Some(tracing) = &mut self.tracing {
             // What a transaction sees that keeps its snapshot is not what names stand for, once others have changed that.
-            let is_of_now = !in_transaction || !looked_up.is_of_snapshot || seen == Some(tracing.settled);
+            let is_of_now = !in_transaction || !looked_up.is_of_snapshot || seen.is_some() && seen == tracing.settled;
             let catalogue = is_of_now.then(|| Arc::new(tracing.own.catalogue(looked_up)));
             tracing.tracer.looked_up(catalogue, in_transaction);
             (tracing.is_stale, tracing.looked_up) = (false, Some(Instant::now()));
-            tracing.seen = seen.unwrap_or(tracing.seen);
+            tracing.seen = seen;
             if !in_transaction {
-                tracing.settled = tracing.seen;
+                tracing.settled = seen;
             }
         }
         Ok(())
@@ -295,10 +282,9 @@ impl Proxy {
             return Err(reason.clone());
         }
         tracing.is_stale |= traced.changes_names;
-        if traced.changes_database {
-            tracing.tell_others();
-        }
+        let changing = traced.changes_database.then(|| Changing::begin(&tracing.changes));
         let mut guarded = Guarded::new(tracing.tracer.catalogue(), traced);
+        guarded.changing = changing;
         for other in others {
             guarded.hear_of(tracing.tracer.prepare(other.text()));
         }
@@ -320,17 +306,12 @@ impl Proxy {
 impl Guarded {
     fn new(catalogue: Option<&Arc<Catalogue>>, traced: Arc<Traced>) -> Self {
         let messages = traced.messages;
-        Self { catalogue: catalogue.cloned(), traced, statement: 0, messages }
+        Self { catalogue: catalogue.cloned(), traced, statement: 0, messages, changing: None }
     }
 
     /// Messages may be of this statement, too.
     fn hear_of(&mut self, other: Option<Arc<Traced>>) {
         self.messages = other.map_or(self.messages, |other| self.messages.max(other.messages));
-    }
-
-    /// Whether they may for other sessions, too.
-    pub(crate) fn changes_database(&self) -> bool {
-        self.traced.changes_database
     }
 
     /// Whether names may stand for something else afterwards.

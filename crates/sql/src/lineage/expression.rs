@@ -133,16 +133,17 @@ impl Reader<'_> {
                 None => Origin::Unknown,
             },
             [of @ .., last] => {
-                let Some(rows) = scope.source(of) else { return Origin::Unknown };
-                if !rows.has_column(last) && !self.is_plain(last) {
+                let rows = scope.source(of);
+                if !rows.is_some_and(|rows| rows.has_column(last)) && !self.is_plain(last) {
                     // A function of what a function in `FROM` gives, written like a column.
-                    let given = rows.whole.clone();
+                    let given = rows.map_or(Origin::Unknown, |rows| rows.whole.clone());
                     self.store(&given);
                     if runs_code(std::slice::from_ref(last)) {
                         self.store(&Origin::Unknown);
                     }
                     return Origin::Unknown;
                 }
+                let Some(rows) = rows else { return Origin::Unknown };
                 match rows.column(last) {
                     Some(origin) => origin,
                     None if is_system_column(last) => Origin::none(),

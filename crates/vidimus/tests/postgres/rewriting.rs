@@ -257,7 +257,7 @@ fn a_portal_that_was_limited_gives_no_more_by_any_way() {
     assert!(told.starts_with("E(0A000 a portal was rewritten"), "{told}");
     raw.message(b'Q', b"rollback\0");
     answers(&mut raw);
-    // What is closed, or has ended, keeps nobody from cursors.
+    // Until the transaction ends: what was closed may be bound again by what is sent already.
     raw.message(b'Q', b"begin\0");
     answers(&mut raw);
     run(&mut raw, "p", query, 0);
@@ -265,6 +265,12 @@ fn a_portal_that_was_limited_gives_no_more_by_any_way() {
     run(&mut raw, "q", "select n from lines where n < 3", 0);
     raw.message(b'S', b"");
     assert_eq!(answers(&mut raw), "12DDDDDDDDDDC(SELECT 10)312DDC(SELECT 2)ZT");
+    raw.message(b'Q', b"declare c cursor for select 1\0");
+    assert!(answers(&mut raw).starts_with("E(0A000 a portal was rewritten"));
+    raw.message(b'Q', b"rollback\0");
+    answers(&mut raw);
+    raw.message(b'Q', b"begin\0");
+    answers(&mut raw);
     raw.message(b'Q', b"declare c cursor for select 1\0");
     assert_eq!(answers(&mut raw), "C(DECLARE CURSOR)ZT");
 }
