@@ -26,16 +26,35 @@ struct Asked {
     sql: String,
     /// What it is run with.
     #[serde(default)]
-    parameters: Vec<Option<String>>,
+    parameters: Vec<Option<Bound>>,
+    /// The types that its client declared for them, which `--json` tells.
+    #[serde(default, rename = "types")]
+    _types: Vec<u32>,
     /// What was bound in the same batch besides.
     #[serde(default)]
-    bound: Vec<Vec<Option<String>>>,
+    bound: Vec<Vec<Option<Bound>>>,
     /// What was prepared in the same batch besides.
     #[serde(default)]
     prepared: Vec<String>,
     /// Protected columns that decide which rows come.
     #[serde(default)]
     inferred: Vec<String>,
+    /// Rows that it was rewritten to.
+    max_rows: Option<i64>,
+    /// Whether it was rewritten to write nothing.
+    #[serde(default)]
+    read_only: bool,
+}
+
+/// A value that a statement is run with.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Bound {
+    Text(String),
+    /// Of a type that the gateway does not read: hexadecimal.
+    Bytes {
+        binary: String,
+    },
 }
 
 /// Shows statements and their results; payloads that belong to none where they stand.
@@ -95,6 +114,12 @@ fn write_asked(asked: &Asked, out: &mut impl Write) -> io::Result<()> {
         let columns = printable(&asked.inferred.join(", "));
         writeln!(out, "{INDENT}which rows come tells of protected columns: {columns}")?;
     }
+    if let Some(rows) = asked.max_rows {
+        writeln!(out, "{INDENT}limited to {rows} rows")?;
+    }
+    if asked.read_only {
+        writeln!(out, "{INDENT}in a transaction that only reads")?;
+    }
     Ok(())
 }
 
@@ -102,9 +127,12 @@ fn write_text(text: &str, out: &mut impl Write) -> io::Result<()> {
     printable_lines(text).lines().try_for_each(|line| writeln!(out, "{INDENT}{line}"))
 }
 
-fn write_values(values: &[Option<String>], out: &mut impl Write) -> io::Result<()> {
+fn write_values(values: &[Option<Bound>], out: &mut impl Write) -> io::Result<()> {
     for (number, value) in (1..).zip(values) {
-        writeln!(out, "{INDENT}${number} = {}", cell::shown(value.as_deref()))?;
+        let value = value.as_ref().map(|value| match value {
+            Bound::Text(text) | Bound::Bytes { binary: text } => text.as_str(),
+        });
+        writeln!(out, "{INDENT}${number} = {}", cell::shown(value))?;
     }
     Ok(())
 }
