@@ -501,12 +501,12 @@ fn in_words(said: &str, data: &Path) -> String {
 
 fn word_in_words(word: &str) -> String {
     let is_all = |is: fn(&u8) -> bool| word.bytes().all(|byte| is(&byte));
-    if is_all(u8::is_ascii_digit) {
-        return "N".to_owned();
-    }
-    // A hash in base64, and a CRC-32.
+    // A hash in base64, and a CRC-32, which may have no letter.
     if (word.len() == 44 && word.ends_with('=')) || (word.len() == 8 && is_all(u8::is_ascii_hexdigit)) {
         return "HASH".to_owned();
+    }
+    if is_all(u8::is_ascii_digit) {
+        return "N".to_owned();
     }
     // The name of a key-encryption key.
     if word.starts_with("local-") {
