@@ -74,6 +74,7 @@ async fn a_grant_is_proved_by_who_has_it_at_its_target_for_as_long_as_it_is_in_f
         assert!(out.is_empty() && err.contains("FATAL") && err.contains(WRONG), "{who:?}: {err}");
     }
     // A restart reads verifiers from the log, and nothing there is one.
+    assert_eq!(world.gateway.process.terminate(Duration::from_secs(30)).unwrap().code(), Some(0));
     world.gateway.restart();
     assert_eq!(email(&world, ("grant.alice", &credential), "orders"), masked);
     let events = world.gateway.events();
