@@ -395,10 +395,10 @@ impl Proxy {
             // What the client may not have any more, or nobody waits for, is not to go on unseen.
             if !(answered && self.slots.is_empty()) {
                 self.target.give_up();
-            }
-            if let (false, Some(key)) = (answered && self.slots.is_empty(), key) {
-                key.cancel().await;
-                let _ = timeout(CANCELLED, self.let_finish(from_target)).await;
+                if let Some(key) = key {
+                    key.cancel().await;
+                    let _ = timeout(CANCELLED, self.let_finish(from_target)).await;
+                }
             }
         }
         for slot in std::mem::take(&mut self.slots) {

@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
-use vidimus_testkit::certificates::{Authority, VALID};
+use vidimus_testkit::certificates::Authority;
 use vidimus_testkit::{Postgres, TempDir, tempdir};
 
 use super::granted::{GRANTS, granted};
@@ -128,14 +128,7 @@ fn signals_reach_the_program_and_its_end_is_the_commands() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_is_proved_and_a_certificate_checked() {
-    let authority = Authority::new("of the gateway").unwrap();
-    let own = authority.issue("gateway", &["localhost"], VALID).unwrap();
-    let files = |dir: &Path| {
-        std::fs::write(dir.join("pg.pem"), &own.certificate).unwrap();
-        std::fs::write(dir.join("pg.key"), &own.key).unwrap();
-        std::fs::set_permissions(dir.join("pg.key"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    };
-    let world = World::with("certificate = \"pg.pem\"\nkey = \"pg.key\"", GRANTS, &files);
+    let (world, authority) = World::secure(GRANTS);
     let (_, credential) = granted(&world, "1h").await;
     let person = Person::new(&world);
     std::fs::write(person.path("grant"), &credential).unwrap();

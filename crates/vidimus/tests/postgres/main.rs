@@ -21,6 +21,7 @@ use std::process::{Command, Output};
 use common::issuer::Issuer;
 use common::{Gateway, Setup};
 use serde_json::Value;
+use vidimus_testkit::certificates::{Authority, VALID};
 use vidimus_testkit::postgres::{SUPERUSER, SUPERUSER_PASSWORD};
 use vidimus_testkit::{Postgres, free_port};
 
@@ -71,6 +72,18 @@ impl World {
     /// The same with lines in the listener's table, and further files.
     pub(crate) fn with(listener: &str, more: &str, further: &dyn Fn(&std::path::Path)) -> Self {
         Self::before(Postgres::shared().unwrap(), listener, more, further)
+    }
+
+    /// The same with a certificate for its clients, and who has signed that.
+    pub(crate) fn secure(more: &str) -> (Self, Authority) {
+        let authority = Authority::new("of the gateway").unwrap();
+        let own = authority.issue("gateway", &["localhost"], VALID).unwrap();
+        let files = |dir: &std::path::Path| {
+            std::fs::write(dir.join("pg.pem"), &own.certificate).unwrap();
+            std::fs::write(dir.join("pg.key"), &own.key).unwrap();
+            std::fs::set_permissions(dir.join("pg.key"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        };
+        (Self::with("certificate = \"pg.pem\"\nkey = \"pg.key\"", more, &files), authority)
     }
 
     /// The same before a server that runs already.

@@ -3,7 +3,6 @@
 //! `sqlx` itself cannot stand in one lock file with `rusqlite`, for both link SQLite: `sqlx-core` and `sqlx-postgres` are
 //! what it hands out under its own name for PostgreSQL.
 
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -27,7 +26,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::{Client, SimpleQueryMessage, Socket};
 use tokio_rustls::TlsConnector;
-use vidimus_testkit::certificates::{Authority, VALID};
+use vidimus_testkit::certificates::Authority;
 
 use super::World;
 use super::granted::{GRANTS, granted};
@@ -39,15 +38,7 @@ const MANY: i32 = 20_000;
 
 /// A gateway that shows a certificate, and who has signed it.
 fn world() -> (World, Authority) {
-    let authority = Authority::new("of the gateway").unwrap();
-    let own = authority.issue("gateway", &["localhost"], VALID).unwrap();
-    let files = |dir: &Path| {
-        std::fs::write(dir.join("pg.pem"), &own.certificate).unwrap();
-        std::fs::write(dir.join("pg.key"), &own.key).unwrap();
-        std::fs::set_permissions(dir.join("pg.key"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    };
-    let more = GRANTS.replacen('\n', "\nrows = 10\n", 1);
-    (World::with("certificate = \"pg.pem\"\nkey = \"pg.key\"", &more, &files), authority)
+    World::secure(&GRANTS.replacen('\n', "\nrows = 10\n", 1))
 }
 
 /// TLS of this workspace's own, as `tokio-postgres` wants it.
