@@ -10,6 +10,9 @@ pub use value::write_value;
 /// The largest integer a leaf may hold (RFC 8785 §3.2.2.3: exactly representable as a double).
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 
+/// Bytes that are looked at together.
+const BLOCK: usize = 32;
+
 /// Writes one JSON object into a buffer, key by key.
 #[derive(Debug)]
 pub struct ObjectWriter<'a> {
@@ -125,7 +128,7 @@ impl<'a> ObjectWriter<'a> {
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    while let Some(at) = first_escaped(rest.as_bytes()) {
         let (plain, from_special) = rest.split_at(at);
         out.extend_from_slice(plain.as_bytes());
         let mut after = from_special.chars();
@@ -144,6 +147,16 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     }
     out.extend_from_slice(rest.as_bytes());
     out.push(b'"');
+}
+
+/// Where the first byte stands that cannot stand in a string as it is.
+fn first_escaped(bytes: &[u8]) -> Option<usize> {
+    let is_escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // Whole blocks without a way out are what a compiler makes wide instructions of.
+    let has_escaped = |block: &[u8]| block.iter().fold(false, |any, byte| any | is_escaped(*byte));
+    let mut blocks = bytes.chunks(BLOCK);
+    let before = blocks.by_ref().take_while(|block| !has_escaped(block)).map(<[u8]>::len).sum::<usize>();
+    bytes.get(before..)?.iter().position(|byte| is_escaped(*byte)).map(|at| before + at)
 }
 
 fn write_integer(out: &mut Vec<u8>, value: u64) {

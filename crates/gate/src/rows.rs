@@ -29,16 +29,22 @@ impl Rows {
             return recorded;
         }
         let (mut kept, mut start) = (Vec::new(), 0);
-        for (end, is_row) in lines {
-            let line = recorded.get(start..*end).unwrap_or_default();
-            start = *end;
-            if *is_row && self.kept >= most {
-                self.omitted += 1;
-                self.digest.update(line);
+        let mut rest = lines;
+        while let Some((_, is_row)) = rest.first() {
+            // Lines of one fate that follow one another go at once.
+            let is_omitted = *is_row && self.kept >= most;
+            let alike = if is_omitted { rest.iter().take_while(|(_, is_row)| *is_row).count() } else { 1 };
+            let (these, others) = rest.split_at(alike);
+            let end = these.last().map_or(start, |(end, _)| *end);
+            let text = recorded.get(start..end).unwrap_or_default();
+            if is_omitted {
+                self.omitted += alike as u64;
+                self.digest.update(text);
             } else {
                 self.kept += u64::from(*is_row);
-                kept.extend_from_slice(line);
+                kept.extend_from_slice(text);
             }
+            (start, rest) = (end, others);
         }
         kept.into()
     }

@@ -19,10 +19,10 @@ pub(crate) fn is_in(arguments: Option<Value<'_>>) -> bool {
 /// Whether a payload could hold any, by its bytes: beyond ASCII, controls, escapes of JSON.
 pub fn may_hide(payload: &[u8]) -> bool {
     let is_odd = |byte: u8| !byte.is_ascii() || (byte.is_ascii_control() && !matches!(byte, b'\n' | b'\r' | b'\t'));
-    let is_escape = |pair: &[u8]| matches!(pair, [b'\\', b'u' | b'b']);
+    let is_escape = |at: usize| matches!(payload.get(at + 1), Some(b'u' | b'b'));
     // Whole blocks without a way out are what a compiler makes wide instructions of.
     let has_odd = |block: &[u8]| block.iter().fold(false, |odd, byte| odd | is_odd(*byte));
-    payload.chunks(BLOCK).any(has_odd) || (payload.contains(&b'\\') && payload.windows(2).any(is_escape))
+    payload.chunks(BLOCK).any(has_odd) || memchr::memchr_iter(b'\\', payload).any(is_escape)
 }
 
 /// How many texts of a payload hold any: of JSON its strings and keys, else all of it.

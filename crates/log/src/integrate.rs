@@ -105,6 +105,15 @@ impl From<ReadError> for OpenError {
     }
 }
 
+/// What a part of the journal holds.
+struct Found<'a> {
+    frames: Vec<Frame<'a>>,
+    /// What is wrong behind them, or the size of a buffer in which the first of them has room.
+    outcome: Result<Option<usize>, IntegrateError>,
+    /// Whether the segment ends behind them.
+    ends_segment: bool,
+}
+
 /// Moves frames from the journal to where they stay.
 pub(crate) struct Integrator {
     storage: Arc<dyn Storage>,
@@ -270,7 +279,7 @@ impl Integrator {
             }
             match self.integrate(&buffer, durable) {
                 Ok(Some(larger)) if larger > wanted => wanted = larger,
-                Ok(Some(needed)) => break Err(self.missing_frame(&Parsed::Incomplete { needed }).into()),
+                Ok(Some(needed)) => break Err(self.missing_frame(self.cursor, &Parsed::Incomplete { needed }).into()),
                 Ok(None) => break Ok(self.cursor.sequence >= durable),
                 Err(error) => break Err(error),
             }
@@ -300,64 +309,70 @@ impl Integrator {
 
     /// Integrates the frames in `buffer`, which begins at the cursor. `Some` asks for a buffer of that size.
     fn integrate(&mut self, buffer: &[u8], durable: u64) -> Result<Option<usize>, IntegrateError> {
-        let started = self.cursor;
+        let Found { frames, outcome, ends_segment } = self.frames_in(buffer, durable);
+        // Payloads first, as that may fail and be repeated; then leaves, which cannot.
+        let payloads = frames.iter().flat_map(|frame| &frame.entries).filter_map(|entry| match entry {
+            Entry::Payload { session, segment, offset, bytes } => Some(((*session, *segment), *offset, *bytes)),
+            Entry::Leaf(_) => None,
+        });
+        self.recordings.write(self.storage.as_ref(), &mut self.unsynced, payloads)?;
         let first_leaf = self.edge.size();
-        let mut rest = buffer;
         let mut leaves = Vec::new();
-        let mut outcome = Ok(None);
-        while self.cursor.sequence < durable {
-            let frame = match frame::parse(rest, self.cursor.segment, &self.key) {
-                Parsed::Frame(frame) if frame.header.sequence == self.cursor.sequence => frame,
-                Parsed::Incomplete { needed } if self.cursor == started && needed > buffer.len() => {
-                    outcome = Ok(Some(needed.min(MAX_FRAME_BYTES)));
+        let taken = frames.iter().try_for_each(|frame| self.take(frame, &mut leaves));
+        if taken.is_ok() && ends_segment {
+            self.cursor = State { segment: self.cursor.segment + 1, offset: 0, ..self.cursor };
+        }
+        self.tell(first_leaf, &leaves);
+        taken.and(outcome)
+    }
+
+    /// The frames in `buffer`, which begins at the cursor, that are below `durable`; those before damage, too.
+    fn frames_in<'a>(&self, buffer: &'a [u8], durable: u64) -> Found<'a> {
+        let mut found = Found { frames: Vec::new(), outcome: Ok(None), ends_segment: false };
+        let (mut rest, mut at) = (buffer, self.cursor);
+        while at.sequence < durable {
+            let frame = match frame::parse(rest, at.segment, &self.key) {
+                Parsed::Frame(frame) if frame.header.sequence == at.sequence => frame,
+                Parsed::Incomplete { needed } if found.frames.is_empty() && needed > buffer.len() => {
+                    found.outcome = Ok(Some(needed.min(MAX_FRAME_BYTES)));
                     break;
                 }
                 Parsed::Incomplete { .. } => break,
-                found @ Parsed::Forged { .. } => {
-                    outcome = Err(self.missing_frame(&found).into());
+                wrong @ Parsed::Forged { .. } => {
+                    found.outcome = Err(self.missing_frame(at, &wrong).into());
                     break;
                 }
                 // What is no frame here is the end of the segment when there is room for nothing, or when the next
                 // segment goes on with the very frame that is expected; `durable` says that it exists.
-                _ if self.cursor != started && rest.len() < HEADER => break,
-                _ if self.cursor.offset > 0 => {
-                    self.cursor = State { segment: self.cursor.segment + 1, offset: 0, ..self.cursor };
+                _ if !found.frames.is_empty() && rest.len() < HEADER => break,
+                _ if at.offset > 0 => {
+                    found.ends_segment = true;
                     break;
                 }
-                found => {
-                    outcome = Err(self.missing_frame(&found).into());
+                wrong => {
+                    found.outcome = Err(self.missing_frame(at, &wrong).into());
                     break;
                 }
             };
-            if let Err(error) = self.apply(&frame, &mut leaves) {
-                outcome = Err(error);
+            if frame.header.first_leaf != at.leaves {
+                let damage = Damage {
+                    file: segment_path(&self.places.journal, at.segment),
+                    offset: at.offset,
+                    expected: format!("frame {} with leaf {}", at.sequence, at.leaves),
+                    found: format!("leaf {}", frame.header.first_leaf),
+                };
+                found.outcome = Err(damage.into());
                 break;
             }
             rest = rest.get(frame.length()..).unwrap_or_default();
+            at = after(at, &frame);
+            found.frames.push(frame);
         }
-        self.tell(first_leaf, &leaves);
-        outcome
+        found
     }
 
-    /// Takes one frame in: payloads first, as that may fail and be repeated; then leaves, which cannot fail.
-    pub(crate) fn apply<'a>(&mut self, frame: &Frame<'a>, leaves: &mut Vec<&'a [u8]>) -> Result<(), IntegrateError> {
-        let State { segment, offset, sequence, .. } = self.cursor;
-        let damage = |expected: String, found: String| Damage {
-            file: segment_path(&self.places.journal, segment),
-            offset,
-            expected,
-            found,
-        };
-        if frame.header.first_leaf != self.edge.size() {
-            let expected = format!("frame {sequence} with leaf {}", self.edge.size());
-            return Err(damage(expected, format!("leaf {}", frame.header.first_leaf)).into());
-        }
-        for entry in &frame.entries {
-            if let Entry::Payload { session, segment, offset, bytes } = entry {
-                let storage = self.storage.as_ref();
-                self.recordings.write(storage, &mut self.unsynced, (*session, *segment), *offset, bytes)?;
-            }
-        }
+    /// Takes the leaves of one frame in, and goes on behind it.
+    fn take<'a>(&mut self, frame: &Frame<'a>, leaves: &mut Vec<&'a [u8]>) -> Result<(), IntegrateError> {
         for entry in &frame.entries {
             if let Entry::Leaf(leaf) = entry {
                 self.edge.push(leaf);
@@ -365,12 +380,7 @@ impl Integrator {
                 self.check_expected()?;
             }
         }
-        self.cursor = State {
-            segment,
-            offset: offset + length(frame.length()),
-            sequence: sequence + 1,
-            leaves: self.edge.size(),
-        };
+        self.cursor = after(self.cursor, frame);
         Ok(())
     }
 
@@ -445,13 +455,24 @@ impl Integrator {
         TileReader { storage: self.storage.as_ref(), dir: &self.places.log }
     }
 
-    fn missing_frame(&self, found: &Parsed<'_>) -> Damage {
+    fn missing_frame(&self, at: State, found: &Parsed<'_>) -> Damage {
         Damage {
-            file: segment_path(&self.places.journal, self.cursor.segment),
-            offset: self.cursor.offset,
-            expected: format!("frame {}, which is durable", self.cursor.sequence),
+            file: segment_path(&self.places.journal, at.segment),
+            offset: at.offset,
+            expected: format!("frame {}, which is durable", at.sequence),
             found: describe(found),
         }
+    }
+}
+
+/// Where the frame stands that follows one at `at`.
+fn after(at: State, frame: &Frame<'_>) -> State {
+    let leaves = frame.entries.iter().filter(|entry| matches!(entry, Entry::Leaf(_))).count();
+    State {
+        segment: at.segment,
+        offset: at.offset + length(frame.length()),
+        sequence: at.sequence + 1,
+        leaves: at.leaves + length(leaves),
     }
 }
 

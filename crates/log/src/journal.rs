@@ -27,8 +27,9 @@ pub(crate) const MAX_FREE_SEGMENTS: usize = 4;
 const MAX_WAIT_FOR_SEGMENT: Duration = Duration::from_secs(2);
 /// How long until a segment is tried again on a full disk, or without a file descriptor.
 const RETRY: Duration = Duration::from_secs(1);
-/// Zeros written at a time.
-const ZEROS: usize = 1 << 20;
+/// Zeros written at a time. A file system may keep what one write has filled as one piece in memory, and look through all of
+/// it at each small write later (ext4, Linux 6.16 and later: 4 µs more for each at 1 MiB).
+const ZEROS: usize = 16 << 10;
 /// Frames left to the next sync are written without it when they are more than this; a larger buffer is given back.
 const MAX_UNWRITTEN_BYTES: usize = 1 << 20;
 

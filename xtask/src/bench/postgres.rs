@@ -9,12 +9,13 @@ mod front;
 mod load;
 mod report;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use vidimus_testkit::Postgres;
+use vidimus_testkit::{Postgres, TempDir};
 
 use self::front::Front;
 use self::load::{Load, Speed};
@@ -111,6 +112,8 @@ struct Stage<'a> {
     scratch: &'a Path,
     server: Postgres,
     database: String,
+    /// What runs have left: for minutes after much was removed, ext4 takes long to make a file.
+    left: RefCell<Vec<TempDir>>,
 }
 
 impl Way {
@@ -169,7 +172,7 @@ pub(super) fn run((workspace, parts, scratch): (&Workspace, &Parts, &Path), want
     load::initialise(&server, &database, SCALE)?;
     server.sql(&database, WIDE)?;
     server.sql(&database, "VACUUM ANALYZE")?;
-    let stage = Stage { workspace, parts, scratch, server, database };
+    let stage = Stage { workspace, parts, scratch, server, database, left: RefCell::default() };
 
     let speed = stage.masker()?;
     let (mut runs, rounds) = (Vec::new(), wanted.rounds);
@@ -233,7 +236,7 @@ impl Stage<'_> {
             }),
             _ => None,
         };
-        front.stop()?;
+        self.left.borrow_mut().push(front.stop()?);
         Ok(Run { case, way, load, usage })
     }
 
@@ -246,7 +249,7 @@ impl Stage<'_> {
         proc.cpu_seconds_when_quiet()?;
         let idle = Idle::new(way, IDLE, before, proc.resident()?);
         drop(held);
-        front.stop()?;
+        self.left.borrow_mut().push(front.stop()?);
         Ok(idle)
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, PoisonError};
 
 use bytes::{Bytes, BytesMut};
+use vidimus_core::canonical::write_string;
 use vidimus_core::event::Masking as Found;
 use vidimus_mask::{Cell, ClassSet, Column, ColumnKind, MaskError, Memory, Scope, Tally};
 
@@ -63,9 +64,7 @@ impl Masking {
             let mut tally = Tally::default();
             let cells = work.cells(&line, &ClassSet::EMPTY, &mut tally).map_err(unmaskable)?;
             let is_row = matches!(line, Line::Row(_) | Line::Text(_));
-            if write_line(&mut recorded, &line, &cells).is_err() {
-                return Err(Unmaskable::Failed("a row cannot be written down".to_owned()));
-            }
+            write_line(&mut recorded, &line, &cells);
             if lines.last().is_none_or(|(end, _)| *end < recorded.len()) && !recorded.is_empty() {
                 lines.push((recorded.len(), is_row));
             }
@@ -145,60 +144,53 @@ const fn text<'a>(value: &'a Value<'_>) -> Option<&'a [u8]> {
 }
 
 /// Writes a message of a table as a line of JSON, with these cells in the place of its own.
-fn write_line(out: &mut Vec<u8>, line: &Line<'_>, cells: &[Cell]) -> serde_json::Result<()> {
+fn write_line(out: &mut Vec<u8>, line: &Line<'_>, cells: &[Cell]) {
     match line {
-        Line::Mark => return Ok(()),
-        Line::Row(values) => write_array(out, values.iter().map(text), cells)?,
-        Line::Text(text) => write_array(out, std::iter::once(Some(&**text)), cells)?,
+        Line::Mark => return,
+        Line::Row(values) => write_array(out, values.iter().map(text), cells),
+        Line::Text(text) => write_array(out, std::iter::once(Some(&**text)), cells),
         Line::Heads(names) => {
             out.extend_from_slice(b"{\"columns\":");
-            write_array(out, names.iter().map(|name| Some(&**name)), cells)?;
+            write_array(out, names.iter().map(|name| Some(&**name)), cells);
             out.push(b'}');
         }
         Line::Said(name, fields) => {
             out.push(b'{');
-            serde_json::to_writer(&mut *out, name)?;
+            write_string(out, name);
             out.push(b':');
             let mut separator = b'{';
             for ((field, text), cell) in fields.iter().zip(cells) {
                 out.push(separator);
-                serde_json::to_writer(&mut *out, field)?;
+                write_string(out, field);
                 out.push(b':');
-                write_cell(out, Some(text), cell)?;
+                write_cell(out, Some(text), cell);
                 separator = b',';
             }
             out.extend_from_slice(if fields.is_empty() { b"{}}" } else { b"}}" });
         }
     }
     out.push(b'\n');
-    Ok(())
 }
 
-fn write_array<'a>(
-    out: &mut Vec<u8>,
-    texts: impl Iterator<Item = Option<&'a [u8]>>,
-    cells: &[Cell],
-) -> serde_json::Result<()> {
+fn write_array<'a>(out: &mut Vec<u8>, texts: impl Iterator<Item = Option<&'a [u8]>>, cells: &[Cell]) {
     out.push(b'[');
     for (index, (text, cell)) in texts.zip(cells).enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        write_cell(out, text, cell)?;
+        write_cell(out, text, cell);
     }
     out.push(b']');
-    Ok(())
 }
 
-fn write_cell(out: &mut Vec<u8>, text: Option<&[u8]>, cell: &Cell) -> serde_json::Result<()> {
+fn write_cell(out: &mut Vec<u8>, text: Option<&[u8]>, cell: &Cell) {
     let now = match (cell, text) {
         (Cell::Text(masked), _) => Some(&**masked),
         (Cell::Same, text) => text,
         (Cell::Null, _) => None,
     };
-    match now.map(std::str::from_utf8) {
-        None => serde_json::to_writer(out, &()),
-        Some(Ok(text)) => serde_json::to_writer(out, text),
-        Some(Err(_)) => serde_json::to_writer(out, &now.map(String::from_utf8_lossy)),
+    match now {
+        None => out.extend_from_slice(b"null"),
+        Some(text) => write_string(out, &String::from_utf8_lossy(text)),
     }
 }

@@ -49,7 +49,7 @@ pub(super) struct Front<'a> {
     caller: Option<(&'static str, &'a str)>,
     running: Running,
     /// Removed after what runs there has ended: fields are dropped in order.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 enum Running {
@@ -72,7 +72,7 @@ impl<'a> Front<'a> {
                 (Running::Gateway(gateway), TARGET, Some((CALLER, stage.parts.token()?)))
             }
         };
-        Ok(Self { server, port, database, caller, running, _dir: dir })
+        Ok(Self { server, port, database, caller, running, dir })
     }
 
     /// One of PostgreSQL's own programs, told to come here.
@@ -103,13 +103,15 @@ impl<'a> Front<'a> {
         }
     }
 
-    /// Ends it in its own way.
-    pub(super) fn stop(self) -> Result<()> {
+    /// Ends it in its own way; what it leaves.
+    pub(super) fn stop(self) -> Result<TempDir> {
         match self.running {
-            Running::Gateway(gateway) => gateway.stop(),
+            Running::Gateway(gateway) => gateway.stop()?,
             // Killed: it keeps nothing.
-            Running::PgBouncer(_) | Running::Nothing => Ok(()),
+            Running::PgBouncer(process) => drop(process),
+            Running::Nothing => {}
         }
+        Ok(self.dir)
     }
 }
 
