@@ -68,6 +68,10 @@ impl Statements {
             let sets = own.writes.iter().any(|table| table.rsplit('.').next() == Some("pg_settings"));
             misreads = misreads.or(sets.then_some("settings by pg_settings"));
             facts.add(&own);
+            // `DO` and `CALL` may prepare, deallocate, declare and close whatever they like.
+            let runs_code = !statement.is_plain() && statement.kinds().contains(&vidimus_sql::Kind::Code);
+            renames_statements |= runs_code;
+            moves_cursors |= runs_code;
             for effect in statement.effects() {
                 // A message prepares anything, so `EXECUTE` runs anything.
                 let is_any = matches!(effect, Effect::Execute(_) | Effect::Discard(Discarded::All));
@@ -128,6 +132,20 @@ mod tests {
     }
 
     #[test]
+    fn code_may_give_names_to_other_statements_and_cursors() {
+        let of = |text: &str| {
+            let read = Statements::of_postgres(text);
+            (read.renames_statements, read.moves_cursors)
+        };
+        assert_eq!(of("do $$ begin execute 'deallocate s'; end $$"), (true, true));
+        assert_eq!(of("call p()"), (true, true));
+        assert_eq!(of("execute s"), (true, true));
+        assert_eq!(of("prepare s as select 1"), (true, false));
+        assert_eq!(of("fetch c"), (false, true));
+        assert_eq!(of("select set_config('a.b', 'c', true)"), (false, false));
+    }
+
+    #[test]
     fn settings_under_which_texts_are_misread_are_told() {
         let misreads = |text: &str| Statements::of_postgres(text).misreads;
         for fine in [
@@ -153,6 +171,11 @@ mod tests {
         );
         assert!(
             misreads("with x as (update pg_catalog.pg_settings set setting = 'off' returning 1) select 1").is_some()
+        );
+        // Also where there are more names than are told.
+        let many = (0..2_000).map(|n| format!("t{n}")).collect::<Vec<_>>().join(", ");
+        assert!(
+            misreads(&format!("with x as (update pg_settings set setting = 'off') select 1 from {many}")).is_some()
         );
         assert!(misreads("select set_config(a, 'L-A-T-I-N-1', false) from t").is_some());
         assert!(misreads("select set_config(a, 'view, foreign-table', false) from t").is_none());

@@ -6,21 +6,16 @@ use std::collections::BTreeSet;
 
 use postgresql_cst_parser::syntax_kind::SyntaxKind as S;
 
+use crate::names;
 use crate::scan::TokenKind;
 use crate::tree::Cursor;
 
 /// Names by which a node may call a function in this way, whatever tables there are.
 pub(crate) fn by_notation(at: Cursor<'_>) -> Vec<&str> {
     match at.kind() {
-        S::c_expr => {
-            let behind = at.children().filter(|child| matches!(child.kind(), S::indirection | S::opt_indirection));
-            behind.flat_map(attributes).collect()
-        }
+        S::c_expr => attributes(at).collect(),
         // Up to a subscript it is the name of a column.
-        S::columnref => {
-            let elements = at.descendants().filter(|below| below.is(S::indirection_el));
-            elements.skip_while(|element| element.value() != "[").flat_map(attributes).collect()
-        }
+        S::columnref => attributes(at).skip(names::parts(at).len().saturating_sub(1)).collect(),
         S::func_expr_common_subexpr if at.has(S::TREAT) => {
             let kind = at.child(S::Typename).unwrap_or(at);
             kind.values().filter(|(kind, _)| is_name(*kind)).map(|(_, name)| name).collect()
@@ -58,10 +53,10 @@ impl<'a> Sources<'a> {
         if self.names.is_empty() && !self.has_any || !at.is(S::columnref) {
             return None;
         }
-        let mut words = at.values().filter(|(kind, _)| is_name(*kind)).map(|(_, name)| name);
-        let of = words.next()?;
-        let last = words.last()?;
-        (self.has_any || self.names.contains(of)).then_some(last)
+        // Behind a subscript are attributes of what the function gives, and in it other names.
+        let of_name = names::parts(at).len().saturating_sub(1);
+        let last = attributes(at).take(of_name).last()?;
+        (self.has_any || self.names.contains(at.value())).then_some(last)
     }
 }
 
@@ -82,9 +77,10 @@ pub(crate) fn tells_more(name: &str) -> bool {
     name.starts_with("pg_") || few.contains(&name) || crate::functions::runs_code(&[name.to_owned()])
 }
 
-fn attributes(indirection: Cursor<'_>) -> impl Iterator<Item = &str> {
-    let own = std::iter::once(indirection).chain(indirection.descendants());
-    own.filter(|below| below.is(S::attr_name)).map(Cursor::value)
+/// The attributes that a node takes, one of another; not those in its subscripts, which are other nodes' own.
+fn attributes(at: Cursor<'_>) -> impl Iterator<Item = &str> {
+    let behind = at.children().filter(|child| matches!(child.kind(), S::indirection | S::opt_indirection));
+    behind.flat_map(Cursor::items).filter_map(|element| element.child(S::attr_name)).map(Cursor::value)
 }
 
 const fn is_name(kind: TokenKind) -> bool {
@@ -129,6 +125,18 @@ mod tests {
             "select * from t where exists (select (a).ts_stat)",
             "insert into t values (($1).ts_stat)",
             "select 1 from t order by (b).x.ts_stat",
+            "select t.ts_stat[u.i] from unnest(array['select 1'::text]) t, u",
+            "select t.ts_stat[u.i][1:u.j] from unnest(array['select 1'::text]) t, u",
+            "select t.ts_stat[:u.i].word from unnest(array['select 1'::text]) t, u",
+            "select t.ts_stat[(u.i).x[v.k]].word[w.l] from unnest(array['select 1'::text]) t, u, v, w",
+            "select u.a[t.ts_stat[u.i]] from unnest(array['select 1'::text]) t, u",
+            "select btrim.ts_stat[u.i] from trim('select 1'::text), u",
+            "select u.a[u.i].ts_stat[u.j] from u",
+            "select u.a[(u.i).x].b[1].ts_stat[u.j].c from u",
+            "select ($1).x[u.i].ts_stat[u.j] from u",
+            "select (u.a)[u.i].ts_stat from u",
+            "update u set a[(u.b).ts_stat] = 1",
+            "insert into u (a[$1.ts_stat]) values (1)",
         ] {
             let (functions, is_code) = told(text);
             assert!(is_code && functions.iter().any(|name| name == "ts_stat"), "{text}: {functions:?}");
@@ -144,6 +152,9 @@ mod tests {
             "select (information_schema._pg_expandarray(i.indkey)).n from pg_index i",
             "select ts_stat.* from ts_stat",
             "select t.t from unnest(array[1]) t",
+            "select a[u.ts_stat] from u",
+            "select (a)[u.ts_stat].b from u",
+            "select t.x[u.ts_stat] from unnest(array[1]) t, u",
         ] {
             assert!(!told(text).1, "{text}");
         }

@@ -89,9 +89,13 @@ pub(crate) fn effects(node: Cursor<'_>) -> Vec<Effect> {
         return effects;
     }
     effects.extend(own_effect(own));
-    for at in own.descendants() {
+    for at in own.descendants().chain([own]) {
         match at.kind() {
-            S::ExecuteStmt => effects.extend(own_effect(at)),
+            S::ExecuteStmt if at.id() != own.id() => effects.extend(own_effect(at)),
+            // A rule makes a setting of what is written there.
+            S::UpdateStmt if is_of_settings(at) => {
+                effects.push(Effect::Set { name: None, value: None, is_local: false });
+            }
             S::func_application => {
                 if let Some(Configured { name, value, is_local }) = Configured::by(at) {
                     effects.push(Effect::Set { name, value: value.map(|value| vec![value]), is_local });
@@ -102,6 +106,12 @@ pub(crate) fn effects(node: Cursor<'_>) -> Vec<Effect> {
     }
     effects.extend(own.descendants().chain([own]).filter_map(temporary));
     effects
+}
+
+/// Whether this is an `UPDATE` of `pg_settings`.
+fn is_of_settings(update: Cursor<'_>) -> bool {
+    let target = update.child(S::relation_expr_opt_alias).and_then(|target| target.find(S::qualified_name));
+    target.is_some_and(|name| names::parts(name).last().is_some_and(|name| name == "pg_settings"))
 }
 
 fn own_effect(own: Cursor<'_>) -> Option<Effect> {

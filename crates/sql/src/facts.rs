@@ -10,6 +10,8 @@ use crate::kind::{is_only_explained, kinds, statement};
 use crate::tree::Cursor;
 use crate::{called, names};
 
+mod objects;
+
 /// Names of one kind in one statement. With more, the statement counts as not parsed.
 const MAX_NAMES: usize = 1_000;
 
@@ -129,12 +131,11 @@ impl Tables {
                 tables.read.insert(name);
             }
         }
-        if own.is(S::DropStmt) {
-            let names = own.child(S::any_name_list).map(Cursor::items).unwrap_or_default();
-            tables.written.extend(names.into_iter().map(|name| {
-                let dotted = name.values().filter(|(_, value)| *value != ".");
-                names::joined(&dotted.map(|(_, value)| value.to_owned()).collect::<Vec<_>>())
-            }));
+        for at in own.descendants().chain([own]) {
+            for (name, is_written) in objects::named(at) {
+                let names = if is_written { &mut tables.written } else { &mut tables.read };
+                names.insert(names::joined(&name));
+            }
         }
         tables
     }
@@ -146,7 +147,7 @@ struct Targets {
     written: BTreeSet<usize>,
     /// Written, and rows of them come back.
     returned: BTreeSet<usize>,
-    /// Names of tables as this query calls them: `FOR UPDATE OF a`.
+    /// Names of tables as this query calls them (`FOR UPDATE OF a`), or of what is none.
     aliases: BTreeSet<usize>,
 }
 
@@ -156,7 +157,12 @@ fn targets(own: Cursor<'_>) -> Targets {
         let target = match at.kind() {
             S::InsertStmt => at.child(S::insert_target),
             S::UpdateStmt | S::DeleteStmt | S::MergeStmt => at.child(S::relation_expr_opt_alias),
-            S::into_clause | S::create_as_target | S::create_mv_target => Some(at),
+            S::into_clause
+            | S::create_as_target
+            | S::create_mv_target
+            // Parts of tables change whose rows they hold.
+            | S::partition_cmd
+            | S::index_partition_cmd => Some(at),
             S::CopyStmt if at.child(S::copy_from).is_some_and(|way| way.has(S::FROM)) => at.child(S::qualified_name),
             S::TruncateStmt => {
                 let list = at.child(S::relation_expr_list).map(Cursor::items).unwrap_or_default();
@@ -168,7 +174,12 @@ fn targets(own: Cursor<'_>) -> Targets {
                 targets.written.extend(names.map(Cursor::id));
                 None
             }
-            S::locked_rels_list => {
+            S::CreateStatsStmt => {
+                let names = at.child(S::from_list).map(Cursor::items).unwrap_or_default();
+                targets.written.extend(names.into_iter().filter_map(qualified_name));
+                None
+            }
+            S::locked_rels_list | S::constraints_set_list | S::import_qualification => {
                 let names = at.descendants().filter(|below| below.is(S::qualified_name));
                 targets.aliases.extend(names.map(Cursor::id));
                 None

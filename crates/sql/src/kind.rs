@@ -141,7 +141,11 @@ pub(crate) fn kinds(node: Cursor<'_>) -> BTreeSet<Kind> {
     let Some(own) = statement(node) else { return [Kind::Other].into() };
     add_own(own, &mut kinds);
     let is_explained = is_only_explained(own);
-    if called::all(own).into_iter().any(|name| functions::runs_code(&[name])) {
+    let copies_into_system = own.is(S::CopyStmt)
+        && own.child(S::copy_from).is_some_and(|way| way.has(S::FROM))
+        && own.child(S::qualified_name).is_some_and(is_of_system);
+    let calls_code = called::all(own).into_iter().any(|name| functions::runs_code(&[name]));
+    if calls_code || copies_into_system || shows_settings(own) {
         kinds.insert(Kind::Code);
     }
     for below in own.descendants() {
@@ -170,6 +174,11 @@ pub(crate) fn kinds(node: Cursor<'_>) -> BTreeSet<Kind> {
                 kinds.insert(Kind::Ddl);
             }
             S::ExecuteStmt | S::NotifyStmt => add_own(below, &mut kinds),
+            // Each of `CREATE SCHEMA` is a statement of its own.
+            S::schema_stmt => below.children().for_each(|own| add_own(own, &mut kinds)),
+            S::relation_expr_opt_alias | S::insert_target if is_of_system(below) => {
+                kinds.insert(Kind::Code);
+            }
             // What `SET` would do, where it is written out.
             S::func_application if Configured::by(below).is_some_and(|set| set.is_harmless()) => {
                 kinds.insert(Kind::Session);
@@ -184,6 +193,27 @@ pub(crate) fn kinds(node: Cursor<'_>) -> BTreeSet<Kind> {
         }
     }
     kinds
+}
+
+/// Whether rows of the system's own tables are changed, as superusers may: what functions do, who may do what, what names stand for.
+/// (Settings are known where their effect is.)
+fn is_of_system(target: Cursor<'_>) -> bool {
+    let name = if target.is(S::qualified_name) { Some(target) } else { target.find(S::qualified_name) };
+    match name.map(names::parts).unwrap_or_default().as_slice() {
+        [.., name] if name == "pg_settings" => false,
+        [name] => name.starts_with("pg_"),
+        [.., schema, _] => schema == "pg_catalog",
+        [] => false,
+    }
+}
+
+/// Whether a view of the server's settings is made: a rule of theirs makes a setting of what is written there, by the name of any
+/// view of them.
+fn shows_settings(own: Cursor<'_>) -> bool {
+    let is_view = |at: &Cursor<'_>| matches!(at.kind(), S::ViewStmt | S::CreateMatViewStmt);
+    let is_of_settings =
+        |at: Cursor<'_>| at.is(S::qualified_name) && names::parts(at).last().is_some_and(|name| name == "pg_settings");
+    own.descendants().chain([own]).filter(is_view).any(|view| view.descendants().any(is_of_settings))
 }
 
 /// Whether the queries in a statement of this kind are run with it, or kept to be.
@@ -371,11 +401,14 @@ fn add_own(own: Cursor<'_>, kinds: &mut BTreeSet<Kind>) {
     kinds.extend(own_kinds);
 }
 
+/// Whether `COPY` is of a file of the server's, or of a program there, and not of the client.
+pub(crate) fn is_of_server(copy: Cursor<'_>) -> bool {
+    copy.has(S::opt_program) || copy.child(S::copy_file_name).is_none_or(|name| name.find(S::SCONST).is_some())
+}
+
 fn copied(copy: Cursor<'_>) -> &'static [Kind] {
     let is_in = copy.child(S::copy_from).is_some_and(|way| way.has(S::FROM));
-    let is_of_server =
-        copy.has(S::opt_program) || copy.child(S::copy_file_name).is_none_or(|name| name.find(S::SCONST).is_some());
-    match (is_in, is_of_server) {
+    match (is_in, is_of_server(copy)) {
         (true, true) => &[Kind::CopyIn, Kind::Code],
         (true, false) => &[Kind::CopyIn],
         (false, true) => &[Kind::CopyOut, Kind::Code],

@@ -1,8 +1,8 @@
 //! Lineage: from which columns of tables the values of a result can derive, and which columns decide what rows come.
 //!
 //! Whatever is in an expression counts for its value: arguments, conditions of `CASE`, whole rows by the name of their table,
-//! subqueries. What decides which rows come, or in which order (`WHERE`, `JOIN … ON`, `GROUP BY`, `HAVING`, `ORDER BY`, `DISTINCT`),
-//! is `inferred`. What is not understood is [`Origin::Unknown`], never an empty set: functions that are not known to read nothing
+//! subqueries. What decides which rows come, how many, or in which order (`WHERE`, `JOIN … ON`, `GROUP BY`, `HAVING`, `ORDER BY`,
+//! `DISTINCT`, `LIMIT`, arguments of functions that give sets), is `inferred`. What is not understood is [`Origin::Unknown`], never an empty set: functions that are not known to read nothing
 //! but their arguments, tables that the catalog does not have, queries nested too deep. Error messages may tell values of all that
 //! a statement touches.
 //!
@@ -19,6 +19,7 @@ mod origin;
 mod query;
 mod reader;
 mod scope;
+mod sets;
 
 use std::collections::BTreeSet;
 
@@ -28,9 +29,9 @@ use postgresql_cst_parser::syntax_kind::SyntaxKind as S;
 use reader::Reader;
 use scope::{Rows, Scope};
 
-use crate::Statement;
-use crate::kind::statement;
+use crate::kind::{is_of_server, statement};
 use crate::tree::Cursor;
+use crate::{Statement, names};
 
 /// From where what a statement gives, and keeps, can come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub struct Lineage {
     /// Columns that decide which rows come, or in which order.
     pub inferred: Origin,
     /// Of what is put elsewhere, to be read later: by `INSERT`, `UPDATE`, `MERGE`, `CREATE TABLE AS`, `CREATE VIEW`, and by
-    /// functions of which nothing is known. What `UPDATE` derives a column from itself is not among it.
+    /// functions of which nothing is known. A column of a table that is given its own value, as it is, is not among it.
     pub stored: Origin,
     /// Tables of the catalog that are read or changed, those beneath views included.
     pub tables: BTreeSet<Table>,
@@ -126,6 +127,10 @@ fn outputs(reader: &mut Reader<'_>, own: Cursor<'_>) -> Outputs {
         }
         S::CreateAsStmt | S::CreateMatViewStmt | S::ViewStmt => {
             let query = own.child(S::SelectStmt);
+            // What a view calls is called whenever it is read, and then nothing tells of it.
+            if !own.is(S::CreateAsStmt) && !reader.calls_only_known(own) {
+                reader.store(&Origin::Unknown);
+            }
             let rows = query.map_or_else(Rows::unknown, |query| reader.query(query, &root));
             kept(reader, &rows)
         }
@@ -174,12 +179,19 @@ fn inner(own: Cursor<'_>) -> Option<Cursor<'_>> {
 }
 
 fn copied(reader: &mut Reader<'_>, copy: Cursor<'_>, root: &Scope<'_>) -> Outputs {
+    // A program does anything, and files may hold, or become, anything.
+    if is_of_server(copy) {
+        reader.store(&Origin::Unknown);
+    }
     if let Some(query) = copy.child(S::PreparableStmt) {
         return given(reader.query(query, root));
     }
     let Some(name) = copy.child(S::qualified_name) else { return Outputs::All(Origin::Unknown) };
     let (_, rows) = reader.relation(name, root);
     if copy.child(S::copy_from).is_none_or(|way| way.has(S::FROM)) {
+        if reader.is_of_system(&names::parts(name)) {
+            reader.store(&Origin::Unknown);
+        }
         if let Some(condition) = copy.child(S::where_clause) {
             let read = reader.value(condition, root);
             reader.infer(&read);

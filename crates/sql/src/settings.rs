@@ -21,7 +21,8 @@ const GUARDED_SETTINGS: &[&str] = &[
 
 /// Whether a setting is one that only administrators should change.
 pub(crate) fn is_guarded(setting: &str) -> bool {
-    GUARDED_SETTINGS.contains(&setting)
+    // Quoted or not, their names have no case.
+    GUARDED_SETTINGS.iter().any(|guarded| guarded.eq_ignore_ascii_case(setting))
 }
 
 /// `set_config('name', 'value', is_local)`.

@@ -75,7 +75,7 @@ impl Reader<'_> {
     }
 
     /// What a function may give that is called by a name behind its argument.
-    fn called_by_notation(&mut self, at: Cursor<'_>, scope: &Scope<'_>) -> Origin {
+    pub(super) fn called_by_notation(&mut self, at: Cursor<'_>, scope: &Scope<'_>) -> Origin {
         let mut origin = Origin::none();
         for name in called::by_notation(at) {
             if self.is_plain(name) {
@@ -163,7 +163,7 @@ fn keeps(name: &str) -> bool {
 }
 
 /// Whether an operator is not of a schema other than PostgreSQL's own.
-fn is_own_operator(at: Cursor<'_>) -> bool {
+pub(super) fn is_own_operator(at: Cursor<'_>) -> bool {
     let mut names = at.descendants().filter(|below| below.is(S::ColId));
     names.all(|schema| schema.value() == "pg_catalog")
 }

@@ -108,8 +108,9 @@ impl Reader<'_> {
         } else if let Some(function) = item.child(S::func_table) {
             self.function(function, &alias, here)
         } else if let Some(table) = item.child(S::xmltable).or_else(|| item.child(S::json_table)) {
-            // Each column is taken from the document by a path.
+            // Each column is taken from the document by a path, and so is each row.
             let whole = self.value(table, here);
+            self.infer(&whole);
             Rows { fields: None, whole }
         } else {
             Rows::unknown()
@@ -205,6 +206,9 @@ impl Reader<'_> {
     /// What functions in `FROM` give.
     fn function(&mut self, table: Cursor<'_>, alias: &Alias, here: &Scope<'_>) -> Rows {
         let whole = self.value(table, here);
+        if self.gives_sets(table, here) {
+            self.infer(&whole);
+        }
         let field = |name: Option<String>, origin: &Origin| Field { name, origin: origin.clone() };
         let ordinality =
             table.has(S::opt_ordinality).then(|| Field { name: Some("ordinality".into()), origin: Origin::none() });

@@ -2,6 +2,8 @@
 
 use postgresql_cst_parser::syntax_kind::SyntaxKind as S;
 
+use super::expression::is_own_operator;
+use super::origin::Origin;
 use super::reader::Reader;
 use super::scope::{Environment, Field, Named, Rows, Scope};
 use crate::names;
@@ -72,6 +74,10 @@ impl Reader<'_> {
         environment.named.extend(tables.iter().map(unknown));
         for (place, table) in tables.into_iter().enumerate() {
             let rows = self.recursive(table, place, scope, &mut environment);
+            // Rows that come again end it.
+            if table.has(S::opt_cycle_clause) {
+                self.infer(&rows.whole);
+            }
             if let Some(named) = environment.named.get_mut(place) {
                 named.rows = rows;
             }
@@ -213,6 +219,8 @@ impl Reader<'_> {
         while id < clause.end() && self.step(1) {
             let at = clause.at(id);
             id = id.saturating_add(1);
+            let called = self.called_by_notation(at, scope);
+            self.infer(&called);
             match at.kind() {
                 S::columnref | S::Iconst if !self.step(rows.size()) => return,
                 S::columnref => {
@@ -244,6 +252,9 @@ impl Reader<'_> {
                     let read = self.value(at, scope);
                     self.infer(&read);
                 }
+                S::qual_Op | S::subquery_Op | S::any_operator | S::qual_all_Op if !is_own_operator(at) => {
+                    self.infer(&Origin::Unknown);
+                }
                 _ => {}
             }
         }
@@ -257,6 +268,7 @@ impl Reader<'_> {
             let row = at.child(S::expr_list).map(Cursor::items).unwrap_or_default();
             for (place, expression) in row.into_iter().enumerate() {
                 let origin = self.value(expression, scope);
+                self.infer_sets(expression, scope);
                 if let Some(field) = fields.get_mut(place) {
                     field.origin.add(&origin);
                 } else {
@@ -298,6 +310,7 @@ impl Reader<'_> {
                 continue;
             }
             let origin = self.value(expression, scope);
+            self.infer_sets(expression, scope);
             if spreads(expression) {
                 self.append(&mut rows, Rows { fields: None, whole: origin });
                 continue;

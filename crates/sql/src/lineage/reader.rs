@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use postgresql_cst_parser::syntax_kind::SyntaxKind as S;
+
 use super::catalog::{Catalog, Relation};
 use super::origin::{Column, Origin, Table};
 use super::scope::{Field, Rows, Scope};
@@ -30,6 +32,9 @@ const TELLTALES: &[&str] = &[
     "pg_largeobject",
 ];
 
+/// A view of PostgreSQL's own: a rule makes settings of what it is updated with.
+const SETTINGS: &str = "pg_settings";
+
 /// Columns of every table that hold nothing of a row.
 const SYSTEM_COLUMNS: &[&str] = &["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
 
@@ -39,7 +44,8 @@ pub(super) struct Reader<'c> {
     inferred: Origin,
     stored: Origin,
     tables: BTreeSet<Table>,
-    views: BTreeMap<Table, Rows>,
+    /// What views give, and what decides about their rows.
+    views: BTreeMap<Table, (Rows, Origin)>,
     nesting: usize,
     steps: usize,
 }
@@ -145,14 +151,37 @@ impl<'c> Reader<'c> {
         (schema, rows)
     }
 
+    /// Whether a change of a relation may be one of settings, or of what names stand for: of a table that the database system has
+    /// for itself, or of a view of one.
+    pub(super) fn is_of_system(&self, parts: &[String]) -> bool {
+        let mut at = self.catalog.relation(parts);
+        let is_view = at.is_some_and(|(_, relation)| relation.definition.is_some());
+        if is_view && self.tables.iter().any(|table| &*table.name == SETTINGS) {
+            return true;
+        }
+        for _ in 0..MAX_NESTING {
+            let Some((table, relation)) = at else { return false };
+            if matches!(&*table.schema, "pg_catalog" | "information_schema") {
+                return true;
+            }
+            let Some(definition) = &relation.definition else { return false };
+            let Ok(script) = crate::parse(definition) else { return true };
+            let query = script.statements().next().map(|only| only.node);
+            at = query.and_then(first_of_from).and_then(|name| self.catalog.relation(&name));
+        }
+        true
+    }
+
     /// What the query of a view gives.
     fn view(&mut self, table: &Table, definition: &Arc<str>) -> Rows {
-        if let Some(rows) = self.views.get(table) {
-            return rows.clone();
+        if let Some((rows, decided)) = self.views.get(table).cloned() {
+            self.infer(&decided);
+            return rows;
         }
+        let before = std::mem::replace(&mut self.inferred, Origin::none());
         let rows = self.deeper(|reader| {
             // A view of itself gives what is not known.
-            reader.views.insert(table.clone(), Rows::unknown());
+            reader.views.insert(table.clone(), (Rows::unknown(), Origin::Unknown));
             let Ok(script) = crate::parse(definition) else { return Rows::unknown() };
             let mut statements = script.statements();
             match (statements.next(), statements.next()) {
@@ -163,9 +192,25 @@ impl<'c> Reader<'c> {
                 _ => Rows::unknown(),
             }
         });
-        self.views.insert(table.clone(), rows.clone());
+        let decided = std::mem::replace(&mut self.inferred, before);
+        self.infer(&decided);
+        self.views.insert(table.clone(), (rows.clone(), decided));
         rows
     }
+}
+
+/// The first table that a query reads, which is what a change of it as a view changes.
+fn first_of_from(query: Cursor<'_>) -> Option<Vec<String>> {
+    let mut id = query.id();
+    while id < query.end() {
+        let at = query.at(id);
+        match at.kind() {
+            S::from_clause => return at.find(S::qualified_name).map(names::parts),
+            S::with_clause | S::target_list => id = at.end(),
+            _ => id = id.saturating_add(1),
+        }
+    }
+    None
 }
 
 fn own_rows(table: &Table, relation: &Relation) -> Rows {

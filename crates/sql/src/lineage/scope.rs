@@ -36,6 +36,13 @@ impl Rows {
         Self { fields: Some(fields), whole }
     }
 
+    /// The same columns, each of this origin.
+    pub(super) fn of_origin(&self, origin: &Origin) -> Self {
+        let field = |field: &Field| Field { name: field.name.clone(), origin: origin.clone() };
+        let fields = self.fields.as_ref().map(|fields| fields.iter().map(field).collect());
+        Self { fields, whole: origin.clone() }
+    }
+
     /// What it takes to go through it.
     pub(super) fn size(&self) -> usize {
         self.fields.as_ref().map_or(1, Vec::len).saturating_add(self.whole.size())

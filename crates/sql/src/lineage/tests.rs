@@ -4,6 +4,8 @@
 use super::*;
 use crate::parse;
 
+mod changes;
+
 fn catalog() -> Catalog {
     let mut catalog = Catalog::new(["pg_catalog", "public"]);
     catalog.add_table("public", "customers", ["id", "name", "ssn"]);
@@ -21,6 +23,17 @@ fn catalog() -> Catalog {
     catalog.add_view("public", "upon", ["a", "b"], "SELECT m.last, o.total FROM masked m JOIN orders o ON o.id = m.id");
     catalog.add_view("public", "loop", ["a"], "SELECT a FROM loop");
     catalog.add_view("public", "broken", ["a"], "SELECT FROM WHERE");
+    catalog.add_table("pg_catalog", "pg_settings", ["name", "setting"]);
+    catalog.add_view("public", "ps", ["name", "setting"], " SELECT name, setting FROM pg_settings;");
+    catalog.add_view("public", "ps2", ["setting"], " SELECT ps.setting FROM ps ORDER BY ps.name;");
+    catalog.add_view("public", "ps3", ["id"], " SELECT id FROM orders WHERE total IN ( SELECT ps2.setting FROM ps2);");
+    catalog.add_view(
+        "public",
+        "classes",
+        ["oid"],
+        " SELECT c.oid, ( SELECT 1 FROM orders LIMIT 1) AS o FROM (pg_class c JOIN orders o ON true);",
+    );
+    catalog.add_view("public", "of_mine", ["id"], " SELECT id FROM orders WHERE total IN ( SELECT oid FROM pg_class);");
     catalog.add_function("safe.mask");
     catalog
 }
@@ -132,7 +145,7 @@ fn whole_rows() {
         ("select id, * from hr.staff", "id=hr.staff.id id=hr.staff.id salary=hr.staff.salary", ""),
         ("select x from (select id, ssn from customers) x", "x=c.id+c.ssn", ""),
         ("select c.upper from customers c", "upper=?", ""),
-        ("select ssn(c) from customers c", "ssn=?", ""),
+        ("select ssn(c) from customers c", "ssn=?", "c.id+c.name+c.ssn"),
         ("select row(c.*) from customers c", "-=c.id+c.name+c.ssn", ""),
     ]);
 }
@@ -177,6 +190,71 @@ fn what_decides_about_rows_is_inferred() {
 }
 
 #[test]
+fn what_functions_are_given_decides_how_many_rows_come() {
+    check(&[
+        ("select id, (select count(*) from generate_series(1, ssn::int)) from customers", "id=c.id -=c.ssn", "c.ssn"),
+        ("select id, g from customers, generate_series(1, ssn::int) g", "id=c.id g=c.ssn", "c.ssn"),
+        ("select count(*) from customers c, lateral unnest(string_to_array(c.ssn, '')) u", "count=", "c.ssn"),
+        ("select 1 from json_array_elements((select ssn from customers)::json)", "-=", "c.ssn"),
+        ("select 1 from customers, rows from (generate_series(1, 2), generate_series(1, ssn::int)) r", "-=", "c.ssn"),
+        ("select 1 from customers, xmltable('/r' passing ssn columns a int path 'a')", "-=", "c.ssn"),
+        ("select 1 from customers, json_table(ssn, '$' columns (a int path '$.a')) jt", "-=", "c.ssn"),
+        ("select 1 from customers, lower(ssn) l, coalesce(ssn, '') m", "-=", ""),
+        ("select 1 from customers, other(ssn) l", "-=", "?"),
+        ("select 1 from customers, safe.mask(ssn) l", "-=", "c.ssn"),
+        ("select name, generate_series(1, ssn::int) from customers", "name=c.name generate_series=c.ssn", "c.ssn"),
+        ("select name, 1 + abs(generate_series(1, length(ssn))) from customers", "name=c.name -=c.ssn", "c.ssn"),
+        ("select name, ssn, generate_series(1, 2) from customers", "name=c.name ssn=c.ssn generate_series=", ""),
+        ("select regexp_matches(name, ssn, 'g') from customers", "regexp_matches=c.name+c.ssn", "c.name+c.ssn"),
+        ("select (string_to_array(ssn, '')).unnest from customers", "-=c.ssn", "c.ssn"),
+        ("select ($1).unnest, (name).word, name from customers", "-= -=c.name name=c.name", ""),
+        ("select treat(string_to_array(ssn, '') as unnest) from customers", "-=c.ssn", "c.ssn"),
+        ("select t.unnest from customers, lateral string_to_array(ssn, '') t", "unnest=c.ssn", "c.ssn"),
+        ("select other(ssn), other(1) from customers", "other=? other=?", "c.ssn"),
+        ("select safe.mask(ssn), upper(ssn) from customers", "mask=c.ssn upper=c.ssn", "c.ssn"),
+        ("select 1 from customers order by generate_series(1, ssn::int)", "-=", "c.ssn"),
+        ("select 1 from customers group by (string_to_array(ssn, '')).unnest", "-=", "c.ssn"),
+        ("select id from customers order by id operator(evil.+) id", "id=c.id", "?"),
+        (
+            "select (select count(*) from (select from orders limit substr(ssn, 1, 3)::int) x) from customers",
+            "-=c.ssn",
+            "c.ssn",
+        ),
+        ("select (select count(*) from (select from orders offset ssn::int) x) from customers", "-=c.ssn", "c.ssn"),
+        (
+            "select (select count(*) from (select from orders fetch first (ssn::int) rows only) x) from customers",
+            "-=c.ssn",
+            "c.ssn",
+        ),
+        ("select (select count(*) from (select distinct on (ssn) 1 from orders) x) from customers", "-=c.ssn", "c.ssn"),
+        ("select (select count(*) from (select 1 from orders group by ssn) x) from customers", "-=c.ssn", "c.ssn"),
+        (
+            "select (select count(*) from (select 1 from orders having count(*) > ssn::int) x) from customers",
+            "-=c.ssn",
+            "c.ssn",
+        ),
+        ("select (select count(*) from orders tablesample system (ssn::int)) from customers", "-=c.ssn", "c.ssn"),
+        ("select (select count(*) from (values (generate_series(1, ssn::int))) v) from customers", "-=c.ssn", "c.ssn"),
+        ("select (select sum(1) over (rows ssn::int preceding) from orders limit 1) from customers", "-=c.ssn", ""),
+        (
+            "select (select sum(1) over w from orders window w as (rows ssn::int preceding) limit 1) from customers",
+            "-=c.ssn",
+            "c.ssn",
+        ),
+        ("select exists (select from generate_series(1, ssn::int)) from customers", "-=c.ssn", "c.ssn"),
+        ("select array(select 1 from generate_series(1, ssn::int)) from customers", "-=c.ssn", "c.ssn"),
+        ("select 1 in (select 1 from generate_series(1, ssn::int)) from customers", "-=c.ssn", "c.ssn"),
+        (
+            "with recursive r(a, b) as (select 1, ssn from customers union all select a, b from r) cycle b set k using p select a from r",
+            "a=c.ssn",
+            "c.ssn",
+        ),
+        // What decides about a view's rows does so wherever it stands.
+        ("select (select count(*) from masked), (select count(*) from masked)", "-=c.name -=c.name", "c.name"),
+    ]);
+}
+
+#[test]
 fn subqueries_and_scopes() {
     check(&[
         ("select (select max(ssn) from customers) from orders", "-=c.ssn", ""),
@@ -201,15 +279,15 @@ fn subqueries_and_scopes() {
         ("select q from (select ssn as \"Q\" from customers) x", "q=?", ""),
         ("select * from (select case when true then ssn end from customers) x", "-=c.ssn", ""),
         ("select \"case\" from (select case when true then ssn end, id from customers) x", "case=c.ssn", ""),
-        ("select u.x from unnest(array(select ssn from customers)) as u(x)", "x=c.ssn", ""),
+        ("select u.x from unnest(array(select ssn from customers)) as u(x)", "x=c.ssn", "c.ssn"),
         ("select g from generate_series(1, 10) g", "g=", ""),
         ("select * from generate_series(1, 10) with ordinality", "generate_series= ordinality=", ""),
         ("select a from json_to_record((select to_json(ssn) from customers)) as r(a int, b text)", "a=c.ssn", ""),
         ("select * from json_to_record('{}') as r(a int, b text)", "a= b=", ""),
-        ("select j.value from customers, json_array_elements(ssn::json) j", "value=c.ssn", ""),
-        ("select * from json_each((select ssn from customers)::json)", "*=c.ssn", ""),
-        ("select x.a from customers c, xmltable('/r' passing c.ssn columns a int path 'a') x", "a=c.ssn", ""),
-        ("select jt.a from customers c, json_table(c.ssn, '$' columns (a int path '$.a')) jt", "a=c.ssn", ""),
+        ("select j.value from customers, json_array_elements(ssn::json) j", "value=c.ssn", "c.ssn"),
+        ("select * from json_each((select ssn from customers)::json)", "*=c.ssn", "c.ssn"),
+        ("select x.a from customers c, xmltable('/r' passing c.ssn columns a int path 'a') x", "a=c.ssn", "c.ssn"),
+        ("select jt.a from customers c, json_table(c.ssn, '$' columns (a int path '$.a')) jt", "a=c.ssn", "c.ssn"),
     ]);
 }
 
@@ -305,112 +383,6 @@ fn named_queries() {
 }
 
 #[test]
-fn changes() {
-    check(&[
-        ("insert into orders select 1 returning *", "id=o.id customer_id=o.customer_id total=o.total", ""),
-        ("insert into orders (total) select ssn from customers returning total", "total=c.ssn+o.total", ""),
-        (
-            "insert into orders as x values (1) on conflict (id) do update set total = excluded.total where x.id > 1 returning x.id",
-            "id=o.id+o.total",
-            "o.id+o.total",
-        ),
-        (
-            "update orders set total = ssn from customers where customer_id = customers.id returning total, customers.name",
-            "total=c.ssn+o.total name=c.name",
-            "c.id+o.customer_id",
-        ),
-        (
-            "update customers set ssn = upper(ssn), name = 'x' returning id, name, ssn",
-            "id=c.id name=c.name ssn=c.ssn",
-            "",
-        ),
-        ("update customers set (ssn, name) = (name, ssn) returning id", "id=c.id+c.name+c.ssn", ""),
-        ("update orders o set total = 1 returning o.*", "id=o.id customer_id=o.customer_id total=o.total", ""),
-        ("delete from customers returning ssn", "ssn=c.ssn", ""),
-        (
-            "delete from customers using orders where orders.id = customers.id returning *",
-            "id=c.id name=c.name ssn=c.ssn id=o.id customer_id=o.customer_id total=o.total",
-            "c.id+o.id",
-        ),
-        ("delete from customers where ssn = '1'", "", "c.ssn"),
-        ("update customers set name = 'x' returning old.ssn, new.name", "ssn=c.ssn name=c.name", ""),
-        (
-            "merge into orders o using customers c on o.customer_id = c.id when matched then update set total = c.ssn returning o.total, c.name",
-            "total=c.ssn+o.total name=c.name",
-            "c.id+c.ssn+o.customer_id",
-        ),
-        ("insert into orders values (1)", "", ""),
-        ("update customers set name = 'x' where current of k", "", ""),
-    ]);
-    for (text, stored) in [
-        ("insert into orders (total) select ssn from customers", "c.ssn"),
-        ("insert into orders values (1, (select ssn from customers))", "c.ssn"),
-        ("update orders set total = (select ssn from customers)", "c.ssn"),
-        ("create table x as select ssn from customers", "c.ssn"),
-        ("create temp view x as select ssn from customers", "c.ssn"),
-        ("select ssn into temp x from customers", "c.ssn"),
-        ("with i as (insert into orders select ssn from customers) select 1", "c.ssn"),
-        ("merge into orders o using customers c on true when not matched then insert values (c.ssn)", "c.ssn"),
-        ("alter table customers rename ssn to name2", "?"),
-        ("create function f() returns int language sql as 'select 1'", "?"),
-        ("create index on customers (upper(ssn))", "c.id+c.name+c.ssn"),
-        ("create index on orders (other(total))", "?"),
-        ("create table x (a int default 1 primary key, b text check (length(b) > 2))", ""),
-        ("create table x (a int default other())", "?"),
-        ("create table x (a int references customers (id))", "c.id"),
-        ("create table x (a text references customers (ssn))", "c.ssn"),
-        ("create table x (a int references customers)", "c.id+c.name+c.ssn"),
-        ("alter table orders add column x text not null default 'y', drop column total", "o.customer_id+o.id+o.total"),
-        (
-            "alter table orders add constraint k foreign key (id) references customers (id)",
-            "c.id+o.customer_id+o.id+o.total",
-        ),
-        ("alter table customers add column x text", "c.id+c.name+c.ssn"),
-        ("alter table orders add column x text default other()", "?"),
-        ("alter table orders inherit customers", "?"),
-        ("alter table orders alter column total type text using other(total)", "?"),
-        ("alter table orders set schema hr", "?"),
-        ("alter table orders enable rule r", "?"),
-        ("alter view upon alter column a set default 1", "?"),
-        ("cluster orders using k", "o.customer_id+o.id+o.total"),
-        ("create table x () inherits (customers)", "?"),
-        ("create table x (like customers including all)", "?"),
-        ("create table x partition of y for values in (1)", "?"),
-        ("create table x of y", "?"),
-        ("create schema x", ""),
-        ("create schema x create view v as select 1", "?"),
-        ("drop table customers", ""),
-        ("comment on table customers is 'x'", ""),
-        ("create sequence x", ""),
-        ("create rule r as on insert to orders do nothing", "?"),
-        ("create domain d as text check (other(value))", "?"),
-        ("update customers set ssn = upper(ssn)", ""),
-        ("update customers set ssn = upper(name)", "c.name"),
-        ("update customers set (ssn, name) = (name, ssn)", "c.name+c.ssn"),
-        ("select other(ssn) from customers", "c.ssn"),
-        ("select other(1)", ""),
-        ("select other(inner(1))", "?"),
-        ("select set_config('a.b', ssn, false) from customers", "c.ssn"),
-        ("select set_config('a.b', 'x', false)", ""),
-        ("select setval('s', 3), pg_notify('c', 'd'), pg_advisory_lock(1)", ""),
-        ("select pg_notify('c', ssn) from customers", "c.ssn"),
-        ("select query_to_xml('create table x as select 1', true, false, '')", "?"),
-        ("execute p (1, 'x')", ""),
-        ("execute p (other(1))", "?"),
-        ("create table x as execute p", "?"),
-        ("explain analyze execute p", "?"),
-        ("fetch all from k", ""),
-        ("do 'begin end'", "?"),
-        ("call p()", "?"),
-        ("insert into orders values (1, 2)", ""),
-        ("delete from customers", ""),
-        ("begin", ""),
-    ] {
-        assert_eq!(told(text).2, stored, "{text}");
-    }
-}
-
-#[test]
 fn other_statements() {
     check(&[
         ("copy customers to stdout", "id=c.id name=c.name ssn=c.ssn", ""),
@@ -439,7 +411,7 @@ fn views_are_followed() {
     check(&[
         ("select last from masked", "last=c.ssn+masked.last", "c.name"),
         ("select * from upon", "a=c.ssn+masked.last+upon.a b=o.total+upon.b", "c.id+c.name+masked.id+o.id"),
-        ("select a from loop", "a=?", ""),
+        ("select a from loop", "a=?", "?"),
         ("select a from broken", "a=?", ""),
     ]);
     let script = parse("select * from upon").unwrap();
@@ -454,9 +426,9 @@ fn what_is_not_understood_is_unknown() {
         ("select x from nowhere", "x=?", ""),
         ("select nothing from customers", "nothing=?", ""),
         ("select my_function(1)", "my_function=?", ""),
-        ("select public.upper(ssn) from customers", "upper=?", ""),
-        ("select safe.mask(ssn), pg_catalog.upper(ssn) from customers", "mask=c.ssn upper=c.ssn", ""),
-        ("select * from my_function()", "*=?", ""),
+        ("select public.upper(ssn) from customers", "upper=?", "c.ssn"),
+        ("select safe.mask(ssn), pg_catalog.upper(ssn) from customers", "mask=c.ssn upper=c.ssn", "c.ssn"),
+        ("select * from my_function()", "*=?", "?"),
         ("select query_to_xml('select 1', true, true, '')", "query_to_xml=?", ""),
         ("select most_common_vals from pg_stats", "most_common_vals=?", ""),
         ("select ssn operator(evil.+) id from customers", "-=?", ""),

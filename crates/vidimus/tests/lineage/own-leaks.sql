@@ -261,3 +261,25 @@ SELECT /* /* */ name, -- */
 -- name: table-that-names-nothing
 -- expect: masked
 SELECT p FROM hr.people AS p (p) ORDER BY id;
+-- name: series-as-long-as-a-value
+-- expect: masked
+SELECT id, (SELECT count(*) FROM generate_series(1, (salary / 1000)::int)) FROM hr.people ORDER BY id;
+SELECT id, (SELECT count(*) FROM (SELECT FROM generate_series(1, 200) LIMIT (salary / 1000)::int) s) FROM hr.people ORDER BY id;
+SELECT id, ARRAY(SELECT 1 FROM unnest(string_to_array(notes::text, 'a'))) FROM hr.people ORDER BY id;
+-- name: expression-in-its-own-column
+-- expect: masked
+UPDATE hr.people SET ssn = reverse(ssn) RETURNING ssn;
+INSERT INTO hr.people SELECT * FROM hr.people ON CONFLICT (id) DO UPDATE SET ssn = reverse(people.ssn) RETURNING ssn;
+-- name: path-by-view-of-settings
+-- expect: masked
+CREATE SCHEMA app;
+CREATE VIEW app.ps AS SELECT * FROM pg_settings;
+UPDATE app.ps SET setting = 'hr' WHERE name = 'search_path';
+SELECT ssn || '' FROM people ORDER BY id;
+WITH w AS (UPDATE app.ps SET setting = 'hr' WHERE name = 'search_path' RETURNING 1) SELECT count(*) FROM w;
+SELECT ssn || '' FROM people ORDER BY id;
+-- name: view-that-sets-the-path
+-- expect: masked
+CREATE VIEW public.sp AS SELECT set_config('search_path', 'hr', false) AS path;
+SELECT * FROM public.sp;
+SELECT ssn || '' FROM people ORDER BY id;
