@@ -92,7 +92,7 @@ pub use keyring::{KeyChange, Keyring, KeyringError, Keys};
 pub use keys::{KEY_BYTES, KeyEncryptionKey, KeyError, Secret};
 pub use lane::Lane;
 pub use limits::{CallerLimits, LimitRule, Limited, Rate};
-pub use lineage::{Catalogue, Inferred, LookedUp, Messages, Traced, Tracer, Visible};
+pub use lineage::{Age, Catalogue, Inferred, LookedUp, Messages, Traced, Tracer, Visible};
 pub use lines::{
     ClientLine, ClientReader, ClientWriter, Handshake, LineError, LineTarget, Login, Next, Password, TargetLine,
     TargetReader, TargetWriter, Way, serve_lines,

@@ -8,13 +8,15 @@ mod functions;
 mod tracer;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{Hash as _, Hasher};
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use serde::Deserialize;
 use vidimus_mask::FieldRules;
 use vidimus_sql::lineage::{Catalog, Column, Origin, Table};
 
-pub use self::tracer::{Inferred, Messages, Traced, Tracer, Visible};
+pub use self::tracer::{Age, Inferred, Messages, Traced, Tracer, Visible};
 use crate::session::Session;
 
 /// What an adapter has looked up.
@@ -37,12 +39,12 @@ pub struct LookedUp {
 }
 
 /// A table, or what is read as one: its number, its schema, its name, the query of a view, and its columns with their numbers.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Hash, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct LookedUpRelation(pub u32, pub String, pub String, pub Option<String>, pub Option<Vec<(i16, String)>>);
 
 /// A function: its schema, its name, its text where it is one of SQL, and whether it computes something of its arguments alone
 /// in a language that only administrators write functions in.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Hash, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct LookedUpFunction(pub String, pub String, pub Option<String>, pub bool);
 
 /// What a database has, and what of it field rules protect.
@@ -53,10 +55,13 @@ pub struct Catalogue {
     protected: BTreeMap<Column, Column>,
     tables: BTreeSet<Table>,
     numbers: HashMap<(u32, i16), Column>,
+    /// SHA-256 of what was looked up.
+    print: [u8; 32],
 }
 
 impl Catalogue {
-    pub(crate) fn new(looked_up: LookedUp, rules: &FieldRules) -> Self {
+    pub(crate) fn new(mut looked_up: LookedUp, rules: &FieldRules) -> Self {
+        let print = print(&mut looked_up);
         let LookedUp { path, relations, inherits, generated, functions, is_of_snapshot: _ } = looked_up;
         let mut catalog = Catalog::new(path);
         let (mut protected, mut by_number) = (BTreeMap::new(), HashMap::new());
@@ -90,7 +95,7 @@ impl Catalogue {
         });
         functions::add(&mut catalog, functions.unwrap_or_default());
         let tables = protected.keys().map(|column| column.table.clone()).collect();
-        Self { numbers: numbers.collect(), catalog, protected, tables }
+        Self { numbers: numbers.collect(), catalog, protected, tables, print }
     }
 
     /// Whether there is a column that a rule protects.
@@ -123,6 +128,33 @@ impl Catalogue {
                 Some(protected.map(ToString::to_string).collect())
             }
         }
+    }
+}
+
+/// SHA-256 of what names stand for, in whatever order a database tells it, and however the transaction sees it.
+fn print(looked_up: &mut LookedUp) -> [u8; 32] {
+    looked_up.relations.sort_unstable();
+    looked_up.inherits.iter_mut().for_each(|them| them.sort_unstable());
+    looked_up.generated.iter_mut().for_each(|them| them.sort_unstable());
+    looked_up.functions.iter_mut().for_each(|them| them.sort_unstable());
+    let LookedUp { is_of_snapshot: _, path, relations, inherits, generated, functions } = looked_up;
+    let mut print = Print(Context::new(&SHA256));
+    (path, relations, inherits, generated, functions).hash(&mut print);
+    let mut bytes = [0; 32];
+    bytes.iter_mut().zip(print.0.finish().as_ref()).for_each(|(to, from)| *to = *from);
+    bytes
+}
+
+/// SHA-256 of what is hashed.
+struct Print(Context);
+
+impl Hasher for Print {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.clone().finish().as_ref().first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
     }
 }
 

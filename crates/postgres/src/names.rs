@@ -13,6 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use vidimus_gate::Age;
 
 use crate::backend::{BackendMessage, TransactionStatus};
 use crate::error::{Peer, Problem, ProtocolError};
@@ -52,6 +53,8 @@ pub struct Statement {
     pub parameter_types: Vec<u32>,
     /// What the server said of it when it was described: types of parameters, and columns if it has rows.
     pub described: Option<Described>,
+    /// The age in which it was prepared, where somebody tells ages apart.
+    pub age: Option<Age>,
 }
 
 /// What the server said of a statement.
@@ -76,6 +79,8 @@ pub struct Portal {
     pub columns: Option<Option<RowDescription>>,
     /// Rows that it may have given: so many were asked for.
     pub given: u64,
+    /// The age in which it was bound, and its statement prepared; none where these are two.
+    pub age: Option<Age>,
 }
 
 impl Portal {
@@ -129,6 +134,7 @@ pub struct Names {
     bytes: usize,
     /// How many of the changes define something.
     definitions: usize,
+    age: Option<Age>,
 }
 
 /// A change that the server has not confirmed.
@@ -159,7 +165,13 @@ impl Names {
             sync: None,
             bytes: 0,
             definitions: 0,
+            age: None,
         }
+    }
+
+    /// What is defined from now on is of this age.
+    pub fn is_of(&mut self, age: Age) {
+        self.age = Some(age);
     }
 
     /// How many bytes are kept, about.
@@ -233,12 +245,13 @@ impl Names {
         match message {
             FrontendMessage::Parse(parse) => {
                 let name = parse.name.detached();
-                let statement = Arc::new(Statement::of(parse));
+                let statement = Arc::new(Statement { age: self.age, ..Statement::of(parse) });
                 self.change(id, Named::Statement(name.clone()), Change::Statement(name, statement));
             }
             FrontendMessage::Bind(bind) => {
                 let Lookup::Known(statement) = self.statement(&bind.statement) else { return };
                 let portal = Portal {
+                    age: self.age.filter(|age| statement.age == Some(*age)),
                     statement,
                     statement_name: bind.statement.detached(),
                     bind: Arc::new(if bind.portal.is_empty() { bind.clone() } else { detached_bind(bind) }),
@@ -585,7 +598,7 @@ fn too_many(what: &'static str, limit: usize) -> ProtocolError {
 impl Statement {
     /// With memory of its own: a statement outlives the buffer it came in.
     fn of(parse: &Parse) -> Self {
-        Self { text: parse.text.detached(), parameter_types: parse.parameter_types.clone(), described: None }
+        Self { text: parse.text.detached(), parameter_types: parse.parameter_types.clone(), described: None, age: None }
     }
 
     fn bytes(&self, name: &Text) -> usize {

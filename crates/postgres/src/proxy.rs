@@ -36,7 +36,7 @@ use crate::error::{Peer, ProtocolError};
 use crate::frontend::{self, Named};
 use crate::names::{Names, Portal};
 use crate::order::{Order, RequestId};
-use crate::shared::{Guest, Inner};
+use crate::shared::{Changing, Guest, Inner};
 use crate::{say, tell};
 
 /// How often it is looked whether the session is to end.
@@ -144,6 +144,10 @@ struct Lines<'a> {
 struct Heard {
     /// Whether it is in the midst of a batch of the extended protocol.
     is_batch_open: bool,
+    /// Whether some of that was sent to the server.
+    is_batch_sent: bool,
+    /// Requests that were read and are not sent.
+    unsent: usize,
     /// Whether it has opened a cursor that may change settings when it moves.
     has_code_cursor: bool,
 }
@@ -162,6 +166,10 @@ struct Proxy {
     /// Requests to describe something: what, and the types of its parameters so far.
     described: VecDeque<(RequestId, Named, Option<Vec<u32>>)>,
     reading: Reading,
+    /// The request for which not everything is read.
+    read_after: Option<RequestId>,
+    /// A change of what names stand for, until the server is ready after the last request that may end it.
+    changing: Option<(RequestId, Changing)>,
     /// The last request by which a portal with a name was rewritten, in the transaction that there is: SQL reaches it, too.
     rewritten: Option<RequestId>,
     /// Counts what the gateway runs before statements.
@@ -214,6 +222,8 @@ pub(crate) async fn run(
         slots: VecDeque::new(),
         described: VecDeque::new(),
         reading: Reading::Free,
+        read_after: None,
+        changing: None,
         rewritten: None,
         serial: 0,
         tracing,
@@ -277,8 +287,11 @@ impl Proxy {
     /// Reads what the client has sent so far.
     async fn hear_client(&mut self, lines: &mut Lines<'_>) -> Result<(), End> {
         while self.has_room() {
-            if self.must_look_up() && !lines.client.received().is_empty() {
-                self.look_up(lines.target).await?;
+            if !lines.client.received().is_empty() {
+                self.drain(lines.target).await?;
+                if self.must_look_up() {
+                    self.look_up(lines.target).await?;
+                }
             }
             let decoded = frontend::decode(lines.client.received(), &frontend::Limits::default());
             let Some((message, frame)) = decoded.map_err(End::Protocol)? else { return self.sent().await };
@@ -418,8 +431,10 @@ impl Proxy {
     /// Lets the server finish what the client has asked for before it went.
     async fn let_finish(&mut self, from_target: &mut TargetReader) {
         let stop = if self.order.is_copy_in() { say::copy_fail() } else { say::flush() };
-        // A `Sync` would end what the client has not ended.
-        if self.target.say(&stop).await.is_err() {
+        // A `Sync` would end what the client has not ended. What was given up is heard of all the same.
+        let _ = self.target.say(&stop).await;
+        // What had arrived when the client went, nothing tells of again.
+        if self.hear_target(from_target).await.is_err() {
             return;
         }
         while let Some(front) = self.slots.front_mut() {

@@ -202,9 +202,74 @@ def in_flight(to):
         for _ in range(3):
             other.until(b"Z")
         other.told.clear()
-    for _ in range(12):
+    for _ in range(3):
         time.sleep(0.5)
         to.each("select ssn || '' from people")
+
+
+PEOPLE = "people (id int, name text, ssn text)"
+
+
+def planned_before(to):
+    """A plan is kept, though a table hides the one that it reads."""
+    to.each("create schema f", "set search_path = f, hr")
+    to.send(parse("s4", "select ssn || '' from people"), SYNC)
+    to.each(f"create table f.{PEOPLE}")
+    to.send(bind("", "s4"), execute(""), SYNC)
+
+
+def planned_before_by_sql(to):
+    to.each("create schema g", "set search_path = g, hr", "prepare q4 as select ssn || '' from people")
+    to.each(f"create table g.{PEOPLE}", "execute q4")
+
+
+def bound_before(to):
+    other = Connection()
+    to.each("create schema h", "set search_path = h, hr", "begin")
+    to.send(parse("s5", "select ssn || '' from people"), bind("p5", "s5"), SYNC)
+    other.each(f"create table h.{PEOPLE}")
+    to.send(execute("p5"), SYNC)
+
+
+def a_rollback_and_more(to):
+    to.each("begin", "create table nosuch.t (i int)", "rollback; create table public.held as select ssn from hr.people")
+    to.each("select ssn from public.held")
+
+
+def not_committed_yet(to):
+    other = Connection()
+    other.each("create schema i", f"create table i.{PEOPLE}")
+    to.each("set search_path = i, hr", "select ssn || '' from people")
+    other.send(parse("", "drop table i.people"), bind("", ""), execute(""), FLUSH, until=(b"C", b"E"))
+    to.socket.sendall(query("select ssn || '' from people"))
+    time.sleep(1)
+    other.send(SYNC)
+    to.until(b"Z")
+
+
+def behind_a_slow_one(to):
+    other = Connection()
+    other.each("create schema j", f"create table j.{PEOPLE}")
+    to.each("set search_path = j, hr", "select ssn || '' from people")
+    to.socket.sendall(query("select pg_sleep(2)") + query("select ssn || '' from people"))
+    time.sleep(0.5)
+    other.each("drop table j.people")
+    to.until(b"Z")
+    to.until(b"Z")
+
+
+def in_an_open_batch(to):
+    other = Connection()
+    other.each("create schema k", f"create table k.{PEOPLE}")
+    to.each("set search_path = k, hr", "select ssn || '' from people")
+    to.send(parse("o", "select 1"), bind("", "o"), execute(""), FLUSH, until=(b"C", b"E"))
+    other.each("drop table k.people")
+    to.send(parse("", "select ssn || '' from people"), bind("", ""), execute(""), SYNC)
+
+
+def gone_and_back(to):
+    """For a moment nothing is protected."""
+    to.each("begin", "drop table hr.people cascade", "select 1", "rollback", "select ssn || '' from hr.people")
 
 
 def by_column_notation(to):
@@ -231,13 +296,21 @@ WAYS = [
     dropped_by_sql,
     in_flight,
     by_column_notation,
+    planned_before,
+    planned_before_by_sql,
+    bound_before,
+    a_rollback_and_more,
+    not_committed_yet,
+    behind_a_slow_one,
+    in_an_open_batch,
+    gone_and_back,
 ]
 
 
 def unnamed_statements(to):
     """No way out: what the gateway asks in between takes no statement or portal away."""
     to.send(parse("", "select name from hr.people where id = 1"), SYNC)
-    to.send(parse("p", "create table public.made (x int)"), bind("", "p"), execute(""), SYNC)
+    to.send(parse("p", "reset search_path"), bind("", "p"), execute(""), SYNC)
     to.send(bind("", ""), execute(""), SYNC)
 
 

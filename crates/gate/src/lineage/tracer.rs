@@ -26,7 +26,9 @@ const MOST_BYTES: usize = 8 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Traced {
     /// Of each statement, in order.
-    pub shown: Vec<Visible>,
+    pub(super) shown: Vec<Visible>,
+    /// Whether all of it may be, since nothing is protected.
+    pub(super) is_open: bool,
     /// What the server's messages may tell.
     pub messages: Messages,
     /// Why it is not sent.
@@ -51,10 +53,32 @@ pub enum Inferred {
 /// Which columns of a result may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Visible {
+    /// All.
+    All,
     /// Those that are true here, if it has as many.
     Columns(Vec<bool>),
     /// None.
     Nothing,
+}
+
+impl Visible {
+    /// Whether a column may be, of a result that has so many.
+    pub fn may_show(&self, place: usize, count: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Columns(columns) => columns.len() == count && columns.get(place).is_some_and(|may| *may),
+            Self::Nothing => false,
+        }
+    }
+
+    /// Whether all of them may.
+    pub fn is_all(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Columns(columns) => columns.iter().all(|may| *may),
+            Self::Nothing => false,
+        }
+    }
 }
 
 /// What the server's messages may tell of protected values.
@@ -76,13 +100,45 @@ impl Traced {
 
     /// Of which nothing is known.
     pub fn unknown() -> Self {
-        let (messages, inferred) = (Messages::Anything, Inferred::Unknown);
-        Self { shown: Vec::new(), messages, refused: None, inferred, changes_names: false, changes_database: false }
+        Self {
+            shown: Vec::new(),
+            is_open: false,
+            messages: Messages::Anything,
+            refused: None,
+            inferred: Inferred::Unknown,
+            changes_names: false,
+            changes_database: false,
+        }
+    }
+
+    /// Of one statement that ends a transaction, in which nothing else is run.
+    pub fn end() -> Self {
+        Self { changes_names: true, ..Self::unknown() }
+    }
+
+    /// The same where nothing is protected: what it changes counts all the same, for what comes later.
+    fn opened(self) -> Self {
+        // What cannot be read may do anything.
+        let is_unread = self.refused.is_some() && self.shown.is_empty();
+        Self {
+            is_open: true,
+            messages: Messages::Open,
+            refused: None,
+            inferred: Inferred::Columns(BTreeSet::new()),
+            changes_names: self.changes_names || is_unread,
+            changes_database: self.changes_database || is_unread,
+            ..self
+        }
     }
 
     /// What may be shown of the result of a statement.
     pub fn shown(&self, statement: usize) -> &Visible {
-        self.shown.get(statement).unwrap_or(&Visible::Nothing)
+        if self.is_open { &Visible::All } else { self.shown.get(statement).unwrap_or(&Visible::Nothing) }
+    }
+
+    /// The same where it is one.
+    fn of_only(&self) -> Visible {
+        if self.is_open || self.shown.len() == 1 { self.shown(0).clone() } else { Visible::Nothing }
     }
 }
 
@@ -103,17 +159,23 @@ impl Cursor {
 /// The texts that a name of a prepared statement may stand for.
 #[derive(Debug, Default)]
 enum Prepared {
-    /// One of these.
-    Texts(Vec<Arc<str>>),
+    /// One of these, each with the age in which it was prepared: its plan may be of then.
+    Texts(Vec<(Arc<str>, Age)>),
     /// More, or longer ones, than are kept.
     #[default]
     Unknown,
 }
 
+/// A time in which names stood for the same, in a session. A plan is made of what they stand for, and kept: a table that hides
+/// another ends none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Age(u64);
+
 /// Follows the statements of a session.
 #[derive(Debug, Default)]
 pub struct Tracer {
     catalogue: Option<Arc<Catalogue>>,
+    age: Age,
     known: HashMap<Arc<str>, Arc<Traced>>,
     /// What may go by a name of a cursor. A name is never forgotten: what was closed, or failed, may not have been.
     cursors: HashMap<String, Vec<Cursor>>,
@@ -145,6 +207,10 @@ impl Tracer {
     /// Knows from now on what the database has; none where it cannot be told. `in_transaction`: of what was changed, something
     /// may still be undone.
     pub fn looked_up(&mut self, catalogue: Option<Arc<Catalogue>>, in_transaction: bool) {
+        let print = |known: &Option<Arc<Catalogue>>| known.as_ref().map(|known| known.print);
+        if self.catalogue.is_none() || print(&self.catalogue) != print(&catalogue) {
+            self.age.0 += 1;
+        }
         self.catalogue = catalogue;
         self.has_changed &= in_transaction;
         self.has_changed_database &= in_transaction;
@@ -157,43 +223,45 @@ impl Tracer {
         self.catalogue.as_ref()
     }
 
-    /// Follows what is about to run. None where nothing is protected.
-    pub fn run(&mut self, text: &str) -> Option<Arc<Traced>> {
-        let traced = self.followed(text, true)?;
+    /// The age that it is.
+    pub const fn age(&self) -> Age {
+        self.age
+    }
+
+    /// Follows what is about to run.
+    pub fn run(&mut self, text: &str) -> Arc<Traced> {
+        let traced = self.followed(text, true);
         self.has_changed |= traced.changes_names;
         self.has_changed_database |= traced.changes_database;
-        Some(traced)
+        traced
     }
 
     /// Follows what is prepared, and not run.
-    pub fn prepare(&mut self, text: &str) -> Option<Arc<Traced>> {
+    pub fn prepare(&mut self, text: &str) -> Arc<Traced> {
         self.followed(text, false)
     }
 
-    fn followed(&mut self, text: &str, runs: bool) -> Option<Arc<Traced>> {
+    fn followed(&mut self, text: &str, runs: bool) -> Arc<Traced> {
         let Some(catalogue) = self.catalogue.clone() else {
             if only_ends_a_transaction(text) {
-                return Some(Arc::new(Traced { changes_names: true, ..Traced::unknown() }));
+                return Arc::new(Traced::end());
             }
             let reason = "what names stand for in this database has changed while the transaction keeps to what it saw before, so the \
                           gateway cannot tell what is protected: end the transaction";
-            return Some(Arc::new(Traced::refused(reason.to_owned())));
+            return Arc::new(Traced::refused(reason.to_owned()));
         };
-        if !catalogue.protects() {
-            return None;
-        }
         if let Some(known) = self.known.get(text) {
-            return Some(Arc::clone(known));
+            return Arc::clone(known);
         }
         let (traced, is_by_name) = self.traced(&catalogue, text, runs);
-        let traced = Arc::new(traced);
+        let traced = Arc::new(if catalogue.protects() { traced } else { traced.opened() });
         if !is_by_name && text.len() <= REMEMBERED_BYTES {
             if self.known.len() >= REMEMBERED {
                 self.known.clear();
             }
             self.known.insert(text.into(), Arc::clone(&traced));
         }
-        Some(traced)
+        traced
     }
 
     fn traced(&mut self, catalogue: &Catalogue, text: &str, runs: bool) -> (Traced, bool) {
@@ -206,6 +274,7 @@ impl Tracer {
         };
         let mut all = Traced {
             shown: Vec::new(),
+            is_open: false,
             messages: Messages::Open,
             refused: None,
             inferred: Inferred::Columns(BTreeSet::new()),
@@ -275,9 +344,10 @@ impl Tracer {
                 effect => found.changes_names |= changes_names(&effect),
             }
         }
-        // Two-phase commits end transactions, this one's or others'.
-        found.changes_database |= kinds.contains(SqlKind::Ddl) || kinds.contains(SqlKind::Admin);
-        found.changes_names |= found.changes_database;
+        // Two-phase commits end transactions, this one's or others'. What is temporary is the session's own.
+        let is_temporary = statement.effects().iter().any(|effect| matches!(effect, Effect::Temporary(_)));
+        found.changes_database |= kinds.contains(SqlKind::Ddl) && !is_temporary || kinds.contains(SqlKind::Admin);
+        found.changes_names |= found.changes_database || kinds.contains(SqlKind::Ddl);
         // What is undone may be what names stand for.
         let ends =
             |effect: &Effect| matches!(effect, Effect::Commit { .. } | Effect::Rollback { .. } | Effect::RollbackTo(_));
@@ -311,39 +381,35 @@ impl Tracer {
     /// Keeps in mind that a portal that a message has bound may go by a name: it is a cursor, too. Where nobody can tell what
     /// the names in its text stand for now, nothing is known of it.
     pub fn bound_as(&mut self, name: &str, text: &str, is_followed: bool) {
-        let traced = if is_followed { self.prepare(text) } else { None };
-        let is_protected = self.catalogue.as_ref().is_none_or(|catalogue| catalogue.protects());
-        let cursor = match traced.as_deref() {
-            Some(Traced { shown, messages, changes_names, .. }) if shown.len() == 1 => Cursor {
-                shown: shown.first().cloned().unwrap_or(Visible::Nothing),
-                messages: *messages,
-                changes_names: *changes_names,
-            },
-            None if is_followed && !is_protected => return,
-            _ => Cursor::UNKNOWN,
-        };
+        let traced = is_followed.then(|| self.prepare(text));
+        let known = traced.filter(|traced| traced.is_open || traced.shown.len() == 1);
+        let cursor = known.map_or(Cursor::UNKNOWN, |traced| Cursor {
+            shown: traced.of_only(),
+            messages: traced.messages,
+            changes_names: traced.changes_names,
+        });
         self.declare(name.to_owned(), cursor);
     }
 
-    /// Keeps in mind that a statement of this text may go by a name from now on, by whatever message it got it.
+    /// Keeps in mind that a statement of this text may go by a name from now on, by whatever way it got it.
     pub fn prepared_as(&mut self, name: String, text: &str) {
         if self.prepared.len() >= MOST_NAMES && !self.prepared.contains_key(&name) {
             return;
         }
         let known = self.prepared.entry(name).or_insert_with(|| Prepared::Texts(Vec::new()));
         let Prepared::Texts(texts) = known else { return };
-        if texts.iter().any(|known| **known == *text) {
+        if texts.iter().any(|(known, age)| **known == *text && *age == self.age) {
             return;
         }
         let bytes = self.prepared_bytes.saturating_add(text.len());
         if texts.len() >= MOST_OF_A_NAME || bytes > MOST_BYTES {
-            let freed: usize = texts.iter().map(|text| text.len()).sum();
+            let freed: usize = texts.iter().map(|(text, _)| text.len()).sum();
             self.prepared_bytes = self.prepared_bytes.saturating_sub(freed);
             *known = Prepared::Unknown;
             return;
         }
         self.prepared_bytes = bytes;
-        texts.push(text.into());
+        texts.push((text.into(), self.age));
     }
 
     /// What a prepared statement does is what every statement of its name may do.
@@ -357,8 +423,14 @@ impl Tracer {
             found.refused.get_or_insert_with(|| reason.to_owned());
             return;
         }
+        if texts.iter().any(|(_, age)| *age != self.age) {
+            let reason = "names stand for something else than when a statement was prepared by this name: prepare it again, by \
+                          another name";
+            found.refused.get_or_insert_with(|| reason.to_owned());
+            return;
+        }
         let mut given: Option<Visible> = None;
-        for text in texts {
+        for (text, _) in texts {
             if found.refused.is_some() {
                 return;
             }
@@ -368,10 +440,7 @@ impl Tracer {
             found.inferred.add(traced.inferred.clone());
             found.changes_names |= traced.changes_names;
             found.changes_database |= traced.changes_database;
-            let shown = match traced.shown.as_slice() {
-                [only] => only.clone(),
-                _ => Visible::Nothing,
-            };
+            let shown = traced.of_only();
             given = Some(match given {
                 Some(other) if other != shown => Visible::Nothing,
                 _ => shown,
@@ -485,9 +554,6 @@ fn refused(catalogue: &Catalogue, statement: &Statement<'_>, lineage: &Lineage) 
     }
     // Lines of COPY are not taken apart.
     let copies = statement.kinds().iter().any(|kind| *kind == vidimus_sql::Kind::CopyOut);
-    let is_open = match shown(catalogue, &lineage.outputs) {
-        Visible::Columns(columns) => columns.iter().all(|is_open| *is_open),
-        Visible::Nothing => false,
-    };
+    let is_open = shown(catalogue, &lineage.outputs).is_all();
     (copies && !is_open).then(|| "COPY cannot show protected columns, or what derives from them: use SELECT".to_owned())
 }

@@ -76,10 +76,13 @@ impl Proxy {
     ) -> Result<(), End> {
         if let BackendMessage::ReadyForQuery(status) = &message {
             let ready = say::ready(*status);
-            self.reading = Reading::Free;
-            if let Some(tracing) = &mut self.tracing {
-                tracing.ready();
+            if self.read_after.take_if(|id| *id <= request.id).is_some() {
+                self.reading = Reading::Free;
             }
+            if let Some(tracing) = &mut self.tracing {
+                tracing.ready(request.id);
+            }
+            self.changed(request.id, *status);
             // What was sent after it may be in another transaction.
             if *status == TransactionStatus::Idle && self.rewritten < Some(request.id) {
                 self.rewritten = None;

@@ -1,6 +1,7 @@
 //! What a client asks: read as operations, decided on, and sent or refused.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -53,6 +54,7 @@ impl Proxy {
             Sent::Passed => self.passed(message, lines).await,
             Sent::Request(request) => {
                 self.heard.is_batch_open &= !is_end;
+                self.heard.unsent += 1;
                 // A cursor of SQL is described as a portal, which runs nothing.
                 let is_cursor = matches!(message, FrontendMessage::Describe(Named::Portal(_)));
                 let is_let = |error: &NameError| is_cursor && matches!(error, NameError::Unknown(_));
@@ -80,6 +82,8 @@ impl Proxy {
                 if self.reading == Reading::Guarded {
                     self.reading = Reading::Waiting;
                 }
+                self.heard.unsent = 0;
+                self.heard.is_batch_sent = false;
                 Ok(self.target.say(&say::sync()).await?)
             }
             FrontendMessage::Query(_) | FrontendMessage::Parse(_) if self.reading != Reading::Free => {
@@ -93,14 +97,14 @@ impl Proxy {
                 if let Some(denied) = self.misread(&known, frame).await {
                     return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
                 }
-                let guarded = match self.traced(&known, &[]) {
+                let guarded = match self.traced(request.id, &known, &[]) {
                     Ok(guarded) => guarded,
                     Err(reason) => return self.protect(request, reason, frame).await,
                 };
                 self.forget(&known, guarded.as_ref());
                 // What follows is read when it is certain that it means what it says.
                 if self.may_change_settings(&known) || guarded.as_ref().is_some_and(Guarded::changes_names) {
-                    self.reading = Reading::Waiting;
+                    (self.reading, self.read_after) = (Reading::Waiting, Some(request.id));
                 }
                 if let Some(denied) = self.reach(&known, frame).await {
                     return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
@@ -125,7 +129,7 @@ impl Proxy {
                 if let Some(denied) = self.misread(&known, frame).await {
                     return self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await;
                 }
-                let guarded = match self.traced(&known, &self.gathered.statements.clone()) {
+                let guarded = match self.traced(request.id, &known, &self.gathered.statements.clone()) {
                     Ok(guarded) => guarded,
                     Err(reason) => return self.protect(request, reason, frame).await,
                 };
@@ -135,7 +139,7 @@ impl Proxy {
                 let Gathered { mut wire, first, mut statements, mut portals, .. } = std::mem::take(&mut self.gathered);
                 self.forget(&known, guarded.as_ref());
                 if self.may_change_settings(&known) || guarded.as_ref().is_some_and(Guarded::changes_names) {
-                    self.reading = Reading::Guarded;
+                    (self.reading, self.read_after) = (Reading::Guarded, Some(request.id));
                 }
                 let run = Run {
                     name: execute.portal.detached(),
@@ -196,7 +200,7 @@ impl Proxy {
         }
         self.heard.has_code_cursor |= self.statements.known(&portal.statement.text).may_change_settings();
         if let Some(tracing) = &mut self.tracing {
-            tracing.bound_as(portal.bind.portal.as_str(), portal.statement.text.as_str());
+            tracing.bound_as(&self.session, portal);
         }
     }
 
@@ -330,7 +334,7 @@ impl Proxy {
                 // The server has dropped it while it waited: it is not sent, and nobody answers it.
                 Verdict::Admitted(_) | Verdict::Denied(_) if !self.order.is_pending(request.id) => return Ok(()),
                 Verdict::Admitted(admitted) => {
-                    return self.send(request, (portal, guarded), (admitted, restating)).await;
+                    return self.send(request, (portal, guarded), (admitted, restating), lines).await;
                 }
                 Verdict::Denied(denied) if denied.refusal().reason == "session_closed" => {
                     return Err(End::Over("closed"));
@@ -346,19 +350,32 @@ impl Proxy {
         request: Request,
         (portal, mut guarded): (Option<Run>, Option<Guarded>),
         (admitted, restating): (Admitted, &Restating<'_>),
+        lines: &mut Lines<'_>,
     ) -> Result<(), End> {
         let changes = admitted.changes();
+        let is_changed = changes != StatementChanges::default();
+        let fewer = if is_changed { restating.fewer(changes).ok().flatten() } else { None };
+        if let Some(fewer) = &fewer {
+            // What may be shown is that of the text that is run.
+            guarded = match self.traced(request.id, &fewer.known, &[]) {
+                Ok(guarded) => guarded,
+                Err(reason) => return self.protect(request, reason, &Frame::of(restating.wire.clone())).await,
+            };
+        }
+        if let (Some(guarded), None) = (&mut guarded, restating.first()) {
+            let other = fewer.as_ref().map(|fewer| Arc::clone(&fewer.known));
+            let statements = other.as_ref().map_or(restating.asked.statements, std::slice::from_ref);
+            let bound = portal.is_some().then(|| restating.asked.portals.first()).flatten();
+            if let Err((code, reason)) = self.rely((request.id, bound), guarded, statements, lines).await? {
+                let frame = Frame::of(restating.wire.clone());
+                let denied = self.reject("protected_columns", reason.to_owned(), &frame).await;
+                return self.refuse(request, &denied, code).await;
+            }
+        }
         let mut altered = None;
-        if changes != StatementChanges::default() {
+        if is_changed {
             // What follows from changes that the operation was made with.
             let Ok(how) = restating.altered(changes) else { return Err(End::Withheld) };
-            if let Ok(Some(fewer)) = restating.fewer(changes) {
-                // What may be shown is that of the text that is run.
-                guarded = match self.traced(&fewer.known, &[]) {
-                    Ok(guarded) => guarded,
-                    Err(reason) => return self.protect(request, reason, &Frame::of(restating.wire.clone())).await,
-                };
-            }
             let first = portal.as_ref().map(|run| run.first).or_else(|| restating.first());
             if let Some(first) = first.filter(|_| changes.read_only) {
                 self.serial = self.serial.saturating_add(1);
@@ -379,7 +396,14 @@ impl Proxy {
         };
         (running.guarded, running.altered) = (guarded, altered);
         self.slots.push_back(Slot::Running(Box::new(running)));
+        self.is_sent(request);
         Ok(self.target.send(wire).await?)
+    }
+
+    /// What was read so far is sent with this request.
+    fn is_sent(&mut self, request: Request) {
+        self.heard.unsent = 0;
+        self.heard.is_batch_sent = !matches!(request.kind, RequestKind::Query | RequestKind::FunctionCall);
     }
 
     /// Has the server refuse what the gateway refuses.
@@ -390,6 +414,7 @@ impl Proxy {
         // What was gathered goes with it: the server would drop it too.
         self.gathered = Gathered::default();
         self.slots.push_back(Slot::Refused { last: request.id, told: Some(told) });
+        self.is_sent(request);
         let failing = match request.kind {
             RequestKind::Query | RequestKind::FunctionCall => say::failing_query(),
             _ => say::failing_parse(),

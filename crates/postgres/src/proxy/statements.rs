@@ -100,6 +100,11 @@ impl Known {
         self.read.kinds.contains(SqlKind::Transaction) || self.read.kinds.contains(SqlKind::Admin)
     }
 
+    /// Whether it is one statement.
+    pub(crate) fn is_one(&self) -> bool {
+        self.read.facts.parsed && self.read.facts.statements == 1
+    }
+
     /// Whether it runs what its text does not show.
     pub(crate) fn runs_code(&self) -> bool {
         self.read.kinds.contains(SqlKind::Code)

@@ -5,6 +5,7 @@
 //! own, in a session of their own.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,24 +16,39 @@ use uuid::Uuid;
 use vidimus_core::event::Status;
 use vidimus_core::{Action, Operation};
 use vidimus_gate::{
-    Catalogue, Denied, Gate, Inferred, LookedUp, Messages, Session, TargetReader, Traced, Tracer, Verdict, Visible,
+    Catalogue, Denied, Gate, Inferred, LookedUp, Messages, Session, TargetReader, Traced, Tracer, Verdict,
 };
 
 use super::running::Running;
 use super::statements::{self, Asked, Known};
-use super::{End, Proxy};
+use super::{End, Lines, Proxy, TICK};
 use crate::backend::{self, BackendMessage, TransactionStatus};
 use crate::error::ProtocolError;
 use crate::frame::Frame;
 use crate::frontend::{Bind, Execute, FrontendMessage, Named, Parse};
+use crate::names::Portal;
 use crate::notice::{Notice, field};
+use crate::order::RequestId;
 use crate::read::Text;
-use crate::shared::{Changes, Changing, Target};
+use crate::shared::{Changes, Relying, Target};
 
 /// After so long it is looked up again: others change the database too.
 const GOOD_FOR: Duration = Duration::from_secs(15);
 /// How long the database may take to tell.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a statement waits for another session's change of names, and such a change for what relies on them.
+const RELY_PATIENCE: Duration = Duration::from_secs(10);
+const CHANGE_PATIENCE: Duration = Duration::from_secs(30);
+
+const BEING_CHANGED: &str = "another session changes what names stand for in this database, which has protected columns: try \
+                             again when it has ended";
+const IN_USE: &str = "this changes what names stand for in a database with protected columns, and other sessions run statements that \
+                      rely on them: try again when they have ended";
+const CHANGED: &str = "what names stand for in this database has changed since this was sent, so the gateway cannot tell what is \
+                       protected: send it again";
+const PREPARED_BEFORE: &str = "what names stand for in this database has changed since this statement was prepared, so the gateway \
+                               cannot tell what is protected: prepare it again";
+
 /// How often it is asked when what asks is cancelled.
 const ATTEMPTS: usize = 3;
 
@@ -70,13 +86,15 @@ pub(super) struct Tracing {
     looked_up: Option<Instant>,
     /// Whether what ran last neither reads nor writes anything: `BEGIN`.
     is_at_begin: bool,
-    /// Whether a failed transaction may have been ended by what was read of this batch.
-    has_ended: bool,
+    /// The last request by which a failed transaction may have been ended, which the server has not answered.
+    has_ended: Option<RequestId>,
     /// A name for the gateway's own statement and portal, which no client knows.
     name: Text,
-    /// Changes of the database by all sessions, and how many there were when it was looked up.
+    /// Changes of the database by all sessions, and how many of others there were when it was looked up.
     changes: Arc<Changes>,
     seen: Option<u64>,
+    /// Beginnings and ends of the session's own.
+    own_changes: u64,
     /// The same when it was looked up outside of a transaction.
     settled: Option<u64>,
 }
@@ -89,8 +107,8 @@ pub(crate) struct Guarded {
     /// The statement that is being answered.
     statement: usize,
     messages: Messages,
-    /// Other sessions ask the database before each batch while this may change what names stand for there.
-    changing: Option<Changing>,
+    /// What names stand for does not change by other sessions before it is answered.
+    relying: Option<Relying>,
 }
 
 impl Tracing {
@@ -107,28 +125,39 @@ impl Tracing {
             is_stale: true,
             looked_up: None,
             is_at_begin: false,
-            has_ended: false,
+            has_ended: None,
             name: Text::from(format!("vidimus_{}", Uuid::new_v4().simple()).as_str()),
             seen: None,
             settled: None,
+            own_changes: 0,
             changes,
         }))
     }
 
-    /// Whether another session has changed what names stand for.
-    fn is_outdated(&self) -> bool {
-        self.seen.is_none() || self.changes.settled() != self.seen
+    /// How many changes of other sessions there were; none where one is under way.
+    fn changes_of_others(&self, session: &Session) -> Option<u64> {
+        Some(self.changes.settled(session.id())?.saturating_sub(self.own_changes))
     }
 
-    /// The server is ready: what was asked has come to its end.
-    pub(super) const fn ready(&mut self) {
-        self.has_ended = false;
+    /// Whether another session has changed what names stand for.
+    fn is_outdated(&self, session: &Session) -> bool {
+        self.seen.is_none() || self.changes_of_others(session) != self.seen
+    }
+
+    /// Whether it was looked up longer ago than this.
+    fn is_older_than(&self, age: Duration) -> bool {
+        self.looked_up.is_none_or(|at| at.elapsed() > age)
+    }
+
+    /// The server is ready: what was asked up to this request has come to its end.
+    pub(super) fn ready(&mut self, request: RequestId) {
+        self.has_ended.take_if(|id| *id <= request);
     }
 
     /// What a portal is that a message has bound.
-    pub(super) fn bound_as(&mut self, name: &str, text: &str) {
-        let is_followed = !self.is_stale && !self.is_outdated();
-        self.tracer.bound_as(name, text, is_followed);
+    pub(super) fn bound_as(&mut self, session: &Session, portal: &Portal) {
+        let is_followed = !self.is_stale && !self.is_outdated(session) && portal.age == Some(self.tracer.age());
+        self.tracer.bound_as(portal.bind.portal.as_str(), portal.statement.text.as_str(), is_followed);
     }
 
     /// A statement may be run by SQL as one that is prepared by SQL, by the name that a message gives it.
@@ -151,19 +180,40 @@ impl Proxy {
         let Some(tracing) = &self.tracing else { return false };
         // A transaction that has done nothing yet may still be told how it sees the others.
         let is_at_begin = tracing.is_at_begin && self.order.transaction_status() != TransactionStatus::Idle;
-        let is_old = tracing.looked_up.is_none_or(|at| at.elapsed() > GOOD_FOR) && !is_at_begin;
-        (tracing.is_stale || is_old || tracing.is_outdated())
-            && self.slots.is_empty()
-            && self.order.pending() == 0
+        let is_old = tracing.is_older_than(GOOD_FOR) && !is_at_begin;
+        // While others change it, nobody can tell for how long it is true.
+        let is_settled = !tracing.changes.is_changed_by_others(self.session.id());
+        let is_due = tracing.is_stale || is_settled && (is_old || tracing.is_outdated(&self.session));
+        is_due && self.may_look_up()
+    }
+
+    /// Whether the database can be asked: nothing of the client's is under way there.
+    fn may_look_up(&self) -> bool {
+        self.slots.is_empty()
+            && self.order.pending() == self.heard.unsent
             // What was asked and is not ended with a `Sync` would be committed.
-            && !self.heard.is_batch_open
+            && !self.heard.is_batch_sent
             && !self.order.is_failed()
             && self.order.transaction_status() != TransactionStatus::Failed
     }
 
+    /// Before a batch is read: waits for what is under way where the database must be asked before what comes next.
+    pub(super) async fn drain(&mut self, from_target: &mut TargetReader) -> Result<(), End> {
+        while let Some(tracing) = &self.tracing
+            && (tracing.is_outdated(&self.session) || tracing.is_older_than(2 * GOOD_FOR))
+            && self.order.pending() > 0
+            && !self.heard.is_batch_open
+            && !self.order.is_copy_in()
+            && !tracing.changes.is_changed_by_others(self.session.id())
+        {
+            self.hear_more(from_target).await?;
+        }
+        Ok(())
+    }
+
     /// Asks the database what it has.
     pub(super) async fn look_up(&mut self, from_target: &mut TargetReader) -> Result<(), End> {
-        let seen = self.tracing.as_ref().and_then(|tracing| tracing.changes.settled());
+        let seen = self.tracing.as_ref().and_then(|tracing| tracing.changes_of_others(&self.session));
         let asked = timeout(PATIENCE, self.ask(from_target));
         let Ok(told) = asked.await else {
             tracing::error!(session = %self.session.id(), "the database does not tell what it has, within {PATIENCE:?}");
@@ -181,6 +231,7 @@ impl Proxy {
             if !in_transaction {
                 tracing.settled = seen;
             }
+            self.names.is_of(tracing.tracer.age());
         }
         Ok(())
     }
@@ -260,35 +311,128 @@ impl Proxy {
         Ok(told)
     }
 
-    /// What of the answer to a statement may be shown, run after others of its batch; why it is refused.
-    pub(super) fn traced(&mut self, run: &Known, others: &[Arc<Known>]) -> Result<Option<Guarded>, String> {
+    /// What of the answer to a statement may be shown, run after others of its batch by a request; why it is refused.
+    pub(super) fn traced(
+        &mut self,
+        request: RequestId,
+        run: &Known,
+        others: &[Arc<Known>],
+    ) -> Result<Option<Guarded>, String> {
         let is_failed = self.order.transaction_status() == TransactionStatus::Failed;
         let Some(tracing) = &mut self.tracing else { return Ok(None) };
         tracing.is_at_begin = run.is_of_session();
-        let had_ended = tracing.has_ended;
-        tracing.has_ended |= run.ends_transactions();
+        let had_ended = tracing.has_ended.is_some();
+        if run.ends_transactions() {
+            tracing.has_ended = Some(request);
+        }
         if tracing.is_stale {
-            if !is_failed || had_ended {
+            if !is_failed || had_ended || !run.is_one() {
                 return Err(
                     "a statement that changes what names stand for ends its batch: send Sync after it".to_owned()
                 );
             }
             // The server runs nothing now but what ends the transaction, and what comes after that in the batch.
-            let traced = Traced { changes_names: true, ..Traced::unknown() };
-            return Ok(Some(Guarded::new(None, Arc::new(traced))));
+            return Ok(Some(Guarded::new(None, Arc::new(Traced::end()))));
         }
-        let Some(traced) = tracing.tracer.run(run.text()) else { return Ok(None) };
+        let traced = tracing.tracer.run(run.text());
         if let Some(reason) = &traced.refused {
             return Err(reason.clone());
         }
-        tracing.is_stale |= traced.changes_names;
-        let changing = traced.changes_database.then(|| Changing::begin(&tracing.changes));
         let mut guarded = Guarded::new(tracing.tracer.catalogue(), traced);
-        guarded.changing = changing;
         for other in others {
-            guarded.hear_of(tracing.tracer.prepare(other.text()));
+            guarded.hear_of(&tracing.tracer.prepare(other.text()));
         }
         Ok(Some(guarded))
+    }
+
+    /// Sees to it that what names stand for stays what a statement was followed by until it is answered; why it cannot be
+    /// run, with its SQLSTATE, where it cannot.
+    pub(super) async fn rely(
+        &mut self,
+        (request, portal): (RequestId, Option<&Portal>),
+        guarded: &mut Guarded,
+        statements: &[Arc<Known>],
+        lines: &mut Lines<'_>,
+    ) -> Result<Result<(), (&'static str, &'static str)>, End> {
+        let Some((run, others)) = statements.split_first() else { return Ok(Ok(())) };
+        if let Some((id, _)) = &mut self.changing {
+            // Whatever is run while names change may be what ends it.
+            *id = request;
+        }
+        let is_failed = self.order.transaction_status() == TransactionStatus::Failed && run.is_one();
+        let Some(tracing) = &mut self.tracing else { return Ok(Ok(())) };
+        // In a failed transaction nothing is run but its end.
+        let is_failed = is_failed && tracing.has_ended.is_none_or(|id| id == request);
+        if is_failed || run.is_of_session() && !guarded.traced.changes_database {
+            tracing.is_stale |= guarded.traced.changes_names;
+            return Ok(Ok(()));
+        }
+        let (changes, session) = (Arc::clone(&tracing.changes), self.session.id());
+        if guarded.traced.changes_database && self.changing.is_none() {
+            let Some(changing) = self.hear_until(lines, changes.change(session, CHANGE_PATIENCE)).await? else {
+                return Ok(Err(("55P03", IN_USE)));
+            };
+            self.changing = Some((request, changing));
+            if let Some(tracing) = &mut self.tracing {
+                tracing.own_changes += 1;
+            }
+        }
+        let Some(relying) = self.hear_until(lines, changes.rely(session, RELY_PATIENCE)).await? else {
+            return Ok(Err(("55P03", BEING_CHANGED)));
+        };
+        guarded.relying = Some(relying);
+        let Some(tracing) = &self.tracing else { return Ok(Ok(())) };
+        if tracing.is_outdated(&self.session) || tracing.is_older_than(2 * GOOD_FOR) {
+            if !self.may_look_up() {
+                return Ok(Err(("40001", CHANGED)));
+            }
+            self.look_up(lines.target).await?;
+            match self.traced(request, run, others) {
+                Ok(Some(again)) if again.is_as(guarded) => {
+                    *guarded = Guarded { relying: guarded.relying.take(), ..again };
+                }
+                // What was decided on was something else.
+                _ => return Ok(Err(("40001", CHANGED))),
+            }
+        }
+        let Some(tracing) = &mut self.tracing else { return Ok(Ok(())) };
+        if portal.is_some_and(|portal| portal.age != Some(tracing.tracer.age())) {
+            return Ok(Err(("26000", PREPARED_BEFORE)));
+        }
+        tracing.is_stale |= guarded.traced.changes_names;
+        Ok(Ok(()))
+    }
+
+    /// Waits for something while the server is heard.
+    async fn hear_until<T>(&mut self, lines: &mut Lines<'_>, wanted: impl Future<Output = T>) -> Result<T, End> {
+        let mut wanted = pin!(wanted);
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                biased;
+                came = &mut wanted => return Ok(came),
+                received = lines.target.receive() => {
+                    received?;
+                    self.hear_target(lines.target).await?;
+                }
+                sent = self.target.flush(), if self.target.is_waiting() => sent?,
+                _ = tick.tick() => if let Some(reason) = self.session.end_due() {
+                    return Err(End::Over(reason));
+                },
+            }
+        }
+    }
+
+    /// The server is ready after a request: a change that it ended is done.
+    pub(super) fn changed(&mut self, request: RequestId, status: TransactionStatus) {
+        if status == TransactionStatus::Idle
+            && let Some((_, changing)) = self.changing.take_if(|(id, _)| *id <= request)
+        {
+            drop(changing);
+            if let Some(tracing) = &mut self.tracing {
+                tracing.own_changes += 1;
+            }
+        }
     }
 
     /// The same of what is not run.
@@ -297,7 +441,7 @@ impl Proxy {
         let mut guarded = Guarded::new(None, Arc::new(Traced::unknown()));
         guarded.messages = if tracing.is_stale { Messages::Anything } else { Messages::Open };
         for statement in statements.iter().filter(|_| !tracing.is_stale) {
-            guarded.hear_of(tracing.tracer.prepare(statement.text()));
+            guarded.hear_of(&tracing.tracer.prepare(statement.text()));
         }
         Some(guarded)
     }
@@ -306,12 +450,18 @@ impl Proxy {
 impl Guarded {
     fn new(catalogue: Option<&Arc<Catalogue>>, traced: Arc<Traced>) -> Self {
         let messages = traced.messages;
-        Self { catalogue: catalogue.cloned(), traced, statement: 0, messages, changing: None }
+        Self { catalogue: catalogue.cloned(), traced, statement: 0, messages, relying: None }
     }
 
     /// Messages may be of this statement, too.
-    fn hear_of(&mut self, other: Option<Arc<Traced>>) {
-        self.messages = other.map_or(self.messages, |other| self.messages.max(other.messages));
+    fn hear_of(&mut self, other: &Traced) {
+        self.messages = self.messages.max(other.messages);
+    }
+
+    /// Whether what was decided of the other is decided of this.
+    fn is_as(&self, other: &Self) -> bool {
+        let (own, others) = (&self.traced, &other.traced);
+        own.inferred == others.inferred && own.changes_database == others.changes_database
     }
 
     /// Whether names may stand for something else afterwards.
@@ -339,18 +489,12 @@ impl Guarded {
 
     /// Whether a column of a result may be shown, which has so many.
     pub(crate) fn may_show(&self, place: usize, count: usize) -> bool {
-        match self.traced.shown(self.statement) {
-            Visible::Columns(columns) => columns.len() == count && columns.get(place).is_some_and(|may| *may),
-            Visible::Nothing => false,
-        }
+        self.traced.shown(self.statement).may_show(place, count)
     }
 
     /// Whether all of them may.
     pub(crate) fn may_show_all(&self) -> bool {
-        match self.traced.shown(self.statement) {
-            Visible::Columns(columns) => columns.iter().all(|may| *may),
-            Visible::Nothing => false,
-        }
+        self.traced.shown(self.statement).is_all()
     }
 
     /// A message of the server, without what may tell protected values.

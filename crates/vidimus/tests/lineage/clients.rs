@@ -51,7 +51,7 @@ fn what_names_batches_and_transactions_are_to_the_server_they_are_to_the_gateway
         let ended = told[way].as_array().unwrap().iter().any(|text| text.as_str().unwrap().starts_with("ended"));
         assert!(!ended, "{way} ended the session, so it tells nothing of what it tries: {}", told[way]);
     }
-    assert_eq!(ways.len(), 13);
+    assert_eq!(ways.len(), 21);
     // What cannot be followed any more ends with its transaction.
     let other = told["another_session"].as_array().unwrap();
     assert!(other.iter().any(|text| text.as_str().unwrap().contains("end the transaction")), "{other:?}");
