@@ -49,9 +49,13 @@ struct Under {
     count: u64,
     changing: HashMap<SessionId, usize>,
     relying: HashMap<SessionId, usize>,
-    /// Changes that wait: what comes after them does not go before them.
+    /// Changes that have begun to wait: what comes after them does not go before them.
     waiting: usize,
 }
+
+/// How long a change that waits has others wait that come later: not for as long as it waits itself, or one after the other
+/// would keep everybody from everything.
+const FIRST: Duration = Duration::from_secs(2);
 
 /// A change, until it is dropped.
 #[derive(Debug)]
@@ -81,17 +85,21 @@ impl Changes {
 
     /// Begins a change, after what relies on what was before has ended; none where that takes too long.
     pub(crate) async fn change(self: &Arc<Self>, session: SessionId, patience: Duration) -> Option<Changing> {
-        let waiting = Waiting::new(self);
-        let begun = self.wait(patience, |under| {
+        let begin = |under: &mut Under| {
             let is_free = !under.is_changed_by_others(session) && under.relying.keys().all(|other| *other == session);
             if is_free {
                 under.count += 1;
                 *under.changing.entry(session).or_default() += 1;
             }
             is_free
-        });
-        let begun = begun.await;
-        drop(waiting);
+        };
+        let first = Waiting::new(self);
+        let mut begun = self.wait(patience.min(FIRST), begin).await;
+        drop(first);
+        let rest = patience.saturating_sub(FIRST);
+        if !begun && !rest.is_zero() {
+            begun = self.wait(rest, begin).await;
+        }
         begun.then(|| Changing { changes: Arc::clone(self), session })
     }
 

@@ -225,7 +225,8 @@ fn is_read_only(own: Cursor<'_>) -> Option<bool> {
 
 /// The temporary relation that a node makes.
 fn temporary(at: Cursor<'_>) -> Option<Effect> {
-    let is_temporary = |node: Cursor<'_>| node.values().any(|(_, word)| matches!(word, "temp" | "temporary"));
+    // The words themselves: a table may be named so.
+    let is_temporary = |node: Cursor<'_>| node.has(S::TEMP) || node.has(S::TEMPORARY);
     let target = match at.kind() {
         S::OptTempTableName => is_temporary(at).then_some(at)?,
         S::CreateStmt | S::CreateAsStmt | S::ViewStmt | S::CreateSeqStmt | S::ExecuteStmt => {

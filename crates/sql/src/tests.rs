@@ -341,6 +341,8 @@ fn sessions_change_as_statements_say() {
         ("select 1 into temp t", vec![Effect::Temporary("t".into())]),
         ("create unlogged table temp (a int)", vec![]),
         ("select 1 into temporary_x", vec![]),
+        ("select 1 as x into app.temporary", vec![]),
+        ("create table temp.t as select 1", vec![]),
         ("listen c", vec![Effect::Listen("c".into())]),
         ("unlisten *", vec![Effect::Unlisten(None)]),
         ("discard temp", vec![Effect::Discard(Discarded::Temporary)]),

@@ -98,7 +98,14 @@ fn rules_protect_what_they_name_and_what_shares_its_rows() {
     assert_eq!(shown(&mut tracer, "create table t as select ssn from hr.people"), "all");
     assert!(tracer.run("rollback").changes_names);
     assert!(tracer.run("commit").changes_database);
-    assert!(tracer.run("selec 1").changes_database);
+    // What a transaction has taken away may come back with its end.
+    assert!(tracer.run("do $$ begin end $$").refused.is_some());
+    for text in ["selec 1", "do $$ begin end $$"] {
+        let mut tracer = Tracer::default();
+        tracer.looked_up(Some(Arc::new(Catalogue::new(looked_up(), &FieldRules::none()))), false);
+        assert_eq!(shown(&mut tracer, text), "all");
+        assert!(tracer.run(text).refused.is_some() || tracer.prepare(text).changes_database, "{text}");
+    }
 }
 
 #[test]
@@ -364,8 +371,38 @@ fn two_phase_commits_are_ends_of_transactions() {
 fn others_are_told_of_what_changes_the_database() {
     let mut tracer = tracer();
     let mut told = |text: &str| tracer.run(text).changes_database;
-    assert!(!told("set search_path = hr") && !told("select 1") && !told("commit"));
-    assert!(told("create table public.some (x int)") && told("commit"));
+    for own in
+        ["set search_path = hr", "set role app", "reset role", "create temp table t (x int)", "select 1", "commit"]
+    {
+        assert!(!told(own), "{own}");
+    }
+    assert!(told("select 1 as x into public.temporary") && told("create table public.some (x int)") && told("commit"));
+}
+
+#[test]
+fn what_is_true_of_names_is_true_for_their_age() {
+    let with = |table: &str| {
+        let mut looked_up = looked_up();
+        let LookedUpRelation(_, schema, name, ..) = &mut looked_up.relations[0];
+        (*schema, *name) = ("hr".to_owned(), table.to_owned());
+        Some(Arc::new(Catalogue::new(looked_up, &rules())))
+    };
+    let mut tracer = tracer();
+    tracer.bound_as("c", "select name from hr.people", true);
+    tracer.prepared_as("s".to_owned(), "select name from hr.people");
+    let age = tracer.age();
+    tracer.looked_up(Some(Arc::new(Catalogue::new(looked_up(), &rules()))), false);
+    assert_eq!(tracer.age(), age);
+    assert_eq!((shown(&mut tracer, "fetch c"), shown(&mut tracer, "execute s")), ("y".to_owned(), "y".to_owned()));
+    tracer.looked_up(with("others"), false);
+    assert_ne!(tracer.age(), age);
+    assert_eq!(shown(&mut tracer, "fetch c"), "nothing");
+    assert!(tracer.run("execute s").refused.is_some());
+    // What comes back is not of the same age.
+    tracer.looked_up(Some(Arc::new(Catalogue::new(looked_up(), &rules()))), false);
+    assert_eq!(shown(&mut tracer, "fetch c"), "nothing");
+    assert!(tracer.run("set transaction snapshot '00000003-1'").refused.is_some());
+    assert!(tracer.run("set transaction isolation level serializable").refused.is_none());
 }
 
 #[test]

@@ -118,15 +118,15 @@ impl Traced {
 
     /// The same where nothing is protected: what it changes counts all the same, for what comes later.
     fn opened(self) -> Self {
-        // What cannot be read may do anything.
-        let is_unread = self.refused.is_some() && self.shown.is_empty();
+        // What would be refused may do anything.
+        let may_change = self.refused.is_some();
         Self {
             is_open: true,
             messages: Messages::Open,
             refused: None,
             inferred: Inferred::Columns(BTreeSet::new()),
-            changes_names: self.changes_names || is_unread,
-            changes_database: self.changes_database || is_unread,
+            changes_names: self.changes_names || may_change,
+            changes_database: self.changes_database || may_change,
             ..self
         }
     }
@@ -149,11 +149,15 @@ struct Cursor {
     messages: Messages,
     /// Whether its query changes what names stand for when it moves.
     changes_names: bool,
+    /// The age for which all of this is true, where a message has bound it: the server plans it when it is sent, by what names
+    /// stand for then.
+    age: Option<Age>,
 }
 
 impl Cursor {
     /// Of which nothing is known.
-    const UNKNOWN: Self = Self { shown: Visible::Nothing, messages: Messages::Anything, changes_names: true };
+    const UNKNOWN: Self =
+        Self { shown: Visible::Nothing, messages: Messages::Anything, changes_names: true, age: None };
 }
 
 /// The texts that a name of a prepared statement may stand for.
@@ -253,8 +257,10 @@ impl Tracer {
         if let Some(known) = self.known.get(text) {
             return Arc::clone(known);
         }
+        // What a transaction has taken away may come back with its end.
+        let is_open = !catalogue.protects() && !self.has_changed;
         let (traced, is_by_name) = self.traced(&catalogue, text, runs);
-        let traced = Arc::new(if catalogue.protects() { traced } else { traced.opened() });
+        let traced = Arc::new(if is_open { traced.opened() } else { traced });
         if !is_by_name && text.len() <= REMEMBERED_BYTES {
             if self.known.len() >= REMEMBERED {
                 self.known.clear();
@@ -319,7 +325,8 @@ impl Tracer {
                     found.is_by_name = true;
                     if runs {
                         let changes_names = may_change_names(statement);
-                        let cursor = Cursor { shown: found.shown.clone(), messages: found.messages, changes_names };
+                        let (shown, messages) = (found.shown.clone(), found.messages);
+                        let cursor = Cursor { shown, messages, changes_names, age: None };
                         self.declare(name, cursor);
                     }
                 }
@@ -341,13 +348,20 @@ impl Tracer {
                     found.is_by_name = true;
                     self.execute(catalogue, &name, &mut found);
                 }
+                // `SET TRANSACTION SNAPSHOT`
+                Effect::Set { name: Some(name), value: None, .. } if name == "transaction" => {
+                    let reason = "what names stand for in another transaction's snapshot is not known, in a database with protected \
+                                  columns";
+                    found.refused.get_or_insert_with(|| reason.to_owned());
+                }
                 effect => found.changes_names |= changes_names(&effect),
             }
         }
-        // Two-phase commits end transactions, this one's or others'. What is temporary is the session's own.
-        let is_temporary = statement.effects().iter().any(|effect| matches!(effect, Effect::Temporary(_)));
-        found.changes_database |= kinds.contains(SqlKind::Ddl) && !is_temporary || kinds.contains(SqlKind::Admin);
-        found.changes_names |= found.changes_database || kinds.contains(SqlKind::Ddl);
+        // Two-phase commits end transactions, this one's or others'. Settings and what is temporary are the session's own.
+        let is_own = |effect: &Effect| matches!(effect, Effect::Temporary(_) | Effect::Set { .. } | Effect::Reset(_));
+        let changes = kinds.contains(SqlKind::Ddl) || kinds.contains(SqlKind::Admin);
+        found.changes_database |= changes && !statement.effects().iter().any(is_own);
+        found.changes_names |= changes;
         // What is undone may be what names stand for.
         let ends =
             |effect: &Effect| matches!(effect, Effect::Commit { .. } | Effect::Rollback { .. } | Effect::RollbackTo(_));
@@ -373,7 +387,7 @@ impl Tracer {
     /// What a cursor of this name may be.
     fn cursor(&self, name: &str) -> Cursor {
         match self.cursors.get(name).map(Vec::as_slice) {
-            Some([only]) => only.clone(),
+            Some([only]) if only.age.is_none_or(|age| age == self.age) => only.clone(),
             _ => Cursor::UNKNOWN,
         }
     }
@@ -387,6 +401,7 @@ impl Tracer {
             shown: traced.of_only(),
             messages: traced.messages,
             changes_names: traced.changes_names,
+            age: Some(self.age),
         });
         self.declare(name.to_owned(), cursor);
     }

@@ -91,6 +91,11 @@ impl Proxy {
                 let denied = self.reject("after_code", message, frame).await;
                 self.refuse(request, &denied, FEATURE_NOT_SUPPORTED).await
             }
+            // The server may plan it anew, by what names stand for here and, if that is undone, nowhere else.
+            FrontendMessage::Bind(_) | FrontendMessage::Describe(_) if self.is_between_names() => {
+                let reason = "a statement that changes what names stand for ends its batch: send Sync after it";
+                self.protect(request, reason.to_owned(), frame).await
+            }
             FrontendMessage::Query(text) => {
                 self.prepare(lines).await?;
                 let known = self.statements.known(&text);
@@ -331,8 +336,7 @@ impl Proxy {
         let mut verdict = self.session.submit_statements(restating.operation(), restating).await;
         loop {
             match verdict {
-                // The server has dropped it while it waited: it is not sent, and nobody answers it.
-                Verdict::Admitted(_) | Verdict::Denied(_) if !self.order.is_pending(request.id) => return Ok(()),
+                Verdict::Admitted(_) | Verdict::Denied(_) if self.is_dropped(request) => return Ok(()),
                 Verdict::Admitted(admitted) => {
                     return self.send(request, (portal, guarded), (admitted, restating), lines).await;
                 }
@@ -366,7 +370,11 @@ impl Proxy {
             let other = fewer.as_ref().map(|fewer| Arc::clone(&fewer.known));
             let statements = other.as_ref().map_or(restating.asked.statements, std::slice::from_ref);
             let bound = portal.is_some().then(|| restating.asked.portals.first()).flatten();
-            if let Err((code, reason)) = self.rely((request.id, bound), guarded, statements, lines).await? {
+            let relied = self.rely((request.id, bound), guarded, statements, lines).await?;
+            if self.is_dropped(request) {
+                return Ok(());
+            }
+            if let Err((code, reason)) = relied {
                 let frame = Frame::of(restating.wire.clone());
                 let denied = self.reject("protected_columns", reason.to_owned(), &frame).await;
                 return self.refuse(request, &denied, code).await;
@@ -398,6 +406,15 @@ impl Proxy {
         self.slots.push_back(Slot::Running(Box::new(running)));
         self.is_sent(request);
         Ok(self.target.send(wire).await?)
+    }
+
+    /// Whether the server has dropped a request while it waited here: it is not sent, and nobody answers it.
+    fn is_dropped(&mut self, request: Request) -> bool {
+        let is_dropped = !self.order.is_pending(request.id);
+        if is_dropped && self.read_after.take_if(|id| *id == request.id).is_some() {
+            self.reading = Reading::Free;
+        }
+        is_dropped
     }
 
     /// What was read so far is sent with this request.

@@ -197,6 +197,12 @@ impl Proxy {
             && self.order.transaction_status() != TransactionStatus::Failed
     }
 
+    /// Whether what names stand for was changed in this batch, in a transaction that still runs something.
+    pub(super) fn is_between_names(&self) -> bool {
+        let is_stale = self.tracing.as_ref().is_some_and(|tracing| tracing.is_stale);
+        is_stale && self.order.transaction_status() != TransactionStatus::Failed
+    }
+
     /// Before a batch is read: waits for what is under way where the database must be asked before what comes next.
     pub(super) async fn drain(&mut self, from_target: &mut TargetReader) -> Result<(), End> {
         while let Some(tracing) = &self.tracing
@@ -361,8 +367,8 @@ impl Proxy {
         }
         let is_failed = self.order.transaction_status() == TransactionStatus::Failed && run.is_one();
         let Some(tracing) = &mut self.tracing else { return Ok(Ok(())) };
-        // In a failed transaction nothing is run but its end.
-        let is_failed = is_failed && tracing.has_ended.is_none_or(|id| id == request);
+        // In a failed transaction nothing is run but its end, and what comes after that.
+        let is_failed = is_failed && (tracing.has_ended.is_none() || run.is_of_session());
         if is_failed || run.is_of_session() && !guarded.traced.changes_database {
             tracing.is_stale |= guarded.traced.changes_names;
             return Ok(Ok(()));
@@ -382,10 +388,12 @@ impl Proxy {
         };
         guarded.relying = Some(relying);
         let Some(tracing) = &self.tracing else { return Ok(Ok(())) };
-        if tracing.is_outdated(&self.session) || tracing.is_older_than(2 * GOOD_FOR) {
-            if !self.may_look_up() {
-                return Ok(Err(("40001", CHANGED)));
-            }
+        let (is_outdated, may_look_up) = (tracing.is_outdated(&self.session), self.may_look_up());
+        if is_outdated && !may_look_up {
+            return Ok(Err(("40001", CHANGED)));
+        }
+        // People may have taken long to approve of it.
+        if is_outdated || may_look_up && tracing.is_older_than(2 * GOOD_FOR) {
             self.look_up(lines.target).await?;
             match self.traced(request, run, others) {
                 Ok(Some(again)) if again.is_as(guarded) => {
