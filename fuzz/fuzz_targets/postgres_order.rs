@@ -41,15 +41,19 @@ fuzz_target!(|data: &[u8]| {
             names.answered(&message, &answer);
             if let Answer::To { request, is_last, skipped } = &answer {
                 // What is no longer there was sent ahead of a COPY.
-                while waiting.front().is_some_and(|first| *first < request.id) {
-                    waiting.pop_front();
-                }
+                let pass = |waiting: &mut VecDeque<RequestId>, id: RequestId| {
+                    while waiting.front().is_some_and(|first| *first < id) {
+                        waiting.pop_front();
+                    }
+                };
+                pass(&mut waiting, request.id);
                 assert_eq!(waiting.front(), Some(&request.id));
                 assert!(skipped.iter().zip(skipped.iter().skip(1)).all(|(one, next)| one.id < next.id));
                 if *is_last {
                     waiting.pop_front();
                 }
                 for skipped in skipped {
+                    pass(&mut waiting, skipped.id);
                     assert_eq!(waiting.pop_front(), Some(skipped.id));
                 }
             }

@@ -152,6 +152,8 @@ fn is_network(text: &[u8], number: &[u8]) -> bool {
     }
     let length = before.iter().rev().take(LONGEST).take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
     let address = before.get(before.len() - length..).and_then(|address| std::str::from_utf8(address).ok());
+    // A dot may stand before it, which belongs to something else.
+    let address = address.and_then(|address| address.rsplit("..").next()).map(|it| it.strip_prefix('.').unwrap_or(it));
     address.is_some_and(|address| address.parse::<Ipv4Addr>().is_ok())
 }
 
