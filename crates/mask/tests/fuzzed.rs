@@ -68,7 +68,10 @@ fn masked_again_nothing_changes() {
         ("184.0.2.1:db6::11", "[REDACTED]:[REDACTED]"),
         ("192.0.2.0/24:2001:db8::7", "[REDACTED]:[REDACTED]"),
         ("x.192.0.2.0/24:01:db8::7", "x.[REDACTED]:[REDACTED]"),
-        ("192!.192.0.2.0/24:01:db8::7 2001:fb8::/32::1 ix..a19l2", "192!.[REDACTED]:[REDACTED] [REDACTED]::1 ix..a19l2"),
+        (
+            "192!.192.0.2.0/24:01:db8::7 2001:fb8::/32::1 ix..a19l2",
+            "192!.[REDACTED]:[REDACTED] [REDACTED]::1 ix..a19l2",
+        ),
         ("ip 2001:db8::01.192.0.2.7", "ip 2001:db8::01.[REDACTED]"),
         ("192.0.2.0/41:2001:db8::7", "[REDACTED]/[REDACTED]"),
         ("2001:db8::/32:2001:db8::7", "[REDACTED]:[REDACTED]"),
