@@ -154,8 +154,7 @@ fn first_escaped(bytes: &[u8]) -> Option<usize> {
     let is_escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     // Whole blocks without a way out are what a compiler makes wide instructions of.
     let has_escaped = |block: &[u8]| block.iter().fold(false, |any, byte| any | is_escaped(*byte));
-    let mut blocks = bytes.chunks(BLOCK);
-    let before = blocks.by_ref().take_while(|block| !has_escaped(block)).map(<[u8]>::len).sum::<usize>();
+    let before = bytes.chunks(BLOCK).take_while(|block| !has_escaped(block)).map(<[u8]>::len).sum::<usize>();
     bytes.get(before..)?.iter().position(|byte| is_escaped(*byte)).map(|at| before + at)
 }
 

@@ -170,7 +170,7 @@ impl Names {
     }
 
     /// What is defined from now on is of this age.
-    pub fn is_of(&mut self, age: Age) {
+    pub fn set_age(&mut self, age: Age) {
         self.age = Some(age);
     }
 

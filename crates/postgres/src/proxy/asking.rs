@@ -11,7 +11,7 @@ use vidimus_gate::{Admitted, Denied, Held, Rejection, Verdict};
 use super::rewriting::{OWN, Restating, Way};
 use super::running::{DENIED, Run, Running, Slot};
 use super::statements::{Asked, Known};
-use super::tracer::Guarded;
+use super::tracer::{ENDS_BATCH, Guarded};
 use super::{End, Gathered, Lines, Proxy, Reading, TICK};
 use crate::error::{FEATURE_NOT_SUPPORTED, PROTOCOL_VIOLATION};
 use crate::frame::Frame;
@@ -93,8 +93,7 @@ impl Proxy {
             }
             // The server may plan it anew, by what names stand for here and, if that is undone, nowhere else.
             FrontendMessage::Bind(_) | FrontendMessage::Describe(_) if self.is_between_names() => {
-                let reason = "a statement that changes what names stand for ends its batch: send Sync after it";
-                self.protect(request, reason.to_owned(), frame).await
+                self.protect(request, ENDS_BATCH.to_owned(), frame).await
             }
             FrontendMessage::Query(text) => {
                 self.prepare(lines).await?;
@@ -336,7 +335,7 @@ impl Proxy {
         let mut verdict = self.session.submit_statements(restating.operation(), restating).await;
         loop {
             match verdict {
-                Verdict::Admitted(_) | Verdict::Denied(_) if self.is_dropped(request) => return Ok(()),
+                Verdict::Admitted(_) | Verdict::Denied(_) if self.give_up_dropped(request) => return Ok(()),
                 Verdict::Admitted(admitted) => {
                     return self.send(request, (portal, guarded), (admitted, restating), lines).await;
                 }
@@ -371,7 +370,7 @@ impl Proxy {
             let statements = other.as_ref().map_or(restating.asked.statements, std::slice::from_ref);
             let bound = portal.is_some().then(|| restating.asked.portals.first()).flatten();
             let relied = self.rely((request.id, bound), guarded, statements, lines).await?;
-            if self.is_dropped(request) {
+            if self.give_up_dropped(request) {
                 return Ok(());
             }
             if let Err((code, reason)) = relied {
@@ -404,12 +403,13 @@ impl Proxy {
         };
         (running.guarded, running.altered) = (guarded, altered);
         self.slots.push_back(Slot::Running(Box::new(running)));
-        self.is_sent(request);
+        self.note_sent(request);
         Ok(self.target.send(wire).await?)
     }
 
-    /// Whether the server has dropped a request while it waited here: it is not sent, and nobody answers it.
-    fn is_dropped(&mut self, request: Request) -> bool {
+    /// Whether the server has dropped a request while it waited here: it is not sent, nobody answers it, and nothing waits for it
+    /// any more.
+    fn give_up_dropped(&mut self, request: Request) -> bool {
         let is_dropped = !self.order.is_pending(request.id);
         if is_dropped && self.read_after.take_if(|id| *id == request.id).is_some() {
             self.reading = Reading::Free;
@@ -418,7 +418,7 @@ impl Proxy {
     }
 
     /// What was read so far is sent with this request.
-    fn is_sent(&mut self, request: Request) {
+    fn note_sent(&mut self, request: Request) {
         self.heard.unsent = 0;
         self.heard.is_batch_sent = !matches!(request.kind, RequestKind::Query | RequestKind::FunctionCall);
     }
@@ -431,7 +431,7 @@ impl Proxy {
         // What was gathered goes with it: the server would drop it too.
         self.gathered = Gathered::default();
         self.slots.push_back(Slot::Refused { last: request.id, told: Some(told) });
-        self.is_sent(request);
+        self.note_sent(request);
         let failing = match request.kind {
             RequestKind::Query | RequestKind::FunctionCall => say::failing_query(),
             _ => say::failing_parse(),

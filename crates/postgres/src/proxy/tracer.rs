@@ -40,6 +40,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const RELY_PATIENCE: Duration = Duration::from_secs(10);
 const CHANGE_PATIENCE: Duration = Duration::from_secs(30);
 
+pub(super) const ENDS_BATCH: &str = "a statement that changes what names stand for ends its batch: send Sync after it";
 const BEING_CHANGED: &str = "another session changes what names stand for in this database, which has protected columns: try \
                              again when it has ended";
 const IN_USE: &str = "this changes what names stand for in a database with protected columns, and other sessions run statements that \
@@ -237,7 +238,7 @@ impl Proxy {
             if !in_transaction {
                 tracing.settled = seen;
             }
-            self.names.is_of(tracing.tracer.age());
+            self.names.set_age(tracing.tracer.age());
         }
         Ok(())
     }
@@ -333,9 +334,7 @@ impl Proxy {
         }
         if tracing.is_stale {
             if !is_failed || had_ended || !run.is_one() {
-                return Err(
-                    "a statement that changes what names stand for ends its batch: send Sync after it".to_owned()
-                );
+                return Err(ENDS_BATCH.to_owned());
             }
             // The server runs nothing now but what ends the transaction, and what comes after that in the batch.
             return Ok(Some(Guarded::new(None, Arc::new(Traced::end()))));
